@@ -1,0 +1,1 @@
+"""From a regions file and a FASTA to one-hot batches: intervals -> windows -> fasta -> encode."""

@@ -1,0 +1,1 @@
+"""Where entries and weights are found: the registry, checksums, and (later) the cache."""

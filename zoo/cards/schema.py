@@ -1,0 +1,152 @@
+"""The front matter of a card (``README.md`` of an entry), schema version 1.
+
+pydantic stands only at this boundary; the rest of the package passes frozen dataclasses.
+A fact stands in one place: what ``model.yaml`` holds (authors, licence, citation, tags,
+architecture) is not repeated here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+__all__ = ["Card", "Evaluation", "FileEntry", "Output"]
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Strict(BaseModel):
+    """A part of the card: an unknown key is an error, so that a typo is seen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GenomeSpec(Strict):
+    """The genome that the model was trained on."""
+
+    assembly: str
+    chrom_style: Literal["ucsc", "plain", "refseq", "genbank"] = "ucsc"
+
+
+class InputSpec(Strict):
+    """What the model sees: ``length`` bp of one-hot sequence."""
+
+    length: int = Field(gt=0)
+
+
+class Output(Strict):
+    """One named output.
+
+    ``offset`` is bp from the start of the window to the start of the first bin. ``strand`` is
+    ``unstranded`` or a list of [plus track, minus track] pairs that swap on the other strand.
+    """
+
+    name: Name
+    kind: Literal["scalar", "profile"]
+    tracks: list[str] | None = None
+    tracks_file: str | None = None
+    bin_size: int = Field(default=1, gt=0)
+    offset: int = Field(default=0, ge=0)
+    units: str | None = None
+    transform: str | None = None
+    strand: Literal["unstranded"] | list[tuple[str, str]] = "unstranded"
+
+    @model_validator(mode="after")
+    def _one_source_of_tracks(self) -> Output:
+        if (self.tracks is None) == (self.tracks_file is None):
+            raise ValueError("give either tracks or tracks_file")
+        if self.tracks is not None and len(set(self.tracks)) != len(self.tracks):
+            raise ValueError("track names must be unique")
+        return self
+
+
+class DataSource(Strict):
+    """One training data set."""
+
+    name: str
+    accession: str | None = None
+    licence: str
+
+
+class Splits(Strict):
+    """Chromosomes (or a file of regions) of each part."""
+
+    train: list[str] | str
+    validation: list[str] | str
+    test: list[str] | str
+
+
+class Training(Strict):
+    """Where the weights came from."""
+
+    data: list[DataSource]
+    splits: Splits | None = None
+    base_model: str | None = None
+    code: str | None = None
+    seed: int | None = None
+
+
+class Baseline(Strict):
+    """What a simpler predictor reaches on the same items."""
+
+    name: str
+    value: float
+
+
+class Evaluation(Strict):
+    """One measured metric beside one baseline. ``ci`` is a 95% interval."""
+
+    metric: str
+    value: float
+    ci: tuple[float, float] | None = None
+    n: int | None = None
+    split: str
+    output: str
+    baseline: Baseline | None = None
+    command: str | None = None
+    reported_by: str | None = None
+
+
+class Interpretation(Strict):
+    """How to explain the model: which output, method and reference."""
+
+    output: str
+    method: str
+    reference: str | None = None
+    notes: str | None = None
+
+
+class FileEntry(Strict):
+    """A file of the entry with its checksum, verified before use."""
+
+    path: str
+    sha256: Sha256
+    bytes: int = Field(ge=0)
+
+
+class Deprecated(Strict):
+    """Why this entry should no longer be used, and what to use."""
+
+    replacement: str | None = None
+    reason: str
+
+
+class Card(Strict):
+    """The whole front matter."""
+
+    schema_version: Literal[1]
+    name: Name
+    version: Version
+    summary: str
+    genome: GenomeSpec | None = None
+    input: InputSpec
+    outputs: list[Output] = Field(min_length=1)
+    training: Training
+    evaluation: list[Evaluation] = []
+    interpretation: Interpretation | None = None
+    finetune: dict[str, Any] | None = None
+    files: list[FileEntry] = []
+    deprecated: Deprecated | None = None

@@ -1,0 +1,77 @@
+"""YAML with line numbers: a problem is reported at the line that has it.
+
+Only safe tags are constructed; nothing in a YAML file is ever evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.errors import ModelError
+
+__all__ = ["YamlDocument", "load_yaml"]
+
+
+@dataclass(frozen=True)
+class YamlDocument:
+    """Parsed YAML: plain data, and the node tree for line numbers."""
+
+    data: Any
+    path: Path
+    node: yaml.Node | None
+    first_line: int = 1
+
+    def line(self, location: Sequence[str | int]) -> int:
+        """Line in the file of a key path such as ``("outputs", 0, "name")``, or of its nearest parent."""
+        node = self.node
+        line = 0 if node is None else node.start_mark.line
+        for key in location:
+            child = _child(node, key)
+            if child is None:
+                break
+            node, line = child
+        return self.first_line + line
+
+    def error(self, location: Sequence[str | int], what: str, fix: str, extent: str = "") -> ModelError:
+        """A ModelError that names this file and the line of ``location``."""
+        return ModelError(f"{self.path}:{self.line(location)}: {what}", extent, f"Fix: {fix}")
+
+
+def _child(node: yaml.Node | None, key: str | int) -> tuple[yaml.Node, int] | None:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if name.value == str(key):
+                return value, name.start_mark.line
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        return node.value[key], node.value[key].start_mark.line
+    return None
+
+
+def load_yaml(path: Path, text: str | None = None, first_line: int = 1) -> YamlDocument:
+    """Parse a YAML file, or ``text`` that begins at ``first_line`` of ``path``.
+
+    Raises:
+        ModelError: the file is missing or does not parse, with its line.
+    """
+    if text is None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise ModelError(f"{path}: no such file", "", "Fix: a model folder holds model.yaml") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(f"{path}: cannot be read: {error}", "", "Fix: check the file") from None
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        node = yaml.compose(text, Loader=loader)
+        data = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = first_line + (mark.line if mark else 0)
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        raise ModelError(f"{path}:{line}: YAML does not parse: {problem}", "", "Fix: correct that line") from None
+    return YamlDocument(data, path, node, first_line)

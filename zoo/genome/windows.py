@@ -1,0 +1,145 @@
+"""From regions to the windows a model sees: centred or tiled, with a counted edge policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from zoo.errors import InputError, UsageError
+from zoo.genome.intervals import Intervals
+
+__all__ = ["WindowCounts", "WindowPlan", "Windows", "center_starts", "tile_counts"]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Consecutive windows, in the order of their regions.
+
+    Attributes:
+        row: (n,) int64, position of the window's region in the intervals they came from.
+        start: (n,) int64, 0-based start; may be negative or run past the chromosome's end.
+    """
+
+    row: np.ndarray
+    start: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+
+@dataclass
+class WindowCounts:
+    """What happened to windows so far; stands in the run record."""
+
+    windows: int = 0
+    padded: int = 0
+    skipped: int = 0
+    cut_regions: int = 0
+    first_skipped: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """How windows are laid over regions.
+
+    Attributes:
+        length: bp the model sees.
+        mode: ``"center"``: one window centred on each region, or ``"tile"``: enough windows for
+            their outputs to cover the region.
+        out_offset, out_length: which part of the window the model predicts, in bp.
+        stride: bp between tiles; default ``out_length``.
+        edges: ``"pad"`` (N outside the chromosome), ``"skip"`` or ``"error"``.
+    """
+
+    length: int
+    mode: str = "center"
+    out_offset: int = 0
+    out_length: int = 0
+    stride: int | None = None
+    edges: str = "pad"
+
+    def __post_init__(self) -> None:
+        if self.stride is not None and self.stride <= 0:
+            raise UsageError(f"--stride {self.stride}: must be at least 1", "", "Fix: --stride 512, say")
+        if self.stride is not None and self.mode != "tile":
+            raise UsageError("--stride is for tiled windows", "", "Fix: add --window tile or leave out --stride")
+
+    def lay(self, regions: Intervals, at_most: int) -> Iterator[Windows]:
+        """Yield the windows of ``regions``, at most ``at_most`` at a time."""
+        if self.mode == "center":
+            starts = center_starts(regions.start, regions.end, self.length)
+            for low in range(0, len(starts), at_most):
+                high = min(low + at_most, len(starts))
+                yield Windows(np.arange(low, high), starts[low:high])
+            return
+        span = self.out_length or self.length
+        stride = self.stride or span
+        counts = tile_counts(regions.start, regions.end, span, stride)
+        first = np.where(
+            counts == 1,  # short regions are centred, as without tiling
+            center_starts(regions.start, regions.end, self.length),
+            regions.start - self.out_offset,
+        )
+        ends = np.cumsum(counts)
+        for low in range(0, int(ends[-1]) if len(ends) else 0, at_most):
+            number = np.arange(low, min(low + at_most, int(ends[-1])))
+            row = np.searchsorted(ends, number, side="right")
+            tile = number - (ends[row] - counts[row])
+            yield Windows(row, first[row] + tile * stride)
+
+    def count(self, regions: Intervals) -> int:
+        """How many windows ``lay`` will give."""
+        if self.mode == "center":
+            return len(regions)
+        span = self.out_length or self.length
+        return int(tile_counts(regions.start, regions.end, span, self.stride or span).sum())
+
+    def apply_edges(
+        self, windows: Windows, chrom_length: np.ndarray, regions: Intervals, counts: WindowCounts
+    ) -> Windows:
+        """Count windows that leave their chromosome and treat them by the policy.
+
+        Args:
+            chrom_length: (n,) bp, length of each window's chromosome.
+
+        Raises:
+            InputError: the policy is ``error`` and a window leaves its chromosome.
+        """
+        outside = (windows.start < 0) | (windows.start + self.length > chrom_length)
+        n_outside = int(outside.sum())
+        counts.windows += len(windows)
+        if not n_outside:
+            return windows
+        if self.edges == "pad":
+            counts.padded += n_outside
+            return windows
+        at = int(windows.row[np.argmax(outside)])
+        place = f"{regions.chrom[at]}:{regions.start[at]}-{regions.end[at]}"
+        if self.edges == "error":
+            raise InputError(
+                f"the {self.length:,} bp window of region {regions.first + at + 1} ({place}) leaves its chromosome",
+                f"{n_outside:,} of the {len(windows):,} windows looked at so far do",
+                "Fix: --edges pad (N outside the chromosome) or --edges skip",
+            )
+        counts.skipped += n_outside
+        counts.windows -= n_outside
+        if len(counts.first_skipped) < 10:
+            counts.first_skipped.append(place)
+        return Windows(windows.row[~outside], windows.start[~outside])
+
+
+def center_starts(start: np.ndarray, end: np.ndarray, length: int) -> np.ndarray:
+    """(n,) int64 starts of windows centred on regions.
+
+    The centre of an even stretch is the base right of its middle, as in kipoiseq's
+    ``resize_interval`` and gReLU: ``start = (start + end) // 2 - length // 2``.
+    """
+    return (start + end) // 2 - length // 2
+
+
+def tile_counts(start: np.ndarray, end: np.ndarray, span: int, stride: int) -> np.ndarray:
+    """(n,) int64 tiles needed for outputs of ``span`` bp every ``stride`` bp to cover each region."""
+    beyond = np.maximum(end - start - span, 0)
+    return 1 + -(-beyond // stride)

@@ -1,0 +1,140 @@
+"""A model that is ready to predict: module, layout of its input, names of its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.errors import ModelError
+from zoo.models.sequence_loader import SequenceLoader
+from zoo.writers.base import OutputSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from zoo.cards.schema import Card
+    from zoo.prediction import RegionPredictions
+
+__all__ = ["LoadedModel"]
+
+
+@dataclass
+class LoadedModel:
+    """What ``zoo.load_model`` returns.
+
+    Attributes:
+        name: name or path the model was asked for by.
+        module: the ``torch.nn.Module`` in eval mode; takes what ``loader.arrange`` gives
+            (``(N, 4, L)`` float32 for our own models), usable as is by tangermeme and captum.
+        loader: layout of the input.
+        outputs: the named outputs, in the module's order.
+        card: the card, or None for a bare Kipoi folder or checkpoint.
+        folder: the entry folder or checkpoint path.
+        places_bins: whether bin size and offset are known, so that bins have coordinates.
+        strand_pairs: output name -> permutation of its tracks on the other strand.
+        hashes: file name -> sha256 of what was loaded.
+        info: plain facts for the run record.
+    """
+
+    name: str
+    module: torch.nn.Module
+    loader: SequenceLoader
+    outputs: tuple[OutputSpec, ...]
+    card: Card | None = None
+    folder: Path | None = None
+    places_bins: bool = True
+    strand_pairs: dict[str, np.ndarray] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """bp of sequence that the model sees."""
+        return self.loader.length
+
+    def predict(
+        self,
+        one_hot: np.ndarray | torch.Tensor,
+        *,
+        batch_size: int | str = "auto",
+        device: str = "auto",
+        precision: str = "float32",
+        rc_average: bool = False,
+    ) -> np.ndarray | dict[str, np.ndarray]:
+        """Predict from one-hot sequence.
+
+        Args:
+            one_hot: (N, 4, L) float32, channels A, C, G, T.
+            batch_size: windows a forward pass, or ``"auto"``.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            precision: ``float32``, ``bfloat16`` or ``float16``.
+            rc_average: average with the prediction for the reverse complement, bins flipped and
+                stranded tracks swapped.
+
+        Returns:
+            (N, tracks) or (N, tracks, bins) float32; a dict of such by output name when the model has
+            several outputs.
+
+        Raises:
+            UsageError: wrong shape of ``one_hot``.
+        """
+        from zoo.models.runner import Runner
+
+        runner = Runner(self, device=device, precision=precision, rc_average=rc_average, batch_size=batch_size)
+        return runner.predict_array(one_hot)
+
+    def predict_regions(self, regions: str | Path, fasta: str | Path, **options: Any) -> RegionPredictions:
+        """Predict for the regions of a BED; keeps all predictions in memory.
+
+        Args:
+            regions: BED3-BED12 or narrowPeak, plain or gzip.
+            fasta: plain or bgzip FASTA.
+            **options: ``window, stride, edges, strand, rc_average, device, batch_size, precision,
+                tracks, limit`` as in ``zoo.predict``.
+        """
+        from zoo.prediction import predict_regions
+
+        return predict_regions(self, regions, fasta, **options)
+
+    def named(self, result: Any) -> dict[str, Any]:
+        """Give the module's raw result its output names; scalars become (N, tracks).
+
+        Raises:
+            ModelError: the number of outputs or a shape is not what the card or model.yaml says.
+        """
+        parts = _as_list(result, self.outputs)
+        if len(parts) != len(self.outputs):
+            raise ModelError(
+                f"{self.name}: the module returns {len(parts)} output(s)",
+                f"its description names {len(self.outputs)}",
+                "Fix: correct `outputs` of the card (or schema.targets of model.yaml)",
+            )
+        return {spec.name: self._shaped(spec, part) for spec, part in zip(self.outputs, parts, strict=True)}
+
+    def _shaped(self, spec: OutputSpec, part: torch.Tensor) -> torch.Tensor:
+        n = part.shape[0]
+        wanted = (len(spec.tracks),) if spec.kind == "scalar" else (len(spec.tracks), spec.n_bins)
+        shape = tuple(part.shape[1:])
+        squeezed = tuple(size for size in shape if size != 1)
+        if squeezed != tuple(size for size in wanted if size != 1):
+            raise ModelError(
+                f"{self.name}: output {spec.name!r} has shape {shape} a window",
+                f"its description says {wanted}",
+                "Fix: correct tracks, n_bins or the input length in the card",
+            )
+        return part.reshape(n, *wanted)
+
+
+def _as_list(result: Any, outputs: Sequence[OutputSpec]) -> list[Any]:
+    if isinstance(result, Mapping):
+        names = [spec.name for spec in outputs]
+        if set(names) == set(result):
+            return [result[name] for name in names]
+        return list(result.values())
+    if isinstance(result, list | tuple):
+        return list(result)
+    return [result]
