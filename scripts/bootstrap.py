@@ -1,0 +1,422 @@
+#!/usr/bin/env python3
+"""From a fresh clone to a working `zoo`, with Python 3.11 or 3.12 and nothing else.
+
+    python3 scripts/bootstrap.py demo              install, then run zoo predict on the bundled example
+    python3 scripts/bootstrap.py test [ARGS]       install, then run the test suite (ARGS go to pytest)
+    python3 scripts/bootstrap.py env               install only
+    python3 scripts/bootstrap.py run -- ARGS       install, then run zoo ARGS
+
+"Install" means: make .venv (--venv DIR before the command, or ZOO_VENV, for another place) and
+put there what constraints.txt and pyproject.toml ask for. A stamp in .venv holds a hash of those
+two files; while it fits, nothing is installed and the command starts at once.
+
+Exit code: that of the command; 7 when the environment could not be made; 130 when interrupted.
+"""
+
+# Standard library only, and readable by Python 3.6 (so no annotations that it cannot evaluate):
+# an old Python must get as far as the message of check_python().
+import argparse
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SUPPORTED = ((3, 11), (3, 12))
+COMMANDS = ("demo", "test", "env", "run")
+EXIT_ENVIRONMENT = 7
+EXIT_INTERRUPTED = 130
+
+STAMP = ".seqzoo-stamp"
+LOCK = ".seqzoo-lock"
+LOG = "seqzoo-install.log"
+LOG_LINES_SHOWN = 12
+OTHER_FOLDER = "python3 scripts/bootstrap.py --venv DIR demo"
+
+#: Torch goes first and alone. Resolved together with the rest, pip may take another index's
+#: build; alone, a CPU wheel wins where pip is configured with one, and the rest then keeps it.
+INSTALL_STEPS = (
+    ("torch", ["torch"]),
+    ("seqzoo and all its extras", ["-e", ".[all]"]),
+)
+
+DEMO_MODEL = "yeast-atac"
+DEMO_EXAMPLE = Path("model_cards") / DEMO_MODEL / "example"
+DEMO_OUTPUT = Path("demo_output")
+DEMO_ROWS_SHOWN = 5
+
+
+class BootstrapError(Exception):
+    """The environment cannot be made. ``fix`` is what to type."""
+
+    def __init__(self, what: str, fix: str):
+        super().__init__(what)
+        self.fix = fix
+
+
+# ---------------------------------------------------------------- the machine and the stamp
+
+
+def check_machine() -> None:
+    """Stop with a clear message where the packages cannot be installed at all."""
+    if os.name == "nt":
+        raise BootstrapError(
+            "pysam, which reads genomes, has no build for Windows.", "Use the Windows Subsystem for Linux."
+        )
+    if sys.version_info[:2] in SUPPORTED:
+        return
+    found = [name for name in map("python{0[0]}.{0[1]}".format, SUPPORTED) if _runs(name)]
+    if found:
+        fix = f"Run it with another Python that is here: {found[0]} {' '.join(sys.argv)}"
+    else:
+        fix = "Install Python 3.11, then: python3.11 scripts/bootstrap.py demo"
+    raise BootstrapError(
+        f"seqzoo needs Python 3.11 or 3.12; {sys.executable} is Python {python_version()}.", fix
+    )
+
+
+def python_version() -> str:
+    return f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _runs(name: str) -> bool:
+    """True when ``name`` is on PATH and works; a pyenv shim may exist and fail."""
+    if shutil.which(name) is None:
+        return False
+    return subprocess.call([name, "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+
+
+def environment_key() -> str:
+    """Hash of everything that decides what is installed, and of where this checkout is.
+
+    The place counts because the install is editable: a .venv shared by two checkouts would
+    otherwise run the code of the other one.
+    """
+    digest = hashlib.sha256()
+    for name in ("constraints.txt", "pyproject.toml"):
+        digest.update((ROOT / name).read_bytes())
+        digest.update(b"\0")
+    digest.update(f"python {python_version()} in {ROOT}".encode())
+    return digest.hexdigest()
+
+
+def is_ready(venv: Path) -> bool:
+    """True when the stamp says that the last install was for the present files."""
+    try:
+        return (venv / STAMP).read_text().strip() == environment_key() and venv_python(venv).exists()
+    except OSError:
+        return False
+
+
+def venv_python(venv: Path) -> Path:
+    return venv / "bin" / "python"
+
+
+def zoo_command(venv: Path) -> Path:
+    return venv / "bin" / "zoo"
+
+
+# ---------------------------------------------------------------- installing
+
+
+def ensure_environment(venv: Path) -> None:
+    """Make or complete the environment in ``venv``; nothing is done when its stamp fits."""
+    if is_ready(venv):
+        return
+    try:
+        venv.mkdir(parents=True, exist_ok=True)
+        with only_one(venv):
+            # The one that we may have waited for has perhaps done the work.
+            if not is_ready(venv):
+                install(venv)
+    except OSError as error:
+        raise BootstrapError(
+            f"The environment cannot be made in {venv}: {error.strerror or error}.",
+            f"Make room or choose another folder: {OTHER_FOLDER}",
+        ) from error
+
+
+@contextmanager
+def only_one(venv: Path):
+    """Hold the environment's lock, after waiting for another bootstrap that holds it.
+
+    The kernel drops the lock when its holder dies, so a killed bootstrap never blocks the next.
+    """
+    import fcntl  # here, because Windows has none and must get as far as check_machine()
+
+    with open(venv / LOCK, "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            say(f"Another bootstrap (process {lock.read() or '?'}) is installing here; waiting for it.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def install(venv: Path) -> None:
+    """Run venv and pip. The stamp is written last, so that a broken install has none."""
+    started = time.monotonic()
+    with suppress(FileNotFoundError):
+        (venv / STAMP).unlink()
+    say(f"Installing into {venv} (the first time: some minutes and 3 GB, more with CUDA).")
+    log = venv / LOG
+    log.write_text("")
+    if os.path.lexists(venv_python(venv)):
+        check_same_python(venv)
+    if not (venv / "bin" / "pip").exists():
+        fix = f"On Debian or Ubuntu: sudo apt install python{python_version()}-venv; then run it again."
+        run_step("virtual environment", [sys.executable, "-m", "venv", str(venv)], log, fix)
+    # -I: packages of a PYTHONPATH must not count as installed.
+    pip = [str(venv_python(venv)), "-I", "-m", "pip", "install", "-c", "constraints.txt"]
+    for label, arguments in INSTALL_STEPS:
+        run_step(label, pip + arguments, log)
+    unfinished = venv / (STAMP + ".partial")
+    unfinished.write_text(environment_key() + "\n")
+    os.replace(unfinished, venv / STAMP)
+    say(f"Installed in {clock(time.monotonic() - started)}.")
+
+
+def check_same_python(venv: Path) -> None:
+    """Refuse an environment of another Python: pip would choose other packages than the stamp says."""
+    ask = "import sys; print('{0[0]}.{0[1]}'.format(sys.version_info))"
+    try:
+        output = subprocess.check_output(
+            [str(venv_python(venv)), "-I", "-c", ask], stderr=subprocess.DEVNULL, universal_newlines=True
+        )
+        found = "Python " + output.strip()
+    except (OSError, subprocess.CalledProcessError):
+        found = "a Python that no longer runs"
+    if found != "Python " + python_version():
+        raise BootstrapError(
+            f"{venv} holds {found}, and this is Python {python_version()}.",
+            f"Delete that folder, or use another: {OTHER_FOLDER}",
+        )
+
+
+def run_step(label: str, command: list, log: Path, fix: str = "") -> None:
+    """Run one step of the install, its output into ``log``, showing what is done and for how long.
+
+    Raises:
+        BootstrapError: it failed; the last lines of the log have been printed.
+    """
+    started = time.monotonic()
+    with open(log, "ab") as sink:
+        sink.write(f"$ {' '.join(command)}\n".encode())
+        sink.flush()
+        process = subprocess.Popen(
+            command,
+            cwd=str(ROOT),
+            env=pip_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            while process.poll() is None:
+                show_progress(label, time.monotonic() - started, log)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=0.5)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        finally:
+            clear_progress()
+    if process.returncode != 0:
+        for line in log_lines(log)[-LOG_LINES_SHOWN:]:
+            say("  | " + line)
+        raise BootstrapError(
+            f"Installing {label} failed; the whole log is {log}",
+            fix or "Check the network and the free disk space, then run the same command again.",
+        )
+    say(f"  {label:<28}{clock(time.monotonic() - started):>12}")
+
+
+def pip_environment() -> dict:
+    """Our environment variables for pip, without those that send packages elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PIP_USER", "PIP_TARGET")}
+    return {**kept, "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+# ---------------------------------------------------------------- what the user sees
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def clock(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"
+
+
+def show_progress(label: str, elapsed: float, log: Path) -> None:
+    """One line that is overwritten: the step, its time, and what pip does. Terminals only."""
+    if sys.stderr.isatty():
+        latest = log_lines(log)[-1].strip()
+        line = f"  {label:<28}{clock(elapsed):>12}  {latest}"
+        sys.stderr.write("\r\033[K" + line[: shutil.get_terminal_size().columns - 1])
+        sys.stderr.flush()
+
+
+def clear_progress() -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+
+
+def log_lines(log: Path) -> list:
+    """The last lines of the log that are not empty."""
+    with open(log, "rb") as handle:
+        handle.seek(max(0, log.stat().st_size - 20_000))
+        text = handle.read().decode("utf-8", "replace")
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+# ---------------------------------------------------------------- the commands
+
+
+def run_env(venv: Path, _arguments: list) -> int:
+    say(f"Ready. Activate it with: source {shown(venv)}/bin/activate")
+    return 0
+
+
+def run_test(venv: Path, arguments: list) -> int:
+    os.chdir(str(ROOT))
+    return become([str(venv_python(venv)), "-m", "pytest", *arguments])
+
+
+def run_zoo(venv: Path, arguments: list) -> int:
+    return become([str(zoo_command(venv)), *arguments])
+
+
+def become(command: list) -> int:
+    """Replace this process: the command's exit code and signals are then nobody else's business."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(command[0], command)
+    raise AssertionError("execv does not return")
+
+
+def run_demo(venv: Path, _arguments: list) -> int:
+    """Predict the bundled regions twice, as a table and as a track; show what came out."""
+    os.chdir(str(ROOT))
+    forget_last_demo()
+    started = time.monotonic()
+    for suffix in (".tsv", ".bw"):
+        arguments = demo_arguments(suffix)
+        say(f"$ zoo {' '.join(arguments)}")
+        code = subprocess.call([str(zoo_command(venv)), *arguments])
+        if code != 0:
+            return code
+    elapsed = time.monotonic() - started
+    print_rows(DEMO_OUTPUT / (DEMO_MODEL + ".tsv"))
+    print(f"\nMade in {clock(elapsed)}:")
+    for path in sorted(DEMO_OUTPUT.glob(DEMO_MODEL + ".*")):
+        print(f"  {path!s:<36}{human_size(path.stat().st_size):>10}")
+    print_next_steps(venv)
+    return 0
+
+
+def demo_arguments(suffix: str) -> list:
+    regions, genome = DEMO_EXAMPLE / "regions.bed", DEMO_EXAMPLE / "genome.fa"
+    result = DEMO_OUTPUT / (DEMO_MODEL + suffix)
+    return ["predict", DEMO_MODEL, str(regions), "-g", str(genome), "-o", str(result)]
+
+
+def forget_last_demo() -> None:
+    """Remove what an earlier demo made, and nothing else that someone keeps there."""
+    DEMO_OUTPUT.mkdir(exist_ok=True)
+    for path in DEMO_OUTPUT.glob(DEMO_MODEL + ".*"):
+        path.unlink()
+
+
+def print_rows(table: Path) -> None:
+    """The first rows of a TSV in columns, cut to the terminal."""
+    with open(table, encoding="utf-8") as handle:
+        rows = [
+            line.rstrip("\n").split("\t") for line, _ in zip(handle, range(DEMO_ROWS_SHOWN + 1), strict=False)
+        ]
+    columns = shutil.get_terminal_size((100, 24)).columns
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=False)]
+    print(f"\nThe first rows of {table}:")
+    for row in rows:
+        line = "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+        print(line if len(line) <= columns else line[: columns - 1] + "…")
+
+
+def human_size(size: int) -> str:
+    return f"{size} B" if size < 1000 else f"{size / 1000:,.1f} kB"
+
+
+def print_next_steps(venv: Path) -> None:
+    zoo = shown(zoo_command(venv))
+    print("\nTry next:")
+    print(f"  {zoo} predict {DEMO_MODEL} YOUR.bed -g YOUR.fa -o predictions.bw")
+    print(f"  {zoo} info {DEMO_MODEL}")
+    print(f"  {zoo} test {DEMO_MODEL}")
+
+
+def shown(path: Path) -> Path:
+    """The path as one would type it from the root of the repository."""
+    try:
+        return path.relative_to(ROOT)
+    except ValueError:
+        return path
+
+
+# ---------------------------------------------------------------- the command line
+
+
+def parse(argv: list) -> tuple:
+    """(venv, command, its arguments); what follows ``test`` or ``run`` is passed on untouched."""
+    at = command_position(argv)
+    passes_on = argv[at : at + 1] in (["test"], ["run"])
+    ours, theirs = (argv[: at + 1], argv[at + 1 :]) if passes_on else (argv, [])
+    parser = argparse.ArgumentParser(
+        prog="bootstrap.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--venv", metavar="DIR", default=os.environ.get("ZOO_VENV") or str(ROOT / ".venv"))
+    parser.add_argument("command", choices=COMMANDS)
+    options = parser.parse_args(ours)
+    if theirs[:1] == ["--"]:
+        theirs = theirs[1:]
+    # abspath, not resolve: a .venv that is a link keeps its name.
+    return Path(os.path.abspath(os.path.expanduser(options.venv))), options.command, theirs
+
+
+def command_position(argv: list) -> int:
+    """Index of the command word; a folder after --venv may be called "test"."""
+    for index, word in enumerate(argv):
+        if word in COMMANDS and (index == 0 or argv[index - 1] != "--venv"):
+            return index
+    return len(argv)
+
+
+def main() -> int:
+    venv, command, arguments = parse(sys.argv[1:])
+    actions = {"demo": run_demo, "test": run_test, "env": run_env, "run": run_zoo}
+    try:
+        check_machine()
+        ensure_environment(venv)
+        return actions[command](venv, arguments)
+    except BootstrapError as error:
+        say(f"Error: {error}\n{error.fix}")
+        return EXIT_ENVIRONMENT
+    except KeyboardInterrupt:
+        say("Interrupted; run the same command again to go on.")
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    # So that a terminated bootstrap also ends its pip.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    sys.exit(main())
