@@ -1,0 +1,108 @@
+"""Predictions to files: one module a format, chosen by the suffix of the result.
+
+``open_writer`` gives the `Writer` for a result; the loop then calls ``open``, ``write`` ...,
+and ``finish`` (or ``suspend``, to go on later with ``--resume``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+from dataclasses import dataclass, field
+
+from zoo.errors import SystemStateError, UsageError
+from zoo.writers.base import OutputSpec, PredictionBatch, Writer, WriterContext
+from zoo.writers.stream import StreamWriter
+
+__all__ = [
+    "FORMATS",
+    "Format",
+    "OutputSpec",
+    "PredictionBatch",
+    "StreamWriter",
+    "Writer",
+    "WriterContext",
+    "open_writer",
+]
+
+
+@dataclass(frozen=True)
+class Format:
+    """Where the writer of a suffix lives.
+
+    Attributes:
+        module, name: the class is ``zoo.writers.<module>.<name>``.
+        package: what must be installed for it, imported only when the format is used.
+        options: further arguments of the class.
+    """
+
+    module: str
+    name: str
+    package: str | None = None
+    options: dict = field(default_factory=dict)
+
+
+GZIP = {"compressed": True}
+BIGWIG = Format("bigwig", "BigWigWriter", "pyBigWig")
+HDF5 = Format("hdf5", "Hdf5Writer", "h5py")
+FORMATS: dict[str, Format] = {
+    ".tsv": Format("tsv", "TsvWriter"),
+    ".tsv.gz": Format("tsv", "TsvWriter", options=GZIP),
+    ".bed": Format("bed", "BedWriter"),
+    ".bed.gz": Format("bed", "BedWriter", options=GZIP),
+    ".bedgraph": Format("bedgraph", "BedGraphWriter"),
+    ".bedgraph.gz": Format("bedgraph", "BedGraphWriter", options=GZIP),
+    ".bg": Format("bedgraph", "BedGraphWriter"),
+    ".bg.gz": Format("bedgraph", "BedGraphWriter", options=GZIP),
+    ".bw": BIGWIG,
+    ".bigwig": BIGWIG,
+    ".h5": HDF5,
+    ".hdf5": HDF5,
+    ".zarr": Format("zarr", "ZarrWriter", "zarr"),
+    ".parquet": Format("parquet", "ParquetWriter", "pyarrow"),
+}
+
+
+def open_writer(context: WriterContext, fmt: str | None = None) -> Writer:
+    """The writer for ``context.out``, not yet opened.
+
+    Args:
+        context: what the run writes, and where.
+        fmt: a suffix of `FORMATS`, with or without the dot; None takes it from ``context.out``.
+
+    Raises:
+        UsageError: no such format.
+        SystemStateError: the package that writes it is not installed.
+    """
+    suffix = _suffix_of(context.out.name) if fmt is None else "." + fmt.lower().lstrip(".")
+    if suffix not in FORMATS:
+        raise _unknown(context.out.name if fmt is None else fmt, suffix)
+    chosen = FORMATS[suffix]
+    if chosen.package and importlib.util.find_spec(chosen.package) is None:
+        raise SystemStateError(
+            f"writing {suffix} needs the package {chosen.package}, which is not installed",
+            fix="pip install 'seqzoo[formats]'",
+        )
+    writer = getattr(importlib.import_module(f"zoo.writers.{chosen.module}"), chosen.name)
+    return writer(context, **chosen.options)
+
+
+def _suffix_of(name: str) -> str:
+    """The longest known suffix of a file name, else what follows its last dot (with .gz: the last two)."""
+    lower = name.lower()
+    known = [suffix for suffix in FORMATS if lower.endswith(suffix) and len(lower) > len(suffix)]
+    if known:
+        return max(known, key=len)
+    parts = lower.split(".")
+    kept = 2 if len(parts) > 2 and parts[-1] == "gz" else 1
+    return "." + ".".join(parts[-kept:]) if len(parts) > 1 else ""
+
+
+def _unknown(given: str, suffix: str) -> UsageError:
+    near = difflib.get_close_matches(suffix, FORMATS, n=1, cutoff=0.5)
+    return UsageError(
+        f"the format of {given!r} is not known" if suffix else f"{given!r} has no suffix that names a format",
+        f"formats: {' '.join(FORMATS)}",
+        f"did you mean {near[0]}?" if near else "give OUT one of these suffixes",
+    )

@@ -1,0 +1,63 @@
+"""TSV or BED to standard output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TextIO
+
+from zoo.errors import UsageError
+from zoo.writers.base import PredictionBatch, Writer, WriterContext
+from zoo.writers.bed import BedWriter
+from zoo.writers.tsv import TsvWriter
+
+__all__ = ["StreamWriter"]
+
+LAYOUTS = {"tsv": TsvWriter, "bed": BedWriter}
+
+
+class StreamWriter(Writer):
+    """Writes to a text stream as predictions come; nothing to rename, resume or remove.
+
+    Args:
+        context: as for a file; ``out`` is not used.
+        stream: an open text stream; it is flushed after each batch and never closed.
+        fmt: ``"tsv"`` or ``"bed"``.
+
+    Raises:
+        UsageError: ``fmt`` is a format that cannot be streamed.
+    """
+
+    def __init__(self, context: WriterContext, stream: TextIO, fmt: str = "tsv") -> None:
+        super().__init__(context)
+        fmt = fmt.lower().lstrip(".")
+        if fmt not in LAYOUTS:
+            raise UsageError(
+                f"format {fmt!r} cannot be written to standard output",
+                f"formats for '-': {', '.join(LAYOUTS)}",
+                "give a file: -o OUT",
+            )
+        self._layout = LAYOUTS[fmt](context)
+        self._stream = stream
+
+    def open(self, resume: dict | None = None) -> None:
+        self._put(self._layout.header())
+
+    def write(self, batch: PredictionBatch) -> None:
+        self._put(self._layout.text(batch))
+
+    def checkpoint(self) -> dict:
+        return {}
+
+    def finish(self) -> list[Path]:
+        self._stream.flush()
+        return []
+
+    def suspend(self) -> None:
+        pass
+
+    def discard(self) -> None:
+        pass
+
+    def _put(self, text: bytes) -> None:
+        self._stream.write(text.decode())
+        self._stream.flush()

@@ -1,0 +1,27 @@
+"""TSV: a row a window, a column a value, with a header line."""
+
+from __future__ import annotations
+
+from zoo.writers.base import PredictionBatch
+from zoo.writers.columns import flat_values, region_columns, value_names
+from zoo.writers.floats import format_rows
+from zoo.writers.text import TextWriter, region_fields
+
+__all__ = ["TsvWriter"]
+
+
+class TsvWriter(TextWriter):
+    """``chrom start end name score strand``, the window when tiled, then every value.
+
+    A scalar has one column, named by its track; a profile has ``<track>/0``, ``<track>/1``, ...
+    in numeric order, in the model's own orientation. Values read back to the same float32.
+    """
+
+    def header(self) -> bytes:
+        names = [*region_columns(self.context), *value_names(self.context)]
+        return ("\t".join(names) + "\n").encode()
+
+    def lines(self, batch: PredictionBatch) -> list[bytes]:
+        regions = region_fields(batch, self.context)
+        values = format_rows(flat_values(batch, self.context.outputs))
+        return [region.encode() + row for region, row in zip(regions, values, strict=True)]
