@@ -342,9 +342,7 @@ def forget_last_demo() -> None:
 def print_rows(table: Path) -> None:
     """The first rows of a TSV in columns, cut to the terminal."""
     with open(table, encoding="utf-8") as handle:
-        rows = [
-            line.rstrip("\n").split("\t") for line, _ in zip(handle, range(DEMO_ROWS_SHOWN + 1), strict=False)
-        ]
+        rows = [line.rstrip("\n").split("\t") for line in islice(handle, DEMO_ROWS_SHOWN + 1)]
     columns = shutil.get_terminal_size((100, 24)).columns
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=False)]
     print(f"\nThe first rows of {table}:")

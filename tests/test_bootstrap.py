@@ -1,0 +1,306 @@
+"""scripts/bootstrap.py against a stand-in for the environment's Python, pip and zoo.
+
+No test here reaches the network. A copy of the script runs in a small project of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+STAMP = ".seqzoo-stamp"
+
+#: Stands for .venv/bin/python: answers its version, notes calls of pip, and fails on demand.
+STUB_PYTHON = """\
+#!/bin/sh
+here=$(dirname "$0")
+case "$*" in
+  "-I -c "*) echo "${STUB_VERSION:-VERSION}" ;;
+  "-I -m pip "*)
+    echo "$*" >> "$here/pip-calls"
+    echo "Collecting something"
+    sleep "${STUB_SLEEP:-0}"
+    case "$*" in *"${STUB_FAIL:-nothing-fails}"*) echo "ERROR: No matching distribution"; exit 1 ;; esac ;;
+  "-m pytest"*) echo "$*"; exit 5 ;;
+esac
+""".replace("VERSION}", f"{sys.version_info[0]}.{sys.version_info[1]}}}")
+
+#: Stands for .venv/bin/zoo: writes a table to the path after -o.
+STUB_ZOO = """\
+#!/bin/sh
+echo "zoo $*"
+test "$1" = predict || exit 4
+for word; do result=$word; done
+printf 'chrom\\tstart\\tend\\tname\\nchrI\\t0\\t500\\tpeak_1\\nchrI\\t900\\t1400\\tpeak_2\\n' > "$result"
+echo '{}' > "$result.run.json"
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A checkout with the real script and an environment that has no stamp yet."""
+    root = tmp_path / "checkout"
+    bin_folder = root / ".venv" / "bin"
+    bin_folder.mkdir(parents=True)
+    (root / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "bootstrap.py", root / "scripts")
+    (root / "constraints.txt").write_text("torch==2.13.0\n")
+    (root / "pyproject.toml").write_text("[project]\n")
+    for name, text in (("python", STUB_PYTHON), ("zoo", STUB_ZOO), ("pip", "#!/bin/sh\n")):
+        (bin_folder / name).write_text(text)
+        (bin_folder / name).chmod(0o755)
+    return root
+
+
+def command(project: Path, *arguments: str) -> list[str]:
+    return [sys.executable, str(project / "scripts" / "bootstrap.py"), *arguments]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    return {**os.environ, "ZOO_VENV": "", **extra}
+
+
+def bootstrap(project: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(project, *arguments), capture_output=True, text=True, env=environment(**extra), timeout=60
+    )
+
+
+def pip_calls(project: Path) -> list[str]:
+    calls = project / ".venv" / "bin" / "pip-calls"
+    return calls.read_text().splitlines() if calls.exists() else []
+
+
+def test_torch_is_installed_first_and_alone(project):
+    run = bootstrap(project, "env")
+    assert run.returncode == 0, run.stderr
+    assert pip_calls(project) == [
+        "-I -m pip install -c constraints.txt torch",
+        "-I -m pip install -c constraints.txt -e .[all]",
+    ]
+    assert (project / ".venv" / STAMP).exists()
+
+
+def test_second_run_installs_nothing_and_is_fast(project):
+    bootstrap(project, "env")
+    started = time.monotonic()
+    run = bootstrap(project, "demo")
+    assert time.monotonic() - started < 2
+    assert run.returncode == 0
+    assert len(pip_calls(project)) == 2
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "pyproject.toml"])
+def test_changed_requirements_install_again(project, name):
+    bootstrap(project, "env")
+    with open(project / name, "a") as handle:
+        handle.write("# changed\n")
+    bootstrap(project, "env")
+    assert len(pip_calls(project)) == 4
+    bootstrap(project, "env")
+    assert len(pip_calls(project)) == 4
+
+
+def test_moved_checkout_installs_again(project):
+    bootstrap(project, "env")
+    moved = project.rename(project.with_name("moved"))
+    bootstrap(moved, "env")
+    assert len(pip_calls(moved)) == 4
+
+
+def test_failed_install_shows_the_log_and_leaves_no_stamp(project):
+    bootstrap(project, "env")
+    (project / "constraints.txt").write_text("torch==0\n")
+    run = bootstrap(project, "demo", STUB_FAIL=".[all]")
+    assert run.returncode == 7
+    assert "ERROR: No matching distribution" in run.stderr
+    assert str(project / ".venv" / "seqzoo-install.log") in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (project / ".venv" / STAMP).exists()
+    # Nothing was deleted, and the next run goes on.
+    assert bootstrap(project, "env").returncode == 0
+
+
+def test_failure_in_torch_stops_before_the_rest(project):
+    assert bootstrap(project, "env", STUB_FAIL="torch").returncode == 7
+    assert len(pip_calls(project)) == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_install_leaves_no_stamp(project, number, code):
+    run = subprocess.Popen(
+        command(project, "env"), env=environment(STUB_SLEEP="8"), stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: pip_calls(project))
+    started = time.monotonic()
+    run.send_signal(number)
+    _, stderr = run.communicate(timeout=20)
+    assert time.monotonic() - started < 5
+    assert run.returncode == code
+    assert "Traceback" not in stderr
+    assert not (project / ".venv" / STAMP).exists()
+
+
+def test_two_at_once_install_once(project):
+    first = subprocess.Popen(command(project, "env"), env=environment(STUB_SLEEP="0.7"))
+    wait_for(lambda: pip_calls(project))
+    second = bootstrap(project, "env")
+    assert first.wait(timeout=20) == 0
+    assert second.returncode == 0
+    assert f"process {first.pid}" in second.stderr
+    assert len(pip_calls(project)) == 2
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.02)
+
+
+def test_environment_of_another_python_is_refused_and_kept(project):
+    run = bootstrap(project, "env", STUB_VERSION="3.9")
+    assert run.returncode == 7
+    assert "3.9" in run.stderr and "--venv" in run.stderr
+    assert (project / ".venv" / "bin" / "zoo").exists()
+    assert pip_calls(project) == []
+
+
+def test_environment_that_cannot_be_made(project):
+    run = bootstrap(project, "--venv", str(project / "pyproject.toml"), "env")
+    assert run.returncode == 7
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_another_folder_for_the_environment(project, way):
+    other = project.parent / "test"  # also the name of a command
+    (project / ".venv").rename(other)
+    if way == "option":
+        run = bootstrap(project, "--venv", str(other), "env")
+    else:
+        run = bootstrap(project, "env", ZOO_VENV=str(other))
+    assert run.returncode == 0, run.stderr
+    assert (other / STAMP).exists() and not (project / ".venv").exists()
+
+
+def test_test_passes_arguments_and_exit_code_on(project):
+    run = bootstrap(project, "test", "-k", "demo and not slow", "--venv", "-h")
+    assert run.returncode == 5
+    assert run.stdout.strip() == "-m pytest -k demo and not slow --venv -h"
+
+
+def test_run_passes_arguments_and_exit_code_on(project):
+    run = bootstrap(project, "run", "--", "info", "--help")
+    assert run.returncode == 4
+    assert run.stdout.strip() == "zoo info --help"
+
+
+def test_demo_shows_what_it_made(project):
+    keep = project / "demo_output" / "mine.txt"
+    keep.parent.mkdir()
+    keep.write_text("mine")
+    (keep.parent / "yeast-atac.old").write_text("from an earlier demo")
+    run = bootstrap(project, "demo", COLUMNS="30")
+    assert run.returncode == 0, run.stderr
+    assert "peak_2" in run.stdout
+    assert re.search(r"yeast-atac\.bw +\d+ B", run.stdout)
+    for suggestion in ("predict yeast-atac", "info yeast-atac", "test yeast-atac"):
+        assert f".venv/bin/zoo {suggestion}" in run.stdout
+    assert keep.exists() and not (keep.parent / "yeast-atac.old").exists()
+
+
+def test_demo_cuts_rows_to_the_terminal(project):
+    run = bootstrap(project, "demo", COLUMNS="20")
+    rows = [line for line in run.stdout.splitlines() if line.startswith("  chr")]
+    assert rows and all(len(row) <= 20 for row in rows)
+    assert rows[0].endswith("…")
+
+
+def test_demo_returns_the_exit_code_of_zoo(project):
+    (project / ".venv" / "bin" / "zoo").write_text("#!/bin/sh\nexit 3\n")
+    assert bootstrap(project, "demo").returncode == 3
+
+
+def test_an_old_python_gets_a_message(project):
+    # The check itself, under a version of Python that is too old.
+    code = (
+        "import runpy, sys; sys.version_info = (3, 8, 1); sys.argv = ['bootstrap.py', 'env'];"
+        f"runpy.run_path({str(project / 'scripts' / 'bootstrap.py')!r}, run_name='__main__')"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment())
+    assert run.returncode == 7
+    assert "needs Python 3.11 or 3.12" in run.stderr
+    assert pip_calls(project) == []
+
+
+def test_script_parses_on_old_pythons():
+    import ast
+
+    ast.parse((ROOT / "scripts" / "bootstrap.py").read_text(), feature_version=(3, 6))
+
+
+def pinned() -> dict[str, Requirement]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
+
+
+def test_constraints_pin_and_satisfy_everything_declared():
+    constraints = pinned()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    for requirement in map(Requirement, chain.from_iterable(groups)):
+        if requirement.name == "seqzoo":
+            continue
+        pin = constraints[canonicalize_name(requirement.name)]
+        version = str(pin.specifier).removeprefix("==")
+        assert requirement.specifier.contains(version), (str(requirement), str(pin))
+
+
+def test_constraints_name_exact_public_versions():
+    for requirement in pinned().values():
+        assert re.fullmatch(r"==[^+,]+", str(requirement.specifier)), requirement
+        assert requirement.url is None
+
+
+def test_conda_environment_uses_the_same_constraints():
+    spec = yaml.safe_load((ROOT / "environment.yml").read_text())
+    conda = [item for item in spec["dependencies"] if isinstance(item, str)]
+    (pip,) = [item["pip"] for item in spec["dependencies"] if isinstance(item, dict)]
+    assert pip == ["-c constraints.txt", "-e .[all]"]
+    assert "python=3.11" in conda and "pip" in conda
+    torch = next(item for item in conda if item.startswith("pytorch"))
+    assert torch.partition("=")[2] == str(pinned()["torch"].specifier).removeprefix("==")
+
+
+def test_ci_runs_the_documented_command_and_nothing_hidden():
+    script = (ROOT / ".ci" / "run").read_text()
+    commands = [line for line in script.splitlines() if line and not line.startswith("#")]
+    assert commands == [
+        "set -euo pipefail",
+        'cd "$(dirname "$0")/.."',
+        "python3 scripts/bootstrap.py test",
+    ]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_workflow_runs_the_two_documented_commands():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
+    (job,) = workflow["jobs"].values()
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands == ["python3 scripts/bootstrap.py demo", "python3 scripts/bootstrap.py test"]
