@@ -30,9 +30,6 @@ DISTRIBUTION = "seqzoo"
 IMPORT_NAMES = ("zoo", "interpret", "finetune")
 SUPPORTED_PYTHONS = ((3, 11), (3, 12))
 MIN_FREE_BYTES = 500_000_000
-IMPORT_FIX = (
-    "pip uninstall -y interpret interpret-core finetune; pip install --force-reinstall --no-deps seqzoo"
-)
 
 
 @dataclass(frozen=True)
@@ -101,9 +98,8 @@ def check_import_names() -> None:
     for name in IMPORT_NAMES:
         problem = _import_problem(name)
         if problem:
-            raise SystemStateError(
-                problem, "the zoo needs its own package of that name", f"Fix: {IMPORT_FIX}"
-            )
+            extent = "the zoo needs its own package of that name"
+            raise SystemStateError(problem, extent, f"Fix: {_import_fix(name)}")
 
 
 def _check_imports() -> Iterator[Check]:
@@ -112,9 +108,22 @@ def _check_imports() -> Iterator[Check]:
         if problem:
             owners = ", ".join(_owners(name))
             detail = f"{problem} (installed by {owners})" if owners else problem
-            yield Check(f"import {name}", False, detail, IMPORT_FIX)
+            yield Check(f"import {name}", False, detail, _import_fix(name))
         else:
             yield Check(f"import {name}", True, str(_our_folder(name)))
+
+
+def _import_fix(name: str) -> str:
+    """What to type so that ``name`` is ours again."""
+    checkout = _our_folder(name).parent
+    from_checkout = (checkout / "pyproject.toml").exists()
+    reinstall = (
+        f"pip install -e {checkout}" if from_checkout else "pip install --force-reinstall --no-deps seqzoo"
+    )
+    owners = _owners(name)
+    if owners:
+        return f"pip uninstall -y {' '.join(owners)} && {reinstall}"
+    return f"{reinstall}; if that does not help, take the folder out of PYTHONPATH"
 
 
 def _our_folder(name: str) -> Path:
