@@ -126,8 +126,8 @@ class RegionFile:
         """Check every row and summarise the file.
 
         Args:
-            chrom_sizes: chromosome name as in this file -> length in bp; None skips that check.
-                A name that is absent is an unknown chromosome.
+            chrom_sizes: chromosome name as in this file -> length in bp; ends are checked on these.
+                Names that are absent are left to ``zoo.genome.checks``, which sees ``chrom_counts``.
             limit: check only this many regions.
 
         Raises:
@@ -307,10 +307,6 @@ def _scan_block(
     if chrom_sizes is None:
         return
     sizes = np.array([chrom_sizes.get(name, -1) for name in names.tolist()], dtype=np.int64)[inverse]
-    near = ", ".join(list(chrom_sizes)[:4])
-    _note(problems, "unknown", sizes < 0, numbers, rows,
-          "chromosome {0!r} is not in the genome",
-          f"use the FASTA that the regions were called on (it has {near}, ...) or remove the row")
     past = (sizes >= 0) & (block.end > sizes)
     if past.any():
         size = int(sizes[past][0])

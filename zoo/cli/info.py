@@ -1,0 +1,63 @@
+"""``zoo info MODEL``: what is known of a model, without loading it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.cli.style import COMMAND
+
+__all__ = ["command"]
+
+
+@click.command("info", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("model")
+@click.option("--json", "as_json", is_flag=True, help="All facts as JSON.")
+def command(model: str, as_json: bool) -> None:
+    """Show what is known of MODEL: a name of `zoo list`, or a folder with model.yaml."""
+    facts = _facts(model)
+    click.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
+
+
+def _facts(model: str) -> dict[str, Any]:
+    if Path(model).is_dir():
+        from zoo.store.index import describe
+
+        return describe(Path(model))
+    from zoo.store.registry import find_entry
+
+    folder, facts = find_entry(model)
+    return facts | {"folder": str(folder)}
+
+
+def _text(facts: dict[str, Any]) -> str:
+    lines = [f"{facts['name']} {facts['version']}: {facts['summary']}", ""]
+    for label, value in (
+        ("genome", facts["assembly"]), ("input", f"{facts['input_length']} bp of one-hot sequence"),
+        ("authors", ", ".join(facts["authors"])), ("licence", facts["license"]), ("cite", facts["cite_as"]),
+        ("tags", ", ".join(facts["tags"])), ("framework", facts["framework"]), ("folder", facts.get("folder")),
+    ):
+        if value:
+            lines.append(f"{label:<10}{value}")
+    lines += ["", "outputs"] + [f"  {_output(out)}" for out in facts["outputs"]]
+    if facts["evaluation"]:
+        lines += ["", "evaluation"] + [f"  {_evaluation(item)}" for item in facts["evaluation"]]
+    if facts["deprecated"]:
+        lines += ["", f"deprecated: {facts['deprecated']['reason']}; use {facts['deprecated']['replacement']}"]
+    return "\n".join(lines)
+
+
+def _output(out: dict[str, Any]) -> str:
+    tracks = ", ".join(out["tracks"][:4]) + (f", ... ({len(out['tracks'])} tracks)" if len(out["tracks"]) > 4 else "")
+    bins = f"; bins of {out['bin_size']} bp from base {out['offset']}" if out["kind"] == "profile" else ""
+    return f"{out['name']} ({out['kind']}): {tracks}{bins}; units {out['units'] or 'not given'}"
+
+
+def _evaluation(item: dict[str, Any]) -> str:
+    ci = f" [{item['ci'][0]:.3f}, {item['ci'][1]:.3f}]" if item.get("ci") else ""
+    base = item.get("baseline")
+    beside = f"; {base['name']}: {base['value']:.3f}" if base else ""
+    return f"{item['metric']} {item['value']:.3f}{ci} on {item['split']}{beside}"

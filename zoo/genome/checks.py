@@ -1,0 +1,140 @@
+"""The genome contract: regions, FASTA and model must speak of the same chromosomes.
+
+All of it is checked from names and lengths, before a model is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from zoo.errors import InputError
+from zoo.genome.assembly import (
+    alias_map,
+    chrom_style,
+    compare_lengths,
+    guess_assembly,
+    load_assembly,
+)
+from zoo.genome.fasta import Genome
+from zoo.genome.intervals import RegionFile, RegionSummary
+
+if TYPE_CHECKING:
+    from zoo.cards.schema import Card
+
+__all__ = ["check_assembly", "check_regions", "training_note"]
+
+
+def check_regions(
+    regions: RegionFile, genome: Genome, *, translate: bool, limit: int | None = None
+) -> tuple[RegionSummary, dict[str, str]]:
+    """Check all regions against the genome.
+
+    Args:
+        translate: join chromosome names of different styles (chr1, 1, NC_000001.11).
+        limit: look at this many regions only.
+
+    Returns:
+        The summary, and a map of region-file names to contigs for names that are not contigs themselves.
+
+    Raises:
+        InputError: a malformed row, a region past its chromosome's end, another naming style, or an
+            unknown chromosome.
+    """
+    aliases: dict[str, str] = {}
+    if translate:
+        names = regions.scan(limit=limit).chrom_counts
+        joined = alias_map(list(names), genome.sizes)
+        aliases = {name: contig for name, contig in joined.items() if name != contig}
+    sizes = genome.sizes | {name: genome.sizes[contig] for name, contig in aliases.items()}
+    summary = regions.scan(sizes, limit)
+    _check_names(regions, summary, genome, sizes)
+    return summary, aliases
+
+
+def _check_names(regions: RegionFile, summary: RegionSummary, genome: Genome, sizes: Mapping[str, int]) -> None:
+    unknown = [name for name in summary.chrom_counts if name not in sizes]
+    if not unknown:
+        return
+    first = min(unknown, key=summary.first_line.__getitem__)
+    where = f"{regions.label}:{summary.first_line[first]}"
+    count = sum(summary.chrom_counts[name] for name in unknown)
+    extent = f"{count:,} of {summary.regions:,} regions are on chromosomes that the FASTA lacks"
+    if len(unknown) > 1:
+        extent += f" ({len(unknown)} names: {_some(unknown)})"
+    joinable = alias_map(unknown, genome.sizes)
+    if joinable:
+        contig = joinable.get(first) or next(iter(joinable.values()))
+        raise InputError(
+            f"{where}: chromosome {first!r} is not in {genome.path}, which writes {contig!r}: the names are of another style",
+            extent,
+            "Fix: add --translate-chroms, or rename the chromosomes in one of the files",
+        )
+    style = chrom_style(genome.sizes)
+    raise InputError(
+        f"{where}: chromosome {first!r} is not in {genome.path}",
+        extent,
+        f"Fix: use the FASTA that the regions were called on (this one has {_some(genome.sizes)}"
+        f"{'' if style == 'unknown' else f'; {style} style'}), or remove the rows",
+    )
+
+
+def check_assembly(card: Card | None, genome: Genome) -> str | None:
+    """Compare the FASTA's chromosome lengths with the assembly that the card names.
+
+    Returns:
+        A note for the user when nothing could be compared, else None.
+
+    Raises:
+        InputError: chromosomes have other lengths: it is another assembly.
+    """
+    if card is None or card.genome is None:
+        return None
+    assembly = load_assembly(card.genome.assembly)
+    if assembly is None:
+        return f"assembly {card.genome.assembly} is not in the table of known lengths; the genome was not checked"
+    check = compare_lengths(assembly, genome.sizes)
+    if check.differing:
+        contig, expected, found = check.differing[0]
+        guess = guess_assembly(genome.sizes)
+        raise InputError(
+            f"{genome.path}: {contig} has {found:,} bp; in {assembly.name}, which {card.name} was trained on, "
+            f"it has {expected:,}",
+            f"{len(check.differing)} of {len(check.differing) + len(check.matching)} known chromosomes differ"
+            + (f"; the file looks like {guess}" if guess else ""),
+            f"Fix: give the {assembly.name} FASTA, or --any-genome if another one is meant",
+        )
+    if not check.matching:
+        return f"no contig of {genome.path.name} is a chromosome of {assembly.name}; the assembly was not checked"
+    return None
+
+
+def training_note(card: Card | None, chroms: Mapping[str, int]) -> str | None:
+    """A warning when regions lie on chromosomes that the model was trained on.
+
+    Args:
+        chroms: chromosome name -> number of regions.
+    """
+    if card is None or card.training.splits is None or isinstance(card.training.splits.train, str):
+        return None
+    trained = set(card.training.splits.train)
+    assembly = load_assembly(card.genome.assembly) if card.genome else None
+    count = sum(n for name, n in chroms.items() if _is_one_of(name, trained, assembly))
+    if not count:
+        return None
+    return (
+        f"{count:,} of {sum(chroms.values()):,} regions lie on chromosomes that {card.name} was trained on; "
+        "agreement with measurements there flatters the model"
+    )
+
+
+def _is_one_of(name: str, trained: set[str], assembly: object) -> bool:
+    if name in trained:
+        return True
+    chromosome = assembly.find(name) if assembly is not None else None
+    return chromosome is not None and not trained.isdisjoint(chromosome.names)
+
+
+def _some(names: Iterable[str], n: int = 4) -> str:
+    names = list(names)
+    return ", ".join(names[:n]) + (", ..." if len(names) > n else "")

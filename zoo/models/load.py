@@ -1,0 +1,206 @@
+"""``load_model``: a registry name, an entry or Kipoi folder, or a gReLU checkpoint -> LoadedModel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.cards.kipoi import ModelDescription, read_model
+from zoo.cards.read import read_card
+from zoo.cards.tracks_file import read_tracks
+from zoo.errors import ModelError
+from zoo.store.checksums import sha256_of, verify
+from zoo.store.registry import entries_folder, find_entry
+from zoo.writers.base import OutputSpec
+
+if TYPE_CHECKING:
+    from zoo.cards.schema import Card
+    from zoo.models.loaded import LoadedModel
+
+__all__ = ["Entry", "load_entry", "load_model", "open_entry"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model before its code is imported: enough to check regions and genome against.
+
+    Attributes:
+        name: what the user asked for.
+        path: entry folder, or checkpoint file.
+        trusted: whether Python of the folder may run.
+        description: ``model.yaml``, or None for a checkpoint.
+        card: the card, or None where there is none.
+    """
+
+    name: str
+    path: Path
+    trusted: bool
+    description: ModelDescription | None
+    card: Card | None
+
+
+def load_model(name: str | Path, *, trust: bool = False) -> LoadedModel:
+    """Load a model by registry name (``name`` or ``name@version``) or path.
+
+    Args:
+        name: registry name, path of a folder with ``model.yaml``, or of a gReLU ``.ckpt``.
+        trust: allow Python files of a folder that is not bundled with this package.
+
+    Raises:
+        ModelError: unknown name, broken folder, card or weights. FetchError: a checksum differs.
+    """
+    return load_entry(open_entry(name, trust=trust))
+
+
+def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
+    """Find and read an entry's YAML without importing torch or its Python."""
+    path = Path(name)
+    if path.is_file() and path.suffix == ".ckpt":
+        return Entry(str(name), path, trust, None, None)
+    if path.is_file() and path.name in ("model.yaml", "model.yml"):
+        path = path.parent
+    if path.is_dir():
+        return _open_folder(str(name), path, trust or _is_bundled(path))
+    if path.suffix == ".ckpt" or str(name).startswith((".", "/", "~")):
+        raise ModelError(f"{name}: no such model folder or checkpoint", "", "Fix: check the path, or see `zoo list`")
+    folder, _ = find_entry(str(name))
+    return _open_folder(str(name), folder, trusted=True)
+
+
+def _open_folder(name: str, folder: Path, trusted: bool) -> Entry:
+    if not (folder / "model.yaml").is_file():
+        raise ModelError(f"{folder}: no model.yaml in this folder", "", "Fix: give the folder that holds model.yaml")
+    return Entry(name, folder, trusted, read_model(folder), _card_of(folder))
+
+
+def _is_bundled(folder: Path) -> bool:
+    return entries_folder().resolve() in folder.resolve().parents
+
+
+def _card_of(folder: Path) -> Card | None:
+    """The card; a Kipoi folder's README without front matter is not one."""
+    path = folder / "README.md"
+    if not path.is_file() or not path.read_text(encoding="utf-8", errors="replace").startswith("---"):
+        return None
+    return read_card(path).card
+
+
+def load_entry(entry: Entry) -> LoadedModel:
+    """Verify checksums, build the module and name its outputs."""
+    if entry.description is None:
+        from zoo.models.grelu_checkpoint import load_checkpoint
+
+        loaded = load_checkpoint(entry.path, entry.name)
+        loaded.hashes[entry.path.name] = sha256_of(entry.path)
+        return loaded
+    if entry.description.defined_as != "kipoi.model.PyTorchModel":
+        raise entry.description.document.error(
+            ("defined_as",), f"models defined as {entry.description.defined_as} do not run yet",
+            "kipoi.model.PyTorchModel runs",
+        )
+    return _load_pytorch(entry, entry.description)
+
+
+def _load_pytorch(entry: Entry, description: ModelDescription) -> LoadedModel:
+    from zoo.models.loaded import LoadedModel
+    from zoo.models.pytorch_folder import build_module, files_used
+    from zoo.models.sequence_loader import loader_from_kipoi
+
+    used = files_used(description)
+    hashes = _verify_files(entry, used)
+    loader = loader_from_kipoi(description.loader, description)
+    if entry.card is not None and entry.card.input.length != loader.length:
+        raise description.document.error(
+            ("default_dataloader",), f"the dataloader makes {loader.length} bp, the card says {entry.card.input.length}",
+            "let auto_resize_len and input.length agree",
+        )
+    module = build_module(description, entry.trusted)
+    outputs = _card_outputs(entry, module, loader) if entry.card else _schema_outputs(description)
+    return LoadedModel(
+        name=entry.name, module=module, loader=loader, outputs=outputs, card=entry.card, folder=entry.path,
+        places_bins=entry.card is not None or all(spec.kind == "scalar" for spec in outputs),
+        strand_pairs=_strand_pairs(entry.card, outputs), hashes=hashes,
+        info={"framework": "pytorch", "version": entry.card.version if entry.card else None},
+    )
+
+
+def _verify_files(entry: Entry, used: tuple[Path, ...]) -> dict[str, str]:
+    """Check the files that will be used against the card; return their sha256."""
+    recorded = {item.path: item.sha256 for item in entry.card.files} if entry.card else {}
+    hashes = {}
+    for path in used:
+        name = path.relative_to(entry.path).as_posix()
+        if name in recorded:
+            verify(path, recorded[name])
+        hashes[name] = recorded.get(name) or sha256_of(path)
+    return hashes
+
+
+def _card_outputs(entry: Entry, module: Any, loader: Any) -> tuple[OutputSpec, ...]:
+    """The card's outputs, with the number of bins that the module really returns."""
+    shapes = _probe(module, loader)
+    if len(shapes) != len(entry.card.outputs):
+        raise ModelError(
+            f"{entry.path}: the module returns {len(shapes)} output(s)", f"the card names {len(entry.card.outputs)}",
+            "Fix: correct `outputs` of the card",
+        )
+    specs = []
+    for output, shape in zip(entry.card.outputs, shapes, strict=True):
+        bins = shape[-1] if output.kind == "profile" else 1
+        specs.append(OutputSpec(output.name, output.kind, read_tracks(entry.path, output), bins, output.bin_size,
+                                output.offset, output.units))
+        if output.kind == "profile" and output.offset + bins * output.bin_size > loader.length:
+            raise ModelError(
+                f"{entry.path}: output {output.name!r} would end past the model's window",
+                f"offset {output.offset} + {bins} bins x {output.bin_size} bp > {loader.length} bp",
+                "Fix: correct bin_size or offset in the card",
+            )
+    return tuple(specs)
+
+
+def _probe(module: Any, loader: Any) -> list[tuple[int, ...]]:
+    """Shapes, without the batch axis, that the module returns for one window of zeros."""
+    import torch
+
+    from zoo.models.loaded import _as_list
+
+    with torch.inference_mode():
+        window = loader.arrange(torch.zeros(1, 4, loader.length)).to(getattr(torch, loader.dtype))
+        result = module(window)
+    return [tuple(part.shape[1:]) for part in _as_list(result, ())]
+
+
+def _schema_outputs(description: ModelDescription) -> tuple[OutputSpec, ...]:
+    """Outputs of a bare Kipoi folder, named by model.yaml's targets; where bins lie is not known."""
+    specs = []
+    for target in description.targets:
+        shape = tuple(size for size in target.shape if size is not None) or (1,)
+        labels = target.column_labels
+        tracks = labels if labels and len(labels) == shape[0] else tuple(
+            f"{target.name}_{i}" if shape[0] > 1 else target.name for i in range(shape[0])
+        )
+        kind = "profile" if len(shape) > 1 else "scalar"
+        specs.append(OutputSpec(target.name, kind, tracks, int(np.prod(shape[1:]))))
+    return tuple(specs)
+
+
+def _strand_pairs(card: Card | None, outputs: tuple[OutputSpec, ...]) -> dict[str, np.ndarray]:
+    """Permutations of stranded tracks under reverse complement."""
+    pairs: dict[str, np.ndarray] = {}
+    for output, spec in zip(card.outputs if card else (), outputs, strict=False):
+        if output.strand == "unstranded":
+            continue
+        order = np.arange(len(spec.tracks))
+        for plus, minus in output.strand:
+            if plus not in spec.tracks or minus not in spec.tracks:
+                raise ModelError(
+                    f"output {output.name!r}: strand pairs an unknown track", f"{plus!r} and {minus!r}",
+                    "Fix: use names of `tracks`",
+                )
+            a, b = spec.tracks.index(plus), spec.tracks.index(minus)
+            order[a], order[b] = b, a
+        pairs[spec.name] = order
+    return pairs

@@ -1,0 +1,48 @@
+"""``OUT.run.json``: what was run, with which versions and files, and what was counted."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+__all__ = ["genome_fingerprint", "write_run_record"]
+
+
+def write_run_record(out: Path, record: dict[str, Any]) -> Path:
+    """Write the record beside a result, under a temporary name first; returns its path."""
+    path = out.with_name(out.name + ".run.json")
+    partial = path.with_name(path.name + ".partial")
+    full = {
+        "command": sys.argv,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": _versions(),
+        "platform": platform.platform(),
+    } | record
+    partial.write_text(json.dumps(full, indent=1, default=str) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+    return path
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("seqzoo", "torch", "numpy", "gReLU", "kipoi"):
+        try:
+            found[name.lower()] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def genome_fingerprint(sizes: dict[str, int], path: Path) -> dict[str, Any]:
+    """What identifies a genome file without reading its 3 GB: size, date, contigs and their lengths."""
+    stat = path.stat()
+    return {
+        "path": str(path.resolve()), "bytes": stat.st_size, "modified": stat.st_mtime, "contigs": len(sizes),
+        "total_bp": sum(sizes.values()),
+    }

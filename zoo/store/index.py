@@ -1,0 +1,86 @@
+"""Build ``zoo/index.json``: one plain record an entry, so that listing needs no YAML and no torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from zoo.cards.kipoi import ModelDescription, read_model
+from zoo.cards.read import read_card
+from zoo.cards.schema import Card
+from zoo.cards.tracks_file import read_tracks
+from zoo.errors import ModelError
+
+__all__ = ["build_index", "describe"]
+
+INDEX_VERSION = 1
+
+
+def build_index(folder: Path) -> str:
+    """The text of ``index.json`` for all entries below ``folder``, by name.
+
+    Raises:
+        ModelError: an entry is broken, or two bear the same name.
+    """
+    records = []
+    for path in sorted(folder.glob("**/model.yaml")):
+        record = describe(path.parent)
+        records.append(record | {"path": path.parent.relative_to(folder).as_posix()})
+    names = [record["name"] for record in records]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ModelError(f"two entries are called {twice[0]!r}", "", "Fix: names of cards are unique")
+    return json.dumps({"index_version": INDEX_VERSION, "entries": records}, indent=1, ensure_ascii=False) + "\n"
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """Facts of one entry as plain data: card and ``model.yaml`` joined.
+
+    Raises:
+        ModelError: the entry's YAML or card is broken.
+    """
+    if not (folder / "model.yaml").is_file():
+        raise ModelError(f"{folder}: no model.yaml in this folder", "", "Fix: give the folder that holds model.yaml")
+    model = read_model(folder)
+    readme = folder / "README.md"
+    has_card = readme.is_file() and readme.read_text(encoding="utf-8", errors="replace").startswith("---")
+    card = read_card(readme).card if has_card else None
+    return _from_info(model) | (_from_card(card, folder) if card else _from_schema(model))
+
+
+def _from_info(model: ModelDescription) -> dict[str, Any]:
+    info = model.info
+    return {
+        "authors": [author["name"] if isinstance(author, dict) else str(author) for author in info.get("authors") or []],
+        "license": info.get("license"),
+        "cite_as": info.get("cite_as"),
+        "tags": list(info.get("tags") or []),
+        "framework": model.defined_as.rpartition(".")[2].removesuffix("Model").lower(),
+    }
+
+
+def _from_card(card: Card, folder: Path) -> dict[str, Any]:
+    return {
+        "name": card.name, "version": card.version, "summary": card.summary,
+        "assembly": card.genome.assembly if card.genome else None, "input_length": card.input.length,
+        "outputs": [
+            {"name": out.name, "kind": out.kind, "tracks": list(read_tracks(folder, out)), "bin_size": out.bin_size,
+             "offset": out.offset, "units": out.units} for out in card.outputs
+        ],
+        "evaluation": [item.model_dump(mode="json", exclude_none=True) for item in card.evaluation],
+        "deprecated": card.deprecated.model_dump() if card.deprecated else None,
+    }
+
+
+def _from_schema(model: ModelDescription) -> dict[str, Any]:
+    length = model.loader.args.get("auto_resize_len")
+    return {
+        "name": model.folder.resolve().name, "version": str(model.info.get("version") or "-"),
+        "summary": " ".join(str(model.info.get("doc") or "").split()), "assembly": None, "input_length": length,
+        "outputs": [
+            {"name": target.name, "kind": "profile" if len(target.shape) > 1 else "scalar",
+             "tracks": list(target.column_labels or [target.name]), "bin_size": 1, "offset": 0, "units": None}
+            for target in model.targets
+        ],
+        "evaluation": [], "deprecated": None,
+    }
