@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -21,13 +22,11 @@ def refuse_folder(path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file or folder if it is there; never raises, because it runs while errors are handled."""
-    try:
+    with contextlib.suppress(OSError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-    except OSError:
-        pass
 
 
 def fresh_folder(path: Path) -> None:
@@ -43,14 +42,14 @@ def open_at(path: Path, size: int | None) -> BinaryIO:
         SystemStateError: the file of the checkpoint is gone or shorter than it was.
     """
     if size is None:
-        return open(path, "wb")
+        return open(path, "wb")  # the writer closes it
     if not path.is_file() or path.stat().st_size < size:
         raise SystemStateError(
             f"cannot resume: {path} is missing or shorter than its checkpoint",
             f"{size} bytes expected",
             "run again without --resume",
         )
-    handle = open(path, "r+b")
+    handle = open(path, "r+b")  # noqa: SIM115  (the writer closes it)
     handle.truncate(size)
     handle.seek(size)
     return handle

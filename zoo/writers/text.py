@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import struct
 import zlib
 from abc import abstractmethod
@@ -52,10 +53,8 @@ class PlainFile:
 
     def abandon(self) -> None:
         """Close without raising."""
-        try:
+        with contextlib.suppress(OSError):
             self._file.close()
-        except OSError:
-            pass
 
 
 class BgzfFile(PlainFile):

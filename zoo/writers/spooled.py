@@ -1,0 +1,80 @@
+"""Base of the formats that are assembled from the spool at ``finish``: HDF5, Zarr, Parquet."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+
+from zoo.writers.base import PredictionBatch, Writer, WriterContext
+from zoo.writers.partial import fresh_folder, refuse_folder, remove, rename_all, require_room
+from zoo.writers.spool import RowSpool, value_shape
+
+__all__ = ["SpooledWriter"]
+
+BLOCK_BYTES = 8 << 20
+
+
+class SpooledWriter(Writer):
+    """``OUT.partial`` is a folder: the spool, and at the end the assembled result."""
+
+    room = 1.3  # bytes the result may take, per byte of the spool
+
+    def __init__(self, context: WriterContext) -> None:
+        super().__init__(context)
+        self.spool: RowSpool | None = None
+        self.assembled = self.partial / "result"
+
+    @abstractmethod
+    def assemble(self, spool: RowSpool, path: Path) -> None:
+        """Write the whole result to ``path`` and verify it."""
+
+    def row_bytes(self) -> int:
+        """Bytes of the values of one row."""
+        row = 0
+        for output in self.context.outputs:
+            size = 4
+            for n in value_shape(output):
+                size *= n
+            row += size
+        return row
+
+    def block_rows(self) -> int:
+        """Rows handled at once: about 8 MB of values, at most 65,536 rows."""
+        return max(1, min(1 << 16, BLOCK_BYTES // max(1, self.row_bytes())))
+
+    def open(self, resume: dict | None = None) -> None:
+        self.refuse_out()
+        if resume is None:
+            fresh_folder(self.partial)
+        self.spool = RowSpool(self.partial, self.context.outputs, resume)
+
+    def refuse_out(self) -> None:
+        """Raise ``OSError`` when the final name is taken by something that must not be replaced."""
+        refuse_folder(self.context.out)
+
+    def write(self, batch: PredictionBatch) -> None:
+        self.spool.append(batch)
+
+    def checkpoint(self) -> dict:
+        return self.spool.state()
+
+    def finish(self) -> list[Path]:
+        remove(self.assembled)
+        require_room(self.partial, int(self.spool.size() * self.room) + (1 << 18))
+        self.assemble(self.spool, self.assembled)
+        self.spool.abandon()
+        finals = self.move_to_final()
+        remove(self.partial)
+        return finals
+
+    def move_to_final(self) -> list[Path]:
+        """Give the assembled result its final name."""
+        return rename_all([(self.assembled, self.context.out)])
+
+    def suspend(self) -> None:
+        if self.spool is not None:
+            self.spool.abandon()
+
+    def discard(self) -> None:
+        self.suspend()
+        remove(self.partial)
