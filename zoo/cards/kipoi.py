@@ -40,10 +40,12 @@ class LoaderDescription:
     """Which dataloader a model uses and with what arguments.
 
     ``defined_as`` is ``kipoiseq.dataloaders.SeqIntervalDl``, ``file.py::Class`` or another dotted name.
+    ``examples`` holds the arguments of the example, as paths relative to the model folder.
     """
 
     defined_as: str
     args: dict[str, Any]
+    examples: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,12 @@ def read_dataloader(path: Path) -> LoaderDescription:
     """Read ``dataloader.yaml``: its ``defined_as`` and the defaults of its arguments."""
     document = load_yaml(path)
     defined_as = _required(document, (), "defined_as", str)
-    defaults = {
-        name: argument["default"]
-        for name, argument in ((document.data or {}).get("args") or {}).items()
-        if isinstance(argument, Mapping) and "default" in argument
+    arguments = {
+        name: argument for name, argument in (document.data.get("args") or {}).items() if isinstance(argument, Mapping)
     }
-    return LoaderDescription(defined_as, defaults | dict(document.data.get("default_args") or {}))
+    defaults = {name: argument["default"] for name, argument in arguments.items() if "default" in argument}
+    examples = {name: argument["example"] for name, argument in arguments.items() if "example" in argument}
+    return LoaderDescription(defined_as, defaults | dict(document.data.get("default_args") or {}), examples)
 
 
 def parse_shape(value: Any) -> tuple[int | None, ...]:
@@ -183,7 +185,9 @@ def _loader(document: YamlDocument, folder: Path) -> LoaderDescription:
     if isinstance(value, dict):
         if "defined_as" not in value:
             raise document.error(("default_dataloader",), "lacks `defined_as`", "name the dataloader class")
-        return LoaderDescription(str(value["defined_as"]), dict(value.get("default_args") or {}))
+        args = dict(value.get("default_args") or {})
+        files = {name: args[name] for name in ("intervals_file", "fasta_file") if name in args}
+        return LoaderDescription(str(value["defined_as"]), args, files)
     target = folder / str(value)
     return read_dataloader(target if target.suffix in (".yaml", ".yml") else target / "dataloader.yaml")
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
-import pysam
 
 from zoo.errors import InputError
 
@@ -171,6 +170,8 @@ class BgzipGenome(Genome):
     """A bgzip FASTA, read through pysam."""
 
     def __init__(self, path: Path, contigs: list[Contig], fai: Path, gzi: Path) -> None:
+        import pysam
+
         super().__init__(path, contigs)
         self._file = pysam.FastaFile(str(path), filepath_index=str(fai), filepath_index_compressed=str(gzi))
 
@@ -301,6 +302,8 @@ def _headers_match(path: Path, contigs: list[Contig]) -> bool:
 
 def _make_index(path: Path, fai: Path, gzi: Path, compressed: bool) -> tuple[Path, Path]:
     """Index under temporary names, then rename, so that a second process never sees half an index."""
+    import pysam  # 50 ms that a genome with an index does not need
+
     with tempfile.TemporaryDirectory(dir=fai.parent, prefix=".zoo-fai-") as folder:
         new_fai, new_gzi = Path(folder) / "fai", Path(folder) / "gzi"
         arguments = ["--fai-idx", str(new_fai)]
