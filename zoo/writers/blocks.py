@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.writers.partial import allocate
 from zoo.writers.window_spool import WindowSpool
 
 __all__ = ["BLOCK", "BlockOrder", "Stretch"]
 
 BLOCK = 1 << 18  # bp
-STRETCH_BINS = 1 << 17  # bins merged at once (one block can have more)
+STRETCH_BINS = 1 << 16  # bins merged at once (one block can have more)
 CHUNK = 1 << 15  # windows read at once
 
 
@@ -95,10 +96,11 @@ class BlockOrder:
 
     def _sort(self) -> None:
         """Write each row to its places in the order."""
-        self._path.write_bytes(b"")
-        if self._begin[-1] == 0:
+        total = int(self._begin[-1])
+        allocate(self._path, total * 8)
+        if total == 0:
             return
-        order = np.memmap(self._path, np.int64, "w+", shape=(int(self._begin[-1]),))
+        order = np.memmap(self._path, np.int64, "r+", shape=(total,))
         cursor = self._begin[:-1].copy()
         for block, row in self._touched():
             by_block = np.argsort(block, kind="stable")

@@ -1,8 +1,8 @@
 """float32 arrays to text, vectorised: the shortest of 6 to 9 digits that reads back the same.
 
 Nine significant digits always identify a float32 (IEEE 754-2008, 5.12.2); fewer are used
-where they do too, so that 0.1 prints as ``0.1``. Python's ``%.9g`` takes twice the time and
-prints ``0.100000001``.
+where they do too (save at an exact tie), so that 0.1 prints as ``0.1``. Python's ``%.9g``
+takes twice the time and prints ``0.100000001``.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from zoo.errors import SystemStateError
 
-__all__ = ["fresh_folder", "open_at", "refuse_folder", "remove", "rename_all", "require_room"]
+__all__ = ["allocate", "fresh_folder", "open_at", "refuse_folder", "remove", "rename_all", "require_room"]
 
 
 def refuse_folder(path: Path) -> None:
@@ -53,6 +53,19 @@ def open_at(path: Path, size: int | None) -> BinaryIO:
     handle.truncate(size)
     handle.seek(size)
     return handle
+
+
+def allocate(path: Path, size: int) -> None:
+    """Make a file of ``size`` bytes that the disk has room for.
+
+    Writing to a mapped file without room kills the process (SIGBUS); here it raises ``OSError``.
+    """
+    with open(path, "wb") as file:
+        if size and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            require_room(path.parent, size)
+            file.truncate(size)
 
 
 def rename_all(pairs: list[tuple[Path, Path]]) -> list[Path]:

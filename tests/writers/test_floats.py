@@ -1,0 +1,80 @@
+"""Every float32 reads back from its text, and the text is short."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoo.writers.floats import format_rows
+
+TINY = np.float32(1e-45)
+
+
+def texts(values) -> list[str]:
+    array = np.asarray(values, np.float32)
+    return [row.decode() for row in format_rows(array.reshape(-1, 1))]
+
+
+def assert_round_trip(values: np.ndarray) -> None:
+    read = np.array([np.float32(text) for text in texts(values)], np.float32)
+    same = (read.view(np.uint32) == values.view(np.uint32)) | (np.isnan(read) & np.isnan(values))
+    assert same.all(), list(zip(values[~same], read[~same], strict=True))[:5]
+
+
+def test_known_texts():
+    known = [
+        (0.1, "0.1"), (1 / 3, "0.33333334"), (100, "100"), (0, "0"), (-0.0, "-0"), (0.5, "0.5"),
+        (16777216, "16777216"), (123456.7, "123456.7"), (1e-30, "1e-30"), (1e30, "1e+30"),
+        (-2.5e-5, "-0.000025"), (np.inf, "inf"), (-np.inf, "-inf"), (np.nan, "nan"),
+        (1e9, "1e+09"), (999999999, "1e+09"),
+    ]  # fmt: skip
+    assert texts([value for value, _ in known]) == [text for _, text in known]
+
+
+def test_powers_and_their_neighbours():
+    powers = np.array([float(f"1e{k}") for k in range(-45, 39)] + [2.0**k for k in range(-149, 128)])
+    powers = powers.astype(np.float32)
+    below, above = np.nextafter(powers, np.float32(0)), np.nextafter(powers, np.float32(np.inf))
+    largest = np.finfo(np.float32).max
+    assert_round_trip(np.concatenate([powers, below, above, -powers, [largest, -largest, TINY, -TINY]]))
+
+
+def test_random_bit_patterns():
+    bits = np.random.default_rng(0).integers(0, 2**32, 200_000, dtype=np.uint32)
+    assert_round_trip(bits.view(np.float32))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.floats(width=32), min_size=1, max_size=20))
+def test_round_trip_of_floats_that_hypothesis_finds_awkward(values):
+    assert_round_trip(np.array(values, np.float32))
+
+
+@given(st.integers(0, 999_999), st.integers(-12, 2))
+def test_six_digits_come_out_as_they_were_typed(number, exponent):
+    typed = float(f"{number}e{exponent}")
+    assert float(texts([typed])[0]) == typed
+
+
+def test_rows_and_columns():
+    values = np.arange(6, dtype=np.float32).reshape(2, 3) / 2
+    assert format_rows(values) == [b"0\t0.5\t1", b"1.5\t2\t2.5"]
+    assert format_rows(np.empty((0, 3), np.float32)) == []
+
+
+def test_rows_longer_than_a_block():
+    values = np.ones((3, 40_000), np.float32)
+    assert [row.count(b"\t") for row in format_rows(values)] == [39_999] * 3
+
+
+def test_speed():
+    values = np.exp(np.random.default_rng(0).normal(size=(20_000, 32))).astype(np.float32)
+    took = []
+    for _ in range(3):
+        start = time.process_time()
+        format_rows(values)
+        took.append(time.process_time() - start)
+    assert min(took) < 0.5

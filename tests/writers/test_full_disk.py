@@ -1,0 +1,95 @@
+"""A full disk: an error, no crash, nothing under the final name, and a result once there is room."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from writer_batches import make_context, write_all
+
+from zoo.writers import open_writer
+
+HERE = Path(__file__).parent
+SUFFIXES = [".tsv", ".tsv.gz", ".bed", ".bw", ".bedgraph", ".bg.gz", ".h5", ".zarr", ".parquet"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MB, where this user may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def run(out: Path, count: int, limit: int = 0) -> dict:
+    """`full_disk_run` in a process of its own, because libraries may crash in it."""
+    path = os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, str(HERE / "full_disk_run.py"), str(out), str(count), str(limit)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+# The counts make the disk fill while batches are written (300), or while the result is made.
+@pytest.mark.parametrize("count", [25, 35, 45, 55, 300])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_full_disk(small_disk, suffix, count):
+    out = small_disk / f"o{suffix}"
+    found = run(out, count)
+    if found["error"] is None:
+        assert found["before"] == [out.name]
+    else:
+        assert found["before"] in ([f"{out.name}.partial"], [])
+        assert found["after"] == []
+    assert found["error"] or count < 300
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_limit_of_the_file_size(tmp_path, suffix):
+    out = tmp_path / f"o{suffix}"
+    found = run(out, 300, limit=100_000)
+    assert found["error"] in ("OSError", "SystemStateError")
+    assert found["before"] == [f"{out.name}.partial"]
+    assert found["after"] == []
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".bw", ".h5", ".parquet"])
+def test_with_room_again_it_resumes(small_disk, tmp_path, suffix):
+    from full_disk_run import OUTPUT, SIZES, batches
+
+    context = make_context(small_disk / f"o{suffix}", [OUTPUT], chrom_sizes=SIZES)
+    writer = open_writer(context)
+    writer.open()
+    done, state = 0, None
+    with pytest.raises(OSError):
+        for batch in batches(300):
+            writer.write(batch)
+            state, done = writer.checkpoint(), done + 1
+    writer.suspend()
+    subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+    writer = open_writer(context)
+    writer.open(resume=state)
+    for batch in list(batches(120))[done:]:
+        writer.write(batch)
+    (resumed,) = writer.finish()
+    whole = make_context(tmp_path / f"whole{suffix}", [OUTPUT], chrom_sizes=SIZES)
+    (expected,) = write_all(whole, batches(120))
+    if suffix == ".h5":
+        import h5py
+
+        with h5py.File(resumed) as left, h5py.File(expected) as right:
+            assert left["preds"][:].tobytes() == right["preds"][:].tobytes()
+    else:
+        assert resumed.read_bytes() == expected.read_bytes()
