@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.genome.encode import count_iupac, one_hot, reverse_complement
+from zoo.genome.encode import one_hot_counted, reverse_complement
 from zoo.genome.fasta import Genome
 from zoo.genome.intervals import Intervals, RegionFile
 from zoo.genome.windows import WindowCounts, WindowPlan, Windows
@@ -112,14 +112,15 @@ class BlockReader:
         reverse = (regions.strand[row] == "-") if self.use_strand else np.zeros(len(row), dtype=bool)
         if reverse.any():
             letters[reverse] = reverse_complement(letters[reverse])
-        self.counts.iupac_bases += count_iupac(letters)
+        encoded, iupac_bases = one_hot_counted(letters, self.n_value)
+        self.counts.iupac_bases += iupac_bases
         self.counts.reversed_windows += int(reverse.sum())
         batch = PredictionBatch(
             region=regions.first + row, chrom=regions.chrom[row], start=regions.start[row], end=regions.end[row],
             name=regions.name[row], score=regions.score[row], strand=regions.strand[row],
             window_start=windows.start, window_end=windows.start + length, reverse=reverse, values={},
         )
-        return Block(cursor, batch, one_hot(letters, self.n_value))
+        return Block(cursor, batch, encoded)
 
 
 def predict_blocks(

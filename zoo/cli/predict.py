@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import Any
 
@@ -54,6 +55,9 @@ def command(model: str, regions: str, genome: str | None, out: str, quiet: bool,
     zoo predict yeast-atac genes.bed -g sacCer3.fa --window tile -o genes.bw
     bedtools slop ... | zoo predict yeast-atac - -g sacCer3.fa | head
     """
+    # OpenMP threads that spin while they wait take the core from reading and writing: on two cores
+    # a small net costs 20 times less CPU when they sleep (scripts/bench_predict.py).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from zoo.prediction import predict
     from zoo.progress import stderr_progress
 

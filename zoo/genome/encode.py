@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["BASES", "count_iupac", "one_hot", "reverse_complement", "reverse_complement_one_hot"]
+__all__ = ["BASES", "one_hot", "one_hot_counted", "reverse_complement", "reverse_complement_one_hot"]
 
 BASES = "ACGT"
 _UPPER = np.uint8(0xDF)  # clears the bit that marks ASCII lower case
@@ -29,31 +29,37 @@ _IUPAC_ONLY = np.zeros(256, dtype=bool)
 _IUPAC_ONLY[[ord(c) for c in "RYSWKMBDHVryswkmbdhv"]] = True
 
 
-def one_hot(letters: np.ndarray, n_value: float = 0.0, out: np.ndarray | None = None) -> np.ndarray:
+def one_hot(letters: np.ndarray, n_value: float = 0.0) -> np.ndarray:
     """Encode ASCII letters.
 
     Args:
         letters: (N, L) uint8.
         n_value: what the four channels hold at an unknown base: 0 (ours and gReLU's) or
             0.25 (kipoiseq's).
-        out: optional (N, 4, L) float32 to fill.
 
     Returns:
         (N, 4, L) float32.
     """
+    return one_hot_counted(letters, n_value)[0]
+
+
+def one_hot_counted(letters: np.ndarray, n_value: float = 0.0) -> tuple[np.ndarray, int]:
+    """Like ``one_hot``; also returns how many letters are ambiguity codes other than N."""
     n, length = letters.shape
-    if out is None:
-        out = np.empty((n, 4, length), dtype=np.float32)
+    encoded = np.empty((n, 4, length), dtype=np.float32)
     upper = letters & _UPPER
     known = np.zeros_like(upper, dtype=bool)
     for channel, code in enumerate(_CODES):
         is_base = upper == code
-        out[:, channel] = is_base
+        encoded[:, channel] = is_base
         known |= is_base
-    if n_value and not known.all():
-        rows, columns = np.nonzero(~known)
-        out[rows, :, columns] = n_value
-    return out
+    if known.all():
+        return encoded, 0
+    unknown = ~known
+    if n_value:
+        rows, columns = np.nonzero(unknown)
+        encoded[rows, :, columns] = n_value
+    return encoded, int(_IUPAC_ONLY[letters[unknown]].sum())
 
 
 def reverse_complement(letters: np.ndarray) -> np.ndarray:
@@ -64,9 +70,3 @@ def reverse_complement(letters: np.ndarray) -> np.ndarray:
 def reverse_complement_one_hot(batch: np.ndarray) -> np.ndarray:
     """(N, 4, L) one-hot of the other strand: both axes reversed, as A,C,G,T mirror T,G,C,A."""
     return batch[:, ::-1, ::-1]
-
-
-def count_iupac(letters: np.ndarray) -> int:
-    """How many of (N, L) uint8 letters are ambiguity codes other than N."""
-    counts = np.bincount(letters.ravel(), minlength=256)
-    return int(counts[_IUPAC_ONLY].sum())
