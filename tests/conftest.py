@@ -1,0 +1,31 @@
+"""Fixtures of all tests, and the path to `toys`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+HERE = Path(__file__).resolve().parent
+SHARED = HERE.parents[1] / "shared" / "data"
+
+sys.path.insert(0, str(HERE))
+
+settings.register_profile("zoo", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("zoo")
+
+
+@pytest.fixture
+def shared_data():
+    """The folder of real data beside the repository; the test is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is not there: real data are not part of the repository")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    """Genome indexes go to a folder of the test run, not to the user's cache."""
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
