@@ -73,11 +73,11 @@ class _BigWigFile:
         """pyBigWig reports a failed write on stderr and goes on: see whether the file is whole."""
         # Not with pyBigWig's header(), which crashes when the sum of squares is infinite.
         with open(self._path, "rb") as file:
-            header = file.read(64)
+            header = file.read(64).ljust(64, b"\0")
             (summary,) = struct.unpack_from("<Q", header, 44)  # totalSummaryOffset
             file.seek(summary)
-            (bases,) = struct.unpack("<Q", file.read(8))
-            file.seek(-4, os.SEEK_END)
+            (bases,) = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 4))
             whole = file.read() == END_MARK
         if not whole or bases != self._bases:
             raise SystemStateError(
