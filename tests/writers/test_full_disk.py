@@ -67,7 +67,9 @@ def test_limit_of_the_file_size(tmp_path, suffix):
     assert found["after"] == []
 
 
-@pytest.mark.parametrize("suffix, lost", [(".bw", 1), (".bw", 600), (".bw", 10**4), (".h5", 1), (".h5", 3000)])
+@pytest.mark.parametrize(
+    "suffix, lost", [(".bw", 1), (".bw", 600), (".bw", 10**4), (".h5", 1), (".h5", 3000)]
+)
 def test_a_library_that_hides_a_failed_write(tmp_path, monkeypatch, suffix, lost):
     """The end of the file is missing after ``close`` said nothing: it must not get its final name."""
     library, verifier = {

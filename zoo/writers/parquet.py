@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["MOST_COLUMNS", "ParquetWriter"]
 
 MOST_COLUMNS = 2_000  # above this a profile is one list column a track
-GROUP_ROWS = 1 << 16
 
 
 class ParquetWriter(SpooledWriter):
@@ -36,7 +35,7 @@ class ParquetWriter(SpooledWriter):
         import pyarrow.parquet as pq
 
         with pq.ParquetWriter(path, self.schema()) as file:
-            for block in spool.blocks(min(self.block_rows(), GROUP_ROWS)):
+            for block in spool.blocks(self.block_rows()):
                 file.write_table(self._table(block))
         if pq.read_metadata(path).num_rows != spool.rows:
             raise SystemStateError(

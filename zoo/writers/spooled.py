@@ -12,6 +12,7 @@ from zoo.writers.spool import RowSpool, value_shape
 __all__ = ["SpooledWriter"]
 
 BLOCK_BYTES = 8 << 20
+BLOCK_ROWS = 1 << 14  # the names of this many regions are Python strings at once
 
 
 class SpooledWriter(Writer):
@@ -39,8 +40,8 @@ class SpooledWriter(Writer):
         return row
 
     def block_rows(self) -> int:
-        """Rows handled at once: about 8 MB of values, at most 65,536 rows."""
-        return max(1, min(1 << 16, BLOCK_BYTES // max(1, self.row_bytes())))
+        """Rows handled at once: about 8 MB of values, at most 16,384 rows."""
+        return max(1, min(BLOCK_ROWS, BLOCK_BYTES // max(1, self.row_bytes())))
 
     def open(self, resume: dict | None = None) -> None:
         self.refuse_out()
