@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.cards.kipoi import ModelDescription, read_model
-from zoo.cards.read import read_card
 from zoo.cards.tracks_file import read_tracks
 from zoo.errors import ModelError
 from zoo.store.checksums import sha256_of, verify
@@ -85,6 +84,8 @@ def _card_of(folder: Path) -> Card | None:
     path = folder / "README.md"
     if not path.is_file() or not path.read_text(encoding="utf-8", errors="replace").startswith("---"):
         return None
+    from zoo.cards.read import read_card  # pydantic: 0.1 s that a bare Kipoi folder does not need
+
     return read_card(path).card
 
 
