@@ -14,7 +14,7 @@ import sys
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ __all__ = ["Intervals", "RegionFile", "RegionSummary"]
 
 BLOCK_BYTES = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
-HEADER_PREFIXES = ("#", "track ", "track\t", "browser ", "browser\t", "\ufeff#")
+HEADER_PREFIXES = ("#", "track ", "track\t", "browser ", "browser\t")
 # First fields of the column-header line that spreadsheet and pandas users leave in.
 HEADER_STARTS = frozenset({"start", "chromstart", "chrom_start", "begin", "pos_start"})
 
@@ -231,8 +231,8 @@ def _open_text(path: Path) -> Iterator[io.TextIOBase]:
         compressed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
         binary = gzip.GzipFile(fileobj=raw) if compressed else raw
-        # newline=None also accepts the CRLF of files that passed through Windows.
-        with io.TextIOWrapper(binary, encoding="utf-8", errors="replace", newline=None) as text:
+        # newline=None and utf-8-sig accept the CRLF and byte-order mark of files that passed through Windows.
+        with io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline=None) as text:
             yield text
 
 
@@ -281,17 +281,17 @@ def _column(rows: list[list[str]], fields: list[tuple[str, ...]], i: int, width:
 
 def _scan_block(
     rows: list[list[str]],
-    numbers: _LineNumbers,
+    numbers: Sequence[int] | _LineNumbers,
     chrom_sizes: Mapping[str, int] | None,
     summary: RegionSummary,
     problems: dict[str, _Problem],
 ) -> None:
-    if not rows:
-        return
     offset = summary.regions
     summary.regions += len(rows)
-    if not _well_formed(rows):
-        _scan_malformed(rows, numbers, problems)
+    if rows and not _well_formed(rows):
+        good = _scan_malformed(rows, numbers, problems)
+        rows, numbers = [rows[i] for i in good], [numbers[i] for i in good]
+    if not rows:
         return
     block = _columns(rows, first=offset)
     names, first_at, inverse, counts = np.unique(
@@ -326,8 +326,9 @@ def _well_formed(rows: list[list[str]]) -> bool:
     return digits.isascii() and digits.isdecimal()
 
 
-def _scan_malformed(rows: list[list[str]], numbers: _LineNumbers, problems: dict[str, _Problem]) -> None:
-    """Find which rows are malformed: row by row, as this block already failed."""
+def _scan_malformed(rows: list[list[str]], numbers: _LineNumbers, problems: dict[str, _Problem]) -> list[int]:
+    """Note which rows are malformed, row by row, as this block already failed; return the others."""
+    good = []
     for i, row in enumerate(rows):
         if len(row) < 3:
             kind, text = "columns", f"{len(row)} column(s) where a BED has at least 3"
@@ -339,9 +340,11 @@ def _scan_malformed(rows: list[list[str]], numbers: _LineNumbers, problems: dict
             kind, text = "integer", f"start and end must be whole numbers, not {row[1]!r} and {row[2]!r}"
             fix = "write coordinates as plain digits (no 1e6, 1,000 or 10.0)"
         else:
+            good.append(i)
             continue
         problem = problems.setdefault(kind, _Problem(numbers[i], text, fix))
         problem.count += 1
+    return good
 
 
 def _is_negative(value: str) -> bool:
@@ -352,7 +355,7 @@ def _note(
     problems: dict[str, _Problem],
     kind: str,
     bad: np.ndarray,
-    numbers: _LineNumbers,
+    numbers: Sequence[int] | _LineNumbers,
     rows: list[list[str]],
     text: str,
     fix: str,
