@@ -17,7 +17,7 @@ settings.register_profile("zoo", deadline=None, derandomize=True, max_examples=5
 settings.load_profile("zoo")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared_data():
     """The folder of real data beside the repository; the test is skipped where it is absent."""
     if not SHARED.is_dir():
