@@ -30,7 +30,7 @@ import numpy as np
 import torch
 import yaml
 
-__all__ = ["KINDS", "Toy", "complement", "make_toy_entry", "random_sequence", "window", "write_fasta"]
+__all__ = ["KINDS", "Toy", "complement", "make_toy_entry", "one_hot", "random_sequence", "window", "write_fasta"]
 
 Answer = dict[str, list]
 
@@ -65,7 +65,8 @@ class GPerBin(Toy):
 class StrandedCounts(Toy):
     def forward(self, x):
         counts = torch.stack([self.bins(x[:, 0]), self.bins(x[:, 3])], 1)
-        return [counts * self.scale, (x[:, 0] + x[:, 3]).sum(1, keepdim=True) * self.scale]
+        total = (x[:, 0] + x[:, 3]).sum(1, keepdim=True)
+        return {"counts": counts * self.scale, "total": total * self.scale}
 '''
 
 
@@ -108,6 +109,12 @@ KINDS = {
         lambda s: {"counts": [_bins(s, "A", 4, 4), _bins(s, "T", 4, 4)], "total": [_count(s, "AT")]},
         {"crop": 4, "bin_size": 4},
     ),
+}
+
+# alphabet_axis: kipoi 0.8.6 takes a bare 0 for the number of an open file; false equals 0.
+LOADER_ARGS: dict[str, Any] = {
+    "num_chr_fasta": False, "label_dtype": "str", "use_strand": False, "alphabet_axis": False, "dummy_axis": None,
+    "alphabet": "ACGT", "ignore_targets": True, "dtype": "np.float32",
 }
 
 
@@ -172,8 +179,7 @@ def make_toy_entry(
     torch.save({"scale": torch.ones(1)}, folder / "weights.pth")
     toy = Toy(folder, kind, spec.length, spec.answer, folder / "example/genome.fa", folder / "example/regions.bed", {})
     _write_example(toy)
-    args = {"auto_resize_len": spec.length, "alphabet_axis": False, "ignore_targets": True, "label_dtype": "str",
-            "dtype": "np.float32", "use_strand": False} | (loader_args or {})
+    args = LOADER_ARGS | {"auto_resize_len": spec.length} | (loader_args or {})
     _write_yaml(folder / "model.yaml", _model_yaml(spec, source, _inline(args) if loader == "inline" else "."))
     if loader == "file":
         _write_yaml(folder / "dataloader.yaml", _dataloader_yaml(spec, args))
@@ -194,7 +200,7 @@ def _model_yaml(spec: _Kind, source: str, dataloader: Any) -> dict[str, Any]:
         "schema": {
             "inputs": {"name": "seq", "shape": f"(4, {spec.length})", "doc": "one-hot", "special_type": "DNASeq",
                        "associated_metadata": "ranges"},
-            "targets": targets[0] if len(targets) == 1 else targets,
+            "targets": targets[0] if len(targets) == 1 else {target["name"]: target for target in targets},
         },
         "test": {"expect": "example/expected.h5"},
     }
@@ -208,7 +214,8 @@ def _shape(spec: _Kind, output: dict[str, Any]) -> str:
 
 def _inline(args: dict[str, Any]) -> dict[str, Any]:
     files = {"intervals_file": "example/regions.bed", "fasta_file": "example/genome.fa"}
-    return {"defined_as": "kipoiseq.dataloaders.SeqIntervalDl", "default_args": files | args}
+    given = {name: value for name, value in args.items() if value is not None}
+    return {"defined_as": "kipoiseq.dataloaders.SeqIntervalDl", "default_args": files | given}
 
 
 def _dataloader_yaml(spec: _Kind, args: dict[str, Any]) -> dict[str, Any]:
@@ -216,7 +223,10 @@ def _dataloader_yaml(spec: _Kind, args: dict[str, Any]) -> dict[str, Any]:
         "intervals_file": {"doc": "BED", "example": "example/regions.bed"},
         "fasta_file": {"doc": "FASTA", "example": "example/genome.fa"},
     }
-    optional = {name: {"doc": name, "default": value, "optional": True} for name, value in args.items()}
+    optional = {
+        name: {"doc": name, "optional": True} | ({} if value is None else {"default": value})
+        for name, value in args.items()
+    }
     return {
         "defined_as": "kipoiseq.dataloaders.SeqIntervalDl",
         "args": files | optional,
@@ -255,6 +265,8 @@ def _write_example(toy: Toy) -> None:
     toy.regions.write_text("".join(lines))
     answers = [toy.centred(*row) for row in rows]
     with h5py.File(toy.folder / "example/expected.h5", "w") as handle:
+        windows = [window(toy.sequences[c], (s + e) // 2 - toy.length // 2, toy.length) for c, s, e in rows]
+        handle["inputs"] = np.array([one_hot(sequence) for sequence in windows], dtype=np.float32)
         for out in toy.outputs:
             path = "preds" if len(toy.outputs) == 1 else f"preds/{out['name']}"
             handle[path] = np.array([answer[out["name"]] for answer in answers], dtype=np.float32)
@@ -282,6 +294,11 @@ def write_fasta(path: Path, sequences: dict[str, str], width: int = 60, end: str
 def window(sequence: str, start: int, length: int) -> str:
     """Bases of [start, start + length), N outside the sequence."""
     return "".join(sequence[i] if 0 <= i < len(sequence) else "N" for i in range(start, start + length))
+
+
+def one_hot(sequence: str, unknown: float = 0.25) -> list[list[float]]:
+    """4 x L, channels A, C, G, T; ``unknown`` in all four at every other letter."""
+    return [[float(s == base) if s in "ACGT" else unknown for s in sequence.upper()] for base in "ACGT"]
 
 
 def complement(sequence: str) -> str:
