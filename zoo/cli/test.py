@@ -1,0 +1,36 @@
+"""``zoo test MODEL``: the example against its expected predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zoo.cli.style import COMMAND
+
+__all__ = ["command"]
+
+
+@click.command("test", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("model")
+@click.option("--rtol", default=1e-4, show_default=True, help="Relative tolerance.")
+@click.option("--atol", default=1e-5, show_default=True, help="Absolute tolerance.")
+@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.h5",
+              help="Save what was predicted; without it, only when it differs, as MODEL.got.h5.")
+@click.option("--device", default="cpu", show_default=True, metavar="auto|cpu|cuda|mps", help="Where to run.")
+@click.option("--trust", is_flag=True, help="Run Python files of a model folder that is not bundled.")
+def command(model: str, rtol: float, atol: float, save: Path | None, device: str, trust: bool) -> None:
+    """Run MODEL on its bundled example and compare with the expected predictions.
+
+    Exit code 6 when they differ.
+    """
+    from zoo.example_check import check_example
+
+    report = check_example(model, rtol=rtol, atol=atol, trust=trust, save=save, device=device)
+    for item in report.comparisons:
+        click.echo(
+            f"{report.model}: {item.output}: {report.windows} windows, {item.elements:,} elements agree "
+            f"(largest difference {item.largest_difference:.2g})"
+        )
+    if report.saved:
+        click.echo(f"saved {report.saved}", err=True)

@@ -1,0 +1,174 @@
+"""``zoo test``: run a model on its own example and compare with the expected predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import MismatchError, ModelError
+from zoo.models.load import Entry, load_entry, open_entry
+from zoo.models.loaded import LoadedModel
+from zoo.writers.base import OutputSpec, PredictionBatch
+
+__all__ = ["ExampleReport", "OutputComparison", "check_example"]
+
+RTOL, ATOL = 1e-4, 1e-5
+
+
+@dataclass(frozen=True)
+class OutputComparison:
+    """One output of the example beside what was expected.
+
+    ``worst`` names the element that is furthest beyond the tolerance, or nearest to it.
+    """
+
+    output: str
+    elements: int
+    beyond: int
+    largest_difference: float
+    worst: str
+
+
+@dataclass(frozen=True)
+class ExampleReport:
+    """What a check found; ``predictions`` are the (N, ...) arrays by output name."""
+
+    model: str
+    windows: int
+    comparisons: list[OutputComparison]
+    saved: Path | None
+    predictions: dict[str, np.ndarray]
+
+    @property
+    def ok(self) -> bool:
+        return not any(item.beyond for item in self.comparisons)
+
+
+def check_example(
+    model: str | Path,
+    *,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+    trust: bool = False,
+    save: Path | None = None,
+    device: str = "cpu",
+) -> ExampleReport:
+    """Predict the entry's example and compare: ``|got - expected| <= atol + rtol * |expected|``.
+
+    Args:
+        model: name or folder.
+        save: where to save what was predicted (HDF5, ``preds`` as in the expected file). When None,
+            it is saved as ``<name>.got.h5`` in the current folder if it differs.
+
+    Raises:
+        ModelError: the entry has no example or its expected file cannot be read.
+        MismatchError: a prediction differs; the worst element is named.
+    """
+    entry = open_entry(model, trust=trust)
+    regions, fasta, expected_path = _example_files(entry)
+    loaded = load_entry(entry)
+    # The example is cut from its genome, so that no assembly can be recognised.
+    batch = loaded.predict_regions(regions, fasta, any_genome=True, device=device)
+    expected = _read_expected(expected_path, loaded)
+    comparisons = [
+        _compare(spec, batch, batch.values[spec.name], expected[spec.name], rtol, atol, expected_path)
+        for spec in loaded.outputs
+    ]
+    failed = [item for item in comparisons if item.beyond]
+    if failed and save is None:
+        save = Path(f"{Path(loaded.name).name}.got.h5")
+    if save is not None:
+        _save(save, loaded, batch)
+    report = ExampleReport(loaded.name, len(batch), comparisons, save, batch.values)
+    if failed:
+        raise _mismatch(report, max(failed, key=lambda item: item.largest_difference), expected_path, rtol, atol)
+    return report
+
+
+def _example_files(entry: Entry) -> tuple[Path, Path, Path]:
+    if entry.description is None:
+        raise ModelError(f"{entry.name}: a checkpoint has no example", "", "Fix: make an entry of it first")
+    examples = entry.description.loader.examples
+    found = [examples.get("intervals_file"), examples.get("fasta_file")]
+    if entry.description.expect is None or not all(isinstance(item, str) for item in found):
+        raise ModelError(
+            f"{entry.path}: the entry has no example",
+            "it needs `example` for intervals_file and fasta_file in dataloader.yaml, and test.expect in model.yaml",
+            "Fix: add a small BED, FASTA and expected.h5",
+        )
+    paths = entry.path / found[0], entry.path / found[1], entry.description.expect
+    for path in paths:
+        if not path.is_file():
+            raise ModelError(f"{path}: no such file", "the entry's example is incomplete", "Fix: fetch the entry again")
+    return paths
+
+
+def _read_expected(path: Path, model: LoadedModel) -> dict[str, np.ndarray]:
+    import h5py
+
+    try:
+        with h5py.File(path) as handle:
+            preds = handle["preds"]
+            if isinstance(preds, h5py.Dataset):
+                arrays: dict[str, Any] = {model.outputs[0].name: preds[()]}
+            else:
+                arrays = {name: preds[name][()] for name in preds}
+    except (OSError, KeyError) as error:
+        raise ModelError(f"{path}: cannot be read as expected predictions: {error}", "",
+                         "Fix: an HDF5 file with the dataset or group `preds`") from None
+    missing = [spec.name for spec in model.outputs if spec.name not in arrays]
+    if missing:
+        raise ModelError(f"{path}: holds no output {missing[0]!r}", f"it has {', '.join(arrays)}", "Fix: make it again")
+    return arrays
+
+
+def _compare(
+    spec: OutputSpec, batch: PredictionBatch, got: np.ndarray, expected: np.ndarray, rtol: float, atol: float, path: Path
+) -> OutputComparison:
+    if expected.size != got.size or len(expected) != len(got):
+        raise MismatchError(
+            f"{path}: output {spec.name!r} has shape {expected.shape}", f"the model predicts {got.shape}",
+            "Fix: the example's regions and expected predictions must belong together",
+        )
+    expected = expected.reshape(got.shape).astype(np.float64)
+    difference = np.abs(got - expected)
+    # NaN against a number is a difference; NaN where NaN is expected is none.
+    difference = np.where(np.isnan(got) & np.isnan(expected), 0.0, np.nan_to_num(difference, nan=np.inf))
+    excess = difference - (atol + rtol * np.abs(np.nan_to_num(expected)))
+    at = np.unravel_index(int(np.argmax(excess)), got.shape)
+    return OutputComparison(
+        output=spec.name, elements=got.size, beyond=int((excess > 0).sum()),
+        largest_difference=float(difference.max()),
+        worst=_name_element(spec, batch, at) + f": got {got[at]:.6g}, expected {expected[at]:.6g}",
+    )
+
+
+def _name_element(spec: OutputSpec, batch: PredictionBatch, at: tuple[int, ...]) -> str:
+    row = int(at[0])
+    place = f"{batch.chrom[row]}:{batch.start[row]}-{batch.end[row]}"
+    label = place if batch.name[row] == "." else f"{batch.name[row]} ({place})"
+    track = spec.tracks[int(at[1])]
+    return f"{label}, {track}" + (f", bin {int(at[2])}" if len(at) > 2 else "")
+
+
+def _save(path: Path, model: LoadedModel, batch: PredictionBatch) -> None:
+    from zoo.writers import WriterContext, open_writer
+
+    sizes = {str(chrom): int(batch.window_end.max()) for chrom in dict.fromkeys(batch.chrom)}
+    writer = open_writer(WriterContext(path, model.outputs, sizes, "mean", {}), "h5")
+    writer.open()
+    writer.write(batch)
+    writer.finish()
+
+
+def _mismatch(report: ExampleReport, worst: OutputComparison, path: Path, rtol: float, atol: float) -> MismatchError:
+    beyond = sum(item.beyond for item in report.comparisons)
+    elements = sum(item.elements for item in report.comparisons)
+    return MismatchError(
+        f"{report.model}: predictions differ from {path}; worst: {worst.output}, {worst.worst}",
+        f"{beyond:,} of {elements:,} elements are beyond rtol {rtol:g} + atol {atol:g}; what was got is in {report.saved}",
+        "Fix: restore weights and example (`git checkout`), or compare versions with `zoo doctor`",
+    )
