@@ -11,8 +11,11 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+import re
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +32,8 @@ RELEASE_BYTES = 256 << 20
 # bgzip windows closer than this are fetched in one go: a BGZF block inflates to 64 kB anyway.
 SPAN_GAP = 64 << 10
 SPAN_MAX = 16 << 20
+# More than this between the bases of two contigs is not headers.
+HEADER_MAX = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -182,11 +187,24 @@ class BgzipGenome(Genome):
             members = order[rows]
             low = int(starts[members[0]])
             high = int(starts[members[-1]]) + length
-            text = self._file.fetch(self.contigs[int(numbers[members[0]])].name, low, high)
+            text = self._fetch(self.contigs[int(numbers[members[0]])].name, low, high)
             span = np.frombuffer(text.encode("ascii"), dtype=np.uint8)
             windows = np.lib.stride_tricks.sliding_window_view(span, length)
             out[members] = windows[starts[members] - low]
         return out
+
+    def _fetch(self, name: str, low: int, high: int) -> str:
+        try:
+            text = self._file.fetch(name, low, high)
+        except (ValueError, OSError):
+            text = ""
+        if len(text) != high - low:
+            raise InputError(
+                f"{self.path}: {name}:{low}-{high} cannot be read, though the index has it",
+                "the file is truncated or damaged, or its index is of another file",
+                f"Fix: remove {self.path.name}.fai and .gzi and try again; `gzip -t` tells whether the file is whole",
+            )
+        return text
 
     def close(self) -> None:
         self._file.close()
@@ -277,7 +295,7 @@ def _index_fits(path: Path, fai: Path, gzi: Path, compressed: bool) -> bool:
         return False
     try:
         contigs = _read_fai(fai)
-    except (ValueError, InputError):
+    except (ValueError, TypeError, InputError):
         return False
     if compressed:
         newer = min(fai.stat().st_mtime, gzi.stat().st_mtime) >= path.stat().st_mtime
@@ -286,18 +304,28 @@ def _index_fits(path: Path, fai: Path, gzi: Path, compressed: bool) -> bool:
 
 
 def _headers_match(path: Path, contigs: list[Contig]) -> bool:
-    size = path.stat().st_size
+    """Whether the contigs' own headers stand before their first bases, and no other bases in between or after."""
+    size, end = path.stat().st_size, 0
     with path.open("rb") as handle:
-        for i, contig in enumerate(contigs):
+        for contig in contigs:
+            if not end < contig.offset <= end + HEADER_MAX:
+                return False
+            handle.seek(end)
+            gap = handle.read(contig.offset - end)
+            *others, header = gap.rstrip(b"\r\n").split(b"\n")
+            if not gap.endswith(b"\n") or not header.startswith(b">") or _bases_in(others):
+                return False
+            if header[1:].split(None, 1)[:1] != [contig.name.encode()]:
+                return False
             lines = -(-contig.length // max(contig.line_bases, 1))
             end = contig.offset + contig.length + (lines - 1) * (contig.line_width - contig.line_bases)
-            handle.seek(max(contig.offset - len(contig.name.encode()) - 1024, 0))
-            header = handle.read(contig.offset - handle.tell()).rstrip(b"\r\n").rpartition(b">")[2]
-            if header.split(None, 1)[:1] != [contig.name.encode()] or end > size:
-                return False
-            if i + 1 == len(contigs) and size - end > 64 + contig.line_width:
-                return False  # the file goes on after the last contig of the index
-    return True
+        handle.seek(end)
+        return end <= size < end + HEADER_MAX and not _bases_in(handle.read().split(b"\n"))
+
+
+def _bases_in(lines: list[bytes]) -> bool:
+    """Whether a line is neither blank nor a header (of a sequence without bases, which an index leaves out)."""
+    return any(line.strip() and not line.startswith(b">") for line in lines)
 
 
 def _make_index(path: Path, fai: Path, gzi: Path, compressed: bool) -> tuple[Path, Path]:
@@ -309,20 +337,49 @@ def _make_index(path: Path, fai: Path, gzi: Path, compressed: bool) -> tuple[Pat
         arguments = ["--fai-idx", str(new_fai)]
         if compressed:
             arguments += ["--gzi-idx", str(new_gzi)]
-        try:
-            pysam.faidx(*arguments, str(path))
-        except pysam.SamtoolsError as error:
-            detail = str(error).replace("\\n", " ").strip().split("samtools")[-1][:200]
-            raise InputError(
-                f"{path}: cannot be indexed: {detail}",
-                "no window can be read",
-                "Fix: lines of one sequence must have equal length and names be unique; "
-                "`samtools faidx` gives the same message",
-            ) from None
+        with _stderr_in(Path(folder) / "messages") as messages:
+            try:
+                pysam.faidx(*arguments, str(path))
+                failed = False
+            except pysam.SamtoolsError:
+                failed = True
+        _explain_index(path, messages.read_text(errors="replace"), failed)
         os.replace(new_fai, fai)
         if compressed:
             os.replace(new_gzi, gzi)
     return fai, gzi
+
+
+@contextmanager
+def _stderr_in(path: Path) -> Iterator[Path]:
+    """Send what C code writes to standard error to a file: htslib says there what is wrong with a FASTA."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with path.open("wb") as handle:
+            os.dup2(handle.fileno(), 2)
+        yield path
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def _explain_index(path: Path, messages: str, failed: bool) -> None:
+    """Raise InputError when htslib could not index the file, or left out a sequence whose name repeats."""
+    twice = re.findall(r'Ignoring duplicate sequence "(.*)" at byte', messages)
+    if twice:
+        raise InputError(
+            f"{path}: two sequences are named {twice[0]!r}",
+            f"{len(twice)} sequence(s) repeat a name",
+            "Fix: give each sequence its own name, or remove the copies",
+        )
+    if failed:
+        detail = "; ".join(re.sub(r"^\[\S+\] *", "", line) for line in messages.splitlines()) or "no sequence found"
+        raise InputError(
+            f"{path}: cannot be indexed: {detail[:200]}",
+            "no window can be read",
+            "Fix: lines of one sequence must have equal length; `samtools faidx` gives the same message",
+        )
 
 
 def _read_fai(fai: Path) -> list[Contig]:
