@@ -78,8 +78,8 @@ class WindowPlan:
         stride = self.stride or span
         counts = tile_counts(regions.start, regions.end, span, stride)
         first = np.where(
-            counts == 1,  # short regions are centred, as without tiling
-            center_starts(regions.start, regions.end, self.length),
+            counts == 1,  # what is predicted is centred on a short region, as without tiling
+            center_starts(regions.start, regions.end, span) - self.out_offset,
             regions.start - self.out_offset,
         )
         ends = np.cumsum(counts)
@@ -134,7 +134,8 @@ def center_starts(start: np.ndarray, end: np.ndarray, length: int) -> np.ndarray
     """(n,) int64 starts of windows centred on regions.
 
     The centre of an even stretch is the base right of its middle, as in kipoiseq's
-    ``resize_interval`` and gReLU: ``start = (start + end) // 2 - length // 2``.
+    ``resize_interval``: ``start = (start + end) // 2 - length // 2``. gReLU's ``resize`` gives the
+    same, except that a window of even length on a region of odd length starts one base later.
     """
     return (start + end) // 2 - length // 2
 

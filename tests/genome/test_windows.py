@@ -1,0 +1,172 @@
+"""Windows: centred as kipoiseq does it, tiles that cover a region, edges counted."""
+
+from __future__ import annotations
+
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.errors import InputError, UsageError
+from zoo.genome.intervals import Intervals
+from zoo.genome.windows import WindowCounts, WindowPlan, center_starts, tile_counts
+
+
+def regions_of(*pairs, chrom="chr1", first=0):
+    n = len(pairs)
+    dots = np.array(["."] * n, dtype=object)
+    return Intervals(
+        chrom=np.array([chrom] * n, dtype=object),
+        start=np.array([a for a, _ in pairs], dtype=np.int64), end=np.array([b for _, b in pairs], dtype=np.int64),
+        name=dots, score=dots, strand=np.array(["."] * n, dtype="<U1"), first=first,
+    )
+
+
+def laid(plan, regions, at_most=1000):
+    """Region row -> window starts."""
+    found = {row: [] for row in range(len(regions))}
+    for windows in plan.lay(regions, at_most):
+        for row, start in zip(windows.row.tolist(), windows.start.tolist(), strict=True):
+            found[row].append(start)
+    return found
+
+
+pairs = st.tuples(st.integers(0, 5000), st.integers(1, 600)).map(lambda p: (p[0], p[0] + p[1]))
+
+
+def test_centred_windows_equal_kipoiseq_on_thousands_of_intervals():
+    resize = pytest.importorskip("kipoiseq.transforms.functional").resize_interval
+    rng = random.Random(0)
+    for _ in range(5000):
+        start = rng.randint(0, 250_000_000)
+        end, width = start + rng.randint(1, 4000), rng.randint(1, 3000)
+        theirs = resize(SimpleNamespace(start=start, end=end), width)
+        ours = int(center_starts(np.array([start]), np.array([end]), width)[0])
+        assert (ours, ours + width) == (theirs.start, theirs.end)
+
+
+def test_centred_windows_equal_grelu_but_for_even_windows_on_odd_regions():
+    import pandas as pd
+
+    resize = pytest.importorskip("grelu.sequence.utils").resize
+    rng = random.Random(1)
+    starts = np.array([rng.randint(5000, 250_000_000) for _ in range(2000)])
+    ends = starts + np.array([rng.randint(1, 2000) for _ in range(2000)])
+    for width in (1, 2, 201, 1000, 2114):
+        frame = pd.DataFrame({"chrom": "chr1", "start": starts, "end": ends})
+        theirs = resize(frame, seq_len=width, input_type="intervals")["start"].to_numpy()
+        later = (width % 2 == 0) & ((ends - starts) % 2 == 1)
+        assert np.array_equal(center_starts(starts, ends, width) + later, theirs), f"width {width}"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "length", "expected"),
+    [(10, 20, 10, 10), (10, 20, 4, 13), (10, 21, 4, 13), (10, 20, 5, 13), (10, 11, 1, 10), (0, 2, 10, -4)],
+)
+def test_centre_by_hand(start, end, length, expected):
+    assert center_starts(np.array([start]), np.array([end]), length).tolist() == [expected]
+
+
+@st.composite
+def tilings(draw):
+    """(window length, offset and length of the output, stride up to that length)."""
+    offset, out, after = draw(st.integers(0, 50)), draw(st.integers(1, 100)), draw(st.integers(0, 50))
+    return offset + out + after, offset, out, draw(st.integers(1, out))
+
+
+@given(st.lists(pairs, min_size=1, max_size=5), tilings())
+def test_tiles_cover_every_base_and_none_is_superfluous(spans, tiling):
+    length, offset, out, stride = tiling
+    plan = WindowPlan(length, "tile", offset, out, stride)
+    found = laid(plan, regions_of(*spans))
+    for (start, end), starts in zip(spans, found.values(), strict=True):
+        covered = [set(range(s + offset, s + offset + out)) for s in starts]
+        region = set(range(start, end))
+        assert region <= set().union(*covered)
+        assert not region <= set().union(*covered[:-1])
+        assert np.all(np.diff(starts) == stride)
+
+
+@given(st.lists(pairs, min_size=1, max_size=5), tilings(), st.integers(1, 7))
+def test_windows_come_in_order_and_in_the_number_that_was_counted(spans, tiling, at_most):
+    length, offset, out, stride = tiling
+    regions = regions_of(*spans)
+    for plan in (WindowPlan(length, "tile", offset, out, stride), WindowPlan(length)):
+        parts = list(plan.lay(regions, at_most))
+        assert max(len(part) for part in parts) <= at_most
+        assert sum(len(part) for part in parts) == plan.count(regions)
+        rows = np.concatenate([part.row for part in parts])
+        assert np.all(np.diff(rows) >= 0)
+        assert set(rows.tolist()) == set(range(len(spans)))
+        whole = laid(plan, regions)
+        split = [s for part in parts for s in part.start.tolist()]
+        assert split == [s for starts in whole.values() for s in starts]
+
+
+@given(pairs, st.integers(0, 40), st.integers(1, 60))
+def test_a_region_as_short_as_the_output_is_tiled_as_it_is_centred(pair, crop, out):
+    start, end = pair
+    if end - start > out:
+        end = start + out
+    length = out + 2 * crop
+    assert laid(WindowPlan(length, "tile", crop, out), regions_of((start, end))) == laid(
+        WindowPlan(length), regions_of((start, end))
+    )
+
+
+def test_tiles_by_hand():
+    plan = WindowPlan(40, "tile", 8, 24)
+    assert laid(plan, regions_of((100, 148), (100, 149), (200, 210))) == {
+        0: [92, 116], 1: [92, 116, 140], 2: [185],
+    }
+    assert tile_counts(np.array([0, 0, 0]), np.array([24, 25, 48]), 24, 24).tolist() == [1, 2, 2]
+
+
+def test_default_stride_of_a_model_without_profile_is_its_window():
+    assert laid(WindowPlan(10, "tile"), regions_of((0, 25))) == {0: [0, 10, 20]}
+
+
+@pytest.mark.parametrize(("mode", "stride"), [("tile", 0), ("tile", -3), ("center", 5)])
+def test_a_stride_that_makes_no_sense_is_refused(mode, stride):
+    with pytest.raises(UsageError):
+        WindowPlan(10, mode, stride=stride)
+
+
+# Windows of 10 bp on a chromosome of 100: the first leaves it on the left, the last on the right.
+EDGES = ((0, 4), (5, 15), (90, 100), (97, 100))
+
+
+def applied(edges):
+    plan, regions, counts = WindowPlan(10, edges=edges), regions_of(*EDGES, first=7), WindowCounts()
+    (windows,) = plan.lay(regions, 100)
+    kept = plan.apply_edges(windows, np.full(len(windows), 100), regions, counts)
+    return kept.row.tolist(), kept.start.tolist(), counts
+
+
+def test_padded_windows_are_counted_and_kept():
+    assert applied("pad") == ([0, 1, 2, 3], [-3, 5, 90, 93], WindowCounts(windows=4, padded=2))
+
+
+def test_skipped_windows_are_counted_named_and_left_out():
+    assert applied("skip") == (
+        [1, 2], [5, 90], WindowCounts(windows=2, skipped=2, first_skipped=["chr1:0-4"])
+    )
+
+
+def test_error_names_region_and_count():
+    with pytest.raises(InputError) as caught:
+        applied("error")
+    assert "region 8 (chr1:0-4)" in caught.value.what
+    assert caught.value.extent.startswith("2 of the 4 windows")
+
+
+@pytest.mark.parametrize("edges", ["pad", "skip", "error"])
+def test_windows_inside_are_untouched_by_any_policy(edges):
+    plan, regions, counts = WindowPlan(10, edges=edges), regions_of((5, 15), (90, 100)), WindowCounts()
+    (windows,) = plan.lay(regions, 100)
+    kept = plan.apply_edges(windows, np.full(2, 100), regions, counts)
+    assert kept.start.tolist() == [5, 90]
+    assert counts == WindowCounts(windows=2)
