@@ -72,15 +72,36 @@ def loader_from_kipoi(loader: LoaderDescription, model: ModelDescription) -> Seq
             "use kipoiseq.dataloaders.SeqIntervalDl, or predict from Python with load_model(...).predict(one_hot)",
         )
     args = loader.args
+    alphabet = "".join(map(str, args.get("alphabet") or "ACGT"))
+    if sorted(alphabet) != sorted("ACGT"):
+        raise _refused(model, "alphabet", alphabet, "the letters A, C, G, T in the order of the channels")
+    alphabet_axis, dummy_axis = _axes(args, model)
     return SequenceLoader(
         length=_length(args, model),
         n_value=KIPOISEQ_N,
         use_strand=bool(args.get("use_strand") or False),
-        alphabet="".join(args.get("alphabet") or "ACGT"),
-        alphabet_axis=int(args.get("alphabet_axis", 1)),
-        dummy_axis=None if args.get("dummy_axis") is None else int(args["dummy_axis"]),
+        alphabet=alphabet,
+        alphabet_axis=alphabet_axis,
+        dummy_axis=dummy_axis,
         dtype=_dtype(args.get("dtype"), model),
     )
+
+
+def _refused(model: ModelDescription, argument: str, value: Any, wanted: str) -> ModelError:
+    return ModelError(
+        f"{model.folder}: the dataloader's {argument} is {value!r}", f"kipoiseq takes {wanted}",
+        f"Fix: correct {argument} in dataloader.yaml (or default_args of model.yaml)",
+    )
+
+
+def _axes(args: dict[str, Any], model: ModelDescription) -> tuple[int, int | None]:
+    alphabet, dummy = args.get("alphabet_axis", 1), args.get("dummy_axis")
+    # YAML's false is 0: Kipoi 0.8.6 takes a bare 0 for the number of an open file.
+    if dummy is not None and dummy not in (0, 1, 2):
+        raise _refused(model, "dummy_axis", dummy, "0, 1, 2 or nothing")
+    if alphabet not in ((0, 1) if dummy is None else (0, 1, 2)) or alphabet == dummy:
+        raise _refused(model, "alphabet_axis", alphabet, f"0, 1, or 2 with a dummy axis; dummy_axis is {dummy}")
+    return int(alphabet), None if dummy is None else int(dummy)
 
 
 def _length(args: dict[str, Any], model: ModelDescription) -> int:
@@ -92,7 +113,9 @@ def _length(args: dict[str, Any], model: ModelDescription) -> int:
         raise model.document.error(
             ("default_dataloader",), "the input length is not given", "set auto_resize_len in default_args"
         )
-    return int(length)
+    if not isinstance(length, int) or length < 1:
+        raise _refused(model, "auto_resize_len", length, "a number of bp")
+    return length
 
 
 def _dtype(value: Any, model: ModelDescription) -> str:
@@ -100,5 +123,5 @@ def _dtype(value: Any, model: ModelDescription) -> str:
     known = {"float32": "float32", "float": "float64", "float64": "float64", "float16": "float16",
              "int": "int64", "int32": "int32", "int64": "int64", "int8": "int8", "uint8": "uint8"}
     if name not in known:
-        raise ModelError(f"{model.folder}: dataloader dtype {value!r} is not known", "", "Fix: dtype: np.float32")
+        raise _refused(model, "dtype", value, "np.float32, for instance")
     return known[name]
