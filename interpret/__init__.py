@@ -1,0 +1,1 @@
+"""Attributions, motifs and reports. Nothing is implemented in this version; the name is the project's."""

@@ -231,6 +231,8 @@ def _prepare(
     """Check everything that can be checked, cheapest first, then load the model."""
     if out != "-":
         _check_out(Path(out))
+    elif options.resume:
+        raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
     entry = _entry_of(model, options)
     fasta = open_genome(genome if genome is not None else _default_genome(entry))
     notes = []

@@ -1,0 +1,77 @@
+"""Fill the blocks of README.md that commands make: demo output, metrics, benchmark.
+
+    python scripts/build_readme.py                       # demo and metrics
+    python scripts/build_readme.py --bench bench.json    # after: python scripts/bench_predict.py --json bench.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from zoo.store.registry import find_entry
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+
+
+def demo() -> str:
+    """What ``bootstrap.py demo`` prints once it is installed."""
+    command = [sys.executable, "scripts/bootstrap.py", "demo"]
+    done = subprocess.run(command, cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env=os.environ | {"COLUMNS": "110"})
+    return f"```\n{done.stdout.rstrip()}\n```"
+
+
+def metrics() -> str:
+    """The evaluation of the bundled model, a row a metric, as the index has it from the card."""
+    _, entry = find_entry("yeast-atac")
+    rows: dict[str, dict] = {}
+    for item in entry["evaluation"]:
+        row = rows.setdefault(item["metric"], {"item": item, "baselines": []})
+        if item.get("baseline"):
+            row["baselines"].append(f"{item['baseline']['value']:.2f} {item['baseline']['name']}")
+    lines = ["| Metric | Value | 95% interval | n | Baselines |", "|---|---|---|---|---|"]
+    for name, row in rows.items():
+        item = row["item"]
+        low, high = item["ci"]
+        lines.append(f"| `{name}` | {item['value']:.3f} | {low:.2f} to {high:.2f} | {item['n']:,} | {'; '.join(row['baselines'])} |")
+    return "\n".join(lines) + f"\n\nMade by `{entry['evaluation'][0]['command']}`."
+
+
+def bench(path: Path) -> str:
+    """The table of ``bench_predict.py --json``."""
+    lines = ["| Case | Measured | Ratio | Limit |", "|---|---|---|---|"]
+    for row in json.loads(path.read_text()):
+        note = "" if row["ok"] in (True, None) else " (missed)"
+        lines.append(f"| {row['case']} | {row['measured']} | {row['ratio']:.2f} | {row['limit']}{note} |")
+    return "\n".join(lines)
+
+
+def fill(text: str, block: str, content: str) -> str:
+    """Replace what stands between the marks of a block."""
+    pattern = re.compile(rf"(<!-- begin {block} -->\n).*?(<!-- end {block} -->)", re.DOTALL)
+    filled, count = pattern.subn(lambda match: f"{match[1]}{content}\n{match[2]}", text)
+    if count != 1:
+        raise SystemExit(f"README.md has {count} blocks {block!r}")
+    return filled
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bench", type=Path, help="result of scripts/bench_predict.py --json")
+    arguments = parser.parse_args()
+    text = README.read_text(encoding="utf-8")
+    text = fill(fill(text, "demo", demo()), "metrics", metrics())
+    if arguments.bench:
+        text = fill(text, "bench", bench(arguments.bench))
+    README.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
