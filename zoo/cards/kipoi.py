@@ -89,11 +89,11 @@ def read_model(folder: Path) -> ModelDescription:
         folder=folder,
         defined_as=_defined_as(document),
         args=_required(document, (), "args", dict),
-        info=data.get("info") or {},
+        info=_optional(document, (), "info"),
         inputs=_schemas(document, ("schema", "inputs"), _required(document, ("schema",), "inputs", (dict, list))),
         targets=_schemas(document, ("schema", "targets"), _required(document, ("schema",), "targets", (dict, list))),
         loader=_loader(document, folder),
-        expect=_expect(folder, data),
+        expect=_expect(folder, document),
         document=document,
     )
 
@@ -103,11 +103,11 @@ def read_dataloader(path: Path) -> LoaderDescription:
     document = load_yaml(path)
     defined_as = _required(document, (), "defined_as", str)
     arguments = {
-        name: argument for name, argument in (document.data.get("args") or {}).items() if isinstance(argument, Mapping)
+        name: argument for name, argument in _optional(document, (), "args").items() if isinstance(argument, Mapping)
     }
     defaults = {name: argument["default"] for name, argument in arguments.items() if "default" in argument}
     examples = {name: argument["example"] for name, argument in arguments.items() if "example" in argument}
-    return LoaderDescription(defined_as, defaults | dict(document.data.get("default_args") or {}), examples)
+    return LoaderDescription(defined_as, defaults | _optional(document, (), "default_args"), examples)
 
 
 def parse_shape(value: Any) -> tuple[int | None, ...]:
@@ -138,6 +138,14 @@ def _required(document: YamlDocument, location: tuple[str, ...], key: str, kind:
     if not isinstance(data[key], kind):
         raise document.error((*location, key), f"`{field}` has the wrong type", "see Kipoi's specification")
     return data[key]
+
+
+def _optional(document: YamlDocument, location: tuple[str, ...], key: str) -> dict[str, Any]:
+    """A mapping that may be absent or empty."""
+    data = document.data
+    for part in location:
+        data = data[part]
+    return dict(_required(document, location, key, dict)) if data.get(key) else {}
 
 
 def _defined_as(document: YamlDocument) -> str:
@@ -185,13 +193,13 @@ def _loader(document: YamlDocument, folder: Path) -> LoaderDescription:
     if isinstance(value, dict):
         if "defined_as" not in value:
             raise document.error(("default_dataloader",), "lacks `defined_as`", "name the dataloader class")
-        args = dict(value.get("default_args") or {})
+        args = _optional(document, ("default_dataloader",), "default_args")
         files = {name: args[name] for name in ("intervals_file", "fasta_file") if name in args}
         return LoaderDescription(str(value["defined_as"]), args, files)
     target = folder / str(value)
     return read_dataloader(target if target.suffix in (".yaml", ".yml") else target / "dataloader.yaml")
 
 
-def _expect(folder: Path, data: Mapping[str, Any]) -> Path | None:
-    expect = (data.get("test") or {}).get("expect")
+def _expect(folder: Path, document: YamlDocument) -> Path | None:
+    expect = _optional(document, (), "test").get("expect")
     return folder / expect if isinstance(expect, str) else None

@@ -34,6 +34,8 @@ def read_card(path: Path) -> CardFile:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ModelError(f"{path}: the entry has no card", "", "Fix: add README.md with front matter") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}", "", "Fix: save the card as UTF-8 text") from None
     front, prose = _split(text, path)
     document = load_yaml(path, front, first_line=2)
     if not isinstance(document.data, dict):
