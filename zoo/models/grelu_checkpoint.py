@@ -79,7 +79,7 @@ def load_checkpoint(path: Path, name: str | None = None) -> LoadedModel:
     output = _output_spec(module, length, data)
     return LoadedModel(
         name=name or str(path), module=module, loader=SequenceLoader(length=length), outputs=(output,), folder=path,
-        places_bins=_bin_size(data) is not None or output.kind == "scalar",
+        places_bins=_data_value(data, "bin_size") is not None or output.kind == "scalar",
         info={"framework": "grelu", "model_type": hyper["model_params"].get("model_type"), "task": train.get("task")},
     )
 
@@ -101,18 +101,24 @@ def _architecture(params: dict[str, Any], path: Path) -> torch.nn.Module:
         raise ModelError(f"{path}: {model_type} could not be built: {error}", "", "Fix: use the gReLU it was made with") from error
 
 
+def _data_value(data: Mapping[str, Any], key: str) -> int | None:
+    """A number of ``data_params``: ``data["train"]["seq_len"]`` (gReLU 1.x) or ``data["train_seq_len"]`` (older)."""
+    for part in ("train", "val", "test", "predict"):
+        nested = data.get(part)
+        for value in (nested.get(key) if isinstance(nested, Mapping) else None, data.get(f"{part}_{key}")):
+            if isinstance(value, int) and value > 0:
+                return value
+    return None
+
+
 def _sequence_length(data: Mapping[str, Any], path: Path) -> int:
-    for part in ("train", "test", "val", "predict"):
-        for key in (f"{part}_seq_len", f"{part}_padded_seq_len"):
-            if isinstance(data.get(key), int):
-                return data[key]
-    raise ModelError(f"{path}: the checkpoint does not say its input length", "data_params lacks train_seq_len",
-                     "Fix: set model.data_params['train_seq_len'] and save it again")
-
-
-def _bin_size(data: Mapping[str, Any]) -> int | None:
-    value = data.get("train_bin_size")
-    return value if isinstance(value, int) else None
+    length = _data_value(data, "seq_len") or _data_value(data, "padded_seq_len")
+    if length is None:
+        raise ModelError(
+            f"{path}: the checkpoint does not say its input length", "data_params lacks train.seq_len",
+            "Fix: set model.data_params['train'] = {'seq_len': ...} and save it again",
+        )
+    return length
 
 
 def _output_spec(module: torch.nn.Module, length: int, data: Mapping[str, Any]) -> OutputSpec:
@@ -124,5 +130,6 @@ def _output_spec(module: torch.nn.Module, length: int, data: Mapping[str, Any]) 
     tracks = tuple(map(str, names)) if names and len(names) == n_tasks else tuple(f"task_{i}" for i in range(n_tasks))
     if bins == 1:
         return OutputSpec("preds", "scalar", tracks)
-    bin_size = _bin_size(data) or 1
+    bin_size = _data_value(data, "bin_size") or 1
+    # gReLU crops the same number of bins from both ends, so that the output is centred.
     return OutputSpec("preds", "profile", tracks, bins, bin_size, (length - bins * bin_size) // 2)
