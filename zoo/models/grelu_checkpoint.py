@@ -76,10 +76,10 @@ def load_checkpoint(path: Path, name: str | None = None) -> LoadedModel:
     load_into(module, state, path)
     module.eval()
     length = _sequence_length(data, path)
-    output = _output_spec(module, length, data)
+    output, places_bins = _output_spec(module, length, data)
     return LoadedModel(
         name=name or str(path), module=module, loader=SequenceLoader(length=length), outputs=(output,), folder=path,
-        places_bins=_data_value(data, "bin_size") is not None or output.kind == "scalar",
+        places_bins=places_bins,
         info={"framework": "grelu", "model_type": hyper["model_params"].get("model_type"), "task": train.get("task")},
     )
 
@@ -121,7 +121,8 @@ def _sequence_length(data: Mapping[str, Any], path: Path) -> int:
     return length
 
 
-def _output_spec(module: torch.nn.Module, length: int, data: Mapping[str, Any]) -> OutputSpec:
+def _output_spec(module: torch.nn.Module, length: int, data: Mapping[str, Any]) -> tuple[OutputSpec, bool]:
+    """The output, and whether it is known where its bins lie."""
     with torch.inference_mode():
         shape = tuple(module(torch.zeros(1, 4, length)).shape[1:])
     n_tasks, bins = shape[0], shape[1] if len(shape) > 1 else 1
@@ -129,7 +130,9 @@ def _output_spec(module: torch.nn.Module, length: int, data: Mapping[str, Any]) 
     names = tasks.get("name") if isinstance(tasks, Mapping) else None
     tracks = tuple(map(str, names)) if names and len(names) == n_tasks else tuple(f"task_{i}" for i in range(n_tasks))
     if bins == 1:
-        return OutputSpec("preds", "scalar", tracks)
-    bin_size = _data_value(data, "bin_size") or 1
+        return OutputSpec("preds", "scalar", tracks), True
+    bin_size = _data_value(data, "bin_size")
+    if bin_size is None or bins * bin_size > length:
+        return OutputSpec("preds", "profile", tracks, bins), False
     # gReLU crops the same number of bins from both ends, so that the output is centred.
-    return OutputSpec("preds", "profile", tracks, bins, bin_size, (length - bins * bin_size) // 2)
+    return OutputSpec("preds", "profile", tracks, bins, bin_size, (length - bins * bin_size) // 2), True

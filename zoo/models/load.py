@@ -18,6 +18,7 @@ from zoo.writers.base import OutputSpec
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
     from zoo.models.loaded import LoadedModel
+    from zoo.models.sequence_loader import SequenceLoader
 
 __all__ = ["Entry", "load_entry", "load_model", "open_entry"]
 
@@ -119,13 +120,16 @@ def _load_pytorch(entry: Entry, description: ModelDescription) -> LoadedModel:
             "let auto_resize_len and input.length agree",
         )
     module = build_module(description, entry.trusted)
-    outputs = _card_outputs(entry, module, loader) if entry.card else _schema_outputs(description)
-    return LoadedModel(
+    result = _probe(entry, module, loader)
+    outputs = _card_outputs(entry, result, loader) if entry.card else _schema_outputs(description)
+    loaded = LoadedModel(
         name=entry.name, module=module, loader=loader, outputs=outputs, card=entry.card, folder=entry.path,
         places_bins=entry.card is not None or all(spec.kind == "scalar" for spec in outputs),
         strand_pairs=_strand_pairs(entry.card, outputs), hashes=hashes,
         info={"framework": "pytorch", "version": entry.card.version if entry.card else None},
     )
+    loaded.named(result)  # refuses outputs of another shape than described, before any region is read
+    return loaded
 
 
 def _verify_files(entry: Entry, used: tuple[Path, ...]) -> dict[str, str]:
@@ -140,9 +144,11 @@ def _verify_files(entry: Entry, used: tuple[Path, ...]) -> dict[str, str]:
     return hashes
 
 
-def _card_outputs(entry: Entry, module: Any, loader: Any) -> tuple[OutputSpec, ...]:
+def _card_outputs(entry: Entry, result: Any, loader: SequenceLoader) -> tuple[OutputSpec, ...]:
     """The card's outputs, with the number of bins that the module really returns."""
-    shapes = _probe(module, loader)
+    from zoo.models.loaded import as_list
+
+    shapes = [tuple(part.shape[1:]) for part in as_list(result, entry.card.outputs)]
     if len(shapes) != len(entry.card.outputs):
         raise ModelError(
             f"{entry.path}: the module returns {len(shapes)} output(s)", f"the card names {len(entry.card.outputs)}",
@@ -162,16 +168,21 @@ def _card_outputs(entry: Entry, module: Any, loader: Any) -> tuple[OutputSpec, .
     return tuple(specs)
 
 
-def _probe(module: Any, loader: Any) -> list[tuple[int, ...]]:
-    """Shapes, without the batch axis, that the module returns for one window of zeros."""
+def _probe(entry: Entry, module: Any, loader: SequenceLoader) -> Any:
+    """What the module returns for one window of zeros."""
     import torch
 
-    from zoo.models.loaded import _as_list
-
-    with torch.inference_mode():
-        window = loader.arrange(torch.zeros(1, 4, loader.length)).to(getattr(torch, loader.dtype))
-        result = module(window)
-    return [tuple(part.shape[1:]) for part in _as_list(result, ())]
+    window = loader.arrange(torch.zeros(1, 4, loader.length)).to(getattr(torch, loader.dtype))
+    try:
+        with torch.inference_mode():
+            return module(window)
+    except Exception as error:
+        detail = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise ModelError(
+            f"{entry.path}: the module fails on a window of {loader.length:,} bp: {detail}",
+            f"it was given an array of shape {tuple(window.shape)}",
+            "Fix: length and layout (alphabet_axis, dummy_axis) of the dataloader must be what the module takes",
+        ) from error
 
 
 def _schema_outputs(description: ModelDescription) -> tuple[OutputSpec, ...]:

@@ -106,7 +106,7 @@ class LoadedModel:
         Raises:
             ModelError: the number of outputs or a shape is not what the card or model.yaml says.
         """
-        parts = _as_list(result, self.outputs)
+        parts = as_list(result, self.outputs)
         if len(parts) != len(self.outputs):
             raise ModelError(
                 f"{self.name}: the module returns {len(parts)} output(s)",
@@ -129,7 +129,8 @@ class LoadedModel:
         return part.reshape(n, *wanted)
 
 
-def _as_list(result: Any, outputs: Sequence[OutputSpec]) -> list[Any]:
+def as_list(result: Any, outputs: Sequence[Any]) -> list[Any]:
+    """The module's raw result as a list: a dict in the order of the named ``outputs``, if it has just their names."""
     if isinstance(result, Mapping):
         names = [spec.name for spec in outputs]
         if set(names) == set(result):
