@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,11 +42,13 @@ class Block:
             where a resumed run goes on.
         batch: the windows' regions; its ``values`` are empty until the model ran.
         one_hot: (n, 4, L) float32.
+        counts: what the reader had met at the cursor; by the time that a block is written, it is further.
     """
 
     cursor: int
     batch: PredictionBatch
     one_hot: np.ndarray
+    counts: dict[str, Any]
 
 
 @dataclass
@@ -56,6 +58,11 @@ class ReadCounts:
     windows: WindowCounts
     iupac_bases: int = 0
     reversed_windows: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """A copy as one plain dict."""
+        counts = asdict(self)
+        return counts.pop("windows") | counts
 
 
 class BlockReader:
@@ -120,20 +127,20 @@ class BlockReader:
             name=regions.name[row], score=regions.score[row], strand=regions.strand[row],
             window_start=windows.start, window_end=windows.start + length, reverse=reverse, values={},
         )
-        return Block(cursor, batch, encoded)
+        return Block(cursor, batch, encoded, self.counts.as_dict())
 
 
 def predict_blocks(
     blocks: Iterator[Block],
     runner: Runner,
     choice: TrackChoice,
-    consume: Callable[[PredictionBatch, int], None],
+    consume: Callable[[PredictionBatch, int, dict[str, Any]], None],
     advance: Callable[[int], None],
 ) -> None:
     """Run the model over blocks; reading and consuming happen in threads beside it.
 
     Args:
-        consume: called in order, in one other thread, with each predicted batch and its cursor.
+        consume: called in order, in one other thread, with each predicted batch, its cursor and counts.
         advance: called in this thread with the number of windows just predicted.
 
     Raises:
@@ -147,7 +154,7 @@ def predict_blocks(
                 values = choice.apply(_forward(runner, block.one_hot))
             else:
                 values = {}
-            sink.put((replace(block.batch, values=values), block.cursor))
+            sink.put((replace(block.batch, values=values), block.cursor, block.counts))
             advance(len(block.batch))
     except BaseException:
         source.stop()

@@ -7,6 +7,7 @@ model, lay windows, then read, compute and write at once. The module is not call
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sys
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from zoo.progress import Progress
 from zoo.run_record import genome_fingerprint, write_run_record
 from zoo.store.checksums import sha256_of
 from zoo.tracks import TrackChoice, choose_tracks
-from zoo.writers import StreamWriter, open_writer
+from zoo.writers import StreamWriter, check_format, open_writer
 from zoo.writers.base import PredictionBatch, Writer, WriterContext
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ class PredictOptions:
                     f"{name} {getattr(self, name)!r} is not known", "", f"Fix: one of {', '.join(allowed)}"
                 )
         if self.batch_size != "auto" and (not str(self.batch_size).isdecimal() or int(self.batch_size) < 1):
-            raise UsageError(f"batch_size {self.batch_size!r} is no positive number", "", "Fix: auto, or e.g. 64")
+            raise UsageError(f"--batch-size {self.batch_size}: is no positive number", "", "Fix: auto, or e.g. 64")
+        if self.stride is not None and self.window != "tile":
+            raise UsageError("--stride is for tiled windows", "", "Fix: add --window tile or leave out --stride")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit {self.limit} leaves no region", "", "Fix: --limit 100, say")
 
@@ -180,25 +183,28 @@ def predict(
         ZooError: see ``zoo.errors`` for the kinds; nothing is left under the final name.
     """
     chosen = _options(options)
-    with RegionFile(regions) as region_file:
+    stdout = sys.stdout
+    # What a model's Python prints is no part of the result, which may go to standard output.
+    with RegionFile(regions) as region_file, contextlib.redirect_stdout(sys.stderr):
         job = _prepare(model, region_file, genome, chosen, str(out))
         result = PredictResult(notes=job.notes)
-        for note in job.notes:
-            _say(report, note)
         total = job.count_windows()
         if chosen.dry_run:
+            for note in job.notes:
+                _say(report, note)
             result.regions, result.windows = job.summary.regions, total
             result.counts = _plan_counts(job)
             return result
         if str(out) == "-":
-            _run_to_stream(job, result, total, progress)
+            _run_to_stream(job, stdout, result, total, progress, report)
         else:
             _run_to_file(job, Path(out), result, total, progress, report)
-        for note in _counted_notes(result.counts, job):
+        notes = _counted_notes(result.counts, job)
+        if result.paths:
+            notes += _record(job, Path(out), result, notes)
+        for note in notes:
             result.notes.append(note)
             _say(report, note)
-        if result.paths:
-            _record(job, Path(out), result)
     return result
 
 
@@ -212,7 +218,7 @@ def predict_regions(model: LoadedModel, regions: str | Path, fasta: str | Path, 
     with RegionFile(regions) as region_file:
         job = _prepare(model, region_file, fasta, chosen, "-")
         batches: list[PredictionBatch] = []
-        predict_blocks(iter(job.reader()), job.runner, job.choice, lambda b, _: batches.append(b), lambda _: None)
+        predict_blocks(iter(job.reader()), job.runner, job.choice, lambda b, *_: batches.append(b), lambda _: None)
     return _concatenate([batch for batch in batches if len(batch)])
 
 
@@ -229,8 +235,9 @@ def _prepare(
     model: str | Path | LoadedModel, regions: RegionFile, genome: str | Path | None, options: PredictOptions, out: str
 ) -> _Job:
     """Check everything that can be checked, cheapest first, then load the model."""
+    check_format(out, options.format)
     if out != "-":
-        _check_out(Path(out))
+        _check_out(Path(out), regions.path, genome)
     elif options.resume:
         raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
     entry = _entry_of(model, options)
@@ -282,13 +289,23 @@ def _default_genome(entry: Entry) -> Path:
     )
 
 
-def _check_out(out: Path) -> None:
+def _check_out(out: Path, regions: Path, genome: str | Path | None) -> None:
     """An output that cannot be written is found before the work, not after it."""
     folder = out.parent
     if not folder.is_dir():
         raise UsageError(f"{out}: the folder {folder} does not exist", "", f"Fix: mkdir -p {folder}")
-    if out.is_dir() and out.suffix != ".zarr":
+    if out.is_dir() and not out.name.lower().endswith(".zarr"):
         raise UsageError(f"{out}: is a folder", "", "Fix: give a file name, e.g. -o predictions.tsv")
+    if out.is_dir() and not (out / "zarr.json").is_file() and any(out.iterdir()):
+        raise UsageError(f"{out}: is a folder that is not a Zarr 3 store", "", "Fix: give another name with -o")
+    if out.exists() and not (out.is_file() or out.is_dir()):
+        raise UsageError(
+            f"{out}: is a pipe or device; a result is a file that gets its name when it is whole", "",
+            "Fix: leave out -o and redirect standard output (zoo predict ... > OUT)",
+        )
+    for source in (regions, *([Path(genome)] if genome is not None else [])):
+        if out.exists() and source.exists() and out.samefile(source):
+            raise UsageError(f"{out}: is an input of this command and would be replaced", "", "Fix: give another name with -o")
     try:
         probe = folder / f".zoo-probe-{os.getpid()}"
         probe.touch()
@@ -334,12 +351,16 @@ def _open_file_writer(job: _Job, out: Path) -> Writer:
     return open_writer(_context(job, out), job.options.format)
 
 
-def _run_to_stream(job: _Job, result: PredictResult, total: int, progress: Any) -> None:
-    writer = StreamWriter(_context(job, Path("-")), sys.stdout, job.options.format or "tsv")
-    writer.open()
+def _run_to_stream(
+    job: _Job, stdout: TextIO, result: PredictResult, total: int, progress: Any, report: Callable[[str], None] | None
+) -> None:
+    writer = StreamWriter(_context(job, Path("-")), stdout, job.options.format or "tsv")
+    for note in job.notes:
+        _say(report, note)
     reader = job.reader()
     bar = progress(total, 0) if progress else Progress(total)
     try:
+        writer.open()
         predict_blocks(iter(reader), job.runner, job.choice, lambda batch, _: writer.write(batch), bar.advance)
         writer.finish()
     finally:
@@ -353,6 +374,8 @@ def _run_to_file(
     writer, journal = _open_file_writer(job, out), Journal(out)
     signature = _signature(job, out)
     state = journal.load(signature) if job.options.resume else None
+    for note in job.notes:
+        _say(report, note)
     if state is not None:
         _say(report, f"resuming after {state.rows:,} predictions")
     elif job.options.resume:
@@ -377,6 +400,7 @@ class _FileRun:
         if state:
             _restore_counts(self.reader, state.counts)
         self.cursor, self.rows = (state.cursor, state.rows) if state else (0, 0)
+        self.counts = self.reader.counts.as_dict()
         self._saved = time.monotonic()
 
     def go(self, bar: Progress) -> list[Path]:
@@ -394,16 +418,16 @@ class _FileRun:
         self.journal.remove()
         return paths
 
-    def _write(self, batch: PredictionBatch, cursor: int) -> None:
+    def _write(self, batch: PredictionBatch, cursor: int, counts: dict[str, Any]) -> None:
         if len(batch):
             self.writer.write(batch)
-        self.cursor, self.rows = cursor, self.rows + len(batch)
+        self.cursor, self.rows, self.counts = cursor, self.rows + len(batch), counts
         if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
             self._save()
 
     def _save(self) -> None:
         self.journal.save(
-            JournalState(self.signature, self.cursor, self.rows, _counts(self.reader), self.writer.checkpoint())
+            JournalState(self.signature, self.cursor, self.rows, self.counts, self.writer.checkpoint())
         )
         self._saved = time.monotonic()
 
@@ -423,9 +447,11 @@ def _explain_os_error(error: OSError, out: Path, resumable: bool) -> ZooError:
     import errno
 
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        limited = error.errno == errno.EFBIG
+        what = "a file may not become so large here (ulimit -f)" if limited else f"the disk is full ({error.strerror})"
         return SystemStateError(
-            f"{out}: the disk is full ({error.strerror})", "no file bears the final name",
-            "Fix: free space" + (", then repeat the command with --resume" if resumable else " or write elsewhere with -o"),
+            f"{out}: {what}", "no file bears the final name",
+            ("Fix: raise the limit" if limited else "Fix: free space") + (", then repeat the command with --resume" if resumable else " or write elsewhere with -o"),
         )
     return UsageError(
         f"{out}: cannot be written: {error.strerror or error}", "no file bears the final name",
@@ -445,11 +471,6 @@ def _signature(job: _Job, out: Path) -> dict[str, Any]:
     }
 
 
-def _counts(reader: BlockReader) -> dict[str, Any]:
-    counts = asdict(reader.counts)
-    return counts.pop("windows") | counts
-
-
 def _restore_counts(reader: BlockReader, counts: dict[str, Any]) -> None:
     windows = {f.name: counts[f.name] for f in dataclasses.fields(WindowCounts)}
     reader.counts.windows = WindowCounts(**windows)
@@ -458,7 +479,7 @@ def _restore_counts(reader: BlockReader, counts: dict[str, Any]) -> None:
 
 
 def _summarise(result: PredictResult, job: _Job, reader: BlockReader, bar: Progress) -> None:
-    result.counts = {"regions": job.summary.regions, "skipped_lines": job.summary.skipped_lines} | _counts(reader)
+    result.counts = {"regions": job.summary.regions, "skipped_lines": job.summary.skipped_lines} | reader.counts.as_dict()
     result.regions, result.windows = job.summary.regions, result.counts["windows"]
     result.seconds = bar.seconds
 
@@ -490,17 +511,23 @@ def _counted_notes(counts: dict[str, Any], job: _Job) -> list[str]:
     return notes
 
 
-def _record(job: _Job, out: Path, result: PredictResult) -> None:
+def _record(job: _Job, out: Path, result: PredictResult, notes: list[str]) -> list[str]:
+    """Write OUT.run.json; return a note when that failed, as the result itself is whole."""
     options = asdict(job.options)
-    write_run_record(out, {
+    record = {
         "model": {"name": job.model.name, **job.model.info, "sha256": job.model.hashes},
         "regions": {"path": str(job.regions.label), "sha256": sha256_of(job.regions.path)},
         "genome": genome_fingerprint(job.genome.sizes, job.genome.path),
         "options": options | {"tracks": list(options["tracks"])},
         "device": str(job.runner.device), "batch_size": job.runner.batch_size, "strand_used": job.use_strand,
-        "outputs": [asdict(spec) for spec in job.choice.outputs], "counts": result.counts, "notes": result.notes,
+        "outputs": [asdict(spec) for spec in job.choice.outputs], "counts": result.counts, "notes": result.notes + notes,
         "files": [str(path) for path in result.paths], "seconds": round(result.seconds, 3),
-    })
+    }
+    try:
+        write_run_record(out, record)
+    except OSError as error:
+        return [f"{out}.run.json, the record of this run, could not be written: {error.strerror}"]
+    return []
 
 
 def _say(report: Callable[[str], None] | None, note: str) -> None:

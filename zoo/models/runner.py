@@ -104,7 +104,7 @@ class Runner:
                 "Fix: channels A, C, G, T on axis 1, sequence on axis 2",
             )
         array = torch.as_tensor(one_hot, dtype=torch.float32)
-        parts = [self.forward(part) for part in array.split(self.batch_size)]
+        parts = [self.forward(part) for part in array.split(self.batch_size) if len(part)]
         if not parts:
             parts = [{spec.name: np.empty(_empty_shape(spec), np.float32) for spec in self.model.outputs}]
         joined = {spec.name: np.concatenate([part[spec.name] for part in parts]) for spec in self.model.outputs}
