@@ -29,6 +29,8 @@ class EntryFiles:
         card: the card's front matter without schema_version, name, input and files.
         prose: the card's text.
         fasta, bed: text of the example.
+        use_strand: whether windows on ``-`` are reverse-complemented.
+        alphabet_axis: 0 for an input of ``(4, length)``, 1 for ``(length, 4)``.
     """
 
     name: str
@@ -43,6 +45,13 @@ class EntryFiles:
     prose: str
     fasta: str
     bed: str
+    use_strand: bool = False
+    alphabet_axis: int = 0
+
+    @property
+    def input_shape(self) -> str:
+        """The input's shape as Kipoi writes it."""
+        return f"({self.length}, 4)" if self.alphabet_axis else f"(4, {self.length})"
 
 
 def write_entry(entry: EntryFiles, out: Path) -> Path:
@@ -78,7 +87,7 @@ def _model_yaml(entry: EntryFiles, module_file: str) -> dict[str, Any]:
         "info": entry.info,
         "dependencies": {"conda": ["python>=3.11", "pytorch"], "pip": ["kipoiseq", "pybedtools"]},
         "schema": {
-            "inputs": {"name": "seq", "shape": f"(4, {entry.length})", "special_type": "DNASeq",
+            "inputs": {"name": "seq", "shape": entry.input_shape, "special_type": "DNASeq",
                        "doc": "one-hot encoded DNA, channels A C G T", "associated_metadata": "ranges"},
             "targets": entry.targets,
         },
@@ -88,9 +97,10 @@ def _model_yaml(entry: EntryFiles, module_file: str) -> dict[str, Any]:
 
 def _dataloader_yaml(entry: EntryFiles) -> dict[str, Any]:
     optional = {
-        "num_chr_fasta": False, "label_dtype": "str", "auto_resize_len": entry.length, "use_strand": False,
+        "num_chr_fasta": False, "label_dtype": "str", "auto_resize_len": entry.length,
+        "use_strand": entry.use_strand,
         # Kipoi 0.8.6 takes a bare 0 for the number of an open file; false equals 0.
-        "alphabet_axis": False, "ignore_targets": True, "dtype": "np.float32",
+        "alphabet_axis": entry.alphabet_axis or False, "ignore_targets": True, "dtype": "np.float32",
     }
     args: dict[str, Any] = {
         "intervals_file": {"doc": "BED file of regions; windows are centred on them", "example": "example/regions.bed"},
@@ -102,7 +112,7 @@ def _dataloader_yaml(entry: EntryFiles) -> dict[str, Any]:
         "info": {"authors": entry.info["authors"], "doc": f"Windows of {entry.length} bp centred on regions"},
         "dependencies": {"pip": ["kipoiseq", "pybedtools"]},
         "output_schema": {
-            "inputs": {"name": "seq", "shape": f"(4, {entry.length})", "doc": "one-hot encoded DNA",
+            "inputs": {"name": "seq", "shape": entry.input_shape, "doc": "one-hot encoded DNA",
                        "special_type": "DNASeq", "associated_metadata": "ranges"},
             "metadata": {"ranges": {"type": "GenomicRanges", "doc": "the window"}},
         },
