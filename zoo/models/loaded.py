@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from zoo.cards.schema import Card
-    from zoo.prediction import RegionPredictions
+    from zoo.writers.base import PredictionBatch
 
 __all__ = ["LoadedModel"]
 
@@ -87,7 +87,7 @@ class LoadedModel:
         runner = Runner(self, device=device, precision=precision, rc_average=rc_average, batch_size=batch_size)
         return runner.predict_array(one_hot)
 
-    def predict_regions(self, regions: str | Path, fasta: str | Path, **options: Any) -> RegionPredictions:
+    def predict_regions(self, regions: str | Path, fasta: str | Path, **options: Any) -> PredictionBatch:
         """Predict for the regions of a BED; keeps all predictions in memory.
 
         Args:
