@@ -1,51 +1,84 @@
 """Kipoi's ``model.yaml`` and ``dataloader.yaml``, read without importing kipoi.
 
-Source: https://kipoi.org/docs (version 0.8). Both syntaxes of ``model.yaml`` are read: the
-older ``type: pytorch`` and ``defined_as: kipoi.model.PyTorchModel``. Strings that Kipoi
-``eval``s (shapes, dtypes) are parsed as literals.
+Source: kipoi 0.8.6, ``kipoi/specs.py``. Both syntaxes of ``model.yaml`` are read: the older
+``type: pytorch`` and ``defined_as: kipoi.model.PyTorchModel``; models of a group
+(``model-template.yaml`` and ``models.tsv``) are rendered by `zoo.cards.kipoi_groups`. Strings
+that Kipoi ``eval``s (shapes, dtypes) are parsed as literals.
 """
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoo.cards.kipoi_schema import ArraySchema, parse_shape, read_schemas
 from zoo.cards.yaml_lines import YamlDocument, load_yaml
 
-__all__ = ["ArraySchema", "LoaderDescription", "ModelDescription", "read_dataloader", "read_model"]
+__all__ = [
+    "ArraySchema",
+    "LoaderArgument",
+    "LoaderDescription",
+    "ModelDescription",
+    "component_file",
+    "parse_dataloader",
+    "parse_model",
+    "parse_shape",
+    "read_dataloader",
+    "read_loader",
+    "read_model",
+]
 
 MODEL_TYPES = {
     "pytorch": "kipoi.model.PyTorchModel",
     "keras": "kipoi.model.KerasModel",
     "sklearn": "kipoi.model.SklearnModel",
     "tensorflow": "kipoi.model.TensorFlowModel",
+    "tensorflow2": "kipoi.model.TensorFlow2Model",
 }
+# kipoi.data.AVAILABLE_DATALOADERS
+LOADER_TYPES = (
+    "PreloadedDataset", "Dataset", "BatchDataset", "SampleIterator", "SampleGenerator", "BatchIterator",
+    "BatchGenerator",
+)
 
 
 @dataclass(frozen=True)
-class ArraySchema:
-    """One array of an input or target: shape without the batch axis, and column labels if given."""
+class LoaderArgument:
+    """One argument of a dataloader; ``default`` and ``example`` only where ``has_...``."""
 
     name: str
-    shape: tuple[int | None, ...]
-    column_labels: tuple[str, ...] | None = None
     doc: str = ""
+    type: str = "str"
+    optional: bool = False
+    default: Any = None
+    example: Any = None
 
 
 @dataclass(frozen=True)
 class LoaderDescription:
     """Which dataloader a model uses and with what arguments.
 
-    ``defined_as`` is ``kipoiseq.dataloaders.SeqIntervalDl``, ``file.py::Class`` or another dotted name.
-    ``examples`` holds the arguments of the example, as paths relative to the model folder.
+    Attributes:
+        defined_as: ``kipoiseq.dataloaders.SeqIntervalDl``, ``file.py::Class`` or another dotted name.
+        args: values that differ from what the class itself has as default.
+        examples: the arguments of the example, as paths relative to ``folder``.
+        type: a key of `LOADER_TYPES`, or None where the class tells.
+        folder: where the dataloader's Python stands; None for one named in ``model.yaml``.
+        arguments: all arguments by name; None where only the class knows them.
+        path: the YAML it was read from.
     """
 
     defined_as: str
     args: dict[str, Any]
     examples: dict[str, Any]
+    type: str | None = None
+    folder: Path | None = None
+    arguments: dict[str, LoaderArgument] | None = None
+    path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -53,14 +86,18 @@ class ModelDescription:
     """What ``model.yaml`` says.
 
     Attributes:
-        folder: the model folder; relative paths start here.
+        folder: the model folder; relative paths of ``args`` start here. For a model of a group, the group's.
         defined_as: e.g. ``kipoi.model.PyTorchModel``.
-        args: its arguments, as written.
+        args: its arguments, as written; a file may be a mapping with ``url`` and ``md5``.
         info: authors, doc, license, tags ...
-        inputs, targets: schemas; lists and dicts of schemas are flattened in order.
-        loader: the default dataloader.
+        inputs, targets: schemas; lists and dicts of schemas are flattened in order (see ``ArraySchema.path``).
+        loader: the default dataloader; None only from `parse_model`.
         expect: path of the expected outputs for the test, or None.
         document: for errors with line numbers.
+        member: name within its group, or None.
+        expect_remote: ``url`` and ``md5`` of the expected outputs, where they are not in the folder.
+        precision_decimal: decimals to which the test's outputs must agree.
+        dependencies: conda and pip packages, as written.
     """
 
     folder: Path
@@ -69,74 +106,142 @@ class ModelDescription:
     info: dict[str, Any]
     inputs: tuple[ArraySchema, ...]
     targets: tuple[ArraySchema, ...]
-    loader: LoaderDescription
+    loader: LoaderDescription | None
     expect: Path | None
     document: YamlDocument
+    member: str | None = None
+    expect_remote: Mapping[str, Any] | None = None
+    precision_decimal: int = 7
+    dependencies: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def component(self) -> Path:
+        """The folder as Kipoi names the model; for a model of a group there is no such folder on disk."""
+        return self.folder / self.member if self.member else self.folder
+
+
+def component_file(folder: Path, kind: str) -> Path | None:
+    """``<kind>.yaml`` (or ``.yml``) of a folder, or None; ``kind`` is e.g. ``model`` or ``dataloader-template``."""
+    for suffix in (".yml", ".yaml"):
+        if (path := folder / f"{kind}{suffix}").is_file():
+            return path
+    return None
 
 
 def read_model(folder: Path) -> ModelDescription:
-    """Read ``model.yaml`` of a folder.
+    """Read ``model.yaml`` of a folder, or the model of a group that ``folder`` names, with its dataloader.
 
     Raises:
         ModelError: it is missing, does not parse or lacks a field, with ``file:line``.
     """
-    document = load_yaml(folder / "model.yaml")
+    path = component_file(folder, "model")
+    if path is None:
+        from zoo.cards.kipoi_groups import find_group  # jinja2: only groups need it
+
+        if found := find_group(folder, "model"):
+            group, member = found
+            description = parse_model(group.document(member), group.folder, member)
+            return dataclasses.replace(description, loader=read_loader(description))
+    description = parse_model(load_yaml(path or folder / "model.yaml"), folder)
+    return dataclasses.replace(description, loader=read_loader(description))
+
+
+def parse_model(document: YamlDocument, folder: Path, member: str | None = None) -> ModelDescription:
+    """What a model's YAML says; the file of its dataloader is not opened (``loader`` is None)."""
     data = document.data
     if not isinstance(data, dict):
-        raise document.error((), "model.yaml is not a mapping", "write `key: value` lines")
+        raise document.error((), f"{document.path.name} is not a mapping", "write `key: value` lines")
     _required(document, (), "schema", dict)
+    info = _required(document, (), "info", dict) if data.get("info") else _missing_info(document)
+    _check_people(document, info)
+    expect, remote = _expect(folder, document)
     return ModelDescription(
         folder=folder,
         defined_as=_defined_as(document),
         args=_required(document, (), "args", dict),
-        info=_optional(document, (), "info"),
-        inputs=_schemas(document, ("schema", "inputs"), _required(document, ("schema",), "inputs", (dict, list))),
-        targets=_schemas(document, ("schema", "targets"), _required(document, ("schema",), "targets", (dict, list))),
-        loader=_loader(document, folder),
-        expect=_expect(folder, document),
+        info=info,
+        inputs=_schemas(document, "inputs", folder),
+        targets=_schemas(document, "targets", folder),
+        loader=None,
+        expect=expect,
         document=document,
+        member=member,
+        expect_remote=remote,
+        precision_decimal=_precision(document),
+        dependencies=_optional(document, (), "dependencies"),
     )
 
 
+def read_loader(model: ModelDescription) -> LoaderDescription:
+    """The model's default dataloader: a mapping in ``model.yaml``, or a folder or YAML file that it names."""
+    document = model.document
+    value = document.data.get("default_dataloader", ".")
+    if isinstance(value, dict):
+        if "defined_as" not in value:
+            raise document.error(("default_dataloader",), "lacks `defined_as`", "name the dataloader class")
+        args = _optional(document, ("default_dataloader",), "default_args")
+        files = {name: args[name] for name in ("intervals_file", "fasta_file") if name in args}
+        return LoaderDescription(str(value["defined_as"]), args, files, folder=model.folder, path=document.path)
+    if not isinstance(value, str):
+        raise document.error(("default_dataloader",), "has the wrong type", "name a folder, or give `defined_as`")
+    if ":" in value:
+        raise document.error(
+            ("default_dataloader",), f"{value!r} names another source",
+            "kipoi 0.8.6 cannot load such either; give a relative path",
+        )
+    # For a model of a group `..` starts from a folder that is not there: go up in the name.
+    target = Path(os.path.normpath(model.component / value))
+    if target.suffix in (".yaml", ".yml") or component_file(target, "dataloader"):
+        return read_dataloader(target)
+    from zoo.cards.kipoi_groups import find_group
+
+    if found := find_group(target, "dataloader"):
+        group, member = found
+        return parse_dataloader(group.document(member), group.folder)
+    return read_dataloader(target / "dataloader.yaml")
+
+
 def read_dataloader(path: Path) -> LoaderDescription:
-    """Read ``dataloader.yaml``: its ``defined_as`` and the defaults of its arguments."""
-    document = load_yaml(path)
+    """Read ``dataloader.yaml``, or that of a folder: ``defined_as``, arguments with defaults and examples."""
+    if path.suffix not in (".yaml", ".yml"):
+        path = component_file(path, "dataloader") or path / "dataloader.yaml"
+    return parse_dataloader(load_yaml(path), path.parent)
+
+
+def parse_dataloader(document: YamlDocument, folder: Path) -> LoaderDescription:
+    """What a dataloader's YAML says."""
     defined_as = _required(document, (), "defined_as", str)
-    arguments = {
-        name: argument for name, argument in _optional(document, (), "args").items() if isinstance(argument, Mapping)
+    kind = document.data.get("type")
+    if kind is not None and kind not in LOADER_TYPES:
+        raise document.error(("type",), f"dataloader type {kind!r} is not known", f"one of {', '.join(LOADER_TYPES)}")
+    given = {
+        str(name): item for name, item in _optional(document, (), "args").items() if isinstance(item, Mapping)
     }
-    defaults = {name: argument["default"] for name, argument in arguments.items() if "default" in argument}
-    examples = {name: argument["example"] for name, argument in arguments.items() if "example" in argument}
-    return LoaderDescription(defined_as, defaults | _optional(document, (), "default_args"), examples)
+    arguments = {name: _argument(name, item) for name, item in given.items()}
+    defaults = {name: item["default"] for name, item in given.items() if "default" in item}
+    examples = {name: item["example"] for name, item in given.items() if "example" in item}
+    args = defaults | _optional(document, (), "default_args")
+    return LoaderDescription(defined_as, args, examples, kind, folder, arguments, document.path)
 
 
-def parse_shape(value: Any) -> tuple[int | None, ...]:
-    """A Kipoi shape: ``(4, 1000)`` as text, a list, or a number; ``None`` is a free axis.
-
-    Raises:
-        ValueError: not a literal of whole numbers and None.
-    """
-    if isinstance(value, str):
-        try:
-            value = ast.literal_eval(value.strip())
-        except (SyntaxError, ValueError):
-            raise ValueError(f"shape {value!r} is not a tuple of whole numbers") from None
-    if value is None or isinstance(value, int):
-        value = (value,)
-    if not isinstance(value, Sequence) or not all(v is None or isinstance(v, int) for v in value):
-        raise ValueError(f"shape {value!r} is not a tuple of whole numbers")
-    return tuple(value)
+def _argument(name: str, item: Mapping[str, Any]) -> LoaderArgument:
+    return LoaderArgument(
+        name, str(item.get("doc") or ""), str(item.get("type") or "str"), bool(item.get("optional") or False),
+        item.get("default"), item.get("example"),
+    )
 
 
 def _required(document: YamlDocument, location: tuple[str, ...], key: str, kind: type | tuple[type, ...]) -> Any:
     data = document.data
     for part in location:
         data = data[part]
-    field = ".".join((*location, key))
+    field_name = ".".join((*location, key))
     if not isinstance(data, dict) or key not in data:
-        raise document.error(location, f"lacks the field `{field}`", f"add `{key}:` (Kipoi's specification asks for it)")
+        raise document.error(
+            location, f"lacks the field `{field_name}`", f"add `{key}:` (Kipoi's specification asks for it)"
+        )
     if not isinstance(data[key], kind):
-        raise document.error((*location, key), f"`{field}` has the wrong type", "see Kipoi's specification")
+        raise document.error((*location, key), f"`{field_name}` has the wrong type", "see Kipoi's specification")
     return data[key]
 
 
@@ -148,58 +253,55 @@ def _optional(document: YamlDocument, location: tuple[str, ...], key: str) -> di
     return dict(_required(document, location, key, dict)) if data.get(key) else {}
 
 
+def _missing_info(document: YamlDocument) -> dict[str, Any]:
+    _required(document, (), "info", (dict, type(None)))
+    return {}
+
+
+def _check_people(document: YamlDocument, info: Mapping[str, Any]) -> None:
+    for field_name in ("authors", "contributors"):
+        people = info.get(field_name) or []
+        if not isinstance(people, list) or not all(isinstance(one, dict) and "name" in one for one in people):
+            raise document.error(
+                ("info", field_name), f"`info.{field_name}` is no list of people", "write `- name: Ada Lovelace`"
+            )
+
+
 def _defined_as(document: YamlDocument) -> str:
     data = document.data
-    if "defined_as" in data:
+    if data.get("defined_as") is not None:
         return str(data["defined_as"])
     kind = data.get("type")
     if kind in MODEL_TYPES:
         return MODEL_TYPES[kind]
     if kind == "custom":
         args = data.get("args") or {}
-        return f"{args.get('file')}::{args.get('object')}"
+        if not isinstance(args, dict) or not {"file", "object"} <= args.keys():
+            raise document.error(("args",), "a custom model lacks `file` or `object`", "name Python file and class")
+        return f"{args['file']}::{args['object']}"
+    if kind is not None:
+        known = ", ".join([*MODEL_TYPES, "custom"])
+        raise document.error(("type",), f"model type {kind!r} is not known", f"one of {known}")
     raise document.error((), "lacks the field `defined_as`", "add e.g. `defined_as: kipoi.model.PyTorchModel`")
 
 
-def _schemas(document: YamlDocument, location: tuple[str, ...], tree: Any, name: str = "") -> tuple[ArraySchema, ...]:
-    if isinstance(tree, list):
-        parts = enumerate(tree)
-    elif "shape" in tree and not isinstance(tree["shape"], dict):
-        try:
-            shape = parse_shape(tree["shape"])
-        except ValueError as error:
-            raise document.error((*location, "shape"), str(error), "write it as (4, 1000)") from None
-        labels = tree.get("column_labels")
-        return (
-            ArraySchema(
-                name=str(tree.get("name") or name or location[-1]),
-                shape=shape,
-                column_labels=tuple(map(str, labels)) if isinstance(labels, list) else None,
-                doc=str(tree.get("doc") or ""),
-            ),
-        )
-    else:
-        parts = tree.items()
-    out: list[ArraySchema] = []
-    for key, part in parts:
-        if not isinstance(part, (dict, list)):
-            raise document.error(location, f"`{'.'.join(map(str, location))}` lacks `shape`", "add `shape: (4, 1000)`")
-        out += _schemas(document, (*location, key), part, name=str(key))
-    return tuple(out)
+def _schemas(document: YamlDocument, key: str, folder: Path) -> tuple[ArraySchema, ...]:
+    return read_schemas(document, ("schema", key), _required(document, ("schema",), key, (dict, list)), folder)
 
 
-def _loader(document: YamlDocument, folder: Path) -> LoaderDescription:
-    value = document.data.get("default_dataloader", ".")
-    if isinstance(value, dict):
-        if "defined_as" not in value:
-            raise document.error(("default_dataloader",), "lacks `defined_as`", "name the dataloader class")
-        args = _optional(document, ("default_dataloader",), "default_args")
-        files = {name: args[name] for name in ("intervals_file", "fasta_file") if name in args}
-        return LoaderDescription(str(value["defined_as"]), args, files)
-    target = folder / str(value)
-    return read_dataloader(target if target.suffix in (".yaml", ".yml") else target / "dataloader.yaml")
-
-
-def _expect(folder: Path, document: YamlDocument) -> Path | None:
+def _expect(folder: Path, document: YamlDocument) -> tuple[Path | None, Mapping[str, Any] | None]:
     expect = _optional(document, (), "test").get("expect")
-    return folder / expect if isinstance(expect, str) else None
+    if expect is None:
+        return None, None
+    if isinstance(expect, str):
+        return folder / expect, None
+    if not isinstance(expect, dict) or not isinstance(expect.get("url"), str):
+        raise document.error(("test", "expect"), "`test.expect` is neither a path nor has a `url`", "give url and md5")
+    return None, expect
+
+
+def _precision(document: YamlDocument) -> int:
+    value = _optional(document, (), "test").get("precision_decimal", 7)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise document.error(("test", "precision_decimal"), f"precision_decimal {value!r} is no number", "write e.g. 7")
+    return value

@@ -67,11 +67,20 @@ def load_yaml(path: Path, text: str | None = None, first_line: int = 1) -> YamlD
             raise ModelError(f"{path}: cannot be read: {error}", "", "Fix: check the file") from None
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        node = yaml.compose(text, Loader=loader)
-        data = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
+        node, data = _compose_and_construct(text, loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = first_line + (mark.line if mark else 0)
         problem = getattr(error, "problem", None) or "not valid YAML"
         raise ModelError(f"{path}:{line}: YAML does not parse: {problem}", "", "Fix: correct that line") from None
     return YamlDocument(data, path, node, first_line)
+
+
+def _compose_and_construct(text: str, loader: type[Any]) -> tuple[yaml.Node | None, Any]:
+    """The nodes of the one document, and the safe data made of them; parsing twice would take twice as long."""
+    reader = loader(text)
+    try:
+        node = reader.get_single_node()
+        return node, None if node is None else reader.construct_document(node)
+    finally:
+        reader.dispose()
