@@ -6,9 +6,11 @@ Exit codes: 0 ok, 1 bug, 2 usage, 3 input data, 4 model or card, 5 download or c
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
+import warnings
 from typing import Any, NoReturn
 
 import click
@@ -26,6 +28,10 @@ COMMANDS = {
     "test": "run a model on its example and compare with what is expected",
     "doctor": "check the installation",
 }
+
+
+class ReaderLeft(Exception):
+    """The reader of our output closed it (``zoo list | head``): nothing is wrong."""
 
 
 class LazyGroup(GROUP):
@@ -49,6 +55,12 @@ class LazyGroup(GROUP):
             )
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would exit with 1, our code for a bug
+            raise ReaderLeft from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -70,13 +82,23 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
+    _mend_streams()
     sys.exit(run(arguments))
+
+
+# What a machine, not a bug, does to a file or to standard output.
+STATE_ERRNOS = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE,
+    errno.ENFILE, errno.ESTALE, errno.ENOMEM,
+}
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     # pydantic looks for plugins of every installed package when first imported: 40 ms for none.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    if not sys.warnoptions:  # python -W and PYTHONWARNINGS show the warnings of libraries and models
+        warnings.simplefilter("ignore")
     try:
         result = cli.main(args=arguments, prog_name="zoo", standalone_mode=False)
         sys.stdout.flush()
@@ -86,6 +108,9 @@ def run(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "zoo"
         usage = " ".join(error.ctx.get_usage().split()) if error.ctx else ""
@@ -95,14 +120,42 @@ def run(arguments: list[str] | None = None) -> int:
         _tell(error.format_message(), "", "Fix: zoo --help")
         return 2
     except (KeyboardInterrupt, click.Abort):
-        _tell("interrupted", "no file bears the final name", "Fix: repeat the command, with --resume for `zoo predict -o`")
+        fix = "Fix: repeat the command, with --resume for `zoo predict -o`"
+        _tell("interrupted", "no file bears the final name", fix)
         return 130
-    except BrokenPipeError:
-        # The reader of our output closed it (`zoo list | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderLeft:
+        _discard_stdout()
         return 0
+    except OSError as error:
+        if error.errno not in STATE_ERRNOS:
+            raise
+        place = error.filename if error.filename is not None else "standard output"
+        fix = "Fix: free space or choose another place"
+        _tell(f"{place}: {error.strerror}", "what was written so far is incomplete", fix)
+        _discard_stdout()
+        return 7
+
+
+def _mend_streams() -> None:
+    """Closed streams swallow what is written; text that a terminal's encoding lacks is escaped, not an error."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
+        else:
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _discard_stdout() -> None:
+    """Python flushes standard output once more when it ends, and would report the same error again."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # not a file, as in tests
+        return
 
 
 def _tell(what: str, extent: str, fix: str) -> None:
-    """The three lines of an error."""
-    click.echo(f"error: {what}\n  {extent or 'nothing was written'}\n  {fix or 'Fix: zoo --help'}", err=True)
+    """The three lines of an error, each on one line whatever a library put into its message."""
+    fix = (fix or "zoo --help").removeprefix("Fix: ")
+    lines = f"error: {what}", f"  {extent or 'nothing was written'}", f"  Fix: {fix}"
+    click.echo("\n".join(" ".join(line.splitlines()).rstrip() for line in lines), err=True)

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from zoo.errors import InputError
+from zoo.errors import InputError, SystemStateError
 
 __all__ = ["Contig", "Genome", "open_genome"]
 
@@ -231,6 +231,12 @@ def open_genome(path: str | Path) -> Genome:
         InputError: missing file, gzip that is not bgzip, or not a FASTA.
     """
     path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(
+            f"{path}: is a pipe or device, which allows no random access",
+            "no window can be read",
+            "Fix: save the genome as a file, plain or bgzip",
+        )
     kind = _sniff(path)
     if kind == "bgzip":
         fai, gzi = _ensure_index(path, compressed=True)
@@ -258,6 +264,8 @@ def _sniff(path: Path) -> str:
             "no window can be read",
             f"Fix: gunzip -c {path} | bgzip > {path.with_suffix('')}.bgz.gz   (or gunzip it)",
         )
+    if not head:
+        raise InputError(f"{path}: is not a FASTA (it is empty)", "no window can be read", "Fix: fetch the genome again")
     if not head.lstrip().startswith(b">"):
         raise InputError(
             f"{path}: is not a FASTA (its first character is not '>')",
@@ -275,10 +283,17 @@ def _ensure_index(path: Path, compressed: bool) -> tuple[Path, Path]:
     cached = _cached_index_paths(path)
     if _index_fits(path, *cached, compressed):
         return cached
-    if not any(p.exists() for p in beside) and os.access(path.parent, os.W_OK):
-        return _make_index(path, *beside, compressed)
-    cached[0].parent.mkdir(parents=True, exist_ok=True)
-    return _make_index(path, *cached, compressed)
+    try:
+        if not any(p.exists() for p in beside) and os.access(path.parent, os.W_OK):
+            return _make_index(path, *beside, compressed)
+        cached[0].parent.mkdir(parents=True, exist_ok=True)
+        return _make_index(path, *cached, compressed)
+    except OSError as error:
+        raise SystemStateError(
+            f"{path}: its index (.fai) can be written neither beside it nor in the cache: {error.strerror}",
+            f"tried {error.filename or cached[0].parent}",
+            "Fix: ZOO_CACHE=/a/folder/with/room, or `samtools faidx` where the FASTA lies",
+        ) from None
 
 
 def _cached_index_paths(path: Path) -> tuple[Path, Path]:

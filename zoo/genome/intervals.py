@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
+import stat
 import sys
 import tempfile
 import zlib
@@ -18,15 +20,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from zoo.errors import InputError
+from zoo.errors import InputError, SystemStateError
 
 __all__ = ["Intervals", "RegionFile", "RegionSummary"]
 
 BLOCK_BYTES = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
+SNIFF_CHARACTERS = 1 << 14
+# What is taken for a BED by mistake: its name, what to do, and how it begins.
+OTHER_FORMATS = (
+    ("a FASTA", "give the regions first and the genome with -g", (">",)),
+    ("a VCF", "convert it: bcftools query -f '%CHROM\\t%POS0\\t%END\\t%ID\\n' x.vcf > x.bed", ("##fileformat=VCF",)),
+    ("a GFF or GTF", "convert it: awk -v OFS='\\t' '!/^#/{print $1,$4-1,$5,$3,0,$7}' x.gff > x.bed",
+     ("##gff-version", "##gtf")),
+    ("a SAM file", "convert it: bedtools bamtobed", ("@HD\t", "@SQ\t")),
+    ("a BAM file", "convert it: bedtools bamtobed", ("BAM\1",)),
+)
 HEADER_PREFIXES = ("#", "track ", "track\t", "browser ", "browser\t")
 # First fields of the column-header line that spreadsheet and pandas users leave in.
 HEADER_STARTS = frozenset({"start", "chromstart", "chrom_start", "begin", "pos_start"})
@@ -79,7 +92,8 @@ class _Problem:
 class RegionFile:
     """A regions file that can be read more than once.
 
-    Standard input (``-``) is copied to a temporary file, which ``close`` removes.
+    Standard input (``-``) and pipes (``<(bedtools ...)``) are copied to a temporary file, which
+    ``close`` removes.
 
     Raises:
         InputError: the file is missing, a folder, unreadable or a damaged gzip.
@@ -87,14 +101,15 @@ class RegionFile:
 
     def __init__(self, path: str | Path) -> None:
         self._spool = None
+        self.path = Path(path)
+        self.label = "<stdin>" if str(path) == "-" else str(path)
         if str(path) == "-":
-            self.label = "<stdin>"
-            self._spool = _spool_stdin()
+            self._spool = _spool(_stdin())
+        elif not _is_regular(self.path):
+            with _open_pipe(self.path) as pipe:
+                self._spool = _spool(pipe)
+        if self._spool is not None:
             self.path = Path(self._spool.name)
-        else:
-            self.path = Path(path)
-            self.label = str(path)
-            _check_readable(self.path)
 
     def close(self) -> None:
         if self._spool is not None:
@@ -143,6 +158,7 @@ class RegionFile:
             if limit is not None and summary.regions >= limit:
                 break
         if problems:
+            self._refuse_other_formats()
             self._raise_first(problems, summary.regions)
         if summary.regions == 0:
             raise InputError(
@@ -151,6 +167,20 @@ class RegionFile:
                 "Fix: give a BED with at least three tab-separated columns: chrom, start, end",
             )
         return summary
+
+    def _refuse_other_formats(self) -> None:
+        """Say so when a file with malformed rows is no BED at all: nobody wants to hear of its columns."""
+        with _open_text(self.path) as handle:
+            head = handle.read(SNIFF_CHARACTERS)
+        for form, fix, marks in OTHER_FORMATS:
+            if head.startswith(marks):
+                raise InputError(f"{self.label}: is {form}, not a BED", "", f"Fix: {fix}")
+        if "\0" in head or "\ufffd" in head:
+            raise InputError(
+                f"{self.label}: is not a text file (or its encoding is not UTF-8)",
+                "",
+                "Fix: give a BED: lines of chrom, start, end, separated by tabs",
+            )
 
     def _raise_first(self, problems: dict[str, _Problem], regions: int) -> None:
         first = min(problems.values(), key=lambda p: p.line)
@@ -200,29 +230,52 @@ class _LineNumbers:
         return self.first_line + line
 
 
-def _spool_stdin() -> tempfile._TemporaryFileWrapper:
+def _stdin() -> BinaryIO:
     if sys.stdin is None or sys.stdin.isatty():
         raise InputError(
-            "<stdin>: regions are read from the terminal",
+            f"<stdin>: regions are read from {'the terminal' if sys.stdin else 'standard input, which is closed'}",
             "",
             "Fix: pipe a BED in, e.g. `bedtools sort -i x.bed | zoo predict MODEL - -g genome.fa`",
         )
-    spool = tempfile.NamedTemporaryFile(prefix="zoo-stdin-", suffix=".bed")
-    while block := sys.stdin.buffer.read(BLOCK_BYTES):
-        spool.write(block)
-    spool.flush()
+    return sys.stdin.buffer
+
+
+def _open_pipe(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}", "", "Fix: check the path of the regions file") from None
+
+
+def _spool(source: BinaryIO) -> tempfile._TemporaryFileWrapper:
+    """Copy a stream, which can be read once, to a file, which is read twice."""
+    spool = tempfile.NamedTemporaryFile(prefix="zoo-stdin-", suffix=".bed")  # noqa: SIM115 - RegionFile.close
+    try:
+        while block := source.read(BLOCK_BYTES):
+            spool.write(block)
+        spool.flush()
+    except OSError as error:
+        raise SystemStateError(
+            f"{spool.name}: regions from a pipe cannot be kept: {error.strerror}",
+            "",
+            "Fix: set TMPDIR to a folder with room, or give the regions as a file",
+        ) from None
     return spool
 
 
-def _check_readable(path: Path) -> None:
+def _is_regular(path: Path) -> bool:
+    """True for a file that can be read twice; raises for what cannot be read at all."""
     if path.is_dir():
         raise InputError(f"{path}: is a folder, not a regions file", "", "Fix: give a BED file")
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
         path.open("rb").close()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "", "Fix: check the path of the regions file") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", "", "Fix: check the file's permissions") from None
+    return True
 
 
 @contextmanager
@@ -331,13 +384,13 @@ def _scan_malformed(rows: list[list[str]], numbers: _LineNumbers, problems: dict
     good = []
     for i, row in enumerate(rows):
         if len(row) < 3:
-            kind, text = "columns", f"{len(row)} column(s) where a BED has at least 3"
-            fix = "separate chrom, start and end with tabs"
+            kind, text = "columns", f"{len(row)} column(s) where a BED has at least 3: {_short(' '.join(row))}"
+            fix = _columns_fix(row)
         elif any(_is_negative(value) for value in row[1:3]):
             kind, text = "negative", f"negative coordinate ({row[1]}, {row[2]})"
             fix = "BED starts at 0; remove the row or clip it to the chromosome"
         elif not all(value.isascii() and value.isdecimal() and len(value) <= 12 for value in row[1:3]):
-            kind, text = "integer", f"start and end must be whole numbers, not {row[1]!r} and {row[2]!r}"
+            kind, text = "integer", f"start and end must be whole numbers, not {_short(row[1])} and {_short(row[2])}"
             fix = "write coordinates as plain digits (no 1e6, 1,000 or 10.0)"
         else:
             good.append(i)
@@ -345,6 +398,19 @@ def _scan_malformed(rows: list[list[str]], numbers: _LineNumbers, problems: dict
         problem = problems.setdefault(kind, _Problem(numbers[i], text, fix))
         problem.count += 1
     return good
+
+
+def _columns_fix(row: list[str]) -> str:
+    if place := re.fullmatch(r"([^:\s]+):([\d,]+)-([\d,]+)", row[0]):
+        chrom, start, end = place[1], place[2].replace(",", ""), place[3].replace(",", "")
+        return f"write {row[0]} as {chrom}<tab>{max(int(start or 1) - 1, 0)}<tab>{end}: BED counts from 0"
+    if len(row) == 1 and row[0].count(",") >= 2:
+        return "separate columns with tabs, not commas: tr ',' '\\t' < x.csv > x.bed"
+    return "separate chrom, start and end with tabs"
+
+
+def _short(value: str) -> str:
+    return repr(value if len(value) <= 40 else value[:37] + "...")
 
 
 def _is_negative(value: str) -> bool:

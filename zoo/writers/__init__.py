@@ -10,10 +10,11 @@ import difflib
 import importlib
 import importlib.util
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from zoo.errors import SystemStateError, UsageError
 from zoo.writers.base import OutputSpec, PredictionBatch, Writer, WriterContext
-from zoo.writers.stream import StreamWriter
+from zoo.writers.stream import StreamWriter, check_stream_format
 
 __all__ = [
     "FORMATS",
@@ -23,6 +24,7 @@ __all__ = [
     "StreamWriter",
     "Writer",
     "WriterContext",
+    "check_format",
     "open_writer",
 ]
 
@@ -75,17 +77,30 @@ def open_writer(context: WriterContext, fmt: str | None = None) -> Writer:
         UsageError: no such format.
         SystemStateError: the package that writes it is not installed.
     """
-    suffix = _suffix_of(context.out.name) if fmt is None else "." + fmt.lower().lstrip(".")
+    chosen = _find(context.out.name, fmt)
+    writer = getattr(importlib.import_module(f"zoo.writers.{chosen.module}"), chosen.name)
+    return writer(context, **chosen.options)
+
+
+def check_format(out: str, fmt: str | None = None) -> None:
+    """Raise what ``open_writer`` would raise for this name and format, before a model is loaded."""
+    if out == "-":
+        check_stream_format(fmt or "tsv")
+    else:
+        _find(Path(out).name, fmt)
+
+
+def _find(name: str, fmt: str | None) -> Format:
+    suffix = _suffix_of(name) if fmt is None else "." + fmt.lower().lstrip(".")
     if suffix not in FORMATS:
-        raise _unknown(context.out.name if fmt is None else fmt, suffix)
+        raise _unknown(name if fmt is None else fmt, suffix)
     chosen = FORMATS[suffix]
     if chosen.package and importlib.util.find_spec(chosen.package) is None:
         raise SystemStateError(
             f"writing {suffix} needs the package {chosen.package}, which is not installed",
             fix="pip install 'seqzoo[formats]'",
         )
-    writer = getattr(importlib.import_module(f"zoo.writers.{chosen.module}"), chosen.name)
-    return writer(context, **chosen.options)
+    return chosen
 
 
 def _suffix_of(name: str) -> str:

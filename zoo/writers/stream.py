@@ -10,7 +10,7 @@ from zoo.writers.base import PredictionBatch, Writer, WriterContext
 from zoo.writers.bed import BedWriter
 from zoo.writers.tsv import TsvWriter
 
-__all__ = ["StreamWriter"]
+__all__ = ["StreamWriter", "check_stream_format"]
 
 LAYOUTS = {"tsv": TsvWriter, "bed": BedWriter}
 
@@ -29,13 +29,7 @@ class StreamWriter(Writer):
 
     def __init__(self, context: WriterContext, stream: TextIO, fmt: str = "tsv") -> None:
         super().__init__(context)
-        fmt = fmt.lower().lstrip(".")
-        if fmt not in LAYOUTS:
-            raise UsageError(
-                f"format {fmt!r} cannot be written to standard output",
-                f"formats for '-': {', '.join(LAYOUTS)}",
-                "give a file: -o OUT",
-            )
+        fmt = check_stream_format(fmt)
         self._layout = LAYOUTS[fmt](context)
         self._stream = stream
 
@@ -59,5 +53,26 @@ class StreamWriter(Writer):
         pass
 
     def _put(self, text: bytes) -> None:
-        self._stream.write(text.decode())
+        binary = getattr(self._stream, "buffer", None)  # UTF-8 as in files, whatever the terminal's encoding
+        if binary is None:
+            self._stream.write(text.decode())
+        else:
+            self._stream.flush()
+            binary.write(text)
         self._stream.flush()
+
+
+def check_stream_format(fmt: str) -> str:
+    """The key of `LAYOUTS` for a format.
+
+    Raises:
+        UsageError: it cannot be streamed.
+    """
+    key = fmt.lower().lstrip(".")
+    if key not in LAYOUTS:
+        raise UsageError(
+            f"format {fmt!r} cannot be written to standard output",
+            f"formats for '-': {', '.join(LAYOUTS)}",
+            "give a file: -o OUT",
+        )
+    return key
