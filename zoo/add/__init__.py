@@ -1,0 +1,1 @@
+"""``zoo add``: an entry folder out of a gReLU checkpoint or a model folder."""

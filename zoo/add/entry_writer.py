@@ -1,0 +1,148 @@
+"""Write an entry folder: Kipoi YAML, card, weights and an example with its expected predictions."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+__all__ = ["EntryFiles", "write_entry"]
+
+
+@dataclass(frozen=True)
+class EntryFiles:
+    """What an entry is made of.
+
+    Attributes:
+        name: entry name.
+        module_source: Python file with the module class; copied under a name of the entry's own.
+        module_class, module_kwargs: how the module is built.
+        state: its state_dict.
+        length: bp of the input.
+        targets: ``schema.targets`` of model.yaml.
+        info: ``info`` of model.yaml.
+        card: the card's front matter without schema_version, name, input and files.
+        prose: the card's text.
+        fasta, bed: text of the example.
+        use_strand: whether windows on ``-`` are reverse-complemented.
+        alphabet_axis: 0 for an input of ``(4, length)``, 1 for ``(length, 4)``.
+        pip: packages that the module needs, besides torch and kipoiseq.
+        extra: further files of the entry, name -> content; the card records their checksums.
+    """
+
+    name: str
+    module_source: Path
+    module_class: str
+    module_kwargs: dict[str, Any]
+    state: dict[str, torch.Tensor]
+    length: int
+    targets: Any
+    info: dict[str, Any]
+    card: dict[str, Any]
+    prose: str
+    fasta: str
+    bed: str
+    use_strand: bool = False
+    alphabet_axis: int = 0
+    pip: tuple[str, ...] = ()
+    extra: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def input_shape(self) -> str:
+        """The input's shape as Kipoi writes it."""
+        return f"({self.length}, 4)" if self.alphabet_axis else f"(4, {self.length})"
+
+
+def write_entry(entry: EntryFiles, out: Path) -> Path:
+    """Write ``out/<name>``, replacing an older one, with expected predictions by ``zoo.predict``."""
+    folder = out / entry.name
+    if folder.exists():
+        shutil.rmtree(folder)
+    (folder / "example").mkdir(parents=True)
+    module_file = re.sub(r"\W", "_", entry.name) + "_model.py"  # Kipoi imports it by its bare name
+    shutil.copyfile(entry.module_source, folder / module_file)
+    torch.save(entry.state, folder / "weights.pth")
+    for name, content in entry.extra.items():
+        (folder / name).write_bytes(content)
+    (folder / "example" / "genome.fa").write_text(entry.fasta)
+    (folder / "example" / "regions.bed").write_text(entry.bed)
+    _dump(folder / "model.yaml", _model_yaml(entry, module_file))
+    _dump(folder / "dataloader.yaml", _dataloader_yaml(entry))
+    _write_card(entry, folder, [])
+    _write_expected(folder)
+    files = [module_file, "weights.pth", *entry.extra]
+    files += [f"example/{name}" for name in ("genome.fa", "regions.bed", "expected.h5")]
+    _write_card(entry, folder, [_file_entry(folder, name) for name in files])
+    return folder
+
+
+def _dump(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(yaml.safe_dump(data, sort_keys=False, width=110, allow_unicode=True))
+
+
+def _model_yaml(entry: EntryFiles, module_file: str) -> dict[str, Any]:
+    return {
+        "defined_as": "kipoi.model.PyTorchModel",
+        "args": {"module_file": module_file, "module_class": entry.module_class, "module_kwargs": entry.module_kwargs,
+                 "weights": "weights.pth"},
+        "default_dataloader": ".",
+        "info": entry.info,
+        "dependencies": {"conda": ["python>=3.11", "pytorch"], "pip": [*entry.pip, "kipoiseq", "pybedtools"]},
+        "schema": {
+            "inputs": {"name": "seq", "shape": entry.input_shape, "special_type": "DNASeq",
+                       "doc": "one-hot encoded DNA, channels A C G T", "associated_metadata": "ranges"},
+            "targets": entry.targets,
+        },
+        "test": {"expect": "example/expected.h5", "precision_decimal": 4},
+    }
+
+
+def _dataloader_yaml(entry: EntryFiles) -> dict[str, Any]:
+    optional = {
+        "num_chr_fasta": False, "label_dtype": "str", "auto_resize_len": entry.length,
+        "use_strand": entry.use_strand,
+        # Kipoi 0.8.6 takes a bare 0 for the number of an open file; false equals 0.
+        "alphabet_axis": entry.alphabet_axis or False, "ignore_targets": True, "dtype": "np.float32",
+    }
+    args: dict[str, Any] = {
+        "intervals_file": {"doc": "BED file of regions; windows are centred on them", "example": "example/regions.bed"},
+        "fasta_file": {"doc": "FASTA of the genome", "example": "example/genome.fa"},
+    }
+    args |= {name: {"doc": name, "default": value, "optional": True} for name, value in optional.items()}
+    return {
+        "defined_as": "kipoiseq.dataloaders.SeqIntervalDl", "args": args,
+        "info": {"authors": entry.info["authors"], "doc": f"Windows of {entry.length} bp centred on regions"},
+        "dependencies": {"pip": ["kipoiseq", "pybedtools"]},
+        "output_schema": {
+            "inputs": {"name": "seq", "shape": entry.input_shape, "doc": "one-hot encoded DNA",
+                       "special_type": "DNASeq", "associated_metadata": "ranges"},
+            "metadata": {"ranges": {"type": "GenomicRanges", "doc": "the window"}},
+        },
+    }
+
+
+def _write_card(entry: EntryFiles, folder: Path, files: list[dict[str, Any]]) -> None:
+    front = {"schema_version": 1, "name": entry.name} | entry.card | {"input": {"length": entry.length}, "files": files}
+    text = yaml.safe_dump(front, sort_keys=False, width=110, allow_unicode=True)
+    (folder / "README.md").write_text(f"---\n{text}---\n\n{entry.prose.strip()}\n")
+
+
+def _write_expected(folder: Path) -> None:
+    import zoo
+
+    example = folder / "example"
+    zoo.predict(folder, example / "regions.bed", example / "genome.fa", example / "expected.h5", trust=True,
+                any_genome=True, device="cpu")
+    (example / "expected.h5.run.json").unlink()
+    (example / "genome.fa.fai").unlink(missing_ok=True)
+
+
+def _file_entry(folder: Path, name: str) -> dict[str, Any]:
+    data = (folder / name).read_bytes()
+    return {"path": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
