@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["PredictOptions", "PredictResult", "predict", "predict_regions"]
 
 CHECKPOINT_SECONDS = 10.0
-GENOMIC_SUFFIXES = (".bw", ".bigwig", ".bedgraph", ".bedgraph.gz", ".bg", ".bg.gz")
 
 
 @dataclass(frozen=True)
@@ -325,13 +324,22 @@ def _plan(model: LoadedModel, choice: TrackChoice, options: PredictOptions) -> W
 
 
 def _context(job: _Job, out: Path) -> WriterContext:
-    renamed = {contig: name for name, contig in job.aliases.items()}
-    sizes = {renamed.get(contig, contig): size for contig, size in job.genome.sizes.items()}
+    sizes = _sizes_by_written_name(job)
     swap = {}
     for spec in job.choice.outputs:
         if (order := job.model.strand_pairs.get(spec.name)) is not None:
             swap[spec.name] = _restrict(order, job.choice.channels[spec.name])
     return WriterContext(out, job.choice.outputs, sizes, job.options.overlap, swap, job.options.window == "tile")
+
+
+def _sizes_by_written_name(job: _Job) -> dict[str, int]:
+    """Chromosome lengths in FASTA order under the names that the regions file uses; it may use two for one contig."""
+    written: dict[str, list[str]] = {contig: [] for contig in job.genome.sizes}
+    for name in job.summary.chrom_counts:
+        written[job.aliases.get(name, name)].append(name)
+    return {
+        name: size for contig, size in job.genome.sizes.items() for name in (written[contig] or [contig])
+    }
 
 
 def _restrict(order: np.ndarray, channels: np.ndarray | None) -> np.ndarray:
@@ -343,12 +351,32 @@ def _restrict(order: np.ndarray, channels: np.ndarray | None) -> np.ndarray:
 
 
 def _open_file_writer(job: _Job, out: Path) -> Writer:
-    if not job.model.places_bins and out.name.lower().endswith(GENOMIC_SUFFIXES):
+    from zoo.writers.genomic import GenomicWriter
+
+    writer = open_writer(_context(job, out), job.options.format)
+    if isinstance(writer, GenomicWriter):
+        _check_places(job, out)
+    return writer
+
+
+def _check_places(job: _Job, out: Path) -> None:
+    """A genome track needs bins with coordinates and, for reversed windows, both tracks of each stranded pair."""
+    if not job.model.places_bins:
         raise UsageError(
             f"{out}: {job.model.name} has no card that says where its bins lie", "",
             "Fix: write .tsv, .h5, .zarr or .parquet; or add a card with bin_size and offset",
         )
-    return open_writer(_context(job, out), job.options.format)
+    if not (job.use_strand and job.summary.minus_strand):
+        return
+    tracks = {spec.name: spec.tracks for spec in job.model.outputs}
+    for name, order in job.model.strand_pairs.items():
+        channels = job.choice.channels.get(name)
+        if channels is not None and (lacking := sorted(set(order[channels].tolist()) - set(channels.tolist()))):
+            raise UsageError(
+                f"{out}: --tracks leaves out {tracks[name][lacking[0]]!r}, the other strand of a chosen track",
+                f"{job.summary.minus_strand:,} regions on '-' need it for the genome's strands",
+                "Fix: choose both tracks of a pair, or --strand ignore",
+            )
 
 
 def _run_to_stream(
