@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from zoo.errors import SystemStateError, UsageError
+from zoo.models.call import call_module
 from zoo.writers.base import OutputSpec
 
 if TYPE_CHECKING:
@@ -83,9 +84,9 @@ class Runner:
         if self.model.loader.dtype != "float32":
             arranged = arranged.to(getattr(torch, self.model.loader.dtype))
         if self.autocast is None:
-            return self.model.named(self.module(arranged))
+            return self.model.named(call_module(self.module, arranged, self.model.name))
         with torch.autocast(self.device.type, dtype=self.autocast):
-            named = self.model.named(self.module(arranged))
+            named = self.model.named(call_module(self.module, arranged, self.model.name))
         return {name: value.float() for name, value in named.items()}
 
     def _mirror(self, spec: OutputSpec, value: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +32,12 @@ def load_tensors(path: Path, allow_numpy: bool = False) -> Any:
             from safetensors.torch import load_file
 
             return load_file(path)
-        with torch.serialization.safe_globals(_numpy_reconstructors() if allow_numpy else []):
+        _check_magic(path)
+        # torch warns of pickle protocols on standard error; the file is refused or read all the same.
+        with torch.serialization.safe_globals(_numpy_reconstructors() if allow_numpy else []), _no_warnings():
             return torch.load(path, map_location="cpu", weights_only=True)
+    except ModelError:
+        raise
     except FileNotFoundError:
         raise ModelError(f"{path}: no such weights file", "", "Fix: fetch the entry again") from None
     except pickle.UnpicklingError as error:
@@ -43,6 +50,23 @@ def load_tensors(path: Path, allow_numpy: bool = False) -> Any:
         raise _damaged(path, error) from None
     except Exception as error:  # safetensors and old pickles raise types of their own
         raise _damaged(path, error) from None
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _check_magic(path: Path) -> None:
+    with path.open("rb") as handle:
+        head = handle.read(2)
+    if head not in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        raise ModelError(
+            f"{path}: is not a weights file", "it is neither a file of torch.save nor safetensors",
+            "Fix: fetch the entry again; a download may have saved an error page under this name",
+        )
 
 
 def load_into(module: torch.nn.Module, state: Any, path: Path) -> None:
@@ -68,7 +92,7 @@ def load_into(module: torch.nn.Module, state: Any, path: Path) -> None:
 
 
 def _damaged(path: Path, error: Exception) -> ModelError:
-    detail = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+    detail = str(error).splitlines()[0].split(". ")[0][:160] if str(error) else type(error).__name__
     return ModelError(f"{path}: cannot be read as weights: {detail}", "", "Fix: the file is damaged; fetch it again")
 
 
@@ -78,7 +102,7 @@ def _wanted(error: Exception) -> str:
         for mark in ("GLOBAL ", "global "):
             if mark in line:
                 return "it asks for " + line.split(mark, 1)[1].split()[0].rstrip(",.").strip("`")
-    return "weights_only"
+    return "a pickle that only Python can read"
 
 
 def _numpy_reconstructors() -> list[Any]:
