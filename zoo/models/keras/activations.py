@@ -1,0 +1,107 @@
+"""Activations of Keras by name -> torch modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import ModelError
+from zoo.models.keras.config import LayerConfig
+
+__all__ = ["activation", "activation_layer"]
+
+
+class HardSigmoid2(nn.Module):
+    """Keras 1 and 2: clip(0.2 x + 0.5, 0, 1). Keras 3 took over torch's slope of 1/6."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.clamp(0.2 * x + 0.5, 0.0, 1.0)
+
+
+class Exponential(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.exp(x)
+
+
+class Softplus(nn.Module):
+    """log(1 + exp(x)) for every x; torch's own turns linear above 20."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.logaddexp(x, torch.zeros_like(x))
+
+
+class CappedReLU(nn.Module):
+    """ReLU layer of Keras with a maximum, a slope below the threshold, or both."""
+
+    def __init__(self, max_value: float | None, slope: float, threshold: float) -> None:
+        super().__init__()
+        self.max_value, self.slope, self.threshold = max_value, slope, threshold
+
+    def forward(self, x: Tensor) -> Tensor:
+        above = x if self.max_value is None else x.clamp(max=self.max_value)
+        return torch.where(x >= self.threshold, above, self.slope * (x - self.threshold))
+
+
+class LastSoftmax(nn.Module):
+    def __init__(self, axis: int = -1) -> None:
+        super().__init__()
+        self.axis = axis
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.softmax(x, dim=self.axis)
+
+
+NAMED: dict[str, Callable[[], nn.Module]] = {
+    "linear": nn.Identity, "relu": nn.ReLU, "relu6": nn.ReLU6, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh,
+    "softplus": Softplus, "softsign": nn.Softsign, "elu": nn.ELU, "selu": nn.SELU, "gelu": nn.GELU,
+    "exponential": Exponential, "exp": Exponential, "swish": nn.SiLU, "silu": nn.SiLU, "mish": nn.Mish,
+    "softmax": LastSoftmax,
+}
+
+
+def activation(layer: LayerConfig, value: Any, arguments: dict[str, Any] | None = None) -> nn.Module:
+    """The module of an activation as it stands in a layer's config: a name, or Keras 3's dict.
+
+    Raises:
+        ModelError: an activation that is not known here.
+    """
+    if isinstance(value, dict):
+        inner = value.get("config")
+        name = inner.get("name", value["class_name"]) if isinstance(inner, dict) else inner
+        name = value["class_name"].lower() if value["class_name"] not in ("function",) and name not in NAMED else name
+    else:
+        name = "linear" if value is None else value
+    if name == "hard_sigmoid":
+        return nn.Hardsigmoid() if layer.version >= 3 else HardSigmoid2()
+    if name == "leaky_relu":
+        return nn.LeakyReLU(0.2)
+    if name == "gelu" and (arguments or {}).get("approximate"):
+        return nn.GELU(approximate="tanh")
+    if name not in NAMED:
+        raise ModelError(
+            f"layer {layer.name!r} ({layer.kind}): the activation {name!r} is not known here", "",
+            f"Fix: use one of {', '.join(sorted([*NAMED, 'hard_sigmoid', 'leaky_relu']))}",
+        )
+    return NAMED[name]()
+
+
+def activation_layer(layer: LayerConfig) -> nn.Module:
+    """ReLU, LeakyReLU, ELU, Softmax ... used as layers."""
+    options, kind = layer.options, layer.kind
+    if kind == "ReLU":
+        top, slope = options.get("max_value"), float(options.get("negative_slope") or 0.0)
+        threshold = float(options.get("threshold") or 0.0)
+        return nn.ReLU() if top is None and slope == threshold == 0.0 else CappedReLU(top, slope, threshold)
+    if kind == "LeakyReLU":
+        return nn.LeakyReLU(float(options.get("alpha", options.get("negative_slope", 0.3))))
+    if kind == "ELU":
+        return nn.ELU(float(options.get("alpha", 1.0)))
+    if kind == "ThresholdedReLU":
+        return nn.Threshold(float(options.get("theta", 1.0)), 0.0)
+    if kind == "Softmax":
+        axis = options.get("axis", -1)
+        return LastSoftmax(axis[0] if isinstance(axis, list) else axis)
+    return activation(layer, options.get("activation"))

@@ -1,0 +1,207 @@
+"""A Keras model's architecture as plain data, with the names of Keras 2 whatever version wrote it.
+
+Sources: the ``model_config`` attribute of an HDF5 file, or the JSON of ``model.to_json()``; written by
+Keras 1, 2 or 3, standalone or within TensorFlow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.errors import ModelError
+
+__all__ = ["Call", "GraphConfig", "LayerConfig", "TensorRef", "parse_config"]
+
+# Names of Keras 1 -> names of Keras 2.
+OLD_KINDS = {
+    "AtrousConvolution1D": "Conv1D", "AtrousConvolution2D": "Conv2D", "Convolution1D": "Conv1D",
+    "Convolution2D": "Conv2D", "SeparableConvolution1D": "SeparableConv1D", "Functional": "Model",
+}
+OLD_KEYS = {
+    "nb_filter": "filters", "filter_length": "kernel_size", "border_mode": "padding", "subsample_length": "strides",
+    "subsample": "strides", "atrous_rate": "dilation_rate", "bias": "use_bias", "output_dim": "units",
+    "pool_length": "pool_size", "stride": "strides", "p": "rate", "concat_axis": "axis", "dim_ordering": "data_format",
+    "inner_activation": "recurrent_activation", "length": "size",
+}
+OLD_MERGES = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate"}
+OLD_FORMATS = {"tf": "channels_last", "th": "channels_first"}
+CONTAINERS = ("Sequential", "Model")
+
+
+@dataclass(frozen=True)
+class TensorRef:
+    """One tensor of the graph: output ``tensor`` of call ``call`` of ``layer``."""
+
+    layer: str
+    call: int = 0
+    tensor: int = 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of a layer: where its inputs come from, and further arguments."""
+
+    inputs: tuple[TensorRef, ...]
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LayerConfig:
+    """One layer.
+
+    Attributes:
+        name, kind: e.g. ``conv1d_1`` and ``Conv1D``.
+        options: the layer's config, keys as in Keras 2.
+        version: major version of the Keras that wrote it; some defaults differ.
+        calls: its uses; a shared layer has several.
+        wrapped: the layer inside TimeDistributed or Bidirectional.
+        graph: the model inside, where a model is used as a layer.
+    """
+
+    name: str
+    kind: str
+    options: dict[str, Any]
+    version: int = 2
+    calls: tuple[Call, ...] = ()
+    wrapped: LayerConfig | None = None
+    graph: GraphConfig | None = None
+
+
+@dataclass(frozen=True)
+class GraphConfig:
+    """Layers and how they are joined; Sequential models are a chain."""
+
+    name: str
+    layers: tuple[LayerConfig, ...]
+    inputs: tuple[TensorRef, ...]
+    outputs: tuple[TensorRef, ...]
+
+
+def parse_config(text: str, version: str | None = None, where: str = "") -> GraphConfig:
+    """Read an architecture.
+
+    Args:
+        text: the JSON.
+        version: ``keras_version`` of the file; the JSON's own wins.
+        where: file name, for errors.
+
+    Raises:
+        ModelError: no JSON, or no architecture of Keras.
+    """
+    try:
+        data = json.loads(text)
+        data["config"], data["class_name"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{where}: holds no architecture of Keras ({type(error).__name__}: {error})", "",
+            "Fix: give the JSON of model.to_json(), or an HDF5 file of model.save()",
+        ) from None
+    major = int(str(data.get("keras_version") or version or "2").split(".")[0])
+    try:
+        return _graph(data, major)
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+        raise ModelError(
+            f"{where}: the architecture is damaged or of an unknown form ({type(error).__name__}: {error})",
+            f"Keras {major}", "Fix: save the model again with Keras 2 (model.save('model.h5'))",
+        ) from None
+
+
+def _graph(data: dict[str, Any], version: int, name: str = "") -> GraphConfig:
+    kind, config = OLD_KINDS.get(data["class_name"], data["class_name"]), data["config"]
+    if kind == "Sequential":
+        return _chain(config, version, name)
+    if kind != "Model":
+        raise ValueError(f"a model of class {data['class_name']!r}")
+    layers = tuple(_layer(item, version) for item in config["layers"])
+    return GraphConfig(
+        str(config.get("name") or name or "model"), layers, _references(config["input_layers"]),
+        _references(config["output_layers"]),
+    )
+
+
+def _chain(config: Any, version: int, name: str) -> GraphConfig:
+    """Sequential: in Keras 1 and early 2 its config is the bare list of layers."""
+    items = config if isinstance(config, list) else config["layers"]
+    name = name if isinstance(config, list) else str(config.get("name") or name)
+    layers, source = [], TensorRef("sequential_input")
+    if items and items[0]["class_name"] == "InputLayer":
+        first, *items = items
+        source = TensorRef(_name(first))
+    start = source
+    layers.append(LayerConfig(source.layer, "InputLayer", {}, version, (Call(()),)))
+    for item in items:
+        layer = _layer(item, version, (Call((source,)),))
+        layers.append(layer)
+        source = TensorRef(layer.name)
+    return GraphConfig(name or "sequential", tuple(layers), (start,), (source,))
+
+
+def _layer(item: dict[str, Any], version: int, calls: tuple[Call, ...] | None = None) -> LayerConfig:
+    kind = OLD_KINDS.get(item["class_name"], item["class_name"])
+    # Keras 3 writes custom classes as "package>Name", and so does TensorFlow's registration.
+    kind = kind.rpartition(">")[2]
+    if calls is None:
+        calls = tuple(_calls(item.get("inbound_nodes") or [])) or (Call(()),)
+    name = _name(item)
+    if kind in CONTAINERS:
+        return LayerConfig(name, kind, {}, version, calls, graph=_graph(item, version, name))
+    options = _modern(kind, dict(item["config"]))
+    if kind == "Merge":
+        kind = OLD_MERGES.get(options.get("mode"), "Merge")
+    wrapped = _layer(options.pop("layer"), version, ()) if kind in ("TimeDistributed", "Bidirectional") else None
+    return LayerConfig(name, kind, options, version, calls, wrapped)
+
+
+def _name(item: dict[str, Any]) -> str:
+    config = item["config"] if isinstance(item["config"], dict) else {}
+    return str(item.get("name") or config.get("name") or item["class_name"].lower())
+
+
+def _modern(kind: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Options with the keys of Keras 2."""
+    for old, new in OLD_KEYS.items():
+        # A GRU's or Merge's own `mode`, `length` ... mean other things only where the new key is there too.
+        if old in options and new not in options:
+            options[new] = options.pop(old)
+    if "nb_row" in options:
+        options["kernel_size"] = [options["nb_row"], options["nb_col"]]
+    if options.get("data_format") in OLD_FORMATS:
+        options["data_format"] = OLD_FORMATS[options["data_format"]]
+    return options
+
+
+def _calls(nodes: list[Any]) -> Iterator[Call]:
+    for node in nodes:
+        if isinstance(node, dict):  # Keras 3
+            refs = tuple(TensorRef(*history) for history in _histories(node["args"]))
+            yield Call(refs, {key: value for key, value in node.get("kwargs", {}).items() if value is not None})
+            continue
+        if node and isinstance(node[0], str):  # a layer of one input in late Keras 2
+            node = [node]
+        refs = tuple(TensorRef(*entry[:3]) for entry in node)
+        arguments = next((entry[3] for entry in node if len(entry) > 3 and entry[3]), {})
+        yield Call(refs, dict(arguments))
+
+
+def _histories(value: Any) -> Iterator[tuple[str, int, int]]:
+    """The tensors among the arguments of a Keras 3 call, in order."""
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            yield tuple(value["config"]["keras_history"])
+        else:
+            yield from _histories(list(value.values()))
+    elif isinstance(value, list):
+        for part in value:
+            yield from _histories(part)
+
+
+def _references(value: Any) -> tuple[TensorRef, ...]:
+    """``["x", 0, 0]``, ``[["x", 0, 0], ...]`` or, in Keras 3, a dict of such by name."""
+    if isinstance(value, dict):
+        return tuple(ref for part in value.values() for ref in _references(part))
+    if value and isinstance(value[0], str):
+        return (TensorRef(*value[:3]),)
+    return tuple(TensorRef(*part[:3]) for part in value)

@@ -1,0 +1,213 @@
+"""Layers without weights: pooling, cropping, padding, reshaping, joining."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.errors import ModelError
+from zoo.models.keras.config import LayerConfig
+from zoo.models.keras.layout import EdgePad, in_layout, sizes
+from zoo.models.keras.weights import LayerArrays
+
+__all__ = ["crop", "flatten", "global_pool", "merge", "pad", "permute", "pool", "repeat", "reshape", "upsample"]
+
+
+class AverageInside(nn.Module):
+    """Average pooling with ``same`` padding: the pads do not count."""
+
+    def __init__(self, pad: EdgePad, kernel: tuple[int, ...], stride: tuple[int, ...]) -> None:
+        super().__init__()
+        self.pad, self.kernel, self.stride = pad, kernel, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        pool = F.avg_pool1d if len(self.kernel) == 1 else F.avg_pool2d
+        inside = pool(self.pad(torch.ones_like(x[:1, :1])), self.kernel, self.stride)
+        return pool(self.pad(x), self.kernel, self.stride) / inside
+
+
+class GlobalPool(nn.Module):
+    """Maximum or mean over all axes but batch and channels."""
+
+    def __init__(self, maximum: bool, channels_first: bool, keep: bool) -> None:
+        super().__init__()
+        self.maximum, self.channels_first, self.keep = maximum, channels_first, keep
+
+    def forward(self, x: Tensor) -> Tensor:
+        axes = tuple(range(2, x.ndim)) if self.channels_first else tuple(range(1, x.ndim - 1))
+        return x.amax(axes, self.keep) if self.maximum else x.mean(axes, self.keep)
+
+
+class MaskedAverage(nn.Module):
+    """concise's GlobalAveragePooling1D_Mask0: mean over the positions where the second input is not all zero.
+
+    Inputs: features (N, L, C) and one-hot sequence (N, L, 4).
+    """
+
+    def forward(self, x: Tensor, sequence: Tensor) -> Tensor:
+        mask = sequence.amax(dim=2, keepdim=True)
+        return (x * mask).sum(1) / mask.sum(1).clamp(min=1e-7)
+
+
+class Flatten(nn.Module):
+    """Row-major over everything but the batch; channels-first input is turned first, as Keras does."""
+
+    def __init__(self, channels_first: bool) -> None:
+        super().__init__()
+        self.channels_first = channels_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.movedim(1, -1) if self.channels_first else x).flatten(1)
+
+
+class Crop(nn.Module):
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.before, self.after = before, after
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.before : x.shape[1] - self.after]
+
+
+class Pad(nn.Module):
+    """Zeros around the axes between batch and channels."""
+
+    def __init__(self, pads: list[tuple[int, int]]) -> None:
+        super().__init__()
+        self.pads = [0, 0, *(size for pair in reversed(pads) for size in pair)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x, self.pads)
+
+
+class Repeat(nn.Module):
+    """UpSampling1D: each position ``times`` times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.repeat_interleave(self.times, dim=1)
+
+
+class RepeatVector(Repeat):
+    """(N, C) -> (N, times, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unsqueeze(1).expand(-1, self.times, -1)
+
+
+class Reshape(nn.Module):
+    """To a shape without the batch; one axis may be -1."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(x.shape[0], *self.shape)
+
+
+class Permute(nn.Module):
+    def __init__(self, order: tuple[int, ...]) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, *self.order)
+
+
+class Merge(nn.Module):
+    """Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate of several tensors."""
+
+    def __init__(self, how: str, axis: int = -1) -> None:
+        super().__init__()
+        self.how, self.axis = how, axis
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        if self.how == "Concatenate":
+            return torch.cat(parts, dim=self.axis)
+        result = parts[0]
+        for part in parts[1:]:
+            result = _JOIN[self.how](result, part)
+        return result / len(parts) if self.how == "Average" else result
+
+
+_JOIN = {
+    "Add": torch.add, "Average": torch.add, "Subtract": torch.sub, "Multiply": torch.mul, "Maximum": torch.maximum,
+    "Minimum": torch.minimum,
+}
+
+
+def pool(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    """MaxPooling1D/2D, AveragePooling1D/2D."""
+    n = 2 if layer.kind.endswith("2D") else 1
+    kernel = sizes(layer.options.get("pool_size"), n, 2)
+    stride = kernel if layer.options.get("strides") is None else sizes(layer.options["strides"], n)
+    maximum, same = layer.kind.startswith("Max"), layer.options.get("padding", "valid") == "same"
+    kinds = (nn.MaxPool1d, nn.MaxPool2d) if maximum else (nn.AvgPool1d, nn.AvgPool2d)
+    module: nn.Module = kinds[n - 1](kernel if n == 2 else kernel[0], stride if n == 2 else stride[0])
+    if same:
+        edges = EdgePad("same", kernel, stride, (1,) * n, -math.inf if maximum else 0.0)
+        module = nn.Sequential(edges, module) if maximum else AverageInside(edges, kernel, stride)
+    return in_layout(layer, module)
+
+
+def global_pool(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    """GlobalMaxPooling1D/2D, GlobalAveragePooling1D/2D."""
+    return GlobalPool("Max" in layer.kind, _channels_first(layer), bool(layer.options.get("keepdims")))
+
+
+def flatten(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    return Flatten(_channels_first(layer))
+
+
+def crop(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    """Cropping1D."""
+    return Crop(*sizes(layer.options.get("cropping"), 2))
+
+
+def pad(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    """ZeroPadding1D, ZeroPadding2D."""
+    padding = layer.options.get("padding", 1)
+    if layer.kind == "ZeroPadding1D":
+        return Pad([sizes(padding, 2)])
+    rows = padding if isinstance(padding, list) else [padding, padding]
+    return in_layout_pad(layer, [sizes(part, 2) for part in rows])
+
+
+def in_layout_pad(layer: LayerConfig, pads: list[tuple[int, int]]) -> nn.Module:
+    if _channels_first(layer):
+        raise ModelError(f"layer {layer.name!r}: ZeroPadding2D with channels first is not supported", "",
+                         "Fix: save the model with channels last")
+    return Pad(pads)
+
+
+def upsample(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    """UpSampling1D."""
+    return Repeat(sizes(layer.options.get("size"), 1, 2)[0])
+
+
+def repeat(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    """RepeatVector."""
+    return RepeatVector(int(layer.options["n"]))
+
+
+def reshape(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    return Reshape(tuple(int(size) for size in layer.options["target_shape"]))
+
+
+def permute(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    return Permute(tuple(int(axis) for axis in layer.options["dims"]))
+
+
+def merge(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    return Merge(layer.kind, int(layer.options.get("axis", -1)))
+
+
+def _channels_first(layer: LayerConfig) -> bool:
+    return layer.options.get("data_format") == "channels_first"

@@ -1,0 +1,148 @@
+"""The arrays of a Keras HDF5 file, layer by layer, and their places in torch modules.
+
+Keras loads by order, not by name: a layer's ``weight_names`` lists trainable arrays first, then the
+others. ``roles`` gives the same order for each kind of layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+
+from zoo.errors import ModelError
+from zoo.models.keras.config import GraphConfig, LayerConfig
+
+__all__ = ["LayerArrays", "arrays_of", "put", "read_arrays"]
+
+LayerArrays = Mapping[str, np.ndarray]
+KERNEL = ("kernel",)
+RECURRENT = ("kernel", "recurrent_kernel")
+SEPARABLE = ("depthwise_kernel", "pointwise_kernel")
+WITH_BIAS = {
+    "Conv1D": KERNEL, "Conv2D": KERNEL, "Dense": KERNEL, "ConvDNA": KERNEL,
+    "ConvSequence": KERNEL, "SplineWeight1D": KERNEL,
+    "SeparableConv1D": SEPARABLE, "LSTM": RECURRENT, "GRU": RECURRENT, "SimpleRNN": RECURRENT,
+}
+BIAS_OFF = {"SplineWeight1D"}  # use_bias is False where the file does not say
+
+
+def roles(layer: LayerConfig) -> tuple[list[str], list[str]]:
+    """Names of a layer's arrays in Keras's order: the trainable ones, the fixed ones."""
+    kind, options = layer.kind, layer.options
+    if kind in WITH_BIAS:
+        return [*WITH_BIAS[kind], *(["bias"] if options.get("use_bias", kind not in BIAS_OFF) else [])], []
+    if kind in ("BatchNormalization", "SyncBatchNormalization", "LayerNormalization"):
+        scaled = [role for role, key in (("gamma", "scale"), ("beta", "center")) if options.get(key, True)]
+        return scaled, ["moving_mean", "moving_variance"] if "Batch" in kind else []
+    if kind == "PReLU":
+        return ["alpha"], []
+    if kind == "Embedding":
+        return ["embeddings"], []
+    if kind == "TimeDistributed":
+        return roles(layer.wrapped)
+    if kind == "Bidirectional":
+        trainable, _ = roles(layer.wrapped)
+        return [f"{side}/{role}" for side in ("forward", "backward") for role in trainable], []
+    return [], []
+
+
+def read_arrays(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    """All arrays of a file: layer name -> array name -> array, in Keras's order.
+
+    Raises:
+        ModelError: no HDF5, or no weights of Keras in it.
+    """
+    try:
+        with h5py.File(path, "r") as handle:
+            group = handle.get("model_weights", handle)
+            return {name: _layer_arrays(group[name]) for name in _texts(group, "layer_names")}
+    except (OSError, KeyError) as error:
+        raise ModelError(
+            f"{path}: cannot be read as weights of Keras ({type(error).__name__}: {error})", "",
+            "Fix: the file is damaged or of another kind; give the HDF5 file of model.save() or save_weights()",
+        ) from None
+
+
+def _layer_arrays(group: h5py.Group) -> dict[str, np.ndarray]:
+    return {name: np.asarray(group[name], dtype=np.float32) for name in _texts(group, "weight_names")}
+
+
+def _texts(group: h5py.Group, key: str) -> list[str]:
+    """A list of names; Keras splits a long one into ``key0``, ``key1`` ..."""
+    if key in group.attrs:
+        values = list(group.attrs[key])
+    elif f"{key}0" in group.attrs:
+        values, part = [], 0
+        while f"{key}{part}" in group.attrs:
+            values += list(group.attrs[f"{key}{part}"])
+            part += 1
+    else:
+        raise KeyError(f"{group.name} lacks the attribute {key}")
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+
+
+def arrays_of(layer: LayerConfig, stored: dict[str, np.ndarray], where: str = "") -> dict[str, Any]:
+    """The arrays of one layer by role; for a model used as a layer, by its layers' names.
+
+    Raises:
+        ModelError: the file holds more or fewer arrays than the layer has.
+    """
+    if layer.graph is not None:
+        return _nested(layer.graph, list(stored.values()), where)
+    if layer.kind in ("MultiheadAttention", "MultiHeadAttention"):
+        return _attention(stored)
+    trainable, fixed = roles(layer)
+    if len(trainable) + len(fixed) != len(stored):
+        raise ModelError(
+            f"{where}: layer {layer.name!r} ({layer.kind}) has {len(trainable) + len(fixed)} array(s)",
+            f"the file holds {len(stored)}: {', '.join(stored) or 'none'}",
+            "Fix: give the weights that belong to this architecture",
+        )
+    # A layer that was frozen when saved lists the same arrays in the same order.
+    return dict(zip([*trainable, *fixed], stored.values(), strict=True))
+
+
+def _attention(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Attention layers hold layers of their own: the last parts of the names tell them apart."""
+    return {"/".join(name.split(":")[0].split("/")[-2:]): array for name, array in stored.items()}
+
+
+def _nested(graph: GraphConfig, arrays: list[np.ndarray], where: str) -> dict[str, dict[str, np.ndarray]]:
+    """Split the flat list of a model used as a layer: trainable arrays of all layers, then the fixed ones."""
+    queue = iter(arrays)
+    sections: dict[str, dict[str, np.ndarray]] = {layer.name: {} for layer in graph.layers}
+    for section in (0, 1):
+        for layer in graph.layers:
+            if layer.graph is not None:
+                raise ModelError(
+                    f"{where}: models nested twice ({layer.name!r}) are not read", "", "Fix: save the inner model alone"
+                )
+            for role in roles(layer)[section]:
+                sections[layer.name][role] = next(queue, None)
+    if next(queue, None) is not None or any(a is None for part in sections.values() for a in part.values()):
+        raise ModelError(
+            f"{where}: the arrays of the inner model {graph.name!r} do not fit its layers", f"{len(arrays)} array(s)",
+            "Fix: give the weights that belong to this architecture",
+        )
+    return sections
+
+
+def put(parameter: torch.Tensor, array: np.ndarray, layer: LayerConfig) -> None:
+    """Copy an array into a parameter or buffer of the same shape.
+
+    Raises:
+        ModelError: the shapes differ.
+    """
+    if tuple(parameter.shape) != array.shape:
+        raise ModelError(
+            f"layer {layer.name!r} ({layer.kind}): the file holds an array of shape {array.shape}",
+            f"the architecture asks for {tuple(parameter.shape)}",
+            "Fix: give the weights that belong to this architecture",
+        )
+    with torch.no_grad():
+        parameter.copy_(torch.from_numpy(np.ascontiguousarray(array)))
