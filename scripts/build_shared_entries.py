@@ -14,7 +14,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-ENTRIES = {"bpnet-k562-ctcf": "shared_entries.bpnet_ctcf"}
+ENTRIES = {
+    "bpnet-k562-ctcf": "shared_entries.bpnet_ctcf",
+    "ci-spliceai": "shared_entries.ci_spliceai",
+    "kipoi-pyt": "shared_entries.kipoi_pyt",
+    "openspliceai-mane-10000nt": "shared_entries.openspliceai",
+    "pangolin": "shared_entries.pangolin",
+}
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -35,15 +35,16 @@ def build(data: Path) -> EntryFiles:
         info={
             "authors": [{"name": "Jacob Schreiber", "github": "jmschrei"}], "license": "MIT",
             "doc": "BPNet of CTCF ChIP-seq in K562 (ENCODE ENCSR000AKO), the example of bpnet-lite.",
-            "cite_as": "https://doi.org/10.1038/s41588-021-00782-6", "tags": ["DNA binding"], "trained_on": "ENCSR000AKO",
+            "cite_as": "https://doi.org/10.1038/s41588-021-00782-6", "tags": ["DNA binding"],
+            "trained_on": "ENCSR000AKO",
         },
         card={
             "version": "1.0.0",
             "summary": "BPNet of CTCF ChIP-seq in K562: base-resolution profile of both strands and total counts.",
             "genome": {"assembly": "hg38", "chrom_style": "ucsc"},
             "outputs": [
-                {"name": "profile", "kind": "profile", "tracks": ["ctcf_plus", "ctcf_minus"], "bin_size": 1, "offset": 557,
-                 "units": "logit", "transform": "none", "strand": [["ctcf_plus", "ctcf_minus"]]},
+                {"name": "profile", "kind": "profile", "tracks": ["ctcf_plus", "ctcf_minus"], "bin_size": 1,
+                 "offset": 557, "units": "logit", "transform": "none", "strand": [["ctcf_plus", "ctcf_minus"]]},
                 {"name": "counts", "kind": "scalar", "tracks": ["ctcf_log_counts"], "units": "log reads",
                  "transform": "none", "strand": "unstranded"},
             ],

@@ -1,0 +1,73 @@
+"""CI-SpliceAI (Strauch et al. 2022, doi:10.1371/journal.pone.0269159): five dilated residual networks, averaged.
+
+Each is the SpliceAI-10k network (Jaganathan et al. 2019, doi:10.1016/j.cell.2018.12.015).
+"""
+
+import torch
+from torch import Tensor, nn
+
+BATCHNORM_EPS = 1e-3  # Keras' default; torch's is 1e-5
+# (kernel width, dilation) of the residual blocks; a skip connection leaves after every fourth.
+BLOCKS = [(11, 1)] * 4 + [(11, 4)] * 4 + [(21, 10)] * 4 + [(41, 25)] * 4
+
+
+def block(channels: int, width: int, dilation: int) -> nn.Sequential:
+    """Twice batch norm, ReLU, dilated convolution. No padding: each end loses (width - 1) * dilation bp."""
+    return nn.Sequential(
+        nn.BatchNorm1d(channels, eps=BATCHNORM_EPS),
+        nn.ReLU(),
+        nn.Conv1d(channels, channels, width, dilation=dilation),
+        nn.BatchNorm1d(channels, eps=BATCHNORM_EPS),
+        nn.ReLU(),
+        nn.Conv1d(channels, channels, width, dilation=dilation),
+    )
+
+
+class SpliceNetwork(nn.Module):
+    """(N, 4, L) one-hot to logits (N, 3, L - 10000): neither, acceptor, donor.
+
+    The context is used up block by block. Zero padding and one crop at the end, as published, give the same
+    numbers for more work: what is cropped is all that the padding reaches.
+    """
+
+    def __init__(self, channels: int = 32) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(4, channels, 1)
+        self.first_skip = nn.Conv1d(channels, channels, 1)
+        self.blocks = nn.ModuleList(block(channels, width, dilation) for width, dilation in BLOCKS)
+        self.skips = nn.ModuleList(nn.Conv1d(channels, channels, 1) for _ in range(len(BLOCKS) // 4))
+        self.last = nn.Conv1d(channels, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        length = x.shape[2] - 2 * sum((width - 1) * dilation for width, dilation in BLOCKS)
+        x = self.first(x)
+        skip = self.first_skip(middle(x, length))
+        for i, residual in enumerate(self.blocks):
+            change = residual(x)
+            x = middle(x, change.shape[2]) + change
+            if i % 4 == 3:
+                skip = skip + self.skips[i // 4](middle(x, length))
+        return self.last(skip)
+
+
+class CISpliceAI(nn.Module):
+    """Probabilities of neither, acceptor and donor, (N, 4, L) to (N, 3, L - 10000): the mean of the members."""
+
+    def __init__(self, n_members: int) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(SpliceNetwork() for _ in range(n_members))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = unknown_as_zero(x)
+        return torch.stack([member(x).softmax(dim=1) for member in self.members]).mean(dim=0)
+
+
+def unknown_as_zero(x: Tensor) -> Tensor:
+    """The network was trained with zeros at unknown bases; Kipoi's dataloaders write 0.25 in all channels."""
+    return x.masked_fill((x == 0.25).all(dim=1, keepdim=True), 0.0)
+
+
+def middle(x: Tensor, length: int) -> Tensor:
+    """The central ``length`` positions of the last axis."""
+    start = (x.shape[2] - length) // 2
+    return x[:, :, start : start + length]

@@ -1,0 +1,74 @@
+"""The windows of hg38 in the data folder (``d01_hg38_windows``): sequence and annotated splice sites."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["COMPLEMENT", "SpliceRegion", "fasta_text", "read_windows", "splice_regions"]
+
+COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
+
+
+@dataclass(frozen=True)
+class SpliceRegion:
+    """A stretch of a window, on the strand of a gene, and the gene's splice sites in it.
+
+    Attributes:
+        window: name of the window, ``chrom:start-end``.
+        start, end: 0-based half-open, in the window.
+        strand: of the gene.
+        acceptors, donors: first and last base of exons, counted from the start of the stretch in reading direction.
+    """
+
+    window: str
+    start: int
+    end: int
+    strand: str
+    acceptors: tuple[int, ...]
+    donors: tuple[int, ...]
+
+
+def read_windows(data: Path) -> dict[str, str]:
+    """Name (``chrom:start-end``, 0-based) and sequence of each window."""
+    with gzip.open(data / "d01_hg38_windows" / "hg38_windows_dev.fa.gz", "rt") as handle:
+        records = handle.read().split(">")[1:]
+    return {name: "".join(lines) for name, *lines in (record.split("\n") for record in records)}
+
+
+def fasta_text(name: str, sequence: str) -> str:
+    """A FASTA record with lines of 60 letters."""
+    return f">{name}\n" + "".join(f"{sequence[i : i + 60]}\n" for i in range(0, len(sequence), 60))
+
+
+def splice_regions(data: Path, n: int, length: int = 5000, margin: int = 5000) -> list[SpliceRegion]:
+    """The ``n`` stretches with most annotated splice sites, one a gene, ``margin`` bp from the window's ends."""
+    found = []
+    for line in (data / "d01_hg38_windows" / "genes_exons_dev.tsv").read_text().splitlines()[1:]:
+        _, _, strand, _, _, starts, ends, _, window = line.split("\t")
+        origin, window_end = map(int, window.split(":")[1].split("-"))
+        first, last = (  # first base of each exon but the lowest, last base of each but the highest
+            [int(start) - origin for start in starts.strip(",").split(",")][1:],
+            [int(end) - 1 - origin for end in ends.strip(",").split(",")][:-1],
+        )
+        room = range(margin, window_end - origin - margin - length)
+        if best := _best_stretch(first + last, room, length):
+            found.append(_region(window, best, best + length, strand, first, last))
+    return sorted(found, key=lambda region: -len(region.acceptors) - len(region.donors))[:n]
+
+
+def _best_stretch(sites: list[int], room: range, length: int) -> int | None:
+    """The start in ``room`` whose stretch holds most sites, from those that start 100 bp before a site."""
+    starts = [site - 100 for site in sorted(sites) if site - 100 in room]
+    return max(starts, key=lambda start: sum(start <= site < start + length for site in sites), default=None)
+
+
+def _region(window: str, start: int, end: int, strand: str, first: list[int], last: list[int]) -> SpliceRegion:
+    acceptors, donors = (first, last) if strand == "+" else (last, first)
+
+    def inside(sites: list[int]) -> tuple[int, ...]:
+        from_start = (site - start if strand == "+" else end - 1 - site for site in sites)
+        return tuple(sorted(site for site in from_start if 0 <= site < end - start))
+
+    return SpliceRegion(window, start, end, strand, inside(acceptors), inside(donors))

@@ -1,0 +1,52 @@
+"""What the entries of 10-kb splice site models have in common: example, outputs, prose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from shared_entries.hg38_windows import fasta_text, read_windows, splice_regions
+
+__all__ = ["CONTEXT", "LENGTH", "SPLICE_SITES", "example", "output", "prose"]
+
+CONTEXT = 5000  # bp on each side that a prediction sees
+LENGTH = 15_000
+SPLICE_SITES = ["neither", "acceptor", "donor"]
+
+
+def example(data: Path) -> tuple[str, str]:
+    """FASTA and BED of two stretches of hg38 with many annotated splice sites, each read on both strands."""
+    windows = read_windows(data)
+    fasta = bed = ""
+    for region in splice_regions(data, 2):
+        contig = region.window.replace(":", "_").replace("-", "_")
+        fasta += fasta_text(contig, windows[region.window][region.start - CONTEXT : region.end + CONTEXT])
+        for strand in "+-":
+            bed += f"{contig}\t{CONTEXT}\t{LENGTH - CONTEXT}\tread_{strand}_gene_on_{region.strand}\t0\t{strand}\n"
+    return fasta, bed
+
+
+def output(tracks: list[str]) -> dict[str, Any]:
+    """The card's description of the one output."""
+    return {"name": "splicing", "kind": "profile", "tracks": tracks, "bin_size": 1, "offset": CONTEXT,
+            "units": "probability", "transform": "none", "strand": "unstranded"}
+
+
+def prose(title: str, text: str) -> str:
+    """The card's text; the paragraphs on positions and strands hold for all of these models."""
+    return f"""# {title}
+
+{text}
+
+## Positions
+A window of 15,000 bp gives a prediction at each of its middle 5,000 bp. An acceptor is the first base of an exon, a
+donor the last.
+
+## Strands
+The model reads one strand: a splice site is found only when its gene is read from 5' to 3'. Give the strand in the
+sixth column of the BED; regions on `-` are reverse-complemented, and their predictions run in that direction.
+Averaging over both strands has no meaning here.
+
+## Unknown bases
+N is zero in all four channels, as in training: the module turns the 0.25 of Kipoi's dataloader into zeros.
+"""
