@@ -25,6 +25,7 @@ COMMANDS = {
     "list": "list the models",
     "search": "find models by words",
     "info": "show what is known of a model",
+    "source": "add, list, update or remove folders and repositories of Kipoi models",
     "test": "run a model on its example and compare with what is expected",
     "doctor": "check the installation",
 }

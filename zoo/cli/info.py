@@ -17,7 +17,7 @@ __all__ = ["command"]
 @click.argument("model")
 @click.option("--json", "as_json", is_flag=True, help="All facts as JSON.")
 def command(model: str, as_json: bool) -> None:
-    """Show what is known of MODEL: a name of `zoo list`, or a folder with model.yaml."""
+    """Show what is known of MODEL: a name of `zoo list`, source/name, or a folder with model.yaml."""
     facts = _facts(model)
     click.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
 
@@ -36,7 +36,7 @@ def _facts(model: str) -> dict[str, Any]:
 def _text(facts: dict[str, Any]) -> str:
     lines = [f"{facts['name']} {facts['version']}: {facts['summary']}", ""]
     for label, value in (
-        ("genome", facts["assembly"]), ("input", f"{facts['input_length']} bp of one-hot sequence"),
+        ("genome", facts["assembly"]), ("input", _input(facts)), ("loader", facts.get("dataloader")),
         ("authors", ", ".join(facts["authors"])), ("licence", facts["license"]), ("cite", facts["cite_as"]),
         ("tags", ", ".join(facts["tags"])), ("framework", facts["framework"]), ("folder", facts.get("folder")),
     ):
@@ -50,9 +50,26 @@ def _text(facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _input(facts: dict[str, Any]) -> str:
+    if "inputs" in facts:
+        return ", ".join(f"{one['name']} {_shape(one['shape'])}" for one in facts["inputs"])
+    return f"{facts['input_length']} bp of one-hot sequence"
+
+
+def _shape(shape: list[int | None]) -> str:
+    return " x ".join("any" if size is None else str(size) for size in shape) or "text"
+
+
 def _output(out: dict[str, Any]) -> str:
-    tracks = ", ".join(out["tracks"][:4]) + (f", ... ({len(out['tracks'])} tracks)" if len(out["tracks"]) > 4 else "")
-    bins = f"; bins of {out['bin_size']} bp from base {out['offset']}" if out["kind"] == "profile" else ""
+    n = out.get("n_tracks") or len(out["tracks"])
+    if n != len(out["tracks"]):
+        tracks = f"{n:,} tracks without names"
+    else:
+        tracks = ", ".join(out["tracks"][:4]) + (f", ... ({n:,} tracks)" if n > 4 else "")
+    bins = ""
+    if out["kind"] == "profile":
+        known = out["bin_size"] is not None
+        bins = f"; bins of {out['bin_size']} bp from base {out['offset']}" if known else f"; {_shape(out['shape'])}"
     return f"{out['name']} ({out['kind']}): {tracks}{bins}; units {out['units'] or 'not given'}"
 
 

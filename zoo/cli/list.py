@@ -14,12 +14,17 @@ from zoo.store.registry import entries
 
 __all__ = ["command", "show"]
 
+SUMMARY = 160  # letters of a summary that a line shows; --json and `zoo info` give all
+
 
 @click.command("list", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--source", metavar="NAME", help="The models of this source (`zoo source list`), or `all`.")
 @click.option("--json", "as_json", is_flag=True, help="All facts as JSON.")
-def command(as_json: bool) -> None:
-    """List the models that are bundled."""
-    show(entries(), as_json)
+def command(source: str | None, as_json: bool) -> None:
+    """List the models that are bundled, or those of a source."""
+    show(entries(source), as_json)
+    if source not in (None, "bundled", "all"):
+        _tell_broken(source)
 
 
 def show(found: Sequence[dict[str, Any]], as_json: bool) -> None:
@@ -37,11 +42,32 @@ def show(found: Sequence[dict[str, Any]], as_json: bool) -> None:
         click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
 
 
+def _tell_broken(source: str) -> None:
+    from zoo.store.source_index import source_index
+    from zoo.store.sources import find_source
+
+    broken = source_index(find_source(source))["broken"]
+    if broken:
+        click.echo(f"zoo: {len(broken)} model(s) cannot be read; first: {broken[0]['problem']}", err=True)
+
+
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
-    outputs = ", ".join(f"{out['name']} ({_extent(out)})" for out in entry["outputs"])
-    return (entry["name"], entry["version"], entry["assembly"] or "-", str(entry["input_length"]), outputs, entry["summary"])
+    outputs = ", ".join(f"{out['name']} ({_extent(out)})" for out in entry["outputs"][:4])
+    if len(entry["outputs"]) > 4:
+        outputs += f", ... ({len(entry['outputs'])} outputs)"
+    length = entry["input_length"]
+    cells = (entry["name"], entry["version"], entry["assembly"] or "-", "-" if length is None else str(length), outputs,
+             _short(entry["summary"]))
+    return tuple(" ".join(cell.split()) for cell in cells)
+
+
+def _short(summary: str) -> str:
+    return summary if len(summary) <= SUMMARY else summary[: SUMMARY - 4].rpartition(" ")[0] + " ..."
 
 
 def _extent(output: dict[str, Any]) -> str:
-    tracks = f"{len(output['tracks'])} track{'s' * (len(output['tracks']) != 1)}"
+    n = output.get("n_tracks") or len(output["tracks"])
+    if output["bin_size"] is None and output["kind"] == "profile":
+        return "x".join("?" if size is None else str(size) for size in output["shape"])
+    tracks = f"{n} track{'s' * (n != 1)}"
     return f"{tracks}, {output['bin_size']} bp bins" if output["kind"] == "profile" else tracks

@@ -1,20 +1,21 @@
-"""Names to entry folders, from the generated ``zoo/index.json``; standard library only.
+"""Names to entry folders: bundled entries from the generated ``zoo/index.json``, others from sources.
 
-``zoo list`` and ``zoo info`` read nothing else, so that they start without torch or numpy.
+Standard library only, so that ``zoo list`` and ``zoo info`` start without torch or numpy.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ModelError
+from zoo.store.sources import Source, find_source, sources, split_name
 
-__all__ = ["entries", "entries_folder", "find_entry", "near_names", "search"]
+__all__ = ["all_entries", "entries", "entries_folder", "find_entry", "near_names", "search"]
 
 PACKAGE = Path(__file__).resolve().parent.parent
 INDEX = PACKAGE / "index.json"
@@ -31,13 +32,38 @@ def _index() -> tuple[dict[str, Any], ...]:
     return tuple(json.loads(INDEX.read_text(encoding="utf-8"))["entries"])
 
 
-def entries() -> list[dict[str, Any]]:
-    """All bundled entries as plain dicts, by name."""
-    return list(_index())
+def entries(source: str | None = None) -> list[dict[str, Any]]:
+    """Entries as plain dicts, by name: the bundled ones, or those of a source.
+
+    Raises:
+        UsageError: no source of that name. ModelError: its folder is gone.
+    """
+    if source is None or source == "bundled":
+        return list(_index())
+    if source == "all":
+        return all_entries()
+    return _source_entries(find_source(source))
+
+
+def all_entries() -> list[dict[str, Any]]:
+    """The bundled entries, then those of every source that is on this machine."""
+    found = list(_index())
+    for source in sources().values():
+        if source.folder.is_dir():
+            found += _source_entries(source)
+    return found
+
+
+def _source_entries(source: Source) -> list[dict[str, Any]]:
+    from zoo.store.source_index import source_entries
+
+    return source_entries(source)
 
 
 def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
-    """The folder and index record of ``name`` or ``name@version``.
+    """The folder and index record of ``name``, ``name@version`` or ``source/name``.
+
+    For a model of a group the folder is the one that its name says; only the group's is on disk.
 
     Raises:
         ModelError: no entry of that name (with near names), or not in that version.
@@ -51,12 +77,34 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
                     f"Fix: zoo predict {bare}@{entry['version']} ...",
                 )
             return entries_folder() / entry["path"], entry
+    if found := split_name(name):
+        return _find_in_source(*found)
     names = [entry["name"] for entry in _index()]
     near = near_names(bare, names)
     raise ModelError(
         f"no model named {bare!r}",
         f"near names: {', '.join(near)}" if near else f"{len(names)} model(s) are known, and it is no path",
         "Fix: `zoo list` shows all names; a folder with model.yaml or a gReLU .ckpt also serves",
+    )
+
+
+def _find_in_source(source: Source, rest: str) -> tuple[Path, dict[str, Any]]:
+    from zoo.store.source_index import source_index
+
+    index = source_index(source)
+    for entry in index["entries"]:
+        if entry["path"] == rest:
+            return source.folder / rest, entry
+    for item in index["broken"]:
+        if item["name"] == f"{source.name}/{rest}":
+            raise ModelError(item["problem"], f"source {source.name}", "Fix: correct it, or tell its authors")
+    inside = [entry["path"] for entry in index["entries"] if entry["path"].startswith(f"{rest}/")]
+    near = inside[:3] or near_names(rest, [entry["path"] for entry in index["entries"]])
+    what = f"{rest} is a group of {len(inside):,} models" if inside else f"source {source.name} has no model {rest!r}"
+    examples = ", ".join(f"{source.name}/{name}" for name in near)
+    raise ModelError(
+        what, f"e.g. {examples}" if near else f"it has {len(index['entries']):,} models",
+        f"Fix: `zoo list --source {source.name}` shows all names",
     )
 
 
@@ -69,15 +117,41 @@ def near_names(name: str, known: Iterable[str], n: int = 3) -> list[str]:
     return [lower[key] for key in hits[:n]]
 
 
-def search(words: Iterable[str]) -> list[dict[str, Any]]:
-    """Entries in which every word occurs: in name, summary, tags, authors, tracks, assembly or licence."""
+def search(
+    words: Iterable[str], where: Iterable[dict[str, Any]] | None = None, fields: Mapping[str, str | None] | None = None
+) -> list[dict[str, Any]]:
+    """Entries in which every word occurs: in name, summary, tags, authors, tracks, assembly, licence or framework.
+
+    Args:
+        where: the entries to look at; default all, sources included.
+        fields: further words by field: ``tag``, ``author``, ``framework`` or ``target``.
+    """
     wanted = [word.lower() for word in words]
-    return [entry for entry in _index() if all(word in _haystack(entry) for word in wanted)]
+    asked = {field: word.lower() for field, word in (fields or {}).items() if word}
+    return [
+        entry for entry in (all_entries() if where is None else where)
+        if all(any(word in text for text in _texts(entry, field)) for field, word in asked.items())
+        and (not wanted or _has_all(entry, wanted))
+    ]
 
 
-def _haystack(entry: dict[str, Any]) -> str:
-    parts = [entry["name"], entry["summary"], entry.get("assembly") or "", entry.get("license") or "", entry["framework"]]
-    parts += entry["tags"] + entry["authors"]
-    for output in entry["outputs"]:
-        parts += [output["name"], *output["tracks"][:5000]]
-    return "\n".join(parts).lower()
+def _has_all(entry: dict[str, Any], words: list[str]) -> bool:
+    haystack = "\n".join(
+        text for field in ("name", "tag", "author", "framework", "target") for text in _texts(entry, field)
+    )
+    return all(word in haystack for word in words)
+
+
+def _texts(entry: dict[str, Any], field: str) -> list[str]:
+    """The texts of an entry that a field of the search looks at, in lower case."""
+    if field == "tag":
+        found = entry["tags"]
+    elif field == "author":
+        found = entry["authors"]
+    elif field == "framework":
+        found = [entry["framework"]]
+    elif field == "target":
+        found = [text for output in entry["outputs"] for text in (output["name"], *output["tracks"])]
+    else:
+        found = [entry["name"], entry["summary"], entry.get("assembly") or "", entry.get("license") or ""]
+    return [text.lower() for text in found]

@@ -1,0 +1,86 @@
+"""``zoo source add|list|update|remove``: folders and repositories of Kipoi models, by name."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from zoo.cli.style import GROUP
+from zoo.store.source_index import source_index
+from zoo.store.sources import Source, add_source, find_source, remove_source, sources, update_source
+
+__all__ = ["command"]
+
+
+@click.group("source", cls=GROUP, context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Folders and git repositories of Kipoi models, by name.
+
+    \b
+    zoo source add kipoi https://github.com/kipoi/models
+    zoo list --source kipoi
+    zoo predict kipoi/Basset peaks.bed -g hg19.fa --trust
+    """
+
+
+@command.command("add")
+@click.argument("name")
+@click.argument("location", metavar="FOLDER|GIT-URL")
+@click.option("--trust", is_flag=True, help="Allow Python of its models to run.")
+def add(name: str, location: str, trust: bool) -> None:
+    """Add the models of a folder, or of a git repository, which is cloned."""
+    source = add_source(name, location, trust)
+    try:
+        _tell(source)
+    except BaseException:
+        remove_source(name)
+        raise
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_sources(as_json: bool) -> None:
+    """List the sources that were added."""
+    rows = [
+        {"name": one.name, "kind": one.kind, "location": one.location, "commit": one.commit, "trusted": one.trusted}
+        for one in sources().values()
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    click.echo("name\tkind\tlocation\tcommit\ttrusted")
+    for row in rows:
+        commit, trusted = (row["commit"] or "-")[:12], "yes" if row["trusted"] else "no"
+        click.echo(f"{row['name']}\t{row['kind']}\t{row['location']}\t{commit}\t{trusted}")
+
+
+@command.command("update")
+@click.argument("names", nargs=-1)
+def update(names: tuple[str, ...]) -> None:
+    """Fetch the newest commit of git sources (of all, without NAMES) and list their models anew."""
+    for name in names or tuple(sources()):
+        source, before, after = update_source(name)
+        if before != after:
+            click.echo(f"{name}: {(before or 'nothing')[:12]} -> {(after or 'nothing')[:12]}", err=True)
+            if source.trusted:
+                click.echo(f"zoo: {name} is trusted: new Python of its models may run", err=True)
+        _tell(source)
+
+
+@command.command("remove")
+@click.argument("name")
+def remove(name: str) -> None:
+    """Forget a source. A clone is removed; a folder of yours is left as it is."""
+    source = remove_source(name)
+    kept = f"{source.location} is left as it is" if source.kind == "folder" else "its clone was removed"
+    click.echo(f"{name}: removed; {kept}", err=True)
+
+
+def _tell(source: Source) -> None:
+    index = source_index(find_source(source.name))
+    trusted = "its Python may run" if source.trusted else "not trusted: its Python runs only with --trust"
+    click.echo(f"{source.name}: {len(index['entries']):,} models; {trusted}", err=True)
+    if index["broken"]:
+        first = index["broken"][0]
+        click.echo(f"zoo: {len(index['broken'])} cannot be read; first: {first['name']}: {first['problem']}", err=True)

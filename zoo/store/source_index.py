@@ -1,0 +1,175 @@
+"""What a source holds, as plain records: made once a commit (or state of a folder), then read as JSON.
+
+Building parses every YAML (a second for the 2,206 models of Kipoi's repository); reading needs
+neither YAML nor numpy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import ModelError
+from zoo.store.sources import Source, cache_folder, require_folder
+
+if TYPE_CHECKING:
+    from zoo.cards.kipoi import ModelDescription
+
+__all__ = ["source_entries", "source_index"]
+
+INDEX_VERSION = 1
+# Files that records are made of; Python and weights may change without the list changing.
+SUFFIXES = (".yaml", ".yml", ".tsv", ".txt", ".csv", ".md")
+
+
+def source_entries(source: Source) -> list[dict[str, Any]]:
+    """One record a model, named ``source/model``, by name."""
+    return source_index(source)["entries"]
+
+
+def source_index(source: Source) -> dict[str, Any]:
+    """``entries`` and ``broken`` (name and problem) of a source; rebuilt when the source has changed.
+
+    Raises:
+        ModelError: the source's folder is gone.
+    """
+    folder = require_folder(source)
+    path = cache_folder() / "sources" / f"{source.name}.index.json"
+    state = f"{INDEX_VERSION}:{source.location}:{source.commit or _fingerprint(folder)}"
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["state"] == state:
+            return kept
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    index = {"state": state, **_build(source.name, folder)}
+    _keep(path, index)
+    return index
+
+
+def _keep(path: Path, index: dict[str, Any]) -> None:
+    """Write the index for the next time; a cache that cannot be written costs time, nothing else."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+
+
+def _fingerprint(folder: Path) -> str:
+    """Names, sizes and dates of all files that could change a record."""
+    digest = hashlib.sha256()
+    for path in _files(folder):
+        stat = path.stat()
+        digest.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Files below a folder by name; hidden folders and Kipoi's downloads are left out, links cannot loop."""
+    seen = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "downloaded")
+        for name in sorted(files):
+            path = Path(root, name)
+            if name.endswith(SUFFIXES) and path.is_file():
+                yield path
+
+
+def _build(name: str, folder: Path) -> dict[str, Any]:
+    entries, broken = [], []
+    for path, member in _models(folder, broken):
+        where = path.parent / member if member else path.parent
+        label = where.relative_to(folder).as_posix()
+        try:
+            record = _describe(path, member)
+        except ModelError as error:
+            broken.append({"name": f"{name}/{label}", "problem": error.what})
+            continue
+        entries.append(record | {"name": f"{name}/{label}", "path": label, "source": name})
+    return {"entries": sorted(entries, key=lambda record: record["name"]), "broken": broken}
+
+
+def _models(folder: Path, broken: list[dict[str, str]]) -> Iterator[tuple[Path, str | None]]:
+    """Each model's YAML or template, and its name within the group of a template."""
+    from zoo.cards.kipoi_groups import read_group
+
+    for path in _files(folder):
+        if path.stem == "model" and path.suffix in (".yaml", ".yml"):
+            yield path, None
+        elif path.stem == "model-template" and path.suffix in (".yaml", ".yml"):
+            try:
+                members = list(read_group(path.parent).rows)
+            except ModelError as error:
+                broken.append({"name": path.parent.relative_to(folder).as_posix(), "problem": error.what})
+                continue
+            for member in members:
+                yield path, member
+
+
+def _describe(path: Path, member: str | None) -> dict[str, Any]:
+    from zoo.cards.kipoi import parse_model
+    from zoo.cards.kipoi_groups import read_group
+    from zoo.cards.yaml_lines import load_yaml
+    from zoo.store.index import describe
+
+    readme = path.parent / "README.md"
+    if member is None and readme.is_file() and readme.read_bytes()[:3] == b"---":
+        return describe(path.parent)
+    document = read_group(path.parent).document(member) if member else load_yaml(path)
+    return _record(parse_model(document, path.parent, member))
+
+
+def _record(model: ModelDescription) -> dict[str, Any]:
+    info = model.info
+    loader = model.document.data.get("default_dataloader", ".")
+    args = (loader.get("default_args") or {}) if isinstance(loader, dict) else {}
+    return {
+        "version": str(info.get("version") or "0.1"),
+        "summary": " ".join(str(info.get("doc") or "").split()),
+        "authors": [str(one["name"]) for one in [*(info.get("authors") or []), *(info.get("contributors") or [])]],
+        "license": str(info.get("license") or "MIT"),  # kipoi.specs.Info: MIT where nothing is said
+        "cite_as": info.get("cite_as") and str(info["cite_as"]),
+        "tags": _texts(info.get("tags")),
+        "framework": _framework(model),
+        "assembly": None,
+        "input_length": args.get("auto_resize_len") or _length(model),
+        "inputs": [{"name": one.place, "shape": list(one.shape)} for one in model.inputs],
+        "outputs": [
+            {"name": one.place, "kind": "profile" if len(one.shape) > 1 else "scalar", "shape": list(one.shape),
+             "tracks": list(one.column_labels or [one.place]), "n_tracks": (one.shape or (1,))[0], "bin_size": None,
+             "offset": None, "units": None}
+            for one in model.targets
+        ],
+        "dataloader": str(loader["defined_as"]) if isinstance(loader, dict) and "defined_as" in loader else str(loader),
+        "evaluation": [], "deprecated": None,
+    }
+
+
+def _texts(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else [str(item) for item in value or []]
+
+
+def _framework(model: ModelDescription) -> str:
+    if model.defined_as.startswith("kipoi.model."):
+        return model.defined_as.rpartition(".")[2].removesuffix("Model").lower()
+    return "custom"
+
+
+def _length(model: ModelDescription) -> int | None:
+    """bp of a lone DNA input of fixed size."""
+    if len(model.inputs) != 1 or model.inputs[0].special_type not in ("DNASeq", None):
+        return None
+    sizes = [size for size in model.inputs[0].shape if size not in (None, 1, 4)]
+    return sizes[0] if len(sizes) == 1 and 4 in model.inputs[0].shape else None
