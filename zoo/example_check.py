@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo.errors import MismatchError, ModelError
+from zoo.errors import MismatchError, ModelError, UsageError, ZooError
 from zoo.models.load import Entry, load_entry, open_entry
 from zoo.models.loaded import LoadedModel
 from zoo.writers.base import OutputSpec, PredictionBatch
@@ -78,10 +80,10 @@ def check_example(
         for spec in loaded.outputs
     ]
     failed = [item for item in comparisons if item.beyond]
-    if failed and save is None:
-        save = Path(f"{Path(loaded.name).name}.got.h5")
     if save is not None:
         _save(save, loaded, batch)
+    elif failed:
+        save = _save_somewhere(f"{Path(loaded.name).name}.got.h5", loaded, batch)
     report = ExampleReport(loaded.name, len(batch), comparisons, save, batch.values)
     if failed:
         raise _mismatch(report, max(failed, key=lambda item: item.largest_difference), expected_path, rtol, atol)
@@ -116,7 +118,8 @@ def _read_expected(path: Path, model: LoadedModel) -> dict[str, np.ndarray]:
                 arrays: dict[str, Any] = {model.outputs[0].name: preds[()]}
             else:
                 arrays = {name: preds[name][()] for name in preds}
-    except (OSError, KeyError) as error:
+        arrays = {name: array.astype(np.float64) for name, array in arrays.items()}
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{path}: cannot be read as expected predictions: {error}", "",
                          "Fix: an HDF5 file with the dataset or group `preds`") from None
     missing = [spec.name for spec in model.outputs if spec.name not in arrays]
@@ -128,12 +131,12 @@ def _read_expected(path: Path, model: LoadedModel) -> dict[str, np.ndarray]:
 def _compare(
     spec: OutputSpec, batch: PredictionBatch, got: np.ndarray, expected: np.ndarray, rtol: float, atol: float, path: Path
 ) -> OutputComparison:
-    if expected.size != got.size or len(expected) != len(got):
+    if expected.size != got.size or expected.shape[:1] != got.shape[:1]:
         raise MismatchError(
             f"{path}: output {spec.name!r} has shape {expected.shape}", f"the model predicts {got.shape}",
             "Fix: the example's regions and expected predictions must belong together",
         )
-    expected = expected.reshape(got.shape).astype(np.float64)
+    expected = expected.reshape(got.shape)
     difference = np.abs(got - expected)
     # NaN against a number is a difference; NaN where NaN is expected is none.
     difference = np.where(np.isnan(got) & np.isnan(expected), 0.0, np.nan_to_num(difference, nan=np.inf))
@@ -154,14 +157,30 @@ def _name_element(spec: OutputSpec, batch: PredictionBatch, at: tuple[int, ...])
     return f"{label}, {track}" + (f", bin {int(at[2])}" if len(at) > 2 else "")
 
 
+def _save_somewhere(name: str, model: LoadedModel, batch: PredictionBatch) -> Path | None:
+    """In the current folder, or in the temporary one where that is read-only; None when neither can be written."""
+    for folder in (Path(), Path(tempfile.gettempdir())):
+        with contextlib.suppress(ZooError):
+            _save(folder / name, model, batch)
+            return folder / name
+    return None
+
+
 def _save(path: Path, model: LoadedModel, batch: PredictionBatch) -> None:
     from zoo.writers import WriterContext, open_writer
 
     sizes = {str(chrom): int(batch.window_end.max()) for chrom in dict.fromkeys(batch.chrom)}
     writer = open_writer(WriterContext(path, model.outputs, sizes, "mean", {}), "h5")
-    writer.open()
-    writer.write(batch)
-    writer.finish()
+    try:
+        writer.open()
+        writer.write(batch)
+        writer.finish()
+    except OSError as error:
+        writer.discard()
+        raise UsageError(
+            f"{path}: what was predicted cannot be saved: {error.strerror or error}", "",
+            "Fix: choose another place with --save",
+        ) from None
 
 
 def _mismatch(report: ExampleReport, worst: OutputComparison, path: Path, rtol: float, atol: float) -> MismatchError:
@@ -169,6 +188,7 @@ def _mismatch(report: ExampleReport, worst: OutputComparison, path: Path, rtol: 
     elements = sum(item.elements for item in report.comparisons)
     return MismatchError(
         f"{report.model}: predictions differ from {path}; worst: {worst.output}, {worst.worst}",
-        f"{beyond:,} of {elements:,} elements are beyond rtol {rtol:g} + atol {atol:g}; what was got is in {report.saved}",
+        f"{beyond:,} of {elements:,} elements are beyond rtol {rtol:g} + atol {atol:g}; "
+        + (f"what was got is in {report.saved}" if report.saved else "what was got could be saved nowhere"),
         "Fix: restore weights and example (`git checkout`), or compare versions with `zoo doctor`",
     )

@@ -64,6 +64,8 @@ def command(model: str, regions: str, genome: str | None, out: str, quiet: bool,
     # A batch system ends jobs with SIGTERM: treat it like Ctrl-C, so that the run can be resumed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options["tracks"] = [name for item in tracks for name in _split(item)]
+    if tracks and not options["tracks"]:
+        raise click.BadParameter("names no track (is a variable of the shell empty?)", param_hint="'--tracks'")
     result = predict(
         model, regions, genome, out,
         report=None if quiet else lambda note: click.echo(f"zoo: {note}", err=True),

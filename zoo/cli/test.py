@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 
 import click
@@ -13,8 +15,8 @@ __all__ = ["command"]
 
 @click.command("test", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("model")
-@click.option("--rtol", default=1e-4, show_default=True, help="Relative tolerance.")
-@click.option("--atol", default=1e-5, show_default=True, help="Absolute tolerance.")
+@click.option("--rtol", type=click.FloatRange(min=0), default=1e-4, show_default=True, help="Relative tolerance.")
+@click.option("--atol", type=click.FloatRange(min=0), default=1e-5, show_default=True, help="Absolute tolerance.")
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.h5",
               help="Save what was predicted; without it, only when it differs, as MODEL.got.h5.")
 @click.option("--device", default="cpu", show_default=True, metavar="auto|cpu|cuda|mps", help="Where to run.")
@@ -26,7 +28,8 @@ def command(model: str, rtol: float, atol: float, save: Path | None, device: str
     """
     from zoo.example_check import check_example
 
-    report = check_example(model, rtol=rtol, atol=atol, trust=trust, save=save, device=device)
+    with contextlib.redirect_stdout(sys.stderr):  # what a model's Python prints is no part of the answer
+        report = check_example(model, rtol=rtol, atol=atol, trust=trust, save=save, device=device)
     for item in report.comparisons:
         click.echo(
             f"{report.model}: {item.output}: {report.windows} windows, {item.elements:,} elements agree "
