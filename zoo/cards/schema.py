@@ -16,6 +16,8 @@ __all__ = ["Card", "Evaluation", "FileEntry", "Output"]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+/\S*$")]
 
 
 class Strict(BaseModel):
@@ -120,11 +122,25 @@ class Interpretation(Strict):
 
 
 class FileEntry(Strict):
-    """A file of the entry with its checksum, verified before use."""
+    """A file of the entry with its checksum, verified before use.
+
+    A file with ``mirrors`` lies elsewhere and is fetched into the cache; there an md5 alone serves
+    where its source gives nothing better, and the size may be unknown.
+    """
 
     path: str
-    sha256: Sha256
-    bytes: int = Field(ge=0)
+    sha256: Sha256 | None = None
+    md5: Md5 | None = None
+    bytes: int | None = Field(default=None, ge=0)
+    mirrors: list[Url] = []
+
+    @model_validator(mode="after")
+    def _checkable(self) -> FileEntry:
+        if self.sha256 is None and (self.md5 is None or not self.mirrors):
+            raise ValueError("give sha256 (md5 alone serves for a file with mirrors)")
+        if self.bytes is None and not self.mirrors:
+            raise ValueError("give bytes (only a file with mirrors may leave it out)")
+        return self
 
 
 class Deprecated(Strict):
@@ -135,7 +151,10 @@ class Deprecated(Strict):
 
 
 class Card(Strict):
-    """The whole front matter."""
+    """The whole front matter.
+
+    ``unverified`` says why nobody has run this entry here: its weights are not part of the repository.
+    """
 
     schema_version: Literal[1]
     name: Name
@@ -149,4 +168,5 @@ class Card(Strict):
     interpretation: Interpretation | None = None
     finetune: dict[str, Any] | None = None
     files: list[FileEntry] = []
+    unverified: str | None = None
     deprecated: Deprecated | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import numpy as np
 from zoo.cards.kipoi import ModelDescription, read_model
 from zoo.cards.tracks_file import read_tracks
 from zoo.errors import ModelError
+from zoo.store.cache import blob_sha256
 from zoo.store.checksums import sha256_of, verify
 from zoo.store.registry import entries_folder, find_entry
 from zoo.writers.base import OutputSpec
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from zoo.models.sequence_loader import SequenceLoader
 
 __all__ = ["Entry", "load_entry", "load_model", "open_entry"]
+
+FRAMEWORKS = {"kipoi.model.PyTorchModel": "pytorch", "kipoi.model.KerasModel": "keras"}
 
 
 @dataclass(frozen=True)
@@ -98,35 +103,37 @@ def load_entry(entry: Entry) -> LoadedModel:
         loaded = load_checkpoint(entry.path, entry.name)
         loaded.hashes[entry.path.name] = sha256_of(entry.path)
         return loaded
-    if entry.description.defined_as != "kipoi.model.PyTorchModel":
+    if entry.description.defined_as not in FRAMEWORKS:
         raise entry.description.document.error(
             ("defined_as",), f"models defined as {entry.description.defined_as} do not run yet",
-            "kipoi.model.PyTorchModel runs",
+            f"{' and '.join(FRAMEWORKS)} run",
         )
-    return _load_pytorch(entry, entry.description)
+    return _load_folder(entry, entry.description)
 
 
-def _load_pytorch(entry: Entry, description: ModelDescription) -> LoadedModel:
+def _load_folder(entry: Entry, description: ModelDescription) -> LoadedModel:
     from zoo.models.loaded import LoadedModel
-    from zoo.models.pytorch_folder import build_module, files_used
     from zoo.models.sequence_loader import loader_from_kipoi
 
-    used = files_used(description)
+    framework = FRAMEWORKS[description.defined_as]
+    reader = importlib.import_module(f"zoo.models.{framework}_folder")
+    used = reader.files_used(description, entry.trusted)
     hashes = _verify_files(entry, used)
     loader = loader_from_kipoi(description.loader, description)
     if entry.card is not None and entry.card.input.length != loader.length:
         raise description.document.error(
-            ("default_dataloader",), f"the dataloader makes {loader.length} bp, the card says {entry.card.input.length}",
+            ("default_dataloader",),
+            f"the dataloader makes {loader.length} bp, the card says {entry.card.input.length}",
             "let auto_resize_len and input.length agree",
         )
-    module = build_module(description, entry.trusted)
+    module = reader.build_module(description, entry.trusted)
     result = _probe(entry, module, loader)
     outputs = _card_outputs(entry, result, loader) if entry.card else _schema_outputs(description)
     loaded = LoadedModel(
         name=entry.name, module=module, loader=loader, outputs=outputs, card=entry.card, folder=entry.path,
         places_bins=entry.card is not None or all(spec.kind == "scalar" for spec in outputs),
         strand_pairs=_strand_pairs(entry.card, outputs), hashes=hashes,
-        info={"framework": "pytorch", "version": entry.card.version if entry.card else None},
+        info={"framework": framework, "version": entry.card.version if entry.card else None},
     )
     loaded.named(result)  # refuses outputs of another shape than described, before any region is read
     return loaded
@@ -134,10 +141,13 @@ def _load_pytorch(entry: Entry, description: ModelDescription) -> LoadedModel:
 
 def _verify_files(entry: Entry, used: tuple[Path, ...]) -> dict[str, str]:
     """Check the files that will be used against the card; return their sha256."""
-    recorded = {item.path: item.sha256 for item in entry.card.files} if entry.card else {}
+    recorded = {item.path: item.sha256 for item in entry.card.files if item.sha256} if entry.card else {}
     hashes = {}
     for path in used:
-        name = path.relative_to(entry.path).as_posix()
+        if fetched := blob_sha256(path):
+            hashes[path.name] = fetched  # verified by the cache
+            continue
+        name = os.path.relpath(path, entry.path)
         if name in recorded:
             verify(path, recorded[name])
         hashes[name] = recorded.get(name) or sha256_of(path)

@@ -15,29 +15,56 @@ import torch
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import ModelError, TrustError
 from zoo.models.weights import load_into, load_tensors
+from zoo.store.cache import Cache
+from zoo.store.remote import remote_argument
 
 __all__ = ["build_module", "files_used"]
 
 
-def files_used(model: ModelDescription) -> tuple[Path, Path]:
-    """The Python file and the weights file that ``model.yaml`` names.
+def files_used(model: ModelDescription, trusted: bool = True) -> tuple[Path, Path]:
+    """The Python file and the weights file that ``model.yaml`` names; remote weights are fetched into the cache.
+
+    Args:
+        trusted: whether Python of this folder may run; if not, nothing is fetched for it.
 
     Raises:
         ModelError: the arguments of PyTorchModel are incomplete, or a file is missing.
+        TrustError: the weights are remote and the folder is not trusted.
+        FetchError: remote weights are not in the cache and cannot be fetched.
     """
     args, document = model.args, model.document
+    remote = remote_argument(model, "weights")
     weights = args.get("weights")
-    if not isinstance(weights, str):
-        raise document.error(("args", "weights"), "`args.weights` is not a local path", "give the path of the weights")
+    if remote is None and not isinstance(weights, str):
+        raise document.error(
+            ("args", "weights"), "`args.weights` is neither a path nor `url` and `md5`", "give the path of the weights"
+        )
     object_name = args.get("module_class") or args.get("module_obj")
     if not object_name:
         raise document.error(("args",), "lacks `args.module_class`", "name the torch.nn.Module class")
     source = args.get("module_file") or f"{str(object_name).rpartition('.')[0].replace('.', '/')}.py"
-    paths = model.folder / str(source), model.folder / weights
-    for path, key in zip(paths, ("module_file", "weights"), strict=True):
-        if not path.is_file():
-            raise document.error(("args", key), f"{path} does not exist", "fetch the entry again, or correct the path")
-    return paths
+    _local(model, "module_file", str(source))
+    if remote is not None:
+        _require_trust(model, model.folder / str(source), trusted)
+        return model.folder / str(source), Cache().get(remote, user=model.folder.resolve().name)
+    return model.folder / str(source), _local(model, "weights", weights)
+
+
+def _require_trust(model: ModelDescription, source: Path, trusted: bool) -> None:
+    if not trusted:
+        raise TrustError(
+            f"{source}: this model runs Python of a folder that is not trusted",
+            "tensors are data, Python is code: nothing was run",
+            f"Fix: read the file, then add --trust (zoo.load_model({str(model.folder)!r}, trust=True))",
+        )
+
+
+def _local(model: ModelDescription, key: str, name: str) -> Path:
+    path = model.folder / name
+    if not path.is_file():
+        fix = "fetch the entry again, or correct the path"
+        raise model.document.error(("args", key), f"{path} does not exist", fix)
+    return path
 
 
 def build_module(model: ModelDescription, trusted: bool) -> torch.nn.Module:
@@ -49,13 +76,8 @@ def build_module(model: ModelDescription, trusted: bool) -> torch.nn.Module:
     Raises:
         TrustError: not trusted. ModelError: anything in file, class or weights is wrong.
     """
-    source, weights = files_used(model)
-    if not trusted:
-        raise TrustError(
-            f"{source}: this model runs Python of a folder that is not trusted",
-            "tensors are data, Python is code: nothing was run",
-            f"Fix: read the file, then add --trust (zoo.load_model({str(model.folder)!r}, trust=True))",
-        )
+    source, weights = files_used(model, trusted)
+    _require_trust(model, source, trusted)
     state = load_tensors(weights)
     with _import_file(source) as module_file:
         module = _instance(model, module_file)
@@ -73,7 +95,7 @@ def _instance(model: ModelDescription, module_file: ModuleType) -> torch.nn.Modu
         raise document.error(("args", key), f"{module_file.__file__} has no {name!r}", "correct the name") from None
     try:
         module = found(**(args.get("module_kwargs") or {})) if key == "module_class" else found
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise document.error(
             ("args", key), f"{name} could not be built: {type(error).__name__}: {error}", "correct module_kwargs"
         ) from error
@@ -96,7 +118,7 @@ def _import_file(path: Path) -> Iterator[ModuleType]:
         yield module
     except ModelError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(
             f"{path}: importing it failed: {type(error).__name__}: {error}", "", "Fix: install what it imports, or correct it"
         ) from error

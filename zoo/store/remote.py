@@ -1,0 +1,130 @@
+"""Which files of a model lie elsewhere, where, and by what checksum they are known.
+
+Two places name them: ``{url, md5}`` among the arguments of Kipoi's ``model.yaml``, and ``files``
+of the card, which adds sha256, size and further mirrors for a file of the same md5 or URL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from zoo.cards.kipoi import ModelDescription
+    from zoo.cards.schema import Card, FileEntry
+
+__all__ = ["RemoteFile", "card_of", "remote_argument", "remote_files"]
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file known by its checksum.
+
+    Attributes:
+        name: file name, which keeps the suffix that readers go by.
+        urls: mirrors, tried in order.
+        sha256, md5: hex checksums; at least one.
+        bytes: size, or None where nobody says.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    sha256: str | None = None
+    md5: str | None = None
+    bytes: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The checksum that names unfinished downloads and locks."""
+        return self.sha256 or self.md5
+
+    @property
+    def hosts(self) -> str:
+        return ", ".join(dict.fromkeys(urlsplit(url).hostname or url for url in self.urls))
+
+
+def remote_files(model: ModelDescription, card: Card | None = None) -> dict[str, RemoteFile]:
+    """Every remote file that a model needs, by the argument of model.yaml or the path of the card.
+
+    Args:
+        card: the entry's card; read from its folder when None.
+
+    Raises:
+        ModelError: a URL without checksum, with ``file:line``.
+    """
+    card = card or card_of(model)
+    found = {".".join(location): _from_argument(model, location, value, card) for location, value in _walk(model.args)}
+    known = {file.key for file in found.values()} | {file.md5 for file in found.values()}
+    for entry in card.files if card else ():
+        if entry.mirrors and not {entry.sha256, entry.md5} & (known - {None}):
+            found[entry.path] = _from_card(entry)
+    return found
+
+
+def remote_argument(model: ModelDescription, name: str) -> RemoteFile | None:
+    """The remote file that argument ``name`` of model.yaml stands for, or None for a local path.
+
+    A local path that is absent and that the card's ``files`` list with mirrors is remote too.
+
+    Raises:
+        ModelError: a URL without checksum, with ``file:line``.
+    """
+    value = model.args.get(name)
+    if isinstance(value, Mapping) and "url" in value:
+        return _from_argument(model, (name,), value, card_of(model))
+    if isinstance(value, str) and not (model.folder / value).exists():
+        card = card_of(model)
+        for entry in card.files if card else ():
+            if entry.path == value and entry.mirrors:
+                return _from_card(entry)
+    return None
+
+
+def card_of(model: ModelDescription) -> Card | None:
+    """The card beside a model.yaml; a README without front matter is none."""
+    path = model.folder / "README.md"
+    if not path.is_file() or not path.read_text(encoding="utf-8", errors="replace").startswith("---"):
+        return None
+    from zoo.cards.read import read_card
+
+    return read_card(path).card
+
+
+def _walk(
+    args: Mapping[str, Any], location: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    for name, value in args.items():
+        if isinstance(value, Mapping) and isinstance(value.get("url"), str):
+            yield (*location, name), value
+        elif isinstance(value, Mapping):
+            yield from _walk(value, (*location, name))
+
+
+def _from_argument(
+    model: ModelDescription, location: tuple[str, ...], value: Mapping[str, Any], card: Card | None
+) -> RemoteFile:
+    url, md5 = str(value["url"]), str(value.get("md5") or "").lower() or None
+    where = ("args", *location)
+    file = RemoteFile(str(value.get("name") or file_name(url)), (url,), md5=md5)
+    for entry in card.files if card else ():
+        if (md5 and entry.md5 == md5) or url in entry.mirrors:
+            mirrors = tuple(dict.fromkeys([url, *entry.mirrors]))
+            file = replace(file, urls=mirrors, sha256=entry.sha256, md5=md5 or entry.md5, bytes=entry.bytes)
+    if file.md5 and not re.fullmatch(r"[0-9a-f]{32}", file.md5):
+        raise model.document.error((*where, "md5"), f"{md5!r} is no md5 checksum", "give its 32 hexadecimal digits")
+    if file.key is None:
+        raise model.document.error(where, f"{url} has no checksum", "add `md5:`; nothing is fetched unchecked")
+    return file
+
+
+def _from_card(entry: FileEntry) -> RemoteFile:
+    return RemoteFile(entry.path.rpartition("/")[2], tuple(entry.mirrors), entry.sha256, entry.md5, entry.bytes)
+
+
+def file_name(url: str) -> str:
+    """The last part of a URL's path as a safe file name."""
+    last = unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2]
+    return re.sub(r"[^A-Za-z0-9._-]", "_", last).lstrip(".") or "file"
