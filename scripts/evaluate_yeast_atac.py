@@ -169,11 +169,12 @@ def split_half(cuts: np.ndarray, group: int, seed: int = 0) -> float:
     return pearson(np.log1p(sum_bins(half, group)), np.log1p(sum_bins(cuts - half, group)))
 
 
-def evaluate(data: Path, entry: Path, fragments: str) -> list[dict]:
+def evaluate(data: Path, entry: Path, fragments: str = "nfr", split: str = "test") -> list[dict]:
     """One record for each metric and baseline, in the card's form."""
+    chroms = {"test": yeast.TEST_CHROMS, "validation": yeast.VALIDATION_CHROMS}[split]
     lengths = input_and_output_length(entry)
     train = tile(yeast.load_chromosomes(data, yeast.TRAIN_CHROMS, fragments), *lengths)
-    test = tile(yeast.load_chromosomes(data, yeast.TEST_CHROMS, fragments), *lengths)
+    test = tile(yeast.load_chromosomes(data, chroms, fragments), *lengths)
     predicted = predict(load_network(entry), test.codes)
     records = []
     for bin_size in (yeast.BIN_SIZE, 512):
@@ -181,7 +182,7 @@ def evaluate(data: Path, entry: Path, fragments: str) -> list[dict]:
         observed = np.log1p(sum_bins(test.cuts, group))
         ours = np.log1p(sum_bins(predicted, group))
         block = test.block[:, ::group]
-        print(f"halves of the test cuts, {bin_size} bp: {split_half(test.cuts, group):.4f}")
+        print(f"halves of the {split} cuts, {bin_size} bp: {split_half(test.cuts, group):.4f}")
         baselines = {
             "ridge regression on GC and dinucleotides": composition_baseline(train, test, bin_size),
             "mean profile of training windows": mean_profile_baseline(train, test, group),
@@ -193,7 +194,7 @@ def evaluate(data: Path, entry: Path, fragments: str) -> list[dict]:
                     "value": round(pearson(ours, observed), 4),
                     "ci": [round(v, 4) for v in bootstrap(ours, observed, block)],
                     "n": int(observed.size),
-                    "split": "test",
+                    "split": split,
                     "output": "atac",
                     "baseline": {"name": name, "value": round(pearson(baseline, observed), 4)},
                     "command": COMMAND,
@@ -254,10 +255,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with fragments and FASTA")
     parser.add_argument("--model", type=Path, default=Path("model_cards/yeast-atac"))
     parser.add_argument("--fragments", choices=("nfr", "all"), default="nfr")
+    parser.add_argument("--split", choices=("test", "validation"), default="test")
     parser.add_argument("--json", type=Path, help="write the records here")
     parser.add_argument("--update-card", action="store_true")
     args = parser.parse_args()
-    records = evaluate(args.data, args.model, args.fragments)
+    if args.update_card and (args.split, args.fragments) != ("test", "nfr"):
+        parser.error("the card holds figures of the test split and of nfr fragments")
+    records = evaluate(args.data, args.model, args.fragments, args.split)
     print_table(records)
     if args.json:
         args.json.write_text(json.dumps(records, indent=2) + "\n")

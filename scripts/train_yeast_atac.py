@@ -34,7 +34,7 @@ OUTPUT_LENGTH = 1024
 BATCH_SIZE = 32
 PEAK_LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 0.02
-#: Counts above this in a training bin (0.2% of bins) are set to it, so that a few extreme bins
+#: Counts above this in a training bin (0.3% of bins) are set to it, so that a few extreme bins
 #: do not drive the loss. Evaluation uses the counts as they are.
 MAX_TRAINING_COUNT = 32
 #: Weights are averaged over about 1 / (1 - decay) steps; the average is what is kept.
@@ -56,7 +56,7 @@ MODEL_PARAMS = {
     "pool_func": "max",
     "pool_size": 2,
     "residual": True,
-    "dropout": 0.0,
+    "dropout": 0.1,
     "crop_len": (INPUT_LENGTH - OUTPUT_LENGTH) // 2 // yeast.BIN_SIZE,
     "final_pool_func": None,
 }
@@ -247,12 +247,13 @@ def grelu_checkpoint(model: LightningModel, fragments: str, seed: int) -> dict:
             "train_params": {**model.train_params, "seed": seed},
         },
         "data_params": {
-            "tasks": {"name": [f"atac_cuts_{fragments}"]},
+            "tasks": {"name": ["atac_cuts"]},
             "train": {
                 "seq_len": INPUT_LENGTH,
                 "label_len": OUTPUT_LENGTH,
                 "bin_size": yeast.BIN_SIZE,
                 "genome": "sacCer3",
+                "fragments": fragments,
                 "chroms": list(yeast.TRAIN_CHROMS),
             },
         },
@@ -281,7 +282,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with fragments and FASTA")
     parser.add_argument("--out", type=Path, required=True, help="entry folder to write into")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", "--max-epochs", type=int, default=10)
+    parser.add_argument("--epochs", "--max-epochs", type=int, default=15)
     parser.add_argument("--fragments", choices=("nfr", "all"), default="nfr")
     parser.add_argument("--limit", type=int, help="training windows per epoch (for a quick run)")
     parser.add_argument("--threads", type=int, default=1)

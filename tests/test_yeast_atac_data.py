@@ -9,20 +9,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data" / "d09_yeast"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is absent")
 
 
-@pytest.fixture(scope="module")
-def yeast():
-    """scripts/yeast_atac_data.py, imported as the scripts import it."""
+def import_script(name):
+    """A module of scripts/, imported as the scripts import each other."""
     sys.path.insert(0, str(ROOT / "scripts"))
     try:
-        yield importlib.import_module("yeast_atac_data")
+        return importlib.import_module(name)
     finally:
         sys.path.remove(str(ROOT / "scripts"))
+
+
+@pytest.fixture(scope="module")
+def yeast():
+    return import_script("yeast_atac_data")
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    return import_script("evaluate_yeast_atac")
 
 
 def chromosome(yeast, length, cuts=(), masked=()):
@@ -112,6 +122,41 @@ def test_log_pearson(yeast):
     # log1p of 0, 1, 3, 7 is 0, 1, 2, 3 times log 2.
     assert yeast.log_pearson(np.array([0, 1, 3, 7]), np.array([7, 3, 1, 0])) == pytest.approx(-1)
     assert yeast.log_pearson(np.array([0, 1, 3]), np.array([0, 3, 15])) == pytest.approx(1)
+
+
+def test_composition_of_a_known_window(evaluation):
+    # CGCG...: every base is G or C; CG and GC take turns as dinucleotides.
+    codes = np.tile(np.array([1, 2], dtype=np.uint8), 64)[None]
+    features = evaluation.composition(codes, np.array([16, 48, 80, 112]), 32)
+    assert features.shape == (1, 4, 4 * 17)
+    local = features[0, 1, :17]
+    assert local[16] == 1
+    assert local[[1 * 4 + 2, 2 * 4 + 1]].tolist() == [0.5, 0.5]
+    assert local[:16].sum() == pytest.approx(1)
+
+
+def test_bootstrap_resamples_blocks_not_bins(evaluation):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(40, 32))
+    y = x + rng.normal(size=x.shape)
+    r = evaluation.pearson(x, y)
+    same = evaluation.bootstrap(x, y, np.zeros_like(x, dtype=int))
+    assert same == pytest.approx((r, r))
+    low, high = evaluation.bootstrap(x, y, np.repeat(np.arange(40)[:, None], 32, axis=1))
+    assert r - 0.1 < low < r < high < r + 0.1
+
+
+def test_card_update_changes_figures_and_checksums_only(evaluation, tmp_path):
+    entry = Path(shutil.copytree(ROOT / "model_cards" / "yeast-atac", tmp_path / "entry"))
+    before = (entry / "README.md").read_text()
+    records = yaml.safe_load(before.split("---\n")[1])["evaluation"]
+    evaluation.update_card(entry, records)
+    assert (entry / "README.md").read_text() == before
+    records[0]["value"] = 0.5
+    evaluation.update_card(entry, records)
+    after = (entry / "README.md").read_text()
+    assert yaml.safe_load(after.split("---\n")[1])["evaluation"][0]["value"] == 0.5
+    assert after.split("---\n", 2)[2] == before.split("---\n", 2)[2]
 
 
 @pytest.mark.shared
