@@ -25,7 +25,9 @@ print("\\nHEAVY", code, ",".join(found))
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["list"], ["list", "--json"], ["search", "yeast"], ["info", "yeast-atac"]], ids=" ".join
+    "arguments",
+    [["--help"], ["--version"], ["list"], ["list", "--json"], ["search", "yeast"], ["info", "yeast-atac"]],
+    ids=" ".join,
 )
 def test_light_commands_load_no_heavy_package(arguments):
     program = LIGHT.format(arguments=arguments, heavy=HEAVY)
@@ -54,9 +56,8 @@ def imports_of(path):
                 base = ".".join([*above, *filter(None, [base])])
             found.add(base)
             found |= {f"{base}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module" and node.args:
-            if isinstance(node.args[0], ast.Constant):
-                found.add(node.args[0].value)
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "import_module":
+            found |= {argument.value for argument in node.args if isinstance(argument, ast.Constant)}
     return {name for name in found if name.split(".")[0] in ("zoo", "interpret", "finetune")}
 
 

@@ -63,7 +63,8 @@ def case(tmp_path, request):
 
 def flat(answer):
     """Every value of an answer in the order of the columns."""
-    return [v for tracks in answer.values() for track in tracks for v in (track if isinstance(track, list) else [track])]
+    tracks = [track for tracks in answer.values() for track in tracks]
+    return [value for track in tracks for value in (track if isinstance(track, list) else [track])]
 
 
 def read_tsv(path):
@@ -380,7 +381,7 @@ def test_a_model_that_fails_leaves_nothing_under_the_final_name(tmp_path, small_
 @pytest.mark.parametrize("at", [0, 10])
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, small_blocks, monkeypatch, suffix, at):
     case = make_case(tmp_path, "profile" if suffix != "bed" else "gc", inside=True)
-    write, calls = prediction._FileRun._write, []
+    write, calls = file_run.FileRun._write, []
 
     def full(self, *args):
         calls.append(1)
@@ -388,7 +389,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, small_blocks, monkeypa
             raise OSError(28, "No space left on device")
         write(self, *args)
 
-    monkeypatch.setattr(prediction._FileRun, "_write", full)
+    monkeypatch.setattr(file_run.FileRun, "_write", full)
     with pytest.raises(SystemStateError, match="the disk is full"):
         case.predict(tmp_path / f"out.{suffix}", **SMALL)
     assert list(tmp_path.glob("out*")) == []
@@ -410,7 +411,9 @@ def interrupted(case, out, at=15, **options):
     return json.loads(out.with_name(out.name + ".partial.json").read_text())
 
 
-@pytest.mark.parametrize("options", [{}, {"edges": "skip"}, {"window": "tile"}, {"strand": "use", "limit": 100}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"edges": "skip"}, {"window": "tile"}, {"strand": "use", "limit": 100}], ids=str
+)
 @pytest.mark.parametrize("suffix", ["tsv", "tsv.gz"])
 def test_a_resumed_run_gives_the_same_bytes_and_counts(tmp_path, small_blocks, suffix, options):
     case = make_case(tmp_path, "profile")
@@ -449,8 +452,8 @@ def test_checkpoints_in_time_let_a_failed_run_go_on(tmp_path, small_blocks, monk
 
 @pytest.mark.parametrize(
     "changed",
-    [{"edges": "skip"}, {"strand": "use"}, {"limit": 50}, {"batch_size": 8}, {"tracks": ["counts"]}, {"rc_average": True},
-     {"precision": "bfloat16"}],
+    [{"edges": "skip"}, {"strand": "use"}, {"limit": 50}, {"batch_size": 8}, {"tracks": ["counts"]},
+     {"rc_average": True}, {"precision": "bfloat16"}],
     ids=str,
 )
 def test_resume_refuses_changed_arguments_and_keeps_what_is_done(tmp_path, small_blocks, changed):

@@ -103,7 +103,7 @@ def test_a_shape_that_is_none(tmp_path):
 
 
 def test_a_target_without_shape(tmp_path):
-    path, text = edited(tmp_path, ("    shape: (1,)\n", ""))
+    path, _ = edited(tmp_path, ("    shape: (1,)\n", ""))
     assert "`schema.targets` lacks `shape`" in refusal(path)
 
 
@@ -135,7 +135,8 @@ def test_model_yaml_that_is_no_mapping(tmp_path, content):
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("info:\n", "info: text\nrest:\n"), ("test:\n", "test: text\nrest:\n"), ("default_dataloader: .", "default_dataloader: nowhere"),
+    [("info:\n", "info: text\nrest:\n"), ("test:\n", "test: text\nrest:\n"),
+     ("default_dataloader: .", "default_dataloader: nowhere"),
      ("default_dataloader: .", "default_dataloader: {a: 1}"),
      ("default_dataloader: .", "default_dataloader: {defined_as: x, default_args: [1]}")],
 )
@@ -145,7 +146,8 @@ def test_other_parts_of_the_wrong_type(tmp_path, old, new):
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("defined_as: ", "defined_by: "), ("args:\n", "args: 5\nrest:\n"), ("args:\n", "args: [a]\nrest:\n")]
+    ("old", "new"),
+    [("defined_as: ", "defined_by: "), ("args:\n", "args: 5\nrest:\n"), ("args:\n", "args: [a]\nrest:\n")],
 )
 def test_dataloader_yaml_that_is_wrong(tmp_path, old, new):
     path, _ = edited(tmp_path, (old, new), file="dataloader.yaml")

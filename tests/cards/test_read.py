@@ -39,7 +39,8 @@ def test_a_card_and_its_prose(tmp_path):
     path, _ = edited(tmp_path)
     read = read_card(path)
     assert read.card.name == "toy"
-    assert [(out.name, out.kind, out.offset) for out in read.card.outputs] == [("counts", "profile", 4), ("total", "scalar", 0)]
+    outputs = [(out.name, out.kind, out.offset) for out in read.card.outputs]
+    assert outputs == [("counts", "profile", 4), ("total", "scalar", 0)]
     assert read.card.outputs[0].strand == [("plus", "minus")]
     assert read.card.outputs[1].strand == "unstranded"
     assert read.prose.strip().startswith("## What it predicts")
@@ -65,7 +66,8 @@ def test_an_unknown_field_names_its_own_line(tmp_path):
 
 def test_an_unknown_field_far_inside_names_its_own_line(tmp_path):
     path, text = edited(tmp_path, ("  bin_size: 4\n", "  bin_size: 4\n  binsize: 4\n"))
-    assert refusal(path).what == f"{path}:{line_of(text, '  binsize')}: the card has an unknown field `outputs.0.binsize`"
+    where = f"{path}:{line_of(text, '  binsize')}"
+    assert refusal(path).what == f"{where}: the card has an unknown field `outputs.0.binsize`"
 
 
 @pytest.mark.parametrize(

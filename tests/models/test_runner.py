@@ -83,12 +83,14 @@ def test_rc_average_mirrors_before_the_layout_is_made(toy_model, kind, layout):
     _, batch = windows(toy)
     expected = named(model, model.predict(batch, rc_average=True))
     undo = {
-        "alphabet_axis": "x = x.transpose(1, 2)", "alphabet": "x = x[:, [3, 2, 1, 0]]", "dummy_axis": "x = x.squeeze(2)",
+        "alphabet_axis": "x = x.transpose(1, 2)", "alphabet": "x = x[:, [3, 2, 1, 0]]",
+        "dummy_axis": "x = x.squeeze(2)",
     }[next(iter(layout))]
     args = layout if "dummy_axis" not in layout else layout | {"alphabet_axis": 0}
     other = make_toy_entry(toy.folder.parent / "laid_out", kind, loader_args=args, card=False)
     source = other.folder / "toy_laid_out.py"
-    source.write_text(source.read_text().replace("    def forward(self, x):\n", f"    def forward(self, x):\n        {undo}\n"))
+    head = "    def forward(self, x):\n"
+    source.write_text(source.read_text().replace(head, f"{head}        {undo}\n"))
     got = zoo.load_model(other.folder, trust=True)
     # Without a card no pairing of strands is known, and scalars need none.
     for name, values in named(got, got.predict(batch, rc_average=kind != "stranded")).items():

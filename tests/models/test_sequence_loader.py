@@ -84,7 +84,9 @@ def test_minus_windows_are_the_reverse_complement_only_when_asked(tmp_path):
     minus = one_hot(complement(window(sequence, 10, 10)))
     for use, expected in ((True, [plus, minus, plus]), (False, [plus, plus, plus])):
         with RegionFile(bed) as regions:
-            reader = BlockReader(regions, open_genome(fasta), WindowPlan(10), use_strand=use, n_value=0.25, batch_size=2)
+            reader = BlockReader(
+                regions, open_genome(fasta), WindowPlan(10), use_strand=use, n_value=0.25, batch_size=2
+            )
             assert np.concatenate([block.one_hot for block in reader]).tolist() == expected
             assert reader.counts.reversed_windows == use
 
@@ -110,8 +112,9 @@ def test_the_length_may_stand_in_the_schema_only(tmp_path):
 
 @pytest.mark.parametrize(
     ("argument", "value"),
-    [("alphabet_axis", "first"), ("alphabet_axis", 2), ("dummy_axis", "x"), ("dummy_axis", 5), ("auto_resize_len", "long"),
-     ("auto_resize_len", -4), ("alphabet", "ACGU"), ("alphabet", "ACG"), ("dtype", "np.complex64"),
+    [("alphabet_axis", "first"), ("alphabet_axis", 2), ("dummy_axis", "x"), ("dummy_axis", 5),
+     ("auto_resize_len", "long"), ("auto_resize_len", -4), ("alphabet", "ACGU"), ("alphabet", "ACG"),
+     ("dtype", "np.complex64"),
      ("dtype", "__import__('os')")],
 )
 def test_arguments_that_cannot_be_used_are_refused(tmp_path, argument, value):
