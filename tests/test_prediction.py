@@ -14,7 +14,7 @@ import torch
 from toys import complement, make_toy_entry, random_sequence, window, write_fasta
 
 import zoo
-from zoo import pipeline, prediction
+from zoo import file_run, pipeline
 from zoo.errors import InputError, ModelError, SystemStateError, TrustError, UsageError
 
 CONTIGS = {"chr1": 1500, "chr2": 300, "tiny": 11}
@@ -440,7 +440,7 @@ def test_a_run_interrupted_twice_can_be_resumed(tmp_path, small_blocks):
 
 
 def test_checkpoints_in_time_let_a_failed_run_go_on(tmp_path, small_blocks, monkeypatch):
-    monkeypatch.setattr(prediction, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(file_run, "CHECKPOINT_SECONDS", 0.0)
     case = make_case(tmp_path, "profile")
     case.predict(tmp_path / "whole.tsv", **SMALL)
     with pytest.raises(ModelError):
