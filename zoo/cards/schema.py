@@ -44,12 +44,14 @@ class Output(Strict):
 
     ``offset`` is bp from the start of the window to the start of the first bin. ``strand`` is
     ``unstranded`` or a list of [plus track, minus track] pairs that swap on the other strand.
+    ``n_tracks`` stands in place of names that only the weights file holds.
     """
 
     name: Name
     kind: Literal["scalar", "profile"]
     tracks: list[str] | None = None
     tracks_file: str | None = None
+    n_tracks: int | None = Field(default=None, gt=0)
     bin_size: int = Field(default=1, gt=0)
     offset: int = Field(default=0, ge=0)
     units: str | None = None
@@ -58,8 +60,8 @@ class Output(Strict):
 
     @model_validator(mode="after")
     def _one_source_of_tracks(self) -> Output:
-        if (self.tracks is None) == (self.tracks_file is None):
-            raise ValueError("give either tracks or tracks_file")
+        if sum(given is not None for given in (self.tracks, self.tracks_file, self.n_tracks)) != 1:
+            raise ValueError("give either tracks or tracks_file (or n_tracks, where only the weights hold the names)")
         if self.tracks is not None and len(set(self.tracks)) != len(self.tracks):
             raise ValueError("track names must be unique")
         return self

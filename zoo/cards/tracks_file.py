@@ -14,13 +14,15 @@ __all__ = ["read_tracks"]
 
 
 def read_tracks(folder: Path, output: Output) -> tuple[str, ...]:
-    """Names in channel order; of a file, the first tab-separated column.
+    """Names in channel order; of a file, the first tab-separated column; numbers where the card gives no names.
 
     Raises:
         ModelError: the file is missing.
     """
     if output.tracks is not None:
         return tuple(output.tracks)
+    if output.n_tracks is not None:
+        return tuple(f"{output.name}_{i}" for i in range(output.n_tracks))
     path = folder / output.tracks_file
     if not path.is_file():
         raise ModelError(f"{path}: no such file", f"tracks_file of output {output.name!r}", "Fix: add it, a name a line")

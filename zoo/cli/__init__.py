@@ -26,6 +26,8 @@ COMMANDS = {
     "search": "find models by words",
     "info": "show what is known of a model",
     "source": "add, list, update or remove folders and repositories of Kipoi models",
+    "pull": "fetch everything that models need, to run offline",
+    "cache": "look at, check and clear the files that were fetched",
     "test": "run a model on its example and compare with what is expected",
     "doctor": "check the installation",
 }
@@ -61,6 +63,8 @@ class LazyGroup(GROUP):
             return super().invoke(ctx)
         except BrokenPipeError:  # click would exit with 1, our code for a bug
             raise ReaderLeft from None
+        except KeyboardInterrupt:  # click would print a blank line
+            raise click.exceptions.Exit(_interrupted()) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -121,9 +125,7 @@ def run(arguments: list[str] | None = None) -> int:
         _tell(error.format_message(), "", "Fix: zoo --help")
         return 2
     except (KeyboardInterrupt, click.Abort):
-        fix = "Fix: repeat the command, with --resume for `zoo predict -o`"
-        _tell("interrupted", "no file bears the final name", fix)
-        return 130
+        return _interrupted()
     except ReaderLeft:
         _discard_stdout()
         return 0
@@ -135,6 +137,12 @@ def run(arguments: list[str] | None = None) -> int:
         _tell(f"{place}: {error.strerror}", "what was written so far is incomplete", fix)
         _discard_stdout()
         return 7
+
+
+def _interrupted() -> int:
+    fix = "Fix: repeat the command, with --resume for `zoo predict -o`"
+    _tell("interrupted", "no file bears the final name", fix)
+    return 130
 
 
 def _mend_streams() -> None:

@@ -39,15 +39,27 @@ def _text(facts: dict[str, Any]) -> str:
         ("genome", facts["assembly"]), ("input", _input(facts)), ("loader", facts.get("dataloader")),
         ("authors", ", ".join(facts["authors"])), ("licence", facts["license"]), ("cite", facts["cite_as"]),
         ("tags", ", ".join(facts["tags"])), ("framework", facts["framework"]), ("folder", facts.get("folder")),
+        ("fetched", _remote(facts.get("remote") or [])), ("unverified", facts.get("unverified")),
     ):
         if value:
-            lines.append(f"{label:<10}{value}")
+            lines.append(f"{label:<11}{value}")
     lines += ["", "outputs"] + [f"  {_output(out)}" for out in facts["outputs"]]
     if facts["evaluation"]:
         lines += ["", "evaluation"] + [f"  {_evaluation(item)}" for item in facts["evaluation"]]
     if facts["deprecated"]:
         lines += ["", f"deprecated: {facts['deprecated']['reason']}; use {facts['deprecated']['replacement']}"]
     return "\n".join(lines)
+
+
+def _remote(files: list[dict[str, Any]]) -> str:
+    """Which files are not part of the entry."""
+    from zoo.store.transfer import human_bytes
+
+    described = []
+    for one in files:
+        size = f" ({human_bytes(one['bytes'])})" if one["bytes"] else ""
+        described.append(f"{one['name']}{size} from {one['hosts']}")
+    return ", ".join(described) + " (on first use, or by `zoo pull`)" if files else ""
 
 
 def _input(facts: dict[str, Any]) -> str:

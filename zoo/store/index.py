@@ -8,9 +8,10 @@ from typing import Any
 
 from zoo.cards.kipoi import ModelDescription, read_model
 from zoo.cards.read import read_card
-from zoo.cards.schema import Card
+from zoo.cards.schema import Card, Output
 from zoo.cards.tracks_file import read_tracks
 from zoo.errors import ModelError
+from zoo.store.remote import remote_files
 
 __all__ = ["build_index", "describe"]
 
@@ -45,7 +46,16 @@ def describe(folder: Path) -> dict[str, Any]:
     readme = folder / "README.md"
     has_card = readme.is_file() and readme.read_text(encoding="utf-8", errors="replace").startswith("---")
     card = read_card(readme).card if has_card else None
-    return _from_info(model) | (_from_card(card, folder) if card else _from_schema(model))
+    facts = _from_info(model) | (_from_card(card, folder) if card else _from_schema(model))
+    return facts | {"remote": _remote(model, card)}
+
+
+def _remote(model: ModelDescription, card: Card | None) -> list[dict[str, Any]]:
+    """The files that lie elsewhere, for `zoo info` and `zoo cache ls`."""
+    return [
+        {"name": file.name, "hosts": file.hosts, "bytes": file.bytes, "sha256": file.sha256, "md5": file.md5}
+        for file in remote_files(model, card).values()
+    ]
 
 
 def _from_info(model: ModelDescription) -> dict[str, Any]:
@@ -63,13 +73,16 @@ def _from_card(card: Card, folder: Path) -> dict[str, Any]:
     return {
         "name": card.name, "version": card.version, "summary": card.summary,
         "assembly": card.genome.assembly if card.genome else None, "input_length": card.input.length,
-        "outputs": [
-            {"name": out.name, "kind": out.kind, "tracks": list(read_tracks(folder, out)), "bin_size": out.bin_size,
-             "offset": out.offset, "units": out.units} for out in card.outputs
-        ],
+        "outputs": [_from_output(out, folder) for out in card.outputs],
         "evaluation": [item.model_dump(mode="json", exclude_none=True) for item in card.evaluation],
-        "deprecated": card.deprecated.model_dump() if card.deprecated else None,
+        "deprecated": card.deprecated.model_dump() if card.deprecated else None, "unverified": card.unverified,
     }
+
+
+def _from_output(out: Output, folder: Path) -> dict[str, Any]:
+    named = [] if out.n_tracks else list(read_tracks(folder, out))
+    return {"name": out.name, "kind": out.kind, "tracks": named, "n_tracks": out.n_tracks or len(named),
+            "bin_size": out.bin_size, "offset": out.offset, "units": out.units}
 
 
 def _from_schema(model: ModelDescription) -> dict[str, Any]:
@@ -82,5 +95,5 @@ def _from_schema(model: ModelDescription) -> dict[str, Any]:
              "tracks": list(target.column_labels or [target.name]), "bin_size": 1, "offset": 0, "units": None}
             for target in model.targets
         ],
-        "evaluation": [], "deprecated": None,
+        "evaluation": [], "deprecated": None, "unverified": None,
     }
