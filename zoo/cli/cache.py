@@ -1,0 +1,102 @@
+"""``zoo cache ls|verify|prune|path``: the files that were fetched."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from zoo.cli.style import COMMAND, GROUP
+from zoo.errors import FetchError
+from zoo.store.cache import Blob, Cache, cache_folder
+from zoo.store.transfer import human_bytes
+
+__all__ = ["command"]
+
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+@click.group("cache", cls=GROUP, context_settings=SETTINGS)
+def command() -> None:
+    """Look at, check and clear the files that were fetched.
+
+    They lie in $ZOO_CACHE, or in the user's cache folder.
+    """
+
+
+@command.command("path", cls=COMMAND, context_settings=SETTINGS)
+def path() -> None:
+    """Print the folder of the cache."""
+    click.echo(str(cache_folder()))
+
+
+@command.command("ls", cls=COMMAND, context_settings=SETTINGS)
+@click.option("--json", "as_json", is_flag=True, help="All facts as JSON.")
+def ls(as_json: bool) -> None:
+    """List cached files: size, last use, checksum, name, and the models that use it."""
+    cache = Cache()
+    blobs, leftovers = cache.blobs(), cache.leftovers()
+    if as_json:
+        rows = [asdict(blob) | {"path": str(blob.path), "used": _time(blob)} for blob in blobs]
+        left = [{"path": str(item.path), "bytes": item.bytes} for item in leftovers]
+        click.echo(json.dumps({"folder": str(cache.folder), "blobs": rows, "unfinished": left}, indent=1))
+        return
+    rows = [("size", "used", "sha256", "name", "models")]
+    rows += [(human_bytes(blob.bytes), _time(blob)[:10], blob.sha256[:12], blob.path.name, ", ".join(blob.users) or "-")
+             for blob in blobs]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for row in rows:
+        if sys.stdout.isatty():
+            click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]))
+        else:
+            click.echo("\t".join(row))
+    total = f"{len(blobs)} file(s), {human_bytes(sum(blob.bytes for blob in blobs))} in {cache.folder}"
+    unfinished = f"; {len(leftovers)} unfinished, {human_bytes(sum(i.bytes for i in leftovers))}" if leftovers else ""
+    click.echo(f"zoo: {total}{unfinished}", err=True)
+
+
+@command.command("verify", cls=COMMAND, context_settings=SETTINGS)
+@click.option("--repair", is_flag=True, help="Remove what is damaged; it is fetched again when next used.")
+def verify(repair: bool) -> None:
+    """Read every cached file again and compare with its checksum.
+
+    Exit code 5 when one is damaged and was not removed.
+    """
+    damaged, n = [], 0
+    for blob, intact in Cache().verify(repair):
+        n += 1
+        if not intact:
+            damaged.append(blob)
+            click.echo(f"{'removed' if repair else 'damaged'}\t{blob.path}\t{', '.join(blob.users) or '-'}")
+    click.echo(f"zoo: {n - len(damaged)} of {n} file(s) are intact", err=True)
+    if damaged and not repair:
+        raise FetchError(
+            f"{damaged[0].path}: the checksum is not that of its name",
+            f"{len(damaged)} of {n} cached file(s) are damaged", "Fix: zoo cache verify --repair",
+        )
+
+
+@command.command("prune", cls=COMMAND, context_settings=SETTINGS)
+@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS",
+              help="Also files that no model has used for so many days; 0 removes all.")
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, remove nothing.")
+def prune(older_than: float | None, dry_run: bool) -> None:
+    """Remove unfinished downloads, and with --older-than also files that are not used.
+
+    A file that is fetched just now stays.
+    """
+    old, leftovers = Cache().prune(older_than, dry_run)
+    for blob in old:
+        click.echo(f"{human_bytes(blob.bytes)}\t{_time(blob)[:10]}\t{blob.path}\t{', '.join(blob.users) or '-'}")
+    for leftover in leftovers:
+        click.echo(f"{human_bytes(leftover.bytes)}\tunfinished\t{leftover.path}\t-")
+    freed = sum(item.bytes for item in [*old, *leftovers])
+    done = "would be removed" if dry_run else "removed"
+    click.echo(f"zoo: {len(old) + len(leftovers)} file(s), {human_bytes(freed)} {done}", err=True)
+
+
+def _time(blob: Blob) -> str:
+    return datetime.datetime.fromtimestamp(blob.used).isoformat(timespec="seconds")
