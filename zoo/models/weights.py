@@ -7,7 +7,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PosixPath, PurePosixPath
 from typing import Any
 
 import torch
@@ -76,7 +76,8 @@ def load_into(module: torch.nn.Module, state: Any, path: Path) -> None:
         ModelError: keys or shapes differ; counts them and names the first.
     """
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise ModelError(f"{path}: is not a state_dict", f"it holds {type(state).__name__}", "Fix: save model.state_dict()")
+        found = f"it holds {type(state).__name__}"
+        raise ModelError(f"{path}: is not a state_dict", found, "Fix: save model.state_dict()")
     try:
         module.load_state_dict(state)
     except RuntimeError:
@@ -106,13 +107,14 @@ def _wanted(error: Exception) -> str:
 
 
 def _numpy_reconstructors() -> list[Any]:
+    """What rebuilds numpy arrays, numpy scalars and paths from their bytes, and nothing else."""
     import numpy as np
-    from numpy.dtypes import BoolDType, Float32DType, Float64DType, Int32DType, Int64DType, ObjectDType, StrDType
 
     core = np._core.multiarray
+    dtypes = [item for item in vars(np.dtypes).values() if isinstance(item, type) and issubclass(item, np.dtype)]
     return [
-        core._reconstruct, core.scalar, np.ndarray, np.dtype,
-        BoolDType, Float32DType, Float64DType, Int32DType, Int64DType, ObjectDType, StrDType,
+        core._reconstruct, core.scalar, np.ndarray, np.dtype, *dtypes,
         # Checkpoints written under numpy 1 name the same functions by their old module.
         (core._reconstruct, "numpy.core.multiarray._reconstruct"), (core.scalar, "numpy.core.multiarray.scalar"),
+        PurePosixPath, PosixPath,  # save_dir of train_params
     ]

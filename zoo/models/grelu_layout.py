@@ -1,0 +1,176 @@
+"""What a gReLU checkpoint says of itself, as plain data, whichever gReLU wrote it.
+
+Three layouts are read: gReLU 1.0.5 to 1.1 (``data_params["train"]["seq_len"]``), the flat one of
+1.0.2 (``hyper_parameters["data_params"]["train_seq_len"]``), and mixtures of both.
+Nothing here imports grelu or lightning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ModelError
+from zoo.models.weights import load_tensors
+
+__all__ = ["GreluCheckpoint", "read_checkpoint"]
+
+# LightningModel's defaults for what train_params leaves out.
+DEFAULT_TASK, DEFAULT_LOSS = "binary", "bce"
+PARTS = ("train", "val", "test", "predict")
+
+# Fine-tunes of downloaded models are rebuilt without their base weights: the state_dict has them all.
+# The sizes are those that grelu/model/models.py (1.1.0) writes into the two classes.
+PRETRAINED: dict[str, tuple[str, dict[str, Any]]] = {
+    "EnformerPretrainedModel": ("EnformerModel", {
+        "n_conv": 7, "channels": 1536, "n_transformers": 11, "n_heads": 8, "key_len": 64, "attn_dropout": 0.05,
+        "pos_dropout": 0.01, "ff_dropout": 0.4, "crop_len": 0, "final_act_func": None, "final_pool_func": "avg",
+    }),
+    "BorzoiPretrainedModel": ("BorzoiModel", {
+        "stem_channels": 512, "stem_kernel_size": 15, "init_channels": 608, "channels": 1536, "n_conv": 7,
+        "kernel_size": 5, "n_transformers": 8, "key_len": 64, "value_len": 192, "pos_dropout": 0.01,
+        "attn_dropout": 0.05, "ff_dropout": 0.2, "n_heads": 8, "n_pos_features": 32, "crop_len": 0,
+        "final_act_func": None, "final_pool_func": "avg",
+    }),
+}
+# Until 1.0.6 Borzoi was built with the exact GELU and batch norm's own epsilon; 1.0.7 and later
+# have other defaults, which would silently change the predictions of an old checkpoint.
+OLD_BORZOI = {"act_func": "gelu", "norm_kwargs": {"eps": 1e-5}}
+
+
+@dataclass(frozen=True)
+class GreluCheckpoint:
+    """A gReLU checkpoint file, read.
+
+    Attributes:
+        path: the file.
+        model_type, model_params: the class of ``grelu.model.models`` and its arguments, such that
+            building it needs no download.
+        recorded_type: the class that the file names.
+        task, loss: of the training, lower case.
+        train_params: as recorded.
+        data_params: nested: ``{"tasks": ..., "train": {...}, ...}``.
+        performance: split -> metric -> value or values by task.
+        state: the state_dict of LightningModel, keys ``model.*`` only.
+    """
+
+    path: Path
+    model_type: str
+    model_params: dict[str, Any]
+    recorded_type: str
+    task: str
+    loss: str
+    train_params: dict[str, Any]
+    data_params: dict[str, Any]
+    performance: dict[str, Any]
+    state: dict[str, Any]
+
+    def data_number(self, key: str) -> int | None:
+        """A positive whole number of ``data_params``, of the first part that has it."""
+        for part in PARTS:
+            value = self.data_params.get(part, {}).get(key)
+            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+                return value
+        return None
+
+    def data_text(self, key: str) -> str | None:
+        """A text of ``data_params``, of the first part that has it."""
+        for part in PARTS:
+            value = self.data_params.get(part, {}).get(key)
+            if isinstance(value, str) and value:
+                return value
+        return None
+
+    @property
+    def length(self) -> int:
+        """bp that the model was trained on.
+
+        Raises:
+            ModelError: the file does not say.
+        """
+        own = self.model_params.get("seq_len")  # ConvMLPModel takes no other length
+        length = own if isinstance(own, int) else self.data_number("seq_len") or self.data_number("padded_seq_len")
+        if length is None:
+            raise ModelError(
+                f"{self.path}: the checkpoint does not say its input length", "data_params lacks train.seq_len",
+                "Fix: set model.data_params['train'] = {'seq_len': ...} and save it again",
+            )
+        return length
+
+    def tracks(self, n: int) -> tuple[str, ...]:
+        """Names of the ``n`` tasks; a name that occurs twice gets its number, one not known is ``task_<i>``."""
+        names = _task_names(self.data_params.get("tasks"))
+        if len(names) != n:
+            return tuple(f"task_{i}" for i in range(n))
+        twice = {name for name in names if names.count(name) > 1} if len(set(names)) < n else set()
+        return tuple(f"{name}_{i}" if name in twice else name for i, name in enumerate(names))
+
+
+def read_checkpoint(path: Path) -> GreluCheckpoint:
+    """Read a checkpoint file as data.
+
+    Raises:
+        ModelError: not a gReLU checkpoint, damaged, or a pickle that would run code.
+    """
+    raw = load_tensors(path, allow_numpy=True)
+    hyper = raw.get("hyper_parameters") if isinstance(raw, Mapping) else None
+    if not isinstance(hyper, Mapping) or not isinstance(hyper.get("model_params"), Mapping) or "state_dict" not in raw:
+        raise ModelError(
+            f"{path}: is not a gReLU checkpoint", "it lacks hyper_parameters.model_params or state_dict",
+            "Fix: save it with gReLU's LightningModel (trainer.save_checkpoint)",
+        )
+    recorded = str(hyper["model_params"].get("model_type"))
+    train = dict(hyper.get("train_params") or {})
+    model_type, params = _without_download(recorded, dict(hyper["model_params"]), _is_old(raw, train))
+    return GreluCheckpoint(
+        path=path, model_type=model_type, model_params=params, recorded_type=recorded,
+        task=str(train.get("task", DEFAULT_TASK)).lower(), loss=str(train.get("loss", DEFAULT_LOSS)).lower(),
+        train_params=train, data_params=_nested(raw.get("data_params") or hyper.get("data_params") or {}),
+        performance=dict(raw.get("performance") or {}),
+        state={key: value for key, value in raw["state_dict"].items() if key.startswith("model.")},
+    )
+
+
+def _is_old(raw: Mapping[str, Any], train: Mapping[str, Any]) -> bool:
+    """Whether a gReLU before 1.0.7 wrote the file; unknown is new."""
+    version = train.get("grelu_version")
+    if version is None:
+        return "data_params" not in raw and "data_params" in raw["hyper_parameters"]
+    numbers = [int(part) if part.isdigit() else 0 for part in str(version).split(".")[:3]]
+    return numbers < [1, 0, 7]
+
+
+def _without_download(recorded: str, params: dict[str, Any], old: bool) -> tuple[str, dict[str, Any]]:
+    params.pop("model_type", None)
+    params.pop("device", None)  # where it was trained says nothing of where it runs
+    if old and recorded in ("BorzoiModel", "BorzoiPretrainedModel"):
+        params = OLD_BORZOI | params
+    if recorded not in PRETRAINED:
+        return recorded, params
+    params.pop("fold", None)  # which base weights were downloaded
+    model_type, sizes = PRETRAINED[recorded]
+    return model_type, sizes | params
+
+
+def _nested(data: Mapping[str, Any]) -> dict[str, Any]:
+    """``data_params`` with one mapping a part, whether it was written nested or flat."""
+    nested: dict[str, Any] = {part: {} for part in PARTS}
+    for key, value in data.items():
+        part, _, rest = str(key).partition("_")
+        if part in PARTS and rest:
+            nested[part].setdefault(rest, value)
+        elif key in PARTS and isinstance(value, Mapping):
+            nested[key] |= value
+        else:
+            nested[key] = value
+    return {key: value for key, value in nested.items() if value or key not in PARTS}
+
+
+def _task_names(tasks: Any) -> list[str]:
+    if isinstance(tasks, Mapping):
+        tasks = tasks.get("name")
+    if not isinstance(tasks, Sequence) or isinstance(tasks, str):
+        return []
+    return [str(task.get("name")) if isinstance(task, Mapping) else str(task) for task in tasks]
