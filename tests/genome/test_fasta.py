@@ -88,11 +88,16 @@ def test_contigs_of_differing_line_widths_in_one_batch(tmp_path):
     check(open_genome(tmp_path / "x.fa"), sequences)
 
 
-def test_every_window_of_a_contig_at_the_end_of_the_file(tmp_path):
-    sequences = {"a": "ACGTACGTAC", "b": "GGGTTTAACC"}
-    genome = open_genome(write_fasta(tmp_path / "x.fa", sequences, 4))
-    starts = list(range(-5, 12))
-    assert gathered(genome, ["b"] * len(starts), starts, 4) == [window(sequences["b"], s, 4) for s in starts]
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_every_window_of_a_small_contig(tmp_path, end):
+    """Every start and length: each possible number of line ends within a window, at the end of the file too."""
+    sequences = {"a": "ACGTACGTACGTAAC", "b": "GGGTTTAACCAGTCATGACC"}
+    genome = open_genome(write_fasta(tmp_path / "x.fa", sequences, 4, end))
+    for name, sequence in sequences.items():
+        for length in range(1, 24):
+            starts = list(range(-length, len(sequence) + 2))
+            expected = [window(sequence, start, length) for start in starts]
+            assert gathered(genome, [name] * len(starts), starts, length) == expected
 
 
 def test_bgzip_windows_far_apart_and_across_blocks(tmp_path, monkeypatch):
