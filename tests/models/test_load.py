@@ -262,7 +262,7 @@ def edit(toy, *replacements, file="model.yaml"):
         ("module_file: toy_toy.py", "module_file: none.py", "none.py does not exist"),
         ("  weights: weights.pth\n", "", "`args.weights`"),
         ("  module_class: GcContent\n", "", "lacks `args.module_class`"),
-        ("kipoi.model.PyTorchModel", "kipoi.model.SklearnModel", "SklearnModel do not run yet"),
+        ("kipoi.model.PyTorchModel", "kipoi.model.TensorFlowModel", "models of TensorFlow"),
     ],
 )
 def test_model_yaml_that_does_not_fit_the_folder(tmp_path, old, new, says):

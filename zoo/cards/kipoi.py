@@ -158,7 +158,7 @@ def parse_model(document: YamlDocument, folder: Path, member: str | None = None)
     return ModelDescription(
         folder=folder,
         defined_as=_defined_as(document),
-        args=_required(document, (), "args", dict),
+        args=_args(document),
         info=info,
         inputs=_schemas(document, "inputs", folder),
         targets=_schemas(document, "targets", folder),
@@ -272,6 +272,8 @@ def _defined_as(document: YamlDocument) -> str:
     if data.get("defined_as") is not None:
         return str(data["defined_as"])
     kind = data.get("type")
+    if _is_old_pytorch(document) and "build_fn" not in data["args"]:
+        return "kipoi.model.OldPyTorchModel"
     if kind in MODEL_TYPES:
         return MODEL_TYPES[kind]
     if kind == "custom":
@@ -283,6 +285,22 @@ def _defined_as(document: YamlDocument) -> str:
         known = ", ".join([*MODEL_TYPES, "custom"])
         raise document.error(("type",), f"model type {kind!r} is not known", f"one of {known}")
     raise document.error((), "lacks the field `defined_as`", "add e.g. `defined_as: kipoi.model.PyTorchModel`")
+
+
+def _args(document: YamlDocument) -> dict[str, Any]:
+    """The arguments; those of the oldest way to define a PyTorch model get their present names."""
+    args = _required(document, (), "args", dict)
+    if _is_old_pytorch(document) and "build_fn" in args:
+        renamed = {"module_file": args.get("file"), "module_class": args["build_fn"]}
+        return renamed | {key: value for key, value in args.items() if key not in ("file", "build_fn")}
+    return args
+
+
+def _is_old_pytorch(document: YamlDocument) -> bool:
+    """kipoi.model.infer_pyt_class: OldPyTorchModel, made by ``build_fn`` or a pickled module."""
+    args = document.data.get("args")
+    old_syntax = document.data.get("defined_as") is None and document.data.get("type") == "pytorch"
+    return old_syntax and isinstance(args, dict) and not {"module_obj", "module_class"} & args.keys()
 
 
 def _schemas(document: YamlDocument, key: str, folder: Path) -> tuple[ArraySchema, ...]:

@@ -6,16 +6,19 @@ import importlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.cards.kipoi import ModelDescription, read_model
+from zoo.cards.kipoi import ModelDescription, component_file, read_model
+from zoo.cards.kipoi_groups import find_group
 from zoo.cards.tracks_file import read_tracks
 from zoo.errors import ModelError
 from zoo.store.cache import blob_sha256
 from zoo.store.checksums import sha256_of, verify
 from zoo.store.registry import entries_folder, find_entry
+from zoo.store.sources import find_source
 from zoo.writers.base import OutputSpec
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "load_entry", "load_model", "open_entry"]
 
 FRAMEWORKS = {"kipoi.model.PyTorchModel": "pytorch", "kipoi.model.KerasModel": "keras"}
+# Everything else that Kipoi defines runs through kipoi's own classes.
+READERS = {"pytorch": "pytorch_folder", "keras": "keras_folder", "kipoi": "kipoi_native"}
 
 
 @dataclass(frozen=True)
@@ -69,16 +74,24 @@ def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
         path = path.parent
     if path.is_dir():
         return _open_folder(str(name), path, trust or _is_bundled(path))
-    if path.suffix == ".ckpt" or str(name).startswith((".", "/", "~")):
-        raise ModelError(f"{name}: no such model folder or checkpoint", "", "Fix: check the path, or see `zoo list`")
-    folder, _ = find_entry(str(name))
-    return _open_folder(str(name), folder, trusted=True)
+    if path.suffix == ".ckpt" or str(name).startswith((".", "/", "~")) or find_group(path, "model"):
+        return _open_member(str(name), path, trust)
+    folder, record = find_entry(str(name))
+    source = record.get("source")
+    return _open_folder(str(name), folder, trust or source is None or find_source(source).trusted)
 
 
 def _open_folder(name: str, folder: Path, trusted: bool) -> Entry:
-    if not (folder / "model.yaml").is_file():
+    if folder.is_dir() and component_file(folder, "model") is None and component_file(folder, "model-template") is None:
         raise ModelError(f"{folder}: no model.yaml in this folder", "", "Fix: give the folder that holds model.yaml")
     return Entry(name, folder, trusted, read_model(folder), _card_of(folder))
+
+
+def _open_member(name: str, path: Path, trust: bool) -> Entry:
+    """A model of a group by its path: the group's folder, then the name in models.tsv; there is no such folder."""
+    if find_group(path, "model") is None:
+        raise ModelError(f"{name}: no such model folder or checkpoint", "", "Fix: check the path, or see `zoo list`")
+    return _open_folder(name, path, trust or _is_bundled(path))
 
 
 def _is_bundled(folder: Path) -> bool:
@@ -103,20 +116,20 @@ def load_entry(entry: Entry) -> LoadedModel:
         loaded = load_checkpoint(entry.path, entry.name)
         loaded.hashes[entry.path.name] = sha256_of(entry.path)
         return loaded
-    if entry.description.defined_as not in FRAMEWORKS:
-        raise entry.description.document.error(
-            ("defined_as",), f"models defined as {entry.description.defined_as} do not run yet",
-            f"{' and '.join(FRAMEWORKS)} run",
-        )
     return _load_folder(entry, entry.description)
+
+
+def framework_of(description: ModelDescription) -> tuple[str, ModuleType]:
+    """``pytorch``, ``keras`` or ``kipoi``, and the module with ``files_used`` and ``build_module`` for it."""
+    framework = FRAMEWORKS.get(description.defined_as, "kipoi")
+    return framework, importlib.import_module(f"zoo.models.{READERS[framework]}")
 
 
 def _load_folder(entry: Entry, description: ModelDescription) -> LoadedModel:
     from zoo.models.loaded import LoadedModel
     from zoo.models.sequence_loader import loader_from_kipoi
 
-    framework = FRAMEWORKS[description.defined_as]
-    reader = importlib.import_module(f"zoo.models.{framework}_folder")
+    framework, reader = framework_of(description)
     used = reader.files_used(description, entry.trusted)
     hashes = _verify_files(entry, used)
     loader = loader_from_kipoi(description.loader, description)
@@ -202,10 +215,10 @@ def _schema_outputs(description: ModelDescription) -> tuple[OutputSpec, ...]:
         shape = tuple(size for size in target.shape if size is not None) or (1,)
         labels = target.column_labels
         tracks = labels if labels and len(labels) == shape[0] else tuple(
-            f"{target.name}_{i}" if shape[0] > 1 else target.name for i in range(shape[0])
+            f"{target.place}_{i}" if shape[0] > 1 else target.place for i in range(shape[0])
         )
         kind = "profile" if len(shape) > 1 else "scalar"
-        specs.append(OutputSpec(target.name, kind, tracks, int(np.prod(shape[1:]))))
+        specs.append(OutputSpec(target.place, kind, tracks, int(np.prod(shape[1:]))))
     return tuple(specs)
 
 

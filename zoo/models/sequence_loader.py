@@ -16,11 +16,22 @@ from zoo.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["SequenceLoader", "loader_from_kipoi"]
+__all__ = ["ARGUMENTS", "STRING_NAMES", "SequenceLoader", "is_replaced", "loader_from_kipoi"]
 
 SEQ_INTERVAL_NAMES = frozenset(
     {"kipoiseq.dataloaders.SeqIntervalDl", "kipoiseq.dataloaders.sequence.SeqIntervalDl"}
 )
+STRING_NAMES = frozenset(
+    {"kipoiseq.dataloaders.StringSeqIntervalDl", "kipoiseq.dataloaders.sequence.StringSeqIntervalDl"}
+)
+# Arguments of the two classes in kipoiseq 0.7.1; labels are never read for a prediction.
+_COMMON = (
+    "intervals_file", "fasta_file", "num_chr_fasta", "label_dtype", "auto_resize_len", "use_strand", "ignore_targets",
+)
+ARGUMENTS = {
+    **dict.fromkeys(SEQ_INTERVAL_NAMES, (*_COMMON, "alphabet_axis", "dummy_axis", "alphabet", "dtype")),
+    **dict.fromkeys(STRING_NAMES, (*_COMMON, "force_upper")),
+}
 KIPOISEQ_N = 0.25  # kipoiseq.transforms.OneHot: neutral_value
 
 
@@ -59,19 +70,31 @@ class SequenceLoader:
         return batch if existing == self.alphabet_axis else batch.transpose(existing + 1, self.alphabet_axis + 1)
 
 
+def is_replaced(loader: LoaderDescription) -> bool:
+    """Whether our own reading of regions and genome takes the place of this dataloader.
+
+    ``force_upper: false`` keeps soft-masked letters, which one-hot does not: kipoiseq itself must run.
+    """
+    if loader.defined_as in STRING_NAMES:
+        return loader.args.get("force_upper", True) is not False
+    return loader.defined_as in SEQ_INTERVAL_NAMES
+
+
 def loader_from_kipoi(loader: LoaderDescription, model: ModelDescription) -> SequenceLoader:
     """The layout that a Kipoi dataloader description asks for.
 
     Raises:
         ModelError: another dataloader, or arguments that this one does not take.
     """
-    if loader.defined_as not in SEQ_INTERVAL_NAMES:
+    if not is_replaced(loader):
         raise model.document.error(
             ("default_dataloader",),
             f"the dataloader {loader.defined_as} is not one that is replaced here",
-            "use kipoiseq.dataloaders.SeqIntervalDl, or predict from Python with load_model(...).predict(one_hot)",
+            "`zoo predict` and zoo.predict run such a model with its own dataloader",
         )
     args = loader.args
+    if loader.defined_as in STRING_NAMES:  # kipoi_native turns the plain layout into letters
+        return SequenceLoader(_length(args, model), KIPOISEQ_N, bool(args.get("use_strand") or False))
     alphabet = "".join(map(str, args.get("alphabet") or "ACGT"))
     if sorted(alphabet) != sorted("ACGT"):
         raise _refused(model, "alphabet", alphabet, "the letters A, C, G, T in the order of the channels")
