@@ -279,6 +279,13 @@ def test_two_sequences_of_one_name_are_refused(tmp_path, compressed):
     assert "'a'" in refusal(bgzip(path) if compressed else path)
 
 
+def test_an_index_that_hides_a_repeated_name_is_not_used(tmp_path):
+    path = tmp_path / "x.fa"
+    path.write_text(">a\nACGT\n>a\nGGGG\n>b\nTT\n")
+    pysam.faidx(str(path))  # samtools warns and leaves the second `a` out
+    assert "'a'" in refusal(path)
+
+
 def test_headers_without_bases_are_refused(tmp_path):
     path = tmp_path / "x.fa"
     path.write_text(">a\n>b\n")

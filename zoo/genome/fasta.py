@@ -125,7 +125,8 @@ class PlainGenome(Genome):
         first = self._offset[numbers] + starts // bases * width + starts % bases
         # The widest span of file bytes that a window of this length can need.
         ends_per_line = int((width - bases).max(initial=0))
-        span = length + ends_per_line * (length // int(bases.min(initial=1)) + 1)
+        shortest = int(bases.min()) if len(bases) else 1
+        span = length + ends_per_line * (length // shortest + 1)
         if ends_per_line == 0:
             return self._spans(first, length)
         raw = self._spans(first, span)
