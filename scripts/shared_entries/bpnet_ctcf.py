@@ -7,9 +7,11 @@ from pathlib import Path
 
 import torch
 
+from shared_entries.comparison import BPNET_STRETCH, Comparison, compare, oracle
+from shared_entries.hg38_windows import one_hot, oracle_sequence
 from shared_entries.writer import EntryFiles
 
-__all__ = ["build"]
+__all__ = ["build", "check"]
 
 HELD_OUT = ["chr1"]
 VALIDATION = ["chr8", "chr10"]
@@ -60,6 +62,16 @@ def build(data: Path) -> EntryFiles:
         fasta=fasta,
         bed=bed,
     )
+
+
+def check(folder: Path, data: Path) -> Comparison:
+    """Compare a built entry with bpnet-lite."""
+    import zoo
+
+    x = one_hot(oracle_sequence(data))[None, :, BPNET_STRETCH]
+    ours = {name: array[0] for name, array in zoo.load_model(folder, trust=True).predict(x, device="cpu").items()}
+    against = "bpnet-lite 1.1.0, profile of 2 x 1,000 and counts on hg38"
+    return compare("BPNet", "PyTorch (bpnet-lite)", against, ours, oracle(folder.name))
 
 
 def _example(data: Path) -> tuple[str, str]:

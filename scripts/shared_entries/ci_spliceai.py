@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from shared_entries import splice_entry
+from shared_entries.comparison import Comparison
 from shared_entries.writer import EntryFiles
 
-__all__ = ["build"]
+__all__ = ["build", "check"]
 
 N_MEMBERS = 5
 # Prefixes of the converted state dicts and the module's own.
@@ -53,6 +54,11 @@ def build(data: Path) -> EntryFiles:
         fasta=fasta,
         bed=bed,
     )
+
+
+def check(folder: Path, data: Path) -> Comparison:
+    """Compare a built entry with the original program."""
+    return splice_entry.check(folder, data, "CI-SpliceAI", "TensorFlow", "the TensorFlow graph of cispliceai 1.2.2")
 
 
 def _state(folder: Path) -> dict[str, torch.Tensor]:

@@ -6,7 +6,9 @@ import gzip
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["COMPLEMENT", "SpliceRegion", "fasta_text", "read_windows", "splice_regions"]
+import numpy as np
+
+__all__ = ["SpliceRegion", "fasta_text", "one_hot", "oracle_sequence", "read_windows", "splice_regions"]
 
 COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 
@@ -40,6 +42,21 @@ def read_windows(data: Path) -> dict[str, str]:
 def fasta_text(name: str, sequence: str) -> str:
     """A FASTA record with lines of 60 letters."""
     return f">{name}\n" + "".join(f"{sequence[i : i + 60]}\n" for i in range(0, len(sequence), 60))
+
+
+def one_hot(sequence: str) -> np.ndarray:
+    """(4, length) float32, channels A C G T; unknown bases are zero."""
+    letters = np.frombuffer(sequence.encode(), np.uint8)
+    return (letters == np.frombuffer(b"ACGT", np.uint8)[:, None]).astype(np.float32)
+
+
+def oracle_sequence(data: Path) -> str:
+    """15,000 bp around the stretch with most splice sites, read on its gene's strand, with 40 unknown bases."""
+    region = splice_regions(data, 1)[0]
+    sequence = read_windows(data)[region.window][region.start - 5000 : region.end + 5000]
+    if region.strand == "-":
+        sequence = sequence.translate(COMPLEMENT)[::-1]
+    return sequence[:7000] + "N" * 40 + sequence[7040:]
 
 
 def splice_regions(data: Path, n: int, length: int = 5000, margin: int = 5000) -> list[SpliceRegion]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import torch
 
+from shared_entries.comparison import Comparison, compare
 from shared_entries.hg38_windows import fasta_text, read_windows
 from shared_entries.writer import EntryFiles
 
-__all__ = ["build"]
+__all__ = ["build", "check"]
 
 LENGTH = 1000
 
@@ -45,3 +47,14 @@ def build(data: Path) -> EntryFiles:
         fasta=fasta_text(contig, sequence[:8000]),
         bed="".join(f"{contig}\t{start}\t{start + LENGTH}\tregion{i}\n" for i, start in enumerate(starts)),
     )
+
+
+def check(folder: Path, data: Path) -> Comparison:
+    """Compare a built entry with the expected predictions that Kipoi keeps beside the model."""
+    import zoo
+
+    with h5py.File(data / "m13_kipoi_pyt" / "expected.pred.h5") as kept:
+        inputs, expected = kept["inputs"][:], kept["preds"][:]
+    ours = zoo.load_model(folder, trust=True).predict(inputs.transpose(0, 2, 1), device="cpu")
+    against = f"expected predictions in Kipoi's repository, {len(expected)} windows (of unknown bases only)"
+    return compare("Kipoi's example pyt", "PyTorch", against, {"preds": ours}, {"preds": expected})

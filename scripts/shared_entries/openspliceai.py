@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from shared_entries import splice_entry
+from shared_entries.comparison import Comparison
 from shared_entries.writer import EntryFiles
 
-__all__ = ["build"]
+__all__ = ["build", "check"]
 
 
 def build(data: Path) -> EntryFiles:
@@ -47,3 +48,8 @@ def build(data: Path) -> EntryFiles:
         fasta=fasta,
         bed=bed,
     )
+
+
+def check(folder: Path, data: Path) -> Comparison:
+    """Compare a built entry with the original program."""
+    return splice_entry.check(folder, data, "OpenSpliceAI", "PyTorch", "the network of openspliceai 0.0.7")

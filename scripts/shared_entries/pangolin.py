@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from shared_entries import splice_entry
+from shared_entries.comparison import Comparison
 from shared_entries.writer import EntryFiles
 
-__all__ = ["TRACKS", "build"]
+__all__ = ["TRACKS", "build", "check"]
 
 TISSUES = ["heart", "liver", "brain", "testis"]
 TRACKS = [f"{tissue}_{part}" for tissue in TISSUES for part in ("not_spliced", "spliced", "usage")]
@@ -51,3 +52,8 @@ def build(data: Path) -> EntryFiles:
         fasta=fasta,
         bed=bed,
     )
+
+
+def check(folder: Path, data: Path) -> Comparison:
+    """Compare a built entry with the original program."""
+    return splice_entry.check(folder, data, "Pangolin", "PyTorch", "the network of the authors' repository")

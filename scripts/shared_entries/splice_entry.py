@@ -1,13 +1,14 @@
-"""What the entries of 10-kb splice site models have in common: example, outputs, prose."""
+"""What the entries of 10-kb splice site models have in common: example, outputs, prose, comparison."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from shared_entries.hg38_windows import fasta_text, read_windows, splice_regions
+from shared_entries.comparison import Comparison, compare, oracle
+from shared_entries.hg38_windows import fasta_text, one_hot, oracle_sequence, read_windows, splice_regions
 
-__all__ = ["CONTEXT", "LENGTH", "SPLICE_SITES", "example", "output", "prose"]
+__all__ = ["CONTEXT", "LENGTH", "SPLICE_SITES", "check", "example", "output", "prose"]
 
 CONTEXT = 5000  # bp on each side that a prediction sees
 LENGTH = 15_000
@@ -50,3 +51,15 @@ Averaging over both strands has no meaning here.
 ## Unknown bases
 N is zero in all four channels, as in training: the module turns the 0.25 of Kipoi's dataloader into zeros.
 """
+
+
+def check(folder: Path, data: Path, family: str, framework: str, program: str) -> Comparison:
+    """Compare the entry in ``folder`` with the original program on 1,000 bp of hg38, unknown bases among them."""
+    import zoo
+
+    expected = oracle(folder.name)
+    start, splicing = int(expected["start"]), expected["splicing"]
+    predicted = zoo.load_model(folder, trust=True).predict(one_hot(oracle_sequence(data))[None], device="cpu")
+    ours = {"splicing": predicted[0, :, start : start + splicing.shape[1]]}
+    against = f"{program}, {splicing.shape[0]} x {splicing.shape[1]:,} values on hg38"
+    return compare(family, framework, against, ours, {"splicing": splicing})

@@ -1,0 +1,58 @@
+"""How an entry's predictions compare with those of the program that it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["BPNET_STRETCH", "Comparison", "compare", "oracle"]
+
+ORACLES = Path(__file__).resolve().parents[2] / "tests" / "shared" / "oracles"
+BPNET_STRETCH = slice(4000, 6114)  # of the oracle sequence: 2,114 known bases
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row of the table of models.
+
+    Attributes:
+        family: name of the model in the field.
+        framework: what it was published for.
+        against: whose predictions ours were compared with, and how many.
+        difference: largest absolute difference.
+        scale: largest absolute value of the expected predictions.
+    """
+
+    family: str
+    framework: str
+    against: str
+    difference: float
+    scale: float
+
+
+def compare(
+    family: str, framework: str, against: str, ours: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
+) -> Comparison:
+    """Compare outputs by name; of several, the one with the largest difference in proportion to its scale counts.
+
+    Raises:
+        ValueError: names or shapes differ, or a value is not finite.
+    """
+    if set(ours) != set(expected):
+        raise ValueError(f"{family}: outputs {sorted(ours)} here, {sorted(expected)} expected")
+    found = []
+    for name, array in expected.items():
+        if ours[name].shape != array.shape or not np.isfinite(ours[name]).all():
+            raise ValueError(f"{family}: {name} has shape {ours[name].shape}, expected {array.shape}, or is not finite")
+        found.append((float(np.abs(ours[name] - array).max()), float(np.abs(array).max())))
+    difference, scale = max(found, key=lambda pair: pair[0] / pair[1])
+    return Comparison(family, framework, against, difference, scale)
+
+
+def oracle(name: str) -> dict[str, np.ndarray]:
+    """Predictions of the original program, made by ``make_oracles.py``."""
+    with np.load(ORACLES / f"{name}.npz") as arrays:
+        return dict(arrays)
