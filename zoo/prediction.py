@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from zoo.errors import InputError
+from zoo.errors import InputError, UsageError
 from zoo.file_run import FileRun, signature_of
 from zoo.genome.intervals import RegionFile
 from zoo.journal import Journal
@@ -27,6 +27,7 @@ from zoo.predict_options import PredictOptions, PredictResult, options_from
 from zoo.progress import Progress
 from zoo.run_record import genome_fingerprint, write_run_record
 from zoo.store.checksums import sha256_of
+from zoo.store.lock import hold_lock
 from zoo.writers import StreamWriter
 from zoo.writers.base import PredictionBatch
 
@@ -113,7 +114,7 @@ def _run_to_stream(
     bar = progress(total, 0) if progress else Progress(total)
     try:
         writer.open()
-        predict_blocks(iter(reader), job.runner, job.choice, lambda batch, _: writer.write(batch), bar.advance)
+        predict_blocks(iter(reader), job.runner, job.choice, lambda batch, *_: writer.write(batch), bar.advance)
         writer.finish()
     finally:
         bar.clear()
@@ -121,6 +122,19 @@ def _run_to_stream(
 
 
 def _run_to_file(
+    job: PredictJob, out: Path, result: PredictResult, total: int, progress: Any, report: Callable[[str], None] | None
+) -> None:
+    def refuse(holder: str) -> None:
+        raise UsageError(
+            f"{out}: is being written by another run", f"{holder} holds its lock",
+            "Fix: wait for it, stop it, or give another name with -o",
+        )
+
+    with hold_lock(out.with_name(f"{out.name}.partial.lock"), refuse):
+        _run_locked(job, out, result, total, progress, report)
+
+
+def _run_locked(
     job: PredictJob, out: Path, result: PredictResult, total: int, progress: Any, report: Callable[[str], None] | None
 ) -> None:
     writer, journal = open_file_writer(job, out), Journal(out)

@@ -129,13 +129,23 @@ class LoadedModel:
         return part.reshape(n, *wanted)
 
 
-def as_list(result: Any, outputs: Sequence[Any]) -> list[Any]:
-    """The module's raw result as a list: a dict in the order of the named ``outputs``, if it has just their names."""
+def as_list(result: Any, outputs: Sequence[Any]) -> list[torch.Tensor]:
+    """The module's raw result as a list: a dict in the order of the named ``outputs``, if it has just their names.
+
+    Raises:
+        ModelError: it holds something else than tensors.
+    """
+    import torch
+
     if isinstance(result, Mapping):
         names = [spec.name for spec in outputs]
-        if set(names) == set(result):
-            return [result[name] for name in names]
-        return list(result.values())
-    if isinstance(result, list | tuple):
-        return list(result)
-    return [result]
+        parts = [result[name] for name in names] if set(names) == set(result) else list(result.values())
+    else:
+        parts = list(result) if isinstance(result, list | tuple) else [result]
+    for part in parts:
+        if not isinstance(part, torch.Tensor):
+            raise ModelError(
+                f"the module returns {type(part).__name__} where a tensor is expected", "",
+                "Fix: forward returns a tensor, or a list or dict of tensors",
+            )
+    return parts
