@@ -108,13 +108,15 @@ def _dataloader_yaml(entry: EntryFiles) -> dict[str, Any]:
         "num_chr_fasta": False, "label_dtype": "str", "auto_resize_len": entry.length,
         "use_strand": entry.use_strand,
         # Kipoi 0.8.6 takes a bare 0 for the number of an open file; false equals 0.
-        "alphabet_axis": entry.alphabet_axis or False, "ignore_targets": True, "dtype": "np.float32",
+        "alphabet_axis": entry.alphabet_axis or False, "alphabet": "ACGT", "ignore_targets": True,
+        "dtype": "np.float32",
     }
     args: dict[str, Any] = {
         "intervals_file": {"doc": "BED file of regions; windows are centred on them", "example": "example/regions.bed"},
         "fasta_file": {"doc": "FASTA of the genome", "example": "example/genome.fa"},
     }
     args |= {name: {"doc": name, "default": value, "optional": True} for name, value in optional.items()}
+    args["dummy_axis"] = {"doc": "no further axis is added", "optional": True}  # Kipoi asks for every argument
     return {
         "defined_as": "kipoiseq.dataloaders.SeqIntervalDl", "args": args,
         "info": {"authors": entry.info["authors"], "doc": f"Windows of {entry.length} bp centred on regions"},
