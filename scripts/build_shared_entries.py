@@ -1,7 +1,8 @@
 """Build entry folders from published weights in a data folder: ``OUTDIR [NAME ...]``.
 
-    python scripts/build_shared_entries.py /tmp/entries bpnet-k562-ctcf
+    python scripts/build_shared_entries.py /tmp/entries bpnet-k562-ctcf xpresso-human
 
+``deepbind`` is a group: 927 entries, ``OUTDIR/deepbind/<name in Kipoi>``.
 The weights are not part of the repository; ``--data`` names the folder that holds them.
 """
 
@@ -10,25 +11,42 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+# Name -> module that makes it, and the function where that is not `build`.
 ENTRIES = {
     "bpnet-k562-ctcf": "shared_entries.bpnet_ctcf",
     "ci-spliceai": "shared_entries.ci_spliceai",
+    "deepbind": "shared_entries.deepbind",
     "kipoi-pyt": "shared_entries.kipoi_pyt",
+    "mini-borzoi": "shared_entries.mini_borzoi",
+    "mmsplice-acceptor": "shared_entries.mmsplice:acceptor",
+    "mmsplice-donor": "shared_entries.mmsplice:donor",
+    "mmsplice-exon": "shared_entries.mmsplice:exon",
+    "mmsplice-intron3": "shared_entries.mmsplice:intron3",
+    "mmsplice-intron5": "shared_entries.mmsplice:intron5",
+    "mpra-dragonn": "shared_entries.mpra_dragonn",
+    "mtsplice": "shared_entries.mmsplice_tissues",
     "openspliceai-mane-10000nt": "shared_entries.openspliceai",
     "pangolin": "shared_entries.pangolin",
+    "xpresso-human": "shared_entries.xpresso:human",
+    "xpresso-mouse": "shared_entries.xpresso:mouse",
 }
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-def build(names: list[str], out: Path, data: Path) -> list[Path]:
-    """Build the named entries below ``out`` and return their folders."""
-    from shared_entries.writer import write_entry
+def build(names: list[str], out: Path, data: Path) -> Iterator[Path]:
+    """Build the named entries below ``out``; yields each folder."""
+    from shared_entries.writer import KerasEntry, write_entry, write_keras_entry
 
-    return [write_entry(importlib.import_module(ENTRIES[name]).build(data), out) for name in names]
+    for name in names:
+        module, _, function = ENTRIES[name].partition(":")
+        made = getattr(importlib.import_module(module), function or "build")(data)
+        for entry in made if isinstance(made, Iterator) else [made]:
+            yield write_keras_entry(entry, out) if isinstance(entry, KerasEntry) else write_entry(entry, out)
 
 
 def main() -> int:
