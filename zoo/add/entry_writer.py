@@ -107,8 +107,8 @@ def _dataloader_yaml(entry: EntryFiles) -> dict[str, Any]:
     optional = {
         "num_chr_fasta": False, "label_dtype": "str", "auto_resize_len": entry.length,
         "use_strand": entry.use_strand,
-        # Kipoi 0.8.6 takes a bare 0 for the number of an open file; false equals 0.
-        "alphabet_axis": entry.alphabet_axis or False, "alphabet": "ACGT", "ignore_targets": True,
+        # Kipoi 0.8.6 takes a bare 0 or 1 for the number of an open file; false equals 0, true 1.
+        "alphabet_axis": bool(entry.alphabet_axis), "alphabet": "ACGT", "ignore_targets": True,
         "dtype": "np.float32",
     }
     args: dict[str, Any] = {
