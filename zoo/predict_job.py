@@ -14,6 +14,7 @@ from zoo.genome.checks import check_assembly, check_regions, training_note
 from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.intervals import RegionFile, RegionSummary
 from zoo.genome.windows import WindowPlan
+from zoo.models.kipoi_settings import renames_chromosomes, with_settings
 from zoo.models.load import Entry, load_entry, open_entry
 from zoo.pipeline import BlockReader
 from zoo.predict_options import PredictOptions
@@ -70,7 +71,8 @@ def prepare(
     notes = []
     if not options.any_genome and (note := check_assembly(entry.card, fasta)):
         notes.append(note)
-    summary, aliases = check_regions(regions, fasta, translate=options.translate_chroms, limit=options.limit)
+    translate = options.translate_chroms or renames_chromosomes(entry)
+    summary, aliases = check_regions(regions, fasta, translate=translate, limit=options.limit)
     if note := training_note(entry.card, summary.chrom_counts):
         notes.append(note)
     if summary.skipped_lines:
@@ -96,7 +98,7 @@ def prepare(
 
 def _entry_of(model: str | Path | LoadedModel, options: PredictOptions) -> Entry:
     if isinstance(model, str | Path):
-        return open_entry(model, trust=options.trust)
+        return with_settings(open_entry(model, trust=options.trust), options.settings)
     return Entry(model.name, model.folder or Path(), options.trust, None, model.card)
 
 
@@ -146,7 +148,9 @@ def _plan(model: LoadedModel, choice: TrackChoice, options: PredictOptions) -> W
         # Tiles must cover the region with every profile output: the part that all predict.
         offset = max(spec.offset for spec in profiles)
         span = min(spec.offset + spec.n_bins * spec.bin_size for spec in profiles) - offset
-    return WindowPlan(model.length, options.window, offset, span, options.stride, options.edges)
+    return WindowPlan(
+        model.length, options.window, offset, span, options.stride, options.edges, model.loader.centring
+    )
 
 
 def writer_context(job: PredictJob, out: Path) -> WriterContext:

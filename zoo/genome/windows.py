@@ -51,6 +51,7 @@ class WindowPlan:
         out_offset, out_length: which part of the window the model predicts, in bp.
         stride: bp between tiles; default ``out_length``.
         edges: ``"pad"`` (N outside the chromosome), ``"skip"`` or ``"error"``.
+        centring: ``"kipoiseq"`` or ``"grelu"``, see ``center_starts``.
     """
 
     length: int
@@ -59,6 +60,7 @@ class WindowPlan:
     out_length: int = 0
     stride: int | None = None
     edges: str = "pad"
+    centring: str = "kipoiseq"
 
     def __post_init__(self) -> None:
         if self.stride is not None and self.stride <= 0:
@@ -69,7 +71,7 @@ class WindowPlan:
     def lay(self, regions: Intervals, at_most: int) -> Iterator[Windows]:
         """Yield the windows of ``regions``, at most ``at_most`` at a time."""
         if self.mode == "center":
-            starts = center_starts(regions.start, regions.end, self.length)
+            starts = center_starts(regions.start, regions.end, self.length, self.centring)
             for low in range(0, len(starts), at_most):
                 high = min(low + at_most, len(starts))
                 yield Windows(np.arange(low, high), starts[low:high])
@@ -79,7 +81,7 @@ class WindowPlan:
         counts = tile_counts(regions.start, regions.end, span, stride)
         first = np.where(
             counts == 1,  # what is predicted is centred on a short region, as without tiling
-            center_starts(regions.start, regions.end, span) - self.out_offset,
+            center_starts(regions.start, regions.end, span, self.centring) - self.out_offset,
             regions.start - self.out_offset,
         )
         ends = np.cumsum(counts)
@@ -130,13 +132,15 @@ class WindowPlan:
         return Windows(windows.row[~outside], windows.start[~outside])
 
 
-def center_starts(start: np.ndarray, end: np.ndarray, length: int) -> np.ndarray:
+def center_starts(start: np.ndarray, end: np.ndarray, length: int, centring: str = "kipoiseq") -> np.ndarray:
     """(n,) int64 starts of windows centred on regions.
 
-    The centre of an even stretch is the base right of its middle, as in kipoiseq's
-    ``resize_interval``: ``start = (start + end) // 2 - length // 2``. gReLU's ``resize`` gives the
-    same, except that a window of even length on a region of odd length starts one base later.
+    The two libraries differ where a window of even length meets a region of odd length and no base
+    is in the middle of both: kipoiseq's ``resize_interval`` starts at ``(start + end) // 2 - length // 2``,
+    gReLU's ``resize`` one base later, at ``ceil((start + end - length) / 2)``.
     """
+    if centring == "grelu":
+        return -((length - start - end) // 2)
     return (start + end) // 2 - length // 2
 
 

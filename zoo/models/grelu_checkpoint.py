@@ -81,7 +81,7 @@ def load_checkpoint(path: Path, name: str | None = None) -> LoadedModel:
     module = build_module(checkpoint)
     output, places_bins = output_spec(module, checkpoint)
     return LoadedModel(
-        name=name or str(path), module=module, loader=SequenceLoader(length=checkpoint.length), outputs=(output,),
+        name=name or str(path), module=module, loader=SequenceLoader(checkpoint.length, centring="grelu"), outputs=(output,),
         folder=path, places_bins=places_bins,
         info={"framework": "grelu", "model_type": checkpoint.recorded_type, "task": checkpoint.task},
     )

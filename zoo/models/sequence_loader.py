@@ -47,6 +47,7 @@ class SequenceLoader:
         alphabet_axis: 0 for ``(4, L)``, 1 for ``(L, 4)`` (before a dummy axis is put in).
         dummy_axis: where an axis of length 1 is put in, or None.
         dtype: numpy name of the dtype.
+        centring: whose rule places windows on regions, ``"kipoiseq"`` or ``"grelu"``.
     """
 
     length: int
@@ -56,6 +57,7 @@ class SequenceLoader:
     alphabet_axis: int = 0
     dummy_axis: int | None = None
     dtype: str = "float32"
+    centring: str = "kipoiseq"
 
     def arrange(self, batch: torch.Tensor) -> torch.Tensor:
         """(N, 4, L) A,C,G,T -> the model's layout; views where possible."""
