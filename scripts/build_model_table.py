@@ -41,7 +41,7 @@ def table(names: list[str], data: Path) -> str:
 
 def worst(name: str, out: Path, data: Path) -> tuple[Comparison, int]:
     """Build one entry or group; its comparison with the largest difference, and the number of entries."""
-    check = importlib.import_module(ENTRIES[name]).check
+    check = importlib.import_module(ENTRIES[name].partition(":")[0]).check
     comparisons = [check(folder, data) for folder in build([name], out, data)]
     return max(comparisons, key=lambda item: item.difference / item.scale), len(comparisons)
 
