@@ -188,13 +188,13 @@ def validation_pearson(
 
 
 def train(
-    data: Path, fragments: str, seed: int, epochs: int, limit: int | None, threads: int
+    data: Path, fragments: str, seed: int, epochs: int, limit: int | None, threads: int, dropout: float
 ) -> LightningModel:
     """Train and return the model with averaged weights, in eval mode."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(seed)
-    model = YeastLightning(dict(MODEL_PARAMS), dict(TRAIN_PARAMS))
+    model = YeastLightning(MODEL_PARAMS | {"dropout": dropout}, dict(TRAIN_PARAMS))
     training = AugmentedWindows(
         yeast.load_chromosomes(data, yeast.TRAIN_CHROMS, fragments), seed, limit
     )
@@ -243,7 +243,7 @@ def grelu_checkpoint(model: LightningModel, fragments: str, seed: int) -> dict:
     return {
         "state_dict": {f"model.{k}": v.clone() for k, v in model.model.state_dict().items()},
         "hyper_parameters": {
-            "model_params": dict(MODEL_PARAMS),
+            "model_params": dict(model.model_params),
             "train_params": {**model.train_params, "seed": seed},
         },
         "data_params": {
@@ -285,12 +285,13 @@ def main() -> None:
     parser.add_argument("--epochs", "--max-epochs", type=int, default=15)
     parser.add_argument("--fragments", choices=("nfr", "all"), default="nfr")
     parser.add_argument("--limit", type=int, help="training windows per epoch (for a quick run)")
+    parser.add_argument("--dropout", type=float, default=MODEL_PARAMS["dropout"])
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     started = time.monotonic()
-    model = train(args.data, args.fragments, args.seed, args.epochs, args.limit, args.threads)
+    model = train(args.data, args.fragments, args.seed, args.epochs, args.limit, args.threads, args.dropout)
     digest = save_entry(model, args.out, args.fragments, args.seed)
     print(f"parameters {model.count_params()}, {time.monotonic() - started:.0f} s")
     print(f"weights {digest}")
