@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -41,13 +43,15 @@ __all__ = ["command"]
 @click.option("--translate-chroms", is_flag=True, help="Join chromosome names of different styles (chr1, 1, NC_...).")
 @click.option("--any-genome", is_flag=True, help="Accept a FASTA that is not the assembly of the card.")
 @click.option("--trust", is_flag=True, help="Run Python files of a model folder that is not bundled.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
+              help="An argument of the model's dataloader; the value is YAML; may be repeated.")
 @click.option("--format", "format", metavar="FMT", help="Output format, where the suffix does not tell.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress.")
 def command(model: str, regions: str, genome: str | None, out: str, quiet: bool, tracks: tuple[str, ...],
-            **options: Any) -> None:
+            settings: tuple[str, ...], **options: Any) -> None:
     """Predict MODEL's outputs for the regions of a BED.
 
-    MODEL is a name of `zoo list` (or name@version), a folder with model.yaml, or a gReLU .ckpt.
+    MODEL is a name of `zoo list` (or name@version, or source/name), a folder with model.yaml, or a gReLU .ckpt.
     REGIONS is BED3-BED12 or narrowPeak, plain or gzip, or - for standard input.
 
     \b
@@ -58,22 +62,45 @@ def command(model: str, regions: str, genome: str | None, out: str, quiet: bool,
     # OpenMP threads that spin while they wait take the core from reading and writing: on two cores
     # a small net costs 20 times less CPU when they sleep (scripts/bench_predict.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from zoo.models.kipoi_settings import parse_settings
     from zoo.prediction import predict
     from zoo.progress import stderr_progress
 
-    # A batch system ends jobs with SIGTERM: treat it like Ctrl-C, so that the run can be resumed.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options["settings"] = parse_settings(settings)
     options["tracks"] = [name for item in tracks for name in _split(item)]
     if tracks and not options["tracks"]:
         raise click.BadParameter("names no track (is a variable of the shell empty?)", param_hint="'--tracks'")
-    result = predict(
-        model, regions, genome, out,
-        report=None if quiet else lambda note: click.echo(f"zoo: {note}", err=True),
-        progress=None if quiet else stderr_progress,
-        **options,
-    )
+    with _interrupted_once():
+        result = predict(
+            model, regions, genome, out,
+            report=None if quiet else lambda note: click.echo(f"zoo: {note}", err=True),
+            progress=None if quiet else stderr_progress,
+            **options,
+        )
     if not quiet:
         click.echo(f"zoo: {_summary(result, options['dry_run'])}", err=True)
+
+
+@contextlib.contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """Ctrl-C and SIGTERM (with which a batch system ends jobs) interrupt the run so that it can be resumed.
+
+    Further ones are ignored while what is done is saved, which takes no longer than a batch.
+    """
+
+    def interrupt(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as it is under nohup
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _split(item: str) -> list[str]:

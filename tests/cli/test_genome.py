@@ -1,0 +1,73 @@
+"""Genomes that are missing, damaged, compressed the wrong way, or another assembly than the card's."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+
+import pytest
+from toys import random_sequence, write_fasta
+
+NO_GENOME = {
+    "BED": (b"chrA\t1\t2\n", "is not a FASTA"),
+    "empty": (b"", "is empty"),
+    "web page": (b"<!DOCTYPE html><html>404</html>", "is not a FASTA"),
+    "binary": (b"\x43\x27\x41\x1a" + bytes(100), "is not a FASTA"),
+    "header only": (b">chrA\n", "cannot be indexed"),
+    "ragged": (b">chrA\nACGTACGT\nACG\nACGTACGT\n", "line 4"),
+    "repeated name": (b">chrA\nACGT\n>chrA\nACGT\n", "two sequences are named 'chrA'"),
+    "plain gzip": (gzip.compress(b">chrA\nACGT\n"), "| bgzip >"),
+}
+
+
+@pytest.mark.parametrize(("content", "told"), NO_GENOME.values(), ids=list(NO_GENOME))
+def test_a_file_that_is_no_genome(shell, content, told):
+    genome = shell.write("x.fa", content)
+    assert told in shell.refused(shell.toys["gc"].regions, 3, genome=genome)
+
+
+def test_a_missing_genome_a_folder_and_none(shell):
+    toy = shell.toys["gc"]
+    assert "no such genome file" in shell.refused(toy.regions, 3, genome="nope.fa")
+    assert "is a folder" in shell.refused(toy.regions, 3, genome=shell.folder)
+    assert "add -g" in shell.zoo("predict", toy.folder, toy.regions, "-o", "out.tsv", "--trust").error(2)
+
+
+def test_a_pipe_is_no_genome(shell):
+    os.mkfifo(shell.folder / "pipe")
+    assert "is a pipe or device" in shell.refused(shell.toys["gc"].regions, 3, genome="pipe")
+
+
+@pytest.fixture
+def fake_yeast(shell):
+    genome = write_fasta(shell.folder / "fake.fa", {"chrI": random_sequence(random.Random(1), 3000)})
+    return genome, shell.write("x.bed", "chrI\t100\t200\n")
+
+
+def test_another_assembly_than_the_cards(shell, fake_yeast):
+    genome, bed = fake_yeast
+    toy = shell.fresh_toy(card={"genome": {"assembly": "sacCer3"}})
+    arguments = ["predict", toy.folder, bed, "-g", genome, "-o", "out.tsv", "--trust"]
+    before = shell.files()
+    message = shell.zoo(*arguments).error(3)
+    assert "chrI has 3,000 bp; in sacCer3" in message and "230,218" in message and "--any-genome" in message
+    assert shell.files() == before
+    shell.zoo(*arguments, "--any-genome").notes()
+    assert (shell.folder / "out.tsv").exists()
+
+
+def test_the_genome_that_is_asked_for_is_the_cards(shell, fake_yeast):
+    toy = shell.fresh_toy(card={"genome": {"assembly": "sacCer3"}})
+    message = shell.zoo("predict", toy.folder, fake_yeast[1], "--trust").error(2)
+    assert "was trained on sacCer3" in message and "-g sacCer3.fa" in message
+
+
+def test_a_genome_in_a_read_only_folder(shell, small_disk, read_only, monkeypatch):
+    write_fasta(small_disk / "g.fa", shell.toys["gc"].sequences)
+    folder = read_only()
+    monkeypatch.setenv("ZOO_CACHE", str(folder / "cache"))
+    message = shell.refused(shell.toys["gc"].regions, 7, genome=folder / "g.fa")
+    assert "its index (.fai) can be written neither" in message and "ZOO_CACHE=" in message
+    monkeypatch.setenv("ZOO_CACHE", str(shell.folder / "cache"))
+    shell.predict(shell.toys["gc"].regions, genome=folder / "g.fa").notes()
