@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class PredictOptions:
         any_genome: accept a FASTA whose chromosome lengths are not the card's assembly.
         trust: run Python of a model folder that is not bundled.
         format: output format when the suffix does not tell.
+        settings: arguments of the model's dataloader (``--set NAME=VALUE``).
     """
 
     window: str = "center"
@@ -52,6 +53,7 @@ class PredictOptions:
     any_genome: bool = False
     trust: bool = False
     format: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():

@@ -21,6 +21,8 @@ from zoo.errors import InputError, UsageError
 from zoo.file_run import FileRun, signature_of
 from zoo.genome.intervals import RegionFile
 from zoo.journal import Journal
+from zoo.models.kipoi_settings import has_own_loader
+from zoo.models.load import open_entry
 from zoo.pipeline import BlockReader, predict_blocks
 from zoo.predict_job import PredictJob, open_file_writer, prepare, writer_context
 from zoo.predict_options import PredictOptions, PredictResult, options_from
@@ -65,6 +67,12 @@ def predict(
         ZooError: see ``zoo.errors`` for the kinds; nothing is left under the final name.
     """
     chosen = options_from(options)
+    if isinstance(model, str | Path) and has_own_loader(entry := open_entry(model, trust=chosen.trust)):
+        from zoo.kipoi_run import predict_with_own_loader
+
+        given = None if genome is None else str(genome)
+        return predict_with_own_loader(entry, str(regions), given, str(out), chosen, report, progress)
+    regions, genome = chosen.settings.get("intervals_file", regions), chosen.settings.get("fasta_file", genome)
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
     with RegionFile(regions) as region_file, contextlib.redirect_stdout(sys.stderr):

@@ -18,7 +18,7 @@ from zoo.errors import ModelError
 from zoo.store.cache import blob_sha256
 from zoo.store.checksums import sha256_of, verify
 from zoo.store.registry import entries_folder, find_entry
-from zoo.store.sources import find_source
+from zoo.store.sources import sources
 from zoo.writers.base import OutputSpec
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
     if path.suffix == ".ckpt" or str(name).startswith((".", "/", "~")) or find_group(path, "model"):
         return _open_member(str(name), path, trust)
     folder, record = find_entry(str(name))
-    source = record.get("source")
-    return _open_folder(str(name), folder, trust or source is None or find_source(source).trusted)
+    source = sources().get(record.get("source"))
+    return _open_folder(str(name), folder, trust or source is None or source.trusted)
 
 
 def _open_folder(name: str, folder: Path, trusted: bool) -> Entry:
