@@ -87,9 +87,10 @@ def _import_file(path: Path, folder: Path) -> ModuleType:
     name = f"zoo_kipoi_{path.stem}_{digest}"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
+    places = [str(path.parent.resolve()), str(folder.resolve())]
+    namesakes = {other: sys.modules.pop(other) for other in _namesakes(places)}
     before = set(sys.modules)
     sys.modules[name] = module  # dataclasses and pickling look the module up
-    places = [str(path.parent.resolve()), str(folder.resolve())]
     sys.path[:0] = places
     try:
         spec.loader.exec_module(module)
@@ -100,7 +101,18 @@ def _import_file(path: Path, folder: Path) -> ModuleType:
             file = getattr(sys.modules[other], "__file__", None)
             if file and any(Path(file).resolve().is_relative_to(place) for place in places):
                 del sys.modules[other]
+        sys.modules.update(namesakes)
     return module
+
+
+def _namesakes(places: list[str]) -> list[str]:
+    """Modules in memory that bear the name of a file here and came from another folder of models."""
+    found = []
+    for file in {file for place in places for file in Path(place).glob("*.py")}:
+        loaded = getattr(sys.modules.get(file.stem), "__file__", None)
+        if loaded and not Path(loaded).is_relative_to(sys.prefix) and file.stem not in sys.stdlib_module_names:
+            found.append(file.stem)
+    return found
 
 
 @contextmanager

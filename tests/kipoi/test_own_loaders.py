@@ -1,0 +1,216 @@
+"""Kipoi folders with dataloaders and classes of their own, run through kipoi once trusted."""
+
+from __future__ import annotations
+
+import csv
+import os
+
+import h5py
+import numpy as np
+import pytest
+from kipoi_toys import REGIONS, g_count, loader_yaml, model_yaml, write_data, write_folder
+
+import zoo
+from zoo.errors import ModelError, SystemStateError, TrustError, UsageError
+
+pytest.importorskip("kipoi")
+
+KINDS = [
+    ("loaders.Rows", "Dataset"), ("loaders.py::Rows", "Dataset"), ("loaders.py::Rows", None),
+    ("loaders.Iterated", "SampleIterator"), ("loaders.Batches", "BatchIterator"),
+    ("loaders.everything", "PreloadedDataset"), ("loaders.py::generated", "SampleGenerator"),
+]
+G = np.array([g_count(*region) for region in REGIONS], dtype=np.float32)
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_data(tmp_path)
+
+
+def rows_of(path):
+    with open(path) as handle:
+        return list(csv.DictReader(handle, delimiter="\t"))
+
+
+@pytest.mark.parametrize(("defined_as", "kind"), KINDS)
+def test_every_type_of_dataloader(tmp_path, data, defined_as, kind):
+    fasta, bed = data
+    loader = loader_yaml(defined_as, kind)
+    if kind is None:
+        del loader["type"]
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader)
+    result = zoo.predict(folder, bed, fasta, tmp_path / "out.h5", trust=True, batch_size=2)
+    assert result.windows == len(REGIONS)
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert np.array_equal(file["preds/0"][:, 0], G)
+        assert np.array_equal(file["preds/1/tracks"][:], np.outer(G, np.arange(12)))
+        assert file["preds/1/length"][:, 0].tolist() == [end - start for start, end in REGIONS]
+        assert file["metadata/ranges/chr"][:].tolist() == [b"chrA"] * len(REGIONS)
+        assert file["metadata/ranges/start"][:].tolist() == [start for start, _ in REGIONS]
+
+
+def test_columns_of_a_table_are_in_numeric_order(tmp_path, data):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
+    zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True)
+    rows = rows_of(tmp_path / "out.tsv")
+    tracks = [f"1/tracks/1/tracks_{i}" for i in range(12)]
+    assert list(rows[0])[6:] == ["0/0", *tracks, "1/length/1/length"]
+    assert [float(row[tracks[11]]) for row in rows] == (G * 11).tolist()
+    assert [(row["chrom"], int(row["start"]), int(row["end"])) for row in rows] == [("chrA", *one) for one in REGIONS]
+    assert [row["name"] for row in rows] == [f"gene{i}" for i in range(len(REGIONS))]
+    assert [row["strand"] for row in rows] == ["+-"[i % 2] for i in range(len(REGIONS))]
+
+
+def test_a_pytorch_model_takes_its_inputs_by_name(tmp_path, data):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
+    zoo.predict(folder, bed, fasta, tmp_path / "out.h5", trust=True)
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert np.allclose(file["preds/ratio"][:, 0], G / 10)
+        assert np.array_equal(file["preds/g"][:, 0], G)
+
+
+def test_the_same_numbers_as_kipois_own_pipeline(tmp_path, data, monkeypatch):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
+    zoo.predict(folder, bed, fasta, tmp_path / "out.h5", trust=True)
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    import kipoi
+
+    theirs = kipoi.get_model(str(folder), source="dir")
+    expected = theirs.pipeline.predict({"intervals_file": str(bed), "fasta_file": str(fasta)}, batch_size=3)
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert np.array_equal(file["preds/0"][:, 0], expected[0])
+        assert np.array_equal(file["preds/1/tracks"][:], expected[1]["tracks"])
+
+
+def test_settings_reach_the_dataloader_and_override(tmp_path, data):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
+    other = tmp_path / "other.bed"
+    other.write_text("chrA\t0\t10\n")
+    settings = {"shift": 3, "intervals_file": str(other)}
+    zoo.predict(folder, bed, fasta, tmp_path / "out.h5", trust=True, settings=settings)
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert file["preds/0"][:, 0].tolist() == [G[0] + 3]
+
+
+@pytest.mark.parametrize(("limit", "size"), [(1, 32), (3, 2), (4, 2), (100, 2)])
+def test_limit(tmp_path, data, limit, size):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
+    zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True, limit=limit, batch_size=size)
+    assert len(rows_of(tmp_path / "out.tsv")) == min(limit, len(REGIONS))
+
+
+def test_tracks_can_be_chosen(tmp_path, data):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
+    zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True, tracks=["ratio"])
+    assert list(rows_of(tmp_path / "out.tsv")[0])[6:] == ["ratio"]
+
+
+def test_a_dry_run_writes_nothing(tmp_path, data):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
+    result = zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True, dry_run=True)
+    assert result.counts["outputs"] == {"ratio": 1, "g": 1}
+    assert result.regions == len(REGIONS)
+    assert not (tmp_path / "out.tsv").exists()
+
+
+# What is refused
+
+
+def refused(kind, folder, bed, fasta, out="-", **options):
+    with pytest.raises(kind) as caught:
+        zoo.predict(folder, bed, fasta, out, **({"trust": True} | options))
+    return caught.value
+
+
+def test_nothing_of_the_folder_runs_before_it_is_trusted(tmp_path, data):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
+    marker = tmp_path / "marker"
+    for name in ("loaders.py", "models.py"):
+        path = folder / name
+        path.write_text(f"open({str(marker)!r}, 'w')\n" + path.read_text())
+    error = refused(TrustError, folder, bed, fasta, trust=False)
+    assert "--trust" in error.fix and "loaders.py" in error.what
+    assert not marker.exists()
+
+
+def test_an_unknown_setting_names_near_ones(tmp_path, data):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
+    error = refused(UsageError, folder, bed, fasta, settings={"shfit": 1})
+    assert error.what.startswith("--set shfit") and "near names: shift" in error.extent
+
+
+def test_a_missing_argument_is_named(tmp_path, data):
+    _, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
+    error = refused(UsageError, folder, bed, None)
+    assert "needs fasta_file" in error.what and error.fix == "Fix: add --set fasta_file=VALUE"
+
+
+@pytest.mark.parametrize(
+    "option", [{"window": "tile"}, {"edges": "skip"}, {"rc_average": True}, {"strand": "use"}, {"resume": True}]
+)
+def test_options_that_the_dataloader_decides(tmp_path, data, option):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
+    error = refused(UsageError, folder, bed, fasta, tmp_path / "out.tsv", **option)
+    assert error.what.startswith(f"--{next(iter(option)).replace('_', '-')}")
+
+
+@pytest.mark.parametrize("name", ["out.bw", "out.bedgraph"])
+def test_no_genome_tracks_of_outputs_without_a_place(tmp_path, data, name):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
+    refused(UsageError, folder, bed, fasta, tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "says"),
+    [
+        ("import numpy as np\n", "import a_package_that_is_not_there\n", SystemStateError, "a_package_that_is_not_there"),
+        ("class Rows(Dataset)", "class Rows(dict)", ModelError, "no dataloader of kipoi"),
+        ("class Rows(Dataset)", "class Other(Dataset)", ModelError, "has no 'Rows'"),
+        ("return self.rows[i]", "return self.rows[i]['nothing']", ModelError, "KeyError: 'nothing'"),
+        ("return self.rows[i]", "return {'targets': 1}", ModelError, "without `inputs`"),
+    ],
+)
+def test_what_goes_wrong_in_a_dataloader_is_explained(tmp_path, data, old, new, kind, says):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
+    source = folder / "loaders.py"
+    assert old in source.read_text()
+    source.write_text(source.read_text().replace(old, new))
+    error = refused(kind, folder, bed, fasta, tmp_path / "out.h5")
+    assert says in f"{error}" and error.fix.startswith("Fix: ")
+    assert not list(tmp_path.glob("out.h5*"))
+
+
+def test_what_goes_wrong_in_a_model_names_its_line(tmp_path, data):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml(args={"factor_file": "factor.txt", "add": "three"}), loader_yaml())
+    error = refused(ModelError, folder, bed, fasta)
+    line = (folder / "models.py").read_text().splitlines().index('        g = x["g"][:, 0] * self.factor + self.add') + 1
+    assert f"{folder / 'models.py'}:{line}" in error.extent
+
+
+def test_neighbours_of_one_folder_are_not_those_of_the_next(tmp_path, data):
+    fasta, bed = data
+    first = write_folder(tmp_path / "first", model_yaml("Sum"), loader_yaml())
+    second = write_folder(tmp_path / "second", model_yaml("Sum"), loader_yaml())
+    (second / "helper.py").write_text((second / "helper.py").read_text().replace("line.strip()", '"G" * 70'))
+    here = os.getcwd()
+    for folder, expected in ((first, G), (second, np.full(len(REGIONS), 10))):
+        zoo.predict(folder, bed, fasta, tmp_path / "out.h5", trust=True)
+        with h5py.File(tmp_path / "out.h5") as file:
+            assert np.array_equal(file["preds/g"][:, 0], expected)
+    assert os.getcwd() == here
