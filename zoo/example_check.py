@@ -96,6 +96,11 @@ def _example_files(entry: Entry) -> tuple[Path, Path, Path]:
     examples = entry.description.loader.examples
     found = [examples.get("intervals_file"), examples.get("fasta_file")]
     if entry.description.expect is None or not all(isinstance(item, str) for item in found):
+        if entry.card is not None and entry.card.unverified:
+            raise ModelError(
+                f"{entry.name}: nothing to test, the entry is unverified", " ".join(entry.card.unverified.split()),
+                f"Fix: `zoo pull {entry.name}` fetches its weights and `zoo predict {entry.name} ...` runs them",
+            )
         raise ModelError(
             f"{entry.path}: the entry has no example",
             "it needs `example` for intervals_file and fasta_file in dataloader.yaml, and test.expect in model.yaml",

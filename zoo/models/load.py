@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,9 @@ from zoo.cards.kipoi import ModelDescription, component_file, read_model
 from zoo.cards.kipoi_groups import find_group
 from zoo.cards.tracks_file import read_tracks
 from zoo.errors import ModelError
-from zoo.store.cache import blob_sha256
+from zoo.store.cache import argument_path, blob_sha256
 from zoo.store.checksums import sha256_of, verify
+from zoo.store.hub import fetch_model, is_hub_name
 from zoo.store.registry import entries_folder, find_entry
 from zoo.store.sources import sources
 from zoo.writers.base import OutputSpec
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "load_entry", "load_model", "open_entry"]
 
+GRELU = "grelu.lightning.LightningModel"
 FRAMEWORKS = {"kipoi.model.PyTorchModel": "pytorch", "kipoi.model.KerasModel": "keras"}
 # Everything else that Kipoi defines runs through kipoi's own classes.
 READERS = {"pytorch": "pytorch_folder", "keras": "keras_folder", "kipoi": "kipoi_native"}
@@ -56,7 +58,7 @@ def load_model(name: str | Path, *, trust: bool = False) -> LoadedModel:
     """Load a model by registry name (``name`` or ``name@version``) or path.
 
     Args:
-        name: registry name, path of a folder with ``model.yaml``, or of a gReLU ``.ckpt``.
+        name: registry name, path of a folder with ``model.yaml`` or of a gReLU ``.ckpt``, or ``hf://org/repo``.
         trust: allow Python files of a folder that is not bundled with this package.
 
     Raises:
@@ -68,6 +70,9 @@ def load_model(name: str | Path, *, trust: bool = False) -> LoadedModel:
 def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
     """Find and read an entry's YAML without importing torch or its Python."""
     path = Path(name)
+    if is_hub_name(name):
+        found = fetch_model(str(name))
+        return replace(open_entry(found.path, trust=trust), name=found.pinned)
     if path.is_file() and path.suffix == ".ckpt":
         return Entry(str(name), path, trust, None, None)
     if path.is_file() and path.name in ("model.yaml", "model.yml"):
@@ -116,7 +121,25 @@ def load_entry(entry: Entry) -> LoadedModel:
         loaded = load_checkpoint(entry.path, entry.name)
         loaded.hashes[entry.path.name] = sha256_of(entry.path)
         return loaded
+    if entry.description.defined_as == GRELU:
+        return _load_grelu(entry, entry.description)
     return _load_folder(entry, entry.description)
+
+
+def _load_grelu(entry: Entry, description: ModelDescription) -> LoadedModel:
+    """An entry whose ``args.checkpoint`` is a gReLU checkpoint, here or elsewhere; the file names its own tracks."""
+    from zoo.models.grelu_checkpoint import load_checkpoint
+
+    path = argument_path(description, "checkpoint")
+    hashes = _verify_files(entry, (path,))
+    loaded = load_checkpoint(path, entry.name)
+    if entry.card is not None and entry.card.input.length != loaded.length:
+        raise ModelError(
+            f"{path}: the checkpoint sees {loaded.length:,} bp", f"the card says {entry.card.input.length:,}",
+            "Fix: correct input.length of the card",
+        )
+    loaded.hashes, loaded.card, loaded.folder = hashes, entry.card, entry.path
+    return loaded
 
 
 def framework_of(description: ModelDescription) -> tuple[str, ModuleType]:

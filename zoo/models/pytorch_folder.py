@@ -15,7 +15,7 @@ import torch
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import ModelError, TrustError
 from zoo.models.weights import load_into, load_tensors
-from zoo.store.cache import Cache
+from zoo.store.cache import argument_path
 from zoo.store.remote import remote_argument
 
 __all__ = ["build_module", "files_used"]
@@ -33,21 +33,17 @@ def files_used(model: ModelDescription, trusted: bool = True) -> tuple[Path, Pat
         FetchError: remote weights are not in the cache and cannot be fetched.
     """
     args, document = model.args, model.document
-    remote = remote_argument(model, "weights")
-    weights = args.get("weights")
-    if remote is None and not isinstance(weights, str):
-        raise document.error(
-            ("args", "weights"), "`args.weights` is neither a path nor `url` and `md5`", "give the path of the weights"
-        )
     object_name = args.get("module_class") or args.get("module_obj")
     if not object_name:
         raise document.error(("args",), "lacks `args.module_class`", "name the torch.nn.Module class")
     source = args.get("module_file") or f"{str(object_name).rpartition('.')[0].replace('.', '/')}.py"
-    _local(model, "module_file", str(source))
-    if remote is not None:
-        _require_trust(model, model.folder / str(source), trusted)
-        return model.folder / str(source), Cache().get(remote, user=model.folder.resolve().name)
-    return model.folder / str(source), _local(model, "weights", weights)
+    path = model.folder / str(source)
+    if not path.is_file():
+        message = f"{path} does not exist"
+        raise document.error(("args", "module_file"), message, "fetch the entry again, or correct the path")
+    if remote_argument(model, "weights") is not None:
+        _require_trust(model, path, trusted)
+    return path, argument_path(model, "weights")
 
 
 def _require_trust(model: ModelDescription, source: Path, trusted: bool) -> None:
@@ -57,14 +53,6 @@ def _require_trust(model: ModelDescription, source: Path, trusted: bool) -> None
             "tensors are data, Python is code: nothing was run",
             f"Fix: read the file, then add --trust (zoo.load_model({str(model.folder)!r}, trust=True))",
         )
-
-
-def _local(model: ModelDescription, key: str, name: str) -> Path:
-    path = model.folder / name
-    if not path.is_file():
-        fix = "fetch the entry again, or correct the path"
-        raise model.document.error(("args", key), f"{path} does not exist", fix)
-    return path
 
 
 def build_module(model: ModelDescription, trusted: bool) -> torch.nn.Module:

@@ -18,16 +18,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import FetchError, SystemStateError
 from zoo.store.checksums import Digests, digests_of, sha256_of
 from zoo.store.fetch import FetchSettings, discard, fetch, is_offline
 from zoo.store.lock import hold_lock, is_locked
-from zoo.store.remote import RemoteFile
+from zoo.store.remote import RemoteFile, remote_argument
 from zoo.store.transfer import Listener, current_listener, human_bytes
 
-__all__ = ["Blob", "Cache", "Leftover", "blob_sha256", "cache_folder"]
+if TYPE_CHECKING:
+    from zoo.cards.kipoi import ModelDescription
+
+__all__ = ["Blob", "Cache", "Leftover", "argument_path", "blob_sha256", "cache_folder"]
 
 #: Room that stays free beside a download.
 SPARE_BYTES = 50_000_000
@@ -249,6 +252,25 @@ class Cache:
         self._record_path(sha256).unlink(missing_ok=True)
         if md5 and self._sha256_of_md5(md5) == sha256:
             (self.folder / "md5" / md5).unlink(missing_ok=True)
+
+
+def argument_path(model: ModelDescription, name: str) -> Path:
+    """The file that argument ``name`` of model.yaml stands for: in the folder, or fetched into the cache.
+
+    Raises:
+        ModelError: the argument is missing or the file does not exist, with ``file:line``.
+        FetchError: it is not in the cache and cannot be fetched.
+    """
+    remote, value = remote_argument(model, name), model.args.get(name)
+    if remote is not None:
+        return Cache().get(remote, user=model.folder.resolve().name)
+    if not isinstance(value, str):
+        message = f"`args.{name}` is neither a path nor `url` and `md5`"
+        raise model.document.error(("args", name), message, "give its path")
+    if not (path := model.folder / value).is_file():
+        message = f"{path} does not exist"
+        raise model.document.error(("args", name), message, "fetch the entry again, or correct the path")
+    return path
 
 
 def blob_sha256(path: Path) -> str | None:

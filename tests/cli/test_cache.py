@@ -1,0 +1,139 @@
+"""``zoo pull`` and ``zoo cache`` at the shell, with a local server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "store"))
+
+from http_server import MisbehavingServer
+
+from zoo.store.cache import Cache
+
+
+@pytest.fixture
+def server():
+    server = MisbehavingServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    for name in ("ZOO_OFFLINE", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def remote_toy(shell, server):
+    """A toy whose weights lie on the server."""
+    toy = shell.fresh_toy(card=False)
+    weights = (toy.folder / "weights.pth").read_bytes()
+    url = server.add("/weights.pth", weights)
+    (toy.folder / "weights.pth").unlink()
+    data = yaml.safe_load((toy.folder / "model.yaml").read_text())
+    data["args"]["weights"] = {"url": url, "md5": hashlib.md5(weights).hexdigest()}
+    (toy.folder / "model.yaml").write_text(yaml.safe_dump(data))
+    return toy
+
+
+def test_pull_fetches_once_and_prints_where(shell, remote_toy, server):
+    first, second = shell.zoo("pull", remote_toy.folder), shell.zoo("pull", remote_toy.folder)
+    assert first.code == second.code == 0 and first.out == second.out and server.requests["/weights.pth"] == 1
+    model, argument, size, path = first.out.rstrip("\n").split("\t")
+    assert (model, argument) == (str(remote_toy.folder), "weights")
+    assert Path(path).stat().st_size == int(size) and Path(path).name == "weights.pth"
+    assert "fetching weights.pth for own-gc from 127.0.0.1" in first.err and second.err == ""
+
+
+def test_predict_fetches_and_then_runs_offline(shell, remote_toy, server, monkeypatch):
+    arguments = ("predict", remote_toy.folder, remote_toy.regions, "-g", remote_toy.genome, "--trust", "-o", "-")
+    first = shell.zoo(*arguments)
+    assert first.code == 0, first.err
+    assert "zoo: fetching weights.pth" in first.err and first.out.startswith("chrom\t")
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    second = shell.zoo(*arguments)
+    assert second.out == first.out and "fetching" not in second.err and server.requests["/weights.pth"] == 1
+
+
+def test_failures_of_pull_are_exit_5_and_do_not_stop_the_others(shell, remote_toy, server):
+    other = shell.fresh_toy("profile", card=False)
+    data = yaml.safe_load((other.folder / "model.yaml").read_text())
+    data["args"]["weights"] = {"url": server.url("/gone"), "md5": "0" * 32}
+    (other.folder / "model.yaml").write_text(yaml.safe_dump(data))
+    alone = shell.zoo("pull", "-q", other.folder)
+    assert "HTTP 404" in alone.error(5) and "gone could not be fetched" in alone.err
+    both = shell.zoo("pull", other.folder, remote_toy.folder)
+    assert both.code == 5 and both.out.count("\n") == 1 and "1 of 2 models failed" in both.err
+
+
+def test_pull_of_a_local_model_has_nothing_to_do(shell):
+    said = shell.zoo("pull", shell.toys["gc"].folder)
+    assert (said.code, said.out) == (0, "") and "nothing to fetch" in said.err
+
+
+def test_pull_offline_says_how_to_go_online(shell, remote_toy, monkeypatch):
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    assert "unset ZOO_OFFLINE" in shell.zoo("pull", remote_toy.folder).error(5)
+
+
+def test_ls_names_size_and_users(shell, remote_toy):
+    shell.zoo("pull", "-q", remote_toy.folder)
+    said = shell.zoo("cache", "ls")
+    header, row = said.out.splitlines()
+    assert header.split("\t") == ["size", "used", "sha256", "name", "models"]
+    assert row.split("\t")[3:] == ["weights.pth", "own-gc"] and "1 file(s)" in said.err
+    listed = json.loads(shell.zoo("cache", "ls", "--json").out)
+    (blob,) = listed["blobs"]
+    assert blob["users"] == ["own-gc"] and blob["sha256"] == hashlib.sha256(Path(blob["path"]).read_bytes()).hexdigest()
+
+
+def test_an_absent_cache_is_an_empty_one(shell):
+    assert shell.zoo("cache", "ls").out == "size\tused\tsha256\tname\tmodels\n"
+    assert shell.zoo("cache", "verify").code == shell.zoo("cache", "prune").code == 0
+    assert shell.zoo("cache", "path").out.strip() == os.environ["ZOO_CACHE"] and not Cache().folder.exists()
+
+
+def test_verify_names_what_is_damaged_and_repairs(shell, remote_toy, server):
+    path = Path(shell.zoo("pull", "-q", remote_toy.folder).out.rstrip("\n").split("\t")[3])
+    assert shell.zoo("cache", "verify").code == 0
+    path.write_bytes(b"x")
+    said = shell.zoo("cache", "verify")
+    assert said.code == 5 and said.out == f"damaged\t{path}\town-gc\n" and "zoo cache verify --repair" in said.err
+    said = shell.zoo("cache", "verify", "--repair")
+    assert (said.code, said.out) == (0, f"removed\t{path}\town-gc\n") and not path.exists()
+    shell.zoo("pull", "-q", remote_toy.folder)
+    assert server.requests["/weights.pth"] == 2 and shell.zoo("cache", "verify").code == 0
+
+
+def test_prune_says_and_removes(shell, remote_toy):
+    path = Path(shell.zoo("pull", "-q", remote_toy.folder).out.rstrip("\n").split("\t")[3])
+    old = time.time() - 40 * 86400
+    (record,) = (Cache().folder / "records").iterdir()
+    os.utime(record, (old, old))
+    assert shell.zoo("cache", "prune").out == "" and path.exists()
+    dry = shell.zoo("cache", "prune", "--older-than", "30", "--dry-run")
+    assert str(path) in dry.out and "would be removed" in dry.err and path.exists()
+    done = shell.zoo("cache", "prune", "--older-than", "30")
+    assert done.out == dry.out and not path.exists()
+
+
+def test_list_and_info_mark_what_was_never_run_here(shell):
+    rows = {row.split("\t")[0]: row.split("\t")[-1] for row in shell.zoo("list").out.splitlines()}
+    assert rows["basset"].startswith("[unverified] ") and "[unverified]" not in rows["yeast-atac"]
+    told = shell.zoo("info", "basset").out
+    assert "from zenodo.org (on first use, or by `zoo pull`)" in told and "unverified The weights are not part" in told
+
+
+def test_zoo_test_of_an_unverified_entry_fetches_nothing(shell, monkeypatch):
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    assert "nothing to test, the entry is unverified" in shell.zoo("test", "basset").error(4)
