@@ -1,10 +1,6 @@
-"""The yeast-atac entry under unmodified Kipoi and stock gReLU."""
+"""The yeast-atac entry: its files, its example, and the checkpoint under stock gReLU."""
 
 import importlib.util
-import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
@@ -17,16 +13,6 @@ ROOT = Path(__file__).parents[1]
 ENTRY = ROOT / "model_cards" / "yeast-atac"
 WINDOW = 1280
 BINS = 32
-needs_kipoi = pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ("kipoi", "kipoiseq", "pybedtools"))),
-    reason="kipoi, kipoiseq or pybedtools is not installed",
-)
-
-
-@pytest.fixture
-def entry(tmp_path):
-    """A copy of the entry, so that a test may change it and clients may write beside it."""
-    return Path(shutil.copytree(ENTRY, tmp_path / "yeast-atac"))
 
 
 @pytest.fixture(scope="module")
@@ -39,67 +25,6 @@ def network():
     built = getattr(module, args["module_class"])(**args["module_kwargs"])
     built.load_state_dict(torch.load(ENTRY / args["weights"], weights_only=True))
     return built.eval()
-
-
-def kipoi(*args, cwd):
-    """Run Kipoi's command line; returns the finished process with all output in stdout."""
-    command = [sys.executable, "-W", "ignore", "-m", "kipoi", *map(str, args)]
-    return subprocess.run(
-        command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120
-    )
-
-
-@needs_kipoi
-def test_kipoi_test_passes_without_a_warning(entry):
-    done = kipoi("test", ".", "--source", "dir", cwd=entry)
-    assert done.returncode == 0, done.stdout
-    assert "All predictions match" in done.stdout
-    assert "WARNING" not in done.stdout
-
-
-@needs_kipoi
-def test_kipoi_test_runs_from_elsewhere(entry, tmp_path):
-    done = kipoi("test", entry, "--source", "dir", "-s", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout
-    assert "WARNING" not in done.stdout
-
-
-@needs_kipoi
-def test_kipoi_test_fails_when_one_prediction_is_off_by_a_thousandth(entry):
-    with h5py.File(entry / "example" / "expected.h5", "r+") as expected:
-        expected["preds"][3, 0, 7] += 1e-3
-    done = kipoi("test", ".", "--source", "dir", cwd=entry)
-    assert done.returncode != 0
-    assert "don't match" in done.stdout
-
-
-@needs_kipoi
-def test_kipoi_predict_writes_the_expected_numbers(entry, tmp_path):
-    args = {
-        "intervals_file": str(entry / "example" / "regions.bed"),
-        "fasta_file": str(entry / "example" / "genome.fa"),
-    }
-    out = tmp_path / "out.tsv"
-    done = kipoi(
-        "predict", entry, "--source", "dir", "--dataloader_args", json.dumps(args), "-o", out,
-        cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    header, *rows = (line.split("\t") for line in out.read_text().splitlines())
-    # Kipoi sorts the columns as text: preds/0/0, preds/0/1, preds/0/10, ...
-    columns = [header.index(f"preds/0/{i}") for i in range(BINS)]
-    written = np.array([[float(row[column]) for column in columns] for row in rows])
-    with h5py.File(entry / "example" / "expected.h5") as expected:
-        np.testing.assert_allclose(written, expected["preds"][:, 0], rtol=1e-4, atol=1e-5)
-
-
-@needs_kipoi
-def test_kipoi_from_python(entry):
-    kipoi_package = pytest.importorskip("kipoi")
-    model = kipoi_package.get_model(str(entry), source="dir")
-    predicted = model.pipeline.predict_example()
-    with h5py.File(entry / "example" / "expected.h5") as expected:
-        np.testing.assert_allclose(predicted, expected["preds"], rtol=1e-4, atol=1e-5)
 
 
 def test_expected_inputs_are_the_windows_of_the_regions():
