@@ -56,19 +56,20 @@ def joined(files: list[Path]) -> bytes:
             layers.append({"class_name": "Model", "name": name, "config": config,
                            "inbound_nodes": [[["acceptor", 0, 0, {}], ["donor", 0, 0, {}]]]})
         networks = [f"mtsplice{number}" for number in range(len(files))]
-        layers.append(_layer("Average", "mean", networks))
+        layers.append(_layer("Average", "mean", networks, call=1))  # Keras 2 counts calls of inner models from 1
         for name in ("sequence", "acceptor", "donor", "mean"):
             weights.create_group(name).attrs["weight_names"] = np.array([], dtype="S1")
         weights.attrs["layer_names"] = [layer["name"].encode() for layer in layers]
         config = {"name": "mtsplice", "layers": layers, "input_layers": [["sequence", 0, 0]],
                   "output_layers": [["mean", 0, 0]]}
         target.attrs["model_config"] = json.dumps({"class_name": "Model", "config": config}).encode()
-        target.attrs["keras_version"], target.attrs["backend"] = b"2.2.4", b"tensorflow"
+        for group in (target, weights):
+            group.attrs["keras_version"], group.attrs["backend"] = b"2.2.4", b"tensorflow"
     return buffer.getvalue()
 
 
-def _layer(kind: str, name: str, inputs: list[str], **options: Any) -> dict[str, Any]:
-    nodes = [[[source, 0, 0, {}] for source in inputs]] if inputs else []
+def _layer(kind: str, name: str, inputs: list[str], call: int = 0, **options: Any) -> dict[str, Any]:
+    nodes = [[[source, call, 0, {}] for source in inputs]] if inputs else []
     return {"class_name": kind, "name": name, "config": {"name": name, **options}, "inbound_nodes": nodes}
 
 

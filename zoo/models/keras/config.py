@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo.errors import ModelError
@@ -116,10 +116,28 @@ def _graph(data: dict[str, Any], version: int, name: str = "") -> GraphConfig:
     if kind != "Model":
         raise ValueError(f"a model of class {data['class_name']!r}")
     layers = tuple(_layer(item, version) for item in config["layers"])
-    return GraphConfig(
-        str(config.get("name") or name or "model"), layers, _references(config["input_layers"]),
-        _references(config["output_layers"]),
+    inputs, outputs = _references(config["input_layers"]), _references(config["output_layers"])
+    return _calls_from_zero(GraphConfig(str(config.get("name") or name or "model"), layers, inputs, outputs))
+
+
+def _calls_from_zero(graph: GraphConfig) -> GraphConfig:
+    """Keras 2 counts the calls of an inner model from 1: its call 0 is the model's own making."""
+    used = {(ref.layer, ref.call) for ref in graph.outputs} | {
+        (ref.layer, ref.call) for layer in graph.layers for call in layer.calls for ref in call.inputs
+    }
+    names = {name for name, _ in used} - {name for name, number in used if number == 0}
+    late = {layer.name for layer in graph.layers if layer.graph and layer.name in names}
+    if not late:
+        return graph
+
+    def moved(refs: tuple[TensorRef, ...]) -> tuple[TensorRef, ...]:
+        return tuple(replace(ref, call=ref.call - 1) if ref.layer in late else ref for ref in refs)
+
+    layers = tuple(
+        replace(layer, calls=tuple(replace(call, inputs=moved(call.inputs)) for call in layer.calls))
+        for layer in graph.layers
     )
+    return replace(graph, layers=layers, outputs=moved(graph.outputs))
 
 
 def _chain(config: Any, version: int, name: str) -> GraphConfig:
