@@ -61,11 +61,11 @@ def prepare(
     model: str | Path | LoadedModel, regions: RegionFile, genome: str | Path | None, options: PredictOptions, out: str
 ) -> PredictJob:
     """Check everything that can be checked, cheapest first, then load the model."""
-    check_format(out, options.format)
     if out != "-":
         _check_out(Path(out), regions.path, genome)
     elif options.resume:
         raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
+    check_format(out, options.format)
     entry = _entry_of(model, options)
     fasta = open_genome(genome if genome is not None else _default_genome(entry))
     notes = []

@@ -85,10 +85,14 @@ def command(model: str, regions: str, genome: str | None, out: str, quiet: bool,
 def _interrupted_once() -> Iterator[None]:
     """Ctrl-C and SIGTERM (with which a batch system ends jobs) interrupt the run so that it can be resumed.
 
-    Further ones are ignored while what is done is saved, which takes no longer than a batch.
+    Further ones are ignored while what is done is saved, which takes no longer than a batch, and
+    until the process has ended.
     """
+    interrupted = False
 
     def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
@@ -99,8 +103,9 @@ def _interrupted_once() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not interrupted:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _split(item: str) -> list[str]:
