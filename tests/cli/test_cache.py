@@ -131,7 +131,7 @@ def test_list_and_info_mark_what_was_never_run_here(shell):
     rows = {row.split("\t")[0]: row.split("\t")[-1] for row in shell.zoo("list").out.splitlines()}
     assert rows["basset"].startswith("[unverified] ") and "[unverified]" not in rows["yeast-atac"]
     told = shell.zoo("info", "basset").out
-    assert "from zenodo.org (on first use, or by `zoo pull`)" in told and "unverified The weights are not part" in told
+    assert "pretrained_model_reloaded_th.pth from zenodo.org" in told and "unverified The weights are not part" in told
 
 
 def test_zoo_test_of_an_unverified_entry_fetches_nothing(shell, monkeypatch):

@@ -11,8 +11,10 @@ from toys import make_toy_entry
 
 import zoo
 from zoo.cards.kipoi import read_model
+from zoo.cards.tracks_file import read_names
 from zoo.errors import FetchError, ModelError, TrustError
 from zoo.store.cache import Cache, argument_path
+from zoo.store.index import describe
 from zoo.store.remote import file_name, remote_argument, remote_files
 from zoo.store.transfer import listening
 
@@ -116,6 +118,39 @@ def test_a_local_path_that_the_card_mirrors_is_remote_when_absent(toy, server, n
     with listening(notes):
         zoo.load_model(toy.folder, trust=True)
     assert server.requests["/w"] == 1
+
+
+@pytest.fixture
+def named_elsewhere(toy, server):
+    """A toy whose names of tracks lie on the server."""
+    names = b"gc of K562\n"
+    url = server.add("/names.txt", names)
+    entry = {"path": "tracks.txt", "sha256": hashlib.sha256(names).hexdigest(), "bytes": len(names), "mirrors": [url]}
+
+    def change(card):
+        card["files"].append(entry)
+        card["outputs"][0] = {"name": "gc", "kind": "scalar", "tracks_file": "tracks.txt", "n_tracks": 1}
+
+    edit_card(toy.folder, change)
+    return toy
+
+
+def test_names_of_tracks_are_fetched(named_elsewhere, notes):
+    with listening(notes):
+        assert zoo.load_model(named_elsewhere.folder, trust=True).outputs[0].tracks == ("gc of K562",)
+    assert describe(named_elsewhere.folder)["outputs"][0]["n_tracks"] == 1
+
+
+def test_a_model_runs_without_the_names_of_its_tracks(named_elsewhere, server, notes):
+    server.pages.clear()
+    with listening(notes):
+        assert zoo.load_model(named_elsewhere.folder, trust=True).outputs[0].tracks == ("gc_0",)
+    assert any("tracks are numbered instead of named" in note for note in notes.notes)
+
+
+def test_repeated_names_are_told_apart(tmp_path):
+    (tmp_path / "names").write_text("a\tCTCF\nb\na\n\na\n")
+    assert read_names(tmp_path / "names") == ("a", "b", "a.2", "a.3")
 
 
 def test_a_url_without_checksum_is_an_error_with_its_line(toy):

@@ -44,7 +44,8 @@ class Output(Strict):
 
     ``offset`` is bp from the start of the window to the start of the first bin. ``strand`` is
     ``unstranded`` or a list of [plus track, minus track] pairs that swap on the other strand.
-    ``n_tracks`` stands in place of names that only the weights file holds.
+    ``n_tracks`` counts names that are not part of the entry: the weights file holds them, or ``tracks_file`` is
+    fetched (``files`` of the card says from where).
     """
 
     name: Name
@@ -60,8 +61,9 @@ class Output(Strict):
 
     @model_validator(mode="after")
     def _one_source_of_tracks(self) -> Output:
-        if sum(given is not None for given in (self.tracks, self.tracks_file, self.n_tracks)) != 1:
-            raise ValueError("give either tracks or tracks_file (or n_tracks, where only the weights hold the names)")
+        elsewhere = self.tracks_file is not None or self.n_tracks is not None
+        if (self.tracks is not None) == elsewhere:
+            raise ValueError("give either tracks or tracks_file (or n_tracks, where the entry does not hold the names)")
         if self.tracks is not None and len(set(self.tracks)) != len(self.tracks):
             raise ValueError("track names must be unique")
         return self

@@ -13,17 +13,19 @@ import numpy as np
 
 from zoo.cards.kipoi import ModelDescription, component_file, read_model
 from zoo.cards.kipoi_groups import find_group
-from zoo.cards.tracks_file import read_tracks
-from zoo.errors import ModelError
-from zoo.store.cache import argument_path, blob_sha256
+from zoo.cards.tracks_file import read_names, read_tracks
+from zoo.errors import FetchError, ModelError
+from zoo.store.cache import Cache, argument_path, blob_sha256
 from zoo.store.checksums import sha256_of, verify
 from zoo.store.hub import fetch_model, is_hub_name
 from zoo.store.registry import entries_folder, find_entry
+from zoo.store.remote import remote_files
 from zoo.store.sources import sources
+from zoo.store.transfer import current_listener
 from zoo.writers.base import OutputSpec
 
 if TYPE_CHECKING:
-    from zoo.cards.schema import Card
+    from zoo.cards.schema import Card, Output
     from zoo.models.loaded import LoadedModel
     from zoo.models.sequence_loader import SequenceLoader
 
@@ -203,7 +205,7 @@ def _card_outputs(entry: Entry, result: Any, loader: SequenceLoader) -> tuple[Ou
     specs = []
     for output, shape in zip(entry.card.outputs, shapes, strict=True):
         bins = shape[-1] if output.kind == "profile" else 1
-        specs.append(OutputSpec(output.name, output.kind, read_tracks(entry.path, output), bins, output.bin_size,
+        specs.append(OutputSpec(output.name, output.kind, _track_names(entry, output), bins, output.bin_size,
                                 output.offset, output.units))
         if output.kind == "profile" and output.offset + bins * output.bin_size > loader.length:
             raise ModelError(
@@ -212,6 +214,18 @@ def _card_outputs(entry: Entry, result: Any, loader: SequenceLoader) -> tuple[Ou
                 "Fix: correct bin_size or offset in the card",
             )
     return tuple(specs)
+
+
+def _track_names(entry: Entry, output: Output) -> tuple[str, ...]:
+    """Names of the card, fetched where they lie elsewhere; a model runs without them."""
+    remote = remote_files(entry.description, entry.card).get(output.tracks_file or "")
+    if remote is None:
+        return read_tracks(entry.path, output)
+    try:
+        return read_names(Cache().get(remote, user=entry.path.resolve().name))
+    except FetchError as error:
+        current_listener().note(f"{error.what}: the tracks are numbered instead of named")
+        return read_tracks(entry.path, output)
 
 
 def _probe(entry: Entry, module: Any, loader: SequenceLoader) -> Any:

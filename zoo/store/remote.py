@@ -59,7 +59,8 @@ def remote_files(model: ModelDescription, card: Card | None = None) -> dict[str,
     found = {".".join(location): _from_argument(model, location, value, card) for location, value in _walk(model.args)}
     known = {file.key for file in found.values()} | {file.md5 for file in found.values()}
     for entry in card.files if card else ():
-        if entry.mirrors and not {entry.sha256, entry.md5} & (known - {None}):
+        here = (model.folder / entry.path).exists()
+        if entry.mirrors and not here and not {entry.sha256, entry.md5} & (known - {None}):
             found[entry.path] = _from_card(entry)
     return found
 
