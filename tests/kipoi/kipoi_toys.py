@@ -207,6 +207,8 @@ def loader_yaml(defined_as: str = "loaders.Rows", kind: str = "Dataset", **chang
         "info": {"authors": [{"name": "toy maker"}], "doc": "rows"},
         "output_schema": {
             "inputs": INPUTS,
-            "metadata": {"ranges": {"type": "GenomicRanges", "doc": "where"}, "gene_id": {"type": "str", "doc": "gene"}},
+            "metadata": {
+                "ranges": {"type": "GenomicRanges", "doc": "where"}, "gene_id": {"type": "str", "doc": "gene"},
+            },
         },
     } | changes

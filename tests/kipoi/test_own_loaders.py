@@ -177,7 +177,7 @@ def test_no_genome_tracks_of_outputs_without_a_place(tmp_path, data, name):
 @pytest.mark.parametrize(
     ("old", "new", "kind", "says"),
     [
-        ("import numpy as np\n", "import a_package_that_is_not_there\n", SystemStateError, "a_package_that_is_not_there"),
+        ("import numpy as np\n", "import no_such_package\n", SystemStateError, "no_such_package"),
         ("class Rows(Dataset)", "class Rows(dict)", ModelError, "no dataloader of kipoi"),
         ("class Rows(Dataset)", "class Other(Dataset)", ModelError, "has no 'Rows'"),
         ("return self.rows[i]", "return self.rows[i]['nothing']", ModelError, "KeyError: 'nothing'"),
@@ -197,9 +197,11 @@ def test_what_goes_wrong_in_a_dataloader_is_explained(tmp_path, data, old, new, 
 
 def test_what_goes_wrong_in_a_model_names_its_line(tmp_path, data):
     fasta, bed = data
-    folder = write_folder(tmp_path / "toy", model_yaml(args={"factor_file": "factor.txt", "add": "three"}), loader_yaml())
+    args = {"factor_file": "factor.txt", "add": "three"}
+    folder = write_folder(tmp_path / "toy", model_yaml(args=args), loader_yaml())
     error = refused(ModelError, folder, bed, fasta)
-    line = (folder / "models.py").read_text().splitlines().index('        g = x["g"][:, 0] * self.factor + self.add') + 1
+    lines = (folder / "models.py").read_text().splitlines()
+    line = lines.index('        g = x["g"][:, 0] * self.factor + self.add') + 1
     assert f"{folder / 'models.py'}:{line}" in error.extent
 
 

@@ -45,6 +45,9 @@ LOADER_TYPES = (
     "BatchGenerator",
 )
 
+# kipoi.specs.MetadataType
+METADATA_TYPES = ("GenomicRanges", "str", "int", "float", "array")
+
 
 @dataclass(frozen=True)
 class LoaderArgument:
@@ -154,6 +157,7 @@ def parse_model(document: YamlDocument, folder: Path, member: str | None = None)
     _required(document, (), "schema", dict)
     info = _required(document, (), "info", dict) if data.get("info") else _missing_info(document)
     _check_people(document, info)
+    _inline_loader(document)
     expect, remote = _expect(folder, document)
     return ModelDescription(
         folder=folder,
@@ -176,9 +180,7 @@ def read_loader(model: ModelDescription) -> LoaderDescription:
     """The model's default dataloader: a mapping in ``model.yaml``, or a folder or YAML file that it names."""
     document = model.document
     value = document.data.get("default_dataloader", ".")
-    if isinstance(value, dict):
-        if "defined_as" not in value:
-            raise document.error(("default_dataloader",), "lacks `defined_as`", "name the dataloader class")
+    if _inline_loader(document):
         args = _optional(document, ("default_dataloader",), "default_args")
         files = {name: args[name] for name in ("intervals_file", "fasta_file") if name in args}
         return LoaderDescription(str(value["defined_as"]), args, files, folder=model.folder, path=document.path)
@@ -201,6 +203,14 @@ def read_loader(model: ModelDescription) -> LoaderDescription:
     return read_dataloader(target / "dataloader.yaml")
 
 
+def _inline_loader(document: YamlDocument) -> bool:
+    """Whether ``model.yaml`` itself names the dataloader's class."""
+    value = document.data.get("default_dataloader")
+    if isinstance(value, dict) and "defined_as" not in value:
+        raise document.error(("default_dataloader",), "lacks `defined_as`", "name the dataloader class")
+    return isinstance(value, dict)
+
+
 def read_dataloader(path: Path) -> LoaderDescription:
     """Read ``dataloader.yaml``, or that of a folder: ``defined_as``, arguments with defaults and examples."""
     if path.suffix not in (".yaml", ".yml"):
@@ -214,14 +224,31 @@ def parse_dataloader(document: YamlDocument, folder: Path) -> LoaderDescription:
     kind = document.data.get("type")
     if kind is not None and kind not in LOADER_TYPES:
         raise document.error(("type",), f"dataloader type {kind!r} is not known", f"one of {', '.join(LOADER_TYPES)}")
-    given = {
-        str(name): item for name, item in _optional(document, (), "args").items() if isinstance(item, Mapping)
-    }
+    given = {str(name): item for name, item in _required(document, (), "args", dict).items()}
+    for name, item in given.items():
+        if not isinstance(item, Mapping):
+            raise document.error(("args", name), f"argument {name!r} is no mapping", "write `doc:` below its name")
+    _check_output(document, folder)
     arguments = {name: _argument(name, item) for name, item in given.items()}
     defaults = {name: item["default"] for name, item in given.items() if "default" in item}
     examples = {name: item["example"] for name, item in given.items() if "example" in item}
     args = defaults | _optional(document, (), "default_args")
     return LoaderDescription(defined_as, args, examples, kind, folder, arguments, document.path)
+
+
+def _check_output(document: YamlDocument, folder: Path) -> None:
+    """What the dataloader says it gives: inputs like those of a model, and metadata of known types."""
+    _required(document, (), "output_schema", dict)
+    inputs = _required(document, ("output_schema",), "inputs", (dict, list))
+    read_schemas(document, ("output_schema", "inputs"), inputs, folder)
+    metadata = document.data["output_schema"].get("metadata") or {}
+    for name, item in metadata.items() if isinstance(metadata, Mapping) else ():
+        kind = item.get("type") if isinstance(item, Mapping) else None
+        if kind is not None and not isinstance(kind, Mapping) and kind not in METADATA_TYPES:
+            raise document.error(
+                ("output_schema", "metadata", str(name), "type"), f"metadata type {kind!r} is not known",
+                f"one of {', '.join(METADATA_TYPES)}",
+            )
 
 
 def _argument(name: str, item: Mapping[str, Any]) -> LoaderArgument:
@@ -261,7 +288,9 @@ def _missing_info(document: YamlDocument) -> dict[str, Any]:
 def _check_people(document: YamlDocument, info: Mapping[str, Any]) -> None:
     for field_name in ("authors", "contributors"):
         people = info.get(field_name) or []
-        if not isinstance(people, list) or not all(isinstance(one, dict) and "name" in one for one in people):
+        if not isinstance(people, list) or not all(
+            isinstance(one, str) or (isinstance(one, dict) and "name" in one) for one in people
+        ):
             raise document.error(
                 ("info", field_name), f"`info.{field_name}` is no list of people", "write `- name: Ada Lovelace`"
             )

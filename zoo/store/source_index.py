@@ -89,7 +89,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _build(name: str, folder: Path) -> dict[str, Any]:
     entries, broken = [], []
-    for path, member in _models(folder, broken):
+    # A name can be there twice, in a group and as a folder: the folder is what counts, in Kipoi and here.
+    for path, member in sorted(_models(folder, broken), key=lambda found: found[1] is not None):
         where = path.parent / member if member else path.parent
         label = where.relative_to(folder).as_posix()
         try:
@@ -138,7 +139,10 @@ def _record(model: ModelDescription) -> dict[str, Any]:
     return {
         "version": str(info.get("version") or "0.1"),
         "summary": " ".join(str(info.get("doc") or "").split()),
-        "authors": [str(one["name"]) for one in [*(info.get("authors") or []), *(info.get("contributors") or [])]],
+        "authors": [
+            str(one["name"]) if isinstance(one, dict) else str(one)
+            for one in [*(info.get("authors") or []), *(info.get("contributors") or [])]
+        ],
         "license": str(info.get("license") or "MIT"),  # kipoi.specs.Info: MIT where nothing is said
         "cite_as": info.get("cite_as") and str(info["cite_as"]),
         "tags": _texts(info.get("tags")),
