@@ -1,0 +1,141 @@
+"""Ctrl-C, SIGTERM and SIGKILL in the middle of a run: nothing bears the final name, and --resume goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from toys import make_toy_entry
+
+from .conftest import COMMAND, Answer
+
+# The model says in the file MARK that a batch begins, and takes its time.
+SLOW = """\
+import os, time
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+def _wait(module, inputs):
+    if len(inputs[0]) > 1 and "MARK" in os.environ:
+        with open(os.environ["MARK"], "a") as mark:
+            mark.write(".")
+        time.sleep(0.02)
+
+register_module_forward_pre_hook(_wait)
+"""
+BATCHES_A_BLOCK = 32  # of 200 windows of 40 bp, in blocks of 256 kb
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    return make_toy_entry(tmp_path_factory.mktemp("slow") / "slow", "profile", module_prefix=SLOW)
+
+
+@pytest.fixture
+def bed(shell):
+    rows = (f"chrA\t{i % 350}\t{i % 350 + 30}\tn{i}\t0\t+\n" for i in range(14_000))
+    return shell.write("many.bed", "".join(rows))
+
+
+class Run:
+    """A prediction in a process of its own."""
+
+    def __init__(self, shell, toy, out: str = "out.tsv") -> None:
+        self.mark = shell.folder.parent / "mark"
+        self.mark.write_text("")
+        arguments = [toy.folder, "many.bed", "-g", toy.genome, "--trust", "-q", "-o", out, "--batch-size", "200"]
+        self.process = subprocess.Popen(
+            [*COMMAND, "predict", *map(str, arguments)], cwd=shell.folder, env=os.environ | {"MARK": str(self.mark)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+
+    def after(self, batches: int) -> subprocess.Popen:
+        """Wait until so many batches have begun."""
+        end = time.monotonic() + 60
+        while self.mark.stat().st_size < batches and self.process.poll() is None:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert self.process.poll() is None, self.process.communicate()
+        return self.process
+
+    def answer(self) -> Answer:
+        out, err = self.process.communicate(timeout=60)
+        return Answer(self.process.returncode, out, err)
+
+
+def expected(shell, slow, bed, suffix: str) -> bytes:
+    name = f"whole.{suffix}"
+    repeat(shell, slow, bed, out=name).notes()
+    data = (shell.folder / name).read_bytes()
+    (shell.folder / name).unlink()
+    (shell.folder / f"{name}.run.json").unlink()
+    return data
+
+
+def repeat(shell, slow, bed, *more: str, out: str = "out.tsv") -> Answer:
+    arguments = ["-g", slow.genome, "--trust", "--batch-size", "200", "-o", out]
+    return shell.zoo("predict", slow.folder, bed, *arguments, *more)
+
+
+def resume(shell, slow, bed, *more: str, out: str = "out.tsv") -> Answer:
+    return repeat(shell, slow, bed, "--resume", *more, out=out)
+
+
+@pytest.mark.parametrize(
+    ("signals", "suffix"),
+    [((signal.SIGINT,), "tsv"), ((signal.SIGTERM,), "bw"), ((signal.SIGINT, signal.SIGINT, signal.SIGTERM), "tsv.gz")],
+    ids=["Ctrl-C", "SIGTERM", "Ctrl-C again and again"],
+)
+def test_an_interrupted_run_is_resumed(shell, slow, bed, signals, suffix):
+    out = f"out.{suffix}"
+    run = Run(shell, slow, out=out)
+    process = run.after(BATCHES_A_BLOCK + 5)
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.03)
+    message = run.answer().error(130)
+    assert "interrupted" in message and "--resume" in message
+    assert shell.files() == {"many.bed", f"{out}.partial", f"{out}.partial.json"}
+    rows = json.loads((shell.folder / f"{out}.partial.json").read_text())["rows"]
+    assert 0 < rows < 14_000
+    other = resume(shell, slow, bed, "--edges", "skip", out=out).error(2)
+    assert 'had another edges: "pad", now "skip"' in other
+    assert f"resuming after {rows:,} predictions" in resume(shell, slow, bed, out=out).notes()
+    assert shell.files() == {"many.bed", out, f"{out}.run.json"}
+    assert (shell.folder / out).read_bytes() == expected(shell, slow, bed, suffix)
+
+
+def test_an_interruption_before_anything_was_written_leaves_nothing(shell, slow, bed):
+    run = Run(shell, slow)
+    run.after(2).send_signal(signal.SIGINT)
+    run.answer().error(130)
+    assert shell.files() == {"many.bed"}
+    assert "nothing to resume" in resume(shell, slow, bed).notes()
+
+
+@pytest.mark.parametrize("again", [["--resume"], []], ids=["resume", "fresh"])
+def test_a_killed_run_leaves_nothing_under_the_final_name(shell, slow, bed, again):
+    run = Run(shell, slow)
+    run.after(BATCHES_A_BLOCK + 5).kill()
+    assert run.answer().code == -signal.SIGKILL
+    assert "out.tsv" not in shell.files()
+    repeat(shell, slow, bed, *again).notes()
+    assert shell.files() == {"many.bed", "out.tsv", "out.tsv.run.json"}
+    assert (shell.folder / "out.tsv").read_bytes() == expected(shell, slow, bed, "tsv")
+
+
+def test_two_runs_at_once(shell, slow, bed):
+    run = Run(shell, slow)
+    run.after(2)
+    message = shell.zoo("predict", slow.folder, bed, "-g", slow.genome, "--trust", "-q", "-o", "out.tsv").error(2)
+    assert f"process {run.process.pid}" in message
+    run.answer().notes()
+    assert shell.files() == {"many.bed", "out.tsv", "out.tsv.run.json"}
+
+
+def test_a_damaged_journal(shell, slow, bed):
+    shell.write("out.tsv.partial.json", "{")
+    assert "is damaged" in resume(shell, slow, bed).error(2)
