@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from zoo.errors import ModelError
 from zoo.models.keras.config import LayerConfig
+from zoo.models.keras.shapes import MaxOverLength
 
 __all__ = ["KNOWN_LAMBDAS", "bytecode_hash", "lambda_module"]
 
@@ -39,14 +40,14 @@ class ReverseComplement(nn.Module):
         return x.flip(1, 2)
 
 
-class MaxOverPositions(nn.Module):
+class MaxOverPositions(MaxOverLength):
     """``tf.reduce_max(x, axis=1)[:, 0]`` of (N, positions, 1).
 
     The layer declares the output shape (None, 1), though the operation gives (N,): here it is (N, 1).
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.amax(dim=1)[:, :1]
+        return super().forward(x)[:, :1]
 
 
 # sha256 of the marshalled code -> what replaces it, given the values the function closes over.

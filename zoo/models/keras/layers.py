@@ -73,10 +73,7 @@ def dense(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
 def conv(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     """Conv1D, Conv2D: kernels (*size, in / groups, out)."""
     n = 2 if layer.kind.endswith("2D") else 1
-    kernel = arrays["kernel"]
-    if n == 1 and kernel.ndim == 4:  # Keras 1 keeps a second axis of length 1
-        kernel = kernel[:, 0]
-    kernel = _rank(layer, kernel, n + 2)
+    kernel = _rank(layer, _kernel_of_keras_1(layer, arrays["kernel"]), n + 2)
     stride, dilation = sizes(layer.options.get("strides"), n), sizes(layer.options.get("dilation_rate"), n)
     groups = int(layer.options.get("groups") or 1)
     kind = nn.Conv2d if n == 2 else nn.Conv1d
@@ -85,6 +82,18 @@ def conv(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     put(module.weight, kernel.transpose(n + 1, n, *range(n)), layer)
     _bias(module, arrays, layer)
     return _activated(layer, in_layout(layer, _padded(layer, module, kernel.shape[:n], stride, dilation)))
+
+
+def _kernel_of_keras_1(layer: LayerConfig, kernel: np.ndarray) -> np.ndarray:
+    """Keras 1 keeps an axis of length 1 in kernels of Conv1D, and (out, in, *size) where channels come first."""
+    filters, size = int(layer.options.get("filters", -1)), sizes(layer.options.get("kernel_size"), 2)
+    if layer.kind == "Conv2D":
+        first = layer.version < 2 and layer.options.get("data_format") == "channels_first"
+        return kernel.transpose(2, 3, 1, 0) if first else kernel
+    if kernel.ndim != 4:
+        return kernel
+    usual = kernel.shape[:2] == (size[0], 1) and kernel.shape[3] == filters
+    return (kernel if usual else kernel.transpose(2, 3, 1, 0))[:, 0]
 
 
 def separable_conv(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:

@@ -29,6 +29,35 @@ class AverageInside(nn.Module):
         return pool(self.pad(x), self.kernel, self.stride) / inside
 
 
+class MaxOverLength(nn.Module):
+    """(N, L, C) -> (N, C), by a torch module of pooling whose window is the whole length.
+
+    ``amax`` would give the same: but attributions follow modules, and know this one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.MaxPool1d(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.pool.kernel_size = self.pool.stride = x.shape[1]
+        return self.pool(x.transpose(1, 2))[:, :, 0]
+
+
+class Largest(nn.Module):
+    """Maximum of ``n`` tensors as b + relu(a - b): attributions follow the ReLU, and know no ``torch.maximum``."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.relus = nn.ModuleList(nn.ReLU() for _ in range(n - 1))
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        result = parts[0]
+        for part, relu in zip(parts[1:], self.relus, strict=True):
+            result = result + relu(part - result)
+        return result
+
+
 class GlobalPool(nn.Module):
     """Maximum or mean over all axes but batch and channels."""
 
@@ -122,7 +151,7 @@ class Permute(nn.Module):
 
 
 class Merge(nn.Module):
-    """Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate of several tensors."""
+    """Add, Subtract, Multiply, Average, Minimum, Concatenate of several tensors."""
 
     def __init__(self, how: str, axis: int = -1) -> None:
         super().__init__()
@@ -138,8 +167,7 @@ class Merge(nn.Module):
 
 
 _JOIN = {
-    "Add": torch.add, "Average": torch.add, "Subtract": torch.sub, "Multiply": torch.mul, "Maximum": torch.maximum,
-    "Minimum": torch.minimum,
+    "Add": torch.add, "Average": torch.add, "Subtract": torch.sub, "Multiply": torch.mul, "Minimum": torch.minimum,
 }
 
 
@@ -159,6 +187,8 @@ def pool(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
 
 def global_pool(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     """GlobalMaxPooling1D/2D, GlobalAveragePooling1D/2D."""
+    if layer.kind == "GlobalMaxPooling1D" and not layer.options.get("keepdims") and not _channels_first(layer):
+        return MaxOverLength()
     return GlobalPool("Max" in layer.kind, _channels_first(layer), bool(layer.options.get("keepdims")))
 
 
@@ -206,6 +236,9 @@ def permute(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
 
 
 def merge(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    """Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate."""
+    if layer.kind == "Maximum":
+        return Largest(len(layer.calls[0].inputs))
     return Merge(layer.kind, int(layer.options.get("axis", -1)))
 
 

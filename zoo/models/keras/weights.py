@@ -97,6 +97,8 @@ def arrays_of(layer: LayerConfig, stored: dict[str, np.ndarray], where: str = ""
     if layer.kind in ("MultiheadAttention", "MultiHeadAttention"):
         return _attention(stored)
     trainable, fixed = roles(layer)
+    if layer.version < 2:
+        stored = _joined_gates(layer, stored)
     if len(trainable) + len(fixed) != len(stored):
         raise ModelError(
             f"{where}: layer {layer.name!r} ({layer.kind}) has {len(trainable) + len(fixed)} array(s)",
@@ -110,6 +112,25 @@ def arrays_of(layer: LayerConfig, stored: dict[str, np.ndarray], where: str = ""
 def _attention(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Attention layers hold layers of their own: the last parts of the names tell them apart."""
     return {"/".join(name.split(":")[0].split("/")[-2:]): array for name, array in stored.items()}
+
+
+def _joined_gates(layer: LayerConfig, stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Keras 1 keeps kernel, recurrent kernel and bias of each gate of a recurrent layer; Keras 2 joins the gates.
+
+    Keras 1 lists an LSTM's gates as input, cell, forget, output; a GRU's as update, reset, candidate.
+    """
+    kind = (layer.wrapped or layer).kind
+    order = {"LSTM": (0, 2, 1, 3), "GRU": (0, 1, 2)}.get(kind)
+    arrays = list(stored.values())
+    sides = 2 if layer.kind == "Bidirectional" else 1
+    if order is None or len(arrays) != 3 * len(order) * sides:
+        return stored
+    joined = {}
+    for side in range(sides):
+        part = arrays[side * 3 * len(order) : (side + 1) * 3 * len(order)]
+        for role in range(3):
+            joined[f"{side}/{role}"] = np.concatenate([part[3 * gate + role] for gate in order], axis=-1)
+    return joined
 
 
 def _nested(graph: GraphConfig, arrays: list[np.ndarray], where: str) -> dict[str, dict[str, np.ndarray]]:
