@@ -11,7 +11,9 @@ from zoo.cards.schema import Card
 from zoo.cards.yaml_lines import YamlDocument, load_yaml
 from zoo.errors import ModelError
 
-__all__ = ["CardFile", "read_card"]
+__all__ = ["EXPORTED", "CardFile", "read_card"]
+
+EXPORTED = "seqzoo"
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,12 @@ def read_card(path: Path) -> CardFile:
     document = load_yaml(path, front, first_line=2)
     if not isinstance(document.data, dict):
         raise document.error((), "the card's front matter is not a mapping", "write `key: value` lines")
+    # The front matter of a Hugging Face repo is theirs; `zoo export` puts ours below one key of it.
+    below = (EXPORTED,) if isinstance(document.data.get(EXPORTED), dict) else ()
     try:
-        card = Card.model_validate(document.data)
+        card = Card.model_validate(document.data[EXPORTED] if below else document.data)
     except ValidationError as error:
-        raise _explain(error, document) from None
+        raise _explain(error, document, below) from None
     return CardFile(card, prose, path)
 
 
@@ -59,7 +63,7 @@ def _split(text: str, path: Path) -> tuple[str, str]:
     raise ModelError(f"{path}:1: the front matter does not end", "", "Fix: close it with a line of three dashes (---)")
 
 
-def _explain(error: ValidationError, document: YamlDocument) -> ModelError:
+def _explain(error: ValidationError, document: YamlDocument, below: tuple[str, ...]) -> ModelError:
     problems = error.errors()
     first = problems[0]
     field = ".".join(str(part) for part in first["loc"])
@@ -70,4 +74,4 @@ def _explain(error: ValidationError, document: YamlDocument) -> ModelError:
     else:
         what, fix = f"`{field}`: {first['msg']}", "correct the value"
     extent = f"{len(problems)} field(s) of the card are wrong" if len(problems) > 1 else ""
-    return document.error(first["loc"], what, fix, extent)
+    return document.error((*below, *first["loc"]), what, fix, extent)

@@ -29,6 +29,8 @@ COMMANDS = {
     "pull": "fetch everything that models need, to run offline",
     "cache": "look at, check and clear the files that were fetched",
     "test": "run a model on its example and compare with what is expected",
+    "add": "make an entry of a gReLU checkpoint, a folder or a Hugging Face repo",
+    "export": "write a model for gReLU, Hugging Face or Kipoi",
     "doctor": "check the installation",
 }
 

@@ -53,7 +53,8 @@ class GreluCheckpoint:
         train_params: as recorded.
         data_params: nested: ``{"tasks": ..., "train": {...}, ...}``.
         performance: split -> metric -> value or values by task.
-        state: the state_dict of LightningModel, keys ``model.*`` only.
+        full_state: the state_dict of LightningModel.
+        lightning_version: of the trainer, or None.
     """
 
     path: Path
@@ -65,7 +66,13 @@ class GreluCheckpoint:
     train_params: dict[str, Any]
     data_params: dict[str, Any]
     performance: dict[str, Any]
-    state: dict[str, Any]
+    full_state: dict[str, Any]
+    lightning_version: str | None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The model's weights: keys ``model.*``, without those of losses and metrics."""
+        return {key: value for key, value in self.full_state.items() if key.startswith("model.")}
 
     def data_number(self, key: str) -> int | None:
         """A positive whole number of ``data_params``, of the first part that has it."""
@@ -129,7 +136,7 @@ def read_checkpoint(path: Path) -> GreluCheckpoint:
         task=str(train.get("task", DEFAULT_TASK)).lower(), loss=str(train.get("loss", DEFAULT_LOSS)).lower(),
         train_params=train, data_params=_nested(raw.get("data_params") or hyper.get("data_params") or {}),
         performance=dict(raw.get("performance") or {}),
-        state={key: value for key, value in raw["state_dict"].items() if key.startswith("model.")},
+        full_state=dict(raw["state_dict"]), lightning_version=raw.get("pytorch-lightning_version"),
     )
 
 

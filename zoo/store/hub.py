@@ -1,0 +1,310 @@
+"""Models of Hugging Face: ``hf://org/repo[@revision][/file]``, fetched by huggingface_hub into its own cache.
+
+A revision is resolved to a commit, and the name with that commit is what run records hold.
+huggingface_hub is imported only when a repo is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
+
+__all__ = ["HubModel", "fetch_model", "grelu_listing", "is_hub_name", "refresh_grelu_listing"]
+
+SCHEME = "hf://"
+GRELU = "grelu/"
+COLLECTION = "Genentech/grelu-model-zoo-6977ba73500cd09b6bbec0ae"
+LISTING = Path(__file__).resolve().parent.parent / "data" / "grelu_models.json"
+DESCRIPTION, CHECKPOINT = "model.yaml", "model.ckpt"
+NAME = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[^/]+))?(?:/(?P<file>.+))?")
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """A fetched model.
+
+    Attributes:
+        path: checkpoint file, or folder with ``model.yaml``.
+        repo, commit: where it is from; the commit is None where a cache does not tell.
+        file: in the repo, or None for a whole folder.
+    """
+
+    path: Path
+    repo: str
+    commit: str | None
+    file: str | None
+
+    @property
+    def pinned(self) -> str:
+        """The name with its commit, which fetches the same again."""
+        commit, file = f"@{self.commit}" if self.commit else "", f"/{self.file}" if self.file else ""
+        return SCHEME + self.repo + commit + file
+
+
+def is_hub_name(name: str | Path) -> bool:
+    """Whether a model's name is ``hf://...``, or ``grelu/...`` of the listing."""
+    return str(name).startswith((SCHEME, GRELU))
+
+
+def fetch_model(name: str) -> HubModel:
+    """Fetch what a name stands for, or find it in the cache.
+
+    Without a file, a repo with ``model.yaml`` is taken whole, else ``model.ckpt`` or the only ``.ckpt``.
+
+    Raises:
+        UsageError: not ``hf://org/repo[@revision][/file]``.
+        FetchError: no such repo, revision or file; gated; no connection; offline and not cached.
+        SystemStateError: huggingface_hub is not installed.
+    """
+    if name.startswith(GRELU):
+        name = _listed(name)
+    match = NAME.fullmatch(name.rstrip("/"))
+    if match is None:
+        raise UsageError(f"{name!r} is no name of a Hugging Face model", "", "Fix: hf://org/repo[@revision][/file]")
+    repo, file = match["repo"], match["file"]
+    revision = unquote(match["revision"]) if match["revision"] else None
+    _hub()
+    if file is None:
+        file = _explained(lambda: _choose_file(repo, revision), repo, revision, None)
+    if Path(file).name == DESCRIPTION:
+        return _fetch_folder(repo, revision, Path(file).parent)
+    path = _explained(lambda: _download(repo, file, revision), repo, revision, file)
+    _verify_blob(path)
+    return HubModel(path, repo, _commit_of(path, repo), file)
+
+
+def _hub() -> Any:
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise SystemStateError(
+            "models of Hugging Face need the package huggingface_hub", "", "Fix: pip install huggingface_hub"
+        ) from None
+    return huggingface_hub
+
+
+def _options() -> dict[str, Any]:
+    """Cache folder and whether the network may be used, as the environment says now."""
+    from zoo.store.fetch import is_offline
+
+    home = os.environ.get("HF_HOME")
+    cache = os.environ.get("HF_HUB_CACHE") or (os.path.join(home, "hub") if home else None)
+    return {"cache_dir": cache, "local_files_only": is_offline()}
+
+
+def _download(repo: str, file: str, revision: str | None) -> Path:
+    return Path(_hub().hf_hub_download(repo, file, revision=revision, **_options()))
+
+
+def _fetch_folder(repo: str, revision: str | None, below: Path) -> HubModel:
+    def snapshot() -> Path:
+        # Other checkpoints of the repo can be many times as large as the entry.
+        return Path(_hub().snapshot_download(repo, revision=revision, **_options()))
+
+    path = _explained(snapshot, repo, revision, None)
+    folder = path / below
+    if not (folder / DESCRIPTION).is_file():
+        raise _not_found(f"{SCHEME}{repo}", f"the cached copy holds no {(below / DESCRIPTION).as_posix()}", repo)
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            _verify_blob(file)
+    return HubModel(folder, repo, path.name, None if below == Path(".") else (below / DESCRIPTION).as_posix())
+
+
+def _choose_file(repo: str, revision: str | None) -> str:
+    files = _files(repo, revision)
+    for wanted in (DESCRIPTION, CHECKPOINT):
+        if wanted in files:
+            return wanted
+    checkpoints = [file for file in files if file.endswith(".ckpt")]
+    if len(checkpoints) == 1:
+        return checkpoints[0]
+    example = f"hf://{repo}/{checkpoints[0]}" if checkpoints else "a repo with model.yaml or a gReLU checkpoint"
+    raise ModelError(
+        f"hf://{repo}: {'several checkpoints' if checkpoints else 'holds no model'}",
+        f"it holds {', '.join((checkpoints or files)[:8]) or 'nothing'}", f"Fix: {example}",
+    )
+
+
+def _files(repo: str, revision: str | None) -> list[str]:
+    """Files of a repo: of the cached copy when offline."""
+    hub, options = _hub(), _options()
+    if not options["local_files_only"]:
+        return sorted(sibling.rfilename for sibling in hub.HfApi().model_info(repo, revision=revision).siblings or [])
+    folder = Path(hub.snapshot_download(repo, revision=revision, **options))
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def _commit_of(path: Path, repo: str) -> str | None:
+    """The commit in ``models--org--repo/snapshots/<commit>/file``."""
+    parts = path.parts
+    for i, part in enumerate(parts[:-2]):
+        if part == "models--" + repo.replace("/", "--") and parts[i + 1] == "snapshots":
+            return parts[i + 2]
+    return None
+
+
+def _verify_blob(path: Path) -> None:
+    """The cache names a large file by its sha256 and a small one by git's sha1: what is used must be that.
+
+    Raises:
+        FetchError: it is not.
+    """
+    blob = path.resolve()
+    if blob == path or blob.parent.name != "blobs":
+        return
+    if re.fullmatch(r"[0-9a-f]{64}", blob.name):
+        digest = hashlib.sha256()
+    elif re.fullmatch(r"[0-9a-f]{40}", blob.name):
+        digest = hashlib.sha1(b"blob %d\0" % blob.stat().st_size)
+    else:
+        return
+    with blob.open("rb") as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    if digest.hexdigest() != blob.name:
+        raise FetchError(
+            f"{path}: the cached file is not what Hugging Face holds",
+            f"expected checksum {blob.name[:16]}..., found {digest.hexdigest()[:16]}...",
+            f"Fix: rm {blob}, then fetch it again",
+        )
+
+
+def _explained(action: Callable[[], Any], repo: str, revision: str | None, file: str | None) -> Any:
+    """Run an action of huggingface_hub; its errors become ours."""
+    import requests
+    from huggingface_hub import errors
+
+    what = SCHEME + repo + (f"@{revision}" if revision else "") + (f"/{file}" if file else "")
+    try:
+        return action()
+    except errors.GatedRepoError:
+        raise FetchError(
+            f"{what}: access is limited by its authors", "nothing was fetched",
+            f"Fix: ask for access on huggingface.co/{repo}, then `huggingface-cli login`",
+        ) from None
+    except errors.RevisionNotFoundError:
+        raise _not_found(what, f"the repo has no revision {revision!r}", repo) from None
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        raise _unreachable(what, error) from None
+    except errors.RepositoryNotFoundError:
+        raise _not_found(what, "no such repo, or a private one", repo) from None
+    except errors.EntryNotFoundError:
+        raise _not_found(what, f"the repo has no file {file!r}", repo) from None
+    except errors.HFValidationError as error:
+        detail = " ".join(str(error).split())
+        raise UsageError(f"{what}: {detail}", "", "Fix: hf://org/repo[@revision][/file]") from None
+    except (errors.HfHubHTTPError, requests.RequestException, ConnectionError, TimeoutError) as error:
+        raise _unreachable(what, error) from None
+
+
+def _not_found(what: str, why: str, repo: str) -> FetchError:
+    return FetchError(f"{what}: not found", why, f"Fix: see what huggingface.co/{repo} holds, and correct the name")
+
+
+def _unreachable(what: str, error: Exception) -> FetchError:
+    from zoo.store.fetch import is_offline
+
+    if is_offline():
+        return FetchError(
+            f"{what}: is not in the cache, and the network may not be used", "HF_HUB_OFFLINE or ZOO_OFFLINE is set",
+            "Fix: unset them and fetch it once with a connection (HF_HOME names the cache)",
+        )
+    detail = " ".join(str(error).split())[:200]
+    fix = "Fix: check the connection, then try again; what is cached is kept"
+    return FetchError(f"{what}: Hugging Face cannot be reached", detail, fix)
+
+
+def _cached_listing() -> Path:
+    import platformdirs
+
+    cache = Path(os.environ.get("ZOO_CACHE") or platformdirs.user_cache_dir("seqzoo"))
+    return cache / "sources" / "grelu_models.json"
+
+
+def grelu_listing() -> list[dict[str, Any]]:
+    """The models of gReLU's collection, with the keys of ``zoo/index.json``.
+
+    ``name`` is ``grelu/<repo>[/<file>]`` and ``path`` its ``hf://`` name; both can be loaded.
+    The shipped listing, or the one that ``refresh_grelu_listing`` left in the cache.
+    """
+    for path in (_cached_listing(), LISTING):
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))["entries"]
+        except (OSError, ValueError, KeyError):
+            if path == LISTING:
+                raise
+    return []
+
+
+def _listed(name: str) -> str:
+    """The ``hf://`` name of ``grelu/<repo>[/<file>]``."""
+    entries = {entry["name"]: entry["path"] for entry in grelu_listing()}
+    if name in entries:
+        return entries[name]
+    below = [entry for entry in entries if entry.startswith(name.rstrip("/") + "/")]
+    extent = f"it has {', '.join(below)}" if below else f"{len(entries)} are known"
+    raise ModelError(f"no model named {name!r} in gReLU's collection", extent, "Fix: `zoo list --source grelu`")
+
+
+def refresh_grelu_listing() -> list[dict[str, Any]]:
+    """Read the collection from Hugging Face, keep it in the cache, and return it.
+
+    What the shipped listing knows of a model is kept; checkpoints and models that are new are added.
+
+    Raises:
+        FetchError: offline or unreachable. SystemStateError: huggingface_hub is not installed.
+    """
+    hub = _hub()
+    known = {entry["path"]: entry for entry in json.loads(LISTING.read_text(encoding="utf-8"))["entries"]}
+
+    def read() -> list[Any]:
+        if _options()["local_files_only"]:
+            raise hub.errors.OfflineModeIsEnabled("offline")
+        api = hub.HfApi()
+        items = [item.item_id for item in api.get_collection(COLLECTION).items if item.item_type == "model"]
+        return [api.model_info(item) for item in items]
+
+    found: list[dict[str, Any]] = []
+    for info in _explained(read, COLLECTION, None, None):
+        found += [known.get(path, {}) | facts for path, facts in _facts(info).items()]
+    target = _cached_listing()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + f".{os.getpid()}.partial")
+    partial.write_text(json.dumps({"collection": COLLECTION, "entries": found}, indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, target)
+    return found
+
+
+def _facts(info: Any) -> dict[str, dict[str, Any]]:
+    """``hf://`` name -> record, one a checkpoint of a repo."""
+    files = sorted(sibling.rfilename for sibling in info.siblings or [])
+    checkpoints = [CHECKPOINT] if CHECKPOINT in files else [file for file in files if file.endswith(".ckpt")]
+    card = info.card_data.to_dict() if info.card_data else {}
+    records = {}
+    for file in checkpoints:
+        alone = len(checkpoints) == 1
+        path = f"{SCHEME}{info.id}" + ("" if file == CHECKPOINT else f"/{file}")
+        short = info.id.partition("/")[2].removesuffix("-model")
+        records[path] = {
+            "name": GRELU + short + ("" if alone else f"/{file.removesuffix('.ckpt')}"), "version": info.sha[:7],
+            "path": path, "license": card.get("license"), "tags": list(card.get("tags") or []),
+            "authors": [info.id.partition("/")[0]], "framework": "grelu",
+        }
+        records[path] = _EMPTY | records[path]
+    return records
+
+
+_EMPTY: dict[str, Any] = {
+    "cite_as": None, "summary": "", "assembly": None, "input_length": None, "outputs": [], "evaluation": [],
+    "deprecated": None,
+}
