@@ -59,8 +59,8 @@ def oracle_sequence(data: Path) -> str:
     return sequence[:7000] + "N" * 40 + sequence[7040:]
 
 
-def splice_regions(data: Path, n: int, length: int = 5000, margin: int = 5000) -> list[SpliceRegion]:
-    """The ``n`` stretches with most annotated splice sites, one a gene, ``margin`` bp from the window's ends."""
+def splice_regions(data: Path, n: int | None, length: int = 5000, margin: int = 5000) -> list[SpliceRegion]:
+    """The ``n`` (all if None) stretches with most annotated splice sites, one a gene, ``margin`` bp from an end."""
     found = []
     for line in (data / "d01_hg38_windows" / "genes_exons_dev.tsv").read_text().splitlines()[1:]:
         _, _, strand, _, _, starts, ends, _, window = line.split("\t")

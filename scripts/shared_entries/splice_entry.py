@@ -16,14 +16,15 @@ SPLICE_SITES = ["neither", "acceptor", "donor"]
 
 
 def example(data: Path) -> tuple[str, str]:
-    """FASTA and BED of two stretches of hg38 with many annotated splice sites, each read on both strands."""
+    """FASTA and BED of the stretch of hg38 with most annotated splice sites on each strand."""
     windows = read_windows(data)
+    regions = splice_regions(data, None)
     fasta = bed = ""
-    for region in splice_regions(data, 2):
+    for strand in "+-":
+        region = next(region for region in regions if region.strand == strand)
         contig = region.window.replace(":", "_").replace("-", "_")
         fasta += fasta_text(contig, windows[region.window][region.start - CONTEXT : region.end + CONTEXT])
-        for strand in "+-":
-            bed += f"{contig}\t{CONTEXT}\t{LENGTH - CONTEXT}\tread_{strand}_gene_on_{region.strand}\t0\t{strand}\n"
+        bed += f"{contig}\t{CONTEXT}\t{LENGTH - CONTEXT}\tgene_on_{strand}\t0\t{strand}\n"
     return fasta, bed
 
 

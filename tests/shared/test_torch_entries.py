@@ -18,7 +18,9 @@ NAMES = ["bpnet-k562-ctcf", "kipoi-pyt", *SPLICE_MODELS]
 N_REGIONS = 6
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import build_model_table  # noqa: E402
 from build_shared_entries import ENTRIES  # noqa: E402
+from shared_entries.comparison import Comparison  # noqa: E402
 from shared_entries.hg38_windows import fasta_text, read_windows, splice_regions  # noqa: E402
 
 
@@ -43,10 +45,20 @@ def genes(shared_data, tmp_path_factory):
     return regions, windows, bed, fasta
 
 
-def predict(entry, bed, fasta, out, *options):
-    subprocess.run([ZOO, "predict", entry, bed, "-g", fasta, "-o", out, "--trust", "-q", *options], check=True)
+def predict(entry, bed, fasta, out):
+    """Through the command line; the FASTA holds windows of hg38, not the genome."""
+    command = [ZOO, "predict", entry, bed, "-g", fasta, "-o", out, "--trust", "--any-genome", "-q"]
+    subprocess.run(command, check=True)
     with h5py.File(out) as result:
         return result["preds"][:]
+
+
+@pytest.fixture(scope="module")
+def predicted(entries, genes, tmp_path_factory):
+    """Predictions of each splice model for the genes: name -> (regions, tracks, 5000)."""
+    _, _, bed, fasta = genes
+    out = tmp_path_factory.mktemp("predicted")
+    return {name: predict(entries / name, bed, fasta, out / f"{name}.h5") for name in SPLICE_MODELS}
 
 
 def reading_direction(region, windows):
@@ -67,13 +79,27 @@ def test_predictions_are_those_of_the_original_program(entries, shared_data, nam
     assert found.difference <= 1e-5 * found.scale
 
 
+def test_table_of_models_has_a_row_for_the_entry(shared_data):
+    header, _, row = build_model_table.table(["kipoi-pyt"], shared_data).splitlines()
+    assert header.count("|") == row.count("|") == 6
+    assert "| `kipoi-pyt` |" in row and row.endswith("| 0 |")
+
+
+def test_table_of_models_takes_the_worst_of_a_group_and_refuses_a_wrong_one():
+    good, worse = (Comparison("DeepBind", "Keras", "TensorFlow", difference, 2.0) for difference in (1e-6, 5e-6))
+    assert build_model_table.row("deepbind", [good, worse, good]) == [
+        "DeepBind", "Keras", "`deepbind`, 3 entries", "TensorFlow", "5e-06 (values up to 2)",
+    ]  # fmt: skip
+    with pytest.raises(SystemExit, match="deepbind"):
+        build_model_table.row("deepbind", [good, Comparison("DeepBind", "Keras", "TensorFlow", 3e-5, 2.0)])
+
+
 @pytest.mark.parametrize("name", SPLICE_MODELS)
-def test_annotated_splice_sites_score_far_above_other_gt_and_ag(entries, genes, tmp_path, name):
-    regions, windows, bed, fasta = genes
+def test_annotated_splice_sites_score_far_above_other_gt_and_ag(predicted, genes, name):
+    regions, windows, *_ = genes
     assert {region.strand for region in regions} == {"+", "-"}
-    predicted = predict(entries / name, bed, fasta, tmp_path / "out.h5", "--any-genome")
     sites, others, top = [], [], []
-    for region, values in zip(regions, predicted, strict=True):
+    for region, values in zip(regions, predicted[name], strict=True):
         sequence = reading_direction(region, windows)
         if name == "pangolin":  # one track for both kinds of site
             channels = [(values[1], region.acceptors + region.donors)]
@@ -95,25 +121,24 @@ def test_annotated_splice_sites_score_far_above_other_gt_and_ag(entries, genes, 
     assert np.median(sites) > 100 * np.median(others)
 
 
-def test_pangolin_usage_is_high_at_splice_sites_in_all_tissues(entries, genes, tmp_path):
-    regions, _, bed, fasta = genes
-    predicted = predict(entries / "pangolin", bed, fasta, tmp_path / "out.h5", "--any-genome")
+def test_pangolin_usage_is_high_at_splice_sites_in_all_tissues(predicted, genes):
+    regions, values = genes[0], predicted["pangolin"]
     annotated = np.zeros((len(regions), 5000), bool)
     for region, row in zip(regions, annotated, strict=True):
         row[list(region.acceptors + region.donors)] = True
     for channel in (2, 5, 8, 11):
-        usage = predicted[:, channel]
+        usage = values[:, channel]
         assert np.median(usage[annotated]) > 50 * usage[~annotated].mean()
-    np.testing.assert_allclose(predicted[:, 0] + predicted[:, 1], 1, atol=1e-6)
+    np.testing.assert_allclose(values[:, 0] + values[:, 1], 1, atol=1e-6)
 
 
 def test_a_gene_read_on_the_wrong_strand_has_no_splice_sites(entries, genes, tmp_path):
     regions, _, bed, fasta = genes
     other = tmp_path / "other.bed"
     turned = {"+": "-", "-": "+"}
-    other.write_text("".join(f"{line[:-1]}{turned[line[-1]]}\n" for line in bed.read_text().splitlines()))
-    predicted = predict(entries / "openspliceai-mane-10000nt", other, fasta, tmp_path / "out.h5", "--any-genome")
-    for region, values in zip(regions, predicted, strict=True):
+    other.write_text("".join(f"{line[:-1]}{turned[line[-1]]}\n" for line in bed.read_text().splitlines()[:2]))
+    wrong = predict(entries / "openspliceai-mane-10000nt", other, fasta, tmp_path / "out.h5")
+    for region, values in zip(regions[:2], wrong, strict=True):
         mirrored = [4999 - site for site in region.acceptors + region.donors]
         assert values[1:, mirrored].max() < 0.5
 
