@@ -9,8 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import torch
 import yaml
+
+from zoo.genome.encode import one_hot, reverse_complement
+from zoo.genome.fasta import open_genome
+from zoo.models.sequence_loader import SequenceLoader
 
 __all__ = ["EntryFiles", "write_entry"]
 
@@ -136,13 +142,29 @@ def _write_card(entry: EntryFiles, folder: Path, files: list[dict[str, Any]]) ->
 
 
 def _write_expected(folder: Path) -> None:
+    """Predictions by ``zoo.predict``, and beside them the model's inputs, which ``kipoi test`` asks for."""
     import zoo
 
     example = folder / "example"
-    zoo.predict(folder, example / "regions.bed", example / "genome.fa", example / "expected.h5", trust=True,
-                any_genome=True, device="cpu")
+    fasta, bed, expected = example / "genome.fa", example / "regions.bed", example / "expected.h5"
+    model = zoo.load_model(folder, trust=True)
+    zoo.predict(model, bed, fasta, expected, any_genome=True, device="cpu")
+    _add_inputs(expected, fasta, model.loader)
     (example / "expected.h5.run.json").unlink()
     (example / "genome.fa.fai").unlink(missing_ok=True)
+
+
+def _add_inputs(expected: Path, fasta: Path, loader: SequenceLoader) -> None:
+    with h5py.File(expected, "r+") as handle:
+        chroms = handle["metadata/ranges/chr"].asstr()[()]
+        starts = handle["metadata/windows/start"][()].astype(np.int64)
+        reverse = handle["metadata/windows/reverse"][()].astype(bool)
+        genome = open_genome(fasta)
+        letters = genome.gather(genome.numbers(chroms), starts, loader.length)
+        genome.close()
+        letters[reverse] = reverse_complement(letters[reverse])
+        inputs = loader.arrange(torch.from_numpy(one_hot(letters, loader.n_value))).contiguous()
+        handle.create_dataset("inputs", data=inputs.numpy(), compression="gzip", shuffle=True)
 
 
 def _file_entry(folder: Path, name: str) -> dict[str, Any]:
