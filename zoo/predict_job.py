@@ -14,7 +14,7 @@ from zoo.genome.checks import check_assembly, check_regions, training_note
 from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.intervals import RegionFile, RegionSummary
 from zoo.genome.windows import WindowPlan
-from zoo.models.kipoi_settings import renames_chromosomes, with_settings
+from zoo.models.kipoi_settings import renames_chromosomes, with_length_of, with_settings
 from zoo.models.load import Entry, load_entry, open_entry
 from zoo.pipeline import BlockReader
 from zoo.predict_options import PredictOptions
@@ -80,6 +80,7 @@ def prepare(
 
     from zoo.models.runner import Runner
 
+    entry = with_length_of(regions, entry, options.limit)
     loaded = load_entry(entry) if isinstance(model, str | Path) else model
     choice = choose_tracks(loaded.outputs, options.tracks)
     use_strand = {"auto": loaded.loader.use_strand, "use": True, "ignore": False}[options.strand]

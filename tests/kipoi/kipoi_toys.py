@@ -189,11 +189,12 @@ def model_yaml(kind: str = "Counts", **changes: Any) -> dict[str, Any]:
         "defined_as": "kipoi.model.PyTorchModel",
         "args": {"module_file": "torch_model.py", "module_class": "Sum", "weights": "weights.pth"},
     }
-    return {
+    found = {
         **(custom if kind == "Counts" else pytorch), "default_dataloader": ".",
         "info": {"authors": [{"name": "toy maker"}], "doc": "counts"},
         "schema": {"inputs": INPUTS, "targets": TARGETS[kind]},
     } | changes
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def loader_yaml(defined_as: str = "loaders.Rows", kind: str = "Dataset", **changes: Any) -> dict[str, Any]:

@@ -155,7 +155,7 @@ MODEL_CHANGES = {
     "a free axis": {"schema": {"inputs": ARRAY | {"shape": "(None, 4)"}, "targets": ARRAY}},
     "a shape that is no Python": {"schema": {"inputs": ARRAY | {"shape": "(4, "}, "targets": ARRAY}},
     "a shape with an unknown name": {"schema": {"inputs": ARRAY | {"shape": "(4, x)"}, "targets": ARRAY}},
-    "a list of labels": {"schema": {"inputs": ARRAY, "targets": ARRAY | {"shape": "(2,)", "column_labels": ["a", "b"]}}},
+    "two labels": {"schema": {"inputs": ARRAY, "targets": ARRAY | {"shape": "(2,)", "column_labels": ["a", "b"]}}},
     "labels as a mapping": {"schema": {"inputs": ARRAY, "targets": ARRAY | {"column_labels": {"a": 1}}}},
     "an unknown special type": {"schema": {"inputs": ARRAY | {"special_type": "RNA"}, "targets": ARRAY}},
     "a special type": {"schema": {"inputs": ARRAY | {"special_type": "v-plot"}, "targets": ARRAY}},

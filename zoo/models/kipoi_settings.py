@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from zoo.errors import UsageError
 from zoo.models.load import Entry
-from zoo.models.sequence_loader import ARGUMENTS, is_replaced
+from zoo.models.sequence_loader import ARGUMENTS, given_length, is_replaced
 from zoo.store.registry import near_names
 
-__all__ = ["has_own_loader", "parse_settings", "renames_chromosomes", "unknown_setting", "with_settings"]
+if TYPE_CHECKING:
+    from zoo.genome.intervals import RegionFile
+
+__all__ = [
+    "has_own_loader",
+    "parse_settings",
+    "renames_chromosomes",
+    "unknown_setting",
+    "with_length_of",
+    "with_settings",
+]
 
 
 def parse_settings(items: Iterable[str]) -> dict[str, Any]:
@@ -55,6 +65,27 @@ def with_settings(entry: Entry, settings: Mapping[str, Any]) -> Entry:
         raise unknown_setting(unknown[0], known)
     changed = dataclasses.replace(loader, args=loader.args | dict(settings))
     return dataclasses.replace(entry, description=dataclasses.replace(entry.description, loader=changed))
+
+
+def with_length_of(regions: RegionFile, entry: Entry, limit: int | None) -> Entry:
+    """Where neither dataloader nor schema gives a length, kipoiseq takes regions as they are: all of one length.
+
+    Raises:
+        UsageError: the regions differ in length.
+    """
+    description = entry.description
+    if description is None or not is_replaced(description.loader):
+        return entry
+    if given_length(description.loader.args, description) is not None:
+        return entry
+    lengths = {int(one) for chunk in regions.chunks(limit) for one in chunk.end - chunk.start}
+    if len(lengths) != 1:
+        raise UsageError(
+            f"{entry.name} takes regions of any length, but all of the same: auto_resize_len is not set",
+            f"{regions.label}: {len(lengths)} lengths, {min(lengths, default=0):,} to {max(lengths, default=0):,} bp",
+            "Fix: --set auto_resize_len=1000, for instance",
+        )
+    return with_settings(entry, {"auto_resize_len": lengths.pop()})
 
 
 def renames_chromosomes(entry: Entry) -> bool:

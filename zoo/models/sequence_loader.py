@@ -16,7 +16,7 @@ from zoo.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ARGUMENTS", "STRING_NAMES", "SequenceLoader", "is_replaced", "loader_from_kipoi"]
+__all__ = ["ARGUMENTS", "STRING_NAMES", "SequenceLoader", "given_length", "is_replaced", "loader_from_kipoi"]
 
 SEQ_INTERVAL_NAMES = frozenset(
     {"kipoiseq.dataloaders.SeqIntervalDl", "kipoiseq.dataloaders.sequence.SeqIntervalDl"}
@@ -129,14 +129,21 @@ def _axes(args: dict[str, Any], model: ModelDescription) -> tuple[int, int | Non
     return int(alphabet), None if dummy is None else int(dummy)
 
 
-def _length(args: dict[str, Any], model: ModelDescription) -> int:
+def given_length(args: dict[str, Any], model: ModelDescription) -> Any:
+    """``auto_resize_len``, else the one free size of the model's input, else None."""
     length = args.get("auto_resize_len")
     if length is None and len(model.inputs) == 1:
         fixed = [size for size in model.inputs[0].shape if size not in (None, 1, 4)]
         length = fixed[0] if len(fixed) == 1 else None
+    return length
+
+
+def _length(args: dict[str, Any], model: ModelDescription) -> int:
+    length = given_length(args, model)
     if length is None:
         raise model.document.error(
-            ("default_dataloader",), "the input length is not given", "set auto_resize_len in default_args"
+            ("default_dataloader",), "the input length is not given",
+            "set auto_resize_len in default_args, or --set auto_resize_len=1000",
         )
     if not isinstance(length, int) or length < 1:
         raise _refused(model, "auto_resize_len", length, "a number of bp")
