@@ -124,7 +124,7 @@ def build_graph(config: GraphConfig, stored: Mapping[str, dict[str, np.ndarray]]
     first: dict[str, nn.Module] = {}
     steps = []
     for layer, number, call in _in_call_order(config, where):
-        key = (f"{layer.name}_call{number}" if number else layer.name).replace(".", "_")  # torch takes no dots
+        key = _module_key(f"{layer.name}_call{number}" if number else layer.name, modules)
         if layer.name not in first:
             modules[key] = first[layer.name] = _module(layer, stored.get(layer.name, {}), where)
         else:
@@ -133,6 +133,14 @@ def build_graph(config: GraphConfig, stored: Mapping[str, dict[str, np.ndarray]]
             modules[key] = copy.deepcopy(owner, {id(part): part for part in (*owner.parameters(), *owner.buffers())})
         steps.append(Step(key, TensorRef(layer.name, number), call.inputs))
     return KerasGraph(config, modules, steps)
+
+
+def _module_key(name: str, taken: Mapping[str, nn.Module]) -> str:
+    """The layer's name as torch takes it: no dots, and none of torch's own names, such as `double`."""
+    key = name.replace(".", "_") or "_"
+    while key in taken or hasattr(nn.ModuleDict(), key):
+        key += "_"
+    return key
 
 
 def _module(layer: LayerConfig, stored: dict[str, np.ndarray], where: str) -> nn.Module:
