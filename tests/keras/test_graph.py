@@ -210,7 +210,7 @@ def test_architecture_beside_the_weights(tmp_path):
 
 def test_gradients_reach_the_input(tmp_path):
     path, *_ = two_inputs(tmp_path / "m.h5")
-    features, seq = torch.ones(1, 2), torch.rand(1, 2, 4, requires_grad=True)
+    features, seq = torch.ones(50, 2), torch.rand(50, 2, 4, requires_grad=True)
     load_keras(path)(features, seq)[0].sum().backward()
     assert seq.grad.abs().sum() > 0
 
