@@ -65,6 +65,11 @@ def test_predict_fetches_and_then_runs_offline(shell, remote_toy, server, monkey
     assert second.out == first.out and "fetching" not in second.err and server.requests["/weights.pth"] == 1
 
 
+def test_a_quiet_prediction_tells_nothing_of_the_download(shell, remote_toy, server):
+    said = shell.zoo("predict", remote_toy.folder, remote_toy.regions, "-g", remote_toy.genome, "--trust", "-q")
+    assert (said.code, said.err) == (0, "") and server.requests["/weights.pth"] == 1
+
+
 def test_failures_of_pull_are_exit_5_and_do_not_stop_the_others(shell, remote_toy, server):
     other = shell.fresh_toy("profile", card=False)
     data = yaml.safe_load((other.folder / "model.yaml").read_text())

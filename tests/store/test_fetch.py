@@ -196,6 +196,20 @@ def test_only_http_addresses_are_opened(remote_of, partial, quick, notes, url):
     assert "not an http or https address" in caught.value.extent
 
 
+@pytest.mark.parametrize("url", ["http://a b/w", "http://a.example/a b", "http://[broken/w", "http://a.example:x/w"])
+def test_an_invalid_address_is_not_tried_again(remote_of, partial, quick, notes, url):
+    with pytest.raises(FetchError):
+        fetch(remote_of(url), partial, notes, quick)
+    assert notes.notes == []
+
+
+def test_proxies_of_the_environment_are_used(server, remote_of, partial, quick, notes, body, monkeypatch):
+    server.add("http://models.invalid/w", body)  # a proxy is asked for the whole address
+    monkeypatch.setenv("http_proxy", server.url(""))
+    fetch(remote_of("http://models.invalid/w"), partial, notes, quick)
+    assert partial.read_bytes() == body
+
+
 def test_a_server_that_ignores_range_sends_all_again(server, remote_of, partial, quick, notes, body):
     url = server.add("/w", body, ranges=False)
     partial.write_bytes(b"y" * 1000)

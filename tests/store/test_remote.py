@@ -157,10 +157,22 @@ def test_a_url_without_checksum_is_an_error_with_its_line(toy):
     edit(toy.folder / "model.yaml", lambda data: data["args"].update(weights={"url": "https://a.example/w"}))
     with pytest.raises(ModelError, match=r"model.yaml:\d+: https://a.example/w has no checksum"):
         remote_files(read_model(toy.folder))
+    for url in ("file:///etc/passwd", "http://[broken/w", "weights.pth"):
+        value = {"url": url, "md5": "0" * 32}
+        edit(toy.folder / "model.yaml", lambda data, value=value: data["args"].update(weights=value))
+        with pytest.raises(ModelError, match="is no http or https address"):
+            remote_files(read_model(toy.folder))
     value = {"url": "https://a.example/w", "md5": "x"}
     edit(toy.folder / "model.yaml", lambda data: data["args"].update(weights=value))
     with pytest.raises(ModelError, match="is no md5 checksum"):
         remote_argument(read_model(toy.folder), "weights")
+
+
+def test_a_name_in_model_yaml_cannot_leave_the_cache(remote_toy, weights, notes):
+    edit(remote_toy.folder / "model.yaml", lambda data: data["args"]["weights"].update(name="../../../escape.pth"))
+    with listening(notes):
+        path = argument_path(read_model(remote_toy.folder), "weights")
+    assert path == Cache().folder / "blobs" / hashlib.sha256(weights).hexdigest() / "escape.pth"
 
 
 @pytest.mark.parametrize(
@@ -180,7 +192,8 @@ def test_files_of_the_card_must_be_checkable(toy, files, message):
     ("url", "name"),
     [("https://zenodo.org/record/1466068/files/model_th.pth?download=1", "model_th.pth"),
      ("https://a.example/x/%2e%2e%2fetc%2fpasswd", "passwd"), ("https://a.example/", "file"),
-     ("https://a.example/.hidden", "hidden"), ("https://a.example/a b;c.h5", "a_b_c.h5")],
+     ("https://a.example/.hidden", "hidden"),
+     ("../../escape.pth", "escape.pth"), ("/x/..", "file"), ("https://a.example/a b;c.h5", "a_b_c.h5")],
 )
 def test_names_of_files_are_safe(url, name):
     assert file_name(url) == name

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import re
 
 import pytest
 import torch
@@ -71,6 +73,20 @@ def test_the_fetched_names_are_kipois_in_their_order(shared_data, name):
     card = read_card(folder / "README.md").card
     assert len(names) == len(set(names)) == card.outputs[0].n_tracks
     assert all(mine == theirs or mine.startswith(theirs + ".") for mine, theirs in zip(names, published, strict=True))
+
+
+@pytest.mark.shared
+def test_every_remote_file_of_kipois_models_is_understood(shared_data):
+    folder = shared_data / "d13_kipoi_models_yaml"
+    found, urls = {}, 0
+    for path in sorted(folder.rglob("model.yaml")):
+        urls += json.dumps(yaml.safe_load(path.read_text(encoding="utf-8"))["args"]).count('"url": ')
+        files = remote_files(read_model(path.parent))
+        found |= {(path.parent.relative_to(folder).as_posix(), name): file for name, file in files.items()}
+    assert len(found) == urls > 200
+    assert all(re.fullmatch("[0-9a-f]{32}", file.md5) for file in found.values())
+    # Five models have "md5: md5:<digits>".
+    assert found["DeepFlyBrain", "arch"].md5 == "8f432571469dc779e3c5141e33da068a"
 
 
 # Names and sizes of the published state_dicts, as their users' code loads them.

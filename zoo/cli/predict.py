@@ -65,12 +65,13 @@ def command(model: str, regions: str, genome: str | None, out: str, quiet: bool,
     from zoo.models.kipoi_settings import parse_settings
     from zoo.prediction import predict
     from zoo.progress import stderr_progress
+    from zoo.store.transfer import Silent, StderrListener, listening
 
     options["settings"] = parse_settings(settings)
     options["tracks"] = [name for item in tracks for name in _split(item)]
     if tracks and not options["tracks"]:
         raise click.BadParameter("names no track (is a variable of the shell empty?)", param_hint="'--tracks'")
-    with _interrupted_once():
+    with _interrupted_once(), listening(Silent() if quiet else StderrListener()):
         result = predict(
             model, regions, genome, out,
             report=None if quiet else lambda note: click.echo(f"zoo: {note}", err=True),

@@ -41,7 +41,10 @@ def _pull(model: str, quiet: bool) -> None:
     from zoo.store.remote import remote_files
     from zoo.store.transfer import Silent, StderrListener
 
-    entry = open_entry(model)
+    entry = open_entry(model)  # which fetches hf:// and grelu/ names whole
+    if entry.path.is_file():
+        click.echo(f"{model}\tcheckpoint\t{entry.path.stat().st_size}\t{entry.path}")
+        return
     files = remote_files(entry.description, entry.card) if entry.description else {}
     if not files and not quiet:
         click.echo(f"zoo: {model}: nothing to fetch, its files are local", err=True)

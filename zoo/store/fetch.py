@@ -20,12 +20,11 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from zoo.errors import FetchError, SystemStateError
 from zoo.store.checksums import Digests, digests_of
 from zoo.store.opener import open_url
-from zoo.store.remote import RemoteFile
+from zoo.store.remote import RemoteFile, host_of
 from zoo.store.transfer import Listener, TransferState, human_bytes
 
 __all__ = ["FetchSettings", "discard", "fetch", "is_offline"]
@@ -111,7 +110,7 @@ def fetch(
 def _from_mirror(
     url: str, remote: RemoteFile, partial: Path, listener: Listener, settings: FetchSettings
 ) -> Digests:
-    if urlsplit(url).scheme not in ("http", "https"):
+    if host_of(url) is None:
         raise _MirrorError("not an http or https address")
     while True:
         pieced, kind = _transfer(url, remote, partial, listener, settings)
@@ -216,6 +215,8 @@ def _explain(error: Exception) -> Exception:
         return _Again("no answer in time")
     if isinstance(error, ConnectionRefusedError):
         return _MirrorError("connection refused")
+    if isinstance(error, http.client.InvalidURL):
+        return _MirrorError("not a valid address")
     if isinstance(error, http.client.HTTPException | ConnectionError | ssl.SSLError):
         return _Again(f"the connection broke ({type(error).__name__})")
     return _MirrorError(getattr(error, "strerror", None) or str(error) or type(error).__name__)

@@ -51,17 +51,23 @@ def describe(folder: Path) -> dict[str, Any]:
 
 
 def _remote(model: ModelDescription, card: Card | None) -> list[dict[str, Any]]:
-    """The files that lie elsewhere, for `zoo info` and `zoo cache ls`."""
+    """The files that lie elsewhere, for `zoo info`."""
+    try:
+        files = remote_files(model, card)
+    except ModelError:  # a URL without checksum: an error when the file is wanted, not when the model is described
+        return []
     return [
         {"name": file.name, "hosts": file.hosts, "bytes": file.bytes, "sha256": file.sha256, "md5": file.md5}
-        for file in remote_files(model, card).values()
+        for file in files.values()
     ]
 
 
 def _from_info(model: ModelDescription) -> dict[str, Any]:
     info = model.info
     return {
-        "authors": [author["name"] if isinstance(author, dict) else str(author) for author in info.get("authors") or []],
+        "authors": [
+            author["name"] if isinstance(author, dict) else str(author) for author in info.get("authors") or []
+        ],
         "license": info.get("license"),
         "cite_as": info.get("cite_as"),
         "tags": list(info.get("tags") or []),

@@ -43,7 +43,7 @@ class RemoteFile:
 
     @property
     def hosts(self) -> str:
-        return ", ".join(dict.fromkeys(urlsplit(url).hostname or url for url in self.urls))
+        return ", ".join(dict.fromkeys(host_of(url) or url for url in self.urls))
 
 
 def remote_files(model: ModelDescription, card: Card | None = None) -> dict[str, RemoteFile]:
@@ -107,9 +107,12 @@ def _walk(
 def _from_argument(
     model: ModelDescription, location: tuple[str, ...], value: Mapping[str, Any], card: Card | None
 ) -> RemoteFile:
-    url, md5 = str(value["url"]), str(value.get("md5") or "").lower() or None
+    # Some of Kipoi's models have it as Zenodo shows it: `md5: md5:18119aa2...`.
+    url, md5 = str(value["url"]), str(value.get("md5") or "").lower().removeprefix("md5:") or None
     where = ("args", *location)
-    file = RemoteFile(str(value.get("name") or file_name(url)), (url,), md5=md5)
+    if host_of(url) is None:
+        raise model.document.error((*where, "url"), f"{url!r} is no http or https address", "correct the address")
+    file = RemoteFile(file_name(str(value.get("name") or url)), (url,), md5=md5)
     for entry in card.files if card else ():
         if (md5 and entry.md5 == md5) or url in entry.mirrors:
             mirrors = tuple(dict.fromkeys([url, *entry.mirrors]))
@@ -122,10 +125,19 @@ def _from_argument(
 
 
 def _from_card(entry: FileEntry) -> RemoteFile:
-    return RemoteFile(entry.path.rpartition("/")[2], tuple(entry.mirrors), entry.sha256, entry.md5, entry.bytes)
+    return RemoteFile(file_name(entry.path), tuple(entry.mirrors), entry.sha256, entry.md5, entry.bytes)
+
+
+def host_of(url: str) -> str | None:
+    """Host of an http or https address; None for anything else."""
+    try:
+        parts = urlsplit(url)
+        return parts.hostname if parts.scheme in ("http", "https") else None
+    except ValueError:  # an unclosed bracket
+        return None
 
 
 def file_name(url: str) -> str:
-    """The last part of a URL's path as a safe file name."""
+    """The last part of a URL or path as a file name that stays in its folder."""
     last = unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2]
     return re.sub(r"[^A-Za-z0-9._-]", "_", last).lstrip(".") or "file"
