@@ -23,6 +23,8 @@ def trained(tmp_path_factory, lightning_model):
     from grelu.data.dataset import DFSeqDataset
 
     folder = tmp_path_factory.mktemp("trained")
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.chdir(folder)  # test_on_dataset leaves its logs in the current folder
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"seq": ["".join(rng.choice(list("ACGT"), 40)) for _ in range(24)]})
     frame["k562"], frame["hepg2"] = rng.permutation([0, 1] * 12), rng.permutation([0, 1] * 12)
@@ -33,6 +35,7 @@ def trained(tmp_path_factory, lightning_model):
     })
     model.train_on_dataset(parts[0], parts[1])
     model.test_on_dataset(parts[2], num_workers=0, write_path=str(folder / "tested.ckpt"))
+    monkeypatch.undo()
     return folder, model.eval()
 
 

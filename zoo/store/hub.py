@@ -27,6 +27,12 @@ LISTING = Path(__file__).resolve().parent.parent / "data" / "grelu_models.json"
 DESCRIPTION, CHECKPOINT = "model.yaml", "model.ckpt"
 NAME = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[^/]+))?(?:/(?P<file>.+))?")
 
+# Keys that a listing leaves out where nothing is known.
+_EMPTY: dict[str, Any] = {
+    "cite_as": None, "summary": "", "assembly": None, "input_length": None, "outputs": [], "evaluation": [],
+    "deprecated": None, "unverified": "Listed from public pages; the weights were never fetched here.",
+}
+
 
 @dataclass(frozen=True)
 class HubModel:
@@ -237,13 +243,16 @@ def grelu_listing() -> list[dict[str, Any]]:
     ``name`` is ``grelu/<repo>[/<file>]`` and ``path`` its ``hf://`` name; both can be loaded.
     The shipped listing, or the one that ``refresh_grelu_listing`` left in the cache.
     """
-    for path in (_cached_listing(), LISTING):
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))["entries"]
-        except (OSError, ValueError, KeyError):
-            if path == LISTING:
-                raise
-    return []
+    try:
+        found = json.loads(_cached_listing().read_text(encoding="utf-8"))["entries"]
+    except (OSError, ValueError, KeyError):
+        found = json.loads(LISTING.read_text(encoding="utf-8"))["entries"]
+    return [_EMPTY | entry | {"remote": [_remote(entry["path"])]} for entry in found]
+
+
+def _remote(path: str) -> dict[str, Any]:
+    file = path.split("/")[-1] if path.endswith(".ckpt") else CHECKPOINT
+    return {"name": file, "hosts": "huggingface.co", "bytes": None, "sha256": None, "md5": None}
 
 
 def _listed(name: str) -> str:
@@ -276,13 +285,18 @@ def refresh_grelu_listing() -> list[dict[str, Any]]:
 
     found: list[dict[str, Any]] = []
     for info in _explained(read, COLLECTION, None, None):
-        found += [known.get(path, {}) | facts for path, facts in _facts(info).items()]
+        found += [_EMPTY | facts | _given(known.get(path, {})) for path, facts in _facts(info).items()]
     target = _cached_listing()
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + f".{os.getpid()}.partial")
     partial.write_text(json.dumps({"collection": COLLECTION, "entries": found}, indent=1) + "\n", encoding="utf-8")
     os.replace(partial, target)
     return found
+
+
+def _given(facts: dict[str, Any]) -> dict[str, Any]:
+    """What the shipped listing says, without the version that was fetched."""
+    return {key: value for key, value in facts.items() if value not in (None, "", []) and key != "version"}
 
 
 def _facts(info: Any) -> dict[str, dict[str, Any]]:
@@ -300,11 +314,4 @@ def _facts(info: Any) -> dict[str, dict[str, Any]]:
             "path": path, "license": card.get("license"), "tags": list(card.get("tags") or []),
             "authors": [info.id.partition("/")[0]], "framework": "grelu",
         }
-        records[path] = _EMPTY | records[path]
     return records
-
-
-_EMPTY: dict[str, Any] = {
-    "cite_as": None, "summary": "", "assembly": None, "input_length": None, "outputs": [], "evaluation": [],
-    "deprecated": None,
-}
