@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import MismatchError, ModelError, UsageError, ZooError
+from zoo.models.kipoi_settings import has_own_loader
 from zoo.models.load import Entry, load_entry, open_entry
 from zoo.models.loaded import LoadedModel
 from zoo.writers.base import OutputSpec, PredictionBatch
@@ -70,10 +71,13 @@ def check_example(
         MismatchError: a prediction differs; the worst element is named.
     """
     entry = open_entry(model, trust=trust)
-    regions, fasta, expected_path = _example_files(entry)
-    loaded = load_entry(entry)
-    # The example is cut from its genome, so that no assembly can be recognised.
-    batch = loaded.predict_regions(regions, fasta, any_genome=True, device=device)
+    if has_own_loader(entry):
+        loaded, batch, expected_path = _own_example(entry, device)
+    else:
+        regions, fasta, expected_path = _example_files(entry)
+        loaded = load_entry(entry)
+        # The example is cut from its genome, so that no assembly can be recognised.
+        batch = loaded.predict_regions(regions, fasta, any_genome=True, device=device)
     expected = _read_expected(expected_path, loaded)
     comparisons = [
         _compare(spec, batch, batch.values[spec.name], expected[spec.name], rtol, atol, expected_path)
@@ -88,6 +92,30 @@ def check_example(
     if failed:
         raise _mismatch(report, max(failed, key=lambda item: item.largest_difference), expected_path, rtol, atol)
     return report
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """What of a model is needed here, where its own dataloader made the batches."""
+
+    name: str
+    outputs: tuple[OutputSpec, ...]
+
+
+def _own_example(entry: Entry, device: str) -> tuple[_Predicted, PredictionBatch, Path]:
+    """Predictions for the example of a Kipoi folder's own dataloader, and the file of what is expected."""
+    from zoo.kipoi_run import predict_example
+    from zoo.models.foreign_loader import local_value
+
+    description = entry.description
+    path = description.expect
+    if description.expect_remote is not None:
+        path = Path(local_value(description.expect_remote, description.folder, description))
+    if path is None or not path.is_file():
+        raise ModelError(f"{entry.path}: the entry has no expected predictions", str(path or ""),
+                         "Fix: test.expect in model.yaml names an HDF5 file")
+    outputs, batch = predict_example(entry, device)
+    return _Predicted(entry.name, outputs), batch, path
 
 
 def _example_files(entry: Entry) -> tuple[Path, Path, Path]:
@@ -122,7 +150,9 @@ def _read_expected(path: Path, model: LoadedModel) -> dict[str, np.ndarray]:
             if isinstance(preds, h5py.Dataset):
                 arrays: dict[str, Any] = {model.outputs[0].name: preds[()]}
             else:
-                arrays = {name: preds[name][()] for name in preds}
+                names: list[str] = []
+                preds.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+                arrays = {name: preds[name][()] for name in names}
         arrays = {name: array.astype(np.float64) for name, array in arrays.items()}
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{path}: cannot be read as expected predictions: {error}", "",

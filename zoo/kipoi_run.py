@@ -18,10 +18,12 @@ import numpy as np
 import torch
 
 from zoo.errors import InputError, ModelError, UsageError
-from zoo.models.foreign_loader import ForeignLoader, load_foreign_loader, loader_values
+from zoo.kipoi_rows import first_rows, join_rows, output_specs, rows_of
+from zoo.models.foreign_loader import ForeignLoader, example_values, load_foreign_loader, loader_values
 from zoo.models.kipoi_import import blame
 from zoo.models.kipoi_native import flat_result
 from zoo.models.load import Entry, framework_of
+from zoo.models.runner import pick_device
 from zoo.predict_options import PredictOptions, PredictResult
 from zoo.progress import Progress
 from zoo.run_record import write_run_record
@@ -30,7 +32,7 @@ from zoo.tracks import TrackChoice, choose_tracks
 from zoo.writers import StreamWriter, open_writer
 from zoo.writers.base import OutputSpec, PredictionBatch, Writer, WriterContext
 
-__all__ = ["ForeignRun", "predict_with_own_loader"]
+__all__ = ["ForeignRun", "predict_example", "predict_with_own_loader"]
 
 BATCH_SIZE = 32  # kipoi's
 # The dataloader decides these: an option that asks for something else is refused, not ignored.
@@ -49,15 +51,17 @@ class ForeignRun:
         module: has ``predict_on_batch``, or is a torch module.
         loader: the dataloader's class and arguments.
         hashes: file name -> sha256 of what was loaded.
+        device: where a torch module runs; a class of the folder decides itself.
     """
 
     entry: Entry
     module: Any
     loader: ForeignLoader
     hashes: dict[str, str]
+    device: torch.device
 
     @classmethod
-    def load(cls, entry: Entry) -> ForeignRun:
+    def load(cls, entry: Entry, device: str = "auto") -> ForeignRun:
         """Load model and dataloader.
 
         Raises:
@@ -66,8 +70,9 @@ class ForeignRun:
         loader = load_foreign_loader(entry.description, entry.trusted)
         _, reader = framework_of(entry.description)
         used = reader.files_used(entry.description, entry.trusted)
-        module = reader.build_module(entry.description, entry.trusted)
-        return cls(entry, module, loader, {path.name: sha256_of(path) for path in used})
+        where = pick_device(device)
+        module = reader.build_module(entry.description, entry.trusted).to(where)
+        return cls(entry, module, loader, {path.name: sha256_of(path) for path in used}, where)
 
     def predict(self, inputs: Any) -> dict[str, np.ndarray]:
         """Outputs by place (``a/0``; the target's name for a lone array) for one batch of the dataloader's inputs."""
@@ -75,7 +80,7 @@ class ForeignRun:
             if hasattr(self.module, "predict_on_batch"):
                 result = self.module.predict_on_batch(inputs)
             else:
-                result = _call_torch(self.module, inputs)
+                result = _call_torch(self.module, inputs, self.device)
         named = flat_result(result)
         targets = self.entry.description.targets
         if list(named) == [""]:
@@ -97,7 +102,7 @@ def predict_with_own_loader(
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
     with contextlib.redirect_stdout(sys.stderr):
-        run = ForeignRun.load(entry)
+        run = ForeignRun.load(entry, options.device)
         values = loader_values(run.loader, regions, genome, options.settings)
         size = BATCH_SIZE if options.batch_size == "auto" else int(options.batch_size)
         total, batches = run.loader.batches(values, size)
@@ -120,6 +125,29 @@ def predict_with_own_loader(
     return result
 
 
+def predict_example(entry: Entry, device: str = "cpu") -> tuple[tuple[OutputSpec, ...], PredictionBatch]:
+    """Predict the example that a model's own dataloader comes with.
+
+    Returns:
+        The outputs, and all rows.
+
+    Raises:
+        ModelError: it has no example.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        run = ForeignRun.load(entry, device)
+        _, batches = run.loader.batches(example_values(run.loader, entry.description), BATCH_SIZE)
+        parts: list[PredictionBatch] = []
+        choice: TrackChoice | None = None
+        for batch in batches:
+            named = run.predict(batch["inputs"])
+            choice = choice or choose_tracks(output_specs(named, entry), ())
+            parts.append(rows_of(batch.get("metadata"), named, sum(map(len, parts)), choice))
+    if choice is None:
+        raise ModelError(f"{entry.name}: its example has no sample", "", "Fix: tell its authors")
+    return choice.outputs, join_rows(parts)
+
+
 def _write_all(
     run: ForeignRun, batches: Iterator[Any], out: str, options: PredictOptions, result: PredictResult, bar: Progress,
     stdout: TextIO,
@@ -132,9 +160,9 @@ def _write_all(
             if choice is None:
                 choice = choose_tracks(output_specs(named, run.entry), options.tracks)
                 writer = _open(out, choice, options, stdout)
-            rows = _rows(batch.get("metadata"), named, result.windows, choice)
+            rows = rows_of(batch.get("metadata"), named, result.windows, choice)
             if options.limit is not None and result.windows + len(rows) > options.limit:
-                rows = _first(rows, options.limit - result.windows)
+                rows = first_rows(rows, options.limit - result.windows)
             writer.write(rows)
             result.windows += len(rows)
             bar.advance(len(rows))
@@ -160,94 +188,6 @@ def _open(out: str, choice: TrackChoice, options: PredictOptions, stdout: TextIO
     return writer
 
 
-def output_specs(named: Mapping[str, np.ndarray], entry: Entry) -> tuple[OutputSpec, ...]:
-    """The outputs as they came, with the labels of model.yaml where they fit."""
-    labels = {target.place: target.column_labels for target in entry.description.targets}
-    specs = []
-    for place, value in named.items():
-        n = value.shape[1] if value.ndim > 1 else 1
-        given = labels.get(place) or ()
-        tracks = given if len(given) == n else (place,) if n == 1 else tuple(f"{place}_{i}" for i in range(n))
-        kind = "profile" if value.ndim > 2 else "scalar"
-        specs.append(OutputSpec(place, kind, tuple(tracks), int(np.prod(value.shape[2:], dtype=np.int64))))
-    return tuple(specs)
-
-
-def _rows(metadata: Any, named: Mapping[str, np.ndarray], first: int, choice: TrackChoice) -> PredictionBatch:
-    """A batch of the loader as rows: coordinates from its ranges, the name from its ids or other metadata."""
-    n = len(next(iter(named.values())))
-    if uneven := [place for place, value in named.items() if len(value) != n]:
-        wrong = f"output {uneven[0]!r} has {len(named[uneven[0]])} rows, others {n}"
-        raise ModelError(wrong, "", "Fix: tell the model's authors")
-    ranges = _ranges(metadata) or {}
-    start = _integers(ranges.get("start"), n)
-    end = _integers(ranges.get("end"), n)
-    strand = np.array([one if one in ("+", "-") else "." for one in _words(ranges.get("strand"), n)], dtype="<U1")
-    values = {
-        spec.name: named[spec.name].reshape(n, -1) if spec.kind == "scalar"
-        else named[spec.name].reshape(n, named[spec.name].shape[1], -1) for spec in output_specs_of(named, choice)
-    }
-    return PredictionBatch(
-        region=np.arange(first, first + n), chrom=_words(ranges.get("chr"), n), start=start, end=end,
-        name=_names(metadata, ranges, n), score=np.array(["."] * n, dtype=object), strand=strand, window_start=start,
-        window_end=end, reverse=np.zeros(n, dtype=bool), values=choice.apply(values),
-    )
-
-
-def output_specs_of(named: Mapping[str, np.ndarray], choice: TrackChoice) -> tuple[OutputSpec, ...]:
-    """The chosen outputs; the model must give each of them in every batch.
-
-    Raises:
-        ModelError: one is absent.
-    """
-    if gone := [spec.name for spec in choice.outputs if spec.name not in named]:
-        raise ModelError(f"output {gone[0]!r} is absent from a later batch", "", "Fix: tell the model's authors")
-    return choice.outputs
-
-
-def _ranges(metadata: Any) -> Mapping[str, Any] | None:
-    """The first genomic ranges in the metadata: a mapping with chr, start and end."""
-    if not isinstance(metadata, Mapping):
-        return None
-    if {"chr", "start", "end"} <= set(metadata):
-        return metadata
-    return next((found for value in metadata.values() if (found := _ranges(value))), None)
-
-
-def _names(metadata: Any, ranges: Mapping[str, Any], n: int) -> np.ndarray:
-    """Text metadata beside the ranges (gene, transcript, variant), joined by ``|``; else the ids of the ranges."""
-    others = []
-    if isinstance(metadata, Mapping) and metadata is not ranges:
-        for key, value in metadata.items():
-            array = np.asarray(value) if not isinstance(value, Mapping) else np.empty(0)
-            if array.shape == (n,) and array.dtype.kind in "UOS" and "strand" not in str(key).lower():
-                others.append(_words(value, n))
-    if not others:
-        return _words(ranges.get("id"), n)
-    return np.array(["|".join(parts) for parts in zip(*others, strict=True)], dtype=object)
-
-
-def _words(value: Any, n: int) -> np.ndarray:
-    if value is None:
-        return np.array(["."] * n, dtype=object)
-    given = [value] * n if isinstance(value, str | bytes) or np.ndim(value) == 0 else list(value)
-    texts = [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in given]
-    if len(texts) != n:
-        wrong = f"the dataloader's metadata has {len(texts)} rows for {n} predictions"
-        raise ModelError(wrong, "", "Fix: tell the model's authors")
-    return np.array([text or "." for text in texts], dtype=object)
-
-
-def _integers(value: Any, n: int) -> np.ndarray:
-    """Positions; -1 where the loader gives none, as BEDTools marks an absent interval."""
-    return np.broadcast_to(np.asarray(-1 if value is None else value, np.int64), (n,)).copy()
-
-
-def _first(rows: PredictionBatch, n: int) -> PredictionBatch:
-    columns = {name: getattr(rows, name)[:n] for name in rows.__dataclass_fields__ if name != "values"}
-    return PredictionBatch(**columns, values={name: value[:n] for name, value in rows.values.items()})
-
-
 def _numbers(place: str, value: Any) -> np.ndarray:
     try:
         array = np.asarray(value, dtype=np.float32)
@@ -259,12 +199,12 @@ def _numbers(place: str, value: Any) -> np.ndarray:
 
 
 @torch.inference_mode()
-def _call_torch(module: torch.nn.Module, inputs: Any) -> Any:
+def _call_torch(module: torch.nn.Module, inputs: Any, device: torch.device) -> Any:
     """Kipoi's PyTorchModel.predict_on_batch: a dict by keyword, a list by position, an array alone."""
     dtype = next((one.dtype for one in module.parameters() if one.is_floating_point()), torch.float32)
 
     def tensor(value: Any) -> torch.Tensor:
-        made = torch.from_numpy(np.ascontiguousarray(value))
+        made = torch.from_numpy(np.ascontiguousarray(value)).to(device)
         return made.to(dtype) if made.is_floating_point() else made
 
     graph = getattr(module, "graph", None)
@@ -312,7 +252,8 @@ def _plan(run: ForeignRun, batches: Iterator[Any], result: PredictResult, total:
     specs = output_specs(run.predict(first["inputs"]), run.entry) if first else ()
     result.regions = result.windows = total or 0
     result.counts = {
-        "window_bp": 0, "device": "cpu", "batch_size": size, "outputs": {spec.name: len(spec.tracks) for spec in specs},
+        "window_bp": 0, "device": str(run.device), "batch_size": size,
+        "outputs": {spec.name: len(spec.tracks) for spec in specs},
     }
 
 

@@ -11,7 +11,9 @@ import pytest
 from kipoi_toys import REGIONS, g_count, loader_yaml, model_yaml, write_data, write_folder
 
 import zoo
-from zoo.errors import ModelError, SystemStateError, TrustError, UsageError
+from zoo.cli import run
+from zoo.errors import MismatchError, ModelError, SystemStateError, TrustError, UsageError
+from zoo.example_check import check_example
 
 pytest.importorskip("kipoi")
 
@@ -216,3 +218,41 @@ def test_neighbours_of_one_folder_are_not_those_of_the_next(tmp_path, data):
         with h5py.File(tmp_path / "out.h5") as file:
             assert np.array_equal(file["preds/g"][:, 0], expected)
     assert os.getcwd() == here
+
+
+# zoo test
+
+
+def folder_with_example(folder, factor=1.0):
+    """A folder with an example and its expected predictions, times ``factor``."""
+    model = model_yaml(test={"expect": "expected.h5"})
+    path = write_folder(folder, model, loader_yaml())
+    write_data(path)
+    with h5py.File(path / "expected.h5", "w") as file:
+        file["preds/0"] = G * factor
+        file["preds/1/tracks"] = np.outer(G, np.arange(12))
+        file["preds/1/length"] = np.full((len(REGIONS), 1), 10)
+    return path
+
+
+def test_the_example_of_a_dataloader_of_its_own(tmp_path):
+    report = check_example(folder_with_example(tmp_path / "toy"), trust=True)
+    assert [item.output for item in report.comparisons] == ["0", "1/tracks", "1/length"]
+    assert report.ok and report.windows == len(REGIONS)
+
+
+def test_an_example_that_differs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MismatchError, match="toy: predictions differ"):
+        check_example(folder_with_example(tmp_path / "toy", factor=1.01), trust=True)
+
+
+def test_the_command_line(tmp_path, data, capsys):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
+    arguments = ["predict", str(folder), str(bed), "-g", str(fasta), "--trust", "--set", "shift=2", "--tracks", "g"]
+    assert run(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[6] for line in lines] == ["g", *(str(int(value) + 2) for value in G)]
+    assert run([*arguments, "--set", "shift"]) == 2
+    assert "--set shift: is not NAME=VALUE" in capsys.readouterr().err

@@ -21,7 +21,7 @@ from zoo.models.kipoi_settings import unknown_setting
 from zoo.store.cache import Cache
 from zoo.store.remote import RemoteFile, file_name
 
-__all__ = ["ForeignLoader", "load_foreign_loader", "loader_values"]
+__all__ = ["ForeignLoader", "example_values", "load_foreign_loader", "loader_values", "local_value"]
 
 # kipoi.data.DATALOADERS_AS_FUNCTIONS: a function that returns everything, samples or batches.
 AS_FUNCTIONS = ("PreloadedDataset", "SampleGenerator", "BatchGenerator")
@@ -95,7 +95,7 @@ def load_foreign_loader(model: ModelDescription, trusted: bool) -> ForeignLoader
     make = _as_class(found, description)
     names, required = _signature(found, description)
     defaults = {
-        name: _value(value, folder, model) for name, value in {**_class_defaults(make), **description.args}.items()
+        name: local_value(value, folder, model) for name, value in {**_class_defaults(make), **description.args}.items()
         if name in names
     }
     return ForeignLoader(make, description.defined_as, names, required, defaults)
@@ -139,7 +139,7 @@ def _class_defaults(make: Any) -> dict[str, Any]:
     }
 
 
-def _value(value: Any, folder: Path, model: ModelDescription) -> Any:
+def local_value(value: Any, folder: Path, model: ModelDescription) -> Any:
     """A default as the class takes it: files are fetched, or made absolute where they are in the folder."""
     if isinstance(value, Mapping) and isinstance(value.get("url"), str):
         md5 = str(value.get("md5") or "").lower()
@@ -187,6 +187,24 @@ def loader_values(
             f"the dataloader {loader.defined_as} needs {', '.join(missing)}",
             f"its arguments: {', '.join(loader.names)}",
             f"Fix: add {' '.join(f'--set {name}=VALUE' for name in missing)}",
+        )
+    return values
+
+
+def example_values(loader: ForeignLoader, model: ModelDescription) -> dict[str, Any]:
+    """The arguments of the dataloader's example; remote files are fetched.
+
+    Raises:
+        ModelError: a required argument has no example.
+    """
+    folder = model.loader.folder or model.folder
+    examples = {name: value for name, value in model.loader.examples.items() if name in loader.names}
+    given = {name: local_value(value, folder, model) for name, value in examples.items()}
+    values = loader.defaults | given
+    if missing := [name for name in loader.required if name not in values]:
+        raise ModelError(
+            f"{model.loader.path}: the dataloader has no example", f"`example` is missing for {', '.join(missing)}",
+            "Fix: add `example:` below each argument",
         )
     return values
 
