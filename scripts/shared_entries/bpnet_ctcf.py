@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import torch
 
 from shared_entries.comparison import BPNET_STRETCH, Comparison, compare, oracle
-from shared_entries.hg38_windows import one_hot, oracle_sequence
+from shared_entries.hg38_windows import fasta_text, one_hot, oracle_sequence, read_windows
 from shared_entries.writer import EntryFiles
 
 __all__ = ["build", "check"]
@@ -76,20 +75,7 @@ def check(folder: Path, data: Path) -> Comparison:
 
 def _example(data: Path) -> tuple[str, str]:
     """The first 20 kb of a window of hg38 that has a strong peak, and six regions in it."""
-    name, sequence = _window(data)
-    lines = [sequence[i : i + 60] for i in range(0, 20_000, 60)]
+    name, sequence = next(iter(read_windows(data).items()))
     contig = f"{name.split(':')[0]}_slice"
-    fasta = f">{contig}\n" + "\n".join(line[: max(0, 20_000 - 60 * i)] for i, line in enumerate(lines)) + "\n"
     bed = "".join(f"{contig}\t{start}\t{start + 500}\tregion{i}\n" for i, start in enumerate(range(2000, 17_000, 2500)))
-    return fasta, bed
-
-
-def _window(data: Path) -> tuple[str, str]:
-    with gzip.open(data / "d01_hg38_windows" / "hg38_windows_dev.fa.gz", "rt") as handle:
-        name = handle.readline()[1:].strip()
-        letters = []
-        for line in handle:
-            if line.startswith(">"):
-                break
-            letters.append(line.strip())
-    return name, "".join(letters)
+    return fasta_text(contig, sequence[:20_000]), bed

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 
 pytestmark = pytest.mark.shared
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +78,18 @@ def found_among_top(scores, sites):
 def test_predictions_are_those_of_the_original_program(entries, shared_data, name):
     found = importlib.import_module(ENTRIES[name]).check(entries / name, shared_data)
     assert found.difference <= 1e-5 * found.scale
+
+
+def test_kipoi_pyt_is_two_dense_layers_over_the_flattened_window(entries, shared_data):
+    """By numpy, on real sequence: Kipoi's expected predictions are of unknown bases only."""
+    weights = torch.load(shared_data / "m13_kipoi_pyt" / "only_weights.pth", weights_only=True)
+    w1, b1, w2, b2 = (weights[name].numpy().astype(float) for name in ("1.weight", "1.bias", "3.weight", "3.bias"))
+    with h5py.File(entries / "kipoi-pyt" / "example" / "expected.h5") as expected:
+        windows, found = expected["inputs"][:], expected["preds"][:]
+    assert windows.shape == (5, 1000, 4)
+    hidden = np.maximum(windows.reshape(5, 4000) @ w1.T + b1, 0)
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-hidden @ w2.T - b2)), rtol=1e-6)
+    assert len(np.unique(found)) == 5
 
 
 def test_table_of_models_has_a_row_for_the_entry(shared_data):
