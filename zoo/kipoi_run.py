@@ -28,6 +28,7 @@ from zoo.predict_options import PredictOptions, PredictResult
 from zoo.progress import Progress
 from zoo.run_record import write_run_record
 from zoo.store.checksums import sha256_of
+from zoo.store.sources import refuse_pointers
 from zoo.tracks import TrackChoice, choose_tracks
 from zoo.writers import StreamWriter, open_writer
 from zoo.writers.base import OutputSpec, PredictionBatch, Writer, WriterContext
@@ -70,6 +71,7 @@ class ForeignRun:
         loader = load_foreign_loader(entry.description, entry.trusted)
         _, reader = framework_of(entry.description)
         used = reader.files_used(entry.description, entry.trusted)
+        refuse_pointers(used)
         where = pick_device(device)
         module = reader.build_module(entry.description, entry.trusted).to(where)
         return cls(entry, module, loader, {path.name: sha256_of(path) for path in used}, where)

@@ -13,8 +13,10 @@ import pytest
 from kipoi_toys import REGIONS, loader_yaml, model_yaml, write_data, write_folder
 
 import zoo
+from zoo.cards.kipoi_source import read_source_config
 from zoo.cli import run
 from zoo.errors import FetchError, ModelError, TrustError, UsageError
+from zoo.models.load import open_entry
 from zoo.store.registry import entries, find_entry, search
 from zoo.store.sources import add_source, find_source, remove_source, sources, split_name, update_source
 
@@ -216,3 +218,49 @@ def test_2206_models_are_listed_within_a_second(shared_data):
         seconds.append(time.perf_counter() - start)
     assert len(done.stdout.splitlines()) == 1 + 2206
     assert min(seconds) < 1
+
+
+# What else a source can hold
+
+
+def test_config_yaml_of_a_source(tmp_path, capsys):
+    folder = folder_of_models(tmp_path / "models")
+    text = "test:\n  constraints:\n    torch:\n      batch_size: 2\ndependencies:\n  pip:\n    kipoi>=0.6.17\n"
+    (folder / "config.yaml").write_text(text)
+    config = read_source_config(folder)
+    assert config.dependencies == ("kipoi>=0.6.17",) and config.batch_sizes == {"torch": 2}
+    assert run(["source", "add", "toys", str(folder)]) == 0
+    assert "need kipoi>=0.6.17" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a: b: c\n", 1), ("- a\n", 1), ("test: x\n", 1), ("x: 1\ndependencies:\n  pip: {a: 1}\n", 3),
+     ("test:\n  constraints:\n    a:\n      batch_size: two\n", 4), ("test:\n  constraints: [a]\n", 2)],
+)
+def test_config_yaml_that_is_wrong_names_its_line_and_hides_no_model(tmp_path, text, line):
+    folder = folder_of_models(tmp_path / "models")
+    (folder / "config.yaml").write_text(text)
+    with pytest.raises(ModelError) as caught:
+        read_source_config(folder)
+    assert caught.value.what.startswith(f"{folder}/config.yaml:{line}: ")
+    add_source("toys", str(folder))
+    assert len(entries("toys")) == 2
+
+
+def test_a_readme_with_other_front_matter_is_no_card(tmp_path):
+    folder = folder_of_models(tmp_path / "models")
+    (folder / "torch/README.md").write_text("---\nlicense: mit\ntags: [dna]\n---\n# A model\n")
+    add_source("toys", str(folder))
+    assert find_entry("toys/torch")[1]["summary"] == "counts"
+    assert open_entry("toys/torch").card is None
+
+
+def test_a_pointer_of_git_lfs_is_told_apart_from_weights(tmp_path):
+    pytest.importorskip("kipoi")
+    fasta, bed = write_data(tmp_path)
+    folder = folder_of_models(tmp_path / "models")
+    (folder / "torch/weights.pth").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    add_source("toys", str(folder), trust=True)
+    with pytest.raises(ModelError, match="is a Git LFS pointer"):
+        zoo.predict("toys/torch", bed, fasta)

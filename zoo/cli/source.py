@@ -81,6 +81,8 @@ def _tell(source: Source) -> None:
     index = source_index(find_source(source.name))
     trusted = "its Python may run" if source.trusted else "not trusted: its Python runs only with --trust"
     click.echo(f"{source.name}: {len(index['entries']):,} models; {trusted}", err=True)
+    if index["needs"]:
+        click.echo(f"{source.name}: its own models and dataloaders need {', '.join(index['needs'])}", err=True)
     if index["broken"]:
         first = index["broken"][0]
         click.echo(f"zoo: {len(index['broken'])} cannot be read; first: {first['name']}: {first['problem']}", err=True)

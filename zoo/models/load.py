@@ -20,7 +20,7 @@ from zoo.store.checksums import sha256_of, verify
 from zoo.store.hub import fetch_model, is_hub_name
 from zoo.store.registry import entries_folder, find_entry
 from zoo.store.remote import remote_files
-from zoo.store.sources import sources
+from zoo.store.sources import refuse_pointers, sources
 from zoo.store.transfer import current_listener
 from zoo.writers.base import OutputSpec
 
@@ -108,8 +108,9 @@ def _is_bundled(folder: Path) -> bool:
 def _card_of(folder: Path) -> Card | None:
     """The card; a Kipoi folder's README without front matter is not one."""
     path = folder / "README.md"
-    if not path.is_file() or not path.read_text(encoding="utf-8", errors="replace").startswith("---"):
-        return None
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if not text.startswith("---") or (not _is_bundled(folder) and "schema_version" not in text):
+        return None  # front matter of other kinds (Hugging Face, web pages) is no card
     from zoo.cards.read import read_card  # pydantic: 0.1 s that a bare Kipoi folder does not need
 
     return read_card(path).card
@@ -156,6 +157,7 @@ def _load_folder(entry: Entry, description: ModelDescription) -> LoadedModel:
 
     framework, reader = framework_of(description)
     used = reader.files_used(description, entry.trusted)
+    refuse_pointers(used)
     hashes = _verify_files(entry, used)
     loader = loader_from_kipoi(description.loader, description)
     if entry.card is not None and entry.card.input.length != loader.length:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["source_entries", "source_index"]
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 # Files that records are made of; Python and weights may change without the list changing.
 SUFFIXES = (".yaml", ".yml", ".tsv", ".txt", ".csv", ".md")
 
@@ -32,7 +32,9 @@ def source_entries(source: Source) -> list[dict[str, Any]]:
 
 
 def source_index(source: Source) -> dict[str, Any]:
-    """``entries`` and ``broken`` (name and problem) of a source; rebuilt when the source has changed.
+    """``entries``, ``broken`` (name and problem) and ``needs`` (packages) of a source.
+
+    They are made anew when the source has changed.
 
     Raises:
         ModelError: the source's folder is gone.
@@ -88,7 +90,13 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _build(name: str, folder: Path) -> dict[str, Any]:
-    entries, broken = [], []
+    from zoo.cards.kipoi_source import read_source_config
+
+    entries, broken, needs = [], [], ()
+    try:
+        needs = read_source_config(folder).dependencies
+    except ModelError as error:
+        broken.append({"name": f"{name}/config.yaml", "problem": error.what})
     # A name can be there twice, in a group and as a folder: the folder is what counts, in Kipoi and here.
     for path, member in sorted(_models(folder, broken), key=lambda found: found[1] is not None):
         where = path.parent / member if member else path.parent
@@ -99,7 +107,7 @@ def _build(name: str, folder: Path) -> dict[str, Any]:
             broken.append({"name": f"{name}/{label}", "problem": error.what})
             continue
         entries.append(record | {"name": f"{name}/{label}", "path": label, "source": name})
-    return {"entries": sorted(entries, key=lambda record: record["name"]), "broken": broken}
+    return {"entries": sorted(entries, key=lambda record: record["name"]), "broken": broken, "needs": list(needs)}
 
 
 def _models(folder: Path, broken: list[dict[str, str]]) -> Iterator[tuple[Path, str | None]]:
@@ -125,8 +133,10 @@ def _describe(path: Path, member: str | None) -> dict[str, Any]:
     from zoo.cards.yaml_lines import load_yaml
     from zoo.store.index import describe
 
+    # Front matter of other kinds (Hugging Face, web pages) is no card.
     readme = path.parent / "README.md"
-    if member is None and readme.is_file() and readme.read_bytes()[:3] == b"---":
+    text = readme.read_bytes() if readme.is_file() else b""
+    if member is None and text.startswith(b"---") and b"schema_version" in text:
         return describe(path.parent)
     document = read_group(path.parent).document(member) if member else load_yaml(path)
     return _record(parse_model(document, path.parent, member))

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ __all__ = [
     "add_source",
     "cache_folder",
     "find_source",
+    "refuse_pointers",
     "remove_source",
     "require_folder",
     "sources",
@@ -250,6 +252,17 @@ def _git(source: Source, *arguments: str, folder: Path | None = None) -> None:
             f"{source.location}: git {arguments[0]} failed: {lines[-1]}", "the source is as it was before",
             "Fix: check the address and your access to it",
         )
+
+
+def refuse_pointers(paths: Iterable[Path]) -> None:
+    """Raise ModelError for a file that Git LFS left as a pointer: sources are cloned without their large files."""
+    for path in paths:
+        with path.open("rb") as handle:
+            if handle.read(40).startswith(b"version https://git-lfs.github.com"):
+                raise ModelError(
+                    f"{path}: is a Git LFS pointer; the file itself was not fetched", "",
+                    f"Fix: install git-lfs, then: git -C {path.parent} lfs pull -I {path.name}",
+                )
 
 
 def require_folder(source: Source) -> Path:
