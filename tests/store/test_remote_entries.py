@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shutil
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
+import zoo
 from zoo.cards.kipoi import parse_shape, read_model
 from zoo.cards.read import read_card
 from zoo.cards.tracks_file import read_names
@@ -156,3 +159,24 @@ def test_old_state_dicts_without_batch_counts_load():
     net = module_of("basset")
     old = {key: value for key, value in net.state_dict().items() if not key.endswith("num_batches_tracked")}
     net.load_state_dict(old)  # strict
+
+
+@pytest.mark.parametrize("name", ["basset", "deepsea-variant-effects"])
+def test_an_entry_runs_with_weights_of_its_sizes(name, tmp_path):
+    """Random weights as PyTorch 0.4 wrote them, in place of the published ones: layout, names and shapes fit."""
+    folder = shutil.copytree(entries_folder() / name, tmp_path / name)
+    module = module_of(name)
+    torch.save(module.state_dict(), folder / "weights.pth", _use_new_zipfile_serialization=False)
+    data = yaml.safe_load((folder / "model.yaml").read_text())
+    data["args"]["weights"] = "weights.pth"
+    (folder / "model.yaml").write_text(yaml.safe_dump(data))
+    (folder / "tracks.txt").write_text("".join(f"track {i}\n" for i in range(n_tracks(name))))
+    loaded = zoo.load_model(folder, trust=True)
+    x = one_hot(2, loaded.length)
+    expected = module(x[..., None] if name == "basset" else x[:, :, None]).detach().numpy()
+    assert loaded.outputs[0].tracks[1] == "track 1"
+    np.testing.assert_allclose(loaded.predict(x.numpy()), expected, rtol=1e-5, atol=1e-7)
+
+
+def n_tracks(name):
+    return read_card(entries_folder() / name / "README.md").card.outputs[0].n_tracks
