@@ -10,6 +10,7 @@ from kipoi_toys import REGIONS, g_count, loader_yaml, model_yaml, write_data, wr
 import zoo
 from zoo.cards.kipoi import read_model
 from zoo.cards.kipoi_groups import read_group
+from zoo.cli import run
 from zoo.errors import ModelError
 
 TEMPLATE = """\
@@ -129,6 +130,15 @@ def test_broken_groups(tmp_path, template, table, says):
     with pytest.raises(ModelError) as caught:
         read_model(folder / "second")
     assert says in caught.value.what
+
+
+def test_info_of_a_model_of_a_group(tmp_path, capsys, monkeypatch):
+    group(tmp_path / "g")
+    monkeypatch.chdir(tmp_path)
+    assert run(["info", "g/first/a"]) == 0
+    assert "model FIRST/A" in capsys.readouterr().out
+    assert run(["info", "g/frist/a"]) == 4
+    assert "near names: first/a" in capsys.readouterr().err
 
 
 def test_a_changed_table_is_read_anew(tmp_path):

@@ -8,7 +8,8 @@ import os
 import h5py
 import numpy as np
 import pytest
-from kipoi_toys import REGIONS, g_count, loader_yaml, model_yaml, write_data, write_folder
+from kipoi_toys import REGIONS, SEQUENCE, g_count, loader_yaml, model_yaml, write_data, write_folder
+from toys import complement, one_hot
 
 import zoo
 from zoo.cli import run
@@ -256,3 +257,41 @@ def test_the_command_line(tmp_path, data, capsys):
     assert [line.split("\t")[6] for line in lines] == ["g", *(str(int(value) + 2) for value in G)]
     assert run([*arguments, "--set", "shift"]) == 2
     assert "--set shift: is not NAME=VALUE" in capsys.readouterr().err
+
+
+# Another dataloader of kipoiseq
+
+
+def test_genes_of_a_gtf_by_kipoiseqs_own_dataloader(tmp_path, data):
+    pytest.importorskip("pyranges")
+    fasta, _ = data
+    gtf = tmp_path / "genes.gtf"
+    genes = [(51, 90, "+", "g1"), (101, 150, "-", "g2")]  # 1-based, closed
+    gtf.write_text("".join(
+        f'chrA\ttoy\tgene\t{start}\t{end}\t.\t{strand}\t.\tgene_id "{name}"; gene_type "protein_coding";\n'
+        for start, end, strand, name in genes
+    ))
+    loader = {
+        "defined_as": "kipoiseq.dataloaders.AnchoredGTFDl", "default_args": {"num_upstream": 10, "num_downstream": 5},
+    }
+    schema = {"inputs": {"shape": "(15, 4)", "doc": "x"}, "targets": {"name": "sums", "shape": "(4,)", "doc": "x"}}
+    folder = write_folder(
+        tmp_path / "toy",
+        model_yaml(defined_as="models.Sums", args={}, default_dataloader=loader, schema=schema),
+    )
+    zoo.predict(folder, gtf, fasta, tmp_path / "out.tsv", trust=True)
+    rows = rows_of(tmp_path / "out.tsv")
+    # The start of transcription is base 50 on '+' and base 150 on '-'; 10 bp upstream, 5 bp downstream of it.
+    windows = {"g1": SEQUENCE[40:55], "g2": complement(SEQUENCE[145:160])}
+    assert [row["name"] for row in rows] == ["g1", "g2"]
+    for row in rows:
+        expected = [sum(column) for column in one_hot(windows[row["name"]])]
+        assert [float(row[f"sums_{i}"]) for i in range(4)] == expected
+    assert [(row["start"], row["end"]) for row in rows] == [("40", "55"), ("145", "160")]
+
+
+def test_python_is_told_which_way_such_a_model_runs(tmp_path):
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
+    with pytest.raises(ModelError) as caught:
+        zoo.load_model(folder, trust=True)
+    assert "loaders.Rows is not one that is replaced here" in caught.value.what and "zoo.predict" in caught.value.fix

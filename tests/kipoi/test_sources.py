@@ -264,3 +264,13 @@ def test_a_pointer_of_git_lfs_is_told_apart_from_weights(tmp_path):
     add_source("toys", str(folder), trust=True)
     with pytest.raises(ModelError, match="is a Git LFS pointer"):
         zoo.predict("toys/torch", bed, fasta)
+
+
+def test_a_name_without_its_source_and_a_source_that_was_not_added(tmp_path):
+    with pytest.raises(ModelError) as caught:
+        find_entry("kipoi/Basset")
+    assert caught.value.fix == "Fix: zoo source add kipoi https://github.com/kipoi/models"
+    add_source("toys", str(folder_of_models(tmp_path / "models")))
+    with pytest.raises(ModelError) as caught:
+        find_entry("counts/custom")
+    assert caught.value.extent == "near names: toys/counts/custom"

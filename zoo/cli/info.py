@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ def _facts(model: str) -> dict[str, Any]:
         from zoo.store.index import describe
 
         return describe(Path(model))
+    if os.sep in model and any(parent.is_dir() for parent in Path(model).parents if parent != Path()):
+        from zoo.store.source_index import describe_member
+
+        if (found := describe_member(Path(model))) is not None:
+            return found
     from zoo.store.registry import find_entry
 
     folder, facts = find_entry(model)

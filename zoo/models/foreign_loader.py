@@ -88,6 +88,7 @@ def load_foreign_loader(model: ModelDescription, trusted: bool) -> ForeignLoader
     description = model.loader
     folder = description.folder or model.folder
     source, _ = python_file(description.defined_as, folder)
+    # Also for kipoiseq's own classes: they evaluate arguments (dtypes, filters) that the folder gives.
     require_trust(source or description.path or model.document.path, trusted, model.component)
     require_kipoi(f"the dataloader {description.defined_as}")
     logging.getLogger("kipoi").setLevel(logging.ERROR)

@@ -33,7 +33,7 @@ def require_trust(path: Path, trusted: bool, folder: Path) -> None:
     if not trusted:
         raise TrustError(
             f"{path}: this model runs Python of a folder that is not trusted",
-            "tensors are data, Python is code: nothing was run",
+            "tensors are data, Python is code (and YAML, where a dataloader evaluates it): nothing was run",
             f"Fix: read the file, then add --trust (zoo.load_model({str(folder)!r}, trust=True))",
         )
 

@@ -19,6 +19,7 @@ __all__ = ["all_entries", "entries", "entries_folder", "find_entry", "near_names
 
 PACKAGE = Path(__file__).resolve().parent.parent
 INDEX = PACKAGE / "index.json"
+KIPOI = "https://github.com/kipoi/models"
 
 
 def entries_folder() -> Path:
@@ -80,12 +81,21 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
     if found := split_name(name):
         return _find_in_source(*found)
     names = [entry["name"] for entry in _index()]
-    near = near_names(bare, names)
+    near = _with_source(bare) or near_names(bare, names)
+    fix = "Fix: `zoo list` shows all names; a folder with model.yaml or a gReLU .ckpt also serves"
+    if bare.startswith("kipoi/"):
+        fix = f"Fix: zoo source add kipoi {KIPOI}"
     raise ModelError(
         f"no model named {bare!r}",
-        f"near names: {', '.join(near)}" if near else f"{len(names)} model(s) are known, and it is no path",
-        "Fix: `zoo list` shows all names; a folder with model.yaml or a gReLU .ckpt also serves",
+        f"near names: {', '.join(near)}" if near else f"{len(names)} model(s) are known, and it is no path", fix,
     )
+
+
+def _with_source(name: str) -> list[str]:
+    """The full names of a model that was asked for without its source."""
+    if not sources():
+        return []
+    return [entry["name"] for entry in all_entries() if entry.get("source") and entry["path"] == name][:3]
 
 
 def _find_in_source(source: Source, rest: str) -> tuple[Path, dict[str, Any]]:

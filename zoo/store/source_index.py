@@ -19,7 +19,7 @@ from zoo.store.sources import Source, cache_folder, require_folder
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
 
-__all__ = ["source_entries", "source_index"]
+__all__ = ["describe_member", "source_entries", "source_index"]
 
 INDEX_VERSION = 2
 # Files that records are made of; Python and weights may change without the list changing.
@@ -169,6 +169,18 @@ def _record(model: ModelDescription) -> dict[str, Any]:
         "dataloader": str(loader["defined_as"]) if isinstance(loader, dict) and "defined_as" in loader else str(loader),
         "evaluation": [], "deprecated": None,
     }
+
+
+def describe_member(path: Path) -> dict[str, Any] | None:
+    """The record of a model of a group by its path, which is no folder on disk; None where there is no group."""
+    from zoo.cards.kipoi import parse_model
+    from zoo.cards.kipoi_groups import find_group
+
+    found = find_group(path, "model")
+    if found is None:
+        return None
+    group, member = found
+    return _record(parse_model(group.document(member), group.folder, member)) | {"name": str(path), "path": str(path)}
 
 
 def _texts(value: Any) -> list[str]:
