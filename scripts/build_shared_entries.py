@@ -2,7 +2,7 @@
 
     python scripts/build_shared_entries.py /tmp/entries bpnet-k562-ctcf xpresso-human
 
-``deepbind`` is a group: 927 entries, ``OUTDIR/deepbind/<name in Kipoi>``.
+``deepbind`` is a group: 927 entries, ``OUTDIR/deepbind/<name in Kipoi>``; ``deepbind/<name in Kipoi>`` is one of them.
 The weights are not part of the repository; ``--data`` names the folder that holds them.
 """
 
@@ -39,14 +39,23 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def build(names: list[str], out: Path, data: Path) -> Iterator[Path]:
-    """Build the named entries below ``out``; yields each folder."""
+    """Build the named entries below ``out``; yields each folder.
+
+    Raises:
+        ValueError: a group has no entry of that name.
+    """
     from shared_entries.writer import KerasEntry, write_entry, write_keras_entry
 
-    for name in names:
-        module, _, function = ENTRIES[name].partition(":")
+    for base in dict.fromkeys(name.split("/")[0] for name in names):
+        wanted = {name for name in names if name.split("/")[0] == base}
+        module, _, function = ENTRIES[base].partition(":")
         made = getattr(importlib.import_module(module), function or "build")(data)
         for entry in made if isinstance(made, Iterator) else [made]:
-            yield write_keras_entry(entry, out) if isinstance(entry, KerasEntry) else write_entry(entry, out)
+            if base in wanted or entry.name in wanted:
+                wanted.discard(entry.name)
+                yield write_keras_entry(entry, out) if isinstance(entry, KerasEntry) else write_entry(entry, out)
+        if missing := wanted - {base}:
+            raise ValueError(f"{base} has no entry {min(missing)!r}")
 
 
 def main() -> int:
@@ -55,7 +64,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ENTRIES)}; default all")
     parser.add_argument("--data", type=Path, default=DATA)
     arguments = parser.parse_args()
-    if unknown := [name for name in arguments.names if name not in ENTRIES]:
+    if unknown := [name for name in arguments.names if name.split("/")[0] not in ENTRIES]:
         parser.error(f"unknown entry {unknown[0]!r}; known: {', '.join(ENTRIES)}")
     if not arguments.data.is_dir():
         parser.error(f"no data folder {arguments.data}; give --data")
