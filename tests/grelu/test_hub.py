@@ -160,6 +160,21 @@ def test_what_goes_wrong_online_is_explained(hub, monkeypatch, error, said):
     assert found.value.fix.startswith("Fix: ") and found.value.exit_code == 5
 
 
+def test_a_cached_repo_serves_while_the_connection_is_lost(hub, checkpoint, monkeypatch):
+    hub("org/repo", {"model.ckpt": checkpoint})
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+
+    def fail(*arguments, **options):
+        raise requests.ConnectionError("no route to host")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", fail)
+    monkeypatch.setattr("requests.sessions.Session.request", fail)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # huggingface_hub waits between its attempts
+    assert fetch_model("hf://org/repo").commit == COMMIT
+    with pytest.raises(FetchError, match="cannot be reached"):
+        fetch_model("hf://org/absent")
+
+
 def test_without_the_package(hub, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(SystemStateError) as error:
@@ -201,8 +216,8 @@ def test_the_listing_is_refreshed_from_the_collection(hub, monkeypatch, tmp_path
         siblings = [SimpleNamespace(rfilename=file) for file in files]
         return SimpleNamespace(id=repo, sha="0123456789", siblings=siblings, card_data=card)
 
-    kinds = {"Genentech/human-atac-catlas-model": "model", "Genentech/new-model": "model", "Genentech/x-data": "dataset"}
-    items = [SimpleNamespace(item_id=name, item_type=kind) for name, kind in kinds.items()]
+    kinds = {"human-atac-catlas-model": "model", "new-model": "model", "x-data": "dataset"}
+    items = [SimpleNamespace(item_id=f"Genentech/{name}", item_type=kind) for name, kind in kinds.items()]
     collections = {hub_module.COLLECTION: SimpleNamespace(items=items)}
     api = SimpleNamespace(get_collection=collections.get, model_info=model_info)
     monkeypatch.setattr("huggingface_hub.HfApi", lambda: api)

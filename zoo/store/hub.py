@@ -142,11 +142,23 @@ def _choose_file(repo: str, revision: str | None) -> str:
 
 
 def _files(repo: str, revision: str | None) -> list[str]:
-    """Files of a repo: of the cached copy when offline."""
+    """Files of a repo: of the cached copy when offline or without a connection."""
+    import requests
+
     hub, options = _hub(), _options()
-    if not options["local_files_only"]:
-        return sorted(sibling.rfilename for sibling in hub.HfApi().model_info(repo, revision=revision).siblings or [])
-    folder = Path(hub.snapshot_download(repo, revision=revision, **options))
+    try:
+        if not options["local_files_only"]:
+            return sorted(item.rfilename for item in hub.HfApi().model_info(repo, revision=revision).siblings or [])
+    except (requests.ConnectionError, requests.Timeout) as error:
+        try:
+            return _cached_files(repo, revision, options)
+        except hub.errors.LocalEntryNotFoundError:
+            raise error from None
+    return _cached_files(repo, revision, options)
+
+
+def _cached_files(repo: str, revision: str | None, options: dict[str, Any]) -> list[str]:
+    folder = Path(_hub().snapshot_download(repo, revision=revision, **options | {"local_files_only": True}))
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
