@@ -95,6 +95,8 @@ def test_comments_and_quotes_of_the_table(tmp_path):
         ("{{ range(10) }}", "Call"),
         ("{{ 'a' * 1000000000 }}", "Mul"),
         ("{{ 9 ** 9 }}", "Pow"),
+        ("{% set a = file ~ file %}", "Assign"),
+        ("{{ file | replace('a', 'aa') }}", "filter replace"),
         ("{% include 'x' %}", "Include"),
         ("{% import 'x' as y %}", "Import"),
         ("{% macro f() %}{% endmacro %}", "Macro"),

@@ -2,8 +2,8 @@
 
 Kipoi renders templates with Jinja. A source is listed before anything of it is trusted, so
 that only constructs which end and touch nothing are rendered here: text, variables, literals,
-comparisons, ``if``, ``and``/``or``/``not``, ``set`` and a few filters. Loops, calls, includes
-and arithmetic are refused by name.
+comparisons, ``if``, ``and``/``or``/``not`` and a few filters. What can grow without bound or reach
+out (loops, assignments, calls, includes, arithmetic) is refused by name.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = ["Group", "find_group", "read_group"]
 
 NODES = frozenset({
     "Template", "Output", "TemplateData", "Name", "Const", "If", "Compare", "Operand", "And", "Or", "Not", "Filter",
-    "Assign", "List", "Tuple", "CondExpr", "Concat", "Test", "ScopedEvalContextModifier",
+    "List", "Tuple", "CondExpr", "Concat", "Test", "ScopedEvalContextModifier",
 })
 FILTERS = frozenset({
     "length", "count", "lower", "upper", "title", "capitalize", "trim", "default", "d", "string", "int", "float",
-    "first", "last", "replace",
+    "first", "last",
 })
 TESTS = frozenset({"defined", "undefined", "none", "number", "string", "true", "false", "in", "eq", "ne"})
 # pandas.read_csv: what it takes for an absent value.

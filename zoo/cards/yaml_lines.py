@@ -16,6 +16,9 @@ from zoo.errors import ModelError
 
 __all__ = ["YamlDocument", "load_yaml"]
 
+DEEPEST = 200
+MOST_NODES = 1_000_000
+
 
 @dataclass(frozen=True)
 class YamlDocument:
@@ -67,7 +70,8 @@ def load_yaml(path: Path, text: str | None = None, first_line: int = 1) -> YamlD
             raise ModelError(f"{path}: cannot be read: {error}", "", "Fix: check the file") from None
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        node, data = _compose_and_construct(text, loader)
+        _refuse_deep(text, path, loader)
+        node, data = _compose_and_construct(text, loader, path)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = first_line + (mark.line if mark else 0)
@@ -76,11 +80,48 @@ def load_yaml(path: Path, text: str | None = None, first_line: int = 1) -> YamlD
     return YamlDocument(data, path, node, first_line)
 
 
-def _compose_and_construct(text: str, loader: type[Any]) -> tuple[yaml.Node | None, Any]:
+def _compose_and_construct(text: str, loader: type[Any], path: Path) -> tuple[yaml.Node | None, Any]:
     """The nodes of the one document, and the safe data made of them; parsing twice would take twice as long."""
     reader = loader(text)
     try:
         node = reader.get_single_node()
-        return node, None if node is None else reader.construct_document(node)
+        if node is None:
+            return None, None
+        if "*" in text and "&" in text and _size(node, {}) > MOST_NODES:
+            raise ModelError(f"{path}: the aliases of this YAML (&name, *name) unfold without end", "",
+                             "Fix: write out what they stand for")
+        return node, reader.construct_document(node)
+    except ValueError as error:  # a date or number that is none
+        raise ModelError(f"{path}: YAML does not parse: {error}", "", "Fix: put such values in quotes") from None
     finally:
         reader.dispose()
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Nodes after aliases are unfolded; one that holds itself has no end."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = MOST_NODES + 1  # until its parts are counted
+    parts: list[yaml.Node] = []
+    if isinstance(node, yaml.SequenceNode):
+        parts = node.value
+    elif isinstance(node, yaml.MappingNode):
+        parts = [part for pair in node.value for part in pair]
+    known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
+
+
+def _refuse_deep(text: str, path: Path, loader: type[Any]) -> None:
+    """libyaml's parser crashes the process on what is nested 100,000 deep; look at the events before the nodes."""
+    openings = sum(text.count(mark) for mark in ("[", "{", "- ", "? "))
+    if openings < DEEPEST and len(text) < DEEPEST**2 // 2:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST:
+            raise ModelError(f"{path}:{event.start_mark.line + 1}: YAML is nested more than {DEEPEST} deep", "",
+                             "Fix: correct that line")
