@@ -20,12 +20,14 @@ COLUMNS = tuple(one.name for one in dataclasses.fields(PredictionBatch) if one.n
 
 def output_specs(named: Mapping[str, np.ndarray], entry: Entry) -> tuple[OutputSpec, ...]:
     """The outputs as they came, with the labels of model.yaml where they fit."""
-    labels = {target.place: target.column_labels for target in entry.description.targets}
+    targets = {target.place: target for target in entry.description.targets}
     specs = []
     for place, value in named.items():
         n = value.shape[1] if value.ndim > 1 else 1
-        given = labels.get(place) or ()
-        tracks = given if len(given) == n else (place,) if n == 1 else tuple(f"{place}_{i}" for i in range(n))
+        target = targets.get(place)
+        given = target.column_labels or () if target else ()
+        base = target.name if target else place.rpartition("/")[2]
+        tracks = given if len(given) == n else (base,) if n == 1 else tuple(f"{base}_{i}" for i in range(n))
         kind = "profile" if value.ndim > 2 else "scalar"
         specs.append(OutputSpec(place, kind, tuple(tracks), int(np.prod(value.shape[2:], dtype=np.int64))))
     return tuple(specs)

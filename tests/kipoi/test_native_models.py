@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+import yaml
 from kipoi_toys import SEQUENCE, model_yaml, write_data, write_folder
 from toys import complement, random_sequence, write_fasta
 
@@ -153,6 +154,29 @@ def test_the_length_is_that_of_the_regions_where_the_folder_gives_none(tmp_path)
     bed.write_text("chrA\t0\t10\nchrA\t0\t11\n")
     with pytest.raises((ModelError, UsageError), match="auto_resize_len"):
         zoo.predict(folder, bed, fasta, trust=True)
+
+
+def test_several_outputs_keep_their_structure(tmp_path):
+    fasta, bed = random_data(tmp_path, 6, n=50)
+    folder = entry(tmp_path / "toy", "Several")
+    text = (folder / "model.yaml").read_text()
+    model = yaml.safe_load(text)
+    model["schema"]["targets"] = [
+        {"name": "sums", "shape": "(4,)", "doc": "x"}, {"first": {"shape": "(4, 3)", "doc": "x"}},
+    ]
+    (folder / "model.yaml").write_text(yaml.safe_dump(model))
+    theirs = dataloaders.SeqIntervalDl(
+        str(bed), str(fasta), auto_resize_len=LENGTH, ignore_targets=True, label_dtype=str
+    )
+    windows = np.stack([theirs[i]["inputs"] for i in range(50)])
+    zoo.predict(folder, bed, fasta, tmp_path / "out.h5", trust=True)
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert np.array_equal(file["preds/0"][:], windows.sum(1))
+        assert np.array_equal(file["preds/1/first"][:], windows[:, :3].transpose(0, 2, 1))
+    zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True)
+    header = (tmp_path / "out.tsv").read_text().splitlines()[0].split("\t")
+    profile = [f"1/first/first_{track}/{i}" for track in range(4) for i in range(3)]
+    assert header[6:] == [*(f"0/sums_{i}" for i in range(4)), *profile]
 
 
 def test_a_custom_class_works_like_any_model(tmp_path):

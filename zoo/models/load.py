@@ -254,7 +254,7 @@ def _schema_outputs(description: ModelDescription) -> tuple[OutputSpec, ...]:
         shape = tuple(size for size in target.shape if size is not None) or (1,)
         labels = target.column_labels
         tracks = labels if labels and len(labels) == shape[0] else tuple(
-            f"{target.place}_{i}" if shape[0] > 1 else target.place for i in range(shape[0])
+            f"{target.name}_{i}" if shape[0] > 1 else target.name for i in range(shape[0])
         )
         kind = "profile" if len(shape) > 1 else "scalar"
         specs.append(OutputSpec(target.place, kind, tracks, int(np.prod(shape[1:]))))
