@@ -42,7 +42,7 @@ def build(names: list[str], out: Path, data: Path) -> Iterator[Path]:
     """Build the named entries below ``out``; yields each folder.
 
     Raises:
-        ValueError: a group has no entry of that name.
+        LookupError: a group has no entry of that name.
     """
     from shared_entries.writer import KerasEntry, write_entry, write_keras_entry
 
@@ -55,7 +55,7 @@ def build(names: list[str], out: Path, data: Path) -> Iterator[Path]:
                 wanted.discard(entry.name)
                 yield write_keras_entry(entry, out) if isinstance(entry, KerasEntry) else write_entry(entry, out)
         if missing := wanted - {base}:
-            raise ValueError(f"{base} has no entry {min(missing)!r}")
+            raise LookupError(f"{base} has no entry {min(missing)!r}")
 
 
 def main() -> int:
@@ -68,8 +68,11 @@ def main() -> int:
         parser.error(f"unknown entry {unknown[0]!r}; known: {', '.join(ENTRIES)}")
     if not arguments.data.is_dir():
         parser.error(f"no data folder {arguments.data}; give --data")
-    for folder in build(arguments.names or list(ENTRIES), arguments.out, arguments.data):
-        print(folder)
+    try:
+        for folder in build(arguments.names or list(ENTRIES), arguments.out, arguments.data):
+            print(folder)
+    except LookupError as error:
+        parser.error(error.args[0])
     return 0
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 
+import h5py
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from keras_files import functional, node, sequential, write_h5
 
 from zoo.errors import ModelError
@@ -262,3 +265,29 @@ def test_a_damaged_architecture_says_so(tmp_path):
     config = functional([{"class_name": "Dense"}], ["x"], ["x"])
     with pytest.raises(ModelError, match="damaged or of an unknown form"):
         load_keras(write_h5(tmp_path / "m.h5", config | {"config": config["config"] | {"layers": [{"name": "x"}]}}, {}))
+
+
+def places(value, path=()):
+    """Every place in nested dicts and lists but the root."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in items:
+        yield (*path, key)
+        yield from places(part, (*path, key))
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_a_damaged_architecture_is_never_a_crash(tmp_path_factory, data):
+    path, *_ = two_inputs(tmp_path_factory.mktemp("damaged") / "m.h5")
+    with h5py.File(path, "a") as handle:
+        config = json.loads(handle.attrs["model_config"])
+        *way, last = data.draw(st.sampled_from(list(places(config))))
+        where = config
+        for key in way:
+            where = where[key]
+        where[last] = data.draw(st.sampled_from([None, 0, -1, 1.5, "x", [], {}, [None], {"class_name": "x"}]))
+        handle.attrs["model_config"] = json.dumps(config).encode()
+    try:
+        assert isinstance(load_keras(path), torch.nn.Module)
+    except ModelError as error:
+        assert "Fix:" in str(error)

@@ -94,18 +94,19 @@ def parse_config(text: str, version: str | None = None, where: str = "") -> Grap
     try:
         data = json.loads(text)
         data["config"], data["class_name"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(
             f"{where}: holds no architecture of Keras ({type(error).__name__}: {error})", "",
             "Fix: give the JSON of model.to_json(), or an HDF5 file of model.save()",
         ) from None
-    major = int(str(data.get("keras_version") or version or "2").split(".")[0])
     try:
+        major = int(str(data.get("keras_version") or version or "2").split(".")[0])
         return _graph(data, major)
-    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{where}: the architecture is damaged or of an unknown form ({type(error).__name__}: {error})",
-            f"Keras {major}", "Fix: save the model again with Keras 2 (model.save('model.h5'))",
+            f"written by Keras {version or '(unknown)'}",
+            "Fix: save the model again with Keras 2 (model.save('model.h5'))",
         ) from None
 
 
@@ -194,21 +195,21 @@ def _modern(kind: str, options: dict[str, Any]) -> dict[str, Any]:
 def _calls(nodes: list[Any]) -> Iterator[Call]:
     for node in nodes:
         if isinstance(node, dict):  # Keras 3
-            refs = tuple(TensorRef(*history) for history in _histories(node["args"]))
+            refs = tuple(_reference(history) for history in _histories(node["args"]))
             yield Call(refs, {key: value for key, value in node.get("kwargs", {}).items() if value is not None})
             continue
         if node and isinstance(node[0], str):  # a layer of one input in late Keras 2
             node = [node]
-        refs = tuple(TensorRef(*entry[:3]) for entry in node)
+        refs = tuple(_reference(entry) for entry in node)
         arguments = next((entry[3] for entry in node if len(entry) > 3 and entry[3]), {})
         yield Call(refs, dict(arguments))
 
 
-def _histories(value: Any) -> Iterator[tuple[str, int, int]]:
+def _histories(value: Any) -> Iterator[list[Any]]:
     """The tensors among the arguments of a Keras 3 call, in order."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
-            yield tuple(value["config"]["keras_history"])
+            yield value["config"]["keras_history"]
         else:
             yield from _histories(list(value.values()))
     elif isinstance(value, list):
@@ -221,5 +222,12 @@ def _references(value: Any) -> tuple[TensorRef, ...]:
     if isinstance(value, dict):
         return tuple(ref for part in value.values() for ref in _references(part))
     if value and isinstance(value[0], str):
-        return (TensorRef(*value[:3]),)
-    return tuple(TensorRef(*part[:3]) for part in value)
+        return (_reference(value),)
+    return tuple(_reference(part) for part in value)
+
+
+def _reference(value: Any) -> TensorRef:
+    name, call, tensor = value[:3]
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r:.40} is no name of a layer")
+    return TensorRef(name, int(call), int(tensor))

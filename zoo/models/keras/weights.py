@@ -61,7 +61,7 @@ def read_arrays(path: Path) -> dict[str, dict[str, np.ndarray]]:
         with h5py.File(path, "r") as handle:
             group = handle.get("model_weights", handle)
             return {name: _layer_arrays(group[name]) for name in _texts(group, "layer_names")}
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{path}: cannot be read as weights of Keras ({type(error).__name__}: {error})", "",
             "Fix: the file is damaged or of another kind; give the HDF5 file of model.save() or save_weights()",
