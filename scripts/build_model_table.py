@@ -40,14 +40,16 @@ def table(names: list[str], data: Path) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
-def row(name: str, comparisons: list[Comparison]) -> list[str]:
-    """The cells of an entry, or of a group: there the comparison with the largest difference."""
-    worst = max(comparisons, key=lambda item: item.difference / item.scale)
+def row(name: str, comparisons: list[Comparison | None]) -> list[str]:
+    """The cells of an entry, or of a group: there the comparison with the largest difference; None was not compared."""
+    compared = [item for item in comparisons if item]
+    worst = max(compared, key=lambda item: item.difference / item.scale)
     if worst.difference > LIMIT * worst.scale:
         raise SystemExit(f"{name}: {worst.difference:.1e} of {worst.scale:.3g} is more than {LIMIT:.0e}")
-    entries = f"`{name}`" if len(comparisons) == 1 else f"`{name}`, {len(comparisons)} entries"
+    entries = f"`{name}`" if len(comparisons) == 1 else f"`{name}/...`, {len(comparisons)} entries"
+    against = worst.against if len(comparisons) == 1 else f"{worst.against} of each of {len(compared)}"
     difference = f"{worst.difference:.0e} (values up to {worst.scale:.3g})" if worst.difference else "0"
-    return [worst.family, worst.framework, entries, worst.against, difference]
+    return [worst.family, worst.framework, entries, against, difference]
 
 
 def main() -> None:

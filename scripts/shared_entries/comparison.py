@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 
-__all__ = ["BPNET_STRETCH", "Comparison", "compare", "oracle"]
+__all__ = ["BORZOI_BINS", "BPNET_STRETCH", "Comparison", "compare", "compare_example", "oracle"]
 
 ORACLES = Path(__file__).resolve().parents[2] / "tests" / "shared" / "oracles"
 BPNET_STRETCH = slice(4000, 6114)  # of the oracle sequence: 2,114 known bases
+BORZOI_BINS = slice(0, None, 32)  # of 2,048: enough to compare, small enough to keep
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,27 @@ def compare(
     return Comparison(family, framework, against, difference, scale)
 
 
+def compare_example(
+    folder: Path, family: str, framework: str, against: str,
+    expected: np.ndarray | None = None, bins: slice | None = None,
+) -> Comparison:
+    """Compare the predictions for the entry's example, made when it was built, with the original program's.
+
+    Args:
+        expected: the original predictions; by default those kept under the name of ``folder``.
+        bins: which bins of a profile were kept.
+    """
+    with h5py.File(folder / "example" / "expected.h5") as example:
+        ours = example["preds"][:]
+    if expected is None:
+        expected = oracle(folder.name)["preds"]
+    if bins is not None:
+        ours = ours[:, :, bins]
+    values = " x ".join(f"{size:,}" for size in expected.shape)
+    return compare(family, framework, f"{against}, {values} values", {"preds": ours}, {"preds": expected})
+
+
 def oracle(name: str) -> dict[str, np.ndarray]:
-    """Predictions of the original program, made by ``make_oracles.py``."""
+    """Predictions of the original program, made by ``make_oracles.py`` or ``make_keras_oracles.py``."""
     with np.load(ORACLES / f"{name}.npz") as arrays:
         return dict(arrays)

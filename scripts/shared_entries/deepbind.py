@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from shared_entries.comparison import Comparison, compare_example, oracle
 from shared_entries.hg38_windows import fasta_text, read_windows
 from shared_entries.writer import KerasEntry
 
@@ -73,3 +74,12 @@ def _entry(name: str, weights: bytes, fasta: str, bed: str) -> KerasEntry:
         fasta=fasta,
         bed=bed,
     )
+
+
+def check(folder: Path, data: Path) -> Comparison | None:
+    """Compare a built entry with TensorFlow's predictions of Kipoi's file; None for the eight of nine not kept."""
+    expected = oracle("deepbind").get(folder.name.split("_")[0])
+    if expected is None:
+        return None
+    against = "Kipoi's files under TensorFlow 2.21, Lambdas written anew"
+    return compare_example(folder, "DeepBind", "Keras 2", against, expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from shared_entries.comparison import BORZOI_BINS, Comparison, compare_example
 from shared_entries.hg38_windows import fasta_text, read_windows
 from shared_entries.writer import KerasEntry
 
@@ -78,3 +79,9 @@ def _held_out(data: Path) -> str:
         if split == "valid":
             return f"{chrom}:{start}-{end}"
     raise ValueError("no held-out window")
+
+
+def check(folder: Path, data: Path) -> Comparison:
+    """Compare a built entry with TensorFlow's predictions of the authors' file."""
+    against = "the authors' file under TensorFlow 2.21"
+    return compare_example(folder, "Mini-Borzoi", "Keras 2", against, bins=BORZOI_BINS)

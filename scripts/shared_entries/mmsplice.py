@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared_entries.comparison import Comparison, compare_example
 from shared_entries.hg38_windows import fasta_text, read_windows
 from shared_entries.writer import KerasEntry
 
@@ -148,3 +149,9 @@ def _example(data: Path, module: Module) -> tuple[str, str]:
             first, last = stretch(module, strand, 150, 150 + end - start)
             bed += f"{contig}\t{first}\t{last}\t{contig}\t0\t{strand}\n"
     return fasta, bed
+
+
+def check(folder: Path, data: Path) -> Comparison:
+    """Compare a built entry with TensorFlow's predictions of the authors' file."""
+    against = "the authors' file under TensorFlow 2.21 with mmsplice's layers"
+    return compare_example(folder, "MMSplice", "Keras 2", against)

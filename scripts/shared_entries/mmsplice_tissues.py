@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from shared_entries.comparison import Comparison, compare_example
 from shared_entries.hg38_windows import fasta_text, read_windows
 from shared_entries.mmsplice import INFO, exons_of
 from shared_entries.writer import KerasEntry
@@ -138,3 +139,9 @@ def _example(data: Path) -> tuple[str, str]:
             fasta += fasta_text(contig, sequence[start - INTRON : start + EXON] + sequence[end - EXON : end + INTRON])
             bed += f"{contig}\t0\t{2 * HALF}\t{contig}\t0\t{strand}\n"
     return fasta, bed
+
+
+def check(folder: Path, data: Path) -> Comparison:
+    """Compare a built entry with the mean of TensorFlow's predictions of the authors' eight files."""
+    against = "the authors' eight files under TensorFlow 2.21 with mmsplice's layers"
+    return compare_example(folder, "MTSplice", "Keras 2", against)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shared_entries.comparison import Comparison, compare_example
 from shared_entries.hg38_windows import fasta_text, read_windows
 from shared_entries.writer import KerasEntry
 
@@ -53,3 +54,8 @@ def build(data: Path) -> KerasEntry:
         fasta=fasta_text(contig, sequence[60_000:64_000]),
         bed="".join(f"{contig}\t{start}\t{start + LENGTH}\tregion{start}\n" for start in range(100, 3700, 600)),
     )
+
+
+def check(folder: Path, data: Path) -> Comparison:
+    """Compare a built entry with TensorFlow's predictions of the authors' file."""
+    return compare_example(folder, "MPRA-DragoNN", "Keras 2", "the authors' file under TensorFlow 2.21")

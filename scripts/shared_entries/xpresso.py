@@ -14,6 +14,7 @@ from typing import Any
 
 import h5py
 
+from shared_entries.comparison import Comparison, compare_example
 from shared_entries.hg38_windows import fasta_text, read_windows
 from shared_entries.writer import KerasEntry
 
@@ -124,3 +125,8 @@ def _example(data: Path) -> tuple[str, str]:
         fasta += fasta_text(gene, windows[window][tss - before : tss + after])
         bed += f"{gene}\t0\t{LENGTH}\t{gene}_promoter\t0\t{strand}\n"
     return fasta, bed
+
+
+def check(folder: Path, data: Path) -> Comparison:
+    """Compare a built entry with TensorFlow's predictions of the authors' file, half-life features 0."""
+    return compare_example(folder, "Xpresso", "Keras 2", "the authors' file under TensorFlow 2.21")

@@ -100,8 +100,8 @@ def test_table_of_models_has_a_row_for_the_entry(shared_data):
 
 def test_table_of_models_takes_the_worst_of_a_group_and_refuses_a_wrong_one():
     good, worse = (Comparison("DeepBind", "Keras", "TensorFlow", difference, 2.0) for difference in (1e-6, 5e-6))
-    assert build_model_table.row("deepbind", [good, worse, good]) == [
-        "DeepBind", "Keras", "`deepbind`, 3 entries", "TensorFlow", "5e-06 (values up to 2)",
+    assert build_model_table.row("deepbind", [good, worse, None]) == [
+        "DeepBind", "Keras", "`deepbind/...`, 3 entries", "TensorFlow of each of 2", "5e-06 (values up to 2)",
     ]  # fmt: skip
     with pytest.raises(SystemExit, match="deepbind"):
         build_model_table.row("deepbind", [good, Comparison("DeepBind", "Keras", "TensorFlow", 3e-5, 2.0)])
