@@ -24,13 +24,15 @@ from zoo.models.kipoi_import import blame
 from zoo.models.kipoi_native import flat_result
 from zoo.models.load import Entry, framework_of
 from zoo.models.runner import pick_device
+from zoo.predict_job import check_out
 from zoo.predict_options import PredictOptions, PredictResult
 from zoo.progress import Progress
 from zoo.run_record import write_run_record
 from zoo.store.checksums import sha256_of
+from zoo.store.lock import hold_lock
 from zoo.store.sources import refuse_pointers
 from zoo.tracks import TrackChoice, choose_tracks
-from zoo.writers import StreamWriter, open_writer
+from zoo.writers import StreamWriter, check_format, open_writer
 from zoo.writers.base import OutputSpec, PredictionBatch, Writer, WriterContext
 
 __all__ = ["ForeignRun", "predict_example", "predict_with_own_loader"]
@@ -100,7 +102,7 @@ def predict_with_own_loader(
     progress: Callable[[int, int], Progress] | None,
 ) -> PredictResult:
     """Run model and dataloader of a Kipoi folder; the arguments are those of ``zoo.predict``."""
-    _check_options(options, regions, out)
+    _check_options(options, regions, genome, out)
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
     with contextlib.redirect_stdout(sys.stderr):
@@ -117,7 +119,8 @@ def predict_with_own_loader(
         bar = progress(total or 0, 0) if progress else Progress(total or 0)
         started = time.monotonic()
         try:
-            specs = _write_all(run, batches, out, options, result, bar, stdout)
+            with _alone(out):
+                specs = _write_all(run, batches, out, options, result, bar, stdout)
         finally:
             bar.clear()
     result.seconds = time.monotonic() - started
@@ -125,6 +128,23 @@ def predict_with_own_loader(
     if result.paths:
         _record(run, Path(out), result, options, values, specs)
     return result
+
+
+@contextlib.contextmanager
+def _alone(out: str) -> Iterator[None]:
+    """Two runs never write the same result."""
+    if out == "-":
+        yield
+        return
+
+    def refuse(holder: str) -> None:
+        raise UsageError(
+            f"{out}: is being written by another run", f"{holder} holds its lock",
+            "Fix: wait for it, stop it, or give another name with -o",
+        )
+
+    with hold_lock(Path(f"{out}.partial.lock"), refuse):
+        yield
 
 
 def predict_example(entry: Entry, device: str = "cpu") -> tuple[tuple[OutputSpec, ...], PredictionBatch]:
@@ -229,7 +249,7 @@ def _to_numpy(result: Any) -> Any:
     return result.detach().cpu().numpy()
 
 
-def _check_options(options: PredictOptions, regions: str, out: str) -> None:
+def _check_options(options: PredictOptions, regions: str, genome: str | None, out: str) -> None:
     usual = PredictOptions()
     if other := [name for name in NOT_OURS if getattr(options, name) != getattr(usual, name)]:
         flag = "--" + other[0].replace("_", "-")
@@ -243,9 +263,9 @@ def _check_options(options: PredictOptions, regions: str, out: str) -> None:
         raise UsageError(
             f"{out}: where this model's outputs lie is not known", "", "Fix: write .tsv, .h5, .zarr or .parquet"
         )
-    folder = Path(out).parent
-    if out != "-" and not folder.is_dir():
-        raise UsageError(f"{out}: the folder {folder} does not exist", "", f"Fix: mkdir -p {folder}")
+    check_format(out, options.format)
+    if out != "-":
+        check_out(Path(out), Path(regions), genome)
 
 
 def _plan(run: ForeignRun, batches: Iterator[Any], result: PredictResult, total: int | None, size: int) -> None:

@@ -62,7 +62,7 @@ def prepare(
 ) -> PredictJob:
     """Check everything that can be checked, cheapest first, then load the model."""
     if out != "-":
-        _check_out(Path(out), regions.path, genome)
+        check_out(Path(out), regions.path, genome)
     elif options.resume:
         raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
     check_format(out, options.format)
@@ -117,7 +117,7 @@ def _default_genome(entry: Entry) -> Path:
     )
 
 
-def _check_out(out: Path, regions: Path, genome: str | Path | None) -> None:
+def check_out(out: Path, regions: Path, genome: str | Path | None) -> None:
     """An output that cannot be written is found before the work, not after it."""
     folder = out.parent
     if not folder.is_dir():

@@ -15,6 +15,7 @@ import zoo
 from zoo.cli import run
 from zoo.errors import MismatchError, ModelError, SystemStateError, TrustError, UsageError
 from zoo.example_check import check_example
+from zoo.store.lock import hold_lock
 
 pytest.importorskip("kipoi")
 
@@ -168,6 +169,32 @@ def test_options_that_the_dataloader_decides(tmp_path, data, option):
     folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
     error = refused(UsageError, folder, bed, fasta, tmp_path / "out.tsv", **option)
     assert error.what.startswith(f"--{next(iter(option)).replace('_', '-')}")
+
+
+def test_no_result_over_an_input_or_over_what_another_run_writes(tmp_path, data):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
+    before = bed.rename(tmp_path / "regions.tsv")
+    assert "is an input" in refused(UsageError, folder, before, fasta, before).what
+    with hold_lock(tmp_path / "out.tsv.partial.lock", pytest.fail):
+        assert "another run" in refused(UsageError, folder, before, fasta, tmp_path / "out.tsv").what
+    zoo.predict(folder, before, fasta, tmp_path / "out.tsv", trust=True)
+    assert {path.name for path in tmp_path.glob("out*")} == {"out.tsv", "out.tsv.run.json"}
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.parquet", "out.tsv.gz", "out.bed"])
+def test_other_formats(tmp_path, data, name):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
+    zoo.predict(folder, bed, fasta, tmp_path / name, trust=True)
+    if name == "out.zarr":
+        zarr = pytest.importorskip("zarr")
+        assert np.array_equal(zarr.open_group(tmp_path / name)["preds/1/tracks"][:], np.outer(G, np.arange(12)))
+    elif name == "out.parquet":
+        parquet = pytest.importorskip("pyarrow.parquet")
+        assert parquet.read_table(tmp_path / name)["1/tracks/tracks_11"].to_pylist() == (G * 11).tolist()
+    else:
+        assert (tmp_path / name).stat().st_size > 100
 
 
 @pytest.mark.parametrize("name", ["out.bw", "out.bedgraph"])
