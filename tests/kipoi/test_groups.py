@@ -12,6 +12,7 @@ from zoo.cards.kipoi import read_model
 from zoo.cards.kipoi_groups import read_group
 from zoo.cli import run
 from zoo.errors import ModelError
+from zoo.models.load import open_entry
 
 TEMPLATE = """\
 defined_as: models.Counts
@@ -141,6 +142,13 @@ def test_info_of_a_model_of_a_group(tmp_path, capsys, monkeypatch):
     assert "model FIRST/A" in capsys.readouterr().out
     assert run(["info", "g/frist/a"]) == 4
     assert "near names: first/a" in capsys.readouterr().err
+
+
+def test_names_of_the_zoo_in_the_folder_of_a_group(tmp_path, monkeypatch):
+    monkeypatch.chdir(group(tmp_path / "g"))
+    assert open_entry("yeast-atac").card is not None
+    loader(tmp_path / "g/loaders")
+    assert open_entry("second").description.member == "second"
 
 
 def test_a_changed_table_is_read_anew(tmp_path):

@@ -79,6 +79,8 @@ def find_group(component: Path, kind: str) -> tuple[Group, str] | None:
         name = component.relative_to(folder).as_posix()
         if name in group.rows:
             return group, name
+        if folder == Path():  # in the folder of a group, a plain name can also be one of `zoo list`
+            return None
         raise _unknown(group, name)
     return None
 
