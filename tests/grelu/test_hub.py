@@ -236,3 +236,11 @@ def test_importing_the_module_imports_no_huggingface_hub():
         "print([m for m in ('huggingface_hub', 'torch', 'numpy') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], text=True, capture_output=True).stdout.strip() == "[]"
+
+
+def test_the_listing_at_the_command_line(hub, tmp_path):
+    listed = subprocess.run([ZOO, "list", "--source", "grelu"], text=True, capture_output=True, timeout=60)
+    assert listed.returncode == 0 and "grelu/human-atac-catlas\tmain\thg38\t-\t\t[unverified] " in listed.stdout
+    assert len(listed.stdout.splitlines()) == 1 + len(grelu_listing())
+    refused = subprocess.run([ZOO, "source", "update", "grelu"], text=True, capture_output=True, timeout=60)
+    assert refused.returncode == 5 and len(refused.stderr.splitlines()) == 3 and "Fix: " in refused.stderr

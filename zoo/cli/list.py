@@ -18,12 +18,12 @@ SUMMARY = 160  # letters of a summary that a line shows; --json and `zoo info` g
 
 
 @click.command("list", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--source", metavar="NAME", help="The models of this source (`zoo source list`), or `all`.")
+@click.option("--source", metavar="NAME", help="The models of this source (`zoo source list`), `grelu`, or `all`.")
 @click.option("--json", "as_json", is_flag=True, help="All facts as JSON.")
 def command(source: str | None, as_json: bool) -> None:
     """List the models that are bundled, or those of a source."""
     show(entries(source), as_json)
-    if source not in (None, "bundled", "all"):
+    if source not in (None, "bundled", "all", "grelu"):
         _tell_broken(source)
 
 

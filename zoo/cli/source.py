@@ -58,8 +58,16 @@ def list_sources(as_json: bool) -> None:
 @command.command("update")
 @click.argument("names", nargs=-1)
 def update(names: tuple[str, ...]) -> None:
-    """Fetch the newest commit of git sources (of all, without NAMES) and list their models anew."""
+    """Fetch the newest commit of git sources (of all, without NAMES) and list their models anew.
+
+    The name grelu stands for gReLU's collection on Hugging Face, whose list is read again.
+    """
     for name in names or tuple(sources()):
+        if name == "grelu":
+            from zoo.store.hub import refresh_grelu_listing
+
+            click.echo(f"grelu: {len(refresh_grelu_listing()):,} checkpoints", err=True)
+            continue
         source, before, after = update_source(name)
         if before != after:
             click.echo(f"{name}: {(before or 'nothing')[:12]} -> {(after or 'nothing')[:12]}", err=True)

@@ -34,7 +34,7 @@ def _index() -> tuple[dict[str, Any], ...]:
 
 
 def entries(source: str | None = None) -> list[dict[str, Any]]:
-    """Entries as plain dicts, by name: the bundled ones, or those of a source.
+    """Entries as plain dicts, by name: the bundled ones, those of a source, or of gReLU's collection (``grelu``).
 
     Raises:
         UsageError: no source of that name. ModelError: its folder is gone.
@@ -43,6 +43,10 @@ def entries(source: str | None = None) -> list[dict[str, Any]]:
         return list(_index())
     if source == "all":
         return all_entries()
+    if source == "grelu":
+        from zoo.store.hub import grelu_listing
+
+        return grelu_listing()
     return _source_entries(find_source(source))
 
 
