@@ -155,6 +155,15 @@ MODEL_CHANGES = {
     "a free axis": {"schema": {"inputs": ARRAY | {"shape": "(None, 4)"}, "targets": ARRAY}},
     "a shape that is no Python": {"schema": {"inputs": ARRAY | {"shape": "(4, "}, "targets": ARRAY}},
     "a shape with an unknown name": {"schema": {"inputs": ARRAY | {"shape": "(4, x)"}, "targets": ARRAY}},
+    "a shape as a list": {"schema": {"inputs": ARRAY | {"shape": [4, 10]}, "targets": ARRAY}},
+    "a shape as a number": {"schema": {"inputs": ARRAY | {"shape": 4}, "targets": ARRAY}},
+    "a shape without comma": {"schema": {"inputs": ARRAY | {"shape": "(4)"}, "targets": ARRAY}},
+    "a shape with arithmetic": {"schema": {"inputs": ARRAY | {"shape": "(4, 2 * 5)"}, "targets": ARRAY}},
+    "a shape that runs code": {
+        "schema": {"inputs": ARRAY | {"shape": "tuple([__import__('os').getpid()])"}, "targets": ARRAY}
+    },
+    "an input that is called shape": {"schema": {"inputs": {"shape": ARRAY}, "targets": ARRAY}},
+    "an unknown type of model": {"defined_as": None, "type": "caffe"},
     "two labels": {"schema": {"inputs": ARRAY, "targets": ARRAY | {"shape": "(2,)", "column_labels": ["a", "b"]}}},
     "labels as a mapping": {"schema": {"inputs": ARRAY, "targets": ARRAY | {"column_labels": {"a": 1}}}},
     "an unknown special type": {"schema": {"inputs": ARRAY | {"special_type": "RNA"}, "targets": ARRAY}},
@@ -189,6 +198,13 @@ LOADER_CHANGES = {
 DIFFER = {
     ("model", "info a text"): "kipoi finds no field in a text and goes on without authors; a mistake",
     ("model", "dependencies as a list"): "kipoi takes it for no dependencies at all; a mistake",
+    ("model", "a shape as a list"): "YAML's own way to write a tuple; nothing else can be meant",
+    ("model", "a shape as a number"): "one axis; nothing else can be meant",
+    ("model", "a shape without comma"): "one axis; nothing else can be meant",
+    ("model", "a shape with arithmetic"): "kipoi evaluates it as Python; literals are read here",
+    ("model", "a shape that runs code"): "kipoi evaluates it as Python; literals are read here",
+    ("model", "an input that is called shape"): "a good name that kipoi takes for the shape itself",
+    ("model", "an unknown type of model"): "kipoi finds out when it loads the model; no such type can run",
 }
 
 

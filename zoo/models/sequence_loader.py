@@ -3,6 +3,11 @@
 Replaces ``kipoiseq.dataloaders.SeqIntervalDl`` (kipoiseq 0.7) for prediction: the same
 arrays, made for whole batches. Our pipeline makes ``(N, 4, L)`` with channels A, C, G, T;
 ``arrange`` gives the layout that the model's dataloader names.
+
+Where we differ from kipoiseq on purpose: a window that passes the end of its chromosome is padded
+with N and counted (kipoiseq gives a shorter one); IUPAC codes count as N, 0.25, and are counted
+(kipoiseq gives 0 in all channels, or a KeyError when the alphabet is not ACGT); chromosome names of
+another style are joined when asked (kipoiseq puts ``chr`` before all names when the first lacks it).
 """
 
 from __future__ import annotations
