@@ -1,5 +1,8 @@
 """Keras models as torch modules: HDF5 and JSON are read as data, TensorFlow and Keras are never imported.
 
+Why a converter and not Keras 3 on torch: Keras 3.15 loads 6 of the 19 files that stand for the models here. It
+refuses Lambda bytecode (all of DeepBind), layers of other packages (MMSplice, MTSplice, Borzoi) and JSON of Keras 2.2.
+
 Read in this order: ``config.py`` (what the file says), ``weights.py`` (its arrays), ``layers.py`` and
 its neighbours (a layer -> a torch module), ``graph.py`` (the layers joined).
 """
