@@ -170,6 +170,18 @@ def test_what_is_not_of_grelus_architectures_is_refused_for_grelu(tmp_path):
     assert front_matter(again / "README.md") == front_matter(toy.folder / "README.md") | {"name": "again"}
 
 
+def test_an_entry_that_is_a_checkpoint(tmp_path, make_checkpoint, windows):
+    theirs = make_checkpoint(tmp_path / "x.ckpt")
+    entry = add(tmp_path / "x.ckpt", "m", tmp_path)
+    (entry / "grelu.ckpt").rename(entry / "human.ckpt")
+    description = yaml.safe_load((entry / "model.yaml").read_text())
+    description |= {"defined_as": "grelu.lightning.LightningModel", "args": {"checkpoint": "human.ckpt"}}
+    (entry / "model.yaml").write_text(yaml.safe_dump(description))
+    model = zoo.load_model(export(entry, "grelu", tmp_path / "out") / "model.ckpt")
+    with torch.inference_mode():
+        assert np.array_equal(model.predict(windows(3), batch_size=3), theirs(windows(3)).numpy())
+
+
 def test_a_checkpoint_of_other_weights_is_not_given_away_as_the_model(tmp_path, make_checkpoint):
     make_checkpoint(tmp_path / "x.ckpt")
     entry = add(tmp_path / "x.ckpt", "m", tmp_path)

@@ -88,7 +88,7 @@ def _to_hf(entry: Entry, made: Path) -> None:
 
 
 def _to_grelu(entry: Entry, made: Path) -> None:
-    stock = next((entry.path / name for name in (OURS, STOCK) if (entry.path / name).is_file()), None)
+    stock = _checkpoint_of(entry)
     if stock is None:
         module = entry.description.args.get("module_class") or entry.description.defined_as
         raise ModelError(
@@ -108,6 +108,16 @@ def _to_grelu(entry: Entry, made: Path) -> None:
         card["files"] = [item for item in map(lambda item: _stock_file(item, made), card.get("files") or [])
                          if (made / item["path"]).is_file()]
     _write_readme(entry, made, card, prose, "pytorch-lightning")
+
+
+def _checkpoint_of(entry: Entry) -> Path | None:
+    """The entry's gReLU checkpoint: the model itself, or beside it; fetched where it lies elsewhere."""
+    from zoo.models.load import GRELU
+    from zoo.store.cache import argument_path
+
+    if entry.description.defined_as == GRELU:
+        return argument_path(entry.description, "checkpoint")
+    return next((entry.path / name for name in (OURS, STOCK) if (entry.path / name).is_file()), None)
 
 
 def _stock_file(item: dict[str, Any], made: Path) -> dict[str, Any]:
