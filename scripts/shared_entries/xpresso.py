@@ -104,7 +104,9 @@ regions are resized around their middle, which is not the TSS.
 
 ## Half-life
 As in Kipoi, features of the mRNA's half-life are taken as 0, their mean. The authors' file with two inputs loads with
-`zoo.models.keras.load_keras`.""",
+`zoo.models.keras.load_keras`.
+
+The promoters of the example are human, for both species.""",
         fasta=fasta,
         bed=bed,
     )
