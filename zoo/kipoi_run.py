@@ -21,7 +21,7 @@ from zoo.errors import InputError, ModelError, UsageError
 from zoo.kipoi_rows import first_rows, join_rows, output_specs, rows_of
 from zoo.models.foreign_loader import ForeignLoader, example_values, load_foreign_loader, loader_values
 from zoo.models.kipoi_import import blame
-from zoo.models.kipoi_native import flat_result
+from zoo.models.kipoi_native import PICKLES, flat_result
 from zoo.models.load import Entry, framework_of
 from zoo.models.runner import pick_device
 from zoo.predict_job import check_out
@@ -70,8 +70,10 @@ class ForeignRun:
         Raises:
             TrustError: Python would run and is not trusted. ModelError, SystemStateError: see there.
         """
-        loader = load_foreign_loader(entry.description, entry.trusted)
         _, reader = framework_of(entry.description)
+        if entry.description.defined_as in PICKLES:  # the user trusts a pickle by its checksum, not a file of Python
+            reader.files_used(entry.description, entry.trusted)
+        loader = load_foreign_loader(entry.description, entry.trusted)
         used = reader.files_used(entry.description, entry.trusted)
         refuse_pointers(used)
         where = pick_device(device)

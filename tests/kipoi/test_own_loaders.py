@@ -147,6 +147,13 @@ def test_nothing_of_the_folder_runs_before_it_is_trusted(tmp_path, data):
     assert not marker.exists()
 
 
+def test_a_pickle_behind_a_dataloader_of_its_own_is_named_first(tmp_path, data):
+    fasta, bed = data
+    model = model_yaml(defined_as="kipoi.model.SklearnModel", args={"pkl_file": "weights.pth"})
+    error = refused(TrustError, write_folder(tmp_path / "toy", model, loader_yaml()), bed, fasta, trust=False)
+    assert "weights.pth: is a pickle" in error.what and error.extent.startswith("sha256 ")
+
+
 def test_an_unknown_setting_names_near_ones(tmp_path, data):
     fasta, bed = data
     folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
