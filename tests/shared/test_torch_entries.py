@@ -92,6 +92,13 @@ def test_kipoi_pyt_is_two_dense_layers_over_the_flattened_window(entries, shared
     assert len(np.unique(found)) == 5
 
 
+def test_every_entry_names_its_comparison_and_stands_in_the_readme():
+    block = (ROOT / "README.md").read_text().split("<!-- begin models -->")[1].split("<!-- end models -->")[0]
+    for name, module in ENTRIES.items():
+        assert callable(importlib.import_module(module.partition(":")[0]).check), name
+        assert f"| `{name}" in block, name
+
+
 def test_table_of_models_has_a_row_for_the_entry(shared_data):
     header, _, row = build_model_table.table(["kipoi-pyt"], shared_data).splitlines()
     assert header.count("|") == row.count("|") == 6
