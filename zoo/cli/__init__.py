@@ -22,6 +22,7 @@ __all__ = ["cli", "main"]
 
 COMMANDS = {
     "predict": "predict a model's outputs for the regions of a BED",
+    "attribute": "find what each base contributes to a prediction",
     "list": "list the models",
     "search": "find models by words",
     "info": "show what is known of a model",

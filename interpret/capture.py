@@ -1,0 +1,101 @@
+"""The computation of a module as a graph of tensor operations, functional calls included (``torch.export``)."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import fx
+
+from interpret.explained import gradients_on
+from zoo.errors import ModelError
+
+__all__ = ["Captured", "capture", "place_of"]
+
+aten = torch.ops.aten
+
+
+@dataclass
+class Captured:
+    """A module's graph.
+
+    Attributes:
+        graph_module: runs the computation; its parameters are the module's own, shared.
+        inputs: the placeholders, in the order of the arguments.
+    """
+
+    graph_module: fx.GraphModule
+    inputs: list[fx.Node]
+
+
+def capture(module: torch.nn.Module, *examples: torch.Tensor) -> Captured:
+    """Capture ``module(*examples)`` for any size of the first axis.
+
+    In-place operations become functional, recurrent layers their steps; all other operations stay whole.
+
+    Args:
+        module: in eval mode.
+        examples: inputs, the batch on axis 0; two rows or more.
+
+    Raises:
+        ModelError: the computation cannot be captured: it depends on the values of its input, or on the size of
+            the batch.
+    """
+    batch = torch.export.Dim("batch", min=2, max=1 << 20)
+    dynamic = tuple({0: batch} for _ in examples)
+    try:
+        with warnings.catch_warnings(), gradients_on():
+            warnings.simplefilter("ignore")
+            shapes = (dynamic,) if _takes_any(module) else dynamic
+            program = torch.export.export(module, examples, dynamic_shapes=shapes, strict=False)
+            program = program.run_decompositions(_recurrent())
+            graph_module = program.module()
+    except Exception as error:
+        detail = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"the module's computation cannot be captured: {type(error).__name__}: {detail}",
+            "deepliftshap needs a computation that does not depend on the values of its input",
+            "Fix: --fallback integrated_gradients, or --method ism",
+        ) from error
+    for node in [n for n in graph_module.graph.nodes if _is_check(n)]:
+        graph_module.graph.erase_node(node)
+    graph_module.graph.eliminate_dead_code()
+    graph_module.recompile()
+    return Captured(graph_module, [n for n in graph_module.graph.nodes if n.op == "placeholder"])
+
+
+def _is_check(node: fx.Node) -> bool:
+    """Assertions about shapes and types that export adds."""
+    return not node.users and (node.op == "call_module" or "_assert" in str(node.target))
+
+
+def _takes_any(module: torch.nn.Module) -> bool:
+    """Whether ``forward`` is ``forward(*args)``, whose dynamic shapes export wants nested."""
+    kinds = [p.kind for p in inspect.signature(module.forward).parameters.values()]
+    return inspect.Parameter.VAR_POSITIONAL in kinds
+
+
+def _recurrent() -> dict:
+    """Decompositions of recurrent layers into their steps."""
+    from torch._decomp import get_decompositions
+
+    names = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+    return get_decompositions([getattr(aten, name).input for name in names])
+
+
+def place_of(node: fx.Node) -> str:
+    """Where a node comes from: operation, module path and source line."""
+    stack = node.meta.get("nn_module_stack") or {}
+    paths = [path for path, _ in stack.values() if path]
+    trace = [line.strip() for line in (node.meta.get("stack_trace") or "").splitlines()]
+    lines = [line for line in trace if line.startswith("File")]
+    name = str(node.target)
+    where = f" in module {paths[-1]}" if paths else ""
+    if not lines:
+        return f"{name}{where}"
+    own = [line for line in lines if "/torch/" not in line] or lines
+    file, _, rest = own[-1].removeprefix('File "').partition('"')
+    number = rest.split("line")[-1].split(",")[0].strip()
+    return f"{name}{where} ({file}:{number})"

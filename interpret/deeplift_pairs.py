@@ -1,0 +1,157 @@
+"""The primitive rules of DeepLIFT on rows of sequences and their references (Shrikumar et al. 2017, arXiv:1704.02685).
+
+One batch holds each observed sequence once, followed by its n references. A value of the forward pass is the
+module's own; its gradient on a reference's row is the multiplier between that reference and the sequence. The
+rows of observed sequences receive no gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+__all__ = ["Pairs", "bilinear", "elementwise", "maxima", "product"]
+
+#: Where the input of a nonlinearity changes less, its derivative stands for the ratio; as tangermeme and captum.
+TINY = 1e-6
+
+Function = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Which rows along ``axis`` are observed sequences and which are their references.
+
+    Attributes:
+        rows: rows of the batch, groups * (n + 1).
+        n: references a sequence.
+        axis: the batch axis of the values at hand; its size may be a multiple of ``rows``, rows outermost.
+    """
+
+    rows: int
+    n: int
+    axis: int = 0
+
+    def split(self, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Views (..., groups, 1, k, ...) of the observed rows and (..., groups, n, k, ...) of the references."""
+        parts = value.unflatten(self.axis, (self.rows // (self.n + 1), self.n + 1, value.shape[self.axis] // self.rows))
+        return parts.narrow(self.axis + 1, 0, 1), parts.narrow(self.axis + 1, 1, self.n)
+
+    def difference(self, value: torch.Tensor) -> torch.Tensor:
+        """Observed less reference, in the shape of the references."""
+        observed, references = self.split(value)
+        return observed - references
+
+    def midpoint(self, value: torch.Tensor) -> torch.Tensor:
+        """Mean of observed and reference, on every row (an observed row keeps its value)."""
+        observed, references = self.split(value)
+        return torch.cat([observed, (observed + references) / 2], self.axis + 1).reshape(value.shape)
+
+    def spread(self, on_references: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+        """Values of references as rows of the batch, 0 on observed rows."""
+        observed = torch.zeros_like(on_references.narrow(self.axis + 1, 0, 1))
+        return torch.cat([observed, on_references], self.axis + 1).reshape(shape)
+
+    def highest(self, value: torch.Tensor) -> torch.Tensor:
+        """The maximum over the rows of each group, on every row."""
+        count = value.shape[self.axis] // self.rows
+        parts = value.unflatten(self.axis, (self.rows // (self.n + 1), self.n + 1, count))
+        return parts.amax(self.axis + 1, keepdim=True).expand_as(parts).reshape(value.shape)
+
+
+class _Elementwise(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, function: Function, pairs: Pairs) -> torch.Tensor:
+        y = function(x)
+        ctx.save_for_backward(x, y)
+        ctx.function, ctx.pairs = function, pairs
+        return y
+
+    @staticmethod
+    def backward(ctx, grad: torch.Tensor):
+        x, y = ctx.saved_tensors
+        pairs = ctx.pairs
+        change = pairs.difference(x)
+        small = change.abs() < TINY
+        slope = pairs.difference(y) / change.masked_fill(small, 1)
+        if small.any():
+            observed = pairs.split(x)[0].expand_as(change)[small]
+            slope[small] = _derivative(ctx.function, observed)
+        return pairs.spread(pairs.split(grad)[1] * slope, x.shape), None, None
+
+
+def _derivative(function: Function, x: torch.Tensor) -> torch.Tensor:
+    with torch.enable_grad():
+        x = x.detach().requires_grad_(True)
+        return torch.autograd.grad(function(x).sum(), x)[0]
+
+
+def elementwise(x: torch.Tensor, function: Function, pairs: Pairs) -> torch.Tensor:
+    """The rescale rule: the change of the output over the change of the input."""
+    return _Elementwise.apply(x, function, pairs)
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, a: torch.Tensor, b: torch.Tensor, pairs: Pairs) -> torch.Tensor:
+        ctx.save_for_backward(a, b)
+        ctx.pairs = pairs
+        return a * b
+
+    @staticmethod
+    def backward(ctx, grad: torch.Tensor):
+        a, b = ctx.saved_tensors
+        return grad * ctx.pairs.midpoint(b), grad * ctx.pairs.midpoint(a), None
+
+
+def product(a: torch.Tensor, b: torch.Tensor, pairs: Pairs) -> torch.Tensor:
+    """a * b by halves: each factor's change times the mean of the other, which adds up to the product's change."""
+    a, b = torch.broadcast_tensors(a, b)
+    return _Product.apply(a, b, pairs)
+
+
+def bilinear(
+    a: torch.Tensor, b: torch.Tensor, function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    pairs_a: Pairs, pairs_b: Pairs,
+) -> torch.Tensor:
+    """Any bilinear function (matmul, einsum) by the product rule."""
+    with torch.no_grad():
+        value, mean_a, mean_b = function(a, b), pairs_a.midpoint(a), pairs_b.midpoint(b)
+    surrogate = function(a, mean_b) + function(mean_a, b)
+    return surrogate + (value - surrogate).detach()
+
+
+class _Maxima(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, values: torch.Tensor, places: torch.Tensor, pairs: Pairs) -> torch.Tensor:
+        ctx.save_for_backward(x, values, places)
+        ctx.pairs = pairs
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx, grad: torch.Tensor):
+        x, values, places = ctx.saved_tensors
+        pairs = ctx.pairs
+        (observed, reference), slope = pairs.split(values), pairs.split(grad)[1]
+        at_observed, at_reference = pairs.split(places)
+        at_observed = at_observed.expand_as(at_reference)
+        top = torch.maximum(observed, reference)
+        change = pairs.difference(x)
+        routed = torch.zeros_like(change)
+        routed.scatter_add_(-1, at_observed, slope * (top - reference))
+        routed.scatter_add_(-1, at_reference, slope * (observed - top))
+        same = change == 0
+        plain = torch.zeros_like(change).scatter_add_(-1, at_observed, slope)
+        multiplier = torch.where(same, plain, routed / change.masked_fill(same, 1))
+        return pairs.spread(multiplier, x.shape), None, None, None
+
+
+def maxima(x: torch.Tensor, values: torch.Tensor, places: torch.Tensor, pairs: Pairs) -> torch.Tensor:
+    """Maxima over windows of the last axis: the change goes to the places that held the larger maximum.
+
+    Args:
+        x: (..., S). values, places: (..., P), each window's maximum and its index in S.
+    """
+    return _Maxima.apply(x, values.detach(), places, pairs)

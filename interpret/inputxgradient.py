@@ -1,0 +1,41 @@
+"""Input x gradient: the signed gradient, read at the base that is there (Shrikumar et al. 2016, arXiv:1605.01713)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from interpret.explained import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, scalar
+
+__all__ = ["gradient", "inputxgradient"]
+
+
+def inputxgradient(
+    module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool = True, batch_size: int = 32
+) -> np.ndarray:
+    """Gradient of the output at every base; times the input it is input x gradient, the projected track.
+
+    Args:
+        module: (N, 4, L) -> (N,).
+        one_hot: (N, 4, L) float32.
+        corrected: subtract the mean over the four bases (see ``saliency``).
+
+    Returns:
+        (N, 4, L) float32: to first order, what each base would contribute at its position.
+    """
+    return gradient(module, one_hot, corrected=corrected, batch_size=batch_size)
+
+
+def gradient(module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool, batch_size: int) -> np.ndarray:
+    """Gradient of the output with respect to the one-hot sequence, (N, 4, L) float32."""
+    one_hot = check_one_hot(one_hot)
+    found = np.empty_like(one_hot)
+    with evaluating(module) as device, gradients_on():
+        for part, x in batches(one_hot, batch_size, device):
+            fixed = fixed_arguments(module, x)
+            x.requires_grad_(True)
+            (slope,) = torch.autograd.grad(scalar(module, x, *fixed).sum(), x)
+            if corrected:
+                slope = slope - slope.mean(1, keepdim=True)
+            found[part] = slope.cpu().numpy()
+    return found

@@ -1,0 +1,87 @@
+"""The methods by name, as one way of explaining a batch: what ``zoo attribute`` calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from interpret.ablation import ablation
+from interpret.deepliftshap import DeepLiftShap
+from interpret.explained import batches, evaluating, scalar
+from interpret.inputxgradient import inputxgradient
+from interpret.integrated_gradients import explain_by_integrated_gradients
+from interpret.ism import ism
+from interpret.multipliers import Explanation
+from interpret.references import References
+from interpret.saliency import saliency
+from zoo.errors import ModelError, UsageError
+
+__all__ = ["METHODS", "Method", "open_method"]
+
+#: Each method, and whether it compares with references.
+METHODS = {
+    "deepliftshap": True, "integrated_gradients": True, "ism": False, "ablation": True, "saliency": False,
+    "inputxgradient": False,
+}
+COMPLETE = frozenset({"deepliftshap", "integrated_gradients"})
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method ready to explain batches.
+
+    Attributes:
+        name: which one runs; a fallback's name if the chosen one could not.
+        explain: (one_hot (n, 4, L), number of the first) -> Explanation.
+        note: why a fallback runs.
+    """
+
+    name: str
+    explain: Callable[[np.ndarray, int], Explanation]
+    note: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether its contributions must add up."""
+        return self.name in COMPLETE
+
+
+def open_method(
+    name: str, module: torch.nn.Module, length: int, references: References, fallback: str | None = None
+) -> Method:
+    """Prepare a method for a module.
+
+    Raises:
+        UsageError: no such method.
+        ModelError: deepliftshap has no rule for an operation and no fallback was chosen.
+    """
+    if name not in METHODS:
+        raise UsageError(f"--method {name}: not known", "", f"Fix: one of {', '.join(METHODS)}")
+    if name == "integrated_gradients":
+        return Method(name, lambda x, first: explain_by_integrated_gradients(module, x, references.of(x, first)))
+    if name == "deepliftshap":
+        try:
+            # Without a reference's zeros or quarters, captured on a plausible sequence.
+            opened = DeepLiftShap(module, np.eye(4, dtype=np.float32)[np.arange(length) % 4].T[None])
+        except ModelError as error:
+            if fallback is None:
+                raise
+            found = open_method(fallback, module, length, references)
+            return Method(found.name, found.explain, f"{error.what}: {fallback} was used")
+        return Method(name, lambda x, first: opened.explain(x, references.of(x, first)))
+    if name == "ablation":
+        return Method(name, lambda x, first: _bare(module, x, ablation(module, x, references.of(x, first))))
+    function = {"ism": ism, "saliency": saliency, "inputxgradient": inputxgradient}[name]
+    return Method(name, lambda x, first: _bare(module, x, function(module, x)))
+
+
+def _bare(module: torch.nn.Module, one_hot: np.ndarray, hypothetical: np.ndarray) -> Explanation:
+    """An explanation without references to be complete against."""
+    with evaluating(module) as device, torch.inference_mode():
+        parts = [scalar(module, x).float().cpu().numpy() for _, x in batches(one_hot, 64, device)]
+    missing = np.full(len(one_hot), np.nan, np.float32)
+    prediction = np.concatenate(parts) if parts else missing
+    return Explanation(hypothetical, prediction, missing, missing, missing)

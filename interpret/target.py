@@ -1,0 +1,183 @@
+"""One number a sequence out of a model's named outputs: which output, tracks and bins, and how they are added up."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from interpret.preactivation import without_last_activation
+from zoo.errors import ModelError, UsageError
+from zoo.models.call import call_module
+from zoo.models.loaded import LoadedModel
+from zoo.tracks import choose_tracks
+from zoo.writers.base import OutputSpec
+
+__all__ = ["REDUCTIONS", "Explained", "Target", "choose_target", "explained_module"]
+
+REDUCTIONS = ("sum", "max", "profile")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is explained.
+
+    Attributes:
+        output: the model's output.
+        channels: positions of the chosen tracks; their numbers are added.
+        bins: half-open range of bins, or None for all.
+        reduction: ``sum`` or ``max`` over bins, or ``profile``: bins less their mean, weighted by the softmax of
+            the observed sequence's profile (BPNet, Avsec et al. 2021, doi:10.1038/s41588-021-00782-6).
+    """
+
+    output: OutputSpec
+    channels: tuple[int, ...]
+    bins: tuple[int, int] | None = None
+    reduction: str = "sum"
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """Names of the chosen tracks."""
+        return tuple(self.output.tracks[i] for i in self.channels)
+
+    def mirrored(self, partner: Sequence[int] | None) -> Target:
+        """The same number of the other strand: bins from the other end, tracks of the other strand."""
+        bins = None if self.bins is None else (self.output.n_bins - self.bins[1], self.output.n_bins - self.bins[0])
+        channels = self.channels if partner is None else tuple(int(partner[i]) for i in self.channels)
+        return dataclasses.replace(self, bins=bins, channels=channels)
+
+
+def choose_target(
+    outputs: Sequence[OutputSpec], output: str | None = None, tracks: Sequence[str] = (), bins: str | None = None,
+    reduction: str = "sum",
+) -> Target:
+    """Resolve ``--output``, ``--tracks``, ``--bins`` and ``--reduce``.
+
+    Args:
+        tracks: names, globs or numbers, as ``zoo predict`` takes them.
+        bins: ``a:b``, half-open, from 0.
+
+    Raises:
+        UsageError: nothing or too little was chosen of a model with several outputs or tracks; lists the choices.
+    """
+    if reduction not in REDUCTIONS:
+        raise UsageError(f"--reduce {reduction}: not known", "", f"Fix: one of {', '.join(REDUCTIONS)}")
+    chosen = [spec for spec in outputs if output in (None, spec.name)]
+    if not chosen:
+        raise UsageError(f"--output {output}: no such output", _choices(outputs), f"Fix: --output {outputs[0].name}")
+    choice = choose_tracks(chosen, tracks)
+    if len(choice.outputs) > 1:
+        raise UsageError(
+            "the model has several outputs; attributions explain one", _choices(choice.outputs),
+            f"Fix: --output {choice.outputs[0].name}",
+        )
+    spec = next(s for s in outputs if s.name == choice.outputs[0].name)
+    channels = choice.channels[spec.name]
+    if channels is None and len(spec.tracks) > 1:
+        raise UsageError(
+            f"the output {spec.name!r} has {len(spec.tracks):,} tracks; attributions explain one number",
+            _choices([spec]), f"Fix: --tracks {spec.tracks[0]!r}, or --tracks '*' for the sum of all",
+        )
+    numbers = tuple(range(len(spec.tracks))) if channels is None else tuple(int(i) for i in channels)
+    if reduction == "profile" and spec.kind != "profile":
+        raise UsageError(f"--reduce profile: the output {spec.name!r} has no bins", "", "Fix: --reduce sum")
+    return Target(spec, numbers, _parse_bins(bins, spec), reduction)
+
+
+def _choices(outputs: Sequence[OutputSpec]) -> str:
+    listed = []
+    for spec in outputs:
+        more = f" and {len(spec.tracks) - 4} more" if len(spec.tracks) > 4 else ""
+        listed.append(f"{spec.name} ({', '.join(spec.tracks[:4])}{more})")
+    return f"choices: {'; '.join(listed)}"
+
+
+def _parse_bins(text: str | None, spec: OutputSpec) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d*):(\d*)", text)
+    if found and spec.kind == "profile":
+        low, high = int(found[1] or 0), int(found[2] or spec.n_bins)
+        if low < high <= spec.n_bins:
+            return low, high
+    if spec.kind != "profile":
+        raise UsageError(f"--bins {text}: the output {spec.name!r} has no bins", "", "Fix: leave out --bins")
+    middle = spec.n_bins // 2
+    raise UsageError(
+        f"--bins {text}: no range of the {spec.n_bins} bins of {spec.name!r}", "",
+        f"Fix: --bins {max(0, middle - 1)}:{middle + 1}, say",
+    )
+
+
+class Explained(torch.nn.Module):
+    """A loaded model and a target as a module (N, 4, L) -> (N,).
+
+    Attributes:
+        explained: ``"logits"`` or ``"predictions"``.
+    """
+
+    def __init__(self, model: LoadedModel, target: Target, logits: torch.nn.Module | None) -> None:
+        super().__init__()
+        self.model, self.target = model, target
+        self.module, self.inner = model.module, logits
+        self.explained = "predictions" if logits is None else "logits"
+
+    def values(self, x: torch.Tensor) -> torch.Tensor:
+        """The chosen tracks and bins, (N, tracks, bins)."""
+        arranged = self.model.loader.arrange(x)
+        if self.model.loader.dtype == "float64":
+            arranged = arranged.double()
+        module = self.module if self.inner is None else self.inner
+        named = self.model.named(call_module(module, arranged, self.model.name))
+        found = named[self.target.output.name]
+        found = found.unsqueeze(2) if found.ndim == 2 else found
+        if self.target.channels != tuple(range(found.shape[1])):
+            found = found[:, list(self.target.channels)]
+        return found if self.target.bins is None else found[:, :, slice(*self.target.bins)]
+
+    def weights(self, x: torch.Tensor) -> torch.Tensor | None:
+        """Of the profile of each observed sequence; None where bins are not weighted."""
+        return self.values(x).softmax(2) if self.target.reduction == "profile" else None
+
+    def forward(self, x: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+        found = self.values(x)
+        if self.target.reduction == "max":
+            found = found.amax(2)
+        elif self.target.reduction == "profile":
+            weights = found.softmax(2) if weights is None else weights
+            found = ((found - found.mean(2, keepdim=True)) * weights).sum(2)
+        return found.flatten(1).sum(1)
+
+
+class _Logits(torch.nn.Module):
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.module.logits(x)
+
+
+def explained_module(model: LoadedModel, target: Target, explain: str = "logits") -> tuple[Explained, list[str]]:
+    """The module to explain, and notes for the user.
+
+    Logits are explained where there are any: the module's own ``logits``, else what enters the last activation.
+    Predictions are, with a note, where none is found.
+    """
+    if explain == "predictions":
+        return Explained(model, target, None), []
+    if model.loader.dtype not in ("float32", "float64"):
+        raise ModelError(
+            f"{model.name}: takes {model.loader.dtype}, which has no gradient", "",
+            "Fix: --method ism --explain predictions",
+        )
+    if callable(getattr(model.module, "logits", None)):
+        return Explained(model, target, _Logits(model.module)), []
+    found = without_last_activation(model)
+    if found is not None:
+        inner, activation = found
+        return Explained(model, target, inner), [f"the values before the model's last {activation} are explained"]
+    return Explained(model, target, None), ["no last activation was found: predictions are explained as they are"]

@@ -1,0 +1,205 @@
+"""``zoo attribute`` from a BED to contribs.h5, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from toys import make_toy_entry
+
+import zoo
+from interpret.attribution import attribute
+from interpret.contribs import open_contribs
+from interpret.references import References
+from interpret.target import choose_target, explained_module
+from zoo.cli import run
+from zoo.errors import InputError, UsageError
+from zoo.writers.base import OutputSpec
+
+EXAMPLE = Path(zoo.__file__).parents[1] / "model_cards" / "yeast-atac" / "example"
+YEAST = [str(EXAMPLE / "regions.bed"), "-g", str(EXAMPLE / "genome.fa"), "--any-genome"]
+
+
+@pytest.fixture(scope="module")
+def yeast(tmp_path_factory):
+    """contribs.h5 of the bundled example by the default method."""
+    out = tmp_path_factory.mktemp("yeast") / "contribs.h5"
+    assert run(["attribute", "yeast-atac", *YEAST, "-o", str(out), "--references", "3", "-q"]) == 0
+    return out
+
+
+def test_the_file_holds_what_it_says(yeast):
+    regions = [line.split("\t") for line in (EXAMPLE / "regions.bed").read_text().splitlines()]
+    with open_contribs(yeast) as found:
+        assert len(found) == len(regions)
+        assert found.hypothetical.shape == (len(regions), 4, 1280)
+        columns = found.regions()
+        assert [*columns["chrom"]] == [row[0] for row in regions]
+        assert [*columns["start"]] == [int(row[1]) for row in regions]
+        one_hot, hypothetical = found.one_hot[:], found.hypothetical[:]
+        assert found.projected[:] == pytest.approx((one_hot * hypothetical).sum(1), abs=1e-6)
+        difference = found.prediction[:] - found.reference_prediction[:]
+        assert found.projected[:].sum(1) == pytest.approx(difference, rel=1e-3)
+        assert found.completeness_error[:].max() < 1e-3
+        assert found.run["explained"] == "logits"
+        assert found.run["method"] == "deepliftshap"
+        assert found.run["references"] == {"kind": "dinucleotide", "n": 3, "seed": 0}
+        assert found.run["tracks"] == ["atac_cuts"]
+        assert set(found.run["model"]["sha256"]) >= {"weights.pth"}
+
+
+def test_the_prediction_explained_is_the_sum_of_logits(yeast):
+    predicted = zoo.load_model("yeast-atac").predict_regions(
+        EXAMPLE / "regions.bed", EXAMPLE / "genome.fa", any_genome=True
+    ).values["atac"]
+    with open_contribs(yeast) as found:
+        assert found.prediction[:] == pytest.approx(np.log(predicted).sum((1, 2)), rel=1e-4)
+
+
+def test_the_same_seed_gives_the_same_file_and_another_does_not(yeast, tmp_path):
+    same, other = tmp_path / "same.h5", tmp_path / "other.h5"
+    options = {"references": "3", "any_genome": True, "limit": 3}
+    attribute("yeast-atac", EXAMPLE / "regions.bed", EXAMPLE / "genome.fa", same, **options)
+    attribute("yeast-atac", EXAMPLE / "regions.bed", EXAMPLE / "genome.fa", other, seed=1, **options)
+    with open_contribs(yeast) as a, open_contribs(same) as b, open_contribs(other) as c:
+        assert b.hypothetical[:] == pytest.approx(a.hypothetical[:3], abs=1e-6)
+        assert np.abs(c.hypothetical[:] - a.hypothetical[:3]).max() > 1e-3
+
+
+def test_average_of_strands_is_the_same_for_both_strands(tmp_path):
+    model = zoo.load_model("yeast-atac")
+    target = choose_target(model.outputs, bins="0:4")
+    other = target.mirrored(None)
+    assert other.bins == (28, 32)
+    x = np.eye(4, dtype=np.float32)[np.random.default_rng(0).integers(0, 4, (1, 1280))].transpose(0, 2, 1).copy()
+    module, _ = explained_module(model, target)
+    mirror, _ = explained_module(model, other)
+    turned = torch.from_numpy(np.ascontiguousarray(x[:, ::-1, ::-1]))
+    with torch.no_grad():
+        tail = model.module.logits(turned)[:, 0, 28:].sum()
+        assert float(mirror(turned)) == pytest.approx(float(tail), rel=1e-5)
+        assert float(module(torch.from_numpy(x))) != pytest.approx(float(mirror(torch.from_numpy(x))), rel=1e-3)
+
+
+@pytest.mark.parametrize("method", ["saliency", "inputxgradient", "integrated_gradients", "ablation"])
+def test_every_method_explains_counting(method, tmp_path):
+    """gc is linear in C and G: 1/L at each, so that hypothetical contributions are known."""
+    toy = make_toy_entry(tmp_path / "toy", "gc")
+    out = tmp_path / "contribs.h5"
+    more = {} if method in ("saliency", "inputxgradient") else {"references": "uniform"}
+    attribute(toy.folder, toy.regions, toy.genome, out, method=method, trust=True, **more)
+    with open_contribs(out) as found:
+        one_hot = found.one_hot[:]
+        known = one_hot.sum(1) == 1
+        length = one_hot.shape[2]
+        scale = 1 / length
+        signs = np.array([-0.5, 0.5, 0.5, -0.5]).reshape(4, 1) * scale
+        wanted = {"saliency": np.abs(signs), "ablation": signs * one_hot}.get(method, signs)
+        assert known.any()
+        difference = (found.hypothetical[:] - wanted) * known[:, None]
+        assert np.abs(difference).max() < 1e-6
+
+
+def test_a_model_with_several_outputs_lists_its_choices(tmp_path):
+    toy = make_toy_entry(tmp_path / "toy", "stranded")
+    out = tmp_path / "c.h5"
+    with pytest.raises(UsageError, match="several outputs") as caught:
+        attribute(toy.folder, toy.regions, toy.genome, out, trust=True)
+    assert "counts (plus, minus); total" in str(caught.value)
+    with pytest.raises(UsageError, match="2 tracks"):
+        attribute(toy.folder, toy.regions, toy.genome, out, trust=True, output="counts")
+    with pytest.raises(UsageError, match="--output nothing"):
+        attribute(toy.folder, toy.regions, toy.genome, out, trust=True, output="nothing")
+    assert [p.name for p in tmp_path.iterdir()] == ["toy"]
+
+
+SPECS = (OutputSpec("profile", "profile", ("plus", "minus"), 10), OutputSpec("counts", "scalar", ("log",)))
+
+
+def test_targets():
+    assert choose_target(SPECS, "counts").channels == (0,)
+    assert choose_target(SPECS, "profile", ["*"]).channels == (0, 1)
+    found = choose_target(SPECS, tracks=["minus"], bins="2:5", reduction="max")
+    assert (found.output.name, found.channels, found.bins, found.reduction) == ("profile", (1,), (2, 5), "max")
+    assert found.mirrored([1, 0]).channels == (0,)
+    assert found.mirrored([1, 0]).bins == (5, 8)
+    for wrong in ({"bins": "5:2"}, {"bins": "0:11"}, {"bins": "x"}, {"reduction": "median"}):
+        with pytest.raises(UsageError):
+            choose_target(SPECS, "profile", ["plus"], **wrong)
+    for wrong in ({"bins": "0:1"}, {"reduction": "profile"}):
+        with pytest.raises(UsageError, match="has no bins"):
+            choose_target(SPECS, "counts", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--method", "saliency", "--references", "5"], 2, "has no references"),
+        (["--references", "no.npz"], 3, "cannot be read"),
+        (["--references", "many"], 2, "not known"),
+        (["--bins", "0:99"], 2, "no range of the 32 bins"),
+    ],
+)
+def test_wrong_options_are_three_lines(arguments, code, words, tmp_path, capsys):
+    out = tmp_path / "c.h5"
+    assert run(["attribute", "yeast-atac", *YEAST, "-o", str(out), "-q", *arguments]) == code
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert words in lines[0]
+    assert lines[2].startswith("  Fix: ")
+    assert not any(tmp_path.iterdir())
+
+
+def test_no_regions_and_another_suffix(tmp_path, capsys):
+    (tmp_path / "none.bed").write_text("")
+    genome = ["-g", str(EXAMPLE / "genome.fa"), "--any-genome", "-q"]
+    assert run(["attribute", "yeast-atac", str(tmp_path / "none.bed"), *genome, "-o", str(tmp_path / "c.h5")]) == 3
+    assert run(["attribute", "yeast-atac", *YEAST, "-o", str(tmp_path / "c.tsv")]) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["none.bed"]
+
+
+def test_a_file_of_another_kind_is_refused(yeast, tmp_path):
+    def changed(change):
+        path = tmp_path / "changed.h5"
+        path.write_bytes(yeast.read_bytes())
+        with h5py.File(path, "r+") as file:
+            change(file)
+        return path
+
+    def mixed_up(file):
+        file["hypothetical"].attrs["kind"] = "projected"
+
+    def transposed(file):
+        file["hypothetical"].attrs["layout"] = "N,L,4"
+
+    def foreign(file):
+        del file.attrs["format"]
+
+    def shortened(file):
+        file["projected"].resize(2, axis=0)
+
+    cases = ((mixed_up, "'projected'"), (transposed, "'N,L,4'"), (foreign, "format None"), (shortened, "(2, 1280)"))
+    for change, words in cases:
+        with pytest.raises(InputError) as caught:
+            open_contribs(changed(change))
+        assert words in str(caught.value)
+    with pytest.raises(InputError, match="no such file"):
+        open_contribs(tmp_path / "absent.h5")
+    (tmp_path / "text.h5").write_text("no")
+    with pytest.raises(InputError, match="no HDF5 file"):
+        open_contribs(tmp_path / "text.h5")
+
+
+def test_the_record_is_plain_json(yeast):
+    with h5py.File(yeast) as file:
+        assert json.loads(file.attrs["run"])["completeness_threshold"] == 1e-3
+        assert (file.attrs["format"], file.attrs["version"]) == ("seqzoo-contribs", 1)
+
+
+def test_references_are_those_of_the_window_whatever_the_batch(sequences):
+    x = sequences(4, 30)
+    assert np.array_equal(References(n=2).of(x)[2:], References(n=2).of(x[2:], first=2))

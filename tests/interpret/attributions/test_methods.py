@@ -1,0 +1,179 @@
+"""Gradients, integrated gradients, mutagenesis, ablation, marginalization: by hand and by captum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from toys_attribution import COMPLETE, LENGTH, make_toy
+
+from interpret.ablation import ablation
+from interpret.inputxgradient import inputxgradient
+from interpret.integrated_gradients import explain_by_integrated_gradients, integrated_gradients
+from interpret.ism import ism
+from interpret.marginalize import marginalize
+from interpret.references import References, parse_references, shuffled
+from interpret.saliency import saliency
+from zoo.errors import InputError, MismatchError, UsageError
+
+MOTIF = "TGACTCA"
+
+
+class CountsMotif(nn.Module):
+    """1 for each exact TGACTCA: a convolution that reaches 7 only there, and a ReLU."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(4, 1, len(MOTIF))
+        with torch.no_grad():
+            self.conv.weight.zero_()
+            self.conv.bias.fill_(1.0 - len(MOTIF))
+            for i, letter in enumerate(MOTIF):
+                self.conv.weight[0, "ACGT".index(letter), i] = 1
+
+    def forward(self, x):
+        return torch.relu(self.conv(x)).sum((1, 2))
+
+
+def planted(sequences, start=12):
+    """A sequence with no G but that of the motif, so that it stands there once."""
+    x = sequences(1, 40)
+    x[0, :, :] = 0
+    x[0, 0, :] = 1
+    for i, letter in enumerate(MOTIF):
+        x[0, :, start + i] = 0
+        x[0, "ACGT".index(letter), start + i] = 1
+    return x
+
+
+def test_linear_models_are_explained_by_their_weights(sequences):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(80, 1))
+    weight = net[1].weight.detach().numpy().reshape(1, 4, 20)
+    centred = np.repeat(weight - weight.mean(1, keepdims=True), 3, 0)
+    x = sequences(3, 20)
+    uniform = np.full((3, 1, 4, 20), 0.25, np.float32)
+    assert inputxgradient(net, x) == pytest.approx(centred, abs=1e-6)
+    assert inputxgradient(net, x, corrected=False) == pytest.approx(np.repeat(weight, 3, 0), abs=1e-6)
+    assert saliency(net, x) == pytest.approx(np.abs(centred), abs=1e-6)
+    assert ism(net, x) == pytest.approx(centred, abs=1e-6)
+    assert integrated_gradients(net, x, uniform) == pytest.approx(centred, abs=1e-6)
+    assert ablation(net, x, uniform) == pytest.approx(centred * x, abs=1e-6)
+
+
+def test_a_planted_motif_is_what_mutagenesis_finds(sequences):
+    x = planted(sequences)
+    found = (ism(CountsMotif(), x) * x).sum(1)[0]
+    wanted = np.zeros(40)
+    wanted[12:19] = 0.75  # 1 with the base, 0 with the other three
+    assert found == pytest.approx(wanted)
+
+
+def test_a_planted_motif_is_what_ablation_finds_by_stretches(sequences):
+    x = planted(sequences, start=14)
+    found = ablation(CountsMotif(), x, np.zeros((1, 1, 4, 40), np.float32), width=7)
+    assert found.sum(1)[0] == pytest.approx([0] * 14 + [1 / 7] * 7 + [0] * 19)
+
+
+def test_marginalization_is_what_the_motif_adds(sequences):
+    backgrounds = np.zeros((3, 4, 40), np.float32)
+    backgrounds[:, 0] = 1
+    assert marginalize(CountsMotif(), backgrounds, MOTIF) == pytest.approx([1, 1, 1])
+    assert marginalize(CountsMotif(), backgrounds, "TGACTGA") == pytest.approx([0, 0, 0])
+    with pytest.raises(UsageError, match="does not fit"):
+        marginalize(CountsMotif(), backgrounds, MOTIF, start=36)
+    with pytest.raises(UsageError, match="other letters"):
+        marginalize(CountsMotif(), backgrounds, "TGANTCA")
+
+
+def test_gradients_are_captums(sequences):
+    from captum.attr import InputXGradient, Saliency
+
+    net, x = make_toy(*COMPLETE["F.gelu"]), sequences(4, LENGTH)
+    inputs = torch.from_numpy(x).requires_grad_(True)
+    theirs = Saliency(net).attribute(inputs).numpy()
+    assert saliency(net, x, corrected=False) == pytest.approx(theirs, abs=1e-6)
+    theirs = InputXGradient(net).attribute(inputs).detach().numpy()
+    assert inputxgradient(net, x, corrected=False) * x == pytest.approx(theirs, abs=1e-6)
+    assert inputxgradient(net, x).sum(1) == pytest.approx(np.zeros((4, LENGTH)), abs=1e-5)
+
+
+def test_mutagenesis_is_tangermemes(sequences):
+    from tangermeme.saturation_mutagenesis import saturation_mutagenesis
+
+    net, x = make_toy(*COMPLETE["F.max_pool1d"]), sequences(2, LENGTH)
+
+    class Column(nn.Module):
+        def forward(self, x):
+            return net(x)[:, None]
+
+    raw = saturation_mutagenesis(Column(), torch.from_numpy(x), raw_outputs=True, device="cpu")
+    theirs = raw[1].reshape(2, 4, LENGTH).numpy()
+    assert ism(net, x) == pytest.approx(theirs - theirs.mean(1, keepdims=True), abs=1e-5)
+
+
+def test_integrated_gradients_take_the_steps_they_need(sequences):
+    net, x = make_toy(*COMPLETE["cube"]), sequences(2, LENGTH)
+    found = explain_by_integrated_gradients(net, x, References(n=3))
+    assert found.pair_error.max() < 1e-3
+
+    class Step(nn.Module):  # 0 or 1: no gradient anywhere
+        def forward(self, x):
+            return (x[:, 0].sum(1) > x[:, 1].sum(1)).float() + 0 * x.sum((1, 2))
+
+    apart = np.zeros((1, 1, 4, LENGTH), np.float32)
+    apart[:, :, 1] = 1
+    mostly_a = np.zeros((1, 4, LENGTH), np.float32)
+    mostly_a[:, 0] = 1
+    with pytest.raises(MismatchError, match="not complete"):
+        integrated_gradients(Step(), mostly_a, apart, steps=16)
+    assert not integrated_gradients(Step(), mostly_a, apart, steps=16, allow_incomplete=True).any()
+
+
+def test_shuffles_keep_dinucleotides_and_depend_on_seed_and_number_only(sequences):
+    x = sequences(3, 60)
+    x[1, :, 20:25] = 0.25
+
+    def pairs(one_hot):
+        letters = np.where(one_hot.max(0) > 0.5, one_hot.argmax(0), 4)
+        return np.bincount(letters[:-1] * 5 + letters[1:], minlength=25)
+
+    found = shuffled(x, 4, seed=7, n_value=0.25)
+    assert found.shape == (3, 4, 4, 60)
+    for i in range(3):
+        for shuffle in found[i]:
+            assert (pairs(shuffle) == pairs(x[i])).all()
+    assert not np.array_equal(found[0, 0], x[0])
+    assert np.array_equal(shuffled(x[2:], 4, seed=7, first=2, n_value=0.25), found[2:])
+    assert not np.array_equal(shuffled(x, 4, seed=8, n_value=0.25), found)
+
+
+def test_references_by_name_and_file(sequences, tmp_path):
+    x = sequences(2, 20)
+    assert (parse_references("uniform").of(x) == 0.25).all()
+    assert (parse_references("zeros").of(x) == 0).all()
+    assert parse_references("5", seed=3).of(x).shape == (2, 5, 4, 20)
+    given = sequences(3, 20, seed=5)
+    np.savez(tmp_path / "r.npz", references=given)
+    assert np.array_equal(parse_references(str(tmp_path / "r.npz")).of(x), np.stack([given, given]))
+    np.savez(tmp_path / "s.npz", references=given[:, :, :10])
+    with pytest.raises(InputError, match="10 bp long"):
+        parse_references(str(tmp_path / "s.npz")).of(x)
+    np.savez(tmp_path / "t.npz", references=given.transpose(0, 2, 1))
+    with pytest.raises(InputError, match=r"\(3, 20, 4\)"):
+        parse_references(str(tmp_path / "t.npz"))
+    (tmp_path / "u.npz").write_text("no")
+    with pytest.raises(InputError, match="cannot be read"):
+        parse_references(str(tmp_path / "u.npz"))
+    with pytest.raises(UsageError, match="--references shuffle"):
+        parse_references("shuffle")
+
+
+def test_wrong_arrays_are_errors(sequences):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(80, 1))
+    with pytest.raises(UsageError, match=r"\(2, 20, 4\)"):
+        saliency(net, sequences(2, 20).transpose(0, 2, 1))
+    x = sequences(2, 20)
+    x[1, 0, 3] = np.nan
+    with pytest.raises(InputError, match="1 of 2"):
+        ism(net, x)
