@@ -32,6 +32,8 @@ COMMANDS = {
     "test": "run a model on its example and compare with what is expected",
     "add": "make an entry of a gReLU checkpoint, a folder or a Hugging Face repo",
     "export": "write a model for gReLU, Hugging Face or Kipoi",
+    "motifs": "find the motifs in contributions, match them, place them in the genome",
+    "report": "write an HTML page of motifs",
     "doctor": "check the installation",
 }
 

@@ -1,0 +1,105 @@
+"""TF-MoDISco by modisco-lite 3, every option of it reachable, and nothing printed by it."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import InputError, SystemStateError, UsageError
+
+__all__ = ["DEFAULTS", "modisco_options", "parse_options", "run_modisco"]
+
+# Where the command line of modisco-lite differs from its function, we take the command line's choice.
+DEFAULTS = {"target_seqlet_fdr": 0.05, "n_leiden_runs": 2, "sliding_window_size": 20, "flank_size": 5}
+GIVEN = ("one_hot", "hypothetical_contribs", "verbose")
+
+
+def modisco_options() -> dict[str, Any]:
+    """Options of ``modiscolite.tfmodisco.TFMoDISco`` with the values used when none is given."""
+    parameters = inspect.signature(_modisco().TFMoDISco).parameters
+    return {name: parameter.default for name, parameter in parameters.items() if name not in GIVEN} | DEFAULTS
+
+
+def parse_options(items: Iterable[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` of the command line as options of TF-MoDISco.
+
+    Raises:
+        UsageError: no such option, or a value that is no Python literal.
+    """
+    known, options = modisco_options(), {}
+    for item in items:
+        name, _, value = item.partition("=")
+        if name not in known:
+            raise UsageError(f"--modisco {item}: TF-MoDISco has no option {name!r}", f"it has {', '.join(known)}",
+                             "Fix: --modisco NAME=VALUE with one of these names")
+        try:
+            options[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError) as error:
+            raise UsageError(f"--modisco {item}: {value!r} is no value", f"the default of {name} is {known[name]!r}",
+                             "Fix: --modisco NAME=VALUE, the value a number or a list") from error
+    return options
+
+
+def run_modisco(
+    one_hot: np.ndarray, hypothetical: np.ndarray, path: Path, window: int, options: dict[str, Any]
+) -> tuple[int, int, str]:
+    """Find patterns and write them to ``path`` as modisco-lite does.
+
+    modisco-lite seeds all its random choices itself, so equal input gives equal output.
+
+    Args:
+        one_hot: (N, 4, L). hypothetical: (N, 4, L).
+        window: bp around the centre that are looked at.
+        options: of ``modisco_options``.
+
+    Returns:
+        numbers of positive and negative patterns, and what modisco-lite said.
+    """
+    modisco = _modisco()
+    start = one_hot.shape[2] // 2 - window // 2
+    tracks = [
+        np.ascontiguousarray(array[:, :, start : start + window].transpose(0, 2, 1), dtype=np.float32)
+        for array in (one_hot, hypothetical)
+    ]
+    said = io.StringIO()
+    _check_window(window, modisco_options() | options)
+    with contextlib.redirect_stdout(said):
+        positive, negative = _run(modisco, tracks, modisco_options() | options)
+    from modiscolite.io import save_hdf5
+
+    save_hdf5(str(path), positive, negative, window)
+    return len(positive or []), len(negative or []), said.getvalue()
+
+
+def _check_window(window: int, options: dict[str, Any]) -> None:
+    needed = options["sliding_window_size"] + 2 * options["flank_size"]
+    if window < needed:
+        raise InputError(f"windows of {window} bp are shorter than a seqlet with its flanks, {needed} bp",
+                         "no motif can be found", "Fix: longer regions, or --modisco sliding_window_size=15")
+
+
+def _run(modisco: Any, tracks: list[np.ndarray], options: dict[str, Any]) -> tuple[Any, Any]:
+    try:
+        return modisco.TFMoDISco(*tracks, **options, verbose=True)
+    except (ValueError, IndexError, ZeroDivisionError) as error:
+        # Too few windows for its null distribution, or none that passes: what it raises depends on how few.
+        if len(tracks[0]) * tracks[0].shape[1] > 200_000:
+            raise
+        raise InputError(f"TF-MoDISco failed on {len(tracks[0]):,} sequences of {tracks[0].shape[1]} bp: {error}",
+                         "too few for its statistics, most likely", "Fix: give more regions") from error
+
+
+def _modisco() -> Any:
+    try:
+        from modiscolite import tfmodisco
+    except ImportError as error:
+        raise SystemStateError("modisco-lite is not installed", "motifs need it",
+                               "Fix: pip install 'seqzoo[interpret]'") from error
+    return tfmodisco

@@ -1,0 +1,97 @@
+"""Patterns as MEME and TSV, their seqlets and hits as BED in genome coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from interpret.motifs.motifs_file import MotifsFile
+from interpret.motifs.pattern import Pattern
+from interpret.motifs.places import places_of
+
+__all__ = ["EXPORTS", "hits_bed", "matrices_tsv", "meme", "motifs_tsv", "seqlets_bed"]
+
+MATRICES = ("probability", "contribution", "hypothetical")
+MOTIF_COLUMNS = (
+    "pattern", "name", "consensus", "seqlets", "mean_core_contribution", "best_match_id", "best_match", "p",
+    "q", "hits",
+)
+
+
+def meme(motifs: MotifsFile) -> Iterator[str]:
+    """Frequencies of the cores in MEME's minimal format."""
+    yield "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\nBackground letter frequencies\n"
+    yield "A 0.25 C 0.25 G 0.25 T 0.25\n"
+    for pattern in motifs.patterns:
+        core = pattern.probability[slice(*pattern.core)]
+        yield f"\nMOTIF {pattern.name} {pattern.consensus}\n"
+        yield f"letter-probability matrix: alength= 4 w= {len(core)} nsites= {len(pattern.seqlets)} E= 0\n"
+        for row in core:
+            yield " ".join(f"{value:.6f}" for value in row) + "\n"
+
+
+def matrices_tsv(motifs: MotifsFile) -> Iterator[str]:
+    """All columns of all matrices: pattern, matrix, position, whether in the core, A, C, G, T."""
+    yield "pattern\tmatrix\tposition\tcore\tA\tC\tG\tT\n"
+    for pattern in motifs.patterns:
+        for kind in MATRICES:
+            for i, row in enumerate(getattr(pattern, kind)):
+                inside = int(pattern.core[0] <= i < pattern.core[1])
+                yield f"{pattern.name}\t{kind}\t{i}\t{inside}\t" + "\t".join(f"{value:.6g}" for value in row) + "\n"
+
+
+def motifs_tsv(motifs: MotifsFile) -> Iterator[str]:
+    """One row a pattern; a match with q above 0.05 is left out as no match."""
+    yield "\t".join(MOTIF_COLUMNS) + "\n"
+    for index, pattern in enumerate(motifs.patterns):
+        best = next(iter(motifs.matches[pattern.name]), None)
+        named = (best.motif.id, best.motif.name) if best and best.significant else (".", "no match")
+        numbers = (f"{best.p:.3g}", f"{best.q:.3g}") if best else (".", ".")
+        hits = "." if motifs.hits is None else str(int((motifs.hits.pattern == index).sum()))
+        yield "\t".join([
+            pattern.name, pattern.short_name, pattern.consensus, str(len(pattern.seqlets)),
+            f"{pattern.seqlets.core_contribution.mean():.6g}", *named, *numbers, hits,
+        ]) + "\n"
+
+
+def seqlets_bed(motifs: MotifsFile, patterns: Iterable[Pattern] | None = None) -> Iterator[str]:
+    """BED8 and two columns: seqlets, their cores as thickStart and thickEnd, contribution, region."""
+    yield "#chrom\tstart\tend\tname\tscore\tstrand\tthickStart\tthickEnd\tcontribution\tregion\n"
+    for pattern in motifs.patterns if patterns is None else patterns:
+        whole, core = motifs.places(pattern)
+        seqlets = pattern.seqlets
+        scores = _scores(seqlets.contribution)
+        for i in np.lexsort((whole.start, whole.chrom.astype(str))):
+            yield (
+                f"{whole.chrom[i]}\t{max(whole.start[i], 0)}\t{whole.end[i]}\t{pattern.name}\t{scores[i]}\t"
+                f"{whole.strand[i]}\t{max(core.start[i], 0)}\t{core.end[i]}\t{seqlets.contribution[i]:.6g}\t"
+                f"{motifs.regions.name[seqlets.sequence[i]]}\n"
+            )
+
+
+def hits_bed(motifs: MotifsFile) -> Iterator[str]:
+    """BED6 and four columns: hits, contribution, similarity, match (log2 odds), region."""
+    yield "#chrom\tstart\tend\tname\tscore\tstrand\tcontribution\tsimilarity\tmatch\tregion\n"
+    hits = motifs.hits
+    if hits is None:
+        return
+    places = places_of(motifs.regions, hits.sequence, hits.start, hits.end, hits.reverse)
+    for i in np.lexsort((places.start, places.chrom.astype(str))):
+        yield (
+            f"{places.chrom[i]}\t{max(places.start[i], 0)}\t{places.end[i]}\t{motifs.patterns[hits.pattern[i]].name}\t"
+            f"{round(1000 * float(np.clip(hits.similarity[i], 0, 1)))}\t{places.strand[i]}\t"
+            f"{hits.contribution[i]:.6g}\t{hits.similarity[i]:.4f}\t{hits.match[i]:.3f}\t{motifs.regions.name[hits.sequence[i]]}\n"
+        )
+
+
+def _scores(contribution: np.ndarray) -> np.ndarray:
+    """BED's 0-1000, the largest of the pattern as 1000."""
+    size = np.abs(contribution)
+    return np.round(1000 * size / max(float(size.max()), 1e-30)).astype(int)
+
+
+EXPORTS = {
+    ".meme": meme, ".motifs.tsv": motifs_tsv, ".matrices.tsv": matrices_tsv, ".seqlets.bed": seqlets_bed,
+    ".hits.bed": hits_bed,
+}

@@ -1,0 +1,216 @@
+"""``motifs.h5``: TF-MoDISco's own result file with what the zoo adds in groups beside it.
+
+``pos_patterns`` and ``neg_patterns`` are as modisco-lite writes them, so its tools read the file. Added:
+
+- root attributes: format, version, run (JSON: the contributions' record, options, database, versions)
+- ``regions/``: chrom, start, end, name, prediction, total; ``windows/``: start, end, reverse
+- ``places/PATTERN/``: chrom, start, end, core_start, core_end, strand of each seqlet
+- ``matches/PATTERN``: JSON of the nearest known motifs with p, q, offset, overlap, strand, matrix
+- ``hits/``: sequence, start, end, reverse, pattern, contribution, similarity, match, chrom, genome_start
+- ``views/``: sequence, letters (K, L), projected (K, L) of the regions with the largest contributions
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from interpret.motifs.contributions import Contributions, Regions
+from interpret.motifs.databases import KnownMotif
+from interpret.motifs.hits import Hits
+from interpret.motifs.match import Match
+from interpret.motifs.pattern import Pattern, Seqlets, core_of
+from interpret.motifs.places import Places, places_of
+from zoo.errors import InputError
+
+__all__ = ["MotifsFile", "add_results", "read_motifs", "read_patterns"]
+
+FORMAT, VERSION = "seqzoo-motifs", 1
+GROUPS = ("pos_patterns", "neg_patterns")
+VIEWS = 50
+
+
+@dataclass(frozen=True)
+class Views:
+    """The regions that a report can draw: (K,) sequence, (K, L) letters 0-3 (4 is N), (K, L) contributions."""
+
+    sequence: np.ndarray
+    letters: np.ndarray
+    projected: np.ndarray
+
+
+@dataclass(frozen=True)
+class MotifsFile:
+    """What ``zoo motifs`` found, as a report reads it.
+
+    Attributes:
+        path: the file.
+        run: how it was made; ``run["contributions"]`` is the record of the contributions.
+        window: bp around the centre in which patterns were looked for; window_offset: its start in the sequences.
+        length: bp of the sequences.
+        regions, prediction, total: of each sequence; total is its summed contribution.
+        patterns: positive ones first, in TF-MoDISco's order. matches: of each pattern, by its name.
+        hits: instances of the patterns, or None. views: regions to draw.
+    """
+
+    path: Path
+    run: dict[str, Any]
+    window: int
+    window_offset: int
+    length: int
+    regions: Regions
+    prediction: np.ndarray
+    completeness_error: np.ndarray
+    total: np.ndarray
+    patterns: tuple[Pattern, ...]
+    matches: dict[str, list[Match]]
+    hits: Hits | None
+    views: Views
+
+    def places(self, pattern: Pattern) -> tuple[Places, Places]:
+        """Where a pattern's seqlets, and their cores, are in the genome."""
+        seqlets = pattern.seqlets
+        core = seqlets.core(pattern.core)
+        return (
+            places_of(self.regions, seqlets.sequence, seqlets.start, seqlets.end, seqlets.reverse),
+            places_of(self.regions, seqlets.sequence, *core, seqlets.reverse),
+        )
+
+
+def read_patterns(file: Any, window_offset: int) -> list[Pattern]:
+    """Patterns of an open result file; positions are shifted to those of the whole sequences."""
+    return [
+        _read_pattern(f"{group}.{name}", file[group][name], window_offset)
+        for group in GROUPS if group in file
+        for name in _numbered(file[group], "pattern_")
+    ]
+
+
+def _numbered(group: Any, prefix: str) -> list[str]:
+    return sorted((name for name in group if name.startswith(prefix)), key=lambda name: int(name.split("_")[1]))
+
+
+def _read_pattern(name: str, group: Any, offset: int) -> Pattern:
+    contribution = group["contrib_scores"][:]
+    probability = group["sequence"][:]
+    core = core_of(contribution, probability)
+    found = group["seqlets"]
+    by_column = found["contrib_scores"][:].sum(axis=2)
+    seqlets = Seqlets(
+        found["example_idx"][:].astype(np.int64), found["start"][:].astype(np.int64) + offset,
+        found["end"][:].astype(np.int64) + offset, found["is_revcomp"][:].astype(bool),
+        by_column.sum(axis=1), by_column[:, slice(*core)].sum(axis=1),
+    )
+    children = tuple(
+        _read_pattern(f"{name}.{child}", group[child], offset) for child in _numbered(group, "subpattern_")
+    )
+    return Pattern(name, probability, contribution, group["hypothetical_contribs"][:], core, seqlets, children)
+
+
+def add_results(
+    path: Path, contributions: Contributions, patterns: Sequence[Pattern], matches: dict[str, list[Match]],
+    hits: Hits | None, run: dict[str, Any], window_offset: int,
+) -> None:
+    """Write what the zoo adds into a result file of modisco-lite."""
+    import h5py
+
+    projected = contributions.projected
+    regions = contributions.regions
+    text = h5py.string_dtype()
+    with h5py.File(path, "a") as file:
+        file.attrs.update(format=FORMAT, version=VERSION, window_offset=window_offset, length=contributions.length,
+                          run=json.dumps(run, default=str))
+        for name in ("chrom", "name"):
+            file.create_dataset(f"regions/{name}", data=getattr(regions, name), dtype=text)
+        numbers = {
+            "regions/start": regions.start, "regions/end": regions.end, "windows/start": regions.window_start,
+            "windows/end": regions.window_end, "windows/reverse": regions.reverse,
+            "regions/prediction": contributions.prediction, "regions/total": projected.sum(axis=1),
+            "regions/completeness_error": contributions.completeness_error,
+        }
+        for name, data in numbers.items():
+            file[name] = data
+        for pattern in patterns:
+            _add_places(file, regions, pattern, text)
+            file[f"matches/{pattern.name}"] = json.dumps([_match_as_json(match) for match in matches[pattern.name]])
+        if hits is not None:
+            for name, data in vars(hits).items():
+                file.create_dataset(f"hits/{name}", data=data, compression="gzip" if len(data) else None)
+        for name, data in _views(contributions.one_hot, projected).items():
+            file.create_dataset(f"views/{name}", data=data, compression="gzip")
+
+
+def _add_places(file: Any, regions: Regions, pattern: Pattern, text: Any) -> None:
+    seqlets = pattern.seqlets
+    whole = places_of(regions, seqlets.sequence, seqlets.start, seqlets.end, seqlets.reverse)
+    core = places_of(regions, seqlets.sequence, *seqlets.core(pattern.core), seqlets.reverse)
+    group = file.create_group(f"places/{pattern.name}")
+    group.create_dataset("chrom", data=whole.chrom, dtype=text)
+    group.create_dataset("strand", data=whole.strand.astype(object), dtype=text)
+    group["start"], group["end"] = whole.start, whole.end
+    group["core_start"], group["core_end"] = core.start, core.end
+
+
+def _views(one_hot: np.ndarray, projected: np.ndarray) -> dict[str, np.ndarray]:
+    chosen = np.argsort(-np.abs(projected).sum(axis=1), kind="stable")[:VIEWS]
+    letters = np.where(one_hot[chosen].any(axis=1), one_hot[chosen].argmax(axis=1), 4).astype(np.uint8)
+    return {"sequence": chosen, "letters": letters, "projected": projected[chosen].astype(np.float32)}
+
+
+def _match_as_json(match: Match) -> dict[str, Any]:
+    motif = match.motif
+    return {
+        "id": motif.id, "name": motif.name, "p": match.p, "q": match.q, "offset": match.offset,
+        "overlap": match.overlap, "reverse": match.reverse, "probability": motif.probability.tolist(),
+    }
+
+
+def read_motifs(path: str | Path) -> MotifsFile:
+    """Read ``motifs.h5``.
+
+    Raises:
+        InputError: no such file, or not one that ``zoo motifs`` wrote.
+    """
+    import h5py
+
+    path = Path(path)
+    fix = "Fix: zoo motifs contribs.h5 -o motifs.h5"
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        reason = "no such file" if not path.exists() else "not an HDF5 file"
+        raise InputError(f"{path}: {reason}", "nothing was read", fix) from error
+    with file:
+        if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
+            found = f"{file.attrs.get('format', 'none')} version {file.attrs.get('version', 'none')}"
+            raise InputError(f"{path}: not a file of motifs", f"its format is {found}, not {FORMAT} {VERSION}", fix)
+        return _read(path, file)
+
+
+def _read(path: Path, file: Any) -> MotifsFile:
+    offset = int(file.attrs["window_offset"])
+    regions = Regions(
+        file["regions/chrom"].asstr()[:].astype(object), file["regions/start"][:], file["regions/end"][:],
+        file["regions/name"].asstr()[:].astype(object), file["windows/start"][:], file["windows/end"][:],
+        file["windows/reverse"][:],
+    )
+    patterns = tuple(read_patterns(file, offset))
+    matches = {pattern.name: list(_matches(file[f"matches/{pattern.name}"].asstr()[()])) for pattern in patterns}
+    hits = Hits(**{name: file[f"hits/{name}"][:] for name in file["hits"]}) if "hits" in file else None
+    views = Views(*(file[f"views/{name}"][:] for name in ("sequence", "letters", "projected")))
+    return MotifsFile(
+        path, json.loads(file.attrs["run"]), int(file.attrs["window_size"]), offset, int(file.attrs["length"]),
+        regions, file["regions/prediction"][:], file["regions/completeness_error"][:], file["regions/total"][:],
+        patterns, matches, hits, views,
+    )
+
+
+def _matches(text: str) -> Iterator[Match]:
+    for item in json.loads(text):
+        motif = KnownMotif(item["id"], item["name"], np.array(item["probability"]))
+        yield Match(motif, item["p"], item["q"], item["offset"], item["overlap"], item["reverse"])

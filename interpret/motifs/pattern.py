@@ -1,0 +1,107 @@
+"""What a pattern is: matrices, the core that carries it, and its seqlets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["Pattern", "Seqlets", "core_of", "information"]
+
+CORE_THRESHOLD, CORE_WIDTH = 0.2, 6
+PSEUDOCOUNT = 0.001
+
+
+@dataclass(frozen=True)
+class Seqlets:
+    """Instances that TF-MoDISco aligned into a pattern, in the positions of the sequences in the file.
+
+    Attributes:
+        sequence: (n,) int64, index of the sequence.
+        start, end: (n,) int64, half-open, in the sequence as the model saw it.
+        reverse: (n,) bool, whether the pattern lies on the other strand.
+        contribution: (n,) float32, sum over the seqlet of the contribution of the base that is there.
+        core_contribution: (n,) float32, the same over the pattern's core.
+    """
+
+    sequence: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    reverse: np.ndarray
+    contribution: np.ndarray
+    core_contribution: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.sequence)
+
+    def core(self, core: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Start and end of each seqlet's core: on the other strand it is counted from the end."""
+        start = np.where(self.reverse, self.end - core[1], self.start + core[0])
+        return start, start + (core[1] - core[0])
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A pattern of TF-MoDISco.
+
+    Attributes:
+        name: as in the file, ``pos_patterns.pattern_0``.
+        probability: (W, 4), frequencies of A C G T over the seqlets.
+        contribution: (W, 4), mean contribution of the bases that are there (CWM).
+        hypothetical: (W, 4), mean hypothetical contribution (hCWM).
+        core: (start, end) of the columns that carry the contribution.
+        seqlets: where it was found.
+        subpatterns: its subclusters.
+    """
+
+    name: str
+    probability: np.ndarray
+    contribution: np.ndarray
+    hypothetical: np.ndarray
+    core: tuple[int, int]
+    seqlets: Seqlets
+    subpatterns: tuple[Pattern, ...] = field(default=())
+
+    @property
+    def positive(self) -> bool:
+        return self.name.startswith("pos")
+
+    @property
+    def short_name(self) -> str:
+        """``+1``, ``-3``: sign and number, counted from 1."""
+        sign = "+" if self.positive else "-"
+        return f"{sign}{int(self.name.split('.')[1].split('_')[1]) + 1}"
+
+    @property
+    def consensus(self) -> str:
+        """Most frequent base of each core column, in lower case where it is below one half."""
+        core = self.probability[slice(*self.core)]
+        letters = [("ACGT"[column.argmax()], column.max()) for column in core]
+        return "".join(base if share >= 0.5 else base.lower() for base, share in letters)
+
+
+def core_of(contribution: np.ndarray, probability: np.ndarray, threshold: float = CORE_THRESHOLD) -> tuple[int, int]:
+    """First and last column (half-open) whose weight reaches a share of the largest; at least ``CORE_WIDTH`` columns.
+
+    The weight is the summed absolute contribution times the information. Contribution alone, as in
+    TF-MoDISco's report, keeps the noise of small patterns: on yeast promoters 45 of 50 columns, with
+    which TOMTOM then finds GAL4 everywhere.
+
+    Args:
+        contribution, probability: (W, 4).
+        threshold: share of the largest weight.
+    """
+    weight = np.abs(contribution).sum(axis=1) * np.maximum(information(probability), 0)
+    kept = np.flatnonzero(weight >= weight.max() * threshold)
+    start, end = int(kept[0]), int(kept[-1]) + 1
+    while end - start < min(CORE_WIDTH, len(weight)):
+        left = weight[start - 1] if start else -1.0
+        right = weight[end] if end < len(weight) else -1.0
+        start, end = (start - 1, end) if left > right else (start, end + 1)
+    return start, end
+
+
+def information(probability: np.ndarray) -> np.ndarray:
+    """(W,) bits of each column against equal frequencies, with TF-MoDISco's pseudocount of 0.001."""
+    p = (probability + PSEUDOCOUNT) / (1 + 4 * PSEUDOCOUNT)
+    return 2 + (p * np.log2(p)).sum(axis=1)

@@ -1,0 +1,99 @@
+"""The numbers that the page shows, computed from ``motifs.h5`` alone and each tested against another way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from interpret.motifs.match import Match
+from interpret.motifs.motifs_file import MotifsFile
+from interpret.motifs.pattern import Pattern, information
+
+__all__ = ["Row", "like_another", "row_of"]
+
+BINS = 24
+REPETITIVE = 0.9  # share of the core's bases that are one base or two in turn
+ALIKE = 0.9
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the table says of a pattern.
+
+    Attributes:
+        seqlets: their number. regions: sequences with at least one.
+        contribution: mean over the seqlets of the summed contribution of their core. spread: their standard deviation.
+        gc: share of G and C in the core, 0 to 1. bits: information of the core.
+        distance: median distance in bp of the cores' centres from the window's centre.
+        positions: (24,) seqlets by the position of their core's centre in the window looked at.
+        match: the best match, significant or not. hits: their number, or None.
+        repetitive: whether the core is of low complexity.
+    """
+
+    seqlets: int
+    regions: int
+    contribution: float
+    spread: float
+    gc: float
+    bits: float
+    distance: float
+    positions: np.ndarray
+    match: Match | None
+    hits: int | None
+    repetitive: bool
+
+    @property
+    def named(self) -> Match | None:
+        return self.match if self.match and self.match.significant else None
+
+
+def row_of(motifs: MotifsFile, index: int) -> Row:
+    """Numbers of one pattern."""
+    pattern = motifs.patterns[index]
+    seqlets = pattern.seqlets
+    start, end = seqlets.core(pattern.core)
+    centre = (start + end) / 2
+    first = motifs.window_offset
+    positions = np.histogram(centre, bins=BINS, range=(first, first + motifs.window))[0]
+    core = pattern.probability[slice(*pattern.core)]
+    return Row(
+        len(seqlets), len(np.unique(seqlets.sequence)), float(seqlets.core_contribution.mean()),
+        float(seqlets.core_contribution.std(ddof=1)) if len(seqlets) > 1 else 0.0,
+        float(core[:, 1:3].sum() / core.sum()), float(information(core).sum()),
+        float(np.median(np.abs(centre - motifs.length / 2))), positions,
+        next(iter(motifs.matches[pattern.name]), None),
+        None if motifs.hits is None else int((motifs.hits.pattern == index).sum()), _repetitive(core),
+    )
+
+
+def _repetitive(core: np.ndarray) -> bool:
+    """Whether the columns are nearly all one base, or alternate between two."""
+    mean = core.mean(axis=0).max()
+    halves = [core[offset::2].mean(axis=0).max() for offset in (0, 1) if len(core[offset::2])]
+    return bool(max(mean, np.mean(halves)) >= REPETITIVE)
+
+
+def like_another(patterns: tuple[Pattern, ...], index: int) -> Pattern | None:
+    """An earlier pattern of the same sign whose contributions correlate with this one's, either way round."""
+    own = _core(patterns[index])
+    for other in patterns[:index]:
+        if other.positive == patterns[index].positive and _similarity(own, _core(other)) >= ALIKE:
+            return other
+    return None
+
+
+def _core(pattern: Pattern) -> np.ndarray:
+    return pattern.contribution[slice(*pattern.core)]
+
+
+def _similarity(a: np.ndarray, b: np.ndarray) -> float:
+    """Largest cosine of two matrices over all shifts, either way round, with at least half of both overlapping."""
+    best = 0.0
+    least = max(4, min(len(a), len(b)) // 2)
+    norm = np.linalg.norm(a) * np.linalg.norm(b)
+    for turned in (b, b[::-1, ::-1]):
+        for shift in range(least - len(b), len(a) - least + 1):
+            left, right = max(0, shift), min(len(a), shift + len(turned))
+            best = max(best, float((a[left:right] * turned[left - shift : right - shift]).sum() / norm))
+    return best

@@ -1,0 +1,91 @@
+"""A motif's own section: whole logos, matches, seqlets, subpatterns."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from interpret.motifs.motifs_file import MotifsFile
+from interpret.motifs.pattern import Pattern
+from interpret.report.logo import logo, probability_heights
+from interpret.report.numbers import Row
+from interpret.report.table import number, q_text, signed
+
+__all__ = ["SHOWN", "motif_section"]
+
+SHOWN = 10
+
+
+def motif_section(motifs: MotifsFile, index: int, row: Row) -> str:
+    """HTML of one pattern, folded until asked for."""
+    pattern = motifs.patterns[index]
+    title = f"{signed(pattern)} {row.named.motif.name if row.named else 'no match'}"
+    start, end = pattern.core
+    facts = (
+        f"Core {escape(pattern.consensus)}, columns {start + 1} to {end} of {len(pattern.contribution)}; "
+        f"{row.bits:.1f} bits; GC {row.gc:.0%}."
+    )
+    parts = [_whole(pattern), _matches(motifs, pattern), _instances(motifs, pattern), _subpatterns(pattern)]
+    return (
+        f'<details class="motif" id="{pattern.name.replace(".", "-")}"><summary><b>{escape(title)}</b> '
+        f'<small>{row.seqlets:,} seqlets</small></summary><p>{facts}</p>{"".join(parts)}</details>'
+    )
+
+
+def _whole(pattern: Pattern) -> str:
+    tracks = {"contribution": pattern.contribution, "frequency": probability_heights(pattern.probability)}
+    return '<div class="whole">' + "".join(
+        f"<figure>{logo(heights, f'whole pattern, {title}', top=2.0 if title == 'frequency' else None)}"
+        f"<figcaption>{title}</figcaption></figure>"
+        for title, heights in tracks.items()
+    ) + "</div>"
+
+
+def _matches(motifs: MotifsFile, pattern: Pattern) -> str:
+    found = [match for match in motifs.matches[pattern.name] if match.significant]
+    if not found:
+        return "<p>No known motif with q ≤ 0.05.</p>"
+    rows = "".join(
+        f"<tr><td>{escape(match.motif.name)}</td><td>{escape(match.motif.id)}</td><td class=num>{q_text(match.q)}</td>"
+        f"<td class=num>{match.overlap}</td></tr>"
+        for match in found[:5]
+    )
+    capped = f"<p><small>5 of at least {len(found)} known motifs with q ≤ 0.05.</small></p>" if len(found) > 5 else ""
+    return (
+        '<table class="small"><thead><tr><th>Known motif</th><th>Id</th><th class=num>q</th><th class=num>Columns'
+        f"</th></tr></thead><tbody>{rows}</tbody></table>{capped}"
+    )
+
+
+def _instances(motifs: MotifsFile, pattern: Pattern) -> str:
+    seqlets = pattern.seqlets
+    _, core = motifs.places(pattern)
+    order = np.argsort(-np.abs(seqlets.contribution), kind="stable")[:SHOWN]
+    view_of = {int(sequence): k for k, sequence in enumerate(motifs.views.sequence)}
+    rows = []
+    for i in order:
+        place = f"{core.chrom[i]}:{core.start[i] + 1:,}–{core.end[i]:,}"  # noqa: RUF001 - a range
+        view = view_of.get(int(seqlets.sequence[i]))
+        if view is not None:
+            place = f'<a href="#regions" data-view="{view}" data-at="{core.start[i]}">{place}</a>'
+        region = escape(str(motifs.regions.name[seqlets.sequence[i]]))
+        rows.append(f"<tr><td>{place}</td><td>{core.strand[i].replace('-', '−')}</td><td>{region}</td>"  # noqa: RUF001
+                    f"<td class=num>{number(float(seqlets.contribution[i]))}</td></tr>")
+    shown = f"{len(order)} of {len(seqlets):,} seqlets, those of the largest contribution; all are in the BED."
+    return (
+        '<table class="small"><thead><tr><th>Core in the genome (1-based)</th><th>Strand</th><th>Region</th>'
+        f'<th class=num>Contribution</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
+        f"<p><small>{shown}</small></p>"
+    )
+
+
+def _subpatterns(pattern: Pattern) -> str:
+    if len(pattern.subpatterns) < 2:
+        return ""
+    figures = "".join(
+        f"<figure>{logo(child.contribution, 'subpattern')}<figcaption>{len(child.seqlets):,} seqlets</figcaption>"
+        "</figure>"
+        for child in pattern.subpatterns
+    )
+    return f"<details><summary>{len(pattern.subpatterns)} subpatterns</summary>{figures}</details>"

@@ -1,0 +1,71 @@
+"""The page's style: the system's fonts, light and dark, phone and print."""
+# ruff: noqa: E501 - rules of a style and of a script read better unbroken
+
+__all__ = ["STYLE"]
+
+STYLE = """
+:root{color-scheme:light dark;--bg:#fff;--ink:#1b1f24;--soft:#5b6470;--line:#dfe3e8;--panel:#f6f7f9;--link:#1558b0;
+--A:#1a8a3c;--C:#1f5fd0;--G:#e08a00;--T:#d0302f;--bar:#7a8694}
+@media (prefers-color-scheme:dark){:root{--bg:#14171b;--ink:#e7eaee;--soft:#9aa4b0;--line:#2c323a;--panel:#1c2026;
+--link:#86b4f5;--A:#45c46b;--C:#6fa3ff;--G:#f5b041;--T:#ff6b66;--bar:#8a95a3}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:1320px;padding:28px 24px 60px;background:var(--bg);color:var(--ink);
+font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif;font-variant-numeric:tabular-nums}
+h1{font-size:26px;line-height:1.2;margin:0 0 8px}h2{font-size:19px;margin:40px 0 12px}h4{margin:12px 0 4px;font-size:13px}
+a{color:var(--link);text-decoration:none}a:hover{text-decoration:underline}
+small,figcaption,.none{color:var(--soft);font-size:12.5px}
+.lead{font-size:17px;max-width:72ch;margin:0 0 20px}.note{color:var(--soft);max-width:80ch}
+dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(250px,1fr));gap:12px 28px;margin:0 0 14px}
+dt{color:var(--soft);font-size:12.5px}dd{margin:0;overflow-wrap:anywhere}
+pre{overflow:auto;max-height:360px;background:var(--panel);padding:12px;font-size:12px;border-radius:6px}
+summary{cursor:pointer;padding:4px 0}
+.glyphs{position:absolute}.nA{fill:var(--A)}.nC{fill:var(--C)}.nG{fill:var(--G)}.nT{fill:var(--T)}
+.bar{display:flex;flex-wrap:wrap;gap:8px 10px;align-items:center;margin:0 0 10px}
+.bar .gap{flex:1 1 12px}
+input,select,button.tool{font:inherit;font-size:14px;color:var(--ink);background:var(--bg);border:1px solid var(--line);
+border-radius:6px;padding:5px 10px;min-height:34px}
+button.tool{cursor:pointer}button.tool:hover{background:var(--panel)}button.tool[aria-pressed=true]{background:var(--ink);
+color:var(--bg);border-color:var(--ink)}
+:focus-visible{outline:2px solid var(--link);outline-offset:2px}
+table{border-collapse:collapse;width:100%}
+#motifs{border-bottom:1px solid var(--line)}
+#motifs th,#motifs td{padding:10px;text-align:left;vertical-align:middle;border-top:1px solid var(--line);font-weight:400}
+#motifs thead th{position:sticky;top:0;background:var(--bg);z-index:2;padding:6px 10px;font-size:13px;
+box-shadow:inset 0 -1px var(--line);border:0;white-space:nowrap}
+#motifs thead button{font:inherit;color:inherit;background:none;border:0;padding:4px 0;cursor:pointer;font-weight:600}
+#motifs thead button::after{content:"\\2195";color:var(--soft);opacity:.45;margin-left:5px;font-weight:400}
+th[aria-sort=ascending] button::after{content:"\\2191"!important;opacity:1!important}
+th[aria-sort=descending] button::after{content:"\\2193"!important;opacity:1!important}
+#motifs .num,.small .num{text-align:right;white-space:nowrap}
+tbody th[scope=row]{white-space:nowrap}tbody th[scope=row] a{font-weight:600;font-size:16px}
+.flag{display:block;color:var(--soft);font-size:12px}
+figure{margin:2px 0;display:flex;align-items:center;gap:10px}figcaption{font-size:11.5px;white-space:nowrap;flex:0 0 82px;
+overflow:hidden;text-overflow:ellipsis}
+.logo{display:block;height:34px;width:calc(var(--c)*11px);min-width:0;flex:0 1 auto;overflow:visible}
+#motifs td.logos{width:40%;max-width:0}.axis{stroke:var(--line);fill:none;vector-effect:non-scaling-stroke}
+.turned .logo{transform:scaleX(-1)}
+.spark{width:84px;height:30px;vertical-align:middle}.spark path,.spark rect{fill:var(--bar)}
+.spark .axis{stroke:var(--soft);fill:none}.hist{width:60px;height:20px;margin-left:6px}
+.motif{border-top:1px solid var(--line);padding:4px 0;scroll-margin-top:12px}.motif[open]{padding-bottom:20px}
+.whole .logo{height:46px;width:calc(var(--c)*14px)}
+#motifs td small{white-space:nowrap}
+.small{width:auto;min-width:min(100%,460px);margin:12px 0 4px;font-size:14px}
+.small th,.small td{padding:3px 18px 3px 0;text-align:left;border-bottom:1px solid var(--line)}.small th{font-weight:600;font-size:13px}
+.scroll{overflow-x:auto}
+#view{width:100%;height:260px;display:block;border:1px solid var(--line);border-radius:6px;touch-action:pan-y;cursor:grab}
+#where{color:var(--soft);font-size:13px;margin:6px 0}
+.empty{color:var(--soft);padding:20px 10px}
+@media (max-width:760px){body{padding:18px 14px 40px}h1{font-size:22px}.lead{font-size:16px}
+#motifs thead{display:none}#motifs,#motifs tbody{display:block}
+#motifs tr{display:grid;grid-template-columns:1fr 1fr;gap:8px 14px;padding:14px 0;border-top:1px solid var(--line)}
+#motifs tr[hidden]{display:none}
+#motifs th,#motifs td,#motifs .num{padding:0;border:0;text-align:left;min-width:0}
+#motifs th[scope=row],#motifs td.logos{grid-column:1/-1;width:auto;max-width:none}
+#motifs td[data-label]::before{content:attr(data-label);display:block;color:var(--soft);font-size:12px}
+.flag{display:inline;margin-left:10px}figcaption{flex-basis:70px}.logo{flex:0 1 calc(var(--c)*11px)}
+.bar input{flex:1 1 100%}.bar .gap{display:none}}
+@media print{:root{color-scheme:light;--bg:#fff;--ink:#000;--soft:#555;--line:#ccc;--A:#1a8a3c;--C:#1f5fd0;--G:#e08a00;
+--T:#d0302f}body{max-width:none;padding:0;font-size:11px}.bar,#regions,footer{display:none}
+#motifs tr,.motif{break-inside:avoid}#motifs thead th{position:static}*{print-color-adjust:exact}
+.logo{height:26px;width:calc(var(--c)*7px)}}
+"""

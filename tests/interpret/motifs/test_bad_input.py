@@ -1,0 +1,135 @@
+"""Files that are no contributions, and databases that hold nothing: three lines, and nothing half-written."""
+
+from __future__ import annotations
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from planted import plant
+
+from interpret.motifs.contributions import read_contributions
+from interpret.motifs.databases import open_database
+from interpret.motifs.discover import parse_options
+from interpret.motifs.find import find_motifs
+from zoo.errors import InputError, UsageError
+
+
+@pytest.fixture
+def damaged(planted, tmp_path):
+    """A copy of the planted file, open for damage."""
+    path = tmp_path / "damaged.h5"
+    shutil.copy(planted.path, path)
+    return path
+
+
+def change(path, name, value):
+    with h5py.File(path, "a") as file:
+        attributes = dict(file[name].attrs)
+        del file[name]
+        file[name] = value
+        file[name].attrs.update(attributes)
+
+
+def refuse(path, match):
+    with pytest.raises(InputError, match=match) as caught:
+        read_contributions(path)
+    assert caught.value.extent and caught.value.fix.startswith("Fix: ")
+
+
+def test_not_finite(damaged):
+    with h5py.File(damaged, "a") as file:
+        file["hypothetical"][7, 2, 5] = np.nan
+        file["hypothetical"][9, 2, 5] = np.inf
+    with pytest.raises(InputError, match="first in sequence 7") as caught:
+        read_contributions(damaged)
+    assert caught.value.extent == "2 of 360 sequences"
+
+
+def test_projected_contributions_in_the_place_of_hypothetical(damaged):
+    with h5py.File(damaged, "a") as file:
+        file["hypothetical"].attrs["kind"] = "projected"
+    refuse(damaged, "holds projected contributions")
+
+
+def test_transposed(damaged):
+    with h5py.File(damaged) as file:
+        turned = file["hypothetical"][:].transpose(0, 2, 1), file["one_hot"][:].transpose(0, 2, 1)
+    for name, value in zip(("hypothetical", "one_hot"), turned, strict=True):
+        change(damaged, name, value)
+    refuse(damaged, r"one_hot is \(360, 160, 4\)")
+
+
+def test_another_number_of_regions(damaged):
+    change(damaged, "windows/start", np.arange(3))
+    refuse(damaged, "360 sequences but")
+
+
+def test_no_regions(tmp_path):
+    from planted import write_contribs
+
+    path = tmp_path / "none.h5"
+    write_contribs(path, np.zeros((0, 4, 9)), np.zeros((0, 4, 9)), [], np.zeros(0), np.zeros(0, bool))
+    refuse(path, "no regions")
+
+
+@pytest.mark.parametrize("text", [b"", b"not hdf5 at all"])
+def test_not_hdf5(tmp_path, text):
+    path = tmp_path / "x.h5"
+    path.write_bytes(text)
+    refuse(path, "not an HDF5 file")
+    refuse(tmp_path / "absent.h5", "no such file")
+
+
+def test_a_file_of_something_else(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["hypothetical"] = np.zeros(3)
+    refuse(tmp_path / "x.h5", "not a contributions file")
+
+
+def test_windows_shorter_than_a_seqlet_leave_nothing(planted, tmp_path):
+    with pytest.raises(InputError, match="shorter than a seqlet"):
+        find_motifs(planted.path, tmp_path / "m.h5", database="jaspar:fungi", window=20)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_to_find_is_a_file_without_patterns(tmp_path):
+    planted = plant(tmp_path, n=120, motifs=())
+    found = find_motifs(planted.path, tmp_path / "m.h5", database="jaspar:fungi")
+    assert found.patterns == () and len(found.hits) == 0
+    assert (tmp_path / "m.motifs.tsv").read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize(("choice", "error", "match"), [
+    ("jaspar:mushrooms", UsageError, "no taxon 'mushrooms'"),
+    ("nosuch", UsageError, "neither a file nor a known collection"),
+])
+def test_no_such_database(choice, error, match):
+    with pytest.raises(error, match=match):
+        open_database(choice)
+
+
+@pytest.mark.parametrize(("text", "match"), [
+    ("MEME version 4\n", "no motif"),
+    ("MOTIF a\nletter-probability matrix: alength= 4 w= 2\n0.25 0.25 0.25 0.25\n", "ends early"),
+    ("MOTIF a\nletter-probability matrix: alength= 4 w= 1\n0.25 0.25 0.25 0.95\n", ":3: not four probabilities"),
+    ("MOTIF a\nletter-probability matrix: alength= 4\n", ":2: the matrix does not say its width"),
+])
+def test_broken_meme(tmp_path, text, match):
+    path = tmp_path / "x.meme"
+    path.write_text(text)
+    with pytest.raises(InputError, match=match):
+        open_database(str(path))
+
+
+def test_hocomoco_holds_what_its_file_says():
+    assert len(open_database("hocomoco-v12").motifs) == 1443  # lines of MOTIF in gReLU's copy
+
+
+def test_options_of_modisco_are_checked():
+    assert parse_options(["n_leiden_runs=5", "min_ic_in_window=0.5"]) == {"n_leiden_runs": 5, "min_ic_in_window": 0.5}
+    with pytest.raises(UsageError, match="no option 'leiden'"):
+        parse_options(["leiden=5"])
+    with pytest.raises(UsageError, match="is no value"):
+        parse_options(["n_leiden_runs=__import__('os')"])

@@ -1,0 +1,149 @@
+"""The whole way on motifs planted at known places of a known genome."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+from planted import LENGTH, MOTIFS, reverse_complement
+
+ABF1, REB1, MCM1 = (MOTIFS[name][0] for name in ("ABF1", "REB1", "MCM1"))
+
+
+def named(planted, found):
+    """Pattern of each planted motif, by its consensus."""
+    by = {}
+    for pattern in found.patterns:
+        bases = pattern.consensus.upper()
+        for name, (motif, _) in MOTIFS.items():
+            if any(part in text for text in (motif, reverse_complement(motif))
+                   for part in (bases, bases[1:-1], bases[:8], bases[-8:])):
+                by[name] = pattern
+    return by
+
+
+def test_each_planted_motif_is_one_pattern_with_the_sign_it_was_given(planted, found):
+    by = named(planted, found)
+    assert set(by) == {"ABF1", "REB1", "MCM1"}
+    assert len(found.patterns) == 3
+    assert {name: pattern.positive for name, pattern in by.items()} == {"ABF1": True, "REB1": True, "MCM1": False}
+
+
+def test_cores_of_seqlets_lie_where_motifs_were_planted(planted, found):
+    """Both strands, reversed windows included: the genome's letters there are the pattern's."""
+    right = total = 0
+    for pattern in found.patterns:
+        _, core = found.places(pattern)
+        for chrom, start, end, strand in zip(core.chrom, core.start, core.end, core.strand, strict=True):
+            bases = planted.genome[chrom][start:end]
+            bases = bases if strand == "+" else reverse_complement(bases)
+            right += bases == pattern.consensus.upper()
+            total += 1
+    assert total > 150
+    assert right / total > 0.95
+
+
+def test_hits_recall_and_precision(planted, found):
+    from interpret.motifs.places import places_of
+
+    hits, by = found.hits, named(planted, found)
+    places = places_of(found.regions, hits.sequence, hits.start, hits.end, hits.reverse)
+    for name, pattern in by.items():
+        mine = hits.pattern == found.patterns.index(pattern)
+        spans = set(zip(places.chrom[mine], places.start[mine], places.end[mine], strict=True))
+        true = [item for item in planted.instances if item.motif == name]
+        met = {item for item in true for chrom, start, end in spans
+               if chrom == item.chrom and min(end, item.end) - max(start, item.start) >= 6}
+        correct = {span for span in spans for item in true
+                   if span[0] == item.chrom and min(span[2], item.end) - max(span[1], item.start) >= 6}
+        assert len(met) / len(true) >= 0.9, name
+        assert len(correct) / len(spans) >= 0.7, name
+
+
+def test_patterns_are_those_of_modiscos_own_run(planted, found, tmp_path):
+    """Its datasets, one by one, from a run that shares no code with ours but modisco-lite itself."""
+    from modiscolite import io, tfmodisco
+
+    with h5py.File(planted.path) as file:
+        sequences = file["one_hot"][:].transpose(0, 2, 1).astype("float32")
+        hypothetical = file["hypothetical"][:].transpose(0, 2, 1)
+    patterns = tfmodisco.TFMoDISco(
+        sequences, hypothetical, sliding_window_size=20, flank_size=5, target_seqlet_fdr=0.05, n_leiden_runs=2
+    )
+    io.save_hdf5(str(tmp_path / "own.h5"), *patterns, LENGTH)
+    compared = 0
+    with h5py.File(tmp_path / "own.h5") as own, h5py.File(found.path) as ours:
+        def compare(name, item):
+            nonlocal compared
+            if isinstance(item, h5py.Dataset):
+                assert np.array_equal(item[()], ours[name][()]), name
+                compared += 1
+
+        own.visititems(compare)
+    assert compared > 30
+
+
+def test_abf1_is_recognized(planted, found):
+    match = found.matches[named(planted, found)["ABF1"].name][0]
+    assert (match.motif.name, match.significant) == ("ABF1", True)
+    other = found.matches[named(planted, found)["REB1"].name]
+    assert "REB1" in [m.motif.name for m in other if m.significant]
+
+
+def test_q_values_by_hand():
+    from interpret.motifs.match import benjamini_hochberg
+
+    # Benjamini and Hochberg's step up: p * n / rank, and the running minimum from the largest.
+    q = benjamini_hochberg(np.array([0.04, 0.01, 0.03, 0.5]))
+    assert q == pytest.approx([0.16 / 3, 0.04, 0.16 / 3, 0.5])
+
+
+def test_q_values_are_over_the_whole_database(planted, found):
+    """Recomputed by scipy from TOMTOM's p-values of all 193 motifs."""
+    from memelite import tomtom
+    from scipy.stats import false_discovery_control
+
+    from interpret.motifs.databases import open_database
+
+    known = open_database("jaspar:fungi").motifs
+    assert len(known) == found.run["database_motifs"]
+    cores = [pattern.probability[slice(*pattern.core)].T for pattern in found.patterns]
+    p = tomtom([np.ascontiguousarray(c) for c in cores], [np.ascontiguousarray(m.probability.T) for m in known])[0]
+    ids = [motif.id for motif in known]
+    for row, pattern in zip(p, found.patterns, strict=True):
+        q = false_discovery_control(row, method="bh")
+        for match in found.matches[pattern.name]:
+            assert match.q == pytest.approx(q[ids.index(match.motif.id)])
+
+
+def test_a_match_above_five_percent_is_never_a_name(found):
+    lines = found.path.with_name("motifs.motifs.tsv").read_text().splitlines()
+    rows = [dict(zip(lines[0].split("\t"), line.split("\t"), strict=True)) for line in lines[1:]]
+    assert len(rows) == 3
+    for row in rows:
+        assert (row["best_match"] == "no match") == (float(row["q"]) > 0.05)
+
+
+def test_meme_file_is_read_by_memelite_and_by_us(found):
+    from memelite.io import read_meme as their_reader
+
+    from interpret.motifs.databases import read_meme
+
+    path = found.path.with_name("motifs.meme")
+    theirs, ours = their_reader(str(path)), read_meme(path)
+    assert len(theirs) == len(ours) == 3
+    for matrix, motif, pattern in zip(theirs.values(), ours, found.patterns, strict=True):
+        core = pattern.probability[slice(*pattern.core)]
+        np.testing.assert_allclose(matrix.T, core, atol=1e-6)
+        np.testing.assert_allclose(motif.probability, core, atol=2e-6)
+
+
+def test_bed_of_seqlets_names_region_and_place(planted, found):
+    lines = found.path.with_name("motifs.seqlets.bed").read_text().splitlines()[1:]
+    assert len(lines) == sum(len(pattern.seqlets) for pattern in found.patterns)
+    with h5py.File(planted.path) as file:
+        windows = dict(zip(file["regions/name"].asstr()[:], file["windows/start"][:], strict=True))
+    for line in lines:
+        chrom, start, end, _, score, strand, thick, thin, _, region = line.split("\t")
+        assert windows[region] <= int(start) <= int(thick) < int(thin) <= int(end) <= windows[region] + LENGTH
+        assert chrom in planted.genome and strand in "+-" and 0 <= int(score) <= 1000
