@@ -19,12 +19,13 @@ import os, time
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 def _wait(module, inputs):
-    if len(inputs[0]) > 1 and "MARK" in os.environ:
+    if len(inputs[0]) > 1:
         with open(os.environ["MARK"], "a") as mark:
             mark.write(".")
         time.sleep(0.02)
 
-register_module_forward_pre_hook(_wait)
+if "MARK" in os.environ:  # not where the example is made: the hook would stay in that process
+    register_module_forward_pre_hook(_wait)
 """
 BATCHES_A_BLOCK = 32  # of 200 windows of 40 bp, in blocks of 256 kb
 

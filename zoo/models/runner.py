@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,8 +72,11 @@ class Runner:
             halves = [self.forward(part) for part in batch.split(self.batch_size)]
             return {name: np.concatenate([half[name] for half in halves]) for name in halves[0]}
 
-    @torch.inference_mode()
     def _forward(self, batch: torch.Tensor) -> dict[str, np.ndarray]:
+        with torch.inference_mode(), _full_float32():
+            return self._both_strands(batch)
+
+    def _both_strands(self, batch: torch.Tensor) -> dict[str, np.ndarray]:
         batch = batch.to(self.device, non_blocking=True)
         named = self._one_strand(batch)
         if self.rc_average:
@@ -110,6 +115,18 @@ class Runner:
             parts = [{spec.name: np.empty(_empty_shape(spec), np.float32) for spec in self.model.outputs}]
         joined = {spec.name: np.concatenate([part[spec.name] for part in parts]) for spec in self.model.outputs}
         return joined if len(joined) > 1 else next(iter(joined.values()))
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """float32 means float32, also after gReLU's ``predict_on_dataset``, which lowers matrix products of the
+    whole process to bfloat16 (an error of 1e-3 of scale)."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _empty_shape(spec: OutputSpec) -> tuple[int, ...]:
