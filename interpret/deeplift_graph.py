@@ -16,6 +16,10 @@ from zoo.errors import ModelError
 __all__ = ["DeepLiftGraph", "audit"]
 
 
+#: Operations that take only the shape of a tensor.
+SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"})
+
+
 class DeepLiftGraph:
     """The graph of a module, ready to give multipliers.
 
@@ -147,7 +151,8 @@ def _varying(captured: Captured) -> set[fx.Node]:
     for node in captured.graph_module.graph.nodes:
         if node.op == "call_function" and any(source in found for source in node.all_input_nodes):
             value = node.meta.get("val")
-            if not isinstance(value, int | float | bool | torch.SymInt | torch.SymFloat | torch.SymBool):
+            number = isinstance(value, int | float | bool | torch.SymInt | torch.SymFloat | torch.SymBool)
+            if not number and _name(node) not in SHAPE_ONLY:
                 found.add(node)
     return found
 

@@ -20,8 +20,10 @@ from interpret.references import References
 
 __all__ = ["DeepLiftShap", "deepliftshap", "explain_by_deepliftshap"]
 
-#: Bases of sequences and references in one pass: what keeps a CPU's caches warm.
-BASES_A_PASS = 64 * 1024
+#: Bases of sequences and references in one pass: what stays in a CPU's caches (1.9x tangermeme's CPU time on a
+#: Basset-like net of 600 bp, where four times as many give 1.7x), and what fills a GPU.
+BASES_A_PASS = {"cpu": 16 * 1024}
+BASES_ON_A_GPU = 1 << 20
 
 
 class DeepLiftShap:
@@ -47,9 +49,10 @@ class DeepLiftShap:
 
     def explain(self, one_hot: np.ndarray, references: np.ndarray, batch_size: int | None = None) -> Explanation:
         """Explain sequences (N, 4, L) against references (N, n, 4, L), some sequences a pass."""
-        size = batch_size or max(1, BASES_A_PASS // (one_hot.shape[2] * (references.shape[1] + 1)))
         found = []
         with evaluating(self.module) as device, gradients_on():
+            bases = BASES_A_PASS.get(device.type, BASES_ON_A_GPU)
+            size = batch_size or max(1, bases // (one_hot.shape[2] * (references.shape[1] + 1)))
             for part, x in batches(one_hot, size, device):
                 reference = torch.from_numpy(np.ascontiguousarray(references[part])).to(device)
                 found.append(self._explain(x, reference))

@@ -112,6 +112,34 @@ def test_mutagenesis_is_tangermemes(sequences):
     assert ism(net, x) == pytest.approx(theirs - theirs.mean(1, keepdims=True), abs=1e-5)
 
 
+def test_mutagenesis_by_windows_and_by_full_passes_agree(sequences):
+    """Fixed weights are those of the observed sequence; an unknown base takes the full way."""
+
+    class Weighted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = make_toy(*COMPLETE["F.gelu"])
+
+        def weights(self, x):
+            return x[:, 0].sum(1)
+
+        def forward(self, x, weights=None):
+            return self.net(x) * (self.weights(x) if weights is None else weights)
+
+    net, x = Weighted(), sequences(3, LENGTH)
+    x[1, :, 5] = 0.25
+    quick, full = ism(net, x), ism(net, x, fast=False)
+    assert quick == pytest.approx(full, abs=1e-5)
+    with torch.no_grad():
+        edited = torch.from_numpy(x[:1]).clone()
+        values = []
+        for base in range(4):
+            edited[0, :, 9] = torch.eye(4)[base]
+            values.append(float(net.net(edited)) * x[0, 0].sum())
+    assert full[0, :, 9] == pytest.approx(np.array(values) - np.mean(values), abs=1e-5)
+    assert np.abs(full).max() > 0.1
+
+
 def test_integrated_gradients_take_the_steps_they_need(sequences):
     net, x = make_toy(*COMPLETE["cube"]), sequences(2, LENGTH)
     found = explain_by_integrated_gradients(net, x, References(n=3))
