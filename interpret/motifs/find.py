@@ -13,7 +13,7 @@ from interpret.motifs.databases import open_database
 from interpret.motifs.discover import modisco_options, run_modisco
 from interpret.motifs.exports import EXPORTS
 from interpret.motifs.hits import find_hits
-from interpret.motifs.match import match_motifs
+from interpret.motifs.match import match_patterns
 from interpret.motifs.motifs_file import MotifsFile, add_results, read_motifs, read_patterns
 from zoo.errors import InputError, UsageError
 
@@ -62,8 +62,7 @@ def find_motifs(
                                                modisco or {})
         report(f"{positive} positive and {negative} negative patterns; matching with {known.title}")
         patterns = _patterns(partial, offset)
-        cores = [pattern.probability[slice(*pattern.core)] for pattern in patterns]
-        matches = dict(zip([p.name for p in patterns], match_motifs(cores, known), strict=True))
+        matches = match_patterns(patterns, known)
         found = None
         if hits:
             report(f"scanning for instances of {len(patterns)} patterns")

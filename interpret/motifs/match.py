@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from interpret.motifs.databases import KnownMotif, MotifDatabase
+from interpret.motifs.pattern import Pattern
 from zoo.errors import SystemStateError
 
-__all__ = ["MATCHED_AT", "Match", "benjamini_hochberg", "match_motifs"]
+__all__ = ["MATCHED_AT", "Match", "benjamini_hochberg", "match_motifs", "match_patterns"]
 
 MATCHED_AT = 0.05
 
@@ -51,6 +52,15 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     q = np.empty(len(p))
     q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
     return q
+
+
+def match_patterns(patterns: Sequence[Pattern], database: MotifDatabase) -> dict[str, list[Match]]:
+    """The nearest known motifs of each pattern, by its name; offsets count from the core."""
+    queries = [pattern.probability[slice(*pattern.query)] for pattern in patterns]
+    return {
+        pattern.name: [replace(match, offset=match.offset + pattern.core[0] - pattern.query[0]) for match in matches]
+        for pattern, matches in zip(patterns, match_motifs(queries, database), strict=True)
+    }
 
 
 def match_motifs(probabilities: Sequence[np.ndarray], database: MotifDatabase, keep: int = 10) -> list[list[Match]]:

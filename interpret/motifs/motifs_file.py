@@ -7,7 +7,7 @@
 - ``places/PATTERN/``: chrom, start, end, core_start, core_end, strand of each seqlet
 - ``matches/PATTERN``: JSON of the nearest known motifs with p, q, offset, overlap, strand, matrix
 - ``hits/``: sequence, start, end, reverse, pattern, contribution, similarity, match, chrom, genome_start
-- ``views/``: sequence, letters (K, L), projected (K, L) of the regions with the largest contributions
+- ``views/``: sequence, letters (K, L), projected (K, L) of the regions that a report draws
 """
 
 from __future__ import annotations
@@ -104,12 +104,17 @@ def _read_pattern(name: str, group: Any, offset: int) -> Pattern:
     seqlets = Seqlets(
         found["example_idx"][:].astype(np.int64), found["start"][:].astype(np.int64) + offset,
         found["end"][:].astype(np.int64) + offset, found["is_revcomp"][:].astype(bool),
-        by_column.sum(axis=1), by_column[:, slice(*core)].sum(axis=1),
+        by_column.sum(axis=1), by_column[:, slice(*core)].sum(axis=1), _letters(found["sequence"][:]),
     )
     children = tuple(
         _read_pattern(f"{name}.{child}", group[child], offset) for child in _numbered(group, "subpattern_")
     )
     return Pattern(name, probability, contribution, group["hypothetical_contribs"][:], core, seqlets, children)
+
+
+def _letters(one_hot: np.ndarray) -> np.ndarray:
+    """(n, W) 0-3 for A C G T, 4 for N, of (n, W, 4)."""
+    return np.where(one_hot.any(axis=2), one_hot.argmax(axis=2), 4).astype(np.uint8)
 
 
 def add_results(
@@ -141,7 +146,7 @@ def add_results(
         if hits is not None:
             for name, data in vars(hits).items():
                 file.create_dataset(f"hits/{name}", data=data, compression="gzip" if len(data) else None)
-        for name, data in _views(contributions.one_hot, projected).items():
+        for name, data in _views(contributions.one_hot, projected, patterns).items():
             file.create_dataset(f"views/{name}", data=data, compression="gzip")
 
 
@@ -156,9 +161,12 @@ def _add_places(file: Any, regions: Regions, pattern: Pattern, text: Any) -> Non
     group["core_start"], group["core_end"] = core.start, core.end
 
 
-def _views(one_hot: np.ndarray, projected: np.ndarray) -> dict[str, np.ndarray]:
-    chosen = np.argsort(-np.abs(projected).sum(axis=1), kind="stable")[:VIEWS]
-    letters = np.where(one_hot[chosen].any(axis=1), one_hot[chosen].argmax(axis=1), 4).astype(np.uint8)
+def _views(one_hot: np.ndarray, projected: np.ndarray, patterns: Sequence[Pattern]) -> dict[str, np.ndarray]:
+    """The regions of each pattern's strongest seqlet, then those of the largest contributions, 50 in all."""
+    strongest = [int(pattern.seqlets.sequence[pattern.strongest[0]]) for pattern in patterns]
+    largest = np.argsort(-np.abs(projected).sum(axis=1), kind="stable").tolist()
+    chosen = np.array(list(dict.fromkeys(strongest + largest))[:VIEWS])
+    letters = _letters(one_hot[chosen].transpose(0, 2, 1))
     return {"sequence": chosen, "letters": letters, "projected": projected[chosen].astype(np.float32)}
 
 

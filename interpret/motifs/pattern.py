@@ -9,6 +9,7 @@ import numpy as np
 __all__ = ["Pattern", "Seqlets", "core_of", "information"]
 
 CORE_THRESHOLD, CORE_WIDTH = 0.2, 6
+MATCH_FLANK = 2
 PSEUDOCOUNT = 0.001
 
 
@@ -22,6 +23,7 @@ class Seqlets:
         reverse: (n,) bool, whether the pattern lies on the other strand.
         contribution: (n,) float32, sum over the seqlet of the contribution of the base that is there.
         core_contribution: (n,) float32, the same over the pattern's core.
+        letters: (n, W) uint8, 0-3 for A C G T in the pattern's orientation, 4 for N.
     """
 
     sequence: np.ndarray
@@ -30,6 +32,7 @@ class Seqlets:
     reverse: np.ndarray
     contribution: np.ndarray
     core_contribution: np.ndarray
+    letters: np.ndarray
 
     def __len__(self) -> int:
         return len(self.sequence)
@@ -71,6 +74,20 @@ class Pattern:
         """``+1``, ``-3``: sign and number, counted from 1."""
         sign = "+" if self.positive else "-"
         return f"{sign}{int(self.name.split('.')[1].split('_')[1]) + 1}"
+
+    @property
+    def query(self) -> tuple[int, int]:
+        """The columns that are compared with known motifs: the core and ``MATCH_FLANK`` on each side.
+
+        On yeast promoters REB1's q is 0.2 with the core alone, 0.01, 0.001, 0.002 with one to three more.
+        """
+        return max(self.core[0] - MATCH_FLANK, 0), min(self.core[1] + MATCH_FLANK, len(self.contribution))
+
+    @property
+    def strongest(self) -> np.ndarray:
+        """Indices of the seqlets, those whose core contributes most in the pattern's sign first."""
+        sign = -1 if self.positive else 1
+        return np.argsort(sign * self.seqlets.core_contribution, kind="stable")
 
     @property
     def consensus(self) -> str:

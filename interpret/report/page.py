@@ -83,9 +83,10 @@ def _tools() -> str:
 def _reading() -> str:
     return (
         "<p><small>Contribution: mean and standard deviation of the summed contribution of the seqlets' cores. "
-        "Position: centres of the cores in the window, and their median distance from its centre. q: Benjamini-Hochberg over all "
-        "known motifs for each pattern. Logos: frequency and known motif in bits, 0 to 2; contribution to its own "
-        "scale, letters that lower the prediction hang below the line.</small></p>"
+        "Position: centres of the cores in the window, and their median distance from its centre. "
+        "q: Benjamini-Hochberg over all known motifs for each pattern. "
+        "Logos: frequency and known motif in bits, 0 to 2; contribution to its own scale, "
+        "letters that lower the prediction hang below the line.</small></p>"
     )
 
 
@@ -99,7 +100,10 @@ def _regions(motifs: MotifsFile, views: list[dict[str, Any]]) -> str:
     buttons = "".join(f'<button type="button" class="tool" id="{key}" aria-label="{label}">{text}</button>'
                       for key, label, text in (("left", "to the left", "←"), ("right", "to the right", "→"),
                                                ("closer", "zoom in", "+"), ("wider", "zoom out", "−")))  # noqa: RUF001
-    count = f"{len(views)} of {len(motifs.regions):,} regions, those of the largest contributions"
+    count = (
+        f"{len(views)} of {len(motifs.regions):,} regions: of each pattern's strongest seqlet, then of the largest "
+        "contributions"
+    )
     return (
         f'<section id="regions"><h2>Regions</h2><div class="bar"><select id="region" aria-label="Region">{options}'
         f'</select>{buttons}<small>{count}</small></div><canvas id="view" tabindex="0" role="img" '

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from html import escape
 
-import numpy as np
-
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern
+from interpret.report.letters_png import letters_png
 from interpret.report.logo import logo, probability_heights
 from interpret.report.numbers import Row
 from interpret.report.table import number, q_text, signed
 
 __all__ = ["SHOWN", "motif_section"]
 
-SHOWN = 10
+SHOWN, HEAT_ROWS = 10, 150
 
 
 def motif_section(motifs: MotifsFile, index: int, row: Row) -> str:
@@ -26,10 +25,11 @@ def motif_section(motifs: MotifsFile, index: int, row: Row) -> str:
         f"Core {escape(pattern.consensus)}, columns {start + 1} to {end} of {len(pattern.contribution)}; "
         f"{row.bits:.1f} bits; GC {row.gc:.0%}."
     )
-    parts = [_whole(pattern), _matches(motifs, pattern), _instances(motifs, pattern), _subpatterns(pattern)]
+    left = _whole(pattern) + _matches(motifs, pattern) + _instances(motifs, pattern)
+    body = f'<div class="sides"><div>{left}</div>{_heat_map(pattern)}</div>{_subpatterns(pattern)}'
     return (
         f'<details class="motif" id="{pattern.name.replace(".", "-")}"><summary><b>{escape(title)}</b> '
-        f'<small>{row.seqlets:,} seqlets</small></summary><p>{facts}</p>{"".join(parts)}</details>'
+        f'<small>{row.seqlets:,} seqlets</small></summary><p>{facts}</p>{body}</details>'
     )
 
 
@@ -53,15 +53,15 @@ def _matches(motifs: MotifsFile, pattern: Pattern) -> str:
     )
     capped = f"<p><small>5 of at least {len(found)} known motifs with q ≤ 0.05.</small></p>" if len(found) > 5 else ""
     return (
-        '<table class="small"><thead><tr><th>Known motif</th><th>Id</th><th class=num>q</th><th class=num>Columns'
-        f"</th></tr></thead><tbody>{rows}</tbody></table>{capped}"
+        '<div class="scroll"><table class="small"><thead><tr><th>Known motif</th><th>Id</th><th class=num>q</th>'
+        f"<th class=num>Columns</th></tr></thead><tbody>{rows}</tbody></table></div>{capped}"
     )
 
 
 def _instances(motifs: MotifsFile, pattern: Pattern) -> str:
     seqlets = pattern.seqlets
     _, core = motifs.places(pattern)
-    order = np.argsort(-np.abs(seqlets.contribution), kind="stable")[:SHOWN]
+    order = pattern.strongest[:SHOWN]
     view_of = {int(sequence): k for k, sequence in enumerate(motifs.views.sequence)}
     rows = []
     for i in order:
@@ -71,12 +71,22 @@ def _instances(motifs: MotifsFile, pattern: Pattern) -> str:
             place = f'<a href="#regions" data-view="{view}" data-at="{core.start[i]}">{place}</a>'
         region = escape(str(motifs.regions.name[seqlets.sequence[i]]))
         rows.append(f"<tr><td>{place}</td><td>{core.strand[i].replace('-', '−')}</td><td>{region}</td>"  # noqa: RUF001
-                    f"<td class=num>{number(float(seqlets.contribution[i]))}</td></tr>")
-    shown = f"{len(order)} of {len(seqlets):,} seqlets, those of the largest contribution; all are in the BED."
+                    f"<td class=num>{number(float(seqlets.core_contribution[i]))}</td></tr>")
+    shown = f"{len(order)} of {len(seqlets):,} seqlets, those whose core contributes most; all are in the BED."
     return (
-        '<table class="small"><thead><tr><th>Core in the genome (1-based)</th><th>Strand</th><th>Region</th>'
-        f'<th class=num>Contribution</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
+        '<div class="scroll"><table class="small"><thead><tr><th>Core in the genome (1-based)</th><th>Strand</th>'
+        f'<th>Region</th><th class=num>Contribution</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
         f"<p><small>{shown}</small></p>"
+    )
+
+
+def _heat_map(pattern: Pattern) -> str:
+    """The strongest seqlets, one a row, aligned."""
+    letters = pattern.seqlets.letters[pattern.strongest[:HEAT_ROWS]]
+    count = f"{len(letters):,} of {len(pattern.seqlets):,} seqlets as they were found, one a row, the strongest on top"
+    return (
+        f'<div class="heat"><img alt="bases of the seqlets" src="{letters_png(letters)}"><p><small>{count}</small></p>'
+        '<p class="key"><b class="kA">A</b> <b class="kC">C</b> <b class="kG">G</b> <b class="kT">T</b></p></div>'
     )
 
 

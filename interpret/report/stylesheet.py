@@ -52,6 +52,9 @@ overflow:hidden;text-overflow:ellipsis}
 .small{width:auto;min-width:min(100%,460px);margin:12px 0 4px;font-size:14px}
 .small th,.small td{padding:3px 18px 3px 0;text-align:left;border-bottom:1px solid var(--line)}.small th{font-weight:600;font-size:13px}
 .scroll{overflow-x:auto}
+.sides{display:grid;grid-template-columns:minmax(0,1fr) 280px;gap:24px}
+.heat img{width:100%;height:330px;image-rendering:pixelated;border-radius:4px;display:block}
+.heat p{margin:4px 0}.key b{margin-right:10px}.kA{color:var(--A)}.kC{color:var(--C)}.kG{color:var(--G)}.kT{color:var(--T)}
 #view{width:100%;height:260px;display:block;border:1px solid var(--line);border-radius:6px;touch-action:pan-y;cursor:grab}
 #where{color:var(--soft);font-size:13px;margin:6px 0}
 .empty{color:var(--soft);padding:20px 10px}
@@ -63,7 +66,7 @@ overflow:hidden;text-overflow:ellipsis}
 #motifs th[scope=row],#motifs td.logos{grid-column:1/-1;width:auto;max-width:none}
 #motifs td[data-label]::before{content:attr(data-label);display:block;color:var(--soft);font-size:12px}
 .flag{display:inline;margin-left:10px}figcaption{flex-basis:70px}.logo{flex:0 1 calc(var(--c)*11px)}
-.bar input{flex:1 1 100%}.bar .gap{display:none}}
+.small th,.small td{padding-right:12px}.bar input{flex:1 1 100%}.sides{grid-template-columns:minmax(0,1fr)}.bar .gap{display:none}}
 @media print{:root{color-scheme:light;--bg:#fff;--ink:#000;--soft:#555;--line:#ccc;--A:#1a8a3c;--C:#1f5fd0;--G:#e08a00;
 --T:#d0302f}body{max-width:none;padding:0;font-size:11px}.bar,#regions,footer{display:none}
 #motifs tr,.motif{break-inside:avoid}#motifs thead th{position:static}*{print-color-adjust:exact}

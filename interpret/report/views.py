@@ -16,7 +16,7 @@ STEPS = 32767
 
 
 def view_data(motifs: MotifsFile) -> list[dict[str, Any]]:
-    """One item a region, those of the largest contributions first.
+    """One item a region, in the order of the file's views.
 
     ``values`` are base64 little-endian int16, to be multiplied by ``scale``; ``items`` are
     ``[start, end, pattern index, strand]`` of hits (or seqlets where no hits were looked for), in the genome.

@@ -107,7 +107,7 @@ def test_q_values_are_over_the_whole_database(planted, found):
 
     known = open_database("jaspar:fungi").motifs
     assert len(known) == found.run["database_motifs"]
-    cores = [pattern.probability[slice(*pattern.core)].T for pattern in found.patterns]
+    cores = [pattern.probability[slice(*pattern.query)].T for pattern in found.patterns]
     p = tomtom([np.ascontiguousarray(c) for c in cores], [np.ascontiguousarray(m.probability.T) for m in known])[0]
     ids = [motif.id for motif in known]
     for row, pattern in zip(p, found.patterns, strict=True):
@@ -147,3 +147,15 @@ def test_bed_of_seqlets_names_region_and_place(planted, found):
         chrom, start, end, _, score, strand, thick, thin, _, region = line.split("\t")
         assert windows[region] <= int(start) <= int(thick) < int(thin) <= int(end) <= windows[region] + LENGTH
         assert chrom in planted.genome and strand in "+-" and 0 <= int(score) <= 1000
+
+
+def test_the_offset_says_where_the_core_lies_on_the_known_motif(planted, found):
+    """At the offset, the core's bases and the known motif's most frequent ones agree."""
+    pattern = named(planted, found)["ABF1"]
+    match = found.matches[pattern.name][0]
+    known = match.motif.probability[::-1, ::-1] if match.reverse else match.motif.probability
+    bases = ["ACGT"[i] for i in known.argmax(axis=1)]
+    sure = known.max(axis=1) > 0.8
+    agree = [bases[match.offset + i] == base for i, base in enumerate(pattern.consensus.upper())
+             if 0 <= match.offset + i < len(known) and sure[match.offset + i]]
+    assert len(agree) >= 6 and all(agree)

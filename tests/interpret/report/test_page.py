@@ -1,0 +1,196 @@
+"""Every number of the page, computed again from the files beside it and from what was planted."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import h5py
+import numpy as np
+import pytest
+from planted import LENGTH, reverse_complement
+
+from interpret.report.logo import logo, probability_heights
+from interpret.report.page import render, write_report
+from zoo.errors import InputError
+
+
+class Rows(HTMLParser):
+    """Attributes of the table's rows."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.rows = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "tr" and "data-pattern" in dict(attributes):
+            self.rows.append(dict(attributes))
+
+
+@pytest.fixture(scope="module")
+def rows(page):
+    return Rows(page).rows
+
+
+@pytest.fixture(scope="module")
+def beside(planted, found):
+    """The BED of seqlets, with each core in the window and its contribution, from contribs.h5."""
+    with h5py.File(planted.path) as file:
+        names = list(file["regions/name"].asstr()[:])
+        starts, reverse = file["windows/start"][:], file["windows/reverse"][:]
+        projected = (file["hypothetical"][:] * file["one_hot"][:]).sum(axis=1)
+    projected[reverse] = projected[reverse][:, ::-1]  # in the genome's direction now
+    by = {pattern.name: [] for pattern in found.patterns}
+    for line in found.path.with_name("motifs.seqlets.bed").read_text().splitlines()[1:]:
+        chrom, _, _, name, _, strand, thick, thin, _, region = line.split("\t")
+        i = names.index(region)
+        start, end = int(thick) - starts[i], int(thin) - starts[i]
+        bases = planted.genome[chrom][int(thick) : int(thin)]
+        by[name].append({
+            "region": region, "centre": (start + end) / 2, "contribution": projected[i, start:end].sum(),
+            "bases": bases if strand == "+" else reverse_complement(bases),
+        })
+    return by
+
+
+def test_one_row_a_pattern_in_the_files_order(rows, found):
+    assert [int(row["data-pattern"]) for row in rows] == [0, 1, 2]
+    assert [row["data-sign"] for row in rows] == ["raises", "raises", "lowers"]
+
+
+def test_seqlets_contribution_and_distance(rows, found, beside):
+    for row, pattern in zip(rows, found.patterns, strict=True):
+        seqlets = beside[pattern.name]
+        assert int(row["data-seqlets"]) == len(seqlets)
+        mean = np.mean([item["contribution"] for item in seqlets])
+        assert float(row["data-contribution"]) == pytest.approx(mean, rel=1e-4)
+        off = np.median([abs(item["centre"] - LENGTH / 2) for item in seqlets])
+        assert float(row["data-distance"]) == pytest.approx(off)
+
+
+def test_regions_and_spread_as_shown(page, found, beside):
+    shown = re.findall(r'data-label="Seqlets">([\d,]+)<br><small>in ([\d,]+) regions', page)
+    spreads = [float(text) for text in re.findall(r"<small>± ([\d.]+)</small>", page)]
+    for pair, spread, pattern in zip(shown, spreads, found.patterns, strict=True):
+        seqlets = beside[pattern.name]
+        assert pair == (f"{len(seqlets):,}", f"{len({item['region'] for item in seqlets}):,}")
+        assert spread == pytest.approx(np.std([item["contribution"] for item in seqlets], ddof=1), rel=0.01)
+
+
+def test_gc_is_that_of_the_bases(page, found, beside):
+    """The peers' report shows half of it."""
+    shown = [int(text) for text in re.findall(r"GC (\d+)%", page)]
+    for gc, pattern in zip(shown, found.patterns, strict=True):
+        bases = "".join(item["bases"] for item in beside[pattern.name])
+        assert gc == round(100 * (bases.count("G") + bases.count("C")) / len(bases))
+
+
+def test_positions_are_of_the_cores(found, beside):
+    from interpret.report.numbers import row_of
+
+    for index, pattern in enumerate(found.patterns):
+        centres = [item["centre"] if not turned else LENGTH - item["centre"] for item, turned in zip(
+            beside[pattern.name], _turned(found, beside[pattern.name]), strict=True)]
+        expected = [sum(LENGTH * i / 24 <= c < LENGTH * (i + 1) / 24 for c in centres) for i in range(24)]
+        assert row_of(found, index).positions.tolist() == expected
+
+
+def _turned(found, items):
+    names = list(found.regions.name)
+    return [bool(found.regions.reverse[names.index(item["region"])]) for item in items]
+
+
+def test_q_and_names_are_those_of_the_tsv(page, rows, found):
+    with found.path.with_name("motifs.motifs.tsv").open() as file:
+        table = list(csv.DictReader(file, delimiter="\t"))
+    for row, line in zip(rows, table, strict=True):
+        assert float(row["data-q"]) == pytest.approx(float(line["q"]), rel=0.01)
+        named = line["best_match"] != "no match"
+        assert row["data-matched"] == str(int(named))
+        assert row["data-name"] == (line["best_match"].lower() if named else "~")
+        assert row["data-hits"] == line["hits"]
+    assert page.count(">no match<") == sum(row["data-matched"] == "0" for row in rows)
+
+
+def test_hits_are_the_lines_of_the_bed(rows, found):
+    lines = found.path.with_name("motifs.hits.bed").read_text().splitlines()[1:]
+    for row, pattern in zip(rows, found.patterns, strict=True):
+        assert int(row["data-hits"]) == sum(line.split("\t")[3] == pattern.name for line in lines)
+
+
+def test_the_head_says_what_was_run(page):
+    assert "<h1>Motifs of toy</h1>" in page
+    assert "3 patterns in 360 sequences: 2 of bases that raise the prediction, 1 of bases that lower it" in page
+    assert "logits explained" in page and "JASPAR2026 CORE fungi, 193 motifs" in page
+    # errors were written as linspace(1e-7, 1e-4, 360) in float32, which rounds 1e-4 down
+    assert "median error 5.0e-05, largest 1.0e-04" in page
+    assert "below 1e-6, 1e-5, 1e-4, 1e-3, 1e-2 and above: 4, 32, 324, 0, 0, 0" in page
+
+
+def test_the_view_is_in_the_genomes_direction(planted, page):
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S).group(1))
+    assert len(data["views"]) == 50
+    for view in data["views"]:
+        assert planted.genome[view["chrom"]][view["start"] : view["start"] + LENGTH] == view["letters"]
+        assert len(view["items"]) >= 1
+    assert "50 of 360 regions" in page
+
+
+def test_capped_rows_say_so(page, found):
+    for pattern in found.patterns:
+        assert f"10 of {len(pattern.seqlets):,} seqlets, those whose core contributes most" in page
+
+
+def test_nothing_is_fetched(page):
+    outside = re.findall(r"(?:src|href|action)=[\"']?(?!#|data:)([^\"' >]+)", page)
+    assert outside == []
+    assert "url(" not in page and "@import" not in page and "http-equiv=\"Content-Security-Policy\"" in page
+
+
+def test_logo_of_a_certain_base_is_one_letter_of_two_bits():
+    heights = probability_heights(np.array([[0, 1.0, 0, 0], [0.25] * 4]))
+    # the pseudocount of 0.001 takes a little: 2 - H(1.001/1.004, 3 x 0.001/1.004)
+    p = np.array([1.001, 0.001, 0.001, 0.001]) / 1.004
+    assert heights[0] == pytest.approx([0, 2 + (p * np.log2(p)).sum(), 0, 0])
+    assert heights[1] == pytest.approx([0, 0, 0, 0])
+    assert re.findall(r"href=#g(.)", logo(heights, "x", top=2.0)) == ["C"]
+
+
+def test_letters_that_lower_hang_upside_down():
+    text = logo(np.array([[3.0, 0, 0, -1.0]]), "x")
+    # 40 units for 4 of height: A from the axis at 30 up to 0, T turned from 40 to the axis.
+    assert '<use href=#gA transform="matrix(9.4 0 0 30.0 0.3 0.0)"/>' in text
+    assert '<use href=#gT transform="matrix(9.4 0 0 -10.0 0.3 40.0)"/>' in text
+
+
+def test_a_run_without_patterns_is_a_page_that_says_so(tmp_path, planted):
+    from planted import plant
+
+    from interpret.motifs.find import find_motifs
+
+    none = plant(tmp_path, n=60, motifs=())
+    text = render(find_motifs(none.path, tmp_path / "m.h5", database="jaspar:fungi"))
+    assert "TF-MoDISco found no pattern in 60 sequences." in text and "<table" not in text
+
+
+def test_names_cannot_break_out(tmp_path, planted):
+    from interpret.motifs.find import find_motifs
+
+    path = tmp_path / "contribs.h5"
+    shutil.copy(planted.path, path)
+    with h5py.File(path, "a") as file:
+        names = file["regions/name"]
+        names[:] = [f"</script><img src=x onerror=alert({i})>" for i in range(len(names))]
+    text = render(find_motifs(path, tmp_path / "m.h5", database="jaspar:fungi"))
+    assert "</script><img" not in text
+    assert "<img src=x" not in re.sub(r"<script.*?</script>", "", text, flags=re.S)
+
+
+def test_not_a_motifs_file(planted, tmp_path):
+    with pytest.raises(InputError, match="not a file of motifs"):
+        write_report(planted.path, tmp_path / "r.html")
+    assert list(tmp_path.iterdir()) == []
