@@ -62,7 +62,7 @@ def find_motifs(
                                                modisco or {})
         report(f"{positive} positive and {negative} negative patterns; matching with {known.title}")
         patterns = _patterns(partial, offset)
-        matches = match_patterns(patterns, known)
+        matches = match_patterns([p for pattern in patterns for p in (pattern, *pattern.subpatterns)], known)
         found = None
         if hits:
             report(f"scanning for instances of {len(patterns)} patterns")

@@ -5,7 +5,7 @@
 - root attributes: format, version, run (JSON: the contributions' record, options, database, versions)
 - ``regions/``: chrom, start, end, name, prediction, total; ``windows/``: start, end, reverse
 - ``places/PATTERN/``: chrom, start, end, core_start, core_end, strand of each seqlet
-- ``matches/PATTERN``: JSON of the nearest known motifs with p, q, offset, overlap, strand, matrix
+- ``matches/PATTERN``, of subpatterns too: JSON of the nearest known motifs with p, q, offset, overlap, strand, matrix
 - ``hits/``: sequence, start, end, reverse, pattern, contribution, similarity, match, chrom, genome_start
 - ``views/``: sequence, letters (K, L), projected (K, L) of the regions that a report draws
 """
@@ -54,7 +54,8 @@ class MotifsFile:
         window: bp around the centre in which patterns were looked for; window_offset: its start in the sequences.
         length: bp of the sequences.
         regions, prediction, total: of each sequence; total is its summed contribution.
-        patterns: positive ones first, in TF-MoDISco's order. matches: of each pattern, by its name.
+        patterns: positive ones first, in TF-MoDISco's order. matches: of each pattern and
+            subpattern, by its name.
         hits: instances of the patterns, or None. views: regions to draw.
     """
 
@@ -142,7 +143,8 @@ def add_results(
             file[name] = data
         for pattern in patterns:
             _add_places(file, regions, pattern, text)
-            file[f"matches/{pattern.name}"] = json.dumps([_match_as_json(match) for match in matches[pattern.name]])
+        for name, found in matches.items():
+            file[f"matches/{name}"] = json.dumps([_match_as_json(match) for match in found])
         if hits is not None:
             for name, data in vars(hits).items():
                 file.create_dataset(f"hits/{name}", data=data, compression="gzip" if len(data) else None)
@@ -208,7 +210,8 @@ def _read(path: Path, file: Any) -> MotifsFile:
         file["windows/reverse"][:],
     )
     patterns = tuple(read_patterns(file, offset))
-    matches = {pattern.name: list(_matches(file[f"matches/{pattern.name}"].asstr()[()])) for pattern in patterns}
+    names = [p.name for pattern in patterns for p in (pattern, *pattern.subpatterns)]
+    matches = {name: list(_matches(file[f"matches/{name}"].asstr()[()])) for name in names}
     hits = Hits(**{name: file[f"hits/{name}"][:] for name in file["hits"]}) if "hits" in file else None
     views = Views(*(file[f"views/{name}"][:] for name in ("sequence", "letters", "projected")))
     return MotifsFile(

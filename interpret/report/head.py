@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from html import escape
 from typing import Any
 
@@ -26,7 +27,7 @@ def head(motifs: MotifsFile, rows: list[Row]) -> str:
     cells = "".join(f"<div><dt>{title}</dt><dd>{text}</dd></div>" for title, text in facts)
     return (
         f"<header><h1>Motifs of {escape(_name(run))}</h1><p class=lead>{_sentence(motifs, rows)}</p><dl>{cells}</dl>"
-        f"{_notes(run)}<details><summary>Options, versions, hashes</summary><pre>"
+        f"{_notes(run)}{_command(run)}<details><summary>Options, versions, hashes</summary><pre>"
         f"{escape(json.dumps(motifs.run, indent=1))}</pre></details></header>"
     )
 
@@ -73,8 +74,15 @@ def _method(run: dict[str, Any]) -> str:
     references = run.get("references")
     text = str(run.get("method") or "not recorded")
     if references not in (None, "none"):
-        text += f", references {references}, seed {run.get('seed')}"
+        text += f", {_references(references)}, seed {run.get('seed')}"
     return escape(text)
+
+
+def _references(references: Any) -> str:
+    if isinstance(references, dict) and "kind" in references:
+        shuffles = f"{references['n']} {references['kind']} shuffles a window" if references.get("n") else None
+        return shuffles or f"references {references['kind']}"
+    return f"references {references}"
 
 
 def _genome(run: dict[str, Any]) -> str:
@@ -99,6 +107,14 @@ def _completeness(error: np.ndarray) -> str:
         f'median error {np.median(known):.1e}, largest {known.max():.1e} <svg class="spark hist" role="img" '
         f'aria-label="{label}" viewBox="0 0 66 21"><title>{label}</title>{bars}</svg>'
     )
+
+
+def _command(run: dict[str, Any]) -> str:
+    command = run.get("command")
+    if not isinstance(command, list) or not command:
+        return ""
+    words = [str(command[0]).rsplit("/", 1)[-1], *map(str, command[1:])]
+    return f"<p><small>Contributions made by</small> <code>{escape(shlex.join(words))}</code></p>"
 
 
 def _notes(run: dict[str, Any]) -> str:

@@ -10,11 +10,12 @@ from interpret.motifs.match import Match
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern, information
 
-__all__ = ["Row", "like_another", "row_of"]
+__all__ = ["Row", "like_another", "row_of", "within"]
 
 BINS = 24
 REPETITIVE = 0.9  # share of the core's bases that are one base or two in turn
 ALIKE = 0.9
+LEAST_SEQLETS = 20
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,20 @@ def row_of(motifs: MotifsFile, index: int) -> Row:
         next(iter(motifs.matches[pattern.name]), None),
         None if motifs.hits is None else int((motifs.hits.pattern == index).sum()), _repetitive(core),
     )
+
+
+def within(motifs: MotifsFile, index: int) -> list[str]:
+    """Known motifs that are the best match (q at most 0.05) of a subpattern but not of the pattern itself.
+
+    TF-MoDISco merges what it finds alike: on yeast promoters REB1 and RSC3 are subpatterns of one pattern.
+    Subpatterns of fewer than 20 seqlets are left out; a matrix of so few resembles many.
+    """
+    pattern = motifs.patterns[index]
+    best = [motifs.matches[child.name][0] for child in pattern.subpatterns
+            if len(child.seqlets) >= LEAST_SEQLETS and motifs.matches[child.name]]
+    own = motifs.matches[pattern.name][0] if motifs.matches[pattern.name] else None
+    names = dict.fromkeys(match.motif.name for match in best if match.significant)
+    return [name for name in names if not (own and own.significant and own.motif.name == name)]
 
 
 def _repetitive(core: np.ndarray) -> bool:

@@ -26,7 +26,7 @@ def motif_section(motifs: MotifsFile, index: int, row: Row) -> str:
         f"{row.bits:.1f} bits; GC {row.gc:.0%}."
     )
     left = _whole(pattern) + _matches(motifs, pattern) + _instances(motifs, pattern)
-    body = f'<div class="sides"><div>{left}</div>{_heat_map(pattern)}</div>{_subpatterns(pattern)}'
+    body = f'<div class="sides"><div>{left}</div>{_heat_map(pattern)}</div>{_subpatterns(motifs, pattern)}'
     return (
         f'<details class="motif" id="{pattern.name.replace(".", "-")}"><summary><b>{escape(title)}</b> '
         f'<small>{row.seqlets:,} seqlets</small></summary><p>{facts}</p>{body}</details>'
@@ -90,12 +90,16 @@ def _heat_map(pattern: Pattern) -> str:
     )
 
 
-def _subpatterns(pattern: Pattern) -> str:
+def _subpatterns(motifs: MotifsFile, pattern: Pattern) -> str:
     if len(pattern.subpatterns) < 2:
         return ""
-    figures = "".join(
-        f"<figure>{logo(child.contribution, 'subpattern')}<figcaption>{len(child.seqlets):,} seqlets</figcaption>"
-        "</figure>"
-        for child in pattern.subpatterns
+    figures = []
+    for child in pattern.subpatterns:
+        best = next(iter(motifs.matches[child.name]), None)
+        known = f", {escape(best.motif.name)}, q {q_text(best.q)}" if best and best.significant else ""
+        core = child.contribution[slice(*child.core)]
+        figures.append(f"<figure>{logo(core, 'subpattern')}<figcaption>{len(child.seqlets):,} seqlets{known}"
+                       "</figcaption></figure>")
+    return (
+        f'<details class="subs"><summary>{len(pattern.subpatterns)} subpatterns</summary>{"".join(figures)}</details>'
     )
-    return f"<details><summary>{len(pattern.subpatterns)} subpatterns</summary>{figures}</details>"

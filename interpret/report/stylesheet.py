@@ -19,6 +19,7 @@ dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(250px,1fr));gap:12p
 dt{color:var(--soft);font-size:12.5px}dd{margin:0;overflow-wrap:anywhere}
 pre{overflow:auto;max-height:360px;background:var(--panel);padding:12px;font-size:12px;border-radius:6px}
 summary{cursor:pointer;padding:4px 0}
+code{font-size:12.5px;overflow-wrap:anywhere}
 .glyphs{position:absolute}.nA{fill:var(--A)}.nC{fill:var(--C)}.nG{fill:var(--G)}.nT{fill:var(--T)}
 .bar{display:flex;flex-wrap:wrap;gap:8px 10px;align-items:center;margin:0 0 10px}
 .bar .gap{flex:1 1 12px}
@@ -51,6 +52,7 @@ overflow:hidden;text-overflow:ellipsis}
 #motifs td small{white-space:nowrap}
 .small{width:auto;min-width:min(100%,460px);margin:12px 0 4px;font-size:14px}
 .small th,.small td{padding:3px 18px 3px 0;text-align:left;border-bottom:1px solid var(--line)}.small th{font-weight:600;font-size:13px}
+.subs figcaption{flex:1 0 auto;font-size:12.5px}
 .scroll{overflow-x:auto}
 .sides{display:grid;grid-template-columns:minmax(0,1fr) 280px;gap:24px}
 .heat img{width:100%;height:330px;image-rendering:pixelated;border-radius:4px;display:block}

@@ -10,7 +10,7 @@ from interpret.motifs.match import Match
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern
 from interpret.report.logo import logo, probability_heights
-from interpret.report.numbers import Row, like_another
+from interpret.report.numbers import Row, like_another, within
 
 __all__ = ["motif_table", "number", "q_text", "signed", "sparkline"]
 
@@ -38,9 +38,9 @@ def _head(title: str, key: str, kind: str) -> str:
 def _row(motifs: MotifsFile, index: int, row: Row) -> str:
     pattern, match = motifs.patterns[index], row.named
     name = match.motif.name if match else ""
-    flags = _flags(motifs, index, row)
+    flags, inside = _flags(motifs, index, row), within(motifs, index)
     words = escape(" ".join([pattern.short_name, pattern.name, name, match.motif.id if match else "no match",
-                             pattern.consensus]).lower(), quote=True)
+                             pattern.consensus, *inside]).lower(), quote=True)
     values = {
         "pattern": index, "name": name.lower() or "~", "q": row.match.q if row.match else 2, "seqlets": row.seqlets,
         "contribution": row.contribution, "distance": row.distance, "hits": -1 if row.hits is None else row.hits,
@@ -50,6 +50,8 @@ def _row(motifs: MotifsFile, index: int, row: Row) -> str:
         f"<b>{escape(match.motif.name)}</b><br><small>{escape(match.motif.id)}</small>" if match
         else '<span class="none">no match</span>'
     )
+    if inside:
+        known += f"<br><small>subpatterns: {escape(', '.join(inside))}</small>"
     hits = "–" if row.hits is None else f"{row.hits:,}"  # noqa: RUF001 - an en dash for nothing
     return (
         f'<tr {data} data-sign="{"raises" if pattern.positive else "lowers"}" data-matched="{int(bool(match))}" '

@@ -194,3 +194,21 @@ def test_not_a_motifs_file(planted, tmp_path):
     with pytest.raises(InputError, match="not a file of motifs"):
         write_report(planted.path, tmp_path / "r.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_known_motifs_of_subpatterns_are_named_with_their_q(page, found):
+    """Each caption again from the file: a name where q is at most 0.05, the number of seqlets always."""
+    from interpret.report.numbers import within
+
+    for index, pattern in enumerate(found.patterns):
+        names = [found.matches[child.name][0].motif.name for child in pattern.subpatterns
+                 if found.matches[child.name][0].q <= 0.05 and len(child.seqlets) >= 20]
+        best = found.matches[pattern.name][0]
+        expected = {name for name in names if not (best.q <= 0.05 and name == best.motif.name)}
+        assert set(within(found, index)) == expected
+        for name in expected:
+            assert re.search(rf"<small>subpatterns: [^<]*\b{re.escape(name)}\b", page)
+        if len(pattern.subpatterns) > 1:
+            sizes = [len(child.seqlets) for child in pattern.subpatterns]
+            section = page.split(f'id="{pattern.name.replace(".", "-")}"')[1]
+            assert [int(n) for n in re.findall(r"<figcaption>(\d+) seqlets", section)][: len(sizes)] == sizes
