@@ -137,6 +137,7 @@ def make_toy(folder: Path) -> Path:
     (entry / "model.yaml").write_text(textwrap.dedent(f"""\
         defined_as: kipoi.model.PyTorchModel
         args: {{module_file: toy_module.py, module_class: Toy, weights: weights.pth}}
+        info: {{doc: G + C of the window, authors: [{{name: seqzoo}}]}}
         default_dataloader:
           defined_as: kipoiseq.dataloaders.SeqIntervalDl
           default_args: {{auto_resize_len: {WIDTH}, alphabet_axis: 0, dtype: np.float32}}
@@ -320,6 +321,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the table as JSON too")
     arguments = parser.parse_args()
     rows: list[Row] = []
+    # As an installed package has it; an environment with PYTHONDONTWRITEBYTECODE would compile at every start.
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(ROOT / "zoo")], check=True)
     with tempfile.TemporaryDirectory(prefix="zoo-bench-") as temporary:
         folder = arguments.work or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)

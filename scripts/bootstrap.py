@@ -180,6 +180,10 @@ def install(venv: Path) -> None:
     pip = [str(venv_python(venv)), "-I", "-m", "pip", "install", "-c", "constraints.txt"]
     for label, arguments in INSTALL_STEPS:
         run_step(label, pip + arguments, log)
+    # pip compiles what it copies, and an editable install copies nothing: each start would compile again
+    # where PYTHONDONTWRITEBYTECODE is set.
+    compile_all = [str(venv_python(venv)), "-I", "-m", "compileall", "-q", "zoo", "interpret", "finetune"]
+    run_step("byte code", compile_all, log)
     unfinished = venv / (STAMP + ".partial")
     unfinished.write_text(environment_key() + "\n")
     os.replace(unfinished, venv / STAMP)
