@@ -199,7 +199,10 @@ def read_motifs(path: str | Path) -> MotifsFile:
         if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
             found = f"{file.attrs.get('format', 'none')} version {file.attrs.get('version', 'none')}"
             raise InputError(f"{path}: not a file of motifs", f"its format is {found}, not {FORMAT} {VERSION}", fix)
-        return _read(path, file)
+        try:
+            return _read(path, file)
+        except KeyError as error:
+            raise InputError(f"{path}: incomplete: {error.args[0]!s}", "nothing was read", fix) from error
 
 
 def _read(path: Path, file: Any) -> MotifsFile:

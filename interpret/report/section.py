@@ -1,19 +1,20 @@
-"""A motif's own section: whole logos, matches, seqlets, subpatterns."""
+"""A motif's own section: whole logos, matches, seqlets, partners, subpatterns."""
 
 from __future__ import annotations
 
 from html import escape
 
 from interpret.motifs.motifs_file import MotifsFile
+from interpret.motifs.partners import FARTHEST, partners_of
 from interpret.motifs.pattern import Pattern
 from interpret.report.letters_png import letters_png
 from interpret.report.logo import logo, probability_heights
 from interpret.report.numbers import Row
-from interpret.report.table import number, q_text, signed
+from interpret.report.table import number, q_text, signed, sparkline
 
 __all__ = ["SHOWN", "motif_section"]
 
-SHOWN, HEAT_ROWS = 10, 150
+SHOWN, HEAT_ROWS, PARTNERS = 10, 150, 3
 
 
 def motif_section(motifs: MotifsFile, index: int, row: Row) -> str:
@@ -25,7 +26,7 @@ def motif_section(motifs: MotifsFile, index: int, row: Row) -> str:
         f"Core {escape(pattern.consensus)}, columns {start + 1} to {end} of {len(pattern.contribution)}; "
         f"{row.bits:.1f} bits; GC {row.gc:.0%}."
     )
-    left = _whole(pattern) + _matches(motifs, pattern) + _instances(motifs, pattern)
+    left = _whole(pattern) + _matches(motifs, pattern) + _instances(motifs, pattern) + _partners(motifs, index)
     body = f'<div class="sides"><div>{left}</div>{_heat_map(pattern)}</div>{_subpatterns(motifs, pattern)}'
     return (
         f'<details class="motif" id="{pattern.name.replace(".", "-")}"><summary><b>{escape(title)}</b> '
@@ -78,6 +79,33 @@ def _instances(motifs: MotifsFile, pattern: Pattern) -> str:
         f'<th>Region</th><th class=num>Contribution</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
         f"<p><small>{shown}</small></p>"
     )
+
+
+def _partners(motifs: MotifsFile, index: int) -> str:
+    if motifs.hits is None:
+        return ""
+    found = partners_of(motifs.hits, index, len(motifs.patterns), len(motifs.regions))
+    if not found:
+        return "<p>No other pattern lies in the same regions more often than by chance (q ≤ 0.05).</p>"
+    rows = "".join(
+        f"<tr><td>{_title(motifs, partner.pattern)}</td><td class=num>{partner.both:,}</td>"
+        f"<td class=num>{partner.expected:,.0f}</td><td class=num>{q_text(partner.q)}</td>"
+        f"<td>{sparkline(partner.spacing, 'spacing')}</td></tr>"
+        for partner in found[:PARTNERS]
+    )
+    more = f"{min(PARTNERS, len(found))} of {len(found)} partners. " if len(found) > PARTNERS else ""
+    return (
+        '<div class="scroll"><table class="small"><thead><tr><th>Partner</th><th class=num>Regions with both</th>'
+        f"<th class=num>By chance</th><th class=num>q</th><th>Spacing ±{FARTHEST} bp</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></div><p><small>{more}From hits that do not overlap; spacing of centres, "
+        "downstream of this pattern to the right.</small></p>"
+    )
+
+
+def _title(motifs: MotifsFile, index: int) -> str:
+    pattern = motifs.patterns[index]
+    best = next((match for match in motifs.matches[pattern.name] if match.significant), None)
+    return signed(pattern) + (f" {escape(best.motif.name)}" if best else "")
 
 
 def _heat_map(pattern: Pattern) -> str:

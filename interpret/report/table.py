@@ -113,15 +113,15 @@ def signed(pattern: Pattern) -> str:
     return pattern.short_name.replace("-", "−")  # noqa: RUF001
 
 
-def sparkline(counts: np.ndarray) -> str:
-    """Bars of counts along the window; a tick marks the centre."""
+def sparkline(counts: np.ndarray, label: str = "positions in the window") -> str:
+    """Bars of counts; a tick marks the centre."""
     top = max(int(counts.max()), 1)
     bars = "".join(
         f"M{i * 3} 24v{-24 * count / top:.1f}h2.4V24z" for i, count in enumerate(counts) if count
     )
     width = 3 * len(counts)
     return (
-        f'<svg class="spark" role="img" aria-label="positions in the window" viewBox="0 0 {width} 28">'
+        f'<svg class="spark" role="img" aria-label="{label}" viewBox="0 0 {width} 28">'
         f'<path d="{bars}"/><path class="axis" d="M0 24.5H{width}M{width / 2} 24.5V28"/></svg>'
     )
 

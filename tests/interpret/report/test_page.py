@@ -212,3 +212,28 @@ def test_known_motifs_of_subpatterns_are_named_with_their_q(page, found):
             sizes = [len(child.seqlets) for child in pattern.subpatterns]
             section = page.split(f'id="{pattern.name.replace(".", "-")}"')[1]
             assert [int(n) for n in re.findall(r"<figcaption>(\d+) seqlets", section)][: len(sizes)] == sizes
+
+
+def test_an_incomplete_motifs_file_is_an_error(found, tmp_path):
+    path = tmp_path / "m.h5"
+    shutil.copy(found.path, path)
+    with h5py.File(path, "a") as file:
+        del file["matches"]
+    with pytest.raises(InputError, match="incomplete"):
+        write_report(path, tmp_path / "r.html")
+
+
+def test_partners_are_shown_with_the_numbers_of_the_hits(page, found):
+    """Regions with both, again from the BED of hits, for the pairs that the page shows."""
+    lines = [line.split("\t") for line in found.path.with_name("motifs.hits.bed").read_text().splitlines()[1:]]
+    where = {p.name: {line[9] for line in lines if line[3] == p.name} for p in found.patterns}
+    for index, pattern in enumerate(found.patterns):
+        section = page.split(f'id="{pattern.name.replace(".", "-")}"')[1].split("</details>")[0]
+        shown = re.findall(r"<tr><td>([+−]\d)[^<]*</td><td class=num>(\d+)</td><td class=num>(\d+)</td>", section)  # noqa: RUF001
+        assert shown or "No other pattern lies in the same regions" in section
+        for name, both, expected in shown:
+            other = next(p for p in found.patterns if p.short_name == name.replace("−", "-"))  # noqa: RUF001
+            # planted motifs never touch, so that every shared region counts
+            assert int(both) == len(where[pattern.name] & where[other.name])
+            assert int(expected) == round(len(where[pattern.name]) * len(where[other.name]) / 360)
+        assert index < 3
