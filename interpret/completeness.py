@@ -35,7 +35,7 @@ def check_complete(pair_error: np.ndarray, method: str, limit: float = MEDIAN_LI
             f"the contributions of {method} are not complete: they miss the difference to the references "
             f"by {median:.2%} (median; at most {error.max():.1%})",
             f"{wrong:,} of {len(error):,} sequences by more than {SINGLE_LIMIT:.0%}; the median may be {limit:.1%}",
-            fix or "Fix: --method integrated_gradients or ism, or --allow-incomplete to keep them all the same",
+            fix or "Fix: --method ism, or --allow-incomplete to keep them all the same",
         )
 
 

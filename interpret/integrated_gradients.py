@@ -16,7 +16,7 @@ from interpret.references import References
 
 __all__ = ["explain_by_integrated_gradients", "integrated_gradients"]
 
-FIRST_STEPS, MOST_STEPS = 32, 1024
+FIRST_STEPS, MOST_STEPS = 32, 256
 TOLERANCE = 1e-3
 ROWS = 256  # rows of one forward pass inside captum
 
@@ -37,7 +37,7 @@ def integrated_gradients(
         one_hot: (N, 4, L) float32.
         references: (N, n, 4, L), or how to make them; default 20 dinucleotide shuffles.
         steps: points on the way from reference to sequence; default 32, doubled until the contributions are
-            complete or 1,024 are reached.
+            complete or 256 are reached.
         tolerance: relative completeness error that is enough.
         allow_incomplete: return what is not complete.
 
