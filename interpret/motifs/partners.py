@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +38,7 @@ def partners_of(hits: Hits, index: int, patterns: int, sequences: int) -> list[P
     """Partners with q at most 0.05, the smallest q first.
 
     Args:
-        hits: of all patterns. index: the pattern asked about.
+        hits: of all patterns, ordered by sequence. index: the pattern asked about.
         patterns, sequences: how many there are.
     """
     from scipy.stats import hypergeom
@@ -62,19 +61,15 @@ def partners_of(hits: Hits, index: int, patterns: int, sequences: int) -> list[P
 
 def _pairs(hits: Hits, first: int, second: int) -> tuple[int, np.ndarray]:
     """Sequences with a pair that does not overlap, and the spacing of all such pairs."""
-    by_sequence: dict[int, list[int]] = {}
-    for i in np.flatnonzero(hits.pattern == second):
-        by_sequence.setdefault(int(hits.sequence[i]), []).append(int(i))
-    sequences, distances = set(), []
-    for i in np.flatnonzero(hits.pattern == first):
-        others = by_sequence.get(int(hits.sequence[i]), [])
-        for j in _apart(hits, int(i), others):
-            sequences.add(int(hits.sequence[i]))
-            distance = (hits.start[j] + hits.end[j] - hits.start[i] - hits.end[i]) / 2
-            distances.append(-distance if hits.reverse[i] else distance)
-    counts = np.histogram(distances, bins=SPACING_BINS, range=(-FARTHEST, FARTHEST))[0]
-    return len(sequences), counts
-
-
-def _apart(hits: Hits, i: int, others: Sequence[int]) -> list[int]:
-    return [j for j in others if hits.end[j] <= hits.start[i] or hits.start[j] >= hits.end[i]]
+    ours, theirs = np.flatnonzero(hits.pattern == first), np.flatnonzero(hits.pattern == second)
+    # Hits are ordered by sequence: those of the second in a sequence are one run of ``theirs``.
+    begin = np.searchsorted(hits.sequence[theirs], hits.sequence[ours], side="left")
+    count = np.searchsorted(hits.sequence[theirs], hits.sequence[ours], side="right") - begin
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    i, j = np.repeat(ours, count), theirs[np.repeat(begin, count) + within]
+    apart = (hits.end[j] <= hits.start[i]) | (hits.start[j] >= hits.end[i])
+    i, j = i[apart], j[apart]
+    distance = (hits.start[j] + hits.end[j] - hits.start[i] - hits.end[i]) / 2
+    distance = np.where(hits.reverse[i], -distance, distance)
+    counts = np.histogram(distance, bins=SPACING_BINS, range=(-FARTHEST, FARTHEST))[0]
+    return len(np.unique(hits.sequence[i])), counts

@@ -11,6 +11,7 @@ from interpret.motifs.partners import partners_of
 
 def hits_of(rows):
     """Hits of (pattern, sequence, start, reverse), each 10 bp."""
+    rows = sorted(rows, key=lambda row: row[1])
     pattern, sequence, start, reverse = (np.array(column) for column in zip(*rows, strict=True))
     zeros = np.zeros(len(rows), np.float32)
     return Hits(pattern, sequence, start, start + 10, reverse.astype(bool), zeros, zeros, zeros)
