@@ -1,0 +1,33 @@
+"""`zoo motifs` and `zoo report` as commands: files, notes, exit codes, three-line errors."""
+
+from __future__ import annotations
+
+from zoo.cli import run
+
+
+def test_motifs_then_report(planted, tmp_path, capsys):
+    out, page = tmp_path / "m.h5", tmp_path / "m.html"
+    assert run(["motifs", str(planted.path), "--database", "jaspar:fungi", "-o", str(out)]) == 0
+    assert run(["report", str(out), "-o", str(page)]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""  # modisco-lite's own printing stays out of the data
+    assert "3 patterns, " in said.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "m.h5", "m.hits.bed", "m.html", "m.matrices.tsv", "m.meme", "m.motifs.tsv", "m.seqlets.bed",
+    ]
+
+
+def test_mistakes(planted, tmp_path, capsys):
+    out = str(tmp_path / "m.h5")
+    for arguments, code in (
+        (["motifs", str(tmp_path / "absent.h5"), "-o", out], 3),
+        (["motifs", str(planted.path), "--database", "nosuch", "-o", out], 2),
+        (["motifs", str(planted.path), "--modisco", "leiden=3", "-o", out], 2),
+        (["motifs", str(planted.path), "--window", "9999", "--database", "jaspar:fungi", "-o", out], 3),
+        (["motifs", str(planted.path), "-o", str(tmp_path / "no" / "m.h5")], 2),
+        (["report", str(planted.path), "-o", str(tmp_path / "m.html")], 3),
+    ):
+        assert run(arguments) == code, arguments
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 3 and lines[0].startswith("error: ") and lines[2].startswith("  Fix: "), lines
+    assert list(tmp_path.iterdir()) == []
