@@ -1,7 +1,7 @@
 """Fill the blocks of README.md that commands make: demo output, metrics, benchmark.
 
-    python scripts/build_readme.py                       # demo and metrics
-    python scripts/build_readme.py --bench bench.json    # after: python scripts/bench_predict.py --json bench.json
+python scripts/build_readme.py                       # demo and metrics
+python scripts/build_readme.py --bench bench.json    # after: python scripts/bench_predict.py --json bench.json
 """
 
 from __future__ import annotations
@@ -23,8 +23,15 @@ README = ROOT / "README.md"
 def demo() -> str:
     """What ``bootstrap.py demo`` prints once it is installed."""
     command = [sys.executable, "scripts/bootstrap.py", "demo"]
-    done = subprocess.run(command, cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          env=os.environ | {"COLUMNS": "110"})
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"COLUMNS": "110"},
+    )
     return f"```\n{done.stdout.rstrip()}\n```"
 
 
@@ -40,7 +47,10 @@ def metrics() -> str:
     for name, row in rows.items():
         item = row["item"]
         low, high = item["ci"]
-        lines.append(f"| `{name}` | {item['value']:.3f} | {low:.2f} to {high:.2f} | {item['n']:,} | {'; '.join(row['baselines'])} |")
+        lines.append(
+            f"| `{name}` | {item['value']:.3f} | {low:.2f} to {high:.2f} | {item['n']:,} "
+            f"| {'; '.join(row['baselines'])} |"
+        )
     return "\n".join(lines) + f"\n\nMade by `{entry['evaluation'][0]['command']}`."
 
 

@@ -11,7 +11,8 @@ from hypothesis import settings
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared" / "data"
 
-sys.path.insert(0, str(HERE))
+# The repository before `tests/`: there the folders `interpret` and `keras` would be taken for the packages.
+sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 settings.register_profile("zoo", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("zoo")

@@ -112,8 +112,11 @@ def _own_example(entry: Entry, device: str) -> tuple[_Predicted, PredictionBatch
     if description.expect_remote is not None:
         path = Path(local_value(description.expect_remote, description.folder, description))
     if path is None or not path.is_file():
-        raise ModelError(f"{entry.path}: the entry has no expected predictions", str(path or ""),
-                         "Fix: test.expect in model.yaml names an HDF5 file")
+        raise ModelError(
+            f"{entry.path}: the entry has no expected predictions",
+            str(path or ""),
+            "Fix: test.expect in model.yaml names an HDF5 file",
+        )
     outputs, batch = predict_example(entry, device)
     return _Predicted(entry.name, outputs), batch, path
 
@@ -126,7 +129,8 @@ def _example_files(entry: Entry) -> tuple[Path, Path, Path]:
     if entry.description.expect is None or not all(isinstance(item, str) for item in found):
         if entry.card is not None and entry.card.unverified:
             raise ModelError(
-                f"{entry.name}: nothing to test, the entry is unverified", " ".join(entry.card.unverified.split()),
+                f"{entry.name}: nothing to test, the entry is unverified",
+                " ".join(entry.card.unverified.split()),
                 f"Fix: `zoo pull {entry.name}` fetches its weights and `zoo predict {entry.name} ...` runs them",
             )
         raise ModelError(
@@ -155,8 +159,11 @@ def _read_expected(path: Path, model: LoadedModel) -> dict[str, np.ndarray]:
                 arrays = {name: preds[name][()] for name in names}
         arrays = {name: array.astype(np.float64) for name, array in arrays.items()}
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path}: cannot be read as expected predictions: {error}", "",
-                         "Fix: an HDF5 file with the dataset or group `preds`") from None
+        raise ModelError(
+            f"{path}: cannot be read as expected predictions: {error}",
+            "",
+            "Fix: an HDF5 file with the dataset or group `preds`",
+        ) from None
     missing = [spec.name for spec in model.outputs if spec.name not in arrays]
     if missing:
         raise ModelError(f"{path}: holds no output {missing[0]!r}", f"it has {', '.join(arrays)}", "Fix: make it again")
@@ -164,11 +171,18 @@ def _read_expected(path: Path, model: LoadedModel) -> dict[str, np.ndarray]:
 
 
 def _compare(
-    spec: OutputSpec, batch: PredictionBatch, got: np.ndarray, expected: np.ndarray, rtol: float, atol: float, path: Path
+    spec: OutputSpec,
+    batch: PredictionBatch,
+    got: np.ndarray,
+    expected: np.ndarray,
+    rtol: float,
+    atol: float,
+    path: Path,
 ) -> OutputComparison:
     if expected.size != got.size or expected.shape[:1] != got.shape[:1]:
         raise MismatchError(
-            f"{path}: output {spec.name!r} has shape {expected.shape}", f"the model predicts {got.shape}",
+            f"{path}: output {spec.name!r} has shape {expected.shape}",
+            f"the model predicts {got.shape}",
             "Fix: the example's regions and expected predictions must belong together",
         )
     expected = expected.reshape(got.shape)
@@ -178,7 +192,9 @@ def _compare(
     excess = difference - (atol + rtol * np.abs(np.nan_to_num(expected)))
     at = np.unravel_index(int(np.argmax(excess)), got.shape)
     return OutputComparison(
-        output=spec.name, elements=got.size, beyond=int((excess > 0).sum()),
+        output=spec.name,
+        elements=got.size,
+        beyond=int((excess > 0).sum()),
         largest_difference=float(difference.max()),
         worst=_name_element(spec, batch, at) + f": got {got[at]:.6g}, expected {expected[at]:.6g}",
     )
@@ -213,7 +229,8 @@ def _save(path: Path, model: LoadedModel, batch: PredictionBatch) -> None:
     except OSError as error:
         writer.discard()
         raise UsageError(
-            f"{path}: what was predicted cannot be saved: {error.strerror or error}", "",
+            f"{path}: what was predicted cannot be saved: {error.strerror or error}",
+            "",
             "Fix: choose another place with --save",
         ) from None
 

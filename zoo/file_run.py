@@ -60,9 +60,7 @@ class FileRun:
             self._save()
 
     def _save(self) -> None:
-        self.journal.save(
-            JournalState(self.signature, self.cursor, self.rows, self.counts, self.writer.checkpoint())
-        )
+        self.journal.save(JournalState(self.signature, self.cursor, self.rows, self.counts, self.writer.checkpoint()))
         self._saved = time.monotonic()
 
     def _leave(self, error: BaseException) -> None:
@@ -82,11 +80,14 @@ def _explain_os_error(error: OSError, out: Path, resumable: bool) -> ZooError:
         limited = error.errno == errno.EFBIG
         what = "a file may not become so large here (ulimit -f)" if limited else f"the disk is full ({error.strerror})"
         return SystemStateError(
-            f"{out}: {what}", "no file bears the final name",
-            ("Fix: raise the limit" if limited else "Fix: free space") + (", then repeat the command with --resume" if resumable else " or write elsewhere with -o"),
+            f"{out}: {what}",
+            "no file bears the final name",
+            ("Fix: raise the limit" if limited else "Fix: free space")
+            + (", then repeat the command with --resume" if resumable else " or write elsewhere with -o"),
         )
     return UsageError(
-        f"{out}: cannot be written: {error.strerror or error}", "no file bears the final name",
+        f"{out}: cannot be written: {error.strerror or error}",
+        "no file bears the final name",
         "Fix: check the folder, or write elsewhere with -o",
     )
 
@@ -94,12 +95,22 @@ def _explain_os_error(error: OSError, out: Path, resumable: bool) -> ZooError:
 def signature_of(job: PredictJob, out: Path) -> dict[str, Any]:
     options = job.options
     return {
-        "model": job.model.hashes, "regions": sha256_of(job.regions.path),
-        "genome": genome_fingerprint(job.genome.sizes, job.genome.path), "output": str(out.resolve()),
-        "window": options.window, "stride": options.stride, "edges": options.edges, "strand": job.use_strand,
-        "rc_average": options.rc_average, "precision": options.precision, "batch_size": job.runner.batch_size,
-        "tracks": [[spec.name, list(spec.tracks)] for spec in job.choice.outputs], "limit": options.limit,
-        "overlap": options.overlap, "format": options.format, "translate_chroms": options.translate_chroms,
+        "model": job.model.hashes,
+        "regions": sha256_of(job.regions.path),
+        "genome": genome_fingerprint(job.genome.sizes, job.genome.path),
+        "output": str(out.resolve()),
+        "window": options.window,
+        "stride": options.stride,
+        "edges": options.edges,
+        "strand": job.use_strand,
+        "rc_average": options.rc_average,
+        "precision": options.precision,
+        "batch_size": job.runner.batch_size,
+        "tracks": [[spec.name, list(spec.tracks)] for spec in job.choice.outputs],
+        "limit": options.limit,
+        "overlap": options.overlap,
+        "format": options.format,
+        "translate_chroms": options.translate_chroms,
     }
 
 

@@ -62,7 +62,8 @@ class Journal:
         if differing:
             key = differing[0]
             raise UsageError(
-                f"--resume: the interrupted run had another {key}: {_short(state.signature.get(key))}, now {_short(expected[key])}",
+                f"--resume: the interrupted run had another {key}: {_short(state.signature.get(key))}, "
+                f"now {_short(expected[key])}",
                 f"{len(differing)} thing(s) differ: {', '.join(differing)}",
                 "Fix: repeat the command with the earlier arguments, or start again without --resume",
             )

@@ -150,10 +150,7 @@ def predict_blocks(
     source, sink = _Prefetch(blocks), _Sink(consume)
     try:
         for block in source:
-            if len(block.batch):
-                values = choice.apply(_forward(runner, block.one_hot))
-            else:
-                values = {}
+            values = choice.apply(_forward(runner, block.one_hot)) if len(block.batch) else {}
             sink.put((replace(block.batch, values=values), block.cursor, block.counts))
             advance(len(block.batch))
     except BaseException:

@@ -47,8 +47,15 @@ class PredictJob:
 
     def reader(self, skip_until: int = 0) -> BlockReader:
         return BlockReader(
-            self.regions, self.genome, self.plan, use_strand=self.use_strand, n_value=self.model.loader.n_value,
-            batch_size=self.runner.batch_size, aliases=self.aliases, limit=self.options.limit, skip_until=skip_until,
+            self.regions,
+            self.genome,
+            self.plan,
+            use_strand=self.use_strand,
+            n_value=self.model.loader.n_value,
+            batch_size=self.runner.batch_size,
+            aliases=self.aliases,
+            limit=self.options.limit,
+            skip_until=skip_until,
         )
 
     def count_windows(self) -> int:
@@ -76,7 +83,9 @@ def prepare(
     if note := training_note(entry.card, summary.chrom_counts):
         notes.append(note)
     if summary.skipped_lines:
-        notes.append(f"{summary.skipped_lines:,} header, track, comment or blank line(s) of {regions.label} were skipped")
+        notes.append(
+            f"{summary.skipped_lines:,} header, track, comment or blank line(s) of {regions.label} were skipped"
+        )
 
     from zoo.models.runner import Runner
 
@@ -90,10 +99,18 @@ def prepare(
             + ("predicted from the reverse complement" if use_strand else "strand ignored (--strand use honours it)")
         )
     return PredictJob(
-        entry=entry, model=loaded, regions=regions, genome=fasta, summary=summary, aliases=aliases, options=options,
-        plan=_plan(loaded, choice, options), choice=choice,
+        entry=entry,
+        model=loaded,
+        regions=regions,
+        genome=fasta,
+        summary=summary,
+        aliases=aliases,
+        options=options,
+        plan=_plan(loaded, choice, options),
+        choice=choice,
         runner=Runner(loaded, options.device, options.precision, options.rc_average, options.batch_size),
-        use_strand=use_strand, notes=notes,
+        use_strand=use_strand,
+        notes=notes,
     )
 
 
@@ -128,18 +145,23 @@ def check_out(out: Path, regions: Path, genome: str | Path | None) -> None:
         raise UsageError(f"{out}: is a folder that is not a Zarr 3 store", "", "Fix: give another name with -o")
     if out.exists() and not (out.is_file() or out.is_dir()):
         raise UsageError(
-            f"{out}: is a pipe or device; a result is a file that gets its name when it is whole", "",
+            f"{out}: is a pipe or device; a result is a file that gets its name when it is whole",
+            "",
             "Fix: leave out -o and redirect standard output (zoo predict ... > OUT)",
         )
     for source in (regions, *([Path(genome)] if genome is not None else [])):
         if out.exists() and source.exists() and out.samefile(source):
-            raise UsageError(f"{out}: is an input of this command and would be replaced", "", "Fix: give another name with -o")
+            raise UsageError(
+                f"{out}: is an input of this command and would be replaced", "", "Fix: give another name with -o"
+            )
     try:
         probe = folder / f".zoo-probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise UsageError(f"{out}: cannot be written: {error.strerror}", "", "Fix: choose another folder with -o") from None
+        raise UsageError(
+            f"{out}: cannot be written: {error.strerror}", "", "Fix: choose another folder with -o"
+        ) from None
 
 
 def _plan(model: LoadedModel, choice: TrackChoice, options: PredictOptions) -> WindowPlan:
@@ -149,9 +171,7 @@ def _plan(model: LoadedModel, choice: TrackChoice, options: PredictOptions) -> W
         # Tiles must cover the region with every profile output: the part that all predict.
         offset = max(spec.offset for spec in profiles)
         span = min(spec.offset + spec.n_bins * spec.bin_size for spec in profiles) - offset
-    return WindowPlan(
-        model.length, options.window, offset, span, options.stride, options.edges, model.loader.centring
-    )
+    return WindowPlan(model.length, options.window, offset, span, options.stride, options.edges, model.loader.centring)
 
 
 def writer_context(job: PredictJob, out: Path) -> WriterContext:
@@ -168,9 +188,7 @@ def _sizes_by_written_name(job: PredictJob) -> dict[str, int]:
     written: dict[str, list[str]] = {contig: [] for contig in job.genome.sizes}
     for name in job.summary.chrom_counts:
         written[job.aliases.get(name, name)].append(name)
-    return {
-        name: size for contig, size in job.genome.sizes.items() for name in (written[contig] or [contig])
-    }
+    return {name: size for contig, size in job.genome.sizes.items() for name in (written[contig] or [contig])}
 
 
 def _restrict(order: np.ndarray, channels: np.ndarray | None) -> np.ndarray:
@@ -194,7 +212,8 @@ def _check_places(job: PredictJob, out: Path) -> None:
     """A genome track needs bins with coordinates and, for reversed windows, both tracks of each stranded pair."""
     if not job.model.places_bins:
         raise UsageError(
-            f"{out}: {job.model.name} has no card that says where its bins lie", "",
+            f"{out}: {job.model.name} has no card that says where its bins lie",
+            "",
             "Fix: write .tsv, .h5, .zarr or .parquet; or add a card with bin_size and offset",
         )
     if not (job.use_strand and job.summary.minus_strand):

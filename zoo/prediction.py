@@ -113,7 +113,12 @@ def predict_regions(model: LoadedModel, regions: str | Path, fasta: str | Path, 
 
 
 def _run_to_stream(
-    job: PredictJob, stdout: TextIO, result: PredictResult, total: int, progress: Any, report: Callable[[str], None] | None
+    job: PredictJob,
+    stdout: TextIO,
+    result: PredictResult,
+    total: int,
+    progress: Any,
+    report: Callable[[str], None] | None,
 ) -> None:
     writer = StreamWriter(writer_context(job, Path("-")), stdout, job.options.format or "tsv")
     for note in job.notes:
@@ -134,7 +139,8 @@ def _run_to_file(
 ) -> None:
     def refuse(holder: str) -> None:
         raise UsageError(
-            f"{out}: is being written by another run", f"{holder} holds its lock",
+            f"{out}: is being written by another run",
+            f"{holder} holds its lock",
             "Fix: wait for it, stop it, or give another name with -o",
         )
 
@@ -164,15 +170,21 @@ def _run_locked(
 
 
 def _summarise(result: PredictResult, job: PredictJob, reader: BlockReader, bar: Progress) -> None:
-    result.counts = {"regions": job.summary.regions, "skipped_lines": job.summary.skipped_lines} | reader.counts.as_dict()
+    result.counts = {
+        "regions": job.summary.regions,
+        "skipped_lines": job.summary.skipped_lines,
+    } | reader.counts.as_dict()
     result.regions, result.windows = job.summary.regions, result.counts["windows"]
     result.seconds = bar.seconds
 
 
 def plan_counts(job: PredictJob) -> dict[str, Any]:
     return {
-        "regions": job.summary.regions, "skipped_lines": job.summary.skipped_lines, "window_bp": job.plan.length,
-        "device": str(job.runner.device), "batch_size": job.runner.batch_size,
+        "regions": job.summary.regions,
+        "skipped_lines": job.summary.skipped_lines,
+        "window_bp": job.plan.length,
+        "device": str(job.runner.device),
+        "batch_size": job.runner.batch_size,
         "outputs": {spec.name: len(spec.tracks) for spec in job.choice.outputs},
     }
 
@@ -204,9 +216,14 @@ def _record(job: PredictJob, out: Path, result: PredictResult, notes: list[str])
         "regions": {"path": str(job.regions.label), "sha256": sha256_of(job.regions.path)},
         "genome": genome_fingerprint(job.genome.sizes, job.genome.path),
         "options": options | {"tracks": list(options["tracks"])},
-        "device": str(job.runner.device), "batch_size": job.runner.batch_size, "strand_used": job.use_strand,
-        "outputs": [asdict(spec) for spec in job.choice.outputs], "counts": result.counts, "notes": result.notes + notes,
-        "files": [str(path) for path in result.paths], "seconds": round(result.seconds, 3),
+        "device": str(job.runner.device),
+        "batch_size": job.runner.batch_size,
+        "strand_used": job.use_strand,
+        "outputs": [asdict(spec) for spec in job.choice.outputs],
+        "counts": result.counts,
+        "notes": result.notes + notes,
+        "files": [str(path) for path in result.paths],
+        "seconds": round(result.seconds, 3),
     }
     try:
         write_run_record(out, record)
@@ -225,7 +242,8 @@ def _concatenate(batches: list[PredictionBatch]) -> PredictionBatch:
         raise InputError("no window was predicted", "every window leaves its chromosome", "Fix: --edges pad")
     columns = {
         f.name: np.concatenate([getattr(batch, f.name) for batch in batches])
-        for f in dataclasses.fields(PredictionBatch) if f.name != "values"
+        for f in dataclasses.fields(PredictionBatch)
+        if f.name != "values"
     }
     values = {name: np.concatenate([batch.values[name] for batch in batches]) for name in batches[0].values}
     return PredictionBatch(**columns, values=values)

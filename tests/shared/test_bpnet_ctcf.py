@@ -18,7 +18,14 @@ WINDOW = 2114
 @pytest.fixture(scope="module")
 def entry(shared_data, tmp_path_factory):
     out = tmp_path_factory.mktemp("entries")
-    command = [sys.executable, ROOT / "scripts" / "build_shared_entries.py", out, "bpnet-k562-ctcf", "--data", shared_data]
+    command = [
+        sys.executable,
+        ROOT / "scripts" / "build_shared_entries.py",
+        out,
+        "bpnet-k562-ctcf",
+        "--data",
+        shared_data,
+    ]
     subprocess.run(command, check=True)
     return out / "bpnet-k562-ctcf"
 
@@ -100,7 +107,21 @@ def test_rc_average_of_stranded_profile_swaps_strands(entry, genome, windows, tm
     values = []
     for bed in (forward, backward):
         out = bed.with_suffix(".h5")
-        command = [ZOO, "predict", entry, bed, "-g", genome, "-o", out, "--trust", "--rc-average", "--strand", "use", "-q"]
+        command = [
+            ZOO,
+            "predict",
+            entry,
+            bed,
+            "-g",
+            genome,
+            "-o",
+            out,
+            "--trust",
+            "--rc-average",
+            "--strand",
+            "use",
+            "-q",
+        ]
         subprocess.run(command, check=True)
         with h5py.File(out) as handle:
             values.append((handle["preds/profile"][0], handle["preds/counts"][0]))

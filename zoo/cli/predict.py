@@ -19,36 +19,85 @@ __all__ = ["command"]
 @click.argument("model")
 @click.argument("regions")
 @click.option("-g", "--genome", metavar="FASTA", help="Plain or bgzip FASTA; default $ZOO_GENOMES/<assembly>.fa.")
-@click.option("-o", "--out", default="-", metavar="OUT", show_default="standard output, TSV",
-              help="Result; the suffix gives the format: .tsv[.gz] .bed .bedgraph .bw .h5 .zarr .parquet.")
-@click.option("--window", type=click.Choice(["center", "tile"]), default="center", show_default=True,
-              help="One window centred on each region, or enough to cover it.")
-@click.option("--stride", type=click.IntRange(min=1), metavar="BP",
-              help="Distance of tiles; default the length that the model predicts.")
-@click.option("--edges", type=click.Choice(["pad", "skip", "error"]), default="pad", show_default=True,
-              help="Windows that pass the end of their chromosome: N outside, leave out, or stop.")
-@click.option("--strand", type=click.Choice(["auto", "use", "ignore"]), default="auto", show_default=True,
-              help="Reverse-complement regions on '-'; auto is what the model's dataloader says.")
+@click.option(
+    "-o",
+    "--out",
+    default="-",
+    metavar="OUT",
+    show_default="standard output, TSV",
+    help="Result; the suffix gives the format: .tsv[.gz] .bed .bedgraph .bw .h5 .zarr .parquet.",
+)
+@click.option(
+    "--window",
+    type=click.Choice(["center", "tile"]),
+    default="center",
+    show_default=True,
+    help="One window centred on each region, or enough to cover it.",
+)
+@click.option(
+    "--stride",
+    type=click.IntRange(min=1),
+    metavar="BP",
+    help="Distance of tiles; default the length that the model predicts.",
+)
+@click.option(
+    "--edges",
+    type=click.Choice(["pad", "skip", "error"]),
+    default="pad",
+    show_default=True,
+    help="Windows that pass the end of their chromosome: N outside, leave out, or stop.",
+)
+@click.option(
+    "--strand",
+    type=click.Choice(["auto", "use", "ignore"]),
+    default="auto",
+    show_default=True,
+    help="Reverse-complement regions on '-'; auto is what the model's dataloader says.",
+)
 @click.option("--rc-average", is_flag=True, help="Average with the prediction for the other strand.")
-@click.option("--tracks", multiple=True, metavar="NAME",
-              help="Only these tracks: name, glob or number (0, 3-7); may be repeated or hold commas.")
+@click.option(
+    "--tracks",
+    multiple=True,
+    metavar="NAME",
+    help="Only these tracks: name, glob or number (0, 3-7); may be repeated or hold commas.",
+)
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|mps", help="Where to run.")
 @click.option("--batch-size", default="auto", show_default=True, metavar="N", help="Windows a forward pass.")
-@click.option("--precision", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True)
+@click.option(
+    "--precision", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True
+)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N regions.")
-@click.option("--overlap", type=click.Choice(["mean", "max", "error"]), default="mean", show_default=True,
-              help="Where windows overlap in bigWig and bedGraph.")
+@click.option(
+    "--overlap",
+    type=click.Choice(["mean", "max", "error"]),
+    default="mean",
+    show_default=True,
+    help="Where windows overlap in bigWig and bedGraph.",
+)
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same command.")
 @click.option("--dry-run", is_flag=True, help="Check everything, say what would be done, write nothing.")
 @click.option("--translate-chroms", is_flag=True, help="Join chromosome names of different styles (chr1, 1, NC_...).")
 @click.option("--any-genome", is_flag=True, help="Accept a FASTA that is not the assembly of the card.")
 @click.option("--trust", is_flag=True, help="Run Python files of a model folder that is not bundled.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
-              help="An argument of the model's dataloader; the value is YAML; may be repeated.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An argument of the model's dataloader; the value is YAML; may be repeated.",
+)
 @click.option("--format", "format", metavar="FMT", help="Output format, where the suffix does not tell.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress.")
-def command(model: str, regions: str, genome: str | None, out: str, quiet: bool, tracks: tuple[str, ...],
-            settings: tuple[str, ...], **options: Any) -> None:
+def command(
+    model: str,
+    regions: str,
+    genome: str | None,
+    out: str,
+    quiet: bool,
+    tracks: tuple[str, ...],
+    settings: tuple[str, ...],
+    **options: Any,
+) -> None:
     """Predict MODEL's outputs for the regions of a BED.
 
     MODEL is a name of `zoo list` (or name@version, or source/name), a folder with model.yaml, or a gReLU .ckpt.
@@ -73,7 +122,10 @@ def command(model: str, regions: str, genome: str | None, out: str, quiet: bool,
         raise click.BadParameter("names no track (is a variable of the shell empty?)", param_hint="'--tracks'")
     with _interrupted_once(), listening(Silent() if quiet else StderrListener()):
         result = predict(
-            model, regions, genome, out,
+            model,
+            regions,
+            genome,
+            out,
             report=None if quiet else lambda note: click.echo(f"zoo: {note}", err=True),
             progress=None if quiet else stderr_progress,
             **options,
@@ -123,5 +175,6 @@ def _summary(result: Any, dry_run: bool) -> str:
         )
     rate = result.windows / result.seconds if result.seconds else 0
     where = ", ".join(map(str, result.paths)) if result.paths else "standard output"
-    return f"{result.windows:,} windows of {result.regions:,} regions in {result.seconds:.1f} s ({rate:,.0f}/s) -> {where}"
-
+    return (
+        f"{result.windows:,} windows of {result.regions:,} regions in {result.seconds:.1f} s ({rate:,.0f}/s) -> {where}"
+    )

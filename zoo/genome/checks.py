@@ -66,7 +66,8 @@ def _check_names(regions: RegionFile, summary: RegionSummary, genome: Genome, si
     if joinable:
         contig = joinable.get(first) or next(iter(joinable.values()))
         raise InputError(
-            f"{where}: chromosome {first!r} is not in {genome.path}, which writes {contig!r}: the names are of another style",
+            f"{where}: chromosome {first!r} is not in {genome.path}, which writes {contig!r}: "
+            "the names are of another style",
             extent,
             "Fix: add --translate-chroms, or rename the chromosomes in one of the files",
         )

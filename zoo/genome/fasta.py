@@ -9,6 +9,7 @@ format), which is made when missing, in the user's cache when the folder is read
 from __future__ import annotations
 
 import hashlib
+import itertools
 import mmap
 import os
 import re
@@ -166,9 +167,7 @@ def _squeeze_lines(raw: np.ndarray, length: int) -> np.ndarray:
     kept = np.count_nonzero(keep, axis=1)
     flat = raw[keep]
     row_at = np.concatenate(([0], np.cumsum(kept)[:-1])) if len(kept) else kept
-    windows = np.lib.stride_tricks.as_strided(
-        flat, (max(len(flat) - length + 1, 0), length), (1, 1), writeable=False
-    )
+    windows = np.lib.stride_tricks.as_strided(flat, (max(len(flat) - length + 1, 0), length), (1, 1), writeable=False)
     return windows[row_at]
 
 
@@ -219,7 +218,7 @@ def _spans(numbers: np.ndarray, starts: np.ndarray, length: int) -> list[slice]:
     # A run longer than SPAN_MAX bp is cut too, so that memory stays bounded.
     far |= (starts[1:] // SPAN_MAX) != (starts[:-1] // SPAN_MAX)
     cuts = [0, *(np.flatnonzero(far) + 1).tolist(), len(starts)]
-    return [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [slice(a, b) for a, b in itertools.pairwise(cuts)]
 
 
 def open_genome(path: str | Path) -> Genome:
@@ -266,7 +265,9 @@ def _sniff(path: Path) -> str:
             f"Fix: gunzip -c {path} | bgzip > {path.with_suffix('')}.bgz.gz   (or gunzip it)",
         )
     if not head:
-        raise InputError(f"{path}: is not a FASTA (it is empty)", "no window can be read", "Fix: fetch the genome again")
+        raise InputError(
+            f"{path}: is not a FASTA (it is empty)", "no window can be read", "Fix: fetch the genome again"
+        )
     if not head.lstrip().startswith(b">"):
         raise InputError(
             f"{path}: is not a FASTA (its first character is not '>')",

@@ -23,7 +23,10 @@ __all__ = ["GreluModule", "activation_name", "build_module", "load_checkpoint", 
 
 OUTPUT = "preds"
 ACTIVATIONS = {
-    "exp": lambda: _Exp(), "identity": nn.Identity, "sigmoid": nn.Sigmoid, "softmax": lambda: nn.Softmax(dim=1),
+    "exp": lambda: _Exp(),
+    "identity": nn.Identity,
+    "sigmoid": nn.Sigmoid,
+    "softmax": lambda: nn.Softmax(dim=1),
 }
 
 
@@ -81,8 +84,12 @@ def load_checkpoint(path: Path, name: str | None = None) -> LoadedModel:
     module = build_module(checkpoint)
     output, places_bins = output_spec(module, checkpoint)
     return LoadedModel(
-        name=name or str(path), module=module, loader=SequenceLoader(checkpoint.length, centring="grelu"), outputs=(output,),
-        folder=path, places_bins=places_bins,
+        name=name or str(path),
+        module=module,
+        loader=SequenceLoader(checkpoint.length, centring="grelu"),
+        outputs=(output,),
+        folder=path,
+        places_bins=places_bins,
         info={"framework": "grelu", "model_type": checkpoint.recorded_type, "task": checkpoint.task},
     )
 
@@ -147,7 +154,8 @@ def _output_shape(module: nn.Module, length: int, path: Path) -> tuple[int, ...]
     except Exception as error:
         detail = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise ModelError(
-            f"{path}: the model fails on a window of {length:,} bp: {detail}", "",
+            f"{path}: the model fails on a window of {length:,} bp: {detail}",
+            "",
             "Fix: data_params and model_params of the checkpoint must belong together",
         ) from error
 

@@ -108,7 +108,9 @@ def _import_file(path: Path) -> Iterator[ModuleType]:
         raise
     except (Exception, SystemExit) as error:
         raise ModelError(
-            f"{path}: importing it failed: {type(error).__name__}: {error}", "", "Fix: install what it imports, or correct it"
+            f"{path}: importing it failed: {type(error).__name__}: {error}",
+            "",
+            "Fix: install what it imports, or correct it",
         ) from error
     finally:
         sys.path.remove(str(path.parent))

@@ -65,7 +65,8 @@ class Runner:
             if len(batch) == 1:
                 raise SystemStateError(
                     f"the {self.device} has not enough memory for one window of {self.model.length:,} bp",
-                    "", "Fix: --device cpu, or --precision bfloat16",
+                    "",
+                    "Fix: --device cpu, or --precision bfloat16",
                 ) from None
             torch.cuda.empty_cache()
             self.batch_size = max(1, len(batch) // 2)
@@ -81,7 +82,9 @@ class Runner:
         named = self._one_strand(batch)
         if self.rc_average:
             other = self._one_strand(batch.flip(1, 2))
-            named = {spec.name: (named[spec.name] + self._mirror(spec, other[spec.name])) / 2 for spec in self.model.outputs}
+            named = {
+                spec.name: (named[spec.name] + self._mirror(spec, other[spec.name])) / 2 for spec in self.model.outputs
+            }
         return {name: value.to("cpu", torch.float32).numpy() for name, value in named.items()}
 
     def _one_strand(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -106,7 +109,8 @@ class Runner:
         shape = tuple(one_hot.shape)
         if len(shape) != 3 or shape[1] != 4 or shape[2] != self.model.length:
             raise UsageError(
-                f"one_hot has shape {shape}", f"{self.model.name} takes (N, 4, {self.model.length})",
+                f"one_hot has shape {shape}",
+                f"{self.model.name} takes (N, 4, {self.model.length})",
                 "Fix: channels A, C, G, T on axis 1, sequence on axis 2",
             )
         array = torch.as_tensor(one_hot, dtype=torch.float32)
@@ -141,7 +145,8 @@ def _check_mirrors(model: LoadedModel) -> None:
             if after != spec.offset:
                 raise UsageError(
                     f"--rc-average: output {spec.name!r} is not centred in the window",
-                    f"{spec.offset} bp before it, {after} bp after", "Fix: leave out --rc-average",
+                    f"{spec.offset} bp before it, {after} bp after",
+                    "Fix: leave out --rc-average",
                 )
 
 
@@ -163,7 +168,8 @@ def pick_device(name: str) -> torch.device:
     if not present.get(device.type, False):
         raise SystemStateError(
             f"--device {name}: PyTorch finds no such device on this machine",
-            f"torch {torch.__version__}", "Fix: --device auto (or cpu); for CUDA install a CUDA build of torch",
+            f"torch {torch.__version__}",
+            "Fix: --device auto (or cpu); for CUDA install a CUDA build of torch",
         )
     return device
 
