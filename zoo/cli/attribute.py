@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from zoo.cli.doctor import check_import_names
 from zoo.cli.style import COMMAND
 
 __all__ = ["command"]
@@ -59,6 +60,7 @@ def command(model: str, regions: str, genome: str | None, out: str, quiet: bool,
     zoo attribute basset peaks.bed -g hg19.fa --tracks K562 --method ism -o contribs.h5
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    check_import_names()
     from interpret.attribution import attribute
     from zoo.progress import stderr_progress
     from zoo.store.transfer import Silent, StderrListener, listening

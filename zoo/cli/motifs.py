@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from zoo.cli.doctor import check_import_names
 from zoo.cli.style import COMMAND
 
 __all__ = ["command"]
@@ -29,6 +30,7 @@ def command(contribs: str, out: str, database: str, window: int | None, options:
     writes motifs.h5 (TF-MoDISco's format), motifs.meme, motifs.motifs.tsv, motifs.matrices.tsv,
     motifs.seqlets.bed and motifs.hits.bed, all in genome coordinates
     """
+    check_import_names()
     from interpret.motifs.discover import parse_options
     from interpret.motifs.find import find_motifs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from zoo.cli.doctor import check_import_names
 from zoo.cli.style import COMMAND
 
 __all__ = ["command"]
@@ -19,6 +20,7 @@ def command(motifs: str, out: str, quiet: bool) -> None:
     \b
     zoo report motifs.h5 -o report.html
     """
+    check_import_names()
     from interpret.report.page import write_report
 
     path = write_report(motifs, out)
