@@ -29,6 +29,8 @@ from zoo.errors import InputError, SystemStateError
 __all__ = ["Intervals", "RegionFile", "RegionSummary"]
 
 BLOCK_BYTES = 1 << 20
+# The columns of so many regions (some 10 MB) are kept from the scan, so that a small file is parsed once.
+KEPT_REGIONS = 30_000
 GZIP_MAGIC = b"\x1f\x8b"
 SNIFF_CHARACTERS = 1 << 14
 # What is taken for a BED by mistake: its name, what to do, and how it begins.
@@ -101,6 +103,8 @@ class RegionFile:
 
     def __init__(self, path: str | Path) -> None:
         self._spool = None
+        self._scanned: list[Intervals] | None = None
+        self._scanned_limit: int | None = None
         self.path = Path(path)
         self.label = "<stdin>" if str(path) == "-" else str(path)
         if str(path) == "-":
@@ -127,6 +131,9 @@ class RegionFile:
         Args:
             limit: stop after this many regions.
         """
+        if self._scanned is not None and self._scanned_limit == limit:
+            yield from self._scanned
+            return
         seen = 0
         for rows, _ in self._row_blocks():
             if limit is not None:
@@ -151,10 +158,14 @@ class RegionFile:
         """
         summary = RegionSummary()
         problems: dict[str, _Problem] = {}
+        kept: list[Intervals] = []
+        self._scanned = None
         for rows, numbers in self._row_blocks(summary):
             if limit is not None:
                 rows = rows[: limit - summary.regions]
-            _scan_block(rows, numbers, chrom_sizes, summary, problems)
+            block = _scan_block(rows, numbers, chrom_sizes, summary, problems)
+            if block is not None and summary.regions <= KEPT_REGIONS:
+                kept.append(block)
             if limit is not None and summary.regions >= limit:
                 break
         if problems:
@@ -166,6 +177,8 @@ class RegionFile:
                 f"{summary.skipped_lines} header, track, comment or blank lines were skipped",
                 "Fix: give a BED with at least three tab-separated columns: chrom, start, end",
             )
+        if summary.regions <= KEPT_REGIONS:
+            self._scanned, self._scanned_limit = kept, limit
         return summary
 
     def _refuse_other_formats(self) -> None:
@@ -338,14 +351,15 @@ def _scan_block(
     chrom_sizes: Mapping[str, int] | None,
     summary: RegionSummary,
     problems: dict[str, _Problem],
-) -> None:
+) -> Intervals | None:
+    """Check a block of rows, add it to the summary, return its columns (None when no row is well formed)."""
     offset = summary.regions
     summary.regions += len(rows)
     if rows and not _well_formed(rows):
         good = _scan_malformed(rows, numbers, problems)
         rows, numbers = [rows[i] for i in good], [numbers[i] for i in good]
     if not rows:
-        return
+        return None
     block = _columns(rows, first=offset)
     names, first_at, inverse, counts = np.unique(
         block.chrom.astype(str), return_index=True, return_inverse=True, return_counts=True
@@ -358,7 +372,7 @@ def _scan_block(
     _note(problems, "order", block.start >= block.end, numbers, rows,
           "start {1} is not below end {2}", "BED is 0-based half-open, start < end; correct or remove the row")
     if chrom_sizes is None:
-        return
+        return block
     sizes = np.array([chrom_sizes.get(name, -1) for name in names.tolist()], dtype=np.int64)[inverse]
     past = (sizes >= 0) & (block.end > sizes)
     if past.any():
@@ -366,6 +380,7 @@ def _scan_block(
         _note(problems, "past", past, numbers, rows,
               f"end {{2}} is past the end of {{0}} ({size:,} bp in the FASTA)",
               "use the genome that the regions were called on, or remove the row")
+    return block
 
 
 def _well_formed(rows: list[list[str]]) -> bool:
