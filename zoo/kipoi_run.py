@@ -231,9 +231,9 @@ def _call_torch(module: torch.nn.Module, inputs: Any, device: torch.device) -> A
         made = torch.from_numpy(np.ascontiguousarray(value)).to(device)
         return made.to(dtype) if made.is_floating_point() else made
 
-    graph = getattr(module, "graph", None)
-    if isinstance(inputs, Mapping) and graph is not None:  # a converted Keras model takes its inputs in order
-        result = module(*(tensor(inputs[name]) for name in graph.input_names))
+    names = getattr(getattr(module, "graph", module), "input_names", None)
+    if isinstance(inputs, Mapping) and names:  # a converted Keras model takes its inputs in its own order
+        result = module(*(tensor(inputs[name]) for name in names))
     elif isinstance(inputs, Mapping):
         result = module(**{name: tensor(value) for name, value in inputs.items()})
     elif isinstance(inputs, list | tuple):
