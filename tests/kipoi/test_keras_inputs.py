@@ -1,4 +1,4 @@
-"""A Keras model of two inputs with a dataloader of its folder's own: inputs meet by name, the answer is known by hand."""
+"""A Keras model of two inputs with a dataloader of its folder: inputs meet by name, the answer is known by hand."""
 
 from __future__ import annotations
 
