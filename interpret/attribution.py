@@ -219,6 +219,12 @@ class _Run:
             bar.advance(len(one_hot))
 
     def _explain(self, one_hot: np.ndarray) -> Explanation:
+        from zoo.models.runner import full_float32
+
+        with full_float32():  # else nothing adds up after somebody lowered the process's matrix products
+            return self._explain_strands(one_hot)
+
+    def _explain_strands(self, one_hot: np.ndarray) -> Explanation:
         first = self.writer.rows
         found = self.method.explain(one_hot, first)
         if self.other is None:

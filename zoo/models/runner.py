@@ -16,7 +16,7 @@ from zoo.writers.base import OutputSpec
 if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
 
-__all__ = ["PRECISIONS", "Runner", "auto_batch_size", "pick_device"]
+__all__ = ["PRECISIONS", "Runner", "auto_batch_size", "full_float32", "pick_device"]
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -74,7 +74,7 @@ class Runner:
             return {name: np.concatenate([half[name] for half in halves]) for name in halves[0]}
 
     def _forward(self, batch: torch.Tensor) -> dict[str, np.ndarray]:
-        with torch.inference_mode(), _full_float32():
+        with torch.inference_mode(), full_float32():
             return self._both_strands(batch)
 
     def _both_strands(self, batch: torch.Tensor) -> dict[str, np.ndarray]:
@@ -122,7 +122,7 @@ class Runner:
 
 
 @contextmanager
-def _full_float32() -> Iterator[None]:
+def full_float32() -> Iterator[None]:
     """float32 means float32, also after gReLU's ``predict_on_dataset``, which lowers matrix products of the
     whole process to bfloat16 (an error of 1e-3 of scale)."""
     before = torch.get_float32_matmul_precision()
