@@ -142,8 +142,10 @@ def test_failure_in_torch_stops_before_the_rest(project):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_install_leaves_no_stamp(project, number, code):
+    # A suite that runs in the background of a script inherits an ignored SIGINT; the child must not.
     run = subprocess.Popen(
-        command(project, "env"), env=environment(STUB_SLEEP="8"), stderr=subprocess.PIPE, text=True
+        command(project, "env"), env=environment(STUB_SLEEP="8"), stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     wait_for(lambda: pip_calls(project))
     started = time.monotonic()
