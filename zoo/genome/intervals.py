@@ -28,9 +28,9 @@ from zoo.errors import InputError, SystemStateError
 
 __all__ = ["Intervals", "RegionFile", "RegionSummary"]
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 18
 # The columns of so many regions (some 10 MB) are kept from the scan, so that a small file is parsed once.
-KEPT_REGIONS = 30_000
+KEPT_REGIONS = 20_000
 GZIP_MAGIC = b"\x1f\x8b"
 SNIFF_CHARACTERS = 1 << 14
 # What is taken for a BED by mistake: its name, what to do, and how it begins.
@@ -126,7 +126,7 @@ class RegionFile:
         self.close()
 
     def chunks(self, limit: int | None = None) -> Iterator[Intervals]:
-        """Yield the regions in file order, about 1 MB of text at a time.
+        """Yield the regions in file order, about 256 kB of text at a time.
 
         Args:
             limit: stop after this many regions.
@@ -164,7 +164,9 @@ class RegionFile:
             if limit is not None:
                 rows = rows[: limit - summary.regions]
             block = _scan_block(rows, numbers, chrom_sizes, summary, problems)
-            if block is not None and summary.regions <= KEPT_REGIONS:
+            if summary.regions > KEPT_REGIONS:
+                kept.clear()
+            elif block is not None:
                 kept.append(block)
             if limit is not None and summary.regions >= limit:
                 break
