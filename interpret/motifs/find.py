@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from interpret.motifs.contributions import read_contributions
+import numpy as np
+
+from interpret.motifs.contributions import Contributions, read_contributions
 from interpret.motifs.databases import open_database
 from interpret.motifs.discover import modisco_options, run_modisco
+from interpret.motifs.effect import Effect, PredictedTrack
 from interpret.motifs.exports import EXPORTS
 from interpret.motifs.hits import find_hits
 from interpret.motifs.match import match_patterns
-from interpret.motifs.motifs_file import MotifsFile, add_results, read_motifs, read_patterns
-from zoo.errors import InputError, UsageError
+from interpret.motifs.measure_effects import measure_effects, predict_track
+from interpret.motifs.model_again import ExplainedModel, load_again
+from interpret.motifs.motifs_file import (
+    MotifsFile,
+    add_results,
+    choose_views,
+    read_motifs,
+    read_patterns,
+    regions_named,
+)
+from interpret.motifs.pattern import Pattern
+from zoo.errors import InputError, UsageError, ZooError
 
 __all__ = ["find_motifs"]
 
@@ -28,6 +41,10 @@ def find_motifs(
     window: int | None = None,
     modisco: dict[str, Any] | None = None,
     hits: bool = True,
+    effects: bool = True,
+    model: str | None = None,
+    trust: bool = False,
+    regions: Sequence[str] = (),
     report: Callable[[str], None] = lambda note: None,
 ) -> MotifsFile:
     """Find patterns, place, match and scan for them, and write ``out`` and the text files beside it.
@@ -39,6 +56,11 @@ def find_motifs(
         window: bp around the centre to look at; None is the whole sequence.
         modisco: options of TF-MoDISco by name.
         hits: scan for all instances.
+        effects: load the model again, measure what each pattern does and predict the regions that a report draws;
+            a note says why where the model cannot be loaded.
+        model: where the model is now; default as recorded in ``contribs``. An error if it cannot be loaded.
+        trust: as in ``zoo.load_model``, for the model that is loaded again.
+        regions: regions that a report must draw, by name or ``chrom:start-end``.
         report: takes notes on what is done.
 
     Raises:
@@ -55,6 +77,8 @@ def find_motifs(
         raise InputError(f"--window {window}: the sequences are {length} bp", f"{n:,} sequences",
                          f"Fix: --window {length} or less")
     offset = length // 2 - window // 2
+    first = regions_named(contributions.regions, regions)
+    explained = _load_again(contributions, model, trust, report) if effects else None
     partial = out.with_name(out.name + ".partial")
     try:
         report(f"{n:,} sequences of {length:,} bp; TF-MoDISco looks at the central {window:,} bp")
@@ -67,14 +91,41 @@ def find_motifs(
         if hits:
             report(f"scanning for instances of {len(patterns)} patterns")
             found = find_hits(contributions.one_hot, contributions.hypothetical, patterns)
+        views = choose_views(contributions.projected, patterns, first)
+        measured = _ask(explained, contributions, patterns, views, report) if explained else (None, None)
         run = _run_record(contributions.run, known.title, len(known.motifs), window, modisco or {}, said)
-        add_results(partial, contributions, patterns, matches, found, run | {"contribs": str(contribs)}, offset)
+        add_results(partial, contributions, patterns, matches, found, run | {"contribs": str(contribs)}, offset,
+                    views, *measured)
         result = read_motifs(partial)
         _write_texts(out, result)
         os.replace(partial, out)
     finally:
         partial.unlink(missing_ok=True)
     return read_motifs(out)
+
+
+def _load_again(
+    contributions: Contributions, model: str | None, trust: bool, report: Callable[[str], None]
+) -> ExplainedModel | None:
+    """The model; None, with a note why, where it is not at hand and was not named."""
+    try:
+        return load_again(contributions.run, contributions.length, model, trust=trust)
+    except ZooError as error:
+        if model is not None:
+            raise
+        report(f"effects of patterns are not measured: {error.what}; --model MODEL says where it is now")
+        return None
+
+
+def _ask(
+    explained: ExplainedModel, contributions: Contributions, patterns: Sequence[Pattern], views: np.ndarray,
+    report: Callable[[str], None],
+) -> tuple[dict[str, Effect], PredictedTrack | None]:
+    """What the patterns do, and what is predicted in the regions to draw."""
+    report(f"inserting {len(patterns)} patterns into background sequences")
+    seed = int(contributions.run.get("seed") or 0)
+    effects = measure_effects(explained, patterns, contributions.one_hot, seed)
+    return effects, predict_track(explained, contributions.one_hot[views])
 
 
 def _patterns(path: Path, offset: int):

@@ -7,12 +7,15 @@
 - ``places/PATTERN/``: chrom, start, end, core_start, core_end, strand of each seqlet
 - ``matches/PATTERN``, of subpatterns too: JSON of the nearest known motifs with p, q, offset, overlap, strand, matrix
 - ``hits/``: sequence, start, end, reverse, pattern, contribution, similarity, match, chrom, genome_start
-- ``views/``: sequence, letters (K, L), projected (K, L) of the regions that a report draws
+- ``effects/PATTERN``: (n,) what inserting the pattern's consensus (an attribute) into n backgrounds does, if measured
+- ``views/``: sequence, letters (K, L), projected (K, L) of the regions that a report draws; where the output has bins
+  also track (K, bins) with attributes bin_size, offset, name
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +25,14 @@ import numpy as np
 
 from interpret.motifs.contributions import Contributions, Regions
 from interpret.motifs.databases import KnownMotif
+from interpret.motifs.effect import Effect, PredictedTrack
 from interpret.motifs.hits import Hits
 from interpret.motifs.match import Match
 from interpret.motifs.pattern import Pattern, Seqlets, core_of
 from interpret.motifs.places import Places, places_of
-from zoo.errors import InputError
+from zoo.errors import InputError, UsageError
 
-__all__ = ["MotifsFile", "add_results", "read_motifs", "read_patterns"]
+__all__ = ["MotifsFile", "add_results", "choose_views", "read_motifs", "read_patterns", "regions_named"]
 
 FORMAT, VERSION = "seqzoo-motifs", 1
 GROUPS = ("pos_patterns", "neg_patterns")
@@ -37,11 +41,21 @@ VIEWS = 50
 
 @dataclass(frozen=True)
 class Views:
-    """The regions that a report can draw: (K,) sequence, (K, L) letters 0-3 (4 is N), (K, L) contributions."""
+    """The regions that a report can draw, in the model's orientation.
+
+    Attributes:
+        sequence: (K,) index of the region. letters: (K, L) 0-3, 4 is N. projected: (K, L) contributions.
+        track: (K, bins) predicted profile, mean of the explained tracks, or None; track_bin, track_offset: bp of a bin,
+            and from a window's start to the first bin; track_name: output and tracks.
+    """
 
     sequence: np.ndarray
     letters: np.ndarray
     projected: np.ndarray
+    track: np.ndarray | None = None
+    track_bin: int = 0
+    track_offset: int = 0
+    track_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +70,8 @@ class MotifsFile:
         regions, prediction, total: of each sequence; total is its summed contribution.
         patterns: positive ones first, in TF-MoDISco's order. matches: of each pattern and
             subpattern, by its name.
-        hits: instances of the patterns, or None. views: regions to draw.
+        hits: instances of the patterns, or None. effects: of each pattern, or None where not measured.
+        views: regions to draw.
     """
 
     path: Path
@@ -71,6 +86,7 @@ class MotifsFile:
     patterns: tuple[Pattern, ...]
     matches: dict[str, list[Match]]
     hits: Hits | None
+    effects: dict[str, Effect] | None
     views: Views
 
     def places(self, pattern: Pattern) -> tuple[Places, Places]:
@@ -120,9 +136,14 @@ def _letters(one_hot: np.ndarray) -> np.ndarray:
 
 def add_results(
     path: Path, contributions: Contributions, patterns: Sequence[Pattern], matches: dict[str, list[Match]],
-    hits: Hits | None, run: dict[str, Any], window_offset: int,
+    hits: Hits | None, run: dict[str, Any], window_offset: int, views: np.ndarray,
+    effects: dict[str, Effect] | None = None, track: PredictedTrack | None = None,
 ) -> None:
-    """Write what the zoo adds into a result file of modisco-lite."""
+    """Write what the zoo adds into a result file of modisco-lite.
+
+    Args:
+        views: (K,) indices of the regions that a report draws. track: predicted in them.
+    """
     import h5py
 
     projected = contributions.projected
@@ -148,8 +169,15 @@ def add_results(
         if hits is not None:
             for name, data in vars(hits).items():
                 file.create_dataset(f"hits/{name}", data=data, compression="gzip" if len(data) else None)
-        for name, data in _views(contributions.one_hot, projected, patterns).items():
+        for name, effect in (effects or {}).items():
+            file[f"effects/{name}"] = effect.values
+            file[f"effects/{name}"].attrs["consensus"] = effect.consensus
+        letters = _letters(contributions.one_hot[views].transpose(0, 2, 1))
+        for name, data in {"sequence": views, "letters": letters, "projected": projected[views]}.items():
             file.create_dataset(f"views/{name}", data=data, compression="gzip")
+        if track is not None:
+            file.create_dataset("views/track", data=track.values, compression="gzip").attrs.update(
+                bin_size=track.bin_size, offset=track.offset, name=track.name)
 
 
 def _add_places(file: Any, regions: Regions, pattern: Pattern, text: Any) -> None:
@@ -163,13 +191,41 @@ def _add_places(file: Any, regions: Regions, pattern: Pattern, text: Any) -> Non
     group["core_start"], group["core_end"] = core.start, core.end
 
 
-def _views(one_hot: np.ndarray, projected: np.ndarray, patterns: Sequence[Pattern]) -> dict[str, np.ndarray]:
-    """The regions of each pattern's strongest seqlet, then those of the largest contributions, 50 in all."""
+def choose_views(projected: np.ndarray, patterns: Sequence[Pattern], first: Sequence[int] = ()) -> np.ndarray:
+    """Indices of the regions that a report draws, 50 or as many as ``first`` holds.
+
+    Those in ``first``, then that of each pattern's strongest seqlet, then those of the largest contributions.
+
+    Args:
+        projected: (N, L) contributions.
+    """
     strongest = [int(pattern.seqlets.sequence[pattern.strongest[0]]) for pattern in patterns]
     largest = np.argsort(-np.abs(projected).sum(axis=1), kind="stable").tolist()
-    chosen = np.array(list(dict.fromkeys(strongest + largest))[:VIEWS])
-    letters = _letters(one_hot[chosen].transpose(0, 2, 1))
-    return {"sequence": chosen, "letters": letters, "projected": projected[chosen].astype(np.float32)}
+    return np.array(list(dict.fromkeys([*first, *strongest, *largest]))[: max(VIEWS, len(first))])
+
+
+def regions_named(regions: Regions, texts: Sequence[str]) -> list[int]:
+    """Indices of the regions that bear a name, or whose window overlaps ``chrom:start-end``.
+
+    Raises:
+        UsageError: there is none, or there are more than a report draws.
+    """
+    return list(dict.fromkeys(i for text in texts for i in _named(regions, text)))
+
+
+def _named(regions: Regions, text: str) -> list[int]:
+    place = re.fullmatch(r"(.+):([\d,]+)-([\d,]+)", text)
+    found = regions.name == text
+    if place and not found.any():
+        start, end = (int(number.replace(",", "")) for number in place.groups()[1:])
+        found = (regions.chrom == place[1]) & (regions.window_start < end) & (regions.window_end > start)
+    if not found.any():
+        raise UsageError(f"--region {text}: no region of that name or place", f"{len(regions):,} regions",
+                         "Fix: a name of the BED's fourth column, or chrom:start-end")
+    if found.sum() > VIEWS:
+        raise UsageError(f"--region {text}: {int(found.sum()):,} regions are there", f"a report draws {VIEWS}",
+                         "Fix: a shorter chrom:start-end, or a name that is unique")
+    return np.flatnonzero(found).tolist()
 
 
 def _match_as_json(match: Match) -> dict[str, Any]:
@@ -216,12 +272,21 @@ def _read(path: Path, file: Any) -> MotifsFile:
     names = [p.name for pattern in patterns for p in (pattern, *pattern.subpatterns)]
     matches = {name: list(_matches(file[f"matches/{name}"].asstr()[()])) for name in names}
     hits = Hits(**{name: file[f"hits/{name}"][:] for name in file["hits"]}) if "hits" in file else None
-    views = Views(*(file[f"views/{name}"][:] for name in ("sequence", "letters", "projected")))
+    views = Views(*(file[f"views/{name}"][:] for name in ("sequence", "letters", "projected")), *_read_track(file))
+    effects = {name: Effect(data.attrs["consensus"], data[:]) for name, data in file["effects"].items()} \
+        if "effects" in file else None
     return MotifsFile(
         path, json.loads(file.attrs["run"]), int(file.attrs["window_size"]), offset, int(file.attrs["length"]),
         regions, file["regions/prediction"][:], file["regions/completeness_error"][:], file["regions/total"][:],
-        patterns, matches, hits, views,
+        patterns, matches, hits, effects, views,
     )
+
+
+def _read_track(file: Any) -> tuple[Any, ...]:
+    if "views/track" not in file:
+        return ()
+    data = file["views/track"]
+    return data[:], int(data.attrs["bin_size"]), int(data.attrs["offset"]), data.attrs["name"]
 
 
 def _matches(text: str) -> Iterator[Match]:

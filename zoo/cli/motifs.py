@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from zoo.cli.doctor import check_import_names
@@ -20,9 +22,15 @@ __all__ = ["command"]
 @click.option("--modisco", "options", multiple=True, metavar="NAME=VALUE",
               help="An option of TF-MoDISco (max_seqlets_per_metacluster=2000); may be repeated.")
 @click.option("--hits/--no-hits", default=True, show_default=True, help="Scan for every instance of the patterns.")
+@click.option("--effects/--no-effects", default=True, show_default=True,
+              help="Insert each pattern into background sequences, with the model that CONTRIBS explain.")
+@click.option("--model", metavar="MODEL", help="Where that model is now; default as recorded.")
+@click.option("--trust", is_flag=True, help="Run Python files of its folder, if it is not bundled.")
+@click.option("--region", "regions", multiple=True, metavar="NAME|CHROM:START-END",
+              help="A region that the report must draw; may be repeated.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes.")
 def command(contribs: str, out: str, database: str, window: int | None, options: tuple[str, ...], hits: bool,
-            quiet: bool) -> None:
+            quiet: bool, **more: Any) -> None:
     """Find the motifs in CONTRIBS, a file of `zoo attribute`, and what they are.
 
     \b
@@ -36,7 +44,7 @@ def command(contribs: str, out: str, database: str, window: int | None, options:
 
     found = find_motifs(
         contribs, out, database=database, window=window, hits=hits,
-        modisco=parse_options(options) if options else {},
+        modisco=parse_options(options) if options else {}, **more,
         report=(lambda note: None) if quiet else (lambda note: click.echo(f"zoo: {note}", err=True)),
     )
     if not quiet:
