@@ -11,6 +11,7 @@ from torch import fx
 from interpret.capture import Captured, capture, place_of
 from interpret.deeplift_pairs import Pairs, elementwise
 from interpret.deeplift_rules import BATCH_FIRST, ELEMENTWISE, HANDLERS, LINEAR_IN_ALL, LINEAR_IN_FIRST, SEVERAL
+from interpret.deeplift_where import CHOICES, STEPS, chosen, root_of_choice, used_as_condition
 from zoo.errors import ModelError
 
 __all__ = ["DeepLiftGraph", "audit"]
@@ -40,7 +41,11 @@ class DeepLiftGraph:
                 f"deepliftshap has no rule for {shown}", f"{len(faults)} operation(s) of the model",
                 "Fix: --fallback integrated_gradients, or --method ism",
             )
-        self._last_use = _last_uses(self.captured.graph_module.graph)
+        self._roots = {
+            node: root for node in self.captured.graph_module.graph.nodes
+            if _is_choice(node, self.varying) and (root := _root(node, self.varying)) is not None
+        }
+        self._last_use = _last_uses(self.captured.graph_module.graph, self._roots)
 
     def forward(self, pairs: Pairs, *inputs: torch.Tensor) -> torch.Tensor:
         """The module's value; the gradient of its sum over references' rows is the multiplier of the first input."""
@@ -53,6 +58,9 @@ class DeepLiftGraph:
             elif node.op == "call_function":
                 args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
                 values[node] = self._run(pairs, node, list(args), dict(kwargs))
+                if node in self._roots:
+                    condition, root = args[CHOICES[_name(node)]], values[self._roots[node]]
+                    values[node] = chosen(root, condition, values[node], self._pairs(pairs, node))
             for used in self._last_use.get(node, ()):
                 values.pop(used, None)
         raise AssertionError("a graph ends with its output")
@@ -99,6 +107,13 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
         return "the places of maxima are used" if pooled and node.args[1] != 0 else None
     if name in LINEAR_IN_ALL:
         return None
+    if name in STEPS:
+        return None if used_as_condition(node, _name) else "a step of which more than a choice is made"
+    if _is_choice(node, varying):
+        known = _root(node, varying) is not None and _batch_axis(node) is not None
+        return None if known else "its condition is not made of the values that it chooses from"
+    if name == "where":
+        return None  # the same choice for every sequence: linear in both values
     if name in ELEMENTWISE:
         return "more than one argument varies" if several > 1 else None
     if name in LINEAR_IN_FIRST and name not in HANDLERS:
@@ -116,6 +131,16 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
     if _pairing_axis(node, varying) is None:
         return "the axis of the batch is not clear"
     return None
+
+
+def _is_choice(node: fx.Node, varying: set[fx.Node]) -> bool:
+    """Whether a node chooses by a condition on the sequence."""
+    place = CHOICES.get(_name(node)) if node.op == "call_function" else None
+    return place is not None and len(node.args) > place and node.args[place] in varying
+
+
+def _root(node: fx.Node, varying: set[fx.Node]) -> fx.Node | None:
+    return root_of_choice(node, varying, _name, ELEMENTWISE)
 
 
 def _pairing_axis(node: fx.Node, varying: set[fx.Node]) -> int | None:
@@ -157,11 +182,12 @@ def _varying(captured: Captured) -> set[fx.Node]:
     return found
 
 
-def _last_uses(graph: fx.Graph) -> dict[fx.Node, list[fx.Node]]:
+def _last_uses(graph: fx.Graph, also: dict[fx.Node, fx.Node]) -> dict[fx.Node, list[fx.Node]]:
+    """Which nodes are not needed after each; ``also`` gives a node one more that it needs."""
     seen: set[fx.Node] = set()
     found: dict[fx.Node, list[fx.Node]] = {}
     for node in reversed(graph.nodes):
-        for source in node.all_input_nodes:
+        for source in [*node.all_input_nodes, *([also[node]] if node in also else [])]:
             if source not in seen:
                 seen.add(source)
                 found.setdefault(node, []).append(source)

@@ -70,6 +70,11 @@ def _minimum(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any],
     return args[0] - elementwise(args[0] - args[1], torch.relu, pairs)
 
 
+def _logaddexp(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> torch.Tensor:
+    a, b = args if varies[0] else args[::-1]
+    return b + elementwise(a - b, lambda d: torch.logaddexp(d, torch.zeros_like(d)), pairs)
+
+
 def _prelu(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> torch.Tensor:
     x, weight = args
     weight = weight.reshape(-1, *[1] * (x.ndim - 2)) if x.ndim > 1 else weight
@@ -242,6 +247,7 @@ def _max(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], var
 
 HANDLERS: dict[str, Handler] = {
     "mul": _mul, "multiply": _mul, "div": _div, "true_divide": _div, "maximum": _maximum, "minimum": _minimum,
+    "logaddexp": _logaddexp,
     "prelu": _prelu, "_prelu_kernel": _prelu, "glu": _glu,
     "softmax": _softmax, "_softmax": _softmax, "log_softmax": _log_softmax, "_log_softmax": _log_softmax,
     "logsumexp": _logsumexp, "layer_norm": _layer_norm, "group_norm": _group_norm, "instance_norm": _instance_norm,
@@ -257,5 +263,5 @@ HANDLERS: dict[str, Handler] = {
 BATCH_FIRST = frozenset({"group_norm", "instance_norm", "max_pool1d", "max_pool2d", "adaptive_max_pool1d",
                          "adaptive_max_pool2d", "max_pool2d_with_indices", "max_pool1d_with_indices", "prelu"})
 #: Handlers that take several varying tensors.
-SEVERAL = frozenset({"mul", "multiply", "div", "true_divide", "maximum", "minimum", "bmm", "matmul", "mm", "einsum",
-                     "scaled_dot_product_attention"})
+SEVERAL = frozenset({"mul", "multiply", "div", "true_divide", "maximum", "minimum", "logaddexp", "bmm", "matmul", "mm",
+                     "einsum", "scaled_dot_product_attention"})

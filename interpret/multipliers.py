@@ -9,7 +9,7 @@ import torch
 
 __all__ = ["Explanation", "explain_pairs", "hypothetical_of", "relative_error"]
 
-SMALLEST = 1e-6
+SMALLEST, ROUNDING = 1e-6, 1e-4
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Explanation:
         completeness_error: (N,) float32, |contributions - difference| of the means over references, relative
             to the difference, at least 1e-6.
         pair_error: (N,) float32, the same for each pair of sequence and reference, summed over references before
-            the ratio is taken: errors of opposite sign do not cancel.
+            the ratio is taken: errors of opposite sign do not cancel. Where sequence and references differ by less
+            than 1e-4 of the prediction, the ratio is to that: rounding of float32 is no incompleteness.
     """
 
     hypothetical: np.ndarray
@@ -60,7 +61,8 @@ def explain_pairs(
     """
     pairs = (multipliers.double() * (x[:, None].double() - references)).sum((2, 3))
     difference = y[:, None].double() - y_reference.double()
-    pair_error = (pairs - difference).abs().sum(1) / difference.abs().sum(1).clamp_min(SMALLEST)
+    scale = torch.maximum(difference.abs().sum(1), ROUNDING * difference.shape[1] * y.double().abs())
+    pair_error = (pairs - difference).abs().sum(1) / scale.clamp_min(SMALLEST)
     error = relative_error(pairs.mean(1), difference.mean(1))
     hypothetical = hypothetical_of(multipliers, references).mean(1)
     return Explanation(*(

@@ -50,8 +50,9 @@ def without_last_activation(model: LoadedModel) -> tuple[torch.nn.Module, str] |
     if not removed:
         return None
     graph_module.graph.eliminate_dead_code()
-    graph_module.recompile()
-    return graph_module, ", ".join(dict.fromkeys(removed))
+    # Anew, since an exported module refuses eval(), which every method calls.
+    plain = fx.GraphModule(graph_module, graph_module.graph).eval()
+    return plain, ", ".join(dict.fromkeys(removed))
 
 
 def _remove(node: fx.Node) -> str | None:

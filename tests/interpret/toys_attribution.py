@@ -169,11 +169,19 @@ COMPLETE: dict[str, tuple] = {
     ),
     "dense-net": (_dense_net,),
     "both-strands": (lambda x: torch.maximum(F.relu(x), F.relu(x.flip(1, 2))),),
+    "where": (lambda x: torch.where(x > 0, x, 0.1 * x),),
+    "where-capped": (lambda x: torch.where(x > 0.5, torch.full_like(x, 0.5), x),),
+    "where-of-functions": (lambda x: torch.where((x > -1) & (x < 1), x.square(), 2 * x.abs() - 1),),
+    "where-constant-condition": (lambda x: torch.where(torch.arange(LENGTH) % 3 > 0, F.relu(x), x),),
+    "masked-channels": (lambda x: x.masked_fill((x > 0.5).all(1, keepdim=True), 0.0),),
+    "logaddexp": (lambda x: torch.logaddexp(x, torch.zeros_like(x)),),
+    "logaddexp-of-two": (lambda x: torch.logaddexp(x[:, :4], x[:, 4:]),),
     "sum-then-exp": (lambda x: torch.exp(x.sum((1, 2)) / 50).unsqueeze(1),),
 }
 
 REFUSED: dict[str, tuple] = {
-    "where": (lambda x: torch.where(x > 0, x, 0.1 * x), "aten.gt.Scalar"),
+    "where-of-another": (lambda x: torch.where(x.flip(2) > 0, x, 0.1 * x), "aten.where.self"),
+    "step": (lambda x: (x > 0).float(), "aten.gt.Scalar"),
     "argmax": (lambda x: F.one_hot(x.argmax(1), WIDTH).float() * x.transpose(1, 2), "aten.argmax"),
     "sort": (lambda x: x.sort(2).values, "aten.sort"),
     "cumprod": (lambda x: torch.cumprod(x[:, :, :4], 2), "aten.cumprod"),

@@ -10,6 +10,7 @@ from toys_attribution import COMPLETE, LENGTH, REFUSED, make_toy
 
 from interpret.completeness import check_complete
 from interpret.deepliftshap import deepliftshap, explain_by_deepliftshap
+from interpret.multipliers import explain_pairs
 from interpret.references import References
 from zoo.errors import MismatchError, ModelError, UsageError
 
@@ -97,10 +98,22 @@ def test_incomplete_contributions_are_refused():
     with pytest.raises(MismatchError, match=r"by 0\.20% \(median; at most 20\.0%\)") as caught:
         check_complete(np.array([1e-5, 2e-3, 0.2]), "m")
     assert caught.value.exit_code == 6
-    with pytest.raises(MismatchError, match="2 of 100"):
-        check_complete(np.array([0.0] * 98 + [0.02, 0.02]), "m")
+    with pytest.raises(MismatchError, match="1 of 100"):
+        check_complete(np.array([0.0] * 99 + [0.011]), "m")
     with pytest.raises(MismatchError, match="inf"):
         check_complete(np.array([np.nan, np.nan]), "m")
+
+
+def test_rounding_of_a_large_prediction_is_no_incompleteness():
+    """Predictions of 1,000 that differ by 0.01 from the references': float32 gives contributions to 1e-4 of that."""
+    x, reference = torch.zeros(1, 4, 1), torch.zeros(1, 1, 4, 1)
+    x[0, 0], reference[0, 0, 1] = 1, 1
+    multipliers = torch.zeros(1, 1, 4, 1)
+    multipliers[0, 0, 0] = 0.0101
+    found = explain_pairs(x, reference, multipliers, torch.tensor([1000.0]), torch.tensor([[999.99]]))
+    assert found.pair_error[0] == pytest.approx(1e-4 / 0.1, rel=0.2)
+    found = explain_pairs(x, reference, multipliers, torch.tensor([1.0]), torch.tensor([[0.98]]))
+    assert found.pair_error[0] == pytest.approx(0.0099 / 0.02, rel=1e-3)
 
 
 def test_no_sequences_give_no_contributions():
