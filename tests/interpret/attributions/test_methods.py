@@ -83,7 +83,13 @@ def test_marginalization_is_what_the_motif_adds(sequences):
     with pytest.raises(UsageError, match="does not fit"):
         marginalize(CountsMotif(), backgrounds, MOTIF, start=36)
     with pytest.raises(UsageError, match="other letters"):
-        marginalize(CountsMotif(), backgrounds, "TGANTCA")
+        marginalize(CountsMotif(), backgrounds, "TGARTCA")
+    backgrounds[1, :, 19] = 0, 0, 0, 1  # the motif lies at 16 to 22; N leaves A, A and T as they are
+    assert marginalize(CountsMotif(), backgrounds, "TGNCTCA") == pytest.approx([1, 1, 1])
+    assert marginalize(CountsMotif(), backgrounds, "TGANTCA") == pytest.approx([0, 0, 0])
+    backgrounds[2, :, 19] = 0, 1, 0, 0
+    assert marginalize(CountsMotif(), backgrounds, "TGANTCA") == pytest.approx([0, 0, 1])
+    assert backgrounds[0, 0].all()  # the caller's array is as it was
 
 
 def test_gradients_are_captums(sequences):
