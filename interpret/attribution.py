@@ -23,6 +23,7 @@ from interpret.completeness import check_complete, completeness_note
 from interpret.contribs_writer import ContribsWriter, writer_context_for
 from interpret.explainer import Explainer
 from interpret.formats import Format, choose_format
+from interpret.integrated_gradients import FIX
 from interpret.marginal_effects import measure, read_motif
 from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import RegionFile
@@ -99,7 +100,8 @@ def _attribute(
 
     def check(errors: np.ndarray) -> None:
         if explainer.method.complete and not options.allow_incomplete:
-            check_complete(errors, explainer.method.name)
+            method = explainer.method.name
+            check_complete(errors, method, fix=FIX if method == "integrated_gradients" else "")
 
     def record(errors: np.ndarray) -> dict[str, Any]:
         notes.add(*filter(None, [completeness_note(errors)]))
