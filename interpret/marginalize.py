@@ -14,7 +14,7 @@ __all__ = ["marginalize", "pattern_of", "predictions_with_and_without"]
 
 def marginalize(
     module: torch.nn.Module, backgrounds: np.ndarray, motif: str | np.ndarray, *, start: int | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
 ) -> np.ndarray:
     """Prediction with the motif less prediction without, for each background.
 
@@ -36,7 +36,7 @@ def marginalize(
 
 def predictions_with_and_without(
     module: torch.nn.Module, backgrounds: np.ndarray, motif: str | np.ndarray, *, start: int | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What ``marginalize`` subtracts: predictions with the motif and without, (N,) float32 each."""
     backgrounds = check_one_hot(backgrounds)
