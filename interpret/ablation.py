@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from interpret.explained import check_one_hot, evaluating, fixed_arguments, scalar
+from interpret.explained import check_one_hot, evaluating, fixed_arguments, rows_a_pass, scalar
 from interpret.pairs import reference_array
 from interpret.references import References
 
@@ -18,7 +18,7 @@ def ablation(
     references: np.ndarray | References | None = None,
     *,
     width: int = 1,
-    batch_size: int = 128,
+    batch_size: int | None = None,
 ) -> np.ndarray:
     """Prediction less the mean prediction with a stretch of ``width`` bp replaced by the reference's.
 
@@ -30,7 +30,7 @@ def ablation(
         one_hot: (N, 4, L) float32.
         references: (N, n, 4, L), or how to make them; default 20 dinucleotide shuffles.
         width: bp of a stretch.
-        batch_size: edited sequences a forward pass.
+        batch_size: edited sequences a forward pass; default what suits the device.
 
     Returns:
         (N, 4, L) float32: the loss at the observed base, 0 at the others, as nothing is known of them.
@@ -40,6 +40,7 @@ def ablation(
     found = np.zeros_like(one_hot)
     starts = np.arange(0, one_hot.shape[2], width)
     with evaluating(module) as device, torch.inference_mode():
+        size = batch_size or rows_a_pass(one_hot.shape[2], device)
         for i, sequence in enumerate(one_hot):
             x = torch.from_numpy(sequence).to(device)
             reference = torch.from_numpy(np.ascontiguousarray(given[i])).to(device)
@@ -47,8 +48,8 @@ def ablation(
             observed = float(scalar(module, x[None], *fixed)[0])
             jobs = [(start, row) for start in starts for row in range(len(reference))]
             scores = np.empty(len(jobs))
-            for first in range(0, len(jobs), batch_size):
-                chunk = jobs[first : first + batch_size]
+            for first in range(0, len(jobs), size):
+                chunk = jobs[first : first + size]
                 edited = x.expand(len(chunk), -1, -1).clone()
                 for k, (start, row) in enumerate(chunk):
                     edited[k, :, start : start + width] = reference[row, :, start : start + width]

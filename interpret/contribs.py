@@ -7,12 +7,14 @@
     prediction, reference_prediction, completeness_error, pair_error    (N,) float32; NaN where a method has none
     regions/{chrom, start, end, name, score, strand}    as in the BED
     windows/{start, end, reverse}    what the model saw
+    chroms/{name, size}    of the genome, in its order
+
+``formats/h5.py`` writes it, ``motifs/contributions.py`` reads it whole.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,116 +24,12 @@ import h5py
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.writers.base import PredictionBatch
 
-__all__ = ["FORMAT", "VERSION", "Contribs", "ContribsWriter", "open_contribs"]
+__all__ = ["FORMAT", "NUMBERS", "TEXTS", "VERSION", "Contribs", "open_contribs"]
 
 FORMAT, VERSION = "seqzoo-contribs", 1
 NUMBERS = ("prediction", "reference_prediction", "completeness_error", "pair_error")
 TEXTS = ("chrom", "name", "score", "strand")
-CHUNK_BYTES = 1 << 20
-
-
-class ContribsWriter:
-    """Appends windows to ``OUT.partial``; ``finish`` gives it its name.
-
-    Args:
-        out: the final path.
-        length: bp of a window.
-    """
-
-    def __init__(self, out: Path, length: int) -> None:
-        self.out, self.length = out, length
-        self.partial = out.with_name(out.name + ".partial")
-        self.rows = 0
-        self._file: h5py.File | None = None
-
-    def open(self, rows: int | None = None) -> None:
-        """Start a new file, or go on after ``rows`` windows of an earlier run."""
-        if rows is None:
-            self._file = h5py.File(self.partial, "w")
-            self._lay_out(self._file)
-            return
-        self._file = h5py.File(self.partial, "r+")
-        self.rows = rows
-        for dataset in self._datasets():
-            dataset.resize(rows, axis=0)
-
-    def _lay_out(self, file: h5py.File) -> None:
-        file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
-        length = self.length
-        rows = max(1, CHUNK_BYTES // (16 * length))
-
-        def make(name: str, dtype: Any, *shape: int) -> h5py.Dataset:
-            chunk = (rows if shape else 4096, *shape)
-            packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if shape else {}
-            return file.create_dataset(name, (0, *shape), dtype, maxshape=(None, *shape), chunks=chunk, **packed)
-
-        make("one_hot", "u1", 4, length)
-        make("hypothetical", "f4", 4, length).attrs.update(kind="hypothetical", layout="N,4,L")
-        make("projected", "f4", length).attrs.update(kind="projected", layout="N,L")
-        for name in NUMBERS:
-            make(name, "f4")
-        for name in TEXTS:
-            make(f"regions/{name}", h5py.string_dtype())
-        for name in ("regions/start", "regions/end", "windows/start", "windows/end"):
-            make(name, "i8")
-        make("windows/reverse", "?")
-
-    def _datasets(self) -> list[h5py.Dataset]:
-        found: list[h5py.Dataset] = []
-        self._file.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
-        return found
-
-    def write(
-        self, batch: PredictionBatch, one_hot: np.ndarray, hypothetical: np.ndarray, **numbers: np.ndarray
-    ) -> None:
-        """Append windows.
-
-        Args:
-            batch: their regions; ``values`` are not read.
-            one_hot, hypothetical: (n, 4, L) float32.
-            **numbers: (n,) of each of ``NUMBERS``; one that is left out is NaN.
-        """
-        known = (one_hot > 0.5).astype(np.uint8)
-        self._append("one_hot", known)
-        self._append("hypothetical", hypothetical)
-        self._append("projected", (hypothetical * known).sum(1))
-        for name in NUMBERS:
-            self._append(name, numbers.get(name, np.full(len(batch), np.nan, np.float32)))
-        for name in (*TEXTS, "start", "end"):
-            values = getattr(batch, name)
-            self._append(f"regions/{name}", values.astype(object) if name in TEXTS else values)
-        for name, values in (("start", batch.window_start), ("end", batch.window_end), ("reverse", batch.reverse)):
-            self._append(f"windows/{name}", values)
-        self.rows += len(batch)
-
-    def _append(self, name: str, values: np.ndarray) -> None:
-        dataset = self._file[name]
-        dataset.resize(self.rows + len(values), axis=0)
-        dataset[self.rows :] = values
-
-    def flush(self) -> None:
-        """Bring what was written to the disk."""
-        self._file.flush()
-
-    def finish(self, run: dict[str, Any]) -> Path:
-        """Write the run record and give the file its name."""
-        self._file.attrs["run"] = json.dumps(run, default=str)
-        self.close()
-        os.replace(self.partial, self.out)
-        return self.out
-
-    def close(self) -> None:
-        """Leave the partial file as it is."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def discard(self) -> None:
-        """Remove the partial file."""
-        self.close()
-        self.partial.unlink(missing_ok=True)
 
 
 @dataclass

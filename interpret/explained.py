@@ -15,7 +15,12 @@ import torch
 
 from zoo.errors import InputError, UsageError
 
-__all__ = ["batches", "check_one_hot", "evaluating", "fixed_arguments", "gradients_on", "scalar"]
+__all__ = ["batches", "check_one_hot", "evaluating", "fixed_arguments", "gradients_on", "rows_a_pass", "scalar"]
+
+#: Bases in one pass: what stays in a CPU's caches (a Basset-like net takes 1.3 times as long with twice as many),
+#: and what fills a GPU.
+BASES_A_PASS = {"cpu": 20 * 1024}
+BASES_ON_A_GPU = 1 << 20
 
 
 @contextlib.contextmanager
@@ -81,8 +86,14 @@ def fixed_arguments(module: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Ten
     return () if weights is None else (weights.detach(),)
 
 
-def batches(one_hot: np.ndarray, size: int, device: torch.device) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Slices of the first axis and their tensors on the device."""
+def rows_a_pass(length: int, device: torch.device) -> int:
+    """Sequences of ``length`` bp that one pass takes on a device."""
+    return max(1, BASES_A_PASS.get(device.type, BASES_ON_A_GPU) // max(1, length))
+
+
+def batches(one_hot: np.ndarray, size: int | None, device: torch.device) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Slices of the first axis and their tensors on the device; ``size`` None is ``rows_a_pass``."""
+    size = size or rows_a_pass(one_hot.shape[2], device)
     for start in range(0, len(one_hot), size):
         part = slice(start, start + size)
         yield part, torch.from_numpy(np.ascontiguousarray(one_hot[part])).to(device)

@@ -11,7 +11,7 @@ __all__ = ["gradient", "inputxgradient"]
 
 
 def inputxgradient(
-    module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool = True, batch_size: int = 32
+    module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool = True, batch_size: int | None = None
 ) -> np.ndarray:
     """Gradient of the output at every base; times the input it is input x gradient, the projected track.
 
@@ -26,7 +26,7 @@ def inputxgradient(
     return gradient(module, one_hot, corrected=corrected, batch_size=batch_size)
 
 
-def gradient(module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool, batch_size: int) -> np.ndarray:
+def gradient(module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool, batch_size: int | None) -> np.ndarray:
     """Gradient of the output with respect to the one-hot sequence, (N, 4, L) float32."""
     one_hot = check_one_hot(one_hot)
     found = np.empty_like(one_hot)

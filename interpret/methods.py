@@ -81,7 +81,7 @@ def open_method(
 def _bare(module: torch.nn.Module, one_hot: np.ndarray, hypothetical: np.ndarray) -> Explanation:
     """An explanation without references to be complete against."""
     with evaluating(module) as device, torch.inference_mode():
-        parts = [scalar(module, x).float().cpu().numpy() for _, x in batches(one_hot, 64, device)]
+        parts = [scalar(module, x).float().cpu().numpy() for _, x in batches(one_hot, None, device)]
     missing = np.full(len(one_hot), np.nan, np.float32)
     prediction = np.concatenate(parts) if parts else missing
     return Explanation(hypothetical, prediction, missing, missing, missing)

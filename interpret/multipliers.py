@@ -9,7 +9,9 @@ import torch
 
 __all__ = ["Explanation", "explain_pairs", "hypothetical_of", "relative_error"]
 
-SMALLEST, ROUNDING = 1e-6, 1e-4
+SMALLEST = 1e-6
+#: Of the predictions: a smaller difference is lost in the rounding of float32, so that nothing can be relative to it.
+ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,9 @@ class Explanation:
         prediction: (N,) float32, the explained number.
         reference_prediction: (N,) float32, its mean over references.
         completeness_error: (N,) float32, |contributions - difference| of the means over references, relative
-            to the difference, at least 1e-6.
+            to the difference, or to 1e-4 of the predictions where the difference is smaller (at least 1e-6).
         pair_error: (N,) float32, the same for each pair of sequence and reference, summed over references before
-            the ratio is taken: errors of opposite sign do not cancel. Where sequence and references differ by less
-            than 1e-4 of the prediction, the ratio is to that: rounding of float32 is no incompleteness.
+            the ratio is taken: errors of opposite sign do not cancel.
     """
 
     hypothetical: np.ndarray
@@ -46,9 +47,11 @@ def hypothetical_of(multipliers: torch.Tensor, references: torch.Tensor) -> torc
     return multipliers - (multipliers * references).sum(-2, keepdim=True)
 
 
-def relative_error(contributions: torch.Tensor, difference: torch.Tensor) -> torch.Tensor:
-    """|contributions - difference| / max(|difference|, 1e-6)."""
-    return (contributions - difference).abs() / difference.abs().clamp_min(SMALLEST)
+def relative_error(
+    contributions: torch.Tensor, difference: torch.Tensor, floor: float | torch.Tensor = SMALLEST
+) -> torch.Tensor:
+    """|contributions - difference| / max(|difference|, floor)."""
+    return (contributions - difference).abs() / difference.abs().clamp_min(torch.as_tensor(floor))
 
 
 def explain_pairs(
@@ -61,9 +64,9 @@ def explain_pairs(
     """
     pairs = (multipliers.double() * (x[:, None].double() - references)).sum((2, 3))
     difference = y[:, None].double() - y_reference.double()
-    scale = torch.maximum(difference.abs().sum(1), ROUNDING * difference.shape[1] * y.double().abs())
-    pair_error = (pairs - difference).abs().sum(1) / scale.clamp_min(SMALLEST)
-    error = relative_error(pairs.mean(1), difference.mean(1))
+    floor = (ROUNDING * torch.maximum(y[:, None].abs(), y_reference.abs()).double()).clamp_min(SMALLEST)
+    pair_error = (pairs - difference).abs().sum(1) / torch.maximum(difference.abs().sum(1), floor.sum(1))
+    error = relative_error(pairs.mean(1), difference.mean(1), floor.mean(1))
     hypothetical = hypothetical_of(multipliers, references).mean(1)
     return Explanation(*(
         value.detach().float().cpu().numpy()

@@ -14,10 +14,14 @@ import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["References", "parse_references", "shuffled"]
 
@@ -129,7 +133,23 @@ def shuffled(one_hot: np.ndarray, n: int, seed: int, first: int = 0, n_value: fl
     seeds = [(seed * 1_000_003 + first + i) % (1 << 31) for i in range(len(one_hot))]
     if not len(one_hot):
         return np.empty((0, n, *one_hot.shape[1:]), np.float32)
-    drawn = dinucleotide_shuffle(letters, n=n, random_state=seeds, allow_N=True).numpy().astype(np.float32)
+    try:
+        drawn = dinucleotide_shuffle(letters, n=n, random_state=seeds, allow_N=True)
+    except ValueError as error:
+        if "identical" not in str(error):
+            raise
+        drawn = torch.cat([_alone(row[None], n, seed) for row, seed in zip(letters, seeds, strict=True)])
+    drawn = drawn.numpy().astype(np.float32)
     if n_value:
         drawn += n_value * (drawn.sum(2, keepdims=True) == 0)
     return drawn
+
+
+def _alone(letters: torch.Tensor, n: int, seed: int) -> torch.Tensor:
+    """Shuffles of one sequence; where it has only one (all N, a homopolymer), n times that: tangermeme refuses it."""
+    from tangermeme.ersatz import dinucleotide_shuffle
+
+    try:
+        return dinucleotide_shuffle(letters, n=n, random_state=[seed], allow_N=True)
+    except ValueError:
+        return dinucleotide_shuffle(letters, n=1, random_state=[seed], allow_N=True).repeat(1, n, 1, 1)

@@ -11,7 +11,7 @@ __all__ = ["saliency"]
 
 
 def saliency(
-    module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool = True, batch_size: int = 32
+    module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool = True, batch_size: int | None = None
 ) -> np.ndarray:
     """Absolute gradient of the output, at every base.
 

@@ -145,7 +145,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _interrupted() -> int:
-    fix = "Fix: repeat the command, with --resume for `zoo predict -o`"
+    fix = "Fix: repeat the command, with --resume for `zoo predict -o` and `zoo attribute`"
     _tell("interrupted", "no file bears the final name", fix)
     return 130
 

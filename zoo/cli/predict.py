@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-from collections.abc import Iterator
 from typing import Any
 
 import click
 
+from zoo.cli.signals import interrupted_once
 from zoo.cli.style import COMMAND
 
 __all__ = ["command"]
@@ -120,7 +118,7 @@ def command(
     options["tracks"] = [name for item in tracks for name in _split(item)]
     if tracks and not options["tracks"]:
         raise click.BadParameter("names no track (is a variable of the shell empty?)", param_hint="'--tracks'")
-    with _interrupted_once(), listening(Silent() if quiet else StderrListener()):
+    with interrupted_once(), listening(Silent() if quiet else StderrListener()):
         result = predict(
             model,
             regions,
@@ -132,33 +130,6 @@ def command(
         )
     if not quiet:
         click.echo(f"zoo: {_summary(result, options['dry_run'])}", err=True)
-
-
-@contextlib.contextmanager
-def _interrupted_once() -> Iterator[None]:
-    """Ctrl-C and SIGTERM (with which a batch system ends jobs) interrupt the run so that it can be resumed.
-
-    Further ones are ignored while what is done is saved, which takes no longer than a batch, and
-    until the process has ended.
-    """
-    interrupted = False
-
-    def interrupt(*_: object) -> None:
-        nonlocal interrupted
-        interrupted = True
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt)}
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as it is under nohup
-        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        if not interrupted:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _split(item: str) -> list[str]:
