@@ -48,24 +48,23 @@ def parse_options(items: Iterable[str]) -> dict[str, Any]:
 
 
 def run_modisco(
-    one_hot: np.ndarray, hypothetical: np.ndarray, path: Path, window: int, options: dict[str, Any]
+    one_hot: np.ndarray, hypothetical: np.ndarray, path: Path, options: dict[str, Any]
 ) -> tuple[int, int, str]:
     """Find patterns and write them to ``path`` as modisco-lite does.
 
     modisco-lite seeds all its random choices itself, so equal input gives equal output.
 
     Args:
-        one_hot: (N, 4, L). hypothetical: (N, 4, L).
-        window: bp around the centre that are looked at.
+        one_hot, hypothetical: (N, 4, W).
         options: of ``modisco_options``.
 
     Returns:
         numbers of positive and negative patterns, and what modisco-lite said.
     """
     modisco = _modisco()
-    start = one_hot.shape[2] // 2 - window // 2
+    window = one_hot.shape[2]
     tracks = [
-        np.ascontiguousarray(array[:, :, start : start + window].transpose(0, 2, 1), dtype=np.float32)
+        np.ascontiguousarray(array.transpose(0, 2, 1), dtype=np.float32)
         for array in (one_hot, hypothetical)
     ]
     said = io.StringIO()

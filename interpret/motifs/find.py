@@ -15,7 +15,7 @@ from interpret.motifs.exports import EXPORTS
 from interpret.motifs.hits import find_hits
 from interpret.motifs.match import match_patterns
 from interpret.motifs.motifs_file import MotifsFile, add_results, read_motifs, read_patterns
-from zoo.errors import InputError, UsageError
+from zoo.errors import UsageError
 
 __all__ = ["find_motifs"]
 
@@ -48,17 +48,13 @@ def find_motifs(
     if not out.parent.is_dir():
         raise UsageError(f"-o {out}: no folder {out.parent}", "nothing was written", f"Fix: mkdir -p {out.parent}")
     known = open_database(database)
-    contributions = read_contributions(contribs)
-    n, length = len(contributions.regions), contributions.length
-    window = length if window is None else window
-    if window > length:
-        raise InputError(f"--window {window}: the sequences are {length} bp", f"{n:,} sequences",
-                         f"Fix: --window {length} or less")
-    offset = length // 2 - window // 2
+    contributions = read_contributions(contribs, window)
+    n, length, window, offset = (len(contributions.regions), contributions.length, contributions.window,
+                                 contributions.offset)
     partial = out.with_name(out.name + ".partial")
     try:
         report(f"{n:,} sequences of {length:,} bp; TF-MoDISco looks at the central {window:,} bp")
-        positive, negative, said = run_modisco(contributions.one_hot, contributions.hypothetical, partial, window,
+        positive, negative, said = run_modisco(contributions.one_hot, contributions.hypothetical, partial,
                                                modisco or {})
         report(f"{positive} positive and {negative} negative patterns; matching with {known.title}")
         patterns = _patterns(partial, offset)
@@ -66,9 +62,9 @@ def find_motifs(
         found = None
         if hits:
             report(f"scanning for instances of {len(patterns)} patterns")
-            found = find_hits(contributions.one_hot, contributions.hypothetical, patterns)
+            found = find_hits(contributions.one_hot, contributions.hypothetical, patterns, offset)
         run = _run_record(contributions.run, known.title, len(known.motifs), window, modisco or {}, said)
-        add_results(partial, contributions, patterns, matches, found, run | {"contribs": str(contribs)}, offset)
+        add_results(partial, contributions, patterns, matches, found, run | {"contribs": str(contribs)})
         result = read_motifs(partial)
         _write_texts(out, result)
         os.replace(partial, out)

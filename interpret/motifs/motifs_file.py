@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from interpret.motifs.contributions import Contributions, Regions
+from interpret.motifs.contributions import Contributions, Regions, read_rows
 from interpret.motifs.databases import KnownMotif
 from interpret.motifs.hits import Hits
 from interpret.motifs.match import Match
@@ -120,23 +120,22 @@ def _letters(one_hot: np.ndarray) -> np.ndarray:
 
 def add_results(
     path: Path, contributions: Contributions, patterns: Sequence[Pattern], matches: dict[str, list[Match]],
-    hits: Hits | None, run: dict[str, Any], window_offset: int,
+    hits: Hits | None, run: dict[str, Any],
 ) -> None:
     """Write what the zoo adds into a result file of modisco-lite."""
     import h5py
 
-    projected = contributions.projected
     regions = contributions.regions
     text = h5py.string_dtype()
     with h5py.File(path, "a") as file:
-        file.attrs.update(format=FORMAT, version=VERSION, window_offset=window_offset, length=contributions.length,
-                          run=json.dumps(run, default=str))
+        file.attrs.update(format=FORMAT, version=VERSION, window_offset=contributions.offset,
+                          length=contributions.length, run=json.dumps(run, default=str))
         for name in ("chrom", "name"):
             file.create_dataset(f"regions/{name}", data=getattr(regions, name), dtype=text)
         numbers = {
             "regions/start": regions.start, "regions/end": regions.end, "windows/start": regions.window_start,
             "windows/end": regions.window_end, "windows/reverse": regions.reverse,
-            "regions/prediction": contributions.prediction, "regions/total": projected.sum(axis=1),
+            "regions/prediction": contributions.prediction, "regions/total": contributions.total,
             "regions/completeness_error": contributions.completeness_error,
         }
         for name, data in numbers.items():
@@ -148,7 +147,7 @@ def add_results(
         if hits is not None:
             for name, data in vars(hits).items():
                 file.create_dataset(f"hits/{name}", data=data, compression="gzip" if len(data) else None)
-        for name, data in _views(contributions.one_hot, projected, patterns).items():
+        for name, data in _views(contributions, patterns).items():
             file.create_dataset(f"views/{name}", data=data, compression="gzip")
 
 
@@ -163,13 +162,13 @@ def _add_places(file: Any, regions: Regions, pattern: Pattern, text: Any) -> Non
     group["core_start"], group["core_end"] = core.start, core.end
 
 
-def _views(one_hot: np.ndarray, projected: np.ndarray, patterns: Sequence[Pattern]) -> dict[str, np.ndarray]:
+def _views(contributions: Contributions, patterns: Sequence[Pattern]) -> dict[str, np.ndarray]:
     """The regions of each pattern's strongest seqlet, then those of the largest contributions, 50 in all."""
     strongest = [int(pattern.seqlets.sequence[pattern.strongest[0]]) for pattern in patterns]
-    largest = np.argsort(-np.abs(projected).sum(axis=1), kind="stable").tolist()
+    largest = np.argsort(-contributions.size, kind="stable").tolist()
     chosen = np.array(list(dict.fromkeys(strongest + largest))[:VIEWS])
-    letters = _letters(one_hot[chosen].transpose(0, 2, 1))
-    return {"sequence": chosen, "letters": letters, "projected": projected[chosen].astype(np.float32)}
+    one_hot, projected = read_rows(contributions.path, chosen)
+    return {"sequence": chosen, "letters": _letters(one_hot.transpose(0, 2, 1)), "projected": projected}
 
 
 def _match_as_json(match: Match) -> dict[str, Any]:
