@@ -11,6 +11,7 @@ from typing import Any
 from interpret.motifs.contributions import read_contributions
 from interpret.motifs.databases import open_database
 from interpret.motifs.discover import modisco_options, run_modisco
+from interpret.motifs.enrichment import find_enrichment
 from interpret.motifs.exports import EXPORTS
 from interpret.motifs.hits import find_hits
 from interpret.motifs.match import match_patterns
@@ -28,7 +29,9 @@ def find_motifs(
     window: int | None = None,
     modisco: dict[str, Any] | None = None,
     hits: bool = True,
+    seed: int = 0,
     report: Callable[[str], None] = lambda note: None,
+    progress: Callable[[str], None] | None = None,
 ) -> MotifsFile:
     """Find patterns, place, match and scan for them, and write ``out`` and the text files beside it.
 
@@ -39,7 +42,9 @@ def find_motifs(
         window: bp around the centre to look at; None is the whole sequence.
         modisco: options of TF-MoDISco by name.
         hits: scan for all instances.
+        seed: of the shuffles with which occurrences are compared; TF-MoDISco seeds itself.
         report: takes notes on what is done.
+        progress: takes a line each second while TF-MoDISco runs.
 
     Raises:
         InputError, UsageError: a file or option is wrong; nothing is left under the final names then.
@@ -55,7 +60,7 @@ def find_motifs(
     try:
         report(f"{n:,} sequences of {length:,} bp; TF-MoDISco looks at the central {window:,} bp")
         positive, negative, said = run_modisco(contributions.one_hot, contributions.hypothetical, partial,
-                                               modisco or {})
+                                               modisco or {}, progress)
         report(f"{positive} positive and {negative} negative patterns; matching with {known.title}")
         patterns = _patterns(partial, offset)
         matches = match_patterns([p for pattern in patterns for p in (pattern, *pattern.subpatterns)], known)
@@ -63,8 +68,10 @@ def find_motifs(
         if hits:
             report(f"scanning for instances of {len(patterns)} patterns")
             found = find_hits(contributions.one_hot, contributions.hypothetical, patterns, offset)
+        enrichment = find_enrichment(contributions.one_hot, patterns, seed)
         run = _run_record(contributions.run, known.title, len(known.motifs), window, modisco or {}, said)
-        add_results(partial, contributions, patterns, matches, found, run | {"contribs": str(contribs)})
+        run |= {"contribs": str(contribs), "seed": seed}
+        add_results(partial, contributions, patterns, matches, found, enrichment, run)
         result = read_motifs(partial)
         _write_texts(out, result)
         os.replace(partial, out)

@@ -2,9 +2,9 @@
 
 A place is a candidate of a pattern where three things hold, each measured on the pattern's core: the contributions
 there have the shape of the pattern's (cosine of the two), they are large, and the bases fit its frequencies. The
-limits come from the pattern's own seqlets: what all but the weakest ``LOST`` of them reach, and for the size of the
-contribution a share of that, since seqlets were chosen for being large. A cosine below ``LEAST_SIMILARITY`` is never
-a hit, since a pattern whose own seqlets are that unlike it has no shape to find.
+limits are those that all but the weakest ``LOST`` of the pattern's own seqlets reach together, and for the size of the
+contribution a share of that, ``WEAKER``, since seqlets were chosen for being large. A cosine below
+``LEAST_SIMILARITY`` is never a hit, since a pattern whose own seqlets are that unlike it has no shape to find.
 
 Candidates of all patterns and both strands then compete (``compete.py``): a base's contribution belongs to one hit,
 that which explains more of it.
@@ -20,9 +20,9 @@ import numpy as np
 from interpret.motifs.compete import winners
 from interpret.motifs.pattern import Pattern
 
-__all__ = ["Hits", "find_hits"]
+__all__ = ["LOST", "Hits", "find_hits", "log_odds", "scan"]
 
-LOST, LEAST_SIMILARITY, WEAKER = 0.05, 0.6, 0.5
+LOST, LEAST_SIMILARITY, WEAKER = 0.1, 0.6, 0.75
 SCORES = 1 << 23  # scores in memory at a time: sequences x patterns x positions
 PSEUDOCOUNT = 0.01
 
@@ -72,7 +72,6 @@ def find_hits(one_hot: np.ndarray, hypothetical: np.ndarray, patterns: Sequence[
         offset: where the window begins in the sequences; positions of seqlets and hits count from their start.
     """
     templates = [t for i, pattern in enumerate(patterns) for t in _templates(one_hot, hypothetical, i, pattern, offset)]
-    templates = [template for template in templates if len(template.shape) <= one_hot.shape[2]]
     kinds = (np.int64, np.int64, np.int64, np.int64, bool, np.float32, np.float32, np.float32)
     if not templates:
         return Hits(*(np.empty(0, kind) for kind in kinds))
@@ -91,8 +90,10 @@ def find_hits(one_hot: np.ndarray, hypothetical: np.ndarray, patterns: Sequence[
 
 def _templates(one_hot, hypothetical, index: int, pattern: Pattern, offset: int) -> list[_Template]:
     cwm = pattern.contribution[slice(*pattern.core)]
+    if len(cwm) > one_hot.shape[2]:
+        return []
     frequencies = pattern.probability[slice(*pattern.core)]
-    odds = np.log2((frequencies + PSEUDOCOUNT) / (1 + 4 * PSEUDOCOUNT) * 4)
+    odds = log_odds(frequencies)
     shape = cwm / np.linalg.norm(cwm)
     limits = _limits(one_hot, hypothetical, pattern, shape, odds, offset)
     return [
@@ -107,7 +108,7 @@ def _hits_in(
     """Columns of ``Hits`` for a block of sequences, the first of which has the number ``first``."""
     letters = one_hot.astype(np.float32)
     there = letters * hypothetical
-    products, matches = (_scan(array, [getattr(t, name) for t in templates])
+    products, matches = (scan(array, [getattr(t, name) for t in templates])
                          for array, name in ((there, "shape"), (letters, "odds")))
     projected = there.sum(axis=1)
     columns: list[list[np.ndarray]] = [[] for _ in range(7)]
@@ -133,7 +134,12 @@ def _hits_in(
             match[kept]]
 
 
-def _scan(array: np.ndarray, kernels: list[np.ndarray]) -> np.ndarray:
+def log_odds(frequencies: np.ndarray) -> np.ndarray:
+    """(W, 4) log2 odds of frequencies against equal ones."""
+    return np.log2((frequencies + PSEUDOCOUNT) / (1 + 4 * PSEUDOCOUNT) * 4)
+
+
+def scan(array: np.ndarray, kernels: list[np.ndarray]) -> np.ndarray:
     """(n, k, L) of (n, 4, L): each kernel's (W, 4) sum of products at each start; the last W - 1 are of no use."""
     import torch
 
@@ -153,27 +159,37 @@ def _running(values: np.ndarray, width: int) -> np.ndarray:
 
 def _passes(scores: Sequence[np.ndarray], limits: tuple[float, float, float], positive: bool) -> np.ndarray:
     contribution, similarity, match = scores
-    strong = contribution >= limits[0] if positive else contribution <= limits[0]
-    return strong & (similarity >= limits[1]) & (match >= limits[2])
+    strength = contribution if positive else -contribution
+    return (strength >= limits[0]) & (similarity >= limits[1]) & (match >= limits[2])
 
 
 def _limits(
     one_hot: np.ndarray, hypothetical: np.ndarray, pattern: Pattern, shape: np.ndarray, odds: np.ndarray, offset: int
 ) -> tuple[float, float, float]:
-    """What all but the weakest of the pattern's own seqlets reach."""
+    """What all but the weakest of the pattern's own seqlets reach: strength in its sign, cosine, log odds."""
     seqlets = pattern.seqlets
     start, end = (places - offset for places in seqlets.core(pattern.core))
     inside = np.flatnonzero((start >= 0) & (end <= one_hot.shape[2]))
+    if not len(inside):  # all reach past the window: nothing says what a hit is
+        return np.inf, np.inf, np.inf
     places = start[inside, None] + np.arange(len(shape))
     letters = one_hot[seqlets.sequence[inside, None], :, places].astype(np.float32)
     there = letters * hypothetical[seqlets.sequence[inside, None], :, places]
     turned = seqlets.reverse[inside]
     letters[turned], there[turned] = letters[turned][:, ::-1, ::-1], there[turned][:, ::-1, ::-1]
-    contribution = there.sum(axis=(1, 2))
+    strength = there.sum(axis=(1, 2)) * (1 if pattern.positive else -1)
     norm = np.maximum(np.sqrt((there * there).sum(axis=(1, 2))), 1e-15)
     similarity = (there * shape).sum(axis=(1, 2)) / norm
     match = (letters * odds).sum(axis=(1, 2))
-    weak = LOST if pattern.positive else 1 - LOST
-    alike = max(float(np.quantile(similarity, LOST)), LEAST_SIMILARITY)
+    strength_limit, alike, match_limit = _joint_limits(np.array([strength, similarity, match]))
     # Seqlets of one sequence all reach the same value; sums in another order differ in the last digits.
-    return float(np.quantile(contribution, weak)) * WEAKER, alike - 1e-4, float(np.quantile(match, LOST)) - 1e-3
+    return (strength_limit * WEAKER, max(alike, LEAST_SIMILARITY) - 1e-4, match_limit - 1e-3)
+
+
+def _joint_limits(scores: np.ndarray) -> np.ndarray:
+    """(k,) limits, at one quantile of each of (k, n) scores, that all but ``LOST`` of the n reach together."""
+    ordered = np.sort(scores, axis=1)
+    # The share of seqlets that are no better; the worst of the scores decides about a seqlet.
+    share = np.array([np.searchsorted(row, values, side="right") for row, values in zip(ordered, scores, strict=True)])
+    worst = np.sort(share.min(axis=0))[int(LOST * scores.shape[1])]
+    return np.array([values[share_of >= worst].min() for values, share_of in zip(scores, share, strict=True)])

@@ -6,7 +6,8 @@
 - ``regions/``: chrom, start, end, name, prediction, total; ``windows/``: start, end, reverse
 - ``places/PATTERN/``: chrom, start, end, core_start, core_end, strand of each seqlet
 - ``matches/PATTERN``, of subpatterns too: JSON of the nearest known motifs with p, q, offset, overlap, strand, matrix
-- ``hits/``: sequence, start, end, reverse, pattern, contribution, similarity, match, chrom, genome_start
+- ``hits/``: sequence, start, end, reverse, pattern, contribution, similarity, match
+- ``enrichment/``: occurrences by the bases alone, in the sequences and in their shuffles (``Enrichment``)
 - ``views/``: sequence, letters (K, L), projected (K, L) of the regions that a report draws
 """
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from interpret.motifs.contributions import Contributions, Regions, read_rows
 from interpret.motifs.databases import KnownMotif
+from interpret.motifs.enrichment import Enrichment
 from interpret.motifs.hits import Hits
 from interpret.motifs.match import Match
 from interpret.motifs.pattern import Pattern, Seqlets, core_of
@@ -56,7 +58,8 @@ class MotifsFile:
         regions, prediction, total: of each sequence; total is its summed contribution.
         patterns: positive ones first, in TF-MoDISco's order. matches: of each pattern and
             subpattern, by its name.
-        hits: instances of the patterns, or None. views: regions to draw.
+        hits: instances of the patterns, or None. enrichment: of their bases; None in older files.
+        views: regions to draw.
     """
 
     path: Path
@@ -71,6 +74,7 @@ class MotifsFile:
     patterns: tuple[Pattern, ...]
     matches: dict[str, list[Match]]
     hits: Hits | None
+    enrichment: Enrichment | None
     views: Views
 
     def places(self, pattern: Pattern) -> tuple[Places, Places]:
@@ -120,7 +124,7 @@ def _letters(one_hot: np.ndarray) -> np.ndarray:
 
 def add_results(
     path: Path, contributions: Contributions, patterns: Sequence[Pattern], matches: dict[str, list[Match]],
-    hits: Hits | None, run: dict[str, Any],
+    hits: Hits | None, enrichment: Enrichment, run: dict[str, Any],
 ) -> None:
     """Write what the zoo adds into a result file of modisco-lite."""
     import h5py
@@ -147,6 +151,8 @@ def add_results(
         if hits is not None:
             for name, data in vars(hits).items():
                 file.create_dataset(f"hits/{name}", data=data, compression="gzip" if len(data) else None)
+        for name, data in vars(enrichment).items():
+            file[f"enrichment/{name}"] = data
         for name, data in _views(contributions, patterns).items():
             file.create_dataset(f"views/{name}", data=data, compression="gzip")
 
@@ -215,12 +221,17 @@ def _read(path: Path, file: Any) -> MotifsFile:
     names = [p.name for pattern in patterns for p in (pattern, *pattern.subpatterns)]
     matches = {name: list(_matches(file[f"matches/{name}"].asstr()[()])) for name in names}
     hits = Hits(**{name: file[f"hits/{name}"][:] for name in file["hits"]}) if "hits" in file else None
+    enrichment = _enrichment(file["enrichment"]) if "enrichment" in file else None
     views = Views(*(file[f"views/{name}"][:] for name in ("sequence", "letters", "projected")))
     return MotifsFile(
         path, json.loads(file.attrs["run"]), int(file.attrs["window_size"]), offset, int(file.attrs["length"]),
         regions, file["regions/prediction"][:], file["regions/completeness_error"][:], file["regions/total"][:],
-        patterns, matches, hits, views,
+        patterns, matches, hits, enrichment, views,
     )
+
+
+def _enrichment(group: Any) -> Enrichment:
+    return Enrichment(int(group["sequences"][()]), **{name: group[name][:] for name in group if name != "sequences"})
 
 
 def _matches(text: str) -> Iterator[Match]:
