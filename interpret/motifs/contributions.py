@@ -1,20 +1,23 @@
-"""Read a contributions file whole, as TF-MoDISco needs it, and refuse what is no such file."""
+"""What TF-MoDISco needs of ``contribs.h5``: the central window of every sequence, checked, in memory.
+
+The file's own reader (``interpret/contribs.py``) says what is a file of contributions; here its central window is
+read block by block, so that 100,000 sequences of 2 kb looked at in their middle 400 bp take 800 MB and not 4 GB.
+"""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from interpret.contribs import Contribs, open_contribs
 from zoo.errors import InputError
 
-__all__ = ["Contributions", "Regions", "read_contributions"]
+__all__ = ["Contributions", "Regions", "read_contributions", "read_rows"]
 
-FORMAT, VERSION = "seqzoo-contribs", 1
-LAYOUTS = {"hypothetical": "N,4,L", "projected": "N,L"}
+BLOCK_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,14 @@ class Regions:
 
 @dataclass(frozen=True)
 class Contributions:
-    """Sequences and what each base contributes, in the model's orientation.
+    """The central window of the sequences and what each base contributes, in the model's orientation.
 
     Attributes:
         path: the file.
-        one_hot: (N, 4, L) uint8, channels A C G T; an unknown base is 0 in all.
-        hypothetical: (N, 4, L) float32, the contribution each base would have.
+        one_hot: (N, 4, W) uint8, channels A C G T; an unknown base is 0 in all.
+        hypothetical: (N, 4, W) float32, the contribution each base would have.
+        offset, length: where the window begins in the sequences, and their length in bp.
+        total, size: (N,) float32, sums over the whole sequence of the contributions and of their absolute values.
         prediction: (N,) float32, the number that is explained.
         completeness_error: (N,) float32, NaN where the method has none.
         regions: where the sequences come from.
@@ -57,6 +62,10 @@ class Contributions:
     path: Path
     one_hot: np.ndarray
     hypothetical: np.ndarray
+    offset: int
+    length: int
+    total: np.ndarray
+    size: np.ndarray
     prediction: np.ndarray
     completeness_error: np.ndarray
     regions: Regions
@@ -64,103 +73,105 @@ class Contributions:
 
     @property
     def projected(self) -> np.ndarray:
-        """(N, L) float32, the contribution of the base that is there."""
+        """(N, W) float32, the contribution of the base that is there."""
         return (self.hypothetical * self.one_hot).sum(axis=1, dtype=np.float32)
 
     @property
-    def length(self) -> int:
+    def window(self) -> int:
+        """bp of the window."""
         return self.one_hot.shape[2]
 
 
-def read_contributions(path: str | Path) -> Contributions:
-    """Read ``contribs.h5``.
+def read_contributions(path: str | Path, window: int | None = None) -> Contributions:
+    """Read the central window of ``contribs.h5``.
+
+    Args:
+        path: file of ``zoo attribute``.
+        window: bp around the centre; None is the whole sequence.
 
     Raises:
-        InputError: no such file, not of this format, empty, not finite, or arrays that do not fit each other.
+        InputError: no such file, not of this format, empty, shorter than the window, not finite, or arrays that do
+            not fit each other.
     """
-    import h5py
+    with open_contribs(path) as file:
+        n, length = len(file), file.length
+        if n == 0:
+            raise InputError(f"{path}: no regions", "0 sequences", "Fix: zoo attribute with a BED that has regions")
+        if window is not None and window > length:
+            raise InputError(f"--window {window}: the sequences are {length} bp", f"{n:,} sequences",
+                             f"Fix: --window {length} or less")
+        regions = _regions(file, n)
+        width = length if window is None else window
+        return Contributions(file.path, *_central(file, width), *_sums(file), file.prediction[:],
+                             file.completeness_error[:], regions, file.run)
 
-    path = Path(path)
+
+def read_rows(path: str | Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole sequences (k, 4, L) uint8 and contributions of their bases (k, L) float32 of some rows, in their order."""
+    order, back = np.unique(rows, return_inverse=True)
+    with open_contribs(path) as file:
+        return file.one_hot[order][back], file.projected[order][back]
+
+
+def _regions(file: Contribs, n: int) -> Regions:
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        reason = "no such file" if not path.exists() else "not an HDF5 file"
-        raise InputError(f"{path}: {reason}", "nothing was read", _fix()) from error
-    with file:
-        _check_format(path, file)
-        contributions = _read(path, file)
-    _check_values(path, contributions)
-    return contributions
+        columns, windows = file.regions(), file.windows()
+    except KeyError as error:
+        raise InputError(f"{file.path}: its regions are incomplete: {error.args[0]}", f"{n:,} sequences",
+                         _fix()) from None
+    counts = {len(column) for column in (*columns.values(), *windows.values())}
+    if counts != {n}:
+        raise InputError(f"{file.path}: {n} sequences but {sorted(counts)} regions or windows",
+                         "their numbers must be the same", _fix())
+    widths = windows["end"] - windows["start"]
+    wrong = np.flatnonzero(widths != file.length)
+    if len(wrong):
+        raise InputError(f"{file.path}: window {wrong[0]} is {widths[wrong[0]]} bp, its sequence {file.length}",
+                         f"{len(wrong):,} of {n:,} windows", _fix())
+    return Regions(
+        columns["chrom"].astype(object), columns["start"].astype(np.int64), columns["end"].astype(np.int64),
+        columns["name"].astype(object), windows["start"].astype(np.int64), windows["end"].astype(np.int64),
+        windows["reverse"].astype(bool),
+    )
+
+
+def _central(file: Contribs, width: int) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """one_hot, hypothetical, offset and length; every value in the window is looked at once."""
+    n, length = len(file), file.length
+    offset = length // 2 - width // 2
+    one_hot, hypothetical = np.empty((n, 4, width), np.uint8), np.empty((n, 4, width), np.float32)
+    bad: list[int] = []
+    for rows in _blocks(n, length):
+        one_hot[rows] = file.one_hot[rows][:, :, offset : offset + width]
+        hypothetical[rows] = file.hypothetical[rows][:, :, offset : offset + width]
+        bad += (rows.start + np.flatnonzero(~np.isfinite(hypothetical[rows]).all(axis=(1, 2)))).tolist()
+        if one_hot[rows].sum(axis=1).max() > 1:
+            raise InputError(f"{file.path}: one_hot has positions with more than one base",
+                             f"sequences {rows.start} to {rows.stop}", _fix())
+    if bad:
+        raise InputError(f"{file.path}: contributions that are not finite, first in sequence {bad[0]}",
+                         f"{len(bad):,} of {n:,} sequences",
+                         "Fix: repeat zoo attribute; look at the model's output there")
+    if not hypothetical.any():
+        raise InputError(f"{file.path}: all contributions are 0", f"{n:,} sequences, central {width:,} bp",
+                         "Fix: choose an output that depends on the sequence")
+    return one_hot, hypothetical, offset, length
+
+
+def _sums(file: Contribs) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) sums of projected contributions over the whole sequences, and of their absolute values."""
+    n = len(file)
+    total, size = np.empty(n, np.float32), np.empty(n, np.float32)
+    for rows in _blocks(n, file.length):
+        projected = file.projected[rows]
+        total[rows], size[rows] = projected.sum(axis=1), np.abs(projected).sum(axis=1)
+    return total, size
+
+
+def _blocks(n: int, length: int) -> list[slice]:
+    step = max(1, BLOCK_BYTES // (16 * length))
+    return [slice(first, min(first + step, n)) for first in range(0, n, step)]
 
 
 def _fix() -> str:
     return "Fix: zoo attribute MODEL BED -g FASTA -o contribs.h5"
-
-
-def _check_format(path: Path, file: Any) -> None:
-    if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
-        found = f"{file.attrs.get('format', 'none')} version {file.attrs.get('version', 'none')}"
-        raise InputError(f"{path}: not a contributions file", f"its format is {found}, not {FORMAT} {VERSION}", _fix())
-    needed = ["one_hot", "hypothetical", "prediction", "regions/chrom", "regions/start", "regions/end",
-              "windows/start", "windows/end", "windows/reverse"]
-    lacking = [name for name in needed if name not in file]
-    if lacking:
-        raise InputError(f"{path}: {', '.join(lacking)} not in the file", f"{len(lacking)} of {len(needed)} datasets",
-                         _fix())
-    data = file["hypothetical"]
-    kind, layout = data.attrs.get("kind"), data.attrs.get("layout")
-    if kind != "hypothetical" or layout != LAYOUTS["hypothetical"]:
-        raise InputError(
-            f"{path}: /hypothetical holds {kind} contributions with layout {layout}",
-            f"motifs need hypothetical contributions with layout {LAYOUTS['hypothetical']}", _fix(),
-        )
-    shape = file["one_hot"].shape
-    if len(shape) != 3 or shape[1] != 4 or data.shape != shape:
-        raise InputError(
-            f"{path}: one_hot is {shape} and hypothetical {data.shape}", "both must be (N, 4, L)",
-            "Fix: write the arrays in the order sequence, base, position",
-        )
-
-
-def _read(path: Path, file: Any) -> Contributions:
-    n = len(file["one_hot"])
-
-    def text(name: str) -> np.ndarray:
-        return file[name].asstr()[:].astype(object) if name in file else np.full(n, ".", dtype=object)
-
-    regions = Regions(
-        text("regions/chrom"), file["regions/start"][:].astype(np.int64), file["regions/end"][:].astype(np.int64),
-        text("regions/name"), file["windows/start"][:].astype(np.int64), file["windows/end"][:].astype(np.int64),
-        file["windows/reverse"][:].astype(bool),
-    )
-    error = file["completeness_error"][:] if "completeness_error" in file else np.full(n, np.nan, np.float32)
-    return Contributions(
-        path, file["one_hot"][:], file["hypothetical"][:], file["prediction"][:], error, regions,
-        json.loads(file.attrs.get("run", "{}")),
-    )
-
-
-def _check_values(path: Path, contributions: Contributions) -> None:
-    n = len(contributions.one_hot)
-    if n == 0:
-        raise InputError(f"{path}: no regions", "0 sequences", "Fix: zoo attribute with a BED that has regions")
-    regions = contributions.regions
-    counts = {len(column) for column in vars(regions).values()} | {len(contributions.prediction)}
-    if counts != {n}:
-        raise InputError(f"{path}: {n} sequences but {sorted(counts)} regions, windows or predictions",
-                         "lengths must be the same", _fix())
-    bad = np.flatnonzero(~np.isfinite(contributions.hypothetical).all(axis=(1, 2)))
-    if len(bad):
-        raise InputError(f"{path}: contributions that are not finite, first in sequence {bad[0]}",
-                         f"{len(bad):,} of {n:,} sequences",
-                         "Fix: repeat zoo attribute; look at the model's output there")
-    if not contributions.hypothetical.any():
-        raise InputError(f"{path}: all contributions are 0", f"{n:,} sequences",
-                         "Fix: choose an output that depends on the sequence")
-    if contributions.one_hot.max() > 1 or contributions.one_hot.sum(axis=1).max() > 1:
-        raise InputError(f"{path}: one_hot has positions with more than one base", f"{n:,} sequences", _fix())
-    widths = regions.window_end - regions.window_start
-    wrong = np.flatnonzero(widths != contributions.length)
-    if len(wrong):
-        raise InputError(f"{path}: window {wrong[0]} is {widths[wrong[0]]} bp, its sequence {contributions.length}",
-                         f"{len(wrong):,} of {n:,} windows", _fix())

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
-import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from interpret.motifs.elapsed import saying
 from zoo.errors import InputError, SystemStateError, UsageError
 
 __all__ = ["DEFAULTS", "modisco_options", "parse_options", "run_modisco"]
@@ -48,29 +48,29 @@ def parse_options(items: Iterable[str]) -> dict[str, Any]:
 
 
 def run_modisco(
-    one_hot: np.ndarray, hypothetical: np.ndarray, path: Path, window: int, options: dict[str, Any]
+    one_hot: np.ndarray, hypothetical: np.ndarray, path: Path, options: dict[str, Any],
+    say: Callable[[str], None] | None = None,
 ) -> tuple[int, int, str]:
     """Find patterns and write them to ``path`` as modisco-lite does.
 
     modisco-lite seeds all its random choices itself, so equal input gives equal output.
 
     Args:
-        one_hot: (N, 4, L). hypothetical: (N, 4, L).
-        window: bp around the centre that are looked at.
+        one_hot, hypothetical: (N, 4, W).
         options: of ``modisco_options``.
+        say: takes a line each second, see ``saying``.
 
     Returns:
         numbers of positive and negative patterns, and what modisco-lite said.
     """
     modisco = _modisco()
-    start = one_hot.shape[2] // 2 - window // 2
+    window = one_hot.shape[2]
     tracks = [
-        np.ascontiguousarray(array[:, :, start : start + window].transpose(0, 2, 1), dtype=np.float32)
+        np.ascontiguousarray(array.transpose(0, 2, 1), dtype=np.float32)
         for array in (one_hot, hypothetical)
     ]
-    said = io.StringIO()
     _check_window(window, modisco_options() | options)
-    with contextlib.redirect_stdout(said):
+    with saying("TF-MoDISco", say) as said, contextlib.redirect_stdout(said):
         positive, negative = _run(modisco, tracks, modisco_options() | options)
     from modiscolite.io import save_hdf5
 

@@ -7,16 +7,21 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from interpret.motifs.motifs_file import MotifsFile
+from interpret.motifs.partners import FARTHEST, SPACING_BINS, partners_of
 from interpret.motifs.pattern import Pattern
 from interpret.motifs.places import places_of
 
-__all__ = ["EXPORTS", "hits_bed", "matrices_tsv", "meme", "motifs_tsv", "seqlets_bed"]
+__all__ = ["EXPORTS", "cwm_meme", "hcwm_meme", "hits_bed", "matrices_tsv", "meme", "motifs_tsv", "partners_tsv",
+           "seqlets_bed", "subpatterns_tsv"]
 
 MATRICES = ("probability", "contribution", "hypothetical")
 MOTIF_COLUMNS = (
     "pattern", "name", "consensus", "seqlets", "mean_core_contribution", "best_match_id", "best_match", "p",
-    "q", "hits",
+    "q", "hits", "sequences_with_hits", "occurrences", "expected_occurrences", "enrichment_q",
+    "effect", "effect_standard_error", "backgrounds",
 )
+PARTNER_COLUMNS = ("pattern", "partner", "sequences_with_both", "expected", "q", "spacing_from", "spacing_to", "pairs")
+LEAST_SEQLETS = 20  # of a subpattern with a row of its own
 
 
 def meme(motifs: MotifsFile) -> Iterator[str]:
@@ -31,6 +36,28 @@ def meme(motifs: MotifsFile) -> Iterator[str]:
             yield " ".join(f"{value:.6f}" for value in row) + "\n"
 
 
+def weights_meme(motifs: MotifsFile, kind: str) -> Iterator[str]:
+    """Contributions of the cores in the same layout, as ``modisco meme -t CWM`` (or hCWM) writes them: weights of
+    either sign, for programs that take such matrices; they are no frequencies."""
+    yield f"MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\nweights: {kind}\n"
+    for pattern in motifs.patterns:
+        core = getattr(pattern, kind)[slice(*pattern.core)]
+        yield f"\nMOTIF {pattern.name} {pattern.consensus}\n"
+        yield f"letter-probability matrix: alength= 4 w= {len(core)} nsites= {len(pattern.seqlets)} E= 0\n"
+        for row in core:
+            yield " ".join(f"{value:.6g}" for value in row) + "\n"
+
+
+def cwm_meme(motifs: MotifsFile) -> Iterator[str]:
+    """Mean contributions of the bases that are there."""
+    return weights_meme(motifs, "contribution")
+
+
+def hcwm_meme(motifs: MotifsFile) -> Iterator[str]:
+    """Mean hypothetical contributions."""
+    return weights_meme(motifs, "hypothetical")
+
+
 def matrices_tsv(motifs: MotifsFile) -> Iterator[str]:
     """All columns of all matrices: pattern, matrix, position, whether in the core, A, C, G, T."""
     yield "pattern\tmatrix\tposition\tcore\tA\tC\tG\tT\n"
@@ -42,17 +69,63 @@ def matrices_tsv(motifs: MotifsFile) -> Iterator[str]:
 
 
 def motifs_tsv(motifs: MotifsFile) -> Iterator[str]:
-    """One row a pattern; a match with q above 0.05 is left out as no match."""
+    """One row a pattern; a match with q above 0.05 is left out as no match.
+
+    Occurrences are by the bases alone, expected are those in dinucleotide shuffles (``enrichment.py``); the effect is
+    that of the consensus inserted into backgrounds (``measure_effects.py``).
+    """
     yield "\t".join(MOTIF_COLUMNS) + "\n"
     for index, pattern in enumerate(motifs.patterns):
-        best = next(iter(motifs.matches[pattern.name]), None)
-        named = (best.motif.id, best.motif.name) if best and best.significant else (".", "no match")
-        numbers = (f"{best.p:.3g}", f"{best.q:.3g}") if best else (".", ".")
-        hits = "." if motifs.hits is None else str(int((motifs.hits.pattern == index).sum()))
-        yield "\t".join([
-            pattern.name, pattern.short_name, pattern.consensus, str(len(pattern.seqlets)),
-            f"{pattern.seqlets.core_contribution.mean():.6g}", *named, *numbers, hits,
-        ]) + "\n"
+        yield "\t".join([*_identity(motifs, pattern), *_counts(motifs, index), *_effect(motifs, pattern)]) + "\n"
+
+
+def subpatterns_tsv(motifs: MotifsFile) -> Iterator[str]:
+    """One row a subpattern of at least 20 seqlets, matched by itself: a pattern may hold more than one factor's."""
+    yield "\t".join(MOTIF_COLUMNS[: MOTIF_COLUMNS.index("hits")]) + "\n"
+    for pattern in motifs.patterns:
+        for subpattern in pattern.subpatterns:
+            if len(subpattern.seqlets) >= LEAST_SEQLETS:
+                yield "\t".join(_identity(motifs, subpattern)) + "\n"
+
+
+def _identity(motifs: MotifsFile, pattern: Pattern) -> list[str]:
+    best = next(iter(motifs.matches[pattern.name]), None)
+    named = (best.motif.id, best.motif.name) if best and best.significant else (".", "no match")
+    numbers = (f"{best.p:.3g}", f"{best.q:.3g}") if best else (".", ".")
+    return [pattern.name, pattern.short_name, pattern.consensus, str(len(pattern.seqlets)),
+            f"{pattern.seqlets.core_contribution.mean():.6g}", *named, *numbers]
+
+
+def _counts(motifs: MotifsFile, index: int) -> list[str]:
+    hits, enrichment = motifs.hits, motifs.enrichment
+    mine = None if hits is None else hits.sequence[hits.pattern == index]
+    counted = [".", "."] if mine is None else [str(len(mine)), str(len(np.unique(mine)))]
+    if enrichment is None:
+        return [*counted, ".", ".", "."]
+    return [*counted, str(enrichment.occurrences[index]), str(enrichment.expected[index]),
+            f"{enrichment.q[index]:.3g}"]
+
+
+def _effect(motifs: MotifsFile, pattern: Pattern) -> list[str]:
+    if motifs.effects is None:
+        return [".", ".", "."]
+    effect = motifs.effects[pattern.name]
+    return [f"{effect.mean:.6g}", f"{effect.standard_error:.3g}", str(len(effect.values))]
+
+
+def partners_tsv(motifs: MotifsFile) -> Iterator[str]:
+    """Patterns with hits in the same sequences more often than by chance, and the spacing that is most frequent."""
+    yield "\t".join(PARTNER_COLUMNS) + "\n"
+    if motifs.hits is None:
+        return
+    edges = np.linspace(-FARTHEST, FARTHEST, SPACING_BINS + 1).astype(int)
+    for index, pattern in enumerate(motifs.patterns):
+        for partner in partners_of(motifs.hits, index, len(motifs.patterns), len(motifs.regions)):
+            fullest = int(partner.spacing.argmax())
+            yield "\t".join([
+                pattern.name, motifs.patterns[partner.pattern].name, str(partner.both), f"{partner.expected:.1f}",
+                f"{partner.q:.3g}", str(edges[fullest]), str(edges[fullest + 1]), str(partner.spacing[fullest]),
+            ]) + "\n"
 
 
 def seqlets_bed(motifs: MotifsFile, patterns: Iterable[Pattern] | None = None) -> Iterator[str]:
@@ -92,6 +165,7 @@ def _scores(contribution: np.ndarray) -> np.ndarray:
 
 
 EXPORTS = {
-    ".meme": meme, ".motifs.tsv": motifs_tsv, ".matrices.tsv": matrices_tsv, ".seqlets.bed": seqlets_bed,
-    ".hits.bed": hits_bed,
+    ".meme": meme, ".cwm.meme": cwm_meme, ".hcwm.meme": hcwm_meme, ".motifs.tsv": motifs_tsv,
+    ".subpatterns.tsv": subpatterns_tsv, ".partners.tsv": partners_tsv, ".matrices.tsv": matrices_tsv,
+    ".seqlets.bed": seqlets_bed, ".hits.bed": hits_bed,
 }

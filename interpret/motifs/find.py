@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from interpret.motifs.contributions import Contributions, read_contributions
+from interpret.motifs.contributions import Contributions, read_contributions, read_rows
 from interpret.motifs.databases import open_database
 from interpret.motifs.discover import modisco_options, run_modisco
 from interpret.motifs.effect import Effect, PredictedTrack
+from interpret.motifs.enrichment import find_enrichment
 from interpret.motifs.exports import EXPORTS
 from interpret.motifs.hits import find_hits
 from interpret.motifs.match import match_patterns
-from interpret.motifs.measure_effects import measure_effects, predict_track
+from interpret.motifs.measure_effects import backgrounds_of, measure_effects, predict_track
 from interpret.motifs.model_again import ExplainedModel, load_again
 from interpret.motifs.motifs_file import (
     MotifsFile,
@@ -28,7 +29,7 @@ from interpret.motifs.motifs_file import (
     regions_named,
 )
 from interpret.motifs.pattern import Pattern
-from zoo.errors import InputError, UsageError, ZooError
+from zoo.errors import UsageError, ZooError
 
 __all__ = ["find_motifs"]
 
@@ -41,11 +42,13 @@ def find_motifs(
     window: int | None = None,
     modisco: dict[str, Any] | None = None,
     hits: bool = True,
+    seed: int = 0,
     effects: bool = True,
     model: str | None = None,
     trust: bool = False,
     regions: Sequence[str] = (),
     report: Callable[[str], None] = lambda note: None,
+    progress: Callable[[str], None] | None = None,
 ) -> MotifsFile:
     """Find patterns, place, match and scan for them, and write ``out`` and the text files beside it.
 
@@ -56,12 +59,14 @@ def find_motifs(
         window: bp around the centre to look at; None is the whole sequence.
         modisco: options of TF-MoDISco by name.
         hits: scan for all instances.
+        seed: of the shuffles with which occurrences are compared; TF-MoDISco seeds itself.
         effects: load the model again, measure what each pattern does and predict the regions that a report draws;
             a note says why where the model cannot be loaded.
         model: where the model is now; default as recorded in ``contribs``. An error if it cannot be loaded.
         trust: as in ``zoo.load_model``, for the model that is loaded again.
         regions: regions that a report must draw, by name or ``chrom:start-end``.
         report: takes notes on what is done.
+        progress: takes a line each second while TF-MoDISco runs.
 
     Raises:
         InputError, UsageError: a file or option is wrong; nothing is left under the final names then.
@@ -70,32 +75,29 @@ def find_motifs(
     if not out.parent.is_dir():
         raise UsageError(f"-o {out}: no folder {out.parent}", "nothing was written", f"Fix: mkdir -p {out.parent}")
     known = open_database(database)
-    contributions = read_contributions(contribs)
-    n, length = len(contributions.regions), contributions.length
-    window = length if window is None else window
-    if window > length:
-        raise InputError(f"--window {window}: the sequences are {length} bp", f"{n:,} sequences",
-                         f"Fix: --window {length} or less")
-    offset = length // 2 - window // 2
+    contributions = read_contributions(contribs, window)
+    n, length, window, offset = (len(contributions.regions), contributions.length, contributions.window,
+                                 contributions.offset)
     first = regions_named(contributions.regions, regions)
     explained = _load_again(contributions, model, trust, report) if effects else None
     partial = out.with_name(out.name + ".partial")
     try:
         report(f"{n:,} sequences of {length:,} bp; TF-MoDISco looks at the central {window:,} bp")
-        positive, negative, said = run_modisco(contributions.one_hot, contributions.hypothetical, partial, window,
-                                               modisco or {})
+        positive, negative, said = run_modisco(contributions.one_hot, contributions.hypothetical, partial,
+                                               modisco or {}, progress)
         report(f"{positive} positive and {negative} negative patterns; matching with {known.title}")
         patterns = _patterns(partial, offset)
         matches = match_patterns([p for pattern in patterns for p in (pattern, *pattern.subpatterns)], known)
         found = None
         if hits:
             report(f"scanning for instances of {len(patterns)} patterns")
-            found = find_hits(contributions.one_hot, contributions.hypothetical, patterns)
-        views = choose_views(contributions.projected, patterns, first)
-        measured = _ask(explained, contributions, patterns, views, report) if explained else (None, None)
+            found = find_hits(contributions.one_hot, contributions.hypothetical, patterns, offset)
+        enrichment = find_enrichment(contributions.one_hot, patterns, seed)
+        views = choose_views(contributions, patterns, first)
+        measured = _ask(explained, contributions, patterns, views, seed, report) if explained else (None, None)
         run = _run_record(contributions.run, known.title, len(known.motifs), window, modisco or {}, said)
-        add_results(partial, contributions, patterns, matches, found, run | {"contribs": str(contribs)}, offset,
-                    views, *measured)
+        run |= {"contribs": str(contribs), "seed": seed}
+        add_results(partial, contributions, patterns, matches, found, enrichment, run, views, *measured)
         result = read_motifs(partial)
         _write_texts(out, result)
         os.replace(partial, out)
@@ -118,14 +120,14 @@ def _load_again(
 
 
 def _ask(
-    explained: ExplainedModel, contributions: Contributions, patterns: Sequence[Pattern], views: np.ndarray,
+    explained: ExplainedModel, contributions: Contributions, patterns: Sequence[Pattern], views: np.ndarray, seed: int,
     report: Callable[[str], None],
 ) -> tuple[dict[str, Effect], PredictedTrack | None]:
     """What the patterns do, and what is predicted in the regions to draw."""
     report(f"inserting {len(patterns)} patterns into background sequences")
-    seed = int(contributions.run.get("seed") or 0)
-    effects = measure_effects(explained, patterns, contributions.one_hot, seed)
-    return effects, predict_track(explained, contributions.one_hot[views])
+    shuffled = backgrounds_of(len(contributions.regions), contributions.length)
+    effects = measure_effects(explained, patterns, read_rows(contributions.path, shuffled)[0], seed)
+    return effects, predict_track(explained, read_rows(contributions.path, views)[0])
 
 
 def _patterns(path: Path, offset: int):

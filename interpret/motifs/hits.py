@@ -1,10 +1,13 @@
 """Every instance of the patterns in the sequences, scored by contribution and by match.
 
-A position is a hit where three things hold, each measured on the pattern's core: the contributions there
-have the shape of the pattern's (cosine of the two), they are large, and the bases fit its frequencies. The
-limits come from the seqlets: what all but the weakest ``LOST`` of them reach, and for the size of the
-contribution half of that, since seqlets were chosen for being large; a cosine below ``LEAST_SIMILARITY`` is never
-a hit, since a pattern whose own seqlets are that unlike it has no shape to find.
+A place is a candidate of a pattern where three things hold, each measured on the pattern's core: the contributions
+there have the shape of the pattern's (cosine of the two), they are large, and the bases fit its frequencies. The
+limits are those that all but the weakest ``LOST`` of the pattern's own seqlets reach together, and for the size of the
+contribution a share of that, ``WEAKER``, since seqlets were chosen for being large. A cosine below
+``LEAST_SIMILARITY`` is never a hit, since a pattern whose own seqlets are that unlike it has no shape to find.
+
+Candidates of all patterns and both strands then compete (``compete.py``): a base's contribution belongs to one hit,
+that which explains more of it.
 """
 
 from __future__ import annotations
@@ -14,18 +17,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interpret.motifs.compete import winners
 from interpret.motifs.pattern import Pattern
 
-__all__ = ["Hits", "find_hits"]
+__all__ = ["LOST", "Hits", "find_hits", "log_odds", "scan"]
 
-LOST, LEAST_SIMILARITY = 0.05, 0.6
-BLOCK = 256  # sequences at a time
+LOST, LEAST_SIMILARITY, WEAKER = 0.1, 0.6, 0.75
+SCORES = 1 << 23  # scores in memory at a time: sequences x patterns x positions
 PSEUDOCOUNT = 0.01
 
 
 @dataclass(frozen=True)
 class Hits:
-    """Instances, by sequence and position.
+    """Instances, by sequence and position; no two share a base.
 
     Attributes:
         pattern: (n,) int64, index of the pattern.
@@ -47,62 +51,105 @@ class Hits:
         return len(self.pattern)
 
 
-def find_hits(one_hot: np.ndarray, hypothetical: np.ndarray, patterns: Sequence[Pattern]) -> Hits:
-    """Scan both strands for all patterns; of overlapping hits of one pattern the most similar stays.
+@dataclass(frozen=True)
+class _Template:
+    """A pattern's core on one strand, (W, 4) contribution of length 1 and log odds, and what a hit must reach."""
+
+    pattern: int
+    positive: bool
+    reverse: bool
+    shape: np.ndarray
+    odds: np.ndarray
+    limits: tuple[float, float, float]
+
+
+def find_hits(one_hot: np.ndarray, hypothetical: np.ndarray, patterns: Sequence[Pattern], offset: int = 0) -> Hits:
+    """Scan both strands for all patterns; where candidates overlap, the one that explains most stays.
 
     Args:
-        one_hot, hypothetical: (N, 4, L).
+        one_hot, hypothetical: (N, 4, W), the central window of the sequences.
         patterns: with seqlets in the same sequences.
+        offset: where the window begins in the sequences; positions of seqlets and hits count from their start.
     """
-    columns: list[list[np.ndarray]] = [[] for _ in range(8)]
-    for index, pattern in enumerate(patterns):
-        for column, values in zip(columns, _hits_of(one_hot, hypothetical, index, pattern), strict=True):
-            column.append(values)
+    templates = [t for i, pattern in enumerate(patterns) for t in _templates(one_hot, hypothetical, i, pattern, offset)]
     kinds = (np.int64, np.int64, np.int64, np.int64, bool, np.float32, np.float32, np.float32)
-    joined = [
-        np.concatenate(column).astype(kind) if column else np.empty(0, kind)
-        for column, kind in zip(columns, kinds, strict=True)
+    if not templates:
+        return Hits(*(np.empty(0, kind) for kind in kinds))
+    step = max(1, SCORES // (len(templates) * one_hot.shape[2]))
+    found = [
+        _hits_in(one_hot[first : first + step], hypothetical[first : first + step], templates, first)
+        for first in range(0, len(one_hot), step)
     ]
-    order = np.lexsort((joined[0], joined[2], joined[1]))
-    return Hits(*(column[order] for column in joined))
+    joined = zip(zip(*found, strict=True), kinds, strict=True)
+    columns = [np.concatenate(column).astype(kind) for column, kind in joined]
+    columns[2] += offset
+    columns[3] += offset
+    order = np.lexsort((columns[0], columns[2], columns[1]))
+    return Hits(*(column[order] for column in columns))
 
 
-def _hits_of(one_hot: np.ndarray, hypothetical: np.ndarray, index: int, pattern: Pattern) -> list[np.ndarray]:
+def _templates(one_hot, hypothetical, index: int, pattern: Pattern, offset: int) -> list[_Template]:
     cwm = pattern.contribution[slice(*pattern.core)]
+    if len(cwm) > one_hot.shape[2]:
+        return []
     frequencies = pattern.probability[slice(*pattern.core)]
-    odds = np.log2((frequencies + PSEUDOCOUNT) / (1 + 4 * PSEUDOCOUNT) * 4)
-    limits = _limits(one_hot, hypothetical, pattern, cwm, odds)
-    found = []
-    for first in range(0, len(one_hot), BLOCK):
-        letters = one_hot[first : first + BLOCK].astype(np.float32)
-        there = letters * hypothetical[first : first + BLOCK]
-        for reverse in (False, True):
-            turn = slice(None, None, -1 if reverse else 1)
-            scores = _scan(letters, there, cwm[turn, turn], odds[turn, turn])
-            sequence, start = np.nonzero(_passes(scores, limits, pattern.positive))
-            found.append((sequence + first, start, np.full(len(start), reverse),
-                          *(score[sequence, start] for score in scores)))
-    sequence, start, reverse, contribution, similarity, match = (np.concatenate(x) for x in zip(*found, strict=True))
-    kept = _best_of_overlapping(sequence, start, similarity, len(cwm))
-    sequence, start, reverse = sequence[kept], start[kept], reverse[kept]
-    return [np.full(len(kept), index), sequence, start, start + len(cwm), reverse, contribution[kept],
-            similarity[kept], match[kept]]
+    odds = log_odds(frequencies)
+    shape = cwm / np.linalg.norm(cwm)
+    limits = _limits(one_hot, hypothetical, pattern, shape, odds, offset)
+    return [
+        _Template(index, pattern.positive, turn < 0, shape[::turn, ::turn], odds[::turn, ::turn], limits)
+        for turn in (1, -1)
+    ]
 
 
-def _scan(letters: np.ndarray, there: np.ndarray, cwm: np.ndarray, odds: np.ndarray) -> tuple[np.ndarray, ...]:
-    """(n, L - W + 1) contribution, similarity and match at each start, for sequences (n, 4, L)."""
-    width, length = len(cwm), letters.shape[2]
-    n = length - width + 1
-    if n <= 0:
-        return tuple(np.zeros((len(letters), 0), np.float32) for _ in range(3))
-    shape = (len(letters), n)
-    product, match = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    total, squares = there.sum(axis=1), (there * there).sum(axis=1)
-    for i in range(width):
-        product += np.einsum("ncl,c->nl", there[:, :, i : i + n], cwm[i].astype(np.float32))
-        match += np.einsum("ncl,c->nl", letters[:, :, i : i + n], odds[i].astype(np.float32))
-    norm = np.sqrt(np.maximum(_running(squares, width), 1e-30)) * np.linalg.norm(cwm)
-    return _running(total, width), product / norm, match
+def _hits_in(
+    one_hot: np.ndarray, hypothetical: np.ndarray, templates: list[_Template], first: int
+) -> list[np.ndarray]:
+    """Columns of ``Hits`` for a block of sequences, the first of which has the number ``first``."""
+    letters = one_hot.astype(np.float32)
+    there = letters * hypothetical
+    products, matches = (scan(array, [getattr(t, name) for t in templates])
+                         for array, name in ((there, "shape"), (letters, "odds")))
+    projected = there.sum(axis=1)
+    columns: list[list[np.ndarray]] = [[] for _ in range(7)]
+    for i, template in enumerate(templates):
+        width = len(template.shape)
+        total, squares = _running(projected, width), _running(projected**2, width)
+        n = total.shape[1]
+        product, match = products[:, i, :n], matches[:, i, :n]
+        similarity = product / np.sqrt(np.maximum(squares, 1e-30))
+        passed = _passes((total, similarity, match), template.limits, template.positive)
+        sequence, start = np.nonzero(passed)
+        found = (np.full(len(start), i), sequence, start, total[passed], similarity[passed], match[passed],
+                 product[passed] ** 2)
+        for column, values in zip(columns, found, strict=True):
+            column.append(values)
+    number, sequence, start, total, similarity, match, explained = (np.concatenate(column) for column in columns)
+    widths = np.array([len(template.shape) for template in templates])
+    kept = winners(sequence, start, start + widths[number], explained, one_hot.shape[2])
+    number, sequence, start = number[kept], sequence[kept], start[kept]
+    pattern = np.array([template.pattern for template in templates])[number]
+    reverse = np.array([template.reverse for template in templates])[number]
+    return [pattern, sequence + first, start, start + widths[number], reverse, total[kept], similarity[kept],
+            match[kept]]
+
+
+def log_odds(frequencies: np.ndarray) -> np.ndarray:
+    """(W, 4) log2 odds of frequencies against equal ones."""
+    return np.log2((frequencies + PSEUDOCOUNT) / (1 + 4 * PSEUDOCOUNT) * 4)
+
+
+def scan(array: np.ndarray, kernels: list[np.ndarray]) -> np.ndarray:
+    """(n, k, L) of (n, 4, L): each kernel's (W, 4) sum of products at each start; the last W - 1 are of no use."""
+    import torch
+
+    widest = max(len(kernel) for kernel in kernels)
+    weights = np.zeros((len(kernels), 4, widest), np.float32)
+    for weight, kernel in zip(weights, kernels, strict=True):
+        weight[:, : len(kernel)] = kernel.T
+    padded = np.pad(array, ((0, 0), (0, 0), (0, widest - 1)))
+    with torch.inference_mode():
+        return torch.conv1d(torch.from_numpy(padded), torch.from_numpy(weights)).numpy()
 
 
 def _running(values: np.ndarray, width: int) -> np.ndarray:
@@ -112,39 +159,37 @@ def _running(values: np.ndarray, width: int) -> np.ndarray:
 
 def _passes(scores: Sequence[np.ndarray], limits: tuple[float, float, float], positive: bool) -> np.ndarray:
     contribution, similarity, match = scores
-    strong = contribution >= limits[0] if positive else contribution <= limits[0]
-    return strong & (similarity >= limits[1]) & (match >= limits[2])
+    strength = contribution if positive else -contribution
+    return (strength >= limits[0]) & (similarity >= limits[1]) & (match >= limits[2])
 
 
 def _limits(
-    one_hot: np.ndarray, hypothetical: np.ndarray, pattern: Pattern, cwm: np.ndarray, odds: np.ndarray
+    one_hot: np.ndarray, hypothetical: np.ndarray, pattern: Pattern, shape: np.ndarray, odds: np.ndarray, offset: int
 ) -> tuple[float, float, float]:
-    """What all but the weakest of the pattern's own seqlets reach."""
+    """What all but the weakest of the pattern's own seqlets reach: strength in its sign, cosine, log odds."""
     seqlets = pattern.seqlets
-    start, end = seqlets.core(pattern.core)
+    start, end = (places - offset for places in seqlets.core(pattern.core))
     inside = np.flatnonzero((start >= 0) & (end <= one_hot.shape[2]))
-    places = start[inside, None] + np.arange(len(cwm))
+    if not len(inside):  # all reach past the window: nothing says what a hit is
+        return np.inf, np.inf, np.inf
+    places = start[inside, None] + np.arange(len(shape))
     letters = one_hot[seqlets.sequence[inside, None], :, places].astype(np.float32)
     there = letters * hypothetical[seqlets.sequence[inside, None], :, places]
     turned = seqlets.reverse[inside]
     letters[turned], there[turned] = letters[turned][:, ::-1, ::-1], there[turned][:, ::-1, ::-1]
-    contribution = there.sum(axis=(1, 2))
-    norm = np.maximum(np.sqrt((there * there).sum(axis=(1, 2))), 1e-15) * np.linalg.norm(cwm)
-    similarity = (there * cwm).sum(axis=(1, 2)) / norm
+    strength = there.sum(axis=(1, 2)) * (1 if pattern.positive else -1)
+    norm = np.maximum(np.sqrt((there * there).sum(axis=(1, 2))), 1e-15)
+    similarity = (there * shape).sum(axis=(1, 2)) / norm
     match = (letters * odds).sum(axis=(1, 2))
-    weak = LOST if pattern.positive else 1 - LOST
-    alike = max(float(np.quantile(similarity, LOST)), LEAST_SIMILARITY)
+    strength_limit, alike, match_limit = _joint_limits(np.array([strength, similarity, match]))
     # Seqlets of one sequence all reach the same value; sums in another order differ in the last digits.
-    return float(np.quantile(contribution, weak)) / 2, alike - 1e-4, float(np.quantile(match, LOST)) - 1e-3
+    return (strength_limit * WEAKER, max(alike, LEAST_SIMILARITY) - 1e-4, match_limit - 1e-3)
 
 
-def _best_of_overlapping(sequence: np.ndarray, start: np.ndarray, score: np.ndarray, width: int) -> np.ndarray:
-    """Indices of hits that no better hit of the same pattern overlaps, palindromes counted once."""
-    taken: dict[int, list[int]] = {}
-    kept = []
-    for i in np.lexsort((start, -score)):
-        places = taken.setdefault(int(sequence[i]), [])
-        if all(abs(int(start[i]) - place) >= width for place in places):
-            places.append(int(start[i]))
-            kept.append(i)
-    return np.array(kept, dtype=np.int64)
+def _joint_limits(scores: np.ndarray) -> np.ndarray:
+    """(k,) limits, at one quantile of each of (k, n) scores, that all but ``LOST`` of the n reach together."""
+    ordered = np.sort(scores, axis=1)
+    # The share of seqlets that are no better; the worst of the scores decides about a seqlet.
+    share = np.array([np.searchsorted(row, values, side="right") for row, values in zip(ordered, scores, strict=True)])
+    worst = np.sort(share.min(axis=0))[int(LOST * scores.shape[1])]
+    return np.array([values[share_of >= worst].min() for values, share_of in zip(scores, share, strict=True)])

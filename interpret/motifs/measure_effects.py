@@ -22,10 +22,16 @@ from interpret.references import shuffled
 from interpret.target import explained_module
 from zoo.models.runner import full_float32
 
-__all__ = ["insertion_start", "measure_effects", "predict_track"]
+__all__ = ["backgrounds_of", "insertion_start", "measure_effects", "predict_track"]
 
 BACKGROUNDS, FEWEST = 100, 8
 BASES = 1_000_000  # in all backgrounds: one forward pass of a window of 200 kb takes many seconds on a CPU
+
+
+def backgrounds_of(regions: int, length: int) -> np.ndarray:
+    """Indices of the regions that are shuffled into backgrounds: spread evenly, 100, or fewer of long windows."""
+    n = min(regions, max(FEWEST, min(BACKGROUNDS, BASES // length)))
+    return np.linspace(0, regions - 1, n).round().astype(int)
 
 
 def measure_effects(
@@ -36,13 +42,11 @@ def measure_effects(
     Args:
         explained: the model that the patterns come from.
         patterns: their cores' consensus is inserted.
-        one_hot: (N, 4, L) regions to shuffle.
+        one_hot: (n, 4, L) regions to shuffle, those of ``backgrounds_of``.
         seed: of the shuffles.
     """
     length = one_hot.shape[2]
-    n = min(len(one_hot), max(FEWEST, min(BACKGROUNDS, BASES // length)))
-    chosen = np.linspace(0, len(one_hot) - 1, n).round().astype(int)
-    backgrounds = shuffled(explained.as_seen(one_hot[chosen]), 1, seed, n_value=explained.n_value)[:, 0]
+    backgrounds = shuffled(explained.as_seen(one_hot), 1, seed, n_value=explained.n_value)[:, 0]
     found = {}
     with full_float32():
         for pattern in patterns:

@@ -6,7 +6,8 @@
 - ``regions/``: chrom, start, end, name, prediction, total; ``windows/``: start, end, reverse
 - ``places/PATTERN/``: chrom, start, end, core_start, core_end, strand of each seqlet
 - ``matches/PATTERN``, of subpatterns too: JSON of the nearest known motifs with p, q, offset, overlap, strand, matrix
-- ``hits/``: sequence, start, end, reverse, pattern, contribution, similarity, match, chrom, genome_start
+- ``hits/``: sequence, start, end, reverse, pattern, contribution, similarity, match
+- ``enrichment/``: occurrences by the bases alone, in the sequences and in their shuffles (``Enrichment``)
 - ``effects/PATTERN``: (n,) what inserting the pattern's consensus (an attribute) into n backgrounds does, if measured
 - ``views/``: sequence, letters (K, L), projected (K, L) of the regions that a report draws; where the output has bins
   also track (K, bins) with attributes bin_size, offset, name
@@ -23,9 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from interpret.motifs.contributions import Contributions, Regions
+from interpret.motifs.contributions import Contributions, Regions, read_rows
 from interpret.motifs.databases import KnownMotif
 from interpret.motifs.effect import Effect, PredictedTrack
+from interpret.motifs.enrichment import Enrichment
 from interpret.motifs.hits import Hits
 from interpret.motifs.match import Match
 from interpret.motifs.pattern import Pattern, Seqlets, core_of
@@ -70,7 +72,8 @@ class MotifsFile:
         regions, prediction, total: of each sequence; total is its summed contribution.
         patterns: positive ones first, in TF-MoDISco's order. matches: of each pattern and
             subpattern, by its name.
-        hits: instances of the patterns, or None. effects: of each pattern, or None where not measured.
+        hits: instances of the patterns, or None. enrichment: of their bases; None in older files.
+        effects: of each pattern, or None where not measured.
         views: regions to draw.
     """
 
@@ -86,6 +89,7 @@ class MotifsFile:
     patterns: tuple[Pattern, ...]
     matches: dict[str, list[Match]]
     hits: Hits | None
+    enrichment: Enrichment | None
     effects: dict[str, Effect] | None
     views: Views
 
@@ -136,7 +140,7 @@ def _letters(one_hot: np.ndarray) -> np.ndarray:
 
 def add_results(
     path: Path, contributions: Contributions, patterns: Sequence[Pattern], matches: dict[str, list[Match]],
-    hits: Hits | None, run: dict[str, Any], window_offset: int, views: np.ndarray,
+    hits: Hits | None, enrichment: Enrichment, run: dict[str, Any], views: np.ndarray,
     effects: dict[str, Effect] | None = None, track: PredictedTrack | None = None,
 ) -> None:
     """Write what the zoo adds into a result file of modisco-lite.
@@ -146,18 +150,17 @@ def add_results(
     """
     import h5py
 
-    projected = contributions.projected
     regions = contributions.regions
     text = h5py.string_dtype()
     with h5py.File(path, "a") as file:
-        file.attrs.update(format=FORMAT, version=VERSION, window_offset=window_offset, length=contributions.length,
-                          run=json.dumps(run, default=str))
+        file.attrs.update(format=FORMAT, version=VERSION, window_offset=contributions.offset,
+                          length=contributions.length, run=json.dumps(run, default=str))
         for name in ("chrom", "name"):
             file.create_dataset(f"regions/{name}", data=getattr(regions, name), dtype=text)
         numbers = {
             "regions/start": regions.start, "regions/end": regions.end, "windows/start": regions.window_start,
             "windows/end": regions.window_end, "windows/reverse": regions.reverse,
-            "regions/prediction": contributions.prediction, "regions/total": projected.sum(axis=1),
+            "regions/prediction": contributions.prediction, "regions/total": contributions.total,
             "regions/completeness_error": contributions.completeness_error,
         }
         for name, data in numbers.items():
@@ -169,11 +172,14 @@ def add_results(
         if hits is not None:
             for name, data in vars(hits).items():
                 file.create_dataset(f"hits/{name}", data=data, compression="gzip" if len(data) else None)
+        for name, data in vars(enrichment).items():
+            file[f"enrichment/{name}"] = data
         for name, effect in (effects or {}).items():
             file[f"effects/{name}"] = effect.values
             file[f"effects/{name}"].attrs["consensus"] = effect.consensus
-        letters = _letters(contributions.one_hot[views].transpose(0, 2, 1))
-        for name, data in {"sequence": views, "letters": letters, "projected": projected[views]}.items():
+        one_hot, projected = read_rows(contributions.path, views)
+        letters = _letters(one_hot.transpose(0, 2, 1))
+        for name, data in {"sequence": views, "letters": letters, "projected": projected}.items():
             file.create_dataset(f"views/{name}", data=data, compression="gzip")
         if track is not None:
             file.create_dataset("views/track", data=track.values, compression="gzip").attrs.update(
@@ -191,16 +197,15 @@ def _add_places(file: Any, regions: Regions, pattern: Pattern, text: Any) -> Non
     group["core_start"], group["core_end"] = core.start, core.end
 
 
-def choose_views(projected: np.ndarray, patterns: Sequence[Pattern], first: Sequence[int] = ()) -> np.ndarray:
+def choose_views(
+    contributions: Contributions, patterns: Sequence[Pattern], first: Sequence[int] = ()
+) -> np.ndarray:
     """Indices of the regions that a report draws, 50 or as many as ``first`` holds.
 
     Those in ``first``, then that of each pattern's strongest seqlet, then those of the largest contributions.
-
-    Args:
-        projected: (N, L) contributions.
     """
     strongest = [int(pattern.seqlets.sequence[pattern.strongest[0]]) for pattern in patterns]
-    largest = np.argsort(-np.abs(projected).sum(axis=1), kind="stable").tolist()
+    largest = np.argsort(-contributions.size, kind="stable").tolist()
     return np.array(list(dict.fromkeys([*first, *strongest, *largest]))[: max(VIEWS, len(first))])
 
 
@@ -272,14 +277,19 @@ def _read(path: Path, file: Any) -> MotifsFile:
     names = [p.name for pattern in patterns for p in (pattern, *pattern.subpatterns)]
     matches = {name: list(_matches(file[f"matches/{name}"].asstr()[()])) for name in names}
     hits = Hits(**{name: file[f"hits/{name}"][:] for name in file["hits"]}) if "hits" in file else None
-    views = Views(*(file[f"views/{name}"][:] for name in ("sequence", "letters", "projected")), *_read_track(file))
+    enrichment = _enrichment(file["enrichment"]) if "enrichment" in file else None
     effects = {name: Effect(data.attrs["consensus"], data[:]) for name, data in file["effects"].items()} \
         if "effects" in file else None
+    views = Views(*(file[f"views/{name}"][:] for name in ("sequence", "letters", "projected")), *_read_track(file))
     return MotifsFile(
         path, json.loads(file.attrs["run"]), int(file.attrs["window_size"]), offset, int(file.attrs["length"]),
         regions, file["regions/prediction"][:], file["regions/completeness_error"][:], file["regions/total"][:],
-        patterns, matches, hits, effects, views,
+        patterns, matches, hits, enrichment, effects, views,
     )
+
+
+def _enrichment(group: Any) -> Enrichment:
+    return Enrichment(int(group["sequences"][()]), **{name: group[name][:] for name in group if name != "sequences"})
 
 
 def _read_track(file: Any) -> tuple[Any, ...]:

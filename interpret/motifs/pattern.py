@@ -71,9 +71,9 @@ class Pattern:
 
     @property
     def short_name(self) -> str:
-        """``+1``, ``-3``: sign and number, counted from 1."""
+        """``+1``, ``-3``, ``+1.2`` for a subpattern: sign and numbers, counted from 1."""
         sign = "+" if self.positive else "-"
-        return f"{sign}{int(self.name.split('.')[1].split('_')[1]) + 1}"
+        return sign + ".".join(str(int(part.split("_")[1]) + 1) for part in self.name.split(".")[1:])
 
     @property
     def query(self) -> tuple[int, int]:

@@ -97,5 +97,7 @@ def write_contribs(path, sequences, hypothetical, chroms, starts, reverse, **att
         text = h5py.string_dtype()
         file.create_dataset("regions/chrom", data=chroms, dtype=text)
         file.create_dataset("regions/name", data=[f"region{i}" for i in range(n)], dtype=text)
+        file.create_dataset("regions/score", data=["0"] * n, dtype=text)
+        file.create_dataset("regions/strand", data=["."] * n, dtype=text)
         file["regions/start"], file["regions/end"] = starts + 20, starts + LENGTH - 20
         file["windows/start"], file["windows/end"], file["windows/reverse"] = starts, starts + LENGTH, reverse

@@ -109,6 +109,16 @@ def test_effects_are_the_models_weights(found):
     assert seen == wanted
 
 
+def test_effects_are_in_the_table(found):
+    head, *rows = found.path.with_name("m.motifs.tsv").read_text().splitlines()
+    for pattern, row in zip(found.patterns, rows, strict=True):
+        cells = dict(zip(head.split("\t"), row.split("\t"), strict=True))
+        values = found.effects[pattern.name].values.astype(float)
+        assert float(cells["effect"]) == pytest.approx(values.mean(), rel=1e-5)
+        assert float(cells["effect_standard_error"]) == pytest.approx(values.std(ddof=1) / 10, rel=5e-3)
+        assert cells["backgrounds"] == "100"
+
+
 def test_tracks_are_the_models_profile_and_named_regions_come_first(found, contribs, entry):
     import zoo
 

@@ -13,7 +13,8 @@ def test_motifs_then_report(planted, tmp_path, capsys):
     assert said.out == ""  # modisco-lite's own printing stays out of the data
     assert "3 patterns, " in said.err
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "m.h5", "m.hits.bed", "m.html", "m.matrices.tsv", "m.meme", "m.motifs.tsv", "m.seqlets.bed",
+        "m.cwm.meme", "m.h5", "m.hcwm.meme", "m.hits.bed", "m.html", "m.matrices.tsv", "m.meme", "m.motifs.tsv",
+        "m.partners.tsv", "m.seqlets.bed", "m.subpatterns.tsv",
     ]
 
 
