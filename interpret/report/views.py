@@ -22,7 +22,7 @@ GENES = 60  # of one region
 def views_shown(motifs: MotifsFile) -> int:
     """How many of the file's views fit into a page."""
     track = _track(motifs)
-    bins = 0 if track is None else track.values.shape[1]
+    bins = 0 if track is None else track.shape[1]
     a_view = motifs.length * (1 + 8 / 3) + bins * 8 / 3
     return min(len(motifs.views.sequence), max(1, int(BYTES // a_view)))
 
@@ -37,7 +37,7 @@ def view_data(motifs: MotifsFile, genes: Sequence[Gene] = ()) -> list[dict[str, 
     return [_view(motifs, k, int(motifs.views.sequence[k]), genes) for k in range(views_shown(motifs))]
 
 
-def _track(motifs: MotifsFile) -> Any:
+def _track(motifs: MotifsFile) -> np.ndarray | None:
     return getattr(motifs.views, "track", None)
 
 
@@ -53,9 +53,8 @@ def _view(motifs: MotifsFile, k: int, sequence: int, genes: Sequence[Gene]) -> d
         "prediction": float(motifs.prediction[sequence]), "total": float(motifs.total[sequence]),
         "letters": "".join("ACGTN"[i] for i in letters), **_packed(values), "items": _items(motifs, sequence),
     }
-    track = _track(motifs)
-    if track is not None:
-        view["track"] = _track_of(track, k, motifs.length, reverse)
+    if _track(motifs) is not None:
+        view["track"] = _track_of(motifs, k, reverse)
     if genes:
         found, total = genes_within(list(genes), chrom, start, start + motifs.length, GENES)
         view["genes"] = [[g.start, g.end, g.name, g.strand, g.exons] for g in found]
@@ -68,11 +67,13 @@ def _packed(values: np.ndarray) -> dict[str, Any]:
     return {"scale": scale, "values": base64.b64encode(np.round(values / scale).astype("<i2").tobytes()).decode()}
 
 
-def _track_of(track: Any, k: int, length: int, reverse: bool) -> dict[str, Any]:
+def _track_of(motifs: MotifsFile, k: int, reverse: bool) -> dict[str, Any]:
     """Bins in the genome's direction; ``offset`` is bp from the left end of the window to the leftmost bin."""
-    values = track.values[k].astype(float)
-    offset = length - track.offset - len(values) * track.bin_size if reverse else track.offset
-    return {"name": track.name, "bin": track.bin_size, "offset": offset, **_packed(values[::-1] if reverse else values)}
+    views: Any = motifs.views
+    values, size, offset = views.track[k].astype(float), views.track_bin, views.track_offset
+    if reverse:
+        values, offset = values[::-1], motifs.length - offset - len(values) * size
+    return {"name": views.track_name, "bin": size, "offset": offset, **_packed(values)}
 
 
 def _items(motifs: MotifsFile, sequence: int) -> list[list[Any]]:

@@ -59,6 +59,9 @@ class AskedViews(Views):
     """Views whose windows a model predicted."""
 
     track: Any = None
+    track_bin: int = 0
+    track_offset: int = 0
+    track_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,9 @@ def asked(found):
                for name, (letters, values) in EFFECTS.items()}
     k = len(found.views.sequence)
     values = (np.arange(k)[:, None] + np.arange(1, BINS + 1)).astype(np.float32)
-    track = SimpleNamespace(values=values, bin_size=BIN, offset=OFFSET, name="score: all")
-    views = AskedViews(**{**vars(found.views), "track": track})
-    return AskedFile(**{**vars(found), "effects": effects, "views": views})
+    track = {"track": values, "track_bin": BIN, "track_offset": OFFSET, "track_name": "score: all"}
+    views = AskedViews(**vars(found.views) | track)
+    return AskedFile(**vars(found) | {"effects": effects, "views": views})
 
 
 @pytest.fixture(scope="session")

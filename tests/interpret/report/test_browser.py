@@ -95,9 +95,10 @@ VIEW = """
     const colour = name => { const probe = document.createElement('i'); probe.style.color = `var(--${name})`;
         document.body.append(probe); const found = getComputedStyle(probe).color.match(/[0-9]+/g).map(Number);
         probe.remove(); return found; };
-    const count = (name, y0, y1) => { const [r, g, b] = colour(name), ratio = canvas.height / canvas.clientHeight;
-        const d = pen.getImageData(0, y0 * ratio, canvas.width, (y1 - y0) * ratio).data; let n = 0;
-        for (let i = 0; i < d.length; i += 4) n += d[i] === r && d[i + 1] === g && d[i + 2] === b && d[i + 3] === 255;
+    const image = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+    const count = (name, y0, y1) => { const [r, g, b] = colour(name), row = 4 * canvas.width; let n = 0;
+        for (let i = y0 * row; i < y1 * row; i += 4)
+            n += image[i] === r && image[i + 1] === g && image[i + 2] === b && image[i + 3] === 255;
         return n; };
     const data = JSON.parse(document.querySelector('#data').textContent), first = data.views[0];
 """
