@@ -21,7 +21,7 @@ def check_first(regions: str, out: str, database: str, modisco: tuple[str, ...],
     Raises:
         ZooError: the place to write, the database, an option of TF-MoDISco or the file of genes is wrong.
     """
-    from interpret.motifs.databases import open_database
+    from interpret.motifs.databases import JASPAR_TAXA, open_database
     from interpret.motifs.discover import parse_options
     from interpret.report.genes import read_genes
     from interpret.report.page import check_place
@@ -29,10 +29,11 @@ def check_first(regions: str, out: str, database: str, modisco: tuple[str, ...],
     check_place(Path(out))
     if regions == "-" and os.isatty(0):
         raise UsageError("REGIONS is -, and nothing is piped in", "", "Fix: zoo report MODEL peaks.bed -o report.html")
-    open_database(database)
     parse_options(modisco)
     if genes is not None:
         read_genes(genes)
+    if database not in ("jaspar", *(f"jaspar:{taxon}" for taxon in JASPAR_TAXA)):  # those take seconds to open
+        open_database(database)
 
 
 class Steps:

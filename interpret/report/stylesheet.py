@@ -58,7 +58,7 @@ overflow:hidden;text-overflow:ellipsis}
 .small th,.small td{padding:3px 18px 3px 0;text-align:left;border-bottom:1px solid var(--line)}.small th{font-weight:600;font-size:13px}
 .subs{margin-top:4px}.subs summary{font-size:12.5px;color:var(--soft);padding:2px 0}.subs figcaption{flex:1 1 auto;white-space:normal}
 .subs .logo{height:26px}
-.scroll{overflow-x:auto}
+.scroll{overflow-x:auto}#metrics td,#metrics th{white-space:nowrap}
 .sides{display:grid;grid-template-columns:minmax(0,1fr) 280px;gap:24px}
 .heat img{width:100%;height:330px;image-rendering:pixelated;border-radius:4px;display:block}
 .heat p{margin:4px 0}.key b{margin-right:10px}.kA{color:var(--A)}.kC{color:var(--C)}.kG{color:var(--G)}.kT{color:var(--T)}
