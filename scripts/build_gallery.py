@@ -40,7 +40,8 @@ class Recipe:
 RECIPES = {
     "yeast-atac": Recipe(
         yeast_inputs,
-        ("--database", "jaspar:fungi", "--window", "500", "--references", "20", "--seed", "0"),
+        ("--database", "jaspar:fungi", "--window", "500", "--references", "20", "--seed", "0",
+         "--look-for", "ABF1,REB1,RAP1,CBF1,MCM1,AAAAAAAA"),
         (
             Picture("yeast-atac-table.png", "table", rows=6),
             Picture("yeast-atac-motif.png", "motif", motif="ABF1"),
@@ -51,7 +52,7 @@ RECIPES = {
     "bpnet-k562-ctcf": Recipe(
         bpnet_inputs,
         ("--trust", "--output", "counts", "--database", "jaspar:vertebrates", "--window", "400", "--references", "20",
-         "--seed", "0"),
+         "--seed", "0", "--look-for", "CTCF"),
         (
             Picture("bpnet-k562-ctcf-head.png", "head"),
             Picture("bpnet-k562-ctcf-table.png", "table", rows=4),

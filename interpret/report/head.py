@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.report.bars import histogram
 from interpret.report.card import ModelCard, metrics_of
+from interpret.report.looked_for import look_for, looked_for_html
 from interpret.report.numbers import Row
 from interpret.report.provenance import file_name, made_by, provenance
 
@@ -20,8 +22,8 @@ EDGE_TEXTS = ["1e-6", "1e-5", "1e-4", "1e-3", "1e-2"]
 WAYS = {"sum": "summed over bins", "max": "the largest bin", "profile": "bins weighted by their own profile"}
 
 
-def head(motifs: MotifsFile, rows: list[Row], card: ModelCard | None) -> str:
-    """HTML: title, one sentence of result, the facts, metrics of the model, details folded."""
+def head(motifs: MotifsFile, rows: list[Row], card: ModelCard | None, words: Sequence[str] = ()) -> str:
+    """HTML: title, one sentence of result, what was looked for, the facts, metrics of the model, details folded."""
     run = motifs.run["contributions"]
     facts = [
         ("Model", _model(run, card)), ("Output explained", _output(run)), ("Method", _method(run)),
@@ -32,6 +34,7 @@ def head(motifs: MotifsFile, rows: list[Row], card: ModelCard | None) -> str:
     cells = "".join(f"<div><dt>{title}</dt><dd>{text}</dd></div>" for title, text in facts if text)
     return (
         f"<header><h1>Motifs of {escape(model_name(run))}</h1><p class=lead>{_sentence(motifs, rows)}</p>"
+        f"{looked_for_html(look_for(motifs, words))}"
         f"<dl>{cells}</dl>{_metrics(card)}{_notes(run)}{made_by(motifs.run)}{provenance(motifs.run)}</header>"
     )
 

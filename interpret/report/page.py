@@ -40,35 +40,40 @@ def check_place(out: Path) -> None:
         raise UsageError(f"-o {out}: is a folder", "nothing was written", f"Fix: -o {out / 'report.html'}")
 
 
-def write_report(motifs: str | Path, out: str | Path, genes: str | Path | None = None) -> Path:
+def write_report(
+    motifs: str | Path, out: str | Path, genes: str | Path | None = None, look_for: Sequence[str] = ()
+) -> Path:
     """Write the report of a file of motifs; returns its path.
 
     Args:
         motifs: file of ``zoo motifs``. genes: BED6, BED12, GTF or GFF3 for the view of regions.
+        look_for: names of known motifs, or bases, of which the head says whether they came out.
 
     Raises:
         InputError: not a file of motifs or of genes. UsageError: the place to write is wrong.
     """
     out = Path(out)
     check_place(out)
-    text = report_text(motifs, genes)
+    text = report_text(motifs, genes, look_for)
     partial = out.with_name(out.name + ".partial")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, out)
     return out
 
 
-def report_text(motifs: str | Path, genes: str | Path | None = None) -> str:
+def report_text(motifs: str | Path, genes: str | Path | None = None, look_for: Sequence[str] = ()) -> str:
     """The report of a file of motifs as text, with the model's card if it is on this machine."""
     found = read_motifs(motifs)
-    return render(found, find_card(found.run["contributions"]), read_genes(genes) if genes else ())
+    return render(found, find_card(found.run["contributions"]), read_genes(genes) if genes else (), look_for)
 
 
-def render(motifs: MotifsFile, card: ModelCard | None = None, genes: Sequence[Gene] = ()) -> str:
+def render(
+    motifs: MotifsFile, card: ModelCard | None = None, genes: Sequence[Gene] = (), look_for: Sequence[str] = ()
+) -> str:
     """The page as text."""
     rows = [row_of(motifs, index) for index in range(len(motifs.patterns))]
     views = view_data(motifs, genes)
-    body = [GLYPHS, head(motifs, rows, card)]
+    body = [GLYPHS, head(motifs, rows, card, look_for)]
     if rows:
         sections = "".join(motif_section(motifs, index, row, len(views)) for index, row in enumerate(rows))
         body += ["<h2>Patterns</h2>", _tools(), f"<div>{motif_table(motifs, rows)}</div>", _reading(rows),

@@ -17,7 +17,7 @@ __all__ = ["command"]
 
 # Options of the two earlier steps that this command sets itself, or that make no sense in one step.
 NOT_TAKEN = {
-    attribute.name: {"-o", "-q", "--window", "--format", "--resume"},
+    attribute.name: {"-o", "-q", "--window", "--stride", "--overlap", "--format", "--motif", "--resume"},
     motifs.name: {"-o", "-q", "--model", "--trust", "--resume"},
 }
 
@@ -38,11 +38,13 @@ def _options_of(step: click.Command) -> list[click.Option]:
 @click.option("-o", "--out", required=True, metavar="OUT.html",
               help="The page: one file, no network needed; - is standard output.")
 @click.option("--genes", metavar="FILE", help="Genes for the view of regions: BED6, BED12, GTF or GFF3, plain or gzip.")
+@click.option("--look-for", multiple=True, metavar="NAME|BASES",
+              help="A known motif, or bases, that the page says came out or did not; may be repeated or hold commas.")
 @click.option("--resume", is_flag=True, help="Keep what an earlier run of the same command has finished.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress.")
 @click.pass_context
-def command(ctx: click.Context, source: tuple[str, ...], out: str, genes: str | None, resume: bool, quiet: bool,
-            **options: Any) -> None:
+def command(ctx: click.Context, source: tuple[str, ...], out: str, genes: str | None, look_for: tuple[str, ...],
+            resume: bool, quiet: bool, **options: Any) -> None:
     """Write a page of motifs: of a file of `zoo motifs`, or of a model's predictions for the regions of a BED.
 
     With MODEL and REGIONS it runs `zoo attribute`, `zoo motifs` and itself, with the options of both. What they
@@ -52,11 +54,13 @@ def command(ctx: click.Context, source: tuple[str, ...], out: str, genes: str | 
     zoo report motifs.h5 -o report.html
     zoo report yeast-atac peaks.bed -g sacCer3.fa --database jaspar:fungi --window 500 -o report.html
     """
+    words = [word.strip() for item in look_for for word in item.split(",") if word.strip()]
     if len(source) == 1:
         _refuse_options_of_steps(ctx, source[0])
-        _write(source[0], out, genes, quiet)
+        _write(source[0], out, genes, words, quiet)
     elif len(source) == 2:
-        _all_at_once(ctx, *source, out, genes, resume, quiet, options)
+        made = _all_at_once(ctx, *source, out, genes, resume, quiet, options)
+        _write(made, out, genes, words, quiet)
     else:
         raise click.UsageError(f"takes one file of motifs, or a model and its regions; {len(source)} were given", ctx)
 
@@ -66,26 +70,27 @@ command.params += [*_options_of(attribute), *_options_of(motifs)]
 
 def _refuse_options_of_steps(ctx: click.Context, source: str) -> None:
     given = [option.opts[0] for option in ctx.command.params if isinstance(option, click.Option)
-             and option.name not in ("out", "genes", "quiet")
+             and option.name not in ("out", "genes", "look_for", "quiet")
              and ctx.get_parameter_source(option.name) not in (ParameterSource.DEFAULT, None)]
     if given:
         raise click.UsageError(f"{', '.join(given)}: for MODEL REGIONS; {source} is one file of finished motifs", ctx)
 
 
-def _write(motifs_file: str, out: str, genes: str | None, quiet: bool) -> None:
+def _write(motifs_file: str, out: str, genes: str | None, words: list[str], quiet: bool) -> None:
     check_import_names()
     from interpret.report.page import report_text, write_report
 
     if out == "-":
-        click.echo(report_text(motifs_file, genes), nl=False)
+        click.echo(report_text(motifs_file, genes, words), nl=False)
         return
-    path = write_report(motifs_file, out, genes)
+    path = write_report(motifs_file, out, genes, words)
     if not quiet:
         click.echo(f"zoo: {path.stat().st_size / 1e6:.1f} MB -> {path}", err=True)
 
 
 def _all_at_once(ctx: click.Context, model: str, regions: str, out: str, genes: str | None, resume: bool,
-                 quiet: bool, options: dict[str, Any]) -> None:
+                 quiet: bool, options: dict[str, Any]) -> str:
+    """Run what has to be run of the two earlier steps; returns the file of motifs."""
     if out == "-":
         raise click.UsageError("-o -: the contributions and motifs need a place beside the page", ctx)
     check_import_names()
@@ -106,7 +111,7 @@ def _all_at_once(ctx: click.Context, model: str, regions: str, out: str, genes: 
             again = {"model": model, "trust": chosen[attribute.name]["trust"]} if _has(motifs, "model") else {}
             ctx.invoke(motifs, contribs=str(steps.contribs), out=str(steps.motifs), quiet=quiet,
                        **chosen[motifs.name], **again)
-    _write(str(steps.motifs), out, genes, quiet)
+    return str(steps.motifs)
 
 
 def _has(step: click.Command, name: str) -> bool:

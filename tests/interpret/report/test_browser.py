@@ -187,6 +187,39 @@ def test_dark(browse):
     assert console == []
 
 
+def test_sections_are_printed_open_and_folded_again(browse, found):
+    answer, console = browse("""
+        const open = () => document.querySelectorAll('details.motif[open]').length, out = [];
+        document.querySelector('details.motif').open = true; out.push(open());
+        dispatchEvent(new Event('beforeprint')); out.push(open());
+        dispatchEvent(new Event('afterprint')); out.push(open()); return out;""")
+    assert answer == [1, len(found.patterns), 1]
+    assert console == []
+
+
+def test_subpatterns_unfold(browse, found):
+    answer, console = browse("""
+        const out = [...document.querySelectorAll('#motifs tbody tr')].map(row => {
+          const folded = row.querySelector('details.subs'); if (!folded) return [0, 0];
+          const before = row.offsetHeight; folded.querySelector('summary').click();
+          return [folded.querySelectorAll('.logo').length, row.offsetHeight - before]; });
+        return out;""")
+    sizes = [len(pattern.subpatterns) if len(pattern.subpatterns) > 1 else 0 for pattern in found.patterns]
+    assert [count for count, _ in answer] == sizes and max(sizes) > 1
+    assert all(grown >= 20 * count for count, grown in answer)
+    assert console == []
+
+
+def test_no_request_leaves_the_file(browse):
+    """Whatever is clicked, nothing but data and blobs is loaded."""
+    answer, console = browse("""
+        for (const item of document.querySelectorAll('summary, a[href^="#"], button:not([data-download])'))
+          item.click();
+        return performance.getEntriesByType('resource').map(entry => entry.name.slice(0, 30))
+          .filter(name => !/^(data|blob):/.test(name));""")
+    assert answer == [] and console == []
+
+
 def test_a_page_of_180_logos_opens_within_two_seconds(open_page, many):
     """CPU seconds more than an empty page takes."""
     _, _, nothing = open_page("<!doctype html><title>nothing</title>")

@@ -21,6 +21,7 @@ from planted import LENGTH, reverse_complement
 from interpret.report.card import find_card
 from interpret.report.head import _metrics
 from interpret.report.logo import logo, probability_heights
+from interpret.report.looked_for import look_for
 from interpret.report.numbers import row_of
 from interpret.report.page import render, write_report
 from interpret.report.section import motif_section
@@ -102,8 +103,6 @@ def test_gc_is_that_of_the_bases(page, found, beside):
 
 
 def test_positions_are_of_the_cores(found, beside):
-    from interpret.report.numbers import row_of
-
     for index, pattern in enumerate(found.patterns):
         centres = [item["centre"] if not turned else LENGTH - item["centre"] for item, turned in zip(
             beside[pattern.name], _turned(found, beside[pattern.name]), strict=True)]
@@ -355,3 +354,18 @@ def test_pair_errors_are_shown_where_the_file_has_them(asked):
     text = render(Pairs(**vars(asked), pair_error=np.array([2e-5, 4e-5, np.nan])))
     assert "relative error of a pair with a reference: median 3.0e-05, largest 4.0e-05" in text
     assert "below 1e-6, 1e-5, 1e-4, 1e-3, 1e-2 and above: 0, 0, 2, 0, 0, 0" in text
+
+
+def test_what_was_looked_for_is_said(asked):
+    """ABF1 and REB1 are planted and match; poly-A and a motif of vertebrates are not there."""
+    found = {item.word: item for item in look_for(asked, ["abf1", "REB1", "CTCF", "AAAAAAAA", "TCACTTTATACG"])}
+    assert found["abf1"].pattern is asked.patterns[0] and found["REB1"].pattern is asked.patterns[1]
+    assert found["CTCF"].pattern is None and found["AAAAAAAA"].pattern is None
+    # planted as CGTATAAAGTGA: the other strand of it
+    assert found["TCACTTTATACG"].pattern is asked.patterns[0] and found["TCACTTTATACG"].q is None
+    parts = [part for p in asked.patterns for part in (p, *p.subpatterns) if part is p or len(part.seqlets) >= 20]
+    best = min(match.q for part in parts for match in asked.matches[part.name] if match.motif.name == "ABF1")
+    assert found["abf1"].q == best <= 1e-3
+    text = render(asked, look_for=["ABF1", "CTCF"])
+    assert 'Looked for and found: ABF1 (<a href="#pos_patterns-pattern_0">+1</a>, q ' in text
+    assert "Looked for and not found: CTCF." in text and "Looked for" not in render(asked).split("<script")[0]
