@@ -13,12 +13,13 @@ __all__ = ["Metric", "ModelCard", "find_card", "metrics_of"]
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Summary, measured metrics and text (front matter and prose) of a card."""
+    """Summary, measured metrics and text (front matter and prose) of a card; scalars: its outputs without bins."""
 
     version: str
     summary: str
     evaluation: tuple[Evaluation, ...]
     text: str
+    scalars: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def find_card(run: dict[str, Any]) -> ModelCard | None:
         if any(known.get(file, digest) not in (digest, None) for file, digest in explained.items()):
             return None
         card = entry.card
-        return ModelCard(card.version, card.summary, tuple(card.evaluation), path.read_text(encoding="utf-8"))
+        scalars = tuple(output.name for output in card.outputs if output.kind == "scalar")
+        return ModelCard(card.version, card.summary, tuple(card.evaluation), path.read_text(encoding="utf-8"), scalars)
     except (ZooError, OSError):
         return None
 

@@ -26,7 +26,7 @@ def head(motifs: MotifsFile, rows: list[Row], card: ModelCard | None, words: Seq
     """HTML: title, one sentence of result, what was looked for, the facts, metrics of the model, details folded."""
     run = motifs.run["contributions"]
     facts = [
-        ("Model", _model(run, card)), ("Output explained", _output(run)), ("Method", _method(run)),
+        ("Model", _model(run, card)), ("Output explained", _output(run, card)), ("Method", _method(run)),
         ("References", _references(run)), ("Genome", _genome(run)), ("Regions", _regions(motifs, run)),
         ("Known motifs", f"{escape(motifs.run['database'])}, {motifs.run['database_motifs']:,} motifs"),
         ("Completeness", _completeness(motifs)),
@@ -69,14 +69,14 @@ def _model(run: dict[str, Any], card: ModelCard | None) -> str:
     return f'<a href="#card">{name}</a><br><small>{escape(card.summary)}</small>'
 
 
-def _output(run: dict[str, Any]) -> str:
+def _output(run: dict[str, Any], card: ModelCard | None) -> str:
     parts = [str(run.get("output") or "not recorded")]
     tracks, bins = run.get("tracks"), run.get("bins")
     if tracks and tracks != "all":
         parts.append("tracks " + (", ".join(map(str, tracks)) if isinstance(tracks, list) else str(tracks)))
     if bins:
         parts.append(f"bins {bins[0]} to {bins[1] - 1}")
-    if run.get("reduction"):
+    if run.get("reduction") and not (card and run.get("output") in card.scalars):
         parts.append(WAYS.get(run["reduction"], str(run["reduction"])))
     what = run.get("explained")
     parts.append({"logits": "logits explained (what enters the last activation)"}.get(

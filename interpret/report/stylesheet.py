@@ -8,7 +8,7 @@ STYLE = """
 --A:#1a8a3c;--C:#1f5fd0;--G:#e08a00;--T:#d0302f;--bar:#7a8694;--raises:#0d7f86;--lowers:#a6408f}
 @media (prefers-color-scheme:dark){:root{--bg:#14171b;--ink:#e7eaee;--soft:#9aa4b0;--line:#2c323a;--panel:#1c2026;
 --link:#86b4f5;--A:#45c46b;--C:#6fa3ff;--G:#f5b041;--T:#ff6b66;--bar:#8a95a3;--raises:#3fc3c9;--lowers:#e08bd0}}
-*{box-sizing:border-box}[hidden]{display:none!important}
+*{box-sizing:border-box}[hidden]{display:none!important}sup{line-height:0;font-size:75%}
 body{margin:0 auto;max-width:1320px;padding:28px 24px 60px;background:var(--bg);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif;font-variant-numeric:tabular-nums}
 h1{font-size:26px;line-height:1.2;margin:0 0 8px}h2{font-size:19px;margin:40px 0 12px}h4{margin:12px 0 4px;font-size:13px}

@@ -19,7 +19,7 @@ BROWSER_OPTIONS = (
     "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=4000",
 )
 TALLEST = 2600
-COLOURS = 96
+COLOURS = 256
 MARGIN = 16
 
 # Leaves in the page what the picture shows.
@@ -87,11 +87,12 @@ def _browser() -> str:
 
 
 def _crop(shot: Path, path: Path, width: int) -> None:
-    """Cut off the empty page below, and keep 96 colours: a tenth of the bytes."""
+    """Cut off the empty page above and below, and keep 256 colours: a quarter of the bytes."""
     from PIL import Image, ImageChops
 
     image = Image.open(shot).convert("RGB").crop((0, 0, width, TALLEST))
     background = Image.new("RGB", image.size, image.getpixel((1, 1)))
     box = ImageChops.difference(image, background).getbbox()
-    image = image.crop((0, 0, width, min(TALLEST, (box[3] if box else 0) + MARGIN)))
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    top, bottom = (box[1], box[3]) if box else (0, TALLEST)
+    image = image.crop((0, max(0, top - MARGIN), width, min(TALLEST, bottom + MARGIN)))
+    image.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -365,7 +365,7 @@ def test_what_was_looked_for_is_said(asked):
     assert found["TCACTTTATACG"].pattern is asked.patterns[0] and found["TCACTTTATACG"].q is None
     parts = [part for p in asked.patterns for part in (p, *p.subpatterns) if part is p or len(part.seqlets) >= 20]
     best = min(match.q for part in parts for match in asked.matches[part.name] if match.motif.name == "ABF1")
-    assert found["abf1"].q == best <= 1e-3
+    assert found["abf1"].q == best <= 0.05
     text = render(asked, look_for=["ABF1", "CTCF"])
     assert 'Looked for and found: ABF1 (<a href="#pos_patterns-pattern_0">+1</a>, q ' in text
     assert "Looked for and not found: CTCF." in text and "Looked for" not in render(asked).split("<script")[0]
