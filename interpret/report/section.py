@@ -28,6 +28,8 @@ def motif_section(motifs: MotifsFile, index: int, row: Row, shown: int) -> str:
     facts = (
         f"Core {escape(pattern.consensus)}, columns {start + 1} to {end} of {len(pattern.contribution)}; "
         f"{row.bits:.1f} bits; GC {row.gc:.0%}."
+        + (" Strands are those of this orientation; the table shows the reverse complement, as the known motif has it."
+           if row.named and row.named.reverse else "")
     )
     left = (_whole(pattern) + _effect(row) + _matches(motifs, pattern) + _instances(motifs, pattern, shown)
             + _partners(motifs, index))

@@ -66,7 +66,7 @@ overflow:hidden;text-overflow:ellipsis}
 #where{font-size:13px;margin:8px 0 0}#under{color:var(--soft);font-size:13px;margin:2px 0 6px;min-height:20px}
 #region{max-width:100%;min-width:0}#card{margin:28px 0 0}#card pre{max-height:480px;white-space:pre-wrap}
 .empty{color:var(--soft);padding:20px 10px}
-@media (max-width:760px){body{padding:18px 14px 40px}h1{font-size:22px}.lead{font-size:16px}
+@media screen and (max-width:760px){body{padding:18px 14px 40px}h1{font-size:22px}.lead{font-size:16px}
 #motifs thead{display:none}#motifs,#motifs tbody{display:block}
 #motifs tr{display:grid;grid-template-columns:1fr 1fr;gap:8px 14px;padding:14px 0;border-top:1px solid var(--line)}
 #motifs tr[hidden]{display:none}
@@ -76,7 +76,13 @@ overflow:hidden;text-overflow:ellipsis}
 .flag{display:inline;margin-left:10px}figcaption{flex-basis:70px}.logo{flex:0 1 calc(var(--c)*11px)}
 .small th,.small td{padding-right:12px}.bar input{flex:1 1 100%}.sides{grid-template-columns:minmax(0,1fr)}.bar .gap{display:none}}
 @media print{:root{color-scheme:light;--bg:#fff;--ink:#000;--soft:#555;--line:#ccc;--A:#1a8a3c;--C:#1f5fd0;--G:#e08a00;
---T:#d0302f}body{max-width:none;padding:0;font-size:11px}.bar,#under,.command,.subs>summary{display:none}
-#motifs tr,.motif{break-inside:avoid}#motifs thead th{position:static}*{print-color-adjust:exact}
-.logo{height:26px;width:calc(var(--c)*7px)}}
+--T:#d0302f}body{max-width:none;padding:0;font-size:11px}.bar,#under,.subs>summary{display:none}
+#motifs tr,.motif{break-inside:avoid}#motifs thead{display:table-row-group}#motifs thead th{position:static}*{print-color-adjust:exact}
+.logo{height:22px;width:calc(var(--c)*6px)}.whole .logo{height:30px;width:calc(var(--c)*9px)}
+#motifs th,#motifs td{padding:4px 6px}#motifs thead th{white-space:normal;font-size:10px}.spark{width:56px;height:20px}
+#motifs td.logos{max-width:none;min-width:210px}#motifs td small,small,figcaption{font-size:9px}pre{font-size:9px}
+.notes{font-size:10px}#motifs thead button::after{content:""}figcaption{flex-basis:56px}
+.sides{grid-template-columns:minmax(0,1fr) 170px}.heat img{height:200px}.small{font-size:10px}.small th,.small td{padding:1px 10px 1px 0}
+h2{break-after:avoid}#regions{break-inside:avoid}details:not([open]){display:none}.lead{font-size:13px}
+dl{grid-template-columns:repeat(4,1fr)}p{margin:6px 0}}
 """
