@@ -6,6 +6,9 @@
     python3 scripts/bootstrap.py env               install only
     python3 scripts/bootstrap.py run -- ARGS       install, then run zoo ARGS
 
+`test` opens HTML reports in a browser: where there is neither Chromium nor Chrome it installs
+Debian's chromium when run by root, and otherwise says what to do.
+
 "Install" means: make .venv (--venv DIR before the command, or ZOO_VENV, for another place) and
 put there what constraints.txt and pyproject.toml ask for. A stamp in .venv holds a hash of those
 two files; while it fits, nothing is installed and the command starts at once.
@@ -45,6 +48,11 @@ INSTALL_STEPS = (
     ("torch", ["torch"]),
     ("seqzoo and all its extras", ["-e", ".[all]"]),
 )
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
+BROWSER_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+BROWSER_TESTS = "tests/interpret/report"
+APT = (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "chromium"])
 
 DEMO_MODEL = "yeast-atac"
 DEMO_EXAMPLE = Path("model_cards") / DEMO_MODEL / "example"
@@ -295,7 +303,44 @@ def run_env(venv: Path, _arguments: list) -> int:
 
 def run_test(venv: Path, arguments: list) -> int:
     os.chdir(str(ROOT))
+    if opens_pages(arguments):
+        ensure_browser(venv)
     return become([str(venv_python(venv)), "-m", "pytest", *arguments])
+
+
+def opens_pages(arguments: list) -> bool:
+    """Whether these arguments of pytest leave in the tests that need a browser."""
+    if "not browser" in " ".join(arguments):
+        return False
+    paths = [word.split("::")[0].rstrip("/") for word in arguments if word.startswith("tests")]
+    return not paths or any(path.startswith(BROWSER_TESTS) or BROWSER_TESTS.startswith(path) for path in paths)
+
+
+def browser() -> str:
+    """Path of Chromium or Chrome; empty where there is none."""
+    candidates = (os.environ.get("ZOO_BROWSER") or "", *BROWSERS, BROWSER_MACOS)
+    return next(filter(None, (shutil.which(name) for name in candidates if name)), "")
+
+
+def ensure_browser(venv: Path) -> None:
+    """Install Debian's chromium if there is no browser and this is root; without one say so, and go on."""
+    if browser():
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        say("Installing chromium with apt-get: tests open reports in it.")
+        try:
+            with open(venv / LOG, "ab") as sink:
+                for command in APT:
+                    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+                    subprocess.check_call(command, stdout=sink, stderr=subprocess.STDOUT, env=quiet)
+        except (OSError, subprocess.CalledProcessError) as error:
+            say(f"  it failed ({error}); the whole log is {venv / LOG}")
+    if not browser():
+        say(
+            "No Chromium or Chrome was found: the tests that open reports will fail.\n"
+            "Install one (Debian: sudo apt-get install chromium), name it in ZOO_BROWSER,\n"
+            "or leave those tests out: python3 scripts/bootstrap.py test -m 'not browser'"
+        )
 
 
 def run_zoo(venv: Path, arguments: list) -> int:

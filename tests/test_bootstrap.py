@@ -5,6 +5,7 @@ No test here reaches the network. A copy of the script runs in a small project o
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -71,7 +72,8 @@ def command(project: Path, *arguments: str) -> list[str]:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    return {**os.environ, "ZOO_VENV": "", **extra}
+    # A browser is "there", so that no test installs one.
+    return {**os.environ, "ZOO_VENV": "", "ZOO_BROWSER": sys.executable, **extra}
 
 
 def bootstrap(project: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -204,6 +206,66 @@ def test_test_passes_arguments_and_exit_code_on(project):
     run = bootstrap(project, "test", "-k", "demo and not slow", "--venv", "-h")
     assert run.returncode == 5
     assert run.stdout.strip() == "-m pytest -k demo and not slow --venv -h"
+
+
+@pytest.fixture
+def script():
+    """scripts/bootstrap.py as a module."""
+    spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "scripts" / "bootstrap.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def bare(script, tmp_path, monkeypatch):
+    """A machine whose only program is an apt-get that notes its calls and installs a chromium."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    apt = programs / "apt-get"
+    apt.write_text(f"#!/bin/sh\necho $* >> {tmp_path}/calls\ntest \"$1\" = install || exit 0\n"
+                   f"echo '#!/bin/sh' > {programs}/chromium\n/bin/chmod +x {programs}/chromium\n")
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.delenv("ZOO_BROWSER", raising=False)
+    monkeypatch.setattr(script, "BROWSER_MACOS", str(programs / "none"))
+    return tmp_path
+
+
+def test_root_gets_a_browser_for_the_tests_that_open_pages(script, bare, monkeypatch, capsys):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    script.ensure_browser(bare)
+    assert (bare / "calls").read_text() == "update\ninstall -y --no-install-recommends chromium\n"
+    assert script.browser() == str(bare / "programs" / "chromium")
+    script.ensure_browser(bare)  # it is there now
+    assert len((bare / "calls").read_text().splitlines()) == 2
+    assert "No Chromium" not in capsys.readouterr().err
+
+
+def test_others_are_told_what_to_do(script, bare, monkeypatch, capsys):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    script.ensure_browser(bare)
+    assert not (bare / "calls").exists()
+    said = capsys.readouterr().err
+    assert "No Chromium or Chrome was found" in said and "apt-get install chromium" in said and "not browser" in said
+
+
+def test_a_failed_install_of_the_browser_is_told(script, bare, monkeypatch, capsys):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (bare / "programs" / "apt-get").write_text("#!/bin/sh\necho no network\nexit 100\n")
+    script.ensure_browser(bare)
+    said = capsys.readouterr().err
+    assert "it failed" in said and "No Chromium or Chrome was found" in said
+    assert "no network" in (bare / script.LOG).read_text()
+
+
+@pytest.mark.parametrize("arguments, needed", [
+    ([], True), (["-q"], True), (["tests"], True), (["tests/interpret/report/test_browser.py::test_dark"], True),
+    (["tests/interpret"], True), (["tests/genome"], False), (["-m", "not browser"], False),
+    (["tests/genome", "tests/interpret/report/"], True),
+])
+def test_only_tests_that_open_pages_need_a_browser(script, arguments, needed):
+    assert script.opens_pages(arguments) is needed
 
 
 def test_run_passes_arguments_and_exit_code_on(project):

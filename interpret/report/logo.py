@@ -10,7 +10,7 @@ import numpy as np
 
 from interpret.motifs.pattern import information
 
-__all__ = ["GLYPHS", "logo", "probability_heights"]
+__all__ = ["GLYPHS", "PATHS", "logo", "probability_heights"]
 
 # Letters in a unit square, y down, drawn as polygons and arcs so that no font is needed.
 PATHS = {

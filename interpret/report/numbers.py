@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +11,28 @@ from interpret.motifs.match import Match
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern, information
 
-__all__ = ["Row", "like_another", "row_of", "within"]
+__all__ = ["EffectNumbers", "Row", "effect_of", "like_another", "row_of", "within"]
 
 BINS = 24
 REPETITIVE = 0.9  # share of the core's bases that are one base or two in turn
 ALIKE = 0.9
 LEAST_SEQLETS = 20
+
+
+@dataclass(frozen=True)
+class EffectNumbers:
+    """What inserting a pattern into background sequences did to the explained output.
+
+    Attributes:
+        consensus: the letters inserted. values: (n,) output with them less output without.
+        mean: of the values. low, high: 95% interval of the mean by Student's t; nan for a single value.
+    """
+
+    consensus: str
+    values: np.ndarray
+    mean: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -29,7 +46,7 @@ class Row:
         distance: median distance in bp of the cores' centres from the window's centre.
         positions: (24,) seqlets by the position of their core's centre in the window looked at.
         match: the best match, significant or not. hits: their number, or None.
-        repetitive: whether the core is of low complexity.
+        repetitive: whether the core is of low complexity. effect: None where it was not measured.
     """
 
     seqlets: int
@@ -43,6 +60,7 @@ class Row:
     match: Match | None
     hits: int | None
     repetitive: bool
+    effect: EffectNumbers | None = None
 
     @property
     def named(self) -> Match | None:
@@ -65,7 +83,21 @@ def row_of(motifs: MotifsFile, index: int) -> Row:
         float(np.median(np.abs(centre - motifs.length / 2))), positions,
         next(iter(motifs.matches[pattern.name]), None),
         None if motifs.hits is None else int((motifs.hits.pattern == index).sum()), _repetitive(core),
+        effect_of(motifs, pattern),
     )
+
+
+def effect_of(motifs: MotifsFile, pattern: Pattern) -> EffectNumbers | None:
+    """The measured effect of a pattern, if the file has it."""
+    from scipy.stats import t
+
+    effect = (getattr(motifs, "effects", None) or {}).get(pattern.name)
+    if effect is None:
+        return None
+    values = np.asarray(effect.values, dtype=float)
+    n, mean = len(values), float(np.mean(values))
+    half = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+    return EffectNumbers(effect.consensus, values, mean, mean - half, mean + half)
 
 
 def within(motifs: MotifsFile, index: int) -> list[str]:

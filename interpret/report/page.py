@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from html import escape
 from itertools import islice
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 
 from interpret.motifs.exports import meme, motifs_tsv, seqlets_bed
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
-from interpret.report.head import head
-from interpret.report.logo import GLYPHS
+from interpret.report.card import ModelCard, find_card
+from interpret.report.genes import Gene, read_genes
+from interpret.report.head import head, model_name
+from interpret.report.logo import GLYPHS, PATHS
 from interpret.report.numbers import Row, row_of
+from interpret.report.region_script import REGION_SCRIPT
 from interpret.report.script import SCRIPT
 from interpret.report.section import motif_section
 from interpret.report.stylesheet import STYLE
@@ -21,45 +25,67 @@ from interpret.report.table import motif_table
 from interpret.report.views import view_data
 from zoo.errors import UsageError
 
-__all__ = ["render", "write_report"]
+__all__ = ["check_place", "render", "report_text", "write_report"]
 
 # The browser itself refuses any request that would leave the file.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
 BED_ROWS = 20_000
 
 
-def write_report(motifs: str | Path, out: str | Path) -> Path:
-    """Write the report of a file of motifs; returns its path.
-
-    Raises:
-        InputError: not a file of motifs. UsageError: the place to write is wrong.
-    """
-    out = Path(out)
+def check_place(out: Path) -> None:
+    """Raises UsageError where nothing can be written."""
     if not out.parent.is_dir():
         raise UsageError(f"-o {out}: no folder {out.parent}", "nothing was written", f"Fix: mkdir -p {out.parent}")
-    text = render(read_motifs(motifs))
+    if out.is_dir():
+        raise UsageError(f"-o {out}: is a folder", "nothing was written", f"Fix: -o {out / 'report.html'}")
+
+
+def write_report(
+    motifs: str | Path, out: str | Path, genes: str | Path | None = None, look_for: Sequence[str] = ()
+) -> Path:
+    """Write the report of a file of motifs; returns its path.
+
+    Args:
+        motifs: file of ``zoo motifs``. genes: BED6, BED12, GTF or GFF3 for the view of regions.
+        look_for: names of known motifs, or bases, of which the head says whether they came out.
+
+    Raises:
+        InputError: not a file of motifs or of genes. UsageError: the place to write is wrong.
+    """
+    out = Path(out)
+    check_place(out)
+    text = report_text(motifs, genes, look_for)
     partial = out.with_name(out.name + ".partial")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, out)
     return out
 
 
-def render(motifs: MotifsFile) -> str:
+def report_text(motifs: str | Path, genes: str | Path | None = None, look_for: Sequence[str] = ()) -> str:
+    """The report of a file of motifs as text, with the model's card if it is on this machine."""
+    found = read_motifs(motifs)
+    return render(found, find_card(found.run["contributions"]), read_genes(genes) if genes else (), look_for)
+
+
+def render(
+    motifs: MotifsFile, card: ModelCard | None = None, genes: Sequence[Gene] = (), look_for: Sequence[str] = ()
+) -> str:
     """The page as text."""
     rows = [row_of(motifs, index) for index in range(len(motifs.patterns))]
-    views = view_data(motifs)
-    body = [GLYPHS, head(motifs, rows)]
+    views = view_data(motifs, genes)
+    body = [GLYPHS, head(motifs, rows, card, look_for)]
     if rows:
-        sections = "".join(motif_section(motifs, index, row) for index, row in enumerate(rows))
-        body += ["<h2>Patterns</h2>", _tools(), f"<div>{motif_table(motifs, rows)}</div>", _reading(),
+        sections = "".join(motif_section(motifs, index, row, len(views)) for index, row in enumerate(rows))
+        body += ["<h2>Patterns</h2>", _tools(), f"<div>{motif_table(motifs, rows)}</div>", _reading(rows),
                  f"<h2>Each pattern</h2>{sections}"]
-    body += [_regions(motifs, views), _footer(motifs), _downloads(motifs), _data(motifs, rows, views)]
-    title = escape(f"Motifs in {motifs.path.name}")
+    body += [_regions(motifs, views, bool(genes)), _card(card), _footer(motifs), _downloads(motifs),
+             _data(motifs, rows, views)]
+    title = escape(f"Motifs of {model_name(motifs.run['contributions'])}")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>{title}</title>'
-        f"<style>{STYLE}</style></head>\n<body>{''.join(body)}\n<script>{SCRIPT}</script></body></html>\n"
+        f"<style>{STYLE}</style></head>\n<body>{''.join(body)}\n<script>{SCRIPT}{REGION_SCRIPT}</script></body></html>\n"
     )
 
 
@@ -80,37 +106,54 @@ def _tools() -> str:
     )
 
 
-def _reading() -> str:
+def _reading(rows: list[Row]) -> str:
+    n = {len(row.effect.values) for row in rows if row.effect}
+    effect = (
+        f"Effect: the explained output with the pattern's consensus inserted into {max(n):,} background sequences, "
+        "less the output without; mean and its 95% interval. "
+    ) if n else ""
     return (
         "<p><small>Contribution: mean and standard deviation of the summed contribution of the seqlets' cores. "
-        "Position: centres of the cores in the window, and their median distance from its centre. "
+        f"{effect}Position: centres of the cores in the window, and their median distance from its centre. "
         "q: Benjamini-Hochberg over all known motifs for each pattern. "
         "Logos: frequency and known motif in bits, 0 to 2; contribution to its own scale, "
         "letters that lower the prediction hang below the line.</small></p>"
     )
 
 
-def _regions(motifs: MotifsFile, views: list[dict[str, Any]]) -> str:
+def _regions(motifs: MotifsFile, views: list[dict[str, Any]], genes: bool) -> str:
     if not views:
         return ""
     options = "".join(
         f'<option value="{k}">{escape(view["name"])} {escape(view["chrom"])}:{view["start"] + 1:,}</option>'
         for k, view in enumerate(views)
     )
+    tools = (("left", "to the left", "←"), ("right", "to the right", "→"), ("closer", "zoom in", "+"),
+             ("wider", "zoom out", "−"), ("whole", "the whole region", "Whole"))  # noqa: RUF001
     buttons = "".join(f'<button type="button" class="tool" id="{key}" aria-label="{label}">{text}</button>'
-                      for key, label, text in (("left", "to the left", "←"), ("right", "to the right", "→"),
-                                               ("closer", "zoom in", "+"), ("wider", "zoom out", "−")))  # noqa: RUF001
+                      for key, label, text in tools)
     count = (
-        f"{len(views)} of {len(motifs.regions):,} regions: of each pattern's strongest seqlet, then of the largest "
-        "contributions"
+        f"{len(views)} of {len(motifs.regions):,} regions: those named by --region, then of each pattern's strongest "
+        "seqlet, then of the largest contributions"
     )
+    kept = len(motifs.views.sequence)
+    if len(views) < kept:
+        count += f"; {kept:,} are in {escape(motifs.path.name)}, the page holds 4 MB of them"
+    lanes = [*(["the predicted track"] if "track" in views[0] else []), "contributions (letters when zoomed in)",
+             "instances of the patterns with their strand", *(["genes"] if genes else [])]
     return (
         f'<section id="regions"><h2>Regions</h2><div class="bar"><select id="region" aria-label="Region">{options}'
-        f'</select>{buttons}<small>{count}</small></div><canvas id="view" tabindex="0" role="img" '
-        'aria-label="contributions of the bases, instances of patterns below"></canvas><p id="where"></p>'
-        "<p><small>Contribution of each base; letters when zoomed in. Drag to move, Ctrl and wheel to zoom. Below: "
-        "instances of the patterns and their strand.</small></p></section>"
+        f'</select>{buttons}</div><canvas id="view" tabindex="0" role="img" aria-label=""></canvas>'
+        f'<p id="where"></p><p id="under" aria-hidden="true"></p><p><small>From top to bottom: {", ".join(lanes)}. '
+        f"Drag to move, Ctrl and wheel or + and - to zoom. {count}.</small></p></section>"
     )
+
+
+def _card(card: ModelCard | None) -> str:
+    if card is None:
+        return ""
+    return (f'<details id="card"><summary><b>Card of the model</b> <small>version {escape(card.version)}</small>'
+            f"</summary><pre>{escape(card.text)}</pre></details>")
 
 
 def _footer(motifs: MotifsFile) -> str:
@@ -131,12 +174,16 @@ def _downloads(motifs: MotifsFile) -> str:
 
 
 def _data(motifs: MotifsFile, rows: list[Row], views: list[dict[str, Any]]) -> str:
-    names = [
-        f"{pattern.short_name} {row.named.motif.name}" if row.named else pattern.short_name
+    patterns = [
+        {"name": f"{pattern.short_name} {row.named.motif.name}" if row.named else pattern.short_name,
+         "raises": pattern.positive}
         for pattern, row in zip(motifs.patterns, rows, strict=True)
     ]
-    text = json.dumps({"patterns": names, "views": views}, separators=(",", ":"))
-    return f'<script type="application/json" id="data">{_unclosed(text)}</script>'
+    texts = {"data": {"patterns": patterns, "views": views}, "shapes": PATHS}
+    return "".join(
+        f'<script type="application/json" id="{key}">{_unclosed(json.dumps(value, separators=(",", ":")))}</script>'
+        for key, value in texts.items()
+    )
 
 
 def _unclosed(text: str) -> str:

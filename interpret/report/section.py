@@ -1,33 +1,39 @@
-"""A motif's own section: whole logos, matches, seqlets, partners, subpatterns."""
+"""A motif's own section: whole logos, known motifs, effect, instances, partners, seqlets as a picture."""
 
 from __future__ import annotations
 
 from html import escape
 
+import numpy as np
+
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.partners import FARTHEST, partners_of
 from interpret.motifs.pattern import Pattern
+from interpret.report.bars import number, q_text, sparkline
 from interpret.report.letters_png import letters_png
 from interpret.report.logo import logo, probability_heights
 from interpret.report.numbers import Row
-from interpret.report.table import number, q_text, signed, sparkline
+from interpret.report.table import signed
 
 __all__ = ["SHOWN", "motif_section"]
 
 SHOWN, HEAT_ROWS, PARTNERS = 10, 150, 3
 
 
-def motif_section(motifs: MotifsFile, index: int, row: Row) -> str:
-    """HTML of one pattern, folded until asked for."""
+def motif_section(motifs: MotifsFile, index: int, row: Row, shown: int) -> str:
+    """HTML of one pattern, folded until asked for; ``shown`` is the number of regions that the page draws."""
     pattern = motifs.patterns[index]
     title = f"{signed(pattern)} {row.named.motif.name if row.named else 'no match'}"
     start, end = pattern.core
     facts = (
         f"Core {escape(pattern.consensus)}, columns {start + 1} to {end} of {len(pattern.contribution)}; "
         f"{row.bits:.1f} bits; GC {row.gc:.0%}."
+        + (" Strands are those of this orientation; the table shows the reverse complement, as the known motif has it."
+           if row.named and row.named.reverse else "")
     )
-    left = _whole(pattern) + _matches(motifs, pattern) + _instances(motifs, pattern) + _partners(motifs, index)
-    body = f'<div class="sides"><div>{left}</div>{_heat_map(pattern)}</div>{_subpatterns(motifs, pattern)}'
+    left = (_whole(pattern) + _effect(row) + _matches(motifs, pattern) + _instances(motifs, pattern, shown)
+            + _partners(motifs, index))
+    body = f'<div class="sides"><div>{left}</div>{_heat_map(pattern)}</div>'
     return (
         f'<details class="motif" id="{pattern.name.replace(".", "-")}"><summary><b>{escape(title)}</b> '
         f'<small>{row.seqlets:,} seqlets</small></summary><p>{facts}</p>{body}</details>'
@@ -41,6 +47,22 @@ def _whole(pattern: Pattern) -> str:
         f"<figcaption>{title}</figcaption></figure>"
         for title, heights in tracks.items()
     ) + "</div>"
+
+
+def _effect(row: Row) -> str:
+    """The sentence on marginalization and the spread over backgrounds."""
+    effect = row.effect
+    if effect is None:
+        return ""
+    low, high = min(0.0, float(effect.values.min())), max(0.0, float(effect.values.max()))
+    counts = np.histogram(effect.values, bins=24, range=(low, high) if low < high else (0.0, 1.0))[0]
+    zero = -low / (high - low) if low < high else 0.0
+    return (
+        f'<p class="effect">{sparkline(counts, "effects in the backgrounds", zero)} Inserted into '
+        f"{len(effect.values):,} background sequences, <code>{escape(effect.consensus)}</code> changes the explained "
+        f"output by {number(effect.mean)} on average (95% interval {number(effect.low)} to {number(effect.high)}; "
+        f"from {number(low)} to {number(high)} in the picture, the tick is 0).</p>"
+    )
 
 
 def _matches(motifs: MotifsFile, pattern: Pattern) -> str:
@@ -59,11 +81,11 @@ def _matches(motifs: MotifsFile, pattern: Pattern) -> str:
     )
 
 
-def _instances(motifs: MotifsFile, pattern: Pattern) -> str:
+def _instances(motifs: MotifsFile, pattern: Pattern, shown: int) -> str:
     seqlets = pattern.seqlets
     _, core = motifs.places(pattern)
     order = pattern.strongest[:SHOWN]
-    view_of = {int(sequence): k for k, sequence in enumerate(motifs.views.sequence)}
+    view_of = {int(sequence): k for k, sequence in enumerate(motifs.views.sequence[:shown])}
     rows = []
     for i in order:
         place = f"{core.chrom[i]}:{core.start[i] + 1:,}–{core.end[i]:,}"  # noqa: RUF001 - a range
@@ -73,11 +95,13 @@ def _instances(motifs: MotifsFile, pattern: Pattern) -> str:
         region = escape(str(motifs.regions.name[seqlets.sequence[i]]))
         rows.append(f"<tr><td>{place}</td><td>{core.strand[i].replace('-', '−')}</td><td>{region}</td>"  # noqa: RUF001
                     f"<td class=num>{number(float(seqlets.core_contribution[i]))}</td></tr>")
-    shown = f"{len(order)} of {len(seqlets):,} seqlets, those whose core contributes most; all are in the BED."
+    linked = sum("data-view" in row for row in rows)
+    capped = (f"{len(order)} of {len(seqlets):,} seqlets, those whose core contributes most; all are in the BED. "
+              f"{linked} of them lie in the regions drawn below and are links.")
     return (
         '<div class="scroll"><table class="small"><thead><tr><th>Core in the genome (1-based)</th><th>Strand</th>'
         f'<th>Region</th><th class=num>Contribution</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-        f"<p><small>{shown}</small></p>"
+        f"<p><small>{capped}</small></p>"
     )
 
 
@@ -115,19 +139,4 @@ def _heat_map(pattern: Pattern) -> str:
     return (
         f'<div class="heat"><img alt="bases of the seqlets" src="{letters_png(letters)}"><p><small>{count}</small></p>'
         '<p class="key"><b class="kA">A</b> <b class="kC">C</b> <b class="kG">G</b> <b class="kT">T</b></p></div>'
-    )
-
-
-def _subpatterns(motifs: MotifsFile, pattern: Pattern) -> str:
-    if len(pattern.subpatterns) < 2:
-        return ""
-    figures = []
-    for child in pattern.subpatterns:
-        best = next(iter(motifs.matches[child.name]), None)
-        known = f", {escape(best.motif.name)}, q {q_text(best.q)}" if best and best.significant else ""
-        core = child.contribution[slice(*child.core)]
-        figures.append(f"<figure>{logo(core, 'subpattern')}<figcaption>{len(child.seqlets):,} seqlets{known}"
-                       "</figcaption></figure>")
-    return (
-        f'<details class="subs"><summary>{len(pattern.subpatterns)} subpatterns</summary>{"".join(figures)}</details>'
     )

@@ -1,30 +1,35 @@
-"""The table of motifs: one row a pattern, its logos aligned with the known motif it resembles."""
+"""The table of motifs: one row a pattern, its logos aligned with the known motif it resembles, subpatterns below."""
 
 from __future__ import annotations
 
+import csv
 from html import escape
 
 import numpy as np
 
+from interpret.motifs.exports import motifs_tsv
 from interpret.motifs.match import Match
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern
+from interpret.report.bars import number, q_text, sparkline
 from interpret.report.logo import logo, probability_heights
 from interpret.report.numbers import Row, like_another, within
 
-__all__ = ["motif_table", "number", "q_text", "signed", "sparkline"]
+__all__ = ["motif_table", "signed"]
 
 COLUMNS = (
     ("Pattern", "pattern", "number"), ("Logos", "", ""), ("Known motif", "name", "text"), ("q", "q", "number"),
-    ("Seqlets", "seqlets", "number"), ("Contribution", "contribution", "number"), ("Position", "distance", "number"),
-    ("Hits", "hits", "number"),
+    ("Seqlets", "seqlets", "number"), ("Contribution", "contribution", "number"), ("Effect", "effect", "number"),
+    ("Position", "distance", "number"), ("Hits", "hits", "number"),
 )
 
 
 def motif_table(motifs: MotifsFile, rows: list[Row]) -> str:
-    """HTML of the table. Cells carry the values that sorting and filtering use."""
-    heads = "".join(_head(*column) for column in COLUMNS)
-    body = "".join(_row(motifs, index, row) for index, row in enumerate(rows))
+    """HTML of the table. Cells carry the values that sorting and filtering use; no column of effects without any."""
+    measured = any(row.effect for row in rows)
+    heads = "".join(_head(*column) for column in COLUMNS if measured or column[1] != "effect")
+    enrichment = [line.get("enrichment", ".") for line in csv.DictReader(motifs_tsv(motifs), delimiter="\t")]
+    body = "".join(_row(motifs, index, row, measured, enrichment[index]) for index, row in enumerate(rows))
     return f'<table id="motifs"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
 
 
@@ -35,7 +40,7 @@ def _head(title: str, key: str, kind: str) -> str:
     return f'<th scope="col"{right} data-key="{key}" data-kind="{kind}"><button type="button">{title}</button></th>'
 
 
-def _row(motifs: MotifsFile, index: int, row: Row) -> str:
+def _row(motifs: MotifsFile, index: int, row: Row, measured: bool, enrichment: str) -> str:
     pattern, match = motifs.patterns[index], row.named
     name = match.motif.name if match else ""
     flags, inside = _flags(motifs, index, row), within(motifs, index)
@@ -44,7 +49,7 @@ def _row(motifs: MotifsFile, index: int, row: Row) -> str:
     values = {
         "pattern": index, "name": name.lower() or "~", "q": row.match.q if row.match else 2, "seqlets": row.seqlets,
         "contribution": row.contribution, "distance": row.distance, "hits": -1 if row.hits is None else row.hits,
-    }
+    } | ({"effect": row.effect.mean if row.effect else "nan"} if measured else {})
     data = " ".join(f'data-{key}="{escape(str(value), quote=True)}"' for key, value in values.items())
     known = (
         f"<b>{escape(match.motif.name)}</b><br><small>{escape(match.motif.id)}</small>" if match
@@ -53,17 +58,44 @@ def _row(motifs: MotifsFile, index: int, row: Row) -> str:
     if inside:
         known += f"<br><small>subpatterns: {escape(', '.join(inside))}</small>"
     hits = "–" if row.hits is None else f"{row.hits:,}"  # noqa: RUF001 - an en dash for nothing
+    if enrichment != ".":
+        hits += f"<br><small>{float(enrichment):.3g} × chance</small>"  # noqa: RUF001
     return (
         f'<tr {data} data-sign="{"raises" if pattern.positive else "lowers"}" data-matched="{int(bool(match))}" '
         f'data-words="{words}"><th scope="row"><a href="#{_anchor(pattern)}">{signed(pattern)}</a>{flags}</th>'
-        f'<td class="logos">{aligned_logos(pattern, match)}</td>'
+        f'<td class="logos">{aligned_logos(pattern, match)}{_subpatterns(motifs, pattern)}</td>'
         f'<td data-label="Known motif">{known}</td>'
         f'<td class="num" data-label="q">{q_text(match.q) if match else "> 0.05"}</td>'
         f'<td class="num" data-label="Seqlets">{row.seqlets:,}<br><small>in {row.regions:,} regions</small></td>'
         f'<td class="num" data-label="Contribution">{number(row.contribution)}<br>'
         f'<small>± {number(row.spread)}</small></td>'
+        f'{_effect(row) if measured else ""}'
         f'<td data-label="Position">{sparkline(row.positions)}<br><small>{row.distance:,.0f} bp off</small></td>'
         f'<td class="num" data-label="Hits">{hits}</td></tr>'
+    )
+
+
+def _effect(row: Row) -> str:
+    effect = row.effect
+    if effect is None:
+        return '<td class="num none" data-label="Effect">not measured</td>'
+    sign = "+" if effect.mean > 0 else ""
+    return (f'<td class="num" data-label="Effect">{sign}{number(effect.mean)}<br>'
+            f"<small>{number(effect.low)} to {number(effect.high)}</small></td>")
+
+
+def _subpatterns(motifs: MotifsFile, pattern: Pattern) -> str:
+    if len(pattern.subpatterns) < 2:
+        return ""
+    figures = []
+    for child in pattern.subpatterns:
+        best = next(iter(motifs.matches[child.name]), None)
+        known = f", {escape(best.motif.name)}, q {q_text(best.q)}" if best and best.significant else ""
+        core = child.contribution[slice(*child.core)]
+        figures.append(f"<figure>{logo(core, 'subpattern')}<figcaption>{len(child.seqlets):,} seqlets{known}"
+                       "</figcaption></figure>")
+    return (
+        f'<details class="subs"><summary>{len(pattern.subpatterns)} subpatterns</summary>{"".join(figures)}</details>'
     )
 
 
@@ -111,29 +143,3 @@ def _track(title: str, heights: np.ndarray, lead: int, columns: int) -> str:
 def signed(pattern: Pattern) -> str:
     """The short name with a real minus sign."""
     return pattern.short_name.replace("-", "−")  # noqa: RUF001
-
-
-def sparkline(counts: np.ndarray, label: str = "positions in the window") -> str:
-    """Bars of counts; a tick marks the centre."""
-    top = max(int(counts.max()), 1)
-    bars = "".join(
-        f"M{i * 3} 24v{-24 * count / top:.1f}h2.4V24z" for i, count in enumerate(counts) if count
-    )
-    width = 3 * len(counts)
-    return (
-        f'<svg class="spark" role="img" aria-label="{label}" viewBox="0 0 {width} 28">'
-        f'<path d="{bars}"/><path class="axis" d="M0 24.5H{width}M{width / 2} 24.5V28"/></svg>'
-    )
-
-
-def number(value: float) -> str:
-    """Three significant digits with a real minus sign."""
-    return f"{value:.3g}".replace("-", "−") if abs(value) >= 1e-3 or value == 0 else q_text(value)  # noqa: RUF001
-
-
-def q_text(value: float) -> str:
-    """A power of ten below a thousandth, else two digits."""
-    if value >= 1e-3:
-        return f"{value:.2g}"
-    mantissa, _, exponent = f"{value:.1e}".partition("e")
-    return f"{mantissa.replace('-', '−')}×10<sup>{str(int(exponent)).replace('-', '−')}</sup>"  # noqa: RUF001

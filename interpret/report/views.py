@@ -1,42 +1,79 @@
-"""Data of the region view: contributions, letters and instances, in the genome's direction."""
+"""Data of the region view: predicted track, contributions, letters, instances, genes, in the genome's direction."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.places import places_of
+from interpret.report.genes import Gene, genes_within
 
-__all__ = ["view_data"]
+__all__ = ["GENES", "view_data", "views_shown"]
 
 STEPS = 32767
+BYTES = 4_000_000  # of all views of a page: letters, and contributions and track in two bytes, as base64
+GENES = 60  # of one region
 
 
-def view_data(motifs: MotifsFile) -> list[dict[str, Any]]:
+def views_shown(motifs: MotifsFile) -> int:
+    """How many of the file's views fit into a page."""
+    track = _track(motifs)
+    bins = 0 if track is None else track.shape[1]
+    a_view = motifs.length * (1 + 8 / 3) + bins * 8 / 3
+    return min(len(motifs.views.sequence), max(1, int(BYTES // a_view)))
+
+
+def view_data(motifs: MotifsFile, genes: Sequence[Gene] = ()) -> list[dict[str, Any]]:
     """One item a region, in the order of the file's views.
 
-    ``values`` are base64 little-endian int16, to be multiplied by ``scale``; ``items`` are
-    ``[start, end, pattern index, strand]`` of hits (or seqlets where no hits were looked for), in the genome.
+    ``values`` are base64 little-endian int16, to be multiplied by ``scale``, and so is ``track``; ``items`` are
+    ``[start, end, pattern index, strand]`` of hits (or seqlets where no hits were looked for), in the genome;
+    ``genes`` are ``[start, end, name, strand, exons]``.
     """
-    return [_view(motifs, k, int(sequence)) for k, sequence in enumerate(motifs.views.sequence)]
+    return [_view(motifs, k, int(motifs.views.sequence[k]), genes) for k in range(views_shown(motifs))]
 
 
-def _view(motifs: MotifsFile, k: int, sequence: int) -> dict[str, Any]:
+def _track(motifs: MotifsFile) -> np.ndarray | None:
+    return getattr(motifs.views, "track", None)
+
+
+def _view(motifs: MotifsFile, k: int, sequence: int, genes: Sequence[Gene]) -> dict[str, Any]:
     regions = motifs.regions
     letters, values = motifs.views.letters[k], motifs.views.projected[k].astype(float)
-    if regions.reverse[sequence]:
+    reverse = bool(regions.reverse[sequence])
+    if reverse:
         letters, values = np.where(letters < 4, 3 - letters, 4)[::-1], values[::-1]
-    scale = max(float(np.abs(values).max()), 1e-30) / STEPS
-    return {
-        "name": str(regions.name[sequence]), "chrom": str(regions.chrom[sequence]),
-        "start": int(regions.window_start[sequence]), "prediction": float(motifs.prediction[sequence]),
-        "total": float(motifs.total[sequence]), "letters": "".join("ACGTN"[i] for i in letters), "scale": scale,
-        "values": base64.b64encode(np.round(values / scale).astype("<i2").tobytes()).decode(),
-        "items": _items(motifs, sequence),
+    chrom, start = str(regions.chrom[sequence]), int(regions.window_start[sequence])
+    view = {
+        "name": str(regions.name[sequence]), "chrom": chrom, "start": start,
+        "prediction": float(motifs.prediction[sequence]), "total": float(motifs.total[sequence]),
+        "letters": "".join("ACGTN"[i] for i in letters), **_packed(values), "items": _items(motifs, sequence),
     }
+    if _track(motifs) is not None:
+        view["track"] = _track_of(motifs, k, reverse)
+    if genes:
+        found, total = genes_within(list(genes), chrom, start, start + motifs.length, GENES)
+        view["genes"] = [[g.start, g.end, g.name, g.strand, g.exons] for g in found]
+        view["more_genes"] = total - len(found)
+    return view
+
+
+def _packed(values: np.ndarray) -> dict[str, Any]:
+    scale = max(float(np.abs(values).max()), 1e-30) / STEPS
+    return {"scale": scale, "values": base64.b64encode(np.round(values / scale).astype("<i2").tobytes()).decode()}
+
+
+def _track_of(motifs: MotifsFile, k: int, reverse: bool) -> dict[str, Any]:
+    """Bins in the genome's direction; ``offset`` is bp from the left end of the window to the leftmost bin."""
+    views: Any = motifs.views
+    values, size, offset = views.track[k].astype(float), views.track_bin, views.track_offset
+    if reverse:
+        values, offset = values[::-1], motifs.length - offset - len(values) * size
+    return {"name": views.track_name, "bin": size, "offset": offset, **_packed(values)}
 
 
 def _items(motifs: MotifsFile, sequence: int) -> list[list[Any]]:

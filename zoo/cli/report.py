@@ -1,28 +1,118 @@
-"""``zoo report MOTIFS -o REPORT``."""
+"""``zoo report MOTIFS -o REPORT`` and, all at once, ``zoo report MODEL REGIONS -g FASTA -o REPORT``."""
 
 from __future__ import annotations
 
-import click
+import copy
+from typing import Any
 
+import click
+from click.core import ParameterSource
+
+from zoo.cli.attribute import command as attribute
 from zoo.cli.doctor import check_import_names
+from zoo.cli.motifs import command as motifs
 from zoo.cli.style import COMMAND
 
 __all__ = ["command"]
 
+# Options of the two earlier steps that this command sets itself, or that make no sense in one step.
+NOT_TAKEN = {
+    attribute.name: {"-o", "-q", "--window", "--stride", "--overlap", "--format", "--motif", "--resume"},
+    motifs.name: {"-o", "-q", "--model", "--trust", "--resume"},
+}
+
+
+def _options_of(step: click.Command) -> list[click.Option]:
+    """Its options under ``step_name``: both steps may have one of the same name."""
+    found = []
+    for option in step.params:
+        if isinstance(option, click.Option) and not NOT_TAKEN[step.name] & set(option.opts):
+            option = copy.copy(option)
+            option.name = f"{step.name}_{option.name}"
+            found.append(option)
+    return found
+
 
 @click.command("report", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("motifs")
-@click.option("-o", "--out", required=True, metavar="OUT.html", help="The page: one file, no network needed.")
-@click.option("-q", "--quiet", is_flag=True, help="No notes.")
-def command(motifs: str, out: str, quiet: bool) -> None:
-    """Write a page of the motifs in MOTIFS, a file of `zoo motifs`.
+@click.argument("source", nargs=-1, metavar="MOTIFS | MODEL REGIONS")
+@click.option("-o", "--out", required=True, metavar="OUT.html",
+              help="The page: one file, no network needed; - is standard output.")
+@click.option("--genes", metavar="FILE", help="Genes for the view of regions: BED6, BED12, GTF or GFF3, plain or gzip.")
+@click.option("--look-for", multiple=True, metavar="NAME|BASES",
+              help="A known motif, or bases, that the page says came out or did not; may be repeated or hold commas.")
+@click.option("--resume", is_flag=True, help="Keep what an earlier run of the same command has finished.")
+@click.option("-q", "--quiet", is_flag=True, help="No notes and no progress.")
+@click.pass_context
+def command(ctx: click.Context, source: tuple[str, ...], out: str, genes: str | None, look_for: tuple[str, ...],
+            resume: bool, quiet: bool, **options: Any) -> None:
+    """Write a page of motifs: of a file of `zoo motifs`, or of a model's predictions for the regions of a BED.
+
+    With MODEL and REGIONS it runs `zoo attribute`, `zoo motifs` and itself, with the options of both. What they
+    write stays beside the page: report.contribs.h5, report.motifs.h5, report.motifs.seqlets.bed and so on.
 
     \b
     zoo report motifs.h5 -o report.html
+    zoo report yeast-atac peaks.bed -g sacCer3.fa --database jaspar:fungi --window 500 -o report.html
     """
-    check_import_names()
-    from interpret.report.page import write_report
+    words = [word.strip() for item in look_for for word in item.split(",") if word.strip()]
+    if len(source) == 1:
+        _refuse_options_of_steps(ctx, source[0])
+        _write(source[0], out, genes, words, quiet)
+    elif len(source) == 2:
+        made = _all_at_once(ctx, *source, out, genes, resume, quiet, options)
+        _write(made, out, genes, words, quiet)
+    else:
+        raise click.UsageError(f"takes one file of motifs, or a model and its regions; {len(source)} were given", ctx)
 
-    path = write_report(motifs, out)
+
+command.params += [*_options_of(attribute), *_options_of(motifs)]
+
+
+def _refuse_options_of_steps(ctx: click.Context, source: str) -> None:
+    given = [option.opts[0] for option in ctx.command.params if isinstance(option, click.Option)
+             and option.name not in ("out", "genes", "look_for", "quiet")
+             and ctx.get_parameter_source(option.name) not in (ParameterSource.DEFAULT, None)]
+    if given:
+        raise click.UsageError(f"{', '.join(given)}: for MODEL REGIONS; {source} is one file of finished motifs", ctx)
+
+
+def _write(motifs_file: str, out: str, genes: str | None, words: list[str], quiet: bool) -> None:
+    check_import_names()
+    from interpret.report.page import report_text, write_report
+
+    if out == "-":
+        click.echo(report_text(motifs_file, genes, words), nl=False)
+        return
+    path = write_report(motifs_file, out, genes, words)
     if not quiet:
         click.echo(f"zoo: {path.stat().st_size / 1e6:.1f} MB -> {path}", err=True)
+
+
+def _all_at_once(ctx: click.Context, model: str, regions: str, out: str, genes: str | None, resume: bool,
+                 quiet: bool, options: dict[str, Any]) -> str:
+    """Run what has to be run of the two earlier steps; returns the file of motifs."""
+    if out == "-":
+        raise click.UsageError("-o -: the contributions and motifs need a place beside the page", ctx)
+    check_import_names()
+    from interpret.report.steps import Steps, check_first
+
+    chosen = {step.name: {name.removeprefix(f"{step.name}_"): value for name, value in options.items()
+                          if name.startswith(f"{step.name}_")} for step in (attribute, motifs)}
+    check_first(regions, out, chosen[motifs.name]["database"], chosen[motifs.name].get("options", ()), genes)
+    steps = Steps(out, model, regions, chosen[attribute.name]["genome"], resume)
+    tell = (lambda note: None) if quiet else (lambda note: click.echo(f"zoo: {note}", err=True))
+    with steps.step("attribute", steps.contribs, chosen[attribute.name], tell) as needed:
+        if needed:
+            more = {"resume": resume} if _has(attribute, "resume") else {}
+            ctx.invoke(attribute, model=model, regions=regions, out=str(steps.contribs), quiet=quiet,
+                       **chosen[attribute.name], **more)
+    with steps.step("motifs", steps.motifs, chosen[motifs.name], tell) as needed:
+        if needed:
+            again = {"model": model, "trust": chosen[attribute.name]["trust"]} if _has(motifs, "model") else {}
+            ctx.invoke(motifs, contribs=str(steps.contribs), out=str(steps.motifs), quiet=quiet,
+                       **chosen[motifs.name], **again)
+    return str(steps.motifs)
+
+
+def _has(step: click.Command, name: str) -> bool:
+    return any(option.name == name for option in step.params)

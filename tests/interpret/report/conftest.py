@@ -1,16 +1,25 @@
-"""The page of planted motifs, and a browser to open it."""
+"""The page of planted motifs with everything a page can hold, and a browser to open it."""
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
+
+from interpret.motifs.motifs_file import MotifsFile, Views
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "motifs"))
 
@@ -38,37 +47,133 @@ def found(planted):
     return find_motifs(planted.path, planted.path.with_name("motifs.h5"), database="jaspar:fungi")
 
 
+# Effects that were measured: of the first pattern three times, of the second not, of the third twice.
+EFFECTS = {"pos_patterns.pattern_0": ("CGTATAAAGTGA", [1.0, 2.0, 3.0]),
+           "neg_patterns.pattern_0": ("CCTAATTAGG", [-2.0, -1.0])}
+# A predicted track of eight bins of 16 bp from base 8 of the windows; in view k the values are k + 1 to k + 8.
+BINS, BIN, OFFSET = 8, 16, 8
+
+
+@dataclass(frozen=True)
+class AskedViews(Views):
+    """Views whose windows a model predicted."""
+
+    track: Any = None
+    track_bin: int = 0
+    track_offset: int = 0
+    track_name: str = ""
+
+
+@dataclass(frozen=True)
+class AskedFile(MotifsFile):
+    """Motifs whose effects a model was asked for."""
+
+    effects: Any
+
+
 @pytest.fixture(scope="session")
-def page(found):
+def asked(found):
+    """The file of motifs with effects and a predicted track known by hand."""
+    effects = {name: SimpleNamespace(consensus=letters, values=np.array(values, np.float32))
+               for name, (letters, values) in EFFECTS.items()}
+    k = len(found.views.sequence)
+    values = (np.arange(k)[:, None] + np.arange(1, BINS + 1)).astype(np.float32)
+    track = {"track": values, "track_bin": BIN, "track_offset": OFFSET, "track_name": "score: all"}
+    views = AskedViews(**vars(found.views) | track)
+    return AskedFile(**vars(found) | {"effects": effects, "views": views})
+
+
+@pytest.fixture(scope="session")
+def genes_file(planted, tmp_path_factory):
+    """BED12: of each window a gene with two exons, ten bases inside the window's ends; every other one on -."""
+    import h5py
+
+    path = tmp_path_factory.mktemp("genes") / "genes.bed.gz"
+    with h5py.File(planted.path) as file:
+        windows = list(zip(file["regions/chrom"].asstr()[:], file["windows/start"][:], strict=True))
+    with gzip.open(path, "wt") as handle:
+        for i, (chrom, start) in enumerate(windows):
+            a, b = int(start) + 10, int(start) + 150
+            handle.write(f"{chrom}\t{a}\t{b}\tY{i}|GEN{i}\t0\t{'+-'[i % 2]}\t{a}\t{b}\t0\t2\t30,40,\t0,100,\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def page(asked, genes_file):
     """The report's text."""
-    from interpret.report.page import write_report
+    from interpret.report.genes import read_genes
+    from interpret.report.page import render
 
-    return write_report(found.path, found.path.with_name("report.html")).read_text(encoding="utf-8")
+    return render(asked, None, read_genes(genes_file))
 
 
 @pytest.fixture(scope="session")
-def browse(page, tmp_path_factory):
-    """Run a script in the page; returns what it returned and the lines of the console."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no chromium on this machine: the page is not opened in a browser")
+def many_patterns(asked):
+    """The same motifs over and over, until their table and sections hold 180 logos."""
+    patterns, matches, effects = [], {}, {}
+    for i in range(28):
+        old = asked.patterns[i % len(asked.patterns)]
+        new = replace(old, name=f"{old.name.split('.')[0]}.pattern_{i}")
+        patterns.append(new)
+        matches |= {new.name: asked.matches[old.name], **{c.name: asked.matches[c.name] for c in new.subpatterns}}
+        if old.name in asked.effects:
+            effects[new.name] = asked.effects[old.name]
+    return replace(asked, patterns=tuple(patterns), matches=matches, effects=effects)
+
+
+@pytest.fixture(scope="session")
+def many(many_patterns):
+    """Their page."""
+    from interpret.report.page import render
+
+    return render(many_patterns)
+
+
+@pytest.fixture(scope="session")
+def program():
+    """The browser. Without one these tests fail: a page that nobody opened is not tested."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
+    macos = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+    found = os.environ.get("ZOO_BROWSER") or next(filter(None, map(shutil.which, [*names, macos])), None)
+    if found is None:
+        pytest.fail("no Chromium or Chrome on this machine. Fix: apt-get install chromium (scripts/bootstrap.py test "
+                    "does it for root), ZOO_BROWSER=PATH, or leave these tests out: -m 'not browser'")
+    return found
+
+
+@pytest.fixture(scope="session")
+def open_page(program, tmp_path_factory):
+    """Open an HTML text and return its final DOM, the lines of the console and the CPU seconds that it took."""
     folder = tmp_path_factory.mktemp("browser")
 
-    def run(script: str, width: int = 1400) -> tuple[object, list[str]]:
+    def run(text: str, width: int = 1400, *more: str) -> tuple[str, list[str], float]:
+        (folder / "page.html").write_text(text, encoding="utf-8")
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            [program, *OFFLINE, *more, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},1200",
+             "--dump-dom", (folder / "page.html").as_uri()],
+            capture_output=True, text=True, timeout=120, check=True,
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+        return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line], seconds
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def browse(page, open_page):
+    """Run a script in the page; returns what it returned and the lines of the console."""
+
+    def run(script: str, width: int = 1400, *more: str) -> tuple[object, list[str]]:
         tail = f"<script>top.document.body.append(Object.assign(top.document.createElement('pre'),{{id:'answer'," \
                f"textContent:JSON.stringify((()=>{{{script}}})())}}))</script></body>"
         text = page.replace("</body>", tail)
         if width < 500:  # a window cannot be narrower, a frame can
             style = f"border:0;width:{width}px;height:900px"
             text = f'<body><iframe style="{style}" srcdoc="{escape(text)}"></iframe></body>'
-        (folder / "page.html").write_text(text, encoding="utf-8")
-        done = subprocess.run(
-            [program, *OFFLINE, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},1200", "--dump-dom",
-             (folder / "page.html").as_uri()],
-            capture_output=True, text=True, timeout=120, check=True,
-        )
-        answer = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.S)
-        console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+        dom, console, _ = open_page(text, width, *more)
+        answer = re.search(r'<pre id="answer">(.*?)</pre>', dom, re.S)
         assert answer, console
         text = answer.group(1).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
         return json.loads(text), console

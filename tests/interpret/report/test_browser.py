@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+
+pytestmark = pytest.mark.browser
 
 SHOWN = """const shown = () => [...document.querySelectorAll('#motifs tbody tr')]
     .filter(row => !row.hidden).map(row => +row.dataset.pattern);"""
@@ -33,16 +37,26 @@ def test_search_and_filter(browse):
     assert console == []
 
 
+def test_sorting_by_effect(browse):
+    """Means 2 and -1.5; what was not measured is last either way."""
+    answer, console = browse(SHOWN + """
+        const click = () => document.querySelector('[data-key=effect] button').click();
+        const out = {}; click(); out.up = shown(); click(); out.down = shown(); return out;""")
+    assert answer == {"up": [2, 0, 1], "down": [0, 2, 1]}
+    assert console == []
+
+
 def test_downloads_are_the_files_beside_the_page(browse, found):
+    """Saved under their names, byte by byte."""
     answer, console = browse("""
-        const out = {}, made = URL.createObjectURL; let blob;
-        URL.createObjectURL = b => { blob = b; return '#'; };
-        HTMLAnchorElement.prototype.click = function () { out[this.download] = blob.size; };
-        document.querySelectorAll('[data-download]').forEach(b => b.click()); 
+        const out = {}, made = URL.createObjectURL, Real = Blob; let kept;
+        window.Blob = function (parts, options) { kept = parts.join(''); return new Real(parts, options); };
+        URL.createObjectURL = b => '#';
+        HTMLAnchorElement.prototype.click = function () { out[this.download] = kept; };
+        document.querySelectorAll('[data-download]').forEach(b => b.click());
         URL.createObjectURL = made; return out;""")
-    size = {name: found.path.with_name(file).stat().st_size for name, file in (
+    assert answer == {name: found.path.with_name(file).read_text() for name, file in (
         ("motifs.meme", "motifs.meme"), ("motifs.tsv", "motifs.motifs.tsv"), ("seqlets.bed", "motifs.seqlets.bed"))}
-    assert answer == size
     assert console == []
 
 
@@ -74,11 +88,152 @@ def test_a_link_opens_the_view_at_the_instance(browse):
     assert console == []
 
 
+VIEW = """
+    const canvas = document.querySelector('#view'), pen = canvas.getContext('2d');
+    const said = () => canvas.getAttribute('aria-label'), where = () => document.querySelector('#where').textContent;
+    const click = id => document.querySelector(id).click();
+    const colour = name => { const probe = document.createElement('i'); probe.style.color = `var(--${name})`;
+        document.body.append(probe); const found = getComputedStyle(probe).color.match(/[0-9]+/g).map(Number);
+        probe.remove(); return found; };
+    const image = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+    const count = (name, y0, y1) => { const [r, g, b] = colour(name), row = 4 * canvas.width; let n = 0;
+        for (let i = y0 * row; i < y1 * row; i += 4)
+            n += image[i] === r && image[i + 1] === g && image[i + 2] === b && image[i + 3] === 255;
+        return n; };
+    const data = JSON.parse(document.querySelector('#data').textContent), first = data.views[0];
+"""
+
+
+def test_the_view_draws_track_letters_hits_and_genes(browse, found):
+    answer, console = browse(VIEW + """
+        const whole = said(), tall = canvas.clientHeight;
+        const out = {whole, tall, track: count('bar', 38, 86), blue: count('link', tall - 28, tall),
+          raises: count('raises', 250, tall - 30), A: count('A', 100, 250), items: first.items.length};
+        click('#closer'); click('#closer'); out.near = said(); return out;""")
+    window = f"{found.regions.chrom[found.views.sequence[0]]}:"
+    assert answer["whole"].startswith(window)
+    assert f"{answer['items']} instances of patterns, genes: 1, " in answer["whole"]
+    assert "8 bins of the predicted track" in answer["whole"]
+    # bins of 16 of 160 bp on a canvas of 1,270: the eight rise to 1/8 .. 8/8 of 48 px, in all 4.5 x 48 x 127
+    assert answer["track"] == pytest.approx(4.5 * 48 * 1270 / 10, rel=0.15)
+    assert answer["blue"] >= 70 * 7 * 1270 / 160 * 0.9  # exons of 30 and 40 bp, 7 px high
+    assert answer["raises"] > 50 and answer["A"] > 50
+    # 40 of 160 bp are left: each base drawn as a letter where it is large enough, none where the picture is wide
+    letters = int(re.search(r"(\d+) letters", answer["near"]).group(1))
+    assert 10 <= letters <= 41
+    assert console == []
+
+
+def test_zoom_and_pan(browse, found):
+    answer, console = browse(VIEW + """
+        const out = [where()];
+        click('#closer'); out.push(where()); click('#right'); out.push(where()); click('#left'); out.push(where());
+        click('#whole'); out.push(where());
+        const box = canvas.getBoundingClientRect();
+        canvas.dispatchEvent(new WheelEvent('wheel', {deltaY: -1, ctrlKey: true, clientX: box.left, clientY: box.top,
+          cancelable: true, bubbles: true})); out.push(where());
+        const drag = (kind, x) => canvas.dispatchEvent(
+          new PointerEvent(kind, {clientX: box.left + x, clientY: box.top + 90}));
+        drag('pointerdown', 800); drag('pointermove', 800 - box.width / 4); drag('pointerup', 0); out.push(where());
+        canvas.dispatchEvent(new KeyboardEvent('keydown', {key: '+'})); out.push(where());
+        return out;""")
+    start = int(found.regions.window_start[found.views.sequence[0]])
+    spans = []
+    for text in answer:
+        left, right = text.split(" ")[0].split(":")[1].split("–")  # noqa: RUF001
+        spans.append((int(left.replace(",", "")) - 1 - start, int(right.replace(",", "")) - start))
+    # 160 bp; half of it in the middle; a third of 80 to the right and back; all; 1/1.2 from the left end
+    assert spans[:5] == [(0, 160), (40, 120), (67, 147), (40, 120), (0, 160)]
+    assert spans[5] == (0, 133)
+    assert spans[6] == (27, 160)  # a quarter of 133 is 33, but the region ends after 27
+    assert spans[7] == (60, 127)
+    assert console == []
+
+
+def test_what_lies_under_the_pointer(browse, asked):
+    """At base 40 of the first view: its letter, contribution, bin of the track, gene."""
+    answer, console = browse(VIEW + """
+        const box = canvas.getBoundingClientRect();
+        canvas.dispatchEvent(new PointerEvent('pointermove',
+          {clientX: box.left + 40.5 / 160 * box.width, clientY: box.top + 90}));
+        return {text: document.querySelector('#under').textContent, letter: first.letters[40], start: first.start,
+          chrom: first.chrom};""")
+    sequence = int(asked.views.sequence[0])
+    reverse = bool(asked.regions.reverse[sequence])
+    # bins lie on 8..136 of the model's window, which is 24..152 of a reversed one, where the last comes first
+    value = 8 - (40 - 24) // 16 if reverse else (40 - 8) // 16 + 1
+    value_at = asked.views.projected[0][::-1][40] if reverse else asked.views.projected[0][40]
+    parts = answer["text"].replace("−", "-").split(" · ")  # noqa: RUF001
+    assert parts[0].startswith(f"{answer['chrom']}:{answer['start'] + 41:,} {answer['letter']} contribution ")
+    assert float(parts[0].rsplit(" ", 1)[1]) == pytest.approx(float(value_at), rel=0.02, abs=1e-4)
+    assert parts[1] == f"predicted {value}.00" and f"GEN{sequence}" in parts
+    assert console == []
+
+
+def test_dark(browse):
+    """Where the reader's system is dark, so are the page and its canvas, and text stands out from both."""
+    answer, console = browse(VIEW + """
+        const luminance = text => { const [r, g, b] = text.match(/[0-9]+/g).map(Number).map(v => { v /= 255;
+            return v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
+            return .2126 * r + .7152 * g + .0722 * b; };
+        const style = getComputedStyle(document.body), back = luminance(style.backgroundColor);
+        const contrast = name => { const l = luminance('rgb(' + colour(name).join(',') + ')');
+            return (Math.max(l, back) + .05) / (Math.min(l, back) + .05); };
+        return {back, drawn: count('A', 100, 250),
+          contrast: ['ink', 'soft', 'link', 'A', 'C', 'T', 'raises', 'lowers'].map(contrast)};
+        """, 1400, "--blink-settings=preferredColorScheme=0")
+    assert answer["back"] < 0.02 and answer["drawn"] > 50
+    assert min(answer["contrast"]) >= 4.5  # WCAG AA for text
+    assert console == []
+
+
+def test_sections_are_printed_open_and_folded_again(browse, found):
+    answer, console = browse("""
+        const open = () => document.querySelectorAll('details.motif[open]').length, out = [];
+        document.querySelector('details.motif').open = true; out.push(open());
+        dispatchEvent(new Event('beforeprint')); out.push(open());
+        dispatchEvent(new Event('afterprint')); out.push(open()); return out;""")
+    assert answer == [1, len(found.patterns), 1]
+    assert console == []
+
+
+def test_subpatterns_unfold(browse, found):
+    answer, console = browse("""
+        const out = [...document.querySelectorAll('#motifs tbody tr')].map(row => {
+          const folded = row.querySelector('details.subs'); if (!folded) return [0, 0];
+          const before = row.offsetHeight; folded.querySelector('summary').click();
+          return [folded.querySelectorAll('.logo').length, row.offsetHeight - before]; });
+        return out;""")
+    sizes = [len(pattern.subpatterns) if len(pattern.subpatterns) > 1 else 0 for pattern in found.patterns]
+    assert [count for count, _ in answer] == sizes and max(sizes) > 1
+    assert all(grown >= 20 * count for count, grown in answer)
+    assert console == []
+
+
+def test_no_request_leaves_the_file(browse):
+    """Whatever is clicked, nothing but data and blobs is loaded."""
+    answer, console = browse("""
+        for (const item of document.querySelectorAll('summary, a[href^="#"], button:not([data-download])'))
+          item.click();
+        return performance.getEntriesByType('resource').map(entry => entry.name.slice(0, 30))
+          .filter(name => !/^(data|blob):/.test(name));""")
+    assert answer == [] and console == []
+
+
+def test_a_page_of_180_logos_opens_within_two_seconds(open_page, many):
+    """CPU seconds more than an empty page takes."""
+    _, _, nothing = open_page("<!doctype html><title>nothing</title>")
+    dom, console, seconds = open_page(many)
+    assert dom.count('class="logo"') >= 180
+    assert seconds - nothing <= 2
+    assert console == []
+
+
 @pytest.mark.parametrize("width", [1400, 390])
 def test_nothing_overlaps(browse, width):
     """No cell's contents pass the page's edge or another cell, sections open."""
     answer, console = browse("""
-        document.querySelectorAll('details.motif').forEach(d => { d.open = true; });
+        document.querySelectorAll('details').forEach(d => { d.open = true; });
         const wide = document.documentElement.scrollWidth, out = [];
         for (const row of document.querySelectorAll('#motifs tbody tr')) {
           const boxes = [...row.children].map(cell => {

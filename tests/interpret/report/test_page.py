@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import re
 import shutil
+import time
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import yaml
 from planted import LENGTH, reverse_complement
 
+from interpret.report.card import find_card
+from interpret.report.head import _metrics
 from interpret.report.logo import logo, probability_heights
+from interpret.report.looked_for import look_for
+from interpret.report.numbers import row_of
 from interpret.report.page import render, write_report
+from interpret.report.section import motif_section
+from interpret.report.table import motif_table
 from zoo.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class Rows(HTMLParser):
@@ -90,8 +103,6 @@ def test_gc_is_that_of_the_bases(page, found, beside):
 
 
 def test_positions_are_of_the_cores(found, beside):
-    from interpret.report.numbers import row_of
-
     for index, pattern in enumerate(found.patterns):
         centres = [item["centre"] if not turned else LENGTH - item["centre"] for item, turned in zip(
             beside[pattern.name], _turned(found, beside[pattern.name]), strict=True)]
@@ -123,11 +134,13 @@ def test_hits_are_the_lines_of_the_bed(rows, found):
 
 
 def test_the_head_says_what_was_run(page):
-    assert "<h1>Motifs of toy</h1>" in page
+    assert "<h1>Motifs of toy</h1>" in page and ">toy 1.0<" in page and ">saliency<" in page
+    assert "score; summed over bins; logits explained" in page and ">toy.fa<" in page
+    assert "360 sequences of 160 bp; motifs sought in the central 160 bp" in page
     assert "3 patterns in 360 sequences: 2 of bases that raise the prediction, 1 of bases that lower it" in page
-    assert "logits explained" in page and "JASPAR2026 CORE fungi, 193 motifs" in page
+    assert "JASPAR2026 CORE fungi, 193 motifs" in page
     # errors were written as linspace(1e-7, 1e-4, 360) in float32, which rounds 1e-4 down
-    assert "median error 5.0e-05, largest 1.0e-04" in page
+    assert "relative error of a sequence: median 5.0e-05, largest 1.0e-04" in page
     assert "below 1e-6, 1e-5, 1e-4, 1e-3, 1e-2 and above: 4, 32, 324, 0, 0, 0" in page
 
 
@@ -174,7 +187,7 @@ def test_a_run_without_patterns_is_a_page_that_says_so(tmp_path, planted):
 
     none = plant(tmp_path, n=60, motifs=())
     text = render(find_motifs(none.path, tmp_path / "m.h5", database="jaspar:fungi"))
-    assert "TF-MoDISco found no pattern in 60 sequences." in text and "<table" not in text
+    assert "TF-MoDISco found no pattern in 60 sequences." in text and 'id="motifs"' not in text
 
 
 def test_names_cannot_break_out(tmp_path, planted):
@@ -210,8 +223,9 @@ def test_known_motifs_of_subpatterns_are_named_with_their_q(page, found):
             assert re.search(rf"<small>subpatterns: [^<]*\b{re.escape(name)}\b", page)
         if len(pattern.subpatterns) > 1:
             sizes = [len(child.seqlets) for child in pattern.subpatterns]
-            section = page.split(f'id="{pattern.name.replace(".", "-")}"')[1]
-            assert [int(n) for n in re.findall(r"<figcaption>(\d+) seqlets", section)][: len(sizes)] == sizes
+            row = page.split(f'data-pattern="{index}"')[1].split("</tr>")[0]
+            assert f"<summary>{len(sizes)} subpatterns</summary>" in row
+            assert [int(n) for n in re.findall(r"<figcaption>(\d+) seqlets", row)] == sizes
 
 
 def test_an_incomplete_motifs_file_is_an_error(found, tmp_path):
@@ -237,3 +251,121 @@ def test_partners_are_shown_with_the_numbers_of_the_hits(page, found):
             assert int(both) == len(where[pattern.name] & where[other.name])
             assert int(expected) == round(len(where[pattern.name]) * len(where[other.name]) / 360)
         assert index < 3
+
+
+def test_effects_are_means_with_an_interval_of_student(page, rows):
+    """1, 2, 3: mean 2, standard error 1/sqrt(3), t of 2 degrees of freedom 4.3027; -2, -1: -1.5, 1/2, 12.706."""
+    cells = re.findall(r'data-label="Effect">([^<]*)(?:<br><small>([^<]*)</small>)?</td>', page)
+    assert cells == [("+2", "−0.484 to 4.48"), ("not measured", ""), ("−1.5", "−7.85 to 4.85")]  # noqa: RUF001
+    assert [row["data-effect"] for row in rows] == ["2.0", "nan", "-1.5"]
+    first = page.split('id="pos_patterns-pattern_0"')[1].split("</details>")[0]
+    assert "Inserted into 3 background sequences, <code>CGTATAAAGTGA</code> changes" in first
+    assert "changes the explained output by 2 on average (95% interval −0.484 to 4.48" in first  # noqa: RUF001
+    assert "inserted into 3 background sequences, less the output without" in page
+
+
+def test_a_file_without_effects_or_track_has_no_such_column(found):
+    text = render(found)
+    assert "Effect" not in text.split("<script")[0] and "predicted track" not in text.split("<script")[0]
+    assert all("track" not in view for view in json.loads(
+        re.search(r'id="data">(.*?)</script>', text, re.S).group(1))["views"])
+
+
+def test_the_track_lies_in_the_genome(page, asked):
+    """Bins on 8..136 of 160 bp; in a reversed window on 24..152, in the other order."""
+    views = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S).group(1))["views"]
+    turned = 0
+    for k, (view, sequence) in enumerate(zip(views, asked.views.sequence, strict=True)):
+        track = view["track"]
+        values = np.frombuffer(base64.b64decode(track["values"]), "<i2") * track["scale"]
+        expected = np.arange(k + 1, k + 9)
+        reverse = bool(asked.regions.reverse[sequence])
+        turned += reverse
+        assert values == pytest.approx(expected[::-1] if reverse else expected, rel=1e-3)
+        assert (track["offset"], track["bin"], track["name"]) == (24 if reverse else 8, 16, "score: all")
+    assert 0 < turned < len(views)
+
+
+def test_genes_are_those_of_the_window(page, asked):
+    """Of each window the one gene whose exons are 30 and 40 bp, named after the bar."""
+    views = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S).group(1))["views"]
+    for view, i in zip(views, asked.views.sequence, strict=True):
+        a = view["start"] + 10
+        assert view["genes"] == [[a, a + 140, f"GEN{i}", "+-"[i % 2], [[a, a + 30], [a + 100, a + 140]]]]
+
+
+def test_metrics_are_those_of_the_card():
+    """The page's table against the front matter of yeast-atac, read as plain YAML."""
+    card = find_card({"model": {"name": "yeast-atac", "version": "1.0.0", "sha256": {}}})
+    front = yaml.safe_load((ROOT / "model_cards" / "yeast-atac" / "README.md").read_text().split("---")[1])
+    text = _metrics(card)
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr><td>.*?</tr>", text)]
+    assert [row[0] for row in rows] == list(dict.fromkeys(item["metric"] for item in front["evaluation"]))
+    for name, value, interval, n, split, baselines in rows:
+        items = [item for item in front["evaluation"] if item["metric"] == name]
+        assert value == f"{items[0]['value']:.3g}" and n == f"{items[0]['n']:,}" and split == items[0]["split"]
+        assert interval == "{:.3g} to {:.3g}".format(*items[0]["ci"])
+        assert baselines.split("<br>") == [f"{i['baseline']['value']:.3g} {i['baseline']['name']}" for i in items]
+    assert front["summary"] in card.text
+
+
+def test_the_card_of_another_version_or_of_other_weights_is_not_shown():
+    assert find_card({"model": {"name": "yeast-atac", "version": "0.9.0"}}) is None
+    assert find_card({"model": {"name": "yeast-atac", "version": "1.0.0", "sha256": {"weights.pth": "0" * 64}}}) is None
+    assert find_card({"model": {"name": "no-such-model", "version": "1.0.0"}}) is None
+    assert find_card({"model": "toy"}) is None
+
+
+def test_a_page_with_a_card_links_to_it(asked):
+    card = find_card({"model": {"name": "yeast-atac", "version": "1.0.0"}})
+    text = render(asked, card)
+    assert '<a href="#card">toy 1.0</a>' in text and '<details id="card">' in text and "schema_version: 1" in text
+
+
+def test_the_motif_part_of_180_logos_takes_5_cpu_seconds_and_1_mb(many_patterns):
+    """The peers' report takes 140 s and 10.7 MB."""
+    started = time.process_time()
+    rows = [row_of(many_patterns, i) for i in range(len(many_patterns.patterns))]
+    text = motif_table(many_patterns, rows) + "".join(
+        motif_section(many_patterns, i, row, 50) for i, row in enumerate(rows))
+    seconds = time.process_time() - started
+    assert text.count('class="logo"') >= 180
+    assert seconds <= 5 and len(text.encode()) <= 1_000_000
+
+
+def test_long_windows_are_capped_and_the_page_says_so(asked):
+    """Fifty windows of 200 kb would be 37 MB: a page holds those that 4 MB hold, and says how many there are."""
+    long = 200_000
+    views = replace(asked.views, letters=np.zeros((50, long), np.uint8), projected=np.ones((50, long), np.float32),
+                    track=None)
+    text = render(replace(asked, length=long, views=views))
+    kept = int(4_000_000 // (long * (1 + 8 / 3)))
+    assert f"{kept} of 360 regions" in text and f"50 are in {asked.path.name}, the page holds 4 MB of them" in text
+    assert len(text) < 10_000_000
+    links = {int(k) for k in re.findall(r'data-view="(\d+)"', text)}
+    assert links and max(links) < kept
+
+
+def test_pair_errors_are_shown_where_the_file_has_them(asked):
+    @dataclass(frozen=True)
+    class Pairs(type(asked)):
+        pair_error: np.ndarray
+
+    text = render(Pairs(**vars(asked), pair_error=np.array([2e-5, 4e-5, np.nan])))
+    assert "relative error of a pair with a reference: median 3.0e-05, largest 4.0e-05" in text
+    assert "below 1e-6, 1e-5, 1e-4, 1e-3, 1e-2 and above: 0, 0, 2, 0, 0, 0" in text
+
+
+def test_what_was_looked_for_is_said(asked):
+    """ABF1 and REB1 are planted and match; poly-A and a motif of vertebrates are not there."""
+    found = {item.word: item for item in look_for(asked, ["abf1", "REB1", "CTCF", "AAAAAAAA", "TCACTTTATACG"])}
+    assert found["abf1"].pattern is asked.patterns[0] and found["REB1"].pattern is asked.patterns[1]
+    assert found["CTCF"].pattern is None and found["AAAAAAAA"].pattern is None
+    # planted as CGTATAAAGTGA: the other strand of it
+    assert found["TCACTTTATACG"].pattern is asked.patterns[0] and found["TCACTTTATACG"].q is None
+    parts = [part for p in asked.patterns for part in (p, *p.subpatterns) if part is p or len(part.seqlets) >= 20]
+    best = min(match.q for part in parts for match in asked.matches[part.name] if match.motif.name == "ABF1")
+    assert found["abf1"].q == best <= 0.05
+    text = render(asked, look_for=["ABF1", "CTCF"])
+    assert 'Looked for and found: ABF1 (<a href="#pos_patterns-pattern_0">+1</a>, q ' in text
+    assert "Looked for and not found: CTCF." in text and "Looked for" not in render(asked).split("<script")[0]
