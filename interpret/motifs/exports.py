@@ -107,9 +107,9 @@ def _counts(motifs: MotifsFile, index: int) -> list[str]:
 
 
 def _effect(motifs: MotifsFile, pattern: Pattern) -> list[str]:
-    if motifs.effects is None:
+    effect = (motifs.effects or {}).get(pattern.name)
+    if effect is None:
         return [".", ".", "."]
-    effect = motifs.effects[pattern.name]
     return [f"{effect.mean:.6g}", f"{effect.standard_error:.3g}", str(len(effect.values))]
 
 

@@ -18,7 +18,7 @@ __all__ = ["command"]
 # Options of the two earlier steps that this command sets itself, or that make no sense in one step.
 NOT_TAKEN = {
     attribute.name: {"-o", "-q", "--window", "--stride", "--overlap", "--format", "--motif", "--resume"},
-    motifs.name: {"-o", "-q", "--model", "--trust", "--resume"},
+    motifs.name: {"-o", "-q", "--model", "--trust", "--resume", "--seed"},
 }
 
 
@@ -103,16 +103,12 @@ def _all_at_once(ctx: click.Context, model: str, regions: str, out: str, genes: 
     tell = (lambda note: None) if quiet else (lambda note: click.echo(f"zoo: {note}", err=True))
     with steps.step("attribute", steps.contribs, chosen[attribute.name], tell) as needed:
         if needed:
-            more = {"resume": resume} if _has(attribute, "resume") else {}
-            ctx.invoke(attribute, model=model, regions=regions, out=str(steps.contribs), quiet=quiet,
-                       **chosen[attribute.name], **more)
+            ctx.invoke(attribute, model=model, regions=regions, out=str(steps.contribs), quiet=quiet, resume=resume,
+                       **chosen[attribute.name])
     with steps.step("motifs", steps.motifs, chosen[motifs.name], tell) as needed:
         if needed:
-            again = {"model": model, "trust": chosen[attribute.name]["trust"]} if _has(motifs, "model") else {}
-            ctx.invoke(motifs, contribs=str(steps.contribs), out=str(steps.motifs), quiet=quiet,
-                       **chosen[motifs.name], **again)
+            shared = {name: chosen[attribute.name][name] for name in ("trust", "seed")}
+            ctx.invoke(motifs, contribs=str(steps.contribs), out=str(steps.motifs), quiet=quiet, model=model,
+                       **chosen[motifs.name], **shared)
     return str(steps.motifs)
 
-
-def _has(step: click.Command, name: str) -> bool:
-    return any(option.name == name for option in step.params)

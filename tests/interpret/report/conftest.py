@@ -10,16 +10,14 @@ import resource
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import escape
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 
-from interpret.motifs.motifs_file import MotifsFile, Views
+from interpret.motifs.effect import Effect
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "motifs"))
 
@@ -54,33 +52,15 @@ EFFECTS = {"pos_patterns.pattern_0": ("CGTATAAAGTGA", [1.0, 2.0, 3.0]),
 BINS, BIN, OFFSET = 8, 16, 8
 
 
-@dataclass(frozen=True)
-class AskedViews(Views):
-    """Views whose windows a model predicted."""
-
-    track: Any = None
-    track_bin: int = 0
-    track_offset: int = 0
-    track_name: str = ""
-
-
-@dataclass(frozen=True)
-class AskedFile(MotifsFile):
-    """Motifs whose effects a model was asked for."""
-
-    effects: Any
-
-
 @pytest.fixture(scope="session")
 def asked(found):
     """The file of motifs with effects and a predicted track known by hand."""
-    effects = {name: SimpleNamespace(consensus=letters, values=np.array(values, np.float32))
+    effects = {name: Effect(letters, np.array(values, np.float32))
                for name, (letters, values) in EFFECTS.items()}
     k = len(found.views.sequence)
     values = (np.arange(k)[:, None] + np.arange(1, BINS + 1)).astype(np.float32)
     track = {"track": values, "track_bin": BIN, "track_offset": OFFSET, "track_name": "score: all"}
-    views = AskedViews(**vars(found.views) | track)
-    return AskedFile(**vars(found) | {"effects": effects, "views": views})
+    return replace(found, effects=effects, views=replace(found.views, **track))
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +98,11 @@ def many_patterns(asked):
         matches |= {new.name: asked.matches[old.name], **{c.name: asked.matches[c.name] for c in new.subpatterns}}
         if old.name in asked.effects:
             effects[new.name] = asked.effects[old.name]
-    return replace(asked, patterns=tuple(patterns), matches=matches, effects=effects)
+    again = np.arange(len(patterns)) % len(asked.patterns)
+    enrichment = replace(asked.enrichment, **{
+        name: values[again] for name, values in vars(asked.enrichment).items() if np.ndim(values)
+    })
+    return replace(asked, patterns=tuple(patterns), matches=matches, effects=effects, enrichment=enrichment)
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,8 @@ def made(yeast, tmp_path_factory):
 def test_the_steps_leave_their_files_beside_the_page(made):
     assert {path.name for path in made.iterdir()} == {
         "r.html", "r.html.run.json", "r.contribs.h5", "r.motifs.h5", "r.motifs.meme", "r.motifs.motifs.tsv",
-        "r.motifs.matrices.tsv", "r.motifs.seqlets.bed", "r.motifs.hits.bed",
+        "r.motifs.matrices.tsv", "r.motifs.seqlets.bed", "r.motifs.hits.bed", "r.motifs.subpatterns.tsv",
+        "r.motifs.partners.tsv", "r.motifs.cwm.meme", "r.motifs.hcwm.meme",
     }
 
 
