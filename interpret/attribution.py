@@ -71,6 +71,8 @@ def attribute(
             f"{out}: marginalize gives an effect a window, no contributions of bases", "it is written as a table",
             "Fix: -o effects.tsv",
         )
+    elif reading.format is not None:
+        raise UsageError(f"--format {reading.format}: marginalize writes a table", "", "Fix: leave out --format")
     else:
         read_motif(chosen.motif)  # a mistake shows before the model is loaded
     # What a model's Python prints is no part of the result.

@@ -45,15 +45,17 @@ def read_motif(text: str) -> tuple[str, str]:
     Raises:
         UsageError: other letters, or a file with several motifs and none chosen. InputError: a file that is not MEME.
     """
+    letters = text.upper()
+    if set(letters) <= set("ACGTN") and letters.strip("N"):
+        return letters, "the command line"
     path, colon, name = text, "", ""
     if not Path(path).is_file() and ":" in text:
         path, colon, name = text.rpartition(":")
     if Path(path).is_file():
         found = _choose(read_meme(Path(path)), name if colon else None, path)
         return consensus(found.probability), f"{found.id} of {path}"
-    letters = text.upper()
-    if set(letters) <= set("ACGTN") and letters.strip("N"):
-        return letters, "the command line"
+    if set(letters) == {"N"}:
+        raise UsageError(f"--motif {text}: has no base", "N leaves what the background has there", "Fix: add bases")
     if "." in text or "/" in text:
         raise InputError(f"--motif {text}: no such file", "", "Fix: a MEME file, or letters such as TGACTCA")
     raise UsageError(
