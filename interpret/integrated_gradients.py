@@ -32,7 +32,7 @@ FIRST_STEPS = 32
 TOLERANCE = 1e-3
 #: Share of the tolerance that each pair may use: rounding and the note's 0.1% leave the rest.
 SHARE = 0.5
-FIX = "Fix: --method deepliftshap or ism; or --allow-incomplete to keep them all the same"
+FIX = "Fix: --method ism or deepliftshap; or --allow-incomplete to keep them all the same"
 
 
 def integrated_gradients(
