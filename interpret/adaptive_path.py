@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from interpret.explained import scalar
+from interpret.explained import rows_a_pass, scalar
 
 __all__ = ["AveragedGradients", "adaptive_gradients"]
 
@@ -20,8 +20,7 @@ FIRST_POINTS = 33
 MOST_POINTS = 4096
 FEWEST_POINTS = 256  # also for the longest windows
 POINT_BYTES = 512 << 20  # gradients of all points, in memory
-ROWS_A_PASS = 64
-BASES_A_PASS = 1 << 18
+HALVED_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class _Line:
 
     def add(self, at: torch.Tensor) -> None:
         """Take further points, (k,) float64 between 0 and 1."""
-        found = [self._look(part) for part in at.split(max(1, min(ROWS_A_PASS, BASES_A_PASS // self.change.shape[1])))]
+        found = [self._look(part) for part in at.split(rows_a_pass(self.change.shape[1], self.change.device))]
         values, slopes, gradients = (torch.cat(parts) for parts in zip(*found, strict=True))
         order = torch.cat([self.at, at]).argsort()
         self.at, self.values = torch.cat([self.at, at])[order], torch.cat([self.values, values])[order]
@@ -102,5 +101,5 @@ def adaptive_gradients(
         error, room = float(errors.sum().abs()), most - len(line.at)
         if error <= enough or room <= 0:
             return AveragedGradients(line.mean_gradient().to(x), error, len(line.at))
-        worst = errors.abs().topk(min(ROWS_A_PASS, room, len(errors))).indices
+        worst = errors.abs().topk(min(HALVED_AT_ONCE, room, len(errors))).indices
         line.add((line.at[worst] + line.at[worst + 1]) / 2)

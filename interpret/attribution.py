@@ -18,7 +18,7 @@ import numpy as np
 
 from interpret.attribution_options import MARGINALIZE, AttributeOptions, AttributeResult, split_options
 from interpret.attribution_record import record_of
-from interpret.attribution_run import Notes, run_file
+from interpret.attribution_run import Notes, Running, run_file
 from interpret.completeness import check_complete, completeness_note
 from interpret.contribs_writer import ContribsWriter, writer_context_for
 from interpret.explainer import Explainer
@@ -29,6 +29,7 @@ from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import RegionFile
 from zoo.predict_job import PredictJob, prepare, writer_context
 from zoo.predict_options import PredictOptions
+from zoo.prediction import counted_notes
 from zoo.progress import Progress
 from zoo.store.lock import hold_lock
 
@@ -71,6 +72,8 @@ def attribute(
             f"{out}: marginalize gives an effect a window, no contributions of bases", "it is written as a table",
             "Fix: -o effects.tsv",
         )
+    elif reading.format is not None:
+        raise UsageError(f"--format {reading.format}: marginalize writes a table", "", "Fix: leave out --format")
     else:
         read_motif(chosen.motif)  # a mistake shows before the model is loaded
     # What a model's Python prints is no part of the result.
@@ -96,7 +99,7 @@ def _attribute(
     notes = Notes(job.notes, say)
     explainer = Explainer(job.model, options, job.runner.device)
     notes.add(*explainer.notes)
-    running: list[Progress] = []
+    running = Running()
 
     def check(errors: np.ndarray) -> None:
         if explainer.method.complete and not options.allow_incomplete:
@@ -104,8 +107,8 @@ def _attribute(
             check_complete(errors, method, fix=FIX if method == "integrated_gradients" else "")
 
     def record(errors: np.ndarray) -> dict[str, Any]:
-        notes.add(*filter(None, [completeness_note(errors)]))
-        return record_of(job, explainer, len(errors), notes.texts, running[0].seconds)
+        notes.add(*counted_notes(running.counts, job), *filter(None, [completeness_note(errors)]))
+        return record_of(job, explainer, len(errors), notes.texts, running.bar.seconds) | {"counts": running.counts}
 
     writer = ContribsWriter(
         writer_context_for(out, job.model.length, writer_context(job, out).chrom_sizes, reading.overlap),

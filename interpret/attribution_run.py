@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from zoo.tracks import TrackChoice
 if TYPE_CHECKING:
     from zoo.writers.base import OutputSpec, Writer
 
-__all__ = ["Notes", "run_file"]
+__all__ = ["Notes", "Running", "run_file"]
 
 
 class Notes:
@@ -36,6 +37,19 @@ class Notes:
             self._say(note)
 
 
+@dataclass
+class Running:
+    """What is known of a run while it lasts: its progress, and what its reader met."""
+
+    bar: Progress | None = None
+    reader: BlockReader | None = None
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """Windows, and how many of them were padded, skipped, reversed ..."""
+        return self.reader.counts.as_dict()
+
+
 class ExplainJob(PredictJob):
     """A job whose runner explains; it is read in steps of the explainer's size, so that little work can be lost."""
 
@@ -47,14 +61,14 @@ class ExplainJob(PredictJob):
 
 def run_file(
     job: PredictJob, explainer: Any, writer: Writer, signature: dict[str, Any], notes: Notes,
-    progress: Callable[[int, int], Progress] | None, running: list[Progress],
+    progress: Callable[[int, int], Progress] | None, running: Running,
 ) -> tuple[list[Path], float]:
     """Run windows through an explainer into a file, as ``zoo predict`` runs them through a model.
 
     Args:
         explainer: has ``batch_size``, ``done``, ``options`` and ``forward``.
         signature: what else must be equal for ``--resume``.
-        running: receives the progress.
+        running: is filled in.
 
     Returns:
         The files, and seconds.
@@ -72,9 +86,10 @@ def run_file(
     elif job.options.resume:
         notes.add("nothing to resume; starting from the first region")
     bar = progress(job.count_windows(), explainer.done) if progress else Progress(job.count_windows(), explainer.done)
-    running.append(bar)
+    run = FileRun(own, writer, journal, signature, state)
+    running.bar, running.reader = bar, run.reader
     try:
-        return FileRun(own, writer, journal, signature, state).go(bar), bar.seconds
+        return run.go(bar), bar.seconds
     finally:
         bar.clear()
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
+import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -46,8 +50,7 @@ def capture(module: torch.nn.Module, *examples: torch.Tensor) -> Captured:
     batch = torch.export.Dim("batch", min=2, max=1 << 20)
     dynamic = tuple({0: batch} for _ in examples)
     try:
-        with warnings.catch_warnings(), gradients_on():
-            warnings.simplefilter("ignore")
+        with _quiet(), gradients_on():
             shapes = (dynamic,) if _takes_any(module) else dynamic
             program = torch.export.export(module, examples, dynamic_shapes=shapes, strict=False)
             program = program.run_decompositions(_recurrent())
@@ -64,6 +67,20 @@ def capture(module: torch.nn.Module, *examples: torch.Tensor) -> Captured:
     graph_module.graph.eliminate_dead_code()
     graph_module.recompile()
     return Captured(graph_module, [n for n in graph_module.graph.nodes if n.op == "placeholder"])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """torch warns of, logs and prints the whole graph of what it cannot export; our error says it in three lines."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), \
+                contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _is_check(node: fx.Node) -> bool:

@@ -40,14 +40,13 @@ class ContribsWriter(SpooledWriter):
         record: gives the run record, once everything is written but the result itself.
     """
 
-    room = 2.2  # a bigWig takes a spool of its own, and more a base than its value
-
     def __init__(
         self, context: WriterContext, format: Format, check: Callable[[np.ndarray], None],
         record: Callable[[np.ndarray], dict[str, Any]],
     ) -> None:
         super().__init__(context)
         self.format, self.check, self.record = format, check, record
+        self.room = 2.2 if format.name == "bw" else 1.3  # of the spool; a bigWig takes a spool of its own
         self.length = context.outputs[0].n_bins
         self.finals = format.finals(context.out)
         self.parts = [self.partial / f"result.{i}{final.suffix}" for i, final in enumerate(self.finals)]

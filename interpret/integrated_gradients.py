@@ -13,7 +13,15 @@ import torch
 
 from interpret.adaptive_path import adaptive_gradients
 from interpret.completeness import check_complete
-from interpret.explained import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, scalar
+from interpret.explained import (
+    batches,
+    check_one_hot,
+    evaluating,
+    fixed_arguments,
+    gradients_on,
+    rows_a_pass,
+    scalar,
+)
 from interpret.multipliers import Explanation, explain_pairs
 from interpret.pairs import joined, reference_array
 from interpret.references import References
@@ -24,8 +32,7 @@ FIRST_STEPS = 32
 TOLERANCE = 1e-3
 #: Share of the tolerance that each pair may use: rounding and the note's 0.1% leave the rest.
 SHARE = 0.5
-ROWS = 256  # rows of one forward pass inside captum
-FIX = "Fix: --method deepliftshap or ism; or --allow-incomplete to keep them all the same"
+FIX = "Fix: --method ism or deepliftshap; or --allow-incomplete to keep them all the same"
 
 
 def integrated_gradients(
@@ -110,5 +117,5 @@ def _mean_gradients(
     method = IntegratedGradients(lambda z, *rest: scalar(module, z, *rest), multiply_by_inputs=False)
     return method.attribute(
         x.contiguous(), baselines=reference.contiguous(), additional_forward_args=fixed or None, n_steps=steps,
-        internal_batch_size=max(ROWS, len(x)),
+        internal_batch_size=max(rows_a_pass(x.shape[2], x.device), len(x)),
     ).to(x.dtype).detach()

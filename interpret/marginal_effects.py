@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from interpret.attribution_options import AttributeOptions, AttributeResult
-from interpret.attribution_run import Notes, run_file
+from interpret.attribution_run import Notes, Running, run_file
 from interpret.marginalize import pattern_of, predictions_with_and_without
 from interpret.motifs.databases import KnownMotif, read_meme
 from interpret.references import parse_references
 from interpret.target import choose_target, explained_module
 from zoo.errors import InputError, UsageError
 from zoo.predict_job import PredictJob, writer_context
+from zoo.prediction import counted_notes
 from zoo.progress import Progress
 from zoo.run_record import genome_fingerprint, write_run_record
 from zoo.store.checksums import sha256_of
@@ -45,15 +46,17 @@ def read_motif(text: str) -> tuple[str, str]:
     Raises:
         UsageError: other letters, or a file with several motifs and none chosen. InputError: a file that is not MEME.
     """
+    letters = text.upper()
+    if set(letters) <= set("ACGTN") and letters.strip("N"):
+        return letters, "the command line"
     path, colon, name = text, "", ""
     if not Path(path).is_file() and ":" in text:
         path, colon, name = text.rpartition(":")
     if Path(path).is_file():
         found = _choose(read_meme(Path(path)), name if colon else None, path)
         return consensus(found.probability), f"{found.id} of {path}"
-    letters = text.upper()
-    if set(letters) <= set("ACGTN") and letters.strip("N"):
-        return letters, "the command line"
+    if set(letters) == {"N"}:
+        raise UsageError(f"--motif {text}: has no base", "N leaves what the background has there", "Fix: add bases")
     if "." in text or "/" in text:
         raise InputError(f"--motif {text}: no such file", "", "Fix: a MEME file, or letters such as TGACTCA")
     raise UsageError(
@@ -141,14 +144,15 @@ def measure(
     own = writer_context(job, out)
     writer = open_writer(WriterContext(out, (spec,), own.chrom_sizes, "mean", {}, own.tiled))
     signature = {"motif": runner.motif, "format": "tsv"}
-    paths, seconds = run_file(job, runner, writer, signature, notes, progress, [])
+    paths, seconds = run_file(job, runner, writer, signature, notes, progress, running := Running())
+    notes.add(*counted_notes(running.counts, job))
     effects = _column(out, "effect")
     summary = _summary(effects)
     notes.add(
         f"{runner.motif} inserted into {runner.references.n} shuffles of each of {len(effects):,} windows: "
         f"mean effect {summary['mean']:+.4g}, standard error {summary['standard_error']:.2g}"
     )
-    write_run_record(out, _record(job, runner, summary, notes.texts, seconds))
+    write_run_record(out, _record(job, runner, summary, notes.texts, seconds) | {"counts": running.counts})
     return AttributeResult(out, runner.done, notes.texts, seconds, paths)
 
 

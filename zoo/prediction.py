@@ -36,7 +36,7 @@ from zoo.writers.base import PredictionBatch
 if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
 
-__all__ = ["PredictOptions", "PredictResult", "predict", "predict_regions"]
+__all__ = ["PredictOptions", "PredictResult", "counted_notes", "predict", "predict_regions"]
 
 
 def predict(
@@ -89,7 +89,7 @@ def predict(
             _run_to_stream(job, stdout, result, total, progress, report)
         else:
             _run_to_file(job, Path(out), result, total, progress, report)
-        notes = _counted_notes(result.counts, job)
+        notes = counted_notes(result.counts, job)
         if result.paths:
             notes += _record(job, Path(out), result, notes)
         for note in notes:
@@ -189,7 +189,8 @@ def plan_counts(job: PredictJob) -> dict[str, Any]:
     }
 
 
-def _counted_notes(counts: dict[str, Any], job: PredictJob) -> list[str]:
+def counted_notes(counts: dict[str, Any], job: PredictJob) -> list[str]:
+    """What the user should know of the windows that were read, in sentences."""
     notes = []
     if counts.get("padded"):
         notes.append(f"{counts['padded']:,} windows pass the end of their chromosome and were padded with N (--edges)")

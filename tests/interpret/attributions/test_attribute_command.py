@@ -50,6 +50,8 @@ def test_the_file_holds_what_it_says(yeast):
         assert found.run["references"] == {"kind": "dinucleotide", "n": 3, "seed": 0}
         assert found.run["tracks"] == ["atac_cuts"]
         assert set(found.run["model"]["sha256"]) >= {"weights.pth"}
+        assert (found.run["counts"]["windows"], found.run["counts"]["cut_regions"]) == (len(regions), 4)
+        assert any(note.startswith("4 regions are longer") for note in found.run["notes"])
 
 
 def test_the_prediction_explained_is_the_sum_of_logits(yeast):
@@ -203,3 +205,120 @@ def test_the_record_is_plain_json(yeast):
 def test_references_are_those_of_the_window_whatever_the_batch(sequences):
     x = sequences(4, 30)
     assert np.array_equal(References(n=2).of(x)[2:], References(n=2).of(x[2:], first=2))
+
+
+@pytest.fixture(scope="module")
+def logits(yeast):
+    """(N, 32) logits of the bins of the example's windows, and the windows."""
+    with open_contribs(yeast) as found:
+        x = found.one_hot[:].astype(np.float32)
+        x += np.float32(0.25) * (x.sum(1, keepdims=True) == 0)
+    with torch.no_grad():
+        return zoo.load_model("yeast-atac").module.logits(torch.from_numpy(x)).numpy()[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "number"),
+    [
+        ({"bins": "3:9"}, lambda y: y[:, 3:9].sum(1)), ({"bins": ":2", "reduce": "max"}, lambda y: y[:, :2].max(1)),
+        ({"reduce": "max"}, lambda y: y.max(1)),
+        ({"reduce": "profile"}, lambda y: ((y.T - y.mean(1)) * np.exp(y.T) / np.exp(y.T).sum(0)).sum(0)),
+        ({"explain": "predictions"}, lambda y: np.exp(y).sum(1)),
+    ],
+    ids=["bins", "bins-max", "max", "profile", "predictions"],
+)
+def test_the_number_that_is_explained(logits, tmp_path, options, number):
+    out = tmp_path / "c.h5"
+    result = attribute(
+        "yeast-atac", EXAMPLE / "regions.bed", EXAMPLE / "genome.fa", out, any_genome=True, limit=4, references="2",
+        **options,
+    )
+    with open_contribs(out) as found:
+        assert found.prediction[:] == pytest.approx(number(logits[:4]), rel=1e-4)
+        assert found.completeness_error[:].max() < 1e-3
+        difference = found.prediction[:] - found.reference_prediction[:]
+        assert found.projected[:].sum(1) == pytest.approx(difference, rel=2e-3)
+        assert found.run["explained"] == options.get("explain", "logits")
+    assert result.windows == 4
+
+
+def test_contributions_averaged_over_strands_do_not_depend_on_the_strand(tmp_path):
+    bed, rows = tmp_path / "both.bed", (EXAMPLE / "regions.bed").read_text().splitlines()[:2]
+    bed.write_text("".join("\t".join([*row.split("\t")[:5], strand]) + "\n" for row in rows for strand in "+-"))
+    options = {"any_genome": True, "strand": "use", "references": "uniform"}
+    for average in (True, False):
+        out = tmp_path / f"{average}.h5"
+        attribute("yeast-atac", bed, EXAMPLE / "genome.fa", out, rc_average=average, **options)
+        with open_contribs(out) as found:
+            hypothetical, scale = found.hypothetical[:], np.abs(found.hypothetical[:]).max()
+            apart = np.abs(hypothetical[::2] - hypothetical[1::2, ::-1, ::-1]).max() / scale
+            assert np.array_equal(found.one_hot[0], found.one_hot[1][::-1, ::-1])
+            assert bool(apart < 1e-5) is average
+            difference = found.prediction[:] - found.reference_prediction[:]
+            assert found.projected[:].sum(1) == pytest.approx(difference, rel=1e-3)
+
+
+def broken_toy(folder, forward):
+    """The gc toy with another forward."""
+    body = f"\n\nclass GcContent(Toy):\n    def forward(self, x):\n        {forward}\n"
+    toy = make_toy_entry(folder / "toy", "gc", card=False)
+    source = next(toy.folder.glob("toy_*.py"))
+    source.write_text(source.read_text() + body)
+    return toy
+
+
+@pytest.mark.parametrize("method", ["deepliftshap", "saliency", "ism"])
+def test_outputs_that_are_not_finite_are_named_and_nothing_is_left(method, tmp_path, capsys):
+    toy = broken_toy(tmp_path, "return x[:, 1:3].mean((1, 2)).sub(9).log().unsqueeze(1) * self.scale")
+    out, more = tmp_path / "c.h5", ["--explain", "predictions", "--method", method]
+    given = [toy.folder, toy.regions, "-g", toy.genome, "--trust", "-q", "-o", out, *more]
+    assert run(["attribute", *map(str, given)]) == 3
+    lines = capsys.readouterr().err.splitlines()
+    chrom, start, end = toy.regions.read_text().split("\t")[:3]
+    assert len(lines) == 3
+    assert f"{chrom}:{start}-{end} are not finite" in lines[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["toy"]
+
+
+def test_a_module_that_cannot_be_captured_names_the_way_out(tmp_path, capsys):
+    toy = broken_toy(tmp_path, "return (x[:, 1:3] if x.sum() > 0 else x[:, :2]).mean((1, 2)).unsqueeze(1) * self.scale")
+    out = tmp_path / "c.h5"
+    given = ["attribute", *map(str, [toy.folder, toy.regions, "-g", toy.genome, "--trust", "-o", out])]
+    assert run([*given, "-q"]) == 4
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert "cannot be captured" in lines[0]
+    assert "--fallback integrated_gradients" in lines[2]
+    assert run([*given, "--fallback", "integrated_gradients", "--references", "2"]) == 0
+    assert "cannot be captured" in capsys.readouterr().err
+    with open_contribs(out) as found:
+        assert found.run["method"] == "integrated_gradients"
+        assert found.completeness_error[:].max() < 1e-3
+
+
+def test_incomplete_contributions_leave_nothing_unless_they_are_asked_for(tmp_path, capsys):
+    """A step has no gradient, and its change no contributions."""
+    toy = broken_toy(tmp_path, "return (x[:, 1].sum(1, keepdim=True) > 2).float() + 0 * x.sum((1, 2))[:, None]")
+    out = tmp_path / "c.h5"
+    given = ["attribute", *map(str, [toy.folder, toy.regions, "-g", toy.genome, "--trust", "-q", "-o", out]),
+             "--method", "integrated_gradients", "--references", "zeros"]
+    assert run(given) == 6
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert "not complete" in lines[0] and "--allow-incomplete" in lines[2]
+    assert [path.name for path in tmp_path.iterdir()] == ["toy"]
+    assert run([*given, "--allow-incomplete"]) == 0
+    with open_contribs(out) as found:
+        assert found.completeness_error[:].max() == pytest.approx(1)
+
+
+def test_methods_and_options_that_do_not_fit(tmp_path, capsys):
+    for arguments, words in (
+        (["--method", "salency"], "Fix: --method saliency"), (["--method", "ism", "--fallback", "ism"], "needs none"),
+        (["--method", "ism", "--references", "5"], "ism has no references"),
+        (["--motif", "ACGT"], "--method marginalize"),
+        (["--format", "bw"], "--format bw writes .bw"),
+    ):
+        assert run(["attribute", "yeast-atac", *YEAST, "-o", str(tmp_path / "c.h5"), *arguments]) == 2
+        assert words in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
 import json
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from interpret.contribs_blocks import ContribBlock
 from interpret.convert import convert
 from interpret.formats import FORMATS
 from zoo.cli import run
-from zoo.errors import InputError
+from zoo.errors import InputError, SystemStateError
 
 MOTIF = "TGACTCAGC"
 
@@ -164,3 +166,34 @@ def test_a_finished_file_is_written_in_other_formats(toy, tmp_path, capsys):
         assert run(["attribute", *given]) == code
         assert words in capsys.readouterr().err
     assert not list(tmp_path.glob("d.*")) and not list(tmp_path.glob("*.partial*"))
+
+
+@pytest.mark.parametrize("name", ["c.h5", "c.npz", "c.bw"])
+def test_a_result_that_could_not_be_made_is_made_by_resuming(toy, tmp_path, monkeypatch, name):
+    """The contributions are spooled; a failure in the end costs no second run of the model."""
+    explain(toy, tmp_path / f"whole{name}")
+    chosen = FORMATS[{"c.h5": "h5", "c.npz": "modisco-npz", "c.bw": "bw"}[name]]
+    module = importlib.import_module(f"interpret.formats.{chosen.name.replace('-', '_')}")
+    write = module.write
+
+    def fail_late(source, paths, *rest):
+        write(source, paths, *rest)
+        raise OSError(errno.ENOSPC, "No space left on device", str(paths[0]))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "write", fail_late)
+        patched.setattr("zoo.file_run.CHECKPOINT_SECONDS", 0)
+        with pytest.raises(SystemStateError, match="the disk is full") as caught:
+            explain(toy, tmp_path / name)
+    assert "--resume" in caught.value.fix
+    assert {p.name for p in tmp_path.glob("c.*")} == {f"{name}.partial", f"{name}.partial.json"}
+    monkeypatch.setattr("interpret.explainer.Explainer.forward", None)  # the model is not asked again
+    assert explain(toy, tmp_path / name, resume=True).windows == 3
+    whole, again = (tmp_path / f"{before}{name}" for before in ("whole", ""))
+    if name == "c.h5":
+        with open_contribs(whole) as a, open_contribs(again) as b:
+            assert np.array_equal(a.hypothetical[:], b.hypothetical[:])
+            assert a.regions()["name"].tolist() == b.regions()["name"].tolist() == ["a", "b", "c"]
+    else:
+        assert whole.read_bytes() == again.read_bytes()
+    assert not list(tmp_path.glob("*.partial*"))

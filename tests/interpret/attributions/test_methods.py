@@ -258,3 +258,28 @@ def test_wrong_arrays_are_errors(sequences):
     x[1, 0, 3] = np.nan
     with pytest.raises(InputError, match="1 of 2"):
         ism(net, x)
+
+
+def test_every_method_leaves_the_module_as_it_was(sequences):
+    """Eval mode is set, so that dropout does nothing, and each part's own mode is put back; no gradient is left."""
+    parts = nn.Conv1d(4, 4, 3), nn.Dropout(0.5), nn.BatchNorm1d(4), nn.ReLU(), nn.Flatten(), nn.Linear(72, 1)
+    net = nn.Sequential(*parts)
+    net.train()
+    net[2].eval()
+    x, state = sequences(2, 20), {name: value.clone() for name, value in net.state_dict().items()}
+    references = References(n=2)
+    calls = {
+        "saliency": lambda: saliency(net, x), "inputxgradient": lambda: inputxgradient(net, x),
+        "integrated_gradients": lambda: integrated_gradients(net, x, references, allow_incomplete=True),
+        "ism": lambda: ism(net, x), "ablation": lambda: ablation(net, x, references),
+        "marginalize": lambda: marginalize(net, x, "ACGT"),
+    }
+    for name, call in calls.items():
+        with torch.no_grad():
+            first, again = call(), call()
+        assert first == pytest.approx(again, abs=1e-7), name
+        assert np.abs(first).max() > 0, name
+        assert [part.training for part in net] == [True, True, False, True, True, True], name
+        assert net.training
+        assert all(torch.equal(value, state[key]) for key, value in net.state_dict().items()), name
+        assert all(p.requires_grad and p.grad is None for p in net.parameters()), name
