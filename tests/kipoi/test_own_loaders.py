@@ -23,8 +23,16 @@ KINDS = [
     ("loaders.Rows", "Dataset"), ("loaders.py::Rows", "Dataset"), ("loaders.py::Rows", None),
     ("loaders.Iterated", "SampleIterator"), ("loaders.Batches", "BatchIterator"),
     ("loaders.everything", "PreloadedDataset"), ("loaders.py::generated", "SampleGenerator"),
+    ("loaders.ThreeAtATime", "BatchDataset"), ("loaders.py::ThreeAtATime", None),
+    ("loaders.generated_batches", "BatchGenerator"),
 ]
 G = np.array([g_count(*region) for region in REGIONS], dtype=np.float32)
+
+
+def test_no_type_of_kipois_dataloaders_is_forgotten():
+    from kipoi.data import AVAILABLE_DATALOADERS
+
+    assert {kind for _, kind in KINDS if kind} == set(AVAILABLE_DATALOADERS)
 
 
 @pytest.fixture
