@@ -26,6 +26,7 @@ from zoo.writers.base import OutputSpec
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card, Output
+    from zoo.models.array_model import ArrayModel
     from zoo.models.loaded import LoadedModel
     from zoo.models.sequence_loader import SequenceLoader
 
@@ -56,8 +57,11 @@ class Entry:
     card: Card | None
 
 
-def load_model(name: str | Path, *, trust: bool = False) -> LoadedModel:
+def load_model(name: str | Path, *, trust: bool = False) -> LoadedModel | ArrayModel:
     """Load a model by registry name (``name`` or ``name@version``) or path.
+
+    A model of a Kipoi folder whose dataloader is its own (not kipoiseq's reader of sequence) comes as an
+    ``ArrayModel``: it predicts from the arrays that its dataloader makes.
 
     Args:
         name: registry name, path of a folder with ``model.yaml`` or of a gReLU ``.ckpt``, or ``hf://org/repo``.
@@ -66,7 +70,14 @@ def load_model(name: str | Path, *, trust: bool = False) -> LoadedModel:
     Raises:
         ModelError: unknown name, broken folder, card or weights. FetchError: a checksum differs.
     """
-    return load_entry(open_entry(name, trust=trust))
+    from zoo.models.sequence_loader import is_replaced
+
+    entry = open_entry(name, trust=trust)
+    if entry.description is not None and not is_replaced(entry.description.loader):
+        from zoo.models.array_model import ArrayModel
+
+        return ArrayModel.load(entry)
+    return load_entry(entry)
 
 
 def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
