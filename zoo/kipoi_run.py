@@ -231,6 +231,11 @@ def _check_options(options: PredictOptions, regions: str, genome: str | None, ou
     usual = PredictOptions()
     if other := [name for name in NOT_OURS if getattr(options, name) != getattr(usual, name)]:
         flag = "--" + other[0].replace("_", "-")
+        if other == ["resume"]:
+            raise UsageError(
+                "--resume: this model's own dataloader cannot begin in the middle", "",
+                "Fix: leave --resume out; the run begins at the first sample",
+            )
         raise UsageError(
             f"{flag}: this model's own dataloader lays windows and reads the genome", "",
             f"Fix: leave {flag} out; --set gives arguments of the dataloader",

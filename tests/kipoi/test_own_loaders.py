@@ -185,6 +185,7 @@ def test_options_that_the_dataloader_decides(tmp_path, data, option):
     folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
     error = refused(UsageError, folder, bed, fasta, tmp_path / "out.tsv", **option)
     assert error.what.startswith(f"--{next(iter(option)).replace('_', '-')}")
+    assert ("begins at the first sample" in error.fix) == ("resume" in option)
 
 
 def test_no_result_over_an_input_or_over_what_another_run_writes(tmp_path, data):
