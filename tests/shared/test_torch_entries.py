@@ -92,6 +92,15 @@ def test_kipoi_pyt_is_two_dense_layers_over_the_flattened_window(entries, shared
     assert len(np.unique(found)) == 5
 
 
+@pytest.mark.parametrize("name", SPLICE_MODELS)
+def test_both_strands_are_never_averaged_into_a_splice_site(entries, genes, name, tmp_path):
+    _, _, bed, fasta = genes
+    command = [ZOO, "predict", entries / name, bed, "-g", fasta, "-o", tmp_path / "x.h5", "--trust", "--any-genome"]
+    done = subprocess.run([*command, "-q", "--rc-average"], capture_output=True, text=True)
+    assert done.returncode == 2 and "output 'splicing' belongs to the strand that is read" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_entry_names_its_comparison_and_stands_in_the_readme():
     block = (ROOT / "README.md").read_text().split("<!-- begin models -->")[1].split("<!-- end models -->")[0]
     for name, module in ENTRIES.items():

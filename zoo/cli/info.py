@@ -88,7 +88,8 @@ def _output(out: dict[str, Any]) -> str:
     if out["kind"] == "profile":
         known = out["bin_size"] is not None
         bins = f"; bins of {out['bin_size']} bp from base {out['offset']}" if known else f"; {_shape(out['shape'])}"
-    return f"{out['name']} ({out['kind']}): {tracks}{bins}; units {out['units'] or 'not given'}"
+    sense = "; of the strand that is read" if out.get("strand") == "sense" else ""
+    return f"{out['name']} ({out['kind']}): {tracks}{bins}; units {out['units'] or 'not given'}{sense}"
 
 
 def _evaluation(item: dict[str, Any]) -> str:

@@ -276,7 +276,7 @@ def _strand_pairs(card: Card | None, outputs: tuple[OutputSpec, ...]) -> dict[st
     """Permutations of stranded tracks under reverse complement."""
     pairs: dict[str, np.ndarray] = {}
     for output, spec in zip(card.outputs if card else (), outputs, strict=False):
-        if output.strand == "unstranded":
+        if isinstance(output.strand, str):  # unstranded, or sense
             continue
         order = np.arange(len(spec.tracks))
         for plus, minus in output.strand:
