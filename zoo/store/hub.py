@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
 
-__all__ = ["HubModel", "fetch_model", "grelu_listing", "is_hub_name", "refresh_grelu_listing"]
+__all__ = ["HubModel", "fetch_model", "grelu_listing", "hub_errors", "is_hub_name", "refresh_grelu_listing"]
 
 SCHEME = "hf://"
 GRELU = "grelu/"
@@ -197,12 +197,14 @@ def _verify_blob(path: Path) -> None:
         )
 
 
-def _explained(action: Callable[[], Any], repo: str, revision: str | None, file: str | None) -> Any:
+def _explained(
+    action: Callable[[], Any], repo: str, revision: str | None, file: str | None, scheme: str = SCHEME
+) -> Any:
     """Run an action of huggingface_hub; its errors become ours."""
     import requests
     from huggingface_hub import errors
 
-    what = SCHEME + repo + (f"@{revision}" if revision else "") + (f"/{file}" if file else "")
+    what = scheme + repo + (f"@{revision}" if revision else "") + (f"/{file}" if file else "")
     try:
         return action()
     except errors.GatedRepoError:
@@ -223,6 +225,14 @@ def _explained(action: Callable[[], Any], repo: str, revision: str | None, file:
         raise UsageError(f"{what}: {detail}", "", "Fix: hf://org/repo[@revision][/file]") from None
     except (errors.HfHubHTTPError, requests.RequestException, ConnectionError, TimeoutError) as error:
         raise _unreachable(what, error) from None
+
+
+def hub_errors(action: Callable[[Any], Any], url: str) -> Any:
+    """Run an action of huggingface_hub on the address of a file; its errors become ours."""
+    hub = _hub()
+    if _options()["local_files_only"]:
+        raise _unreachable(url, ConnectionError("offline"))
+    return _explained(lambda: action(hub), url, None, None, scheme="")
 
 
 def _not_found(what: str, why: str, repo: str) -> FetchError:
