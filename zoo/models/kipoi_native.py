@@ -120,9 +120,10 @@ def _require_pickle_trust(model: ModelDescription, trusted: bool) -> None:
 
 def _way_out(model: ModelDescription, path: Path | None) -> str:
     """What needs no trust: the tensors of a module, or the layer that a linear model of scikit-learn is."""
-    file = path if path is not None and path.is_file() else "FILE"
+    here = path is not None and path.is_file()
+    file, first = (path, "") if here else ("FILE", f"`zoo pull {model.component}` fetches it, and ")
     kind = " (where it is a linear model)" if model.defined_as == "kipoi.model.SklearnModel" else ""
-    return f"`zoo convert {file} -o weights.pth` takes the tensors out without running it{kind}"
+    return f"{first}`zoo convert {file} -o weights.pth` takes the tensors out without running it{kind}"
 
 
 def build_module(model: ModelDescription, trusted: bool) -> NativeModule:
