@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, SystemStateError
 from zoo.store.checksums import Digests, digests_of, sha256_of
 from zoo.store.fetch import FetchSettings, discard, fetch, is_offline
@@ -32,20 +33,11 @@ from zoo.store.transfer import Listener, current_listener, human_bytes
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
 
-__all__ = ["Blob", "Cache", "Leftover", "argument_path", "blob_sha256", "cache_folder"]
+__all__ = ["Blob", "Cache", "Leftover", "argument_path", "blob_sha256"]
 
 #: Room that stays free beside a download.
 SPARE_BYTES = 50_000_000
 _checked: dict[tuple[Any, ...], bool] = {}
-
-
-def cache_folder() -> Path:
-    """``$ZOO_CACHE``, or the user's cache folder."""
-    if configured := os.environ.get("ZOO_CACHE"):
-        return Path(configured).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("seqzoo"))
 
 
 @dataclass(frozen=True)

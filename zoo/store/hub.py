@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
 
 __all__ = [
@@ -265,10 +266,7 @@ def _reason(error: Exception) -> str:
 
 
 def _cached_listing() -> Path:
-    import platformdirs
-
-    cache = Path(os.environ.get("ZOO_CACHE") or platformdirs.user_cache_dir("seqzoo"))
-    return cache / "sources" / "grelu_models.json"
+    return cache_folder() / "sources" / "grelu_models.json"
 
 
 def grelu_listing() -> list[dict[str, Any]]:

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.cache_folder import cache_folder
 from zoo.errors import ModelError
-from zoo.store.sources import Source, cache_folder, require_folder
+from zoo.store.sources import Source, require_folder
 
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
