@@ -11,7 +11,9 @@ from zoo.cli.style import COMMAND
 __all__ = ["command"]
 
 
-@click.command("convert", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    "convert", cls=COMMAND, options_metavar="-o OUT", context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, metavar="OUT",
               help="Tensors: .safetensors, or .pth for Kipoi.")

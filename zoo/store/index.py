@@ -71,7 +71,7 @@ def _from_info(model: ModelDescription) -> dict[str, Any]:
         "license": info.get("license"),
         "cite_as": info.get("cite_as"),
         "tags": list(info.get("tags") or []),
-        "framework": model.defined_as.rpartition(".")[2].removesuffix("Model").lower(),
+        "framework": model.framework,
     }
 
 

@@ -157,7 +157,7 @@ def _record(model: ModelDescription) -> dict[str, Any]:
         "license": str(info.get("license") or "MIT"),  # kipoi.specs.Info: MIT where nothing is said
         "cite_as": info.get("cite_as") and str(info["cite_as"]),
         "tags": _texts(info.get("tags")),
-        "framework": _framework(model),
+        "framework": model.framework,
         "assembly": None,
         "input_length": args.get("auto_resize_len") or _length(model),
         "inputs": [{"name": one.place, "shape": list(one.shape)} for one in model.inputs],
@@ -186,12 +186,6 @@ def describe_member(path: Path) -> dict[str, Any] | None:
 
 def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else [str(item) for item in value or []]
-
-
-def _framework(model: ModelDescription) -> str:
-    if model.defined_as.startswith("kipoi.model."):
-        return model.defined_as.rpartition(".")[2].removesuffix("Model").lower()
-    return "custom"
 
 
 def _length(model: ModelDescription) -> int | None:
