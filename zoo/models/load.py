@@ -18,7 +18,7 @@ from zoo.errors import FetchError, ModelError
 from zoo.store.cache import Cache, argument_path, blob_sha256
 from zoo.store.checksums import sha256_of, verify
 from zoo.store.hub import fetch_model, is_hub_name
-from zoo.store.registry import entries_folder, find_entry
+from zoo.store.registry import entries, entries_folder, find_entry
 from zoo.store.remote import remote_files
 from zoo.store.sources import refuse_pointers, sources
 from zoo.store.transfer import current_listener
@@ -92,6 +92,8 @@ def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
         path = path.parent
     if path.is_dir():
         return _open_folder(str(name), path, trust or _is_bundled(path))
+    if path.is_file() and str(name) not in {one["name"] for one in entries()}:
+        raise _no_model(path)
     if path.suffix == ".ckpt" or str(name).startswith((".", "/", "~")) or find_group(path, "model"):
         return _open_member(str(name), path, trust)
     folder, record = find_entry(str(name))
@@ -110,6 +112,15 @@ def _open_member(name: str, path: Path, trust: bool) -> Entry:
     if find_group(path, "model") is None:
         raise ModelError(f"{name}: no such model folder or checkpoint", "", "Fix: check the path, or see `zoo list`")
     return _open_folder(name, path, trust or _is_bundled(path))
+
+
+def _no_model(path: Path) -> ModelError:
+    """The error for a file that is there: weights alone, or something else."""
+    fix = f"give a folder whose model.yaml names {path.name} among its args"
+    if path.suffix in (".pt", ".pth", ".torch", ".pkl", ".pickle", ".joblib"):
+        fix += f"; of a whole module or a linear model `zoo convert {path} -o weights.pth` takes the tensors"
+    what = f"{path}: is a file, and no gReLU checkpoint (.ckpt)"
+    return ModelError(what, "weights alone do not say what the model is", f"Fix: {fix}")
 
 
 def _is_bundled(folder: Path) -> bool:
