@@ -102,4 +102,5 @@ def _evaluation(item: dict[str, Any]) -> str:
     ci = f" [{item['ci'][0]:.3f}, {item['ci'][1]:.3f}]" if item.get("ci") else ""
     base = item.get("baseline")
     beside = f"; {base['name']}: {base['value']:.3f}" if base else ""
-    return f"{item['metric']} {item['value']:.3f}{ci} on {item['split']}{beside}"
+    by = f"; reported by {item['reported_by']}" if item.get("reported_by") else ""
+    return f"{item['metric']} {item['value']:.3f}{ci} on {item['split']}{beside}{by}"
