@@ -209,7 +209,9 @@ def test_other_formats(tmp_path, data, name):
         assert np.array_equal(zarr.open_group(tmp_path / name)["preds/1/tracks"][:], np.outer(G, np.arange(12)))
     elif name == "out.parquet":
         parquet = pytest.importorskip("pyarrow.parquet")
-        assert parquet.read_table(tmp_path / name)["1/tracks/tracks_11"].to_pylist() == (G * 11).tolist()
+        table = parquet.read_table(tmp_path / name)
+        assert table["1/tracks/tracks_11"].to_pylist() == (G * 11).tolist()
+        assert [one for one in table.column_names if "tracks" in one] == [f"1/tracks/tracks_{i}" for i in range(12)]
     else:
         assert (tmp_path / name).stat().st_size > 100
 
