@@ -3,13 +3,15 @@
     python scripts/build_model_table.py [NAME ...] --print   # to look
     python scripts/build_model_table.py                      # all entries, into README.md
 
-An entry's module in ``shared_entries`` names its comparison: ``check(folder, data) -> Comparison``.
+An entry's module in ``shared_entries`` names its comparison: ``check(folder, data) -> Comparison``. The difference
+itself is rounding and differs between machines: it goes to standard error; the table has its order of magnitude.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +20,7 @@ from build_readme import README, fill
 from build_shared_entries import DATA, ENTRIES, build
 from shared_entries.comparison import Comparison
 
-HEADER = ["Model", "Published for", "Runs here as", "Checked against", "Largest difference"]
+HEADER = ["Model", "Published for", "Runs here as", "Checked against", "Largest difference, of the largest value"]
 LIMIT = 1e-5  # of scale
 
 
@@ -45,8 +47,14 @@ def row(name: str, comparisons: list[Comparison | None]) -> list[str]:
         raise SystemExit(f"{name}: {worst.difference:.1e} of {worst.scale:.3g} is more than {LIMIT:.0e}")
     entries = f"`{name}`" if len(comparisons) == 1 else f"`{name}/...`, {len(comparisons)} entries"
     against = worst.against if len(comparisons) == 1 else f"{worst.against} of each of {len(compared)}"
-    difference = f"{worst.difference:.0e} (values up to {worst.scale:.3g})" if worst.difference else "0"
-    return [worst.family, worst.framework, entries, against, difference]
+    sys.stderr.write(f"{name}: {worst.difference:.1e} where values go up to {worst.scale:.3g}\n")
+    return [worst.family, worst.framework, entries, against, f"< {order(worst):.0e} of {worst.scale:.3g}"]
+
+
+def order(worst: Comparison) -> float:
+    """The power of ten, from 1e-6 on, that the difference stays below in proportion to the largest value."""
+    share = worst.difference / worst.scale
+    return 1e-6 if share < 1e-6 else 10.0 ** (math.floor(math.log10(share)) + 1)
 
 
 def main() -> None:

@@ -9,33 +9,29 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-import torch
 
 from zoo.errors import InputError, ModelError, UsageError
 from zoo.kipoi_rows import first_rows, join_rows, output_specs, rows_of
+from zoo.models.array_model import ArrayModel
 from zoo.models.foreign_loader import ForeignLoader, example_values, load_foreign_loader, loader_values
-from zoo.models.kipoi_import import blame
-from zoo.models.kipoi_native import PICKLES, flat_result
+from zoo.models.kipoi_native import PICKLES
 from zoo.models.load import Entry, framework_of
-from zoo.models.runner import pick_device
 from zoo.predict_job import check_out
-from zoo.predict_options import PredictOptions, PredictResult
+from zoo.predict_options import PredictOptions, PredictResult, options_from
 from zoo.progress import Progress
 from zoo.run_record import write_run_record
-from zoo.store.checksums import sha256_of
 from zoo.store.lock import hold_lock
-from zoo.store.sources import refuse_pointers
 from zoo.tracks import TrackChoice, choose_tracks
 from zoo.writers import StreamWriter, check_format, open_writer
 from zoo.writers.base import OutputSpec, PredictionBatch, Writer, WriterContext
 
-__all__ = ["ForeignRun", "predict_example", "predict_with_own_loader"]
+__all__ = ["ForeignRun", "predict_example", "predict_regions_with_own_loader", "predict_with_own_loader"]
 
 BATCH_SIZE = 32  # kipoi's
 # The dataloader decides these: an option that asks for something else is refused, not ignored.
@@ -50,52 +46,39 @@ class ForeignRun:
     """A model with its own dataloader, ready to be iterated.
 
     Attributes:
-        entry: the model.
-        module: has ``predict_on_batch``, or is a torch module.
+        model: the model, which takes what the dataloader makes.
         loader: the dataloader's class and arguments.
-        hashes: file name -> sha256 of what was loaded.
-        device: where a torch module runs; a class of the folder decides itself.
     """
 
-    entry: Entry
-    module: Any
+    model: ArrayModel
     loader: ForeignLoader
-    hashes: dict[str, str]
-    device: torch.device
 
     @classmethod
-    def load(cls, entry: Entry, device: str = "auto") -> ForeignRun:
-        """Load model and dataloader.
+    def load(cls, entry: Entry | ArrayModel, device: str = "auto") -> ForeignRun:
+        """Load model and dataloader; only the dataloader where the model is loaded already.
 
         Raises:
             TrustError: Python would run and is not trusted. ModelError, SystemStateError: see there.
         """
-        _, reader = framework_of(entry.description)
+        if isinstance(entry, ArrayModel):
+            return cls(entry, load_foreign_loader(entry.entry.description, entry.entry.trusted))
         if entry.description.defined_as in PICKLES:  # the user trusts a pickle by its checksum, not a file of Python
-            reader.files_used(entry.description, entry.trusted)
+            framework_of(entry.description)[1].files_used(entry.description, entry.trusted)
         loader = load_foreign_loader(entry.description, entry.trusted)
-        used = reader.files_used(entry.description, entry.trusted)
-        refuse_pointers(used)
-        where = pick_device(device)
-        module = reader.build_module(entry.description, entry.trusted).to(where)
-        return cls(entry, module, loader, {path.name: sha256_of(path) for path in used}, where)
+        return cls(ArrayModel.load(entry, device), loader)
+
+    @property
+    def entry(self) -> Entry:
+        """What was asked for."""
+        return self.model.entry
 
     def predict(self, inputs: Any) -> dict[str, np.ndarray]:
         """Outputs by place (``a/0``; the target's name for a lone array) for one batch of the dataloader's inputs."""
-        with blame(f"{self.entry.name}: predicting a batch"):
-            if hasattr(self.module, "predict_on_batch"):
-                result = self.module.predict_on_batch(inputs)
-            else:
-                result = _call_torch(self.module, inputs, self.device)
-        named = flat_result(result)
-        targets = self.entry.description.targets
-        if list(named) == [""]:
-            named = {targets[0].place if len(targets) == 1 else "preds": named[""]}
-        return {place: _numbers(place, value) for place, value in named.items()}
+        return self.model.predict_named(inputs)
 
 
 def predict_with_own_loader(
-    entry: Entry,
+    entry: Entry | ArrayModel,
     regions: str,
     genome: str | None,
     out: str,
@@ -160,16 +143,48 @@ def predict_example(entry: Entry, device: str = "cpu") -> tuple[tuple[OutputSpec
     """
     with contextlib.redirect_stdout(sys.stderr):
         run = ForeignRun.load(entry, device)
-        _, batches = run.loader.batches(example_values(run.loader, entry.description), BATCH_SIZE)
-        parts: list[PredictionBatch] = []
-        choice: TrackChoice | None = None
-        for batch in batches:
-            named = run.predict(batch["inputs"])
-            choice = choice or choose_tracks(output_specs(named, entry), ())
-            parts.append(rows_of(batch.get("metadata"), named, sum(map(len, parts)), choice))
-    if choice is None:
+        found = _in_memory(run, example_values(run.loader, entry.description), BATCH_SIZE, (), None)
+    if found is None:
         raise ModelError(f"{entry.name}: its example has no sample", "", "Fix: tell its authors")
-    return choice.outputs, join_rows(parts)
+    return found
+
+
+def predict_regions_with_own_loader(
+    model: ArrayModel, regions: str | Path | None, genome: str | Path | None, given: Mapping[str, Any]
+) -> PredictionBatch:
+    """``ArrayModel.predict_regions``: everything in memory."""
+    options = options_from(given)
+    _check_options(options, str(regions), None if genome is None else str(genome), "-")
+    with contextlib.redirect_stdout(sys.stderr):
+        run = ForeignRun.load(model)
+        texts = (None if one is None else str(one) for one in (regions, genome))
+        values = loader_values(run.loader, *texts, options.settings)
+        size = BATCH_SIZE if options.batch_size == "auto" else int(options.batch_size)
+        found = _in_memory(run, values, size, options.tracks, options.limit)
+    if found is None:
+        raise InputError(f"the dataloader {run.loader.defined_as} gave no sample", "", "Fix: check its files")
+    return found[1]
+
+
+def _in_memory(
+    run: ForeignRun, values: Mapping[str, Any], size: int, tracks: Sequence[str], limit: int | None
+) -> tuple[tuple[OutputSpec, ...], PredictionBatch] | None:
+    """All rows of the dataloader, or the first ``limit``; None where it gives none."""
+    _, batches = run.loader.batches(values, size)
+    parts: list[PredictionBatch] = []
+    choice: TrackChoice | None = None
+    done = 0
+    for batch in batches:
+        named = run.predict(batch["inputs"])
+        choice = choice or choose_tracks(output_specs(named, run.entry), tracks)
+        parts.append(rows_of(batch.get("metadata"), named, done, choice))
+        done += len(parts[-1])
+        if limit is not None and done >= limit:
+            break
+    if choice is None:
+        return None
+    rows = join_rows(parts)
+    return choice.outputs, rows if limit is None else first_rows(rows, limit)
 
 
 def _write_all(
@@ -212,49 +227,15 @@ def _open(out: str, choice: TrackChoice, options: PredictOptions, stdout: TextIO
     return writer
 
 
-def _numbers(place: str, value: Any) -> np.ndarray:
-    try:
-        array = np.asarray(value, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"output {place!r} is not numeric: {error}", "", "Fix: only numbers can be written") from None
-    if array.ndim == 0:
-        raise ModelError(f"output {place!r} is a single number for a batch", "", "Fix: one row a sample")
-    return array
-
-
-@torch.inference_mode()
-def _call_torch(module: torch.nn.Module, inputs: Any, device: torch.device) -> Any:
-    """Kipoi's PyTorchModel.predict_on_batch: a dict by keyword, a list by position, an array alone."""
-    dtype = next((one.dtype for one in module.parameters() if one.is_floating_point()), torch.float32)
-
-    def tensor(value: Any) -> torch.Tensor:
-        made = torch.from_numpy(np.ascontiguousarray(value)).to(device)
-        return made.to(dtype) if made.is_floating_point() else made
-
-    names = getattr(getattr(module, "graph", module), "input_names", None)
-    if isinstance(inputs, Mapping) and names:  # a converted Keras model takes its inputs in its own order
-        result = module(*(tensor(inputs[name]) for name in names))
-    elif isinstance(inputs, Mapping):
-        result = module(**{name: tensor(value) for name, value in inputs.items()})
-    elif isinstance(inputs, list | tuple):
-        result = module(*(tensor(value) for value in inputs))
-    else:
-        result = module(tensor(inputs))
-    return _to_numpy(result)
-
-
-def _to_numpy(result: Any) -> Any:
-    if isinstance(result, Mapping):
-        return {name: _to_numpy(value) for name, value in result.items()}
-    if isinstance(result, list | tuple):
-        return [_to_numpy(value) for value in result]
-    return result.detach().cpu().numpy()
-
-
 def _check_options(options: PredictOptions, regions: str, genome: str | None, out: str) -> None:
     usual = PredictOptions()
     if other := [name for name in NOT_OURS if getattr(options, name) != getattr(usual, name)]:
         flag = "--" + other[0].replace("_", "-")
+        if other == ["resume"]:
+            raise UsageError(
+                "--resume: this model's own dataloader cannot begin in the middle", "",
+                "Fix: leave --resume out; the run begins at the first sample",
+            )
         raise UsageError(
             f"{flag}: this model's own dataloader lays windows and reads the genome", "",
             f"Fix: leave {flag} out; --set gives arguments of the dataloader",
@@ -276,7 +257,7 @@ def _plan(run: ForeignRun, batches: Iterator[Any], result: PredictResult, total:
     specs = output_specs(run.predict(first["inputs"]), run.entry) if first else ()
     result.regions = result.windows = total or 0
     result.counts = {
-        "window_bp": 0, "device": str(run.device), "batch_size": size,
+        "window_bp": 0, "device": str(run.model.device), "batch_size": size,
         "outputs": {spec.name: len(spec.tracks) for spec in specs},
     }
 
@@ -286,7 +267,7 @@ def _record(
     specs: tuple[OutputSpec, ...],
 ) -> None:
     write_run_record(out, {
-        "model": {"name": run.entry.name, "sha256": run.hashes}, "dataloader": run.loader.defined_as,
+        "model": {"name": run.entry.name, "sha256": run.model.hashes}, "dataloader": run.loader.defined_as,
         "arguments": dict(values), "options": asdict(options) | {"tracks": list(options.tracks)}, "notes": result.notes,
         "outputs": [asdict(spec) for spec in specs], "counts": {"samples": result.windows},
         "files": [str(path) for path in result.paths], "seconds": round(result.seconds, 3),

@@ -34,13 +34,15 @@ from zoo.writers import StreamWriter
 from zoo.writers.base import PredictionBatch
 
 if TYPE_CHECKING:
+    from zoo.models.array_model import ArrayModel
+    from zoo.models.load import Entry
     from zoo.models.loaded import LoadedModel
 
 __all__ = ["PredictOptions", "PredictResult", "counted_notes", "predict", "predict_regions"]
 
 
 def predict(
-    model: str | Path | LoadedModel,
+    model: str | Path | LoadedModel | ArrayModel,
     regions: str | Path,
     genome: str | Path | None = None,
     out: str | Path = "-",
@@ -67,11 +69,12 @@ def predict(
         ZooError: see ``zoo.errors`` for the kinds; nothing is left under the final name.
     """
     chosen = options_from(options)
-    if isinstance(model, str | Path) and has_own_loader(entry := open_entry(model, trust=chosen.trust)):
+    own = _with_own_loader(model, chosen.trust)
+    if own is not None:
         from zoo.kipoi_run import predict_with_own_loader
 
         given = None if genome is None else str(genome)
-        return predict_with_own_loader(entry, str(regions), given, str(out), chosen, report, progress)
+        return predict_with_own_loader(own, str(regions), given, str(out), chosen, report, progress)
     regions, genome = chosen.settings.get("intervals_file", regions), chosen.settings.get("fasta_file", genome)
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
@@ -96,6 +99,14 @@ def predict(
             result.notes.append(note)
             _say(report, note)
     return result
+
+
+def _with_own_loader(model: str | Path | LoadedModel | ArrayModel, trust: bool) -> Entry | ArrayModel | None:
+    """The model where its dataloader must run itself, loaded or not yet; None for all others."""
+    if isinstance(model, str | Path):
+        entry = open_entry(model, trust=trust)
+        return entry if has_own_loader(entry) else None
+    return None if hasattr(model, "loader") else model  # an ArrayModel, whose module would import torch here
 
 
 def predict_regions(model: LoadedModel, regions: str | Path, fasta: str | Path, **options: Any) -> PredictionBatch:

@@ -66,7 +66,7 @@ def _entry(name: str, weights: bytes, fasta: str, bed: str) -> KerasEntry:
             "version": "1.0.0",
             "summary": f"DeepBind: binding of {what}.",
             "outputs": [{"name": "binding_prob", "kind": "scalar", "tracks": [track], "units": "probability",
-                         "transform": "sigmoid", "strand": "unstranded"}],
+                         "transform": "sigmoid", "strand": "sense" if kind == "RBP" else "unstranded"}],
             "training": {"data": [{"name": f"{method} of {protein} ({source})", "licence": "see the source"}]},
         },
         prose=f"# DeepBind {model_id}: {what}\n\nThe Keras file is Kipoi's. Its Lambda layers pad with 0.25, turn the "

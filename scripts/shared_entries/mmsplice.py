@@ -110,7 +110,7 @@ def _entry(data: Path, name: str) -> KerasEntry:
             "summary": f"MMSplice, {name} module, on {module.length} bp.",
             "genome": {"assembly": "hg38", "chrom_style": "ucsc"},
             "outputs": [{"name": "score", "kind": "scalar", "tracks": [track], "units": module.units,
-                         "transform": "sigmoid" if module.units == "probability" else "none", "strand": "unstranded"}],
+                         "transform": "sigmoid" if module.units == "probability" else "none", "strand": "sense"}],
             "training": {"data": [{"name": "Rosenberg et al. 2015; GENCODE 24", "licence": "free use"}],
                          "code": "https://github.com/gagneurlab/MMSplice_MTSplice"},
         },

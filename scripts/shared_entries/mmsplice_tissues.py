@@ -104,7 +104,7 @@ def build(data: Path) -> KerasEntry:
             "summary": "Tissue-specific inclusion of an exon, 56 tissues: mean of the eight networks of MTSplice.",
             "genome": {"assembly": "hg38", "chrom_style": "ucsc"},
             "outputs": [{"name": "tissue_effect", "kind": "scalar", "tracks": TISSUES, "units": "logit PSI, deviation",
-                         "transform": "none", "strand": "unstranded"}],
+                         "transform": "none", "strand": "sense"}],
             "training": {"data": [{"name": "ASCOT (Ling et al. 2020), GTEx", "licence": "free use"}],
                          "code": "https://github.com/gagneurlab/MMSplice_MTSplice"},
         },

@@ -31,7 +31,7 @@ def example(data: Path) -> tuple[str, str]:
 def output(tracks: list[str]) -> dict[str, Any]:
     """The card's description of the one output."""
     return {"name": "splicing", "kind": "profile", "tracks": tracks, "bin_size": 1, "offset": CONTEXT,
-            "units": "probability", "transform": "none", "strand": "unstranded"}
+            "units": "probability", "transform": "none", "strand": "sense"}
 
 
 def prose(title: str, text: str) -> str:
@@ -47,7 +47,7 @@ donor the last.
 ## Strands
 The model reads one strand: a splice site is found only when its gene is read from 5' to 3'. Give the strand in the
 sixth column of the BED; regions on `-` are reverse-complemented, and their predictions run in that direction.
-Averaging over both strands has no meaning here.
+Averaging over both strands has no meaning here, and `--rc-average` is refused.
 
 ## Unknown bases
 N is zero in all four channels, as in training: the module turns the 0.25 of Kipoi's dataloader into zeros.

@@ -90,7 +90,7 @@ def _entry(data: Path, species: str, assembly: str) -> KerasEntry:
             "summary": f"Median expression of {species} genes from 10.5 kb around the transcription start site.",
             "genome": {"assembly": assembly, "chrom_style": "ucsc"},
             "outputs": [{"name": "expression", "kind": "scalar", "tracks": ["median_expression"],
-                         "units": "log10 RPKM, standardised", "transform": "none", "strand": "unstranded"}],
+                         "units": "log10 RPKM, standardised", "transform": "none", "strand": "sense"}],
             "training": {"data": [{"name": "Roadmap Epigenomics RNA-seq" if species == "human" else "ENCODE RNA-seq",
                                    "licence": "free use"}], "code": "https://github.com/vagarwal87/Xpresso"},
         },

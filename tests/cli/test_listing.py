@@ -45,6 +45,15 @@ def test_a_search_without_a_hit(shell):
     assert json.loads(answer.out) == [] and "no model has all of: zzzzqqq" in answer.notes()
 
 
+def test_a_search_finds_grelus_collection_and_its_framework(shell):
+    found = json.loads(shell.zoo("search", "enformer", "--framework", "grelu", "--json").out)
+    names = [entry["name"] for entry in found]
+    assert {"grelu-enformer-human", "grelu-human-atac-catlas", "grelu/enformer/mouse"} <= set(names)
+    assert len(names) == len(set(names)) and "yeast-atac" not in names
+    everything = json.loads(shell.zoo("list", "--source", "all", "--json").out)
+    assert {entry["framework"] for entry in everything} == {"pytorch", "grelu"}
+
+
 def test_info_of_a_folder(shell):
     folder = shell.toys["stranded"].folder
     assert "counts (profile): plus, minus; bins of 4 bp" in shell.zoo("info", folder).out

@@ -189,7 +189,7 @@ def test_the_listing_has_the_keys_of_the_index():
     for entry in listing:
         assert index.keys() <= entry.keys() and entry["summary"] and entry["sources"]
         assert entry["path"].startswith("hf://Genentech/") and is_hub_name(entry["name"])
-        assert entry["input_length"] in (None, 196608, 524288)
+        assert entry["input_length"] in (None, 200, 196608, 524288)
 
 
 def test_names_of_the_listing_load(hub, checkpoint):
@@ -240,7 +240,11 @@ def test_importing_the_module_imports_no_huggingface_hub():
 
 def test_the_listing_at_the_command_line(hub, tmp_path):
     listed = subprocess.run([ZOO, "list", "--source", "grelu"], text=True, capture_output=True, timeout=60)
-    assert listed.returncode == 0 and "grelu/human-atac-catlas\tmain\thg38\t-\t\t[unverified] " in listed.stdout
+    assert listed.returncode == 0 and "grelu/human-atac-catlas\tmain\thg38\t200\t\t[unverified] " in listed.stdout
     assert len(listed.stdout.splitlines()) == 1 + len(grelu_listing())
+    told = subprocess.run([ZOO, "info", "grelu/human-atac-catlas"], text=True, capture_output=True, timeout=60)
+    assert told.returncode == 0 and "folder     hf://Genentech/human-atac-catlas-model\n" in told.stdout
+    typo = subprocess.run([ZOO, "info", "grelu/enform/human"], text=True, capture_output=True, timeout=60)
+    assert typo.returncode == 4 and "near names: grelu/enformer/human" in typo.stderr
     refused = subprocess.run([ZOO, "source", "update", "grelu"], text=True, capture_output=True, timeout=60)
     assert refused.returncode == 5 and len(refused.stderr.splitlines()) == 3 and "Fix: " in refused.stderr

@@ -18,7 +18,7 @@ REGIONS = [(0, 10), (20, 30), (55, 65), (100, 110), (190, 200), (7, 17), (31, 41
 
 LOADERS = '''\
 import numpy as np
-from kipoi.data import BatchIterator, Dataset, SampleIterator
+from kipoi.data import BatchDataset, BatchIterator, Dataset, SampleIterator
 from kipoi.metadata import GenomicRanges
 
 from helper import read_fasta
@@ -78,6 +78,34 @@ class Batches(BatchIterator):
         if not part:
             raise StopIteration
         return numpy_collate(part)
+
+
+class ThreeAtATime(BatchDataset):
+    """Its length is the number of batches."""
+
+    def __init__(self, intervals_file, fasta_file, shift=0):
+        self.rows = list(samples(intervals_file, fasta_file, shift))
+
+    def __len__(self):
+        return -(-len(self.rows) // 3)
+
+    def __getitem__(self, i):
+        from kipoi_utils.data_utils import numpy_collate
+
+        if i >= len(self):
+            raise IndexError(i)
+        return numpy_collate(self.rows[3 * i : 3 * i + 3])
+
+
+def generated_batches(intervals_file, fasta_file, shift=0):
+    """Batches of growing size: 1, 2, 3, ..."""
+    from kipoi_utils.data_utils import numpy_collate
+
+    rows = list(samples(intervals_file, fasta_file, shift))
+    size = 1
+    while rows:
+        yield numpy_collate(rows[:size])
+        rows, size = rows[size:], size + 1
 
 
 def everything(intervals_file, fasta_file, shift=0):

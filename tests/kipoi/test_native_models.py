@@ -14,6 +14,7 @@ from kipoi_toys import SEQUENCE, model_yaml, write_data, write_folder
 from toys import complement, random_sequence, write_fasta
 
 import zoo
+from zoo.cli import run
 from zoo.errors import ModelError, TrustError, UsageError
 
 pytest.importorskip("kipoi")
@@ -219,6 +220,7 @@ def test_a_pickle_is_not_read_before_it_is_trusted(tmp_path):
 
     assert hashlib.sha256((folder / "model.pkl").read_bytes()).hexdigest() in caught.value.extent
     assert "model.pkl" in caught.value.what and "--trust" in caught.value.fix
+    assert f"`zoo convert {folder / 'model.pkl'} -o weights.pth`" in caught.value.fix
     assert not marker.exists()
 
 
@@ -246,6 +248,36 @@ def test_a_whole_torch_module_is_a_pickle_too(tmp_path):
     with pytest.raises(TrustError, match="is a pickle"):
         zoo.predict(folder, bed, fasta)
     assert predicted(folder, bed, fasta, tmp_path / "out.h5").sum(1).tolist() == [float(LENGTH)] * 7
+
+
+def test_the_way_out_of_a_whole_torch_module_is_to_convert_it(tmp_path):
+    """The command that the refusal names gives weights which Kipoi's usual PyTorchModel loads."""
+    fasta, bed = write_data(tmp_path)
+    schema = {"inputs": {"name": "seq", **ONE}, "targets": {"name": "out", "shape": "(2,)", "doc": "x"}}
+    loader = {
+        "defined_as": "kipoiseq.dataloaders.SeqIntervalDl",
+        "default_args": {"auto_resize_len": LENGTH, "dtype": "np.float32"},
+    }
+    folder = write_folder(
+        tmp_path / "toy",
+        model_yaml(defined_as=None, type="pytorch", args={"weights": "model.pt"}, default_dataloader=loader,
+                   schema=schema),
+    )
+    torch.save(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(LENGTH * 4, 2)), folder / "model.pt")
+    with pytest.raises(TrustError) as caught:
+        zoo.predict(folder, bed, fasta)
+    command = caught.value.fix.partition("`zoo ")[2].partition("`")[0].split()
+    assert command[:2] == ["convert", str(folder / "model.pt")] and "--trust" in caught.value.fix
+    expected = predicted(folder, bed, fasta, tmp_path / "whole.h5")
+    assert run([*command[:3], str(folder / command[3])]) == 0
+    (folder / "net.py").write_text(
+        "from torch import nn\n\n\ndef net():\n"
+        f"    return nn.Sequential(nn.Flatten(), nn.Linear({LENGTH * 4}, 2))\n"
+    )
+    args = {"weights": "weights.pth", "module_file": "net.py", "module_class": "net"}
+    model = model_yaml(defined_as="kipoi.model.PyTorchModel", args=args, default_dataloader=loader, schema=schema)
+    (folder / "model.yaml").write_text(yaml.safe_dump(model, sort_keys=False))
+    assert np.array_equal(predicted(folder, bed, fasta, tmp_path / "out.h5"), expected)
 
 
 def test_the_oldest_way_to_define_a_pytorch_model(tmp_path):

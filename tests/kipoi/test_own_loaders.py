@@ -8,6 +8,7 @@ import os
 import h5py
 import numpy as np
 import pytest
+import torch
 from kipoi_toys import REGIONS, SEQUENCE, g_count, loader_yaml, model_yaml, write_data, write_folder
 from toys import complement, one_hot
 
@@ -23,8 +24,16 @@ KINDS = [
     ("loaders.Rows", "Dataset"), ("loaders.py::Rows", "Dataset"), ("loaders.py::Rows", None),
     ("loaders.Iterated", "SampleIterator"), ("loaders.Batches", "BatchIterator"),
     ("loaders.everything", "PreloadedDataset"), ("loaders.py::generated", "SampleGenerator"),
+    ("loaders.ThreeAtATime", "BatchDataset"), ("loaders.py::ThreeAtATime", None),
+    ("loaders.generated_batches", "BatchGenerator"),
 ]
 G = np.array([g_count(*region) for region in REGIONS], dtype=np.float32)
+
+
+def test_no_type_of_kipois_dataloaders_is_forgotten():
+    from kipoi.data import AVAILABLE_DATALOADERS
+
+    assert {kind for _, kind in KINDS if kind} == set(AVAILABLE_DATALOADERS)
 
 
 @pytest.fixture
@@ -176,6 +185,7 @@ def test_options_that_the_dataloader_decides(tmp_path, data, option):
     folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
     error = refused(UsageError, folder, bed, fasta, tmp_path / "out.tsv", **option)
     assert error.what.startswith(f"--{next(iter(option)).replace('_', '-')}")
+    assert ("begins at the first sample" in error.fix) == ("resume" in option)
 
 
 def test_no_result_over_an_input_or_over_what_another_run_writes(tmp_path, data):
@@ -199,7 +209,9 @@ def test_other_formats(tmp_path, data, name):
         assert np.array_equal(zarr.open_group(tmp_path / name)["preds/1/tracks"][:], np.outer(G, np.arange(12)))
     elif name == "out.parquet":
         parquet = pytest.importorskip("pyarrow.parquet")
-        assert parquet.read_table(tmp_path / name)["1/tracks/tracks_11"].to_pylist() == (G * 11).tolist()
+        table = parquet.read_table(tmp_path / name)
+        assert table["1/tracks/tracks_11"].to_pylist() == (G * 11).tolist()
+        assert [one for one in table.column_names if "tracks" in one] == [f"1/tracks/tracks_{i}" for i in range(12)]
     else:
         assert (tmp_path / name).stat().st_size > 100
 
@@ -324,8 +336,58 @@ def test_genes_of_a_gtf_by_kipoiseqs_own_dataloader(tmp_path, data):
     assert [(row["start"], row["end"]) for row in rows] == [("40", "55"), ("145", "160")]
 
 
-def test_python_is_told_which_way_such_a_model_runs(tmp_path):
-    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
-    with pytest.raises(ModelError) as caught:
-        zoo.load_model(folder, trust=True)
-    assert "loaders.Rows is not one that is replaced here" in caught.value.what and "zoo.predict" in caught.value.fix
+# From Python
+
+
+def test_a_loaded_model_predicts_from_its_own_inputs(tmp_path, data):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
+    (folder / "loaders.py").write_text("raise SystemExit('arrays need no dataloader')")
+    model = zoo.load_model(folder, trust=True)
+    assert isinstance(model.module, torch.nn.Module) and model.name == str(folder)
+    found = model.predict({"g": np.array([[3.0], [5.0]]), "length": np.array([[6.0], [10.0]])})
+    assert {name: value.tolist() for name, value in found.items()} == {"ratio": [[0.5], [0.5]], "g": [[3.0], [5.0]]}
+    with pytest.raises(ModelError, match="predicting a batch failed"):
+        model.predict(np.zeros((2, 4, 10)))
+    with pytest.raises(ModelError, match="arrays need no dataloader"):
+        model.predict_regions(bed, fasta)
+
+
+def test_a_loaded_custom_class_gives_its_structure_by_place(tmp_path):
+    folder = write_folder(tmp_path / "toy", model_yaml(args={"factor_file": "factor.txt", "add": 1}), loader_yaml())
+    found = zoo.load_model(folder, trust=True).predict({"g": np.array([[2.0]]), "length": np.array([[9.0]])})
+    assert list(found) == ["0", "1/tracks", "1/length"]
+    assert found["1/tracks"].tolist() == [[3.0 * i for i in range(12)]] and found["0"].tolist() == [3.0]
+
+
+def test_a_loaded_model_reads_regions_by_its_own_dataloader(tmp_path, data):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
+    model = zoo.load_model(folder, trust=True)
+    batch = model.predict_regions(bed, fasta, settings={"shift": 2}, batch_size=2)
+    assert np.array_equal(batch.values["g"][:, 0], G + 2)
+    assert list(zip(batch.start, batch.end, strict=True)) == REGIONS
+    assert len(model.predict_regions(bed, fasta, limit=3, batch_size=2)) == 3
+    assert list(model.predict_regions(bed, fasta, tracks="ratio").values) == ["ratio"]
+    result = zoo.predict(model, bed, fasta, tmp_path / "out.h5")  # loaded once, used again
+    with h5py.File(result.paths[0]) as file:
+        assert np.array_equal(file["preds/g"][:, 0], G)
+    with pytest.raises(UsageError, match="--edges"):
+        model.predict_regions(bed, fasta, edges="skip")
+    with pytest.raises(UsageError, match="needs fasta_file"):
+        model.predict_regions(bed)
+
+
+def test_a_model_is_not_loaded_before_it_is_trusted(tmp_path):
+    folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
+    with pytest.raises(TrustError, match=r"torch_model\.py"):
+        zoo.load_model(folder)
+
+
+def test_attributions_say_why_they_cannot(tmp_path, data, capsys):
+    """They explain one-hot sequence, which such a model does not take."""
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
+    arguments = ["attribute", str(folder), str(bed), "-g", str(fasta), "-o", str(tmp_path / "c.h5"), "--trust"]
+    assert run(arguments) == 4
+    assert "loaders.Rows is not one that is replaced here" in capsys.readouterr().err

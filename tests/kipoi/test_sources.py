@@ -273,3 +273,6 @@ def test_a_name_without_its_source_and_a_source_that_was_not_added(tmp_path):
     with pytest.raises(ModelError) as caught:
         find_entry("counts/custom")
     assert caught.value.extent == "near names: toys/counts/custom"
+    with pytest.raises(ModelError) as caught:
+        find_entry("tyos/counts/custom")
+    assert caught.value.extent == "near names: toys/counts/custom"

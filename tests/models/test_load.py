@@ -107,6 +107,18 @@ def test_a_path_that_is_not_there(name):
     assert refused(name).what.startswith(f"{name}: no such model folder")
 
 
+@pytest.mark.parametrize("name", ["weights.torch", "model.h5", "notes.txt"])
+def test_a_file_that_is_no_model(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(b"x")
+    for path in (name, tmp_path / name):
+        error = refused(path)
+        assert error.what == f"{path}: is a file, and no gReLU checkpoint (.ckpt)"
+        assert ("zoo convert" in error.fix) == name.endswith(".torch")
+    (tmp_path / "yeast-atac").write_bytes(b"")  # a file of that name hides no model
+    assert open_entry("yeast-atac").card.name == "yeast-atac"
+
+
 def test_a_folder_without_model_yaml(tmp_path):
     assert "no model.yaml" in refused(tmp_path).what
 
@@ -154,6 +166,7 @@ def test_a_malicious_pickle_is_refused_and_did_not_run(tmp_path, how):
     error = refused(toy.folder)
     assert error.what.startswith(f"{weights}: refused: the file holds more than tensors")
     assert "open" in error.what
+    assert error.fix.startswith(f"Fix: `zoo convert {weights} ")
     assert not marker.exists()
     pickle.loads(pickle.dumps(Payload(marker)))
     assert marker.exists(), "the payload does show when it runs"

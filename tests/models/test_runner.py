@@ -72,6 +72,16 @@ def test_rc_average_without_a_pairing_of_tracks_swaps_none(toy_model):
         assert values.tolist() == average(toy.answer(sequence)["counts"], other)
 
 
+@pytest.mark.parametrize("kind", ["gc", "profile"])
+def test_rc_average_of_an_output_of_one_strand_is_refused(toy_model, kind):
+    _, model = toy_model(kind, card={"outputs": [KINDS[kind].outputs[0] | {"strand": "sense"}]})
+    batch = torch.zeros(1, 4, model.length)
+    assert np.isfinite(model.predict(batch)).all()
+    with pytest.raises(UsageError) as caught:
+        model.predict(batch, rc_average=True)
+    assert "belongs to the strand that is read" in caught.value.what and "strand: sense" in caught.value.extent
+
+
 def test_rc_average_of_a_profile_that_is_not_centred_is_refused(toy_model):
     _, model = toy_model("profile", card={"outputs": [KINDS["profile"].outputs[0] | {"offset": 4}]})
     with pytest.raises(UsageError, match="not centred"):

@@ -19,6 +19,7 @@ import pytest
 import torch
 
 import zoo
+from zoo.errors import UsageError
 from zoo.models.keras import load_keras
 from zoo.models.keras.config import parse_config
 from zoo.models.keras.lambdas import KNOWN_LAMBDAS, bytecode_hash
@@ -94,6 +95,30 @@ def test_example_equals_tensorflow(entries, tmp_path, name):
     values = predicted(entries / name, tmp_path)
     expected = np.reshape(FIRST_AND_LAST[name], (len(values), 2))
     within(values[:, [0, -1]], expected, max(1.0, abs(values).max()))
+
+
+def reverse_complement(one_hot):
+    return np.ascontiguousarray(one_hot[:, ::-1, ::-1])
+
+
+@pytest.mark.parametrize("name", ["xpresso-human", *SPLICE, "mtsplice", f"deepbind/{DEEPBIND[4]}"])
+def test_a_model_of_transcripts_reads_one_strand_and_its_card_says_so(entries, name):
+    model = zoo.load_model(entries / name, trust=True)
+    bases = np.random.default_rng(2).integers(0, 4, (4, model.length))
+    windows = np.eye(4, dtype=np.float32)[bases].transpose(0, 2, 1)
+    found, other = model.predict(windows), model.predict(reverse_complement(windows))
+    assert np.abs(found - other).max() > 1e-3 * np.abs(found).max()
+    with pytest.raises(UsageError, match="belongs to the strand that is read"):
+        model.predict(windows, rc_average=True)
+
+
+@pytest.mark.parametrize("name", DEEPBIND[:4])
+def test_deepbind_on_dna_reads_both_strands(entries, name):
+    model = zoo.load_model(entries / "deepbind" / name, trust=True)
+    bases = np.random.default_rng(3).integers(0, 4, (4, model.length))
+    windows = np.eye(4, dtype=np.float32)[bases].transpose(0, 2, 1)
+    within(model.predict(reverse_complement(windows)), model.predict(windows), 1)
+    within(model.predict(windows, rc_average=True), model.predict(windows), 1)
 
 
 def test_mini_borzoi_equals_tensorflow(entries, tmp_path):

@@ -73,6 +73,16 @@ class MisbehavingServer:
 
             def log_message(self, *_: Any) -> None: ...
 
+            def do_HEAD(self) -> None:
+                """Hugging Face: what it says of a file before it sends it."""
+                server.requests[f"HEAD {self.path}"] += 1
+                page = server.pages.get(self.path)
+                self.send_response(200 if page else 404)
+                for name, value in (page.headers if page else {}).items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(page.body) if page else 0))
+                self.end_headers()
+
             def do_GET(self) -> None:
                 server.requests[self.path] += 1
                 server.received.append(dict(self.headers))

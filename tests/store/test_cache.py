@@ -15,9 +15,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, SystemStateError
-from zoo.store.cache import Cache, blob_sha256, cache_folder
+from zoo.genome.fasta import _cached_index_paths
+from zoo.store.cache import Cache, blob_sha256
 from zoo.store.checksums import digests_of, verify
+from zoo.store.sources import Source
 
 HERE = Path(__file__).resolve().parent
 
@@ -242,6 +245,12 @@ def test_only_checked_blobs_are_vouched_for(server, cache, remote_of, notes, qui
 def test_the_folder_is_that_of_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "here"))
     assert cache_folder() == tmp_path / "here" == Cache().folder
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ZOO_CACHE", "~/fetched")  # as written in quotes or in a file of settings
+    (tmp_path / "x.fa").write_text(">a\nACGT\n")
+    index, _ = _cached_index_paths(tmp_path / "x.fa")
+    places = Cache().folder, Source("x", "git", "").folder.parents[1], index.parents[1]
+    assert set(places) == {tmp_path / "home" / "fetched"}
     monkeypatch.delenv("ZOO_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     if sys.platform == "linux":

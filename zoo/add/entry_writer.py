@@ -18,18 +18,15 @@ from zoo.genome.encode import one_hot, reverse_complement
 from zoo.genome.fasta import open_genome
 from zoo.models.sequence_loader import SequenceLoader
 
-__all__ = ["EntryFiles", "write_entry"]
+__all__ = ["EntryFiles", "EntryText", "finish_folder", "new_folder", "write_entry"]
 
 
-@dataclass(frozen=True)
-class EntryFiles:
-    """What an entry is made of.
+@dataclass(frozen=True, kw_only=True)
+class EntryText:
+    """What an entry is made of, whatever holds its weights.
 
     Attributes:
-        name: entry name.
-        module_source: Python file with the module class; copied under a name of the entry's own.
-        module_class, module_kwargs: how the module is built.
-        state: its state_dict.
+        name: path of the folder below the output folder; its last part is the card's name.
         length: bp of the input.
         targets: ``schema.targets`` of model.yaml.
         info: ``info`` of model.yaml.
@@ -38,15 +35,10 @@ class EntryFiles:
         fasta, bed: text of the example.
         use_strand: whether windows on ``-`` are reverse-complemented.
         alphabet_axis: 0 for an input of ``(4, length)``, 1 for ``(length, 4)``.
-        pip: packages that the module needs, besides torch and kipoiseq.
         extra: further files of the entry, name -> content; the card records their checksums.
     """
 
     name: str
-    module_source: Path
-    module_class: str
-    module_kwargs: dict[str, Any]
-    state: dict[str, torch.Tensor]
     length: int
     targets: Any
     info: dict[str, Any]
@@ -56,7 +48,6 @@ class EntryFiles:
     bed: str
     use_strand: bool = False
     alphabet_axis: int = 0
-    pip: tuple[str, ...] = ()
     extra: dict[str, bytes] = field(default_factory=dict)
 
     @property
@@ -65,26 +56,68 @@ class EntryFiles:
         return f"({self.length}, 4)" if self.alphabet_axis else f"(4, {self.length})"
 
 
+@dataclass(frozen=True, kw_only=True)
+class EntryFiles(EntryText):
+    """An entry of ``kipoi.model.PyTorchModel``.
+
+    Attributes:
+        module_source: Python file with the module class; copied under a name of the entry's own.
+        module_class, module_kwargs: how the module is built.
+        state: its state_dict.
+        pip: packages that the module needs, besides torch and kipoiseq.
+    """
+
+    module_source: Path
+    module_class: str
+    module_kwargs: dict[str, Any]
+    state: dict[str, torch.Tensor]
+    pip: tuple[str, ...] = ()
+
+
 def write_entry(entry: EntryFiles, out: Path) -> Path:
     """Write ``out/<name>``, replacing an older one, with expected predictions by ``zoo.predict``."""
+    folder = new_folder(entry, out)
+    module_file = re.sub(r"\W", "_", folder.name) + "_model.py"  # Kipoi imports it by its bare name
+    shutil.copyfile(entry.module_source, folder / module_file)
+    torch.save(entry.state, folder / "weights.pth")
+    args = {"module_file": module_file, "module_class": entry.module_class, "module_kwargs": entry.module_kwargs,
+            "weights": "weights.pth"}
+    dependencies = {"conda": ["python>=3.11", "pytorch"], "pip": [*entry.pip, "kipoiseq", "pybedtools"]}
+    return finish_folder(
+        entry, folder, [module_file, "weights.pth"], defined_as="kipoi.model.PyTorchModel", args=args,
+        dependencies=dependencies,
+    )
+
+
+def new_folder(entry: EntryText, out: Path) -> Path:
+    """``out/<name>``, replacing an older one, with the example's regions and genome and the extra files."""
     folder = out / entry.name
     if folder.exists():
         shutil.rmtree(folder)
     (folder / "example").mkdir(parents=True)
-    module_file = re.sub(r"\W", "_", entry.name) + "_model.py"  # Kipoi imports it by its bare name
-    shutil.copyfile(entry.module_source, folder / module_file)
-    torch.save(entry.state, folder / "weights.pth")
     for name, content in entry.extra.items():
         (folder / name).write_bytes(content)
     (folder / "example" / "genome.fa").write_text(entry.fasta)
     (folder / "example" / "regions.bed").write_text(entry.bed)
-    _dump(folder / "model.yaml", _model_yaml(entry, module_file))
+    return folder
+
+
+def finish_folder(
+    entry: EntryText, folder: Path, weights: list[str], *, defined_as: str, args: dict[str, Any],
+    dependencies: dict[str, Any],
+) -> Path:
+    """Write YAML and card, predict the example, and record the checksums of all files.
+
+    Args:
+        weights: the files that ``args`` name.
+        defined_as, args, dependencies: of model.yaml.
+    """
+    _dump(folder / "model.yaml", _model_yaml(entry, defined_as, args, dependencies))
     _dump(folder / "dataloader.yaml", _dataloader_yaml(entry))
     _write_card(entry, folder, [])
     _write_expected(folder)
-    files = [module_file, "weights.pth", *entry.extra]
-    files += [f"example/{name}" for name in ("genome.fa", "regions.bed", "expected.h5")]
-    _write_card(entry, folder, [_file_entry(folder, name) for name in files])
+    examples = [f"example/{name}" for name in ("genome.fa", "regions.bed", "expected.h5")]
+    _write_card(entry, folder, [_file_entry(folder, name) for name in (*weights, *entry.extra, *examples)])
     return folder
 
 
@@ -92,14 +125,15 @@ def _dump(path: Path, data: dict[str, Any]) -> None:
     path.write_text(yaml.safe_dump(data, sort_keys=False, width=110, allow_unicode=True))
 
 
-def _model_yaml(entry: EntryFiles, module_file: str) -> dict[str, Any]:
+def _model_yaml(
+    entry: EntryText, defined_as: str, args: dict[str, Any], dependencies: dict[str, Any]
+) -> dict[str, Any]:
     return {
-        "defined_as": "kipoi.model.PyTorchModel",
-        "args": {"module_file": module_file, "module_class": entry.module_class, "module_kwargs": entry.module_kwargs,
-                 "weights": "weights.pth"},
+        "defined_as": defined_as,
+        "args": args,
         "default_dataloader": ".",
         "info": entry.info,
-        "dependencies": {"conda": ["python>=3.11", "pytorch"], "pip": [*entry.pip, "kipoiseq", "pybedtools"]},
+        "dependencies": dependencies,
         "schema": {
             "inputs": {"name": "seq", "shape": entry.input_shape, "special_type": "DNASeq",
                        "doc": "one-hot encoded DNA, channels A C G T", "associated_metadata": "ranges"},
@@ -109,7 +143,7 @@ def _model_yaml(entry: EntryFiles, module_file: str) -> dict[str, Any]:
     }
 
 
-def _dataloader_yaml(entry: EntryFiles) -> dict[str, Any]:
+def _dataloader_yaml(entry: EntryText) -> dict[str, Any]:
     optional = {
         "num_chr_fasta": False, "label_dtype": "str", "auto_resize_len": entry.length,
         "use_strand": entry.use_strand,
@@ -135,8 +169,9 @@ def _dataloader_yaml(entry: EntryFiles) -> dict[str, Any]:
     }
 
 
-def _write_card(entry: EntryFiles, folder: Path, files: list[dict[str, Any]]) -> None:
-    front = {"schema_version": 1, "name": entry.name} | entry.card | {"input": {"length": entry.length}, "files": files}
+def _write_card(entry: EntryText, folder: Path, files: list[dict[str, Any]]) -> None:
+    front = {"schema_version": 1, "name": folder.name} | entry.card
+    front |= {"input": {"length": entry.length}, "files": files}
     text = yaml.safe_dump(front, sort_keys=False, width=110, allow_unicode=True)
     (folder / "README.md").write_text(f"---\n{text}---\n\n{entry.prose.strip()}\n")
 

@@ -122,6 +122,15 @@ class ModelDescription:
         """The folder as Kipoi names the model; for a model of a group there is no such folder on disk."""
         return self.folder / self.member if self.member else self.folder
 
+    @property
+    def framework(self) -> str:
+        """``pytorch, keras, sklearn, tensorflow, grelu`` ..., or ``custom`` for a class of its folder."""
+        if self.defined_as.startswith("grelu."):
+            return "grelu"
+        if self.defined_as.startswith("kipoi.model."):
+            return self.defined_as.rpartition(".")[2].removesuffix("Model").lower()
+        return "custom"
+
 
 def component_file(folder: Path, kind: str) -> Path | None:
     """``<kind>.yaml`` (or ``.yml``) of a folder, or None; ``kind`` is e.g. ``model`` or ``dataloader-template``."""

@@ -43,7 +43,8 @@ class Output(Strict):
     """One named output.
 
     ``offset`` is bp from the start of the window to the start of the first bin. ``strand`` is
-    ``unstranded`` or a list of [plus track, minus track] pairs that swap on the other strand.
+    ``unstranded``, a list of [plus track, minus track] pairs that swap on the other strand, or ``sense``: the
+    prediction belongs to the strand that is read (a transcript's), and is never averaged with the other's.
     ``n_tracks`` counts names that are not part of the entry: the weights file holds them, or ``tracks_file`` is
     fetched (``files`` of the card says from where).
     """
@@ -57,7 +58,7 @@ class Output(Strict):
     offset: int = Field(default=0, ge=0)
     units: str | None = None
     transform: str | None = None
-    strand: Literal["unstranded"] | list[tuple[str, str]] = "unstranded"
+    strand: Literal["unstranded", "sense"] | list[tuple[str, str]] = "unstranded"
 
     @model_validator(mode="after")
     def _one_source_of_tracks(self) -> Output:
@@ -129,7 +130,8 @@ class FileEntry(Strict):
     """A file of the entry with its checksum, verified before use.
 
     A file with ``mirrors`` lies elsewhere and is fetched into the cache; there an md5 alone serves
-    where its source gives nothing better, and the size may be unknown.
+    where its source gives nothing better, and the size may be unknown. ``checksum: huggingface`` says that
+    nobody published one: it is asked of Hugging Face when the file is first fetched, and recorded then.
     """
 
     path: str
@@ -137,9 +139,16 @@ class FileEntry(Strict):
     md5: Md5 | None = None
     bytes: int | None = Field(default=None, ge=0)
     mirrors: list[Url] = []
+    checksum: Literal["huggingface"] | None = None
 
     @model_validator(mode="after")
     def _checkable(self) -> FileEntry:
+        if self.checksum is not None:
+            if self.sha256 or self.md5:
+                raise ValueError("checksum: huggingface is for a file without sha256 and md5")
+            if len(self.mirrors) != 1 or not self.mirrors[0].startswith("https://huggingface.co/"):
+                raise ValueError("checksum: huggingface needs one mirror, at https://huggingface.co/")
+            return self
         if self.sha256 is None and (self.md5 is None or not self.mirrors):
             raise ValueError("give sha256 (md5 alone serves for a file with mirrors)")
         if self.bytes is None and not self.mirrors:

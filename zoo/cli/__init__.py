@@ -31,6 +31,7 @@ COMMANDS = {
     "cache": "look at, check and clear the files that were fetched",
     "test": "run a model on its example and compare with what is expected",
     "add": "make an entry of a gReLU checkpoint, a folder or a Hugging Face repo",
+    "convert": "write the tensors of a pickled model as data, without running it",
     "export": "write a model for gReLU, Hugging Face or Kipoi",
     "motifs": "find the motifs in contributions, match them, place them in the genome",
     "report": "write an HTML page of motifs",

@@ -9,9 +9,10 @@ from dataclasses import asdict
 
 import click
 
+from zoo.cache_folder import cache_folder
 from zoo.cli.style import COMMAND, GROUP
 from zoo.errors import FetchError
-from zoo.store.cache import Blob, Cache, cache_folder
+from zoo.store.cache import Blob, Cache
 from zoo.store.transfer import human_bytes
 
 __all__ = ["command"]

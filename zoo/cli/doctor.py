@@ -21,6 +21,7 @@ from pathlib import Path
 
 import click
 
+from zoo.cache_folder import cache_folder
 from zoo.errors import SystemStateError
 
 __all__ = ["Check", "check_import_names", "command", "run_checks"]
@@ -311,20 +312,11 @@ def _check_torch() -> Check:
     return Check("torch devices", True, f"{', '.join(devices)}; {torch.get_num_threads()} threads")
 
 
-def _cache_folder() -> Path:
-    configured = os.environ.get("ZOO_CACHE")
-    if configured:
-        return Path(configured).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir(DISTRIBUTION))
-
-
 def _check_cache() -> Iterator[Check]:
     """The cache can be written and has room. It is not created: looking changes nothing."""
     elsewhere = "export ZOO_CACHE=/a/folder/with/room"
     try:
-        folder = _cache_folder()
+        folder = cache_folder()
     except ImportError:
         return  # platformdirs is reported among the core packages
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())

@@ -33,6 +33,11 @@ def _facts(model: str) -> dict[str, Any]:
 
         if (found := describe_member(Path(model))) is not None:
             return found
+    if model.startswith("grelu/"):
+        from zoo.store.hub import listed_entry
+
+        facts = listed_entry(model)
+        return facts | {"folder": facts["path"]}
     from zoo.store.registry import find_entry
 
     folder, facts = find_entry(model)
@@ -49,7 +54,8 @@ def _text(facts: dict[str, Any]) -> str:
     ):
         if value:
             lines.append(f"{label:<11}{value}")
-    lines += ["", "outputs"] + [f"  {_output(out)}" for out in facts["outputs"]]
+    if facts["outputs"]:
+        lines += ["", "outputs"] + [f"  {_output(out)}" for out in facts["outputs"]]
     if facts["evaluation"]:
         lines += ["", "evaluation"] + [f"  {_evaluation(item)}" for item in facts["evaluation"]]
     if facts["deprecated"]:
@@ -71,7 +77,7 @@ def _remote(files: list[dict[str, Any]]) -> str:
 def _input(facts: dict[str, Any]) -> str:
     if "inputs" in facts:
         return ", ".join(f"{one['name']} {_shape(one['shape'])}" for one in facts["inputs"])
-    return f"{facts['input_length']} bp of one-hot sequence"
+    return f"{facts['input_length']} bp of one-hot sequence" if facts["input_length"] else ""
 
 
 def _shape(shape: list[int | None]) -> str:
@@ -88,11 +94,13 @@ def _output(out: dict[str, Any]) -> str:
     if out["kind"] == "profile":
         known = out["bin_size"] is not None
         bins = f"; bins of {out['bin_size']} bp from base {out['offset']}" if known else f"; {_shape(out['shape'])}"
-    return f"{out['name']} ({out['kind']}): {tracks}{bins}; units {out['units'] or 'not given'}"
+    sense = "; of the strand that is read" if out.get("strand") == "sense" else ""
+    return f"{out['name']} ({out['kind']}): {tracks}{bins}; units {out['units'] or 'not given'}{sense}"
 
 
 def _evaluation(item: dict[str, Any]) -> str:
     ci = f" [{item['ci'][0]:.3f}, {item['ci'][1]:.3f}]" if item.get("ci") else ""
     base = item.get("baseline")
     beside = f"; {base['name']}: {base['value']:.3f}" if base else ""
-    return f"{item['metric']} {item['value']:.3f}{ci} on {item['split']}{beside}"
+    by = f"; reported by {item['reported_by']}" if item.get("reported_by") else ""
+    return f"{item['metric']} {item['value']:.3f}{ci} on {item['split']}{beside}{by}"

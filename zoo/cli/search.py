@@ -18,7 +18,7 @@ __all__ = ["command"]
 @click.option("--author", metavar="TEXT", help="One of the authors' or contributors' names holds it.")
 @click.option("--framework", metavar="TEXT", help="pytorch, keras, sklearn, tensorflow, custom, grelu.")
 @click.option("--target", metavar="TEXT", help="The name of an output or of one of its tracks holds it, e.g. CTCF.")
-@click.option("--source", default="all", show_default=True, metavar="NAME", help="Only this source, or `bundled`.")
+@click.option("--source", default="all", show_default=True, metavar="NAME", help="A source, `bundled` or `grelu`.")
 @click.option("--json", "as_json", is_flag=True, help="All facts as JSON.")
 def command(words: tuple[str, ...], source: str, as_json: bool, **fields: str | None) -> None:
     """Find models by words in name, summary, tags, authors, tracks, assembly, licence or framework.

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
+from zoo.cache_folder import cache_folder
 from zoo.errors import InputError, SystemStateError
 
 __all__ = ["Contig", "Genome", "open_genome"]
@@ -301,8 +301,7 @@ def _ensure_index(path: Path, compressed: bool) -> tuple[Path, Path]:
 def _cached_index_paths(path: Path) -> tuple[Path, Path]:
     stat = path.stat()
     key = hashlib.sha256(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode()).hexdigest()[:24]
-    cache = Path(os.environ.get("ZOO_CACHE") or platformdirs.user_cache_dir("seqzoo"))
-    folder = cache / "fai"
+    folder = cache_folder() / "fai"
     return folder / f"{key}.fai", folder / f"{key}.gzi"
 
 

@@ -114,8 +114,16 @@ def _require_pickle_trust(model: ModelDescription, trusted: bool) -> None:
         known = f"md5 {remote.md5}, from {remote.hosts}" if remote else "it was not found"
     raise TrustError(
         f"{path or key}: is a pickle, and reading a pickle runs the code in it; it was not read", known,
-        "Fix: compare the checksum with what its authors publish, then add --trust; a state_dict needs no trust",
+        f"Fix: {_way_out(model, path)}; or compare the checksum with what its authors publish, then add --trust",
     )
+
+
+def _way_out(model: ModelDescription, path: Path | None) -> str:
+    """What needs no trust: the tensors of a module, or the layer that a linear model of scikit-learn is."""
+    here = path is not None and path.is_file()
+    file, first = (path, "") if here else ("FILE", f"`zoo pull {model.component}` fetches it, and ")
+    kind = " (where it is a linear model)" if model.defined_as == "kipoi.model.SklearnModel" else ""
+    return f"{first}`zoo convert {file} -o weights.pth` takes the tensors out without running it{kind}"
 
 
 def build_module(model: ModelDescription, trusted: bool) -> NativeModule:

@@ -18,7 +18,7 @@ from zoo.errors import FetchError, ModelError
 from zoo.store.cache import Cache, argument_path, blob_sha256
 from zoo.store.checksums import sha256_of, verify
 from zoo.store.hub import fetch_model, is_hub_name
-from zoo.store.registry import entries_folder, find_entry
+from zoo.store.registry import entries, entries_folder, find_entry
 from zoo.store.remote import remote_files
 from zoo.store.sources import refuse_pointers, sources
 from zoo.store.transfer import current_listener
@@ -26,6 +26,7 @@ from zoo.writers.base import OutputSpec
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card, Output
+    from zoo.models.array_model import ArrayModel
     from zoo.models.loaded import LoadedModel
     from zoo.models.sequence_loader import SequenceLoader
 
@@ -56,8 +57,11 @@ class Entry:
     card: Card | None
 
 
-def load_model(name: str | Path, *, trust: bool = False) -> LoadedModel:
+def load_model(name: str | Path, *, trust: bool = False) -> LoadedModel | ArrayModel:
     """Load a model by registry name (``name`` or ``name@version``) or path.
+
+    A model of a Kipoi folder whose dataloader is its own (not kipoiseq's reader of sequence) comes as an
+    ``ArrayModel``: it predicts from the arrays that its dataloader makes.
 
     Args:
         name: registry name, path of a folder with ``model.yaml`` or of a gReLU ``.ckpt``, or ``hf://org/repo``.
@@ -66,7 +70,14 @@ def load_model(name: str | Path, *, trust: bool = False) -> LoadedModel:
     Raises:
         ModelError: unknown name, broken folder, card or weights. FetchError: a checksum differs.
     """
-    return load_entry(open_entry(name, trust=trust))
+    from zoo.models.sequence_loader import is_replaced
+
+    entry = open_entry(name, trust=trust)
+    if entry.description is not None and not is_replaced(entry.description.loader):
+        from zoo.models.array_model import ArrayModel
+
+        return ArrayModel.load(entry)
+    return load_entry(entry)
 
 
 def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
@@ -81,6 +92,8 @@ def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
         path = path.parent
     if path.is_dir():
         return _open_folder(str(name), path, trust or _is_bundled(path))
+    if path.is_file() and str(name) not in {one["name"] for one in entries()}:
+        raise _no_model(path)
     if path.suffix == ".ckpt" or str(name).startswith((".", "/", "~")) or find_group(path, "model"):
         return _open_member(str(name), path, trust)
     folder, record = find_entry(str(name))
@@ -99,6 +112,15 @@ def _open_member(name: str, path: Path, trust: bool) -> Entry:
     if find_group(path, "model") is None:
         raise ModelError(f"{name}: no such model folder or checkpoint", "", "Fix: check the path, or see `zoo list`")
     return _open_folder(name, path, trust or _is_bundled(path))
+
+
+def _no_model(path: Path) -> ModelError:
+    """The error for a file that is there: weights alone, or something else."""
+    fix = f"give a folder whose model.yaml names {path.name} among its args"
+    if path.suffix in (".pt", ".pth", ".torch", ".pkl", ".pickle", ".joblib"):
+        fix += f"; of a whole module or a linear model `zoo convert {path} -o weights.pth` takes the tensors"
+    what = f"{path}: is a file, and no gReLU checkpoint (.ckpt)"
+    return ModelError(what, "weights alone do not say what the model is", f"Fix: {fix}")
 
 
 def _is_bundled(folder: Path) -> bool:
@@ -265,7 +287,7 @@ def _strand_pairs(card: Card | None, outputs: tuple[OutputSpec, ...]) -> dict[st
     """Permutations of stranded tracks under reverse complement."""
     pairs: dict[str, np.ndarray] = {}
     for output, spec in zip(card.outputs if card else (), outputs, strict=False):
-        if output.strand == "unstranded":
+        if isinstance(output.strand, str):  # unstranded, or sense
             continue
         order = np.arange(len(spec.tracks))
         for plus, minus in output.strand:

@@ -16,7 +16,7 @@ from zoo.writers.base import OutputSpec
 if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
 
-__all__ = ["PRECISIONS", "Runner", "auto_batch_size", "full_float32", "pick_device"]
+__all__ = ["PRECISIONS", "Runner", "auto_batch_size", "check_mirrors", "full_float32", "pick_device"]
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -33,7 +33,7 @@ class Runner:
 
     Raises:
         SystemStateError: the device is absent.
-        UsageError: unknown precision, or ``rc_average`` for outputs that do not mirror.
+        UsageError: unknown precision, or ``rc_average`` for outputs that do not mirror (see ``check_mirrors``).
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Runner:
         self.autocast = PRECISIONS[precision]
         self.rc_average = rc_average
         if rc_average:
-            _check_mirrors(model)
+            check_mirrors(model)
         self.module = model.module.to(self.device).eval()
         self.batch_size = auto_batch_size(model.length, self.device) if batch_size == "auto" else int(batch_size)
         self._swap = {name: torch.from_numpy(order) for name, order in model.strand_pairs.items()}
@@ -137,8 +137,20 @@ def _empty_shape(spec: OutputSpec) -> tuple[int, ...]:
     return (0, len(spec.tracks)) if spec.kind == "scalar" else (0, len(spec.tracks), spec.n_bins)
 
 
-def _check_mirrors(model: LoadedModel) -> None:
-    """Flipped bins land on bins only if the predicted part is centred in the window."""
+def check_mirrors(model: LoadedModel) -> None:
+    """Refuse to average both strands where the other strand's prediction is not of the same thing.
+
+    Raises:
+        UsageError: the card says that an output belongs to the strand that is read; or a profile is not centred in
+            the window, so that flipped bins would not land on bins.
+    """
+    for output in model.card.outputs if model.card else ():
+        if output.strand == "sense":
+            raise UsageError(
+                f"--rc-average: output {output.name!r} belongs to the strand that is read",
+                f"{model.name} predicts something else from the other strand, says its card (strand: sense)",
+                "Fix: leave out --rc-average; give the strand in the sixth column of the BED",
+            )
     for spec in model.outputs:
         if spec.kind == "profile" and model.places_bins:
             after = model.length - spec.offset - spec.n_bins * spec.bin_size

@@ -44,7 +44,7 @@ def load_tensors(path: Path, allow_numpy: bool = False) -> Any:
         raise ModelError(
             f"{path}: refused: the file holds more than tensors ({_wanted(error)})",
             "nothing of it was run",
-            "Fix: save a state_dict (torch.save(model.state_dict(), ...)) or safetensors",
+            f"Fix: `zoo convert {path} -o weights.pth` takes its tensors out without running it",
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile, OSError) as error:
         raise _damaged(path, error) from None

@@ -3,6 +3,7 @@
     ZOO_CACHE/
       blobs/<sha256>/<name>     the file, under the name that its readers go by
       records/<sha256>.json     where it came from, which models use it; its date is that of the last use
+      hub/<address>.json        the checksum that Hugging Face gave, of files for which nobody published one
       md5/<md5>                 the sha256 of the blob with this md5
       partial/<checksum>        unfinished downloads, gone on with next time
       locks/<checksum>          held while one process fetches
@@ -20,9 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, SystemStateError
 from zoo.store.checksums import Digests, digests_of, sha256_of
 from zoo.store.fetch import FetchSettings, discard, fetch, is_offline
+from zoo.store.hub_checksum import ask_hub, record, recorded
 from zoo.store.lock import hold_lock, is_locked
 from zoo.store.remote import RemoteFile, remote_argument
 from zoo.store.transfer import Listener, current_listener, human_bytes
@@ -30,20 +33,11 @@ from zoo.store.transfer import Listener, current_listener, human_bytes
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
 
-__all__ = ["Blob", "Cache", "Leftover", "argument_path", "blob_sha256", "cache_folder"]
+__all__ = ["Blob", "Cache", "Leftover", "argument_path", "blob_sha256"]
 
 #: Room that stays free beside a download.
 SPARE_BYTES = 50_000_000
 _checked: dict[tuple[Any, ...], bool] = {}
-
-
-def cache_folder() -> Path:
-    """``$ZOO_CACHE``, or the user's cache folder."""
-    if configured := os.environ.get("ZOO_CACHE"):
-        return Path(configured).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("seqzoo"))
 
 
 @dataclass(frozen=True)
@@ -96,6 +90,8 @@ class Cache:
             SystemStateError: the cache cannot be written, or the disk is full.
         """
         listener = listener or current_listener()
+        if remote.asks_hub and (known := recorded(remote, self.folder)):
+            remote = known
         path = self.find(remote, listener)
         if path is None:
             if is_offline():
@@ -104,7 +100,8 @@ class Cache:
                     f"{user} needs it from {remote.hosts}; looked in {self.folder}",
                     f"Fix: unset ZOO_OFFLINE and HF_HUB_OFFLINE, then `zoo pull {user}`",
                 )
-            path = self._fetch(remote, user, listener, settings)
+            fetch_it = self._fetch if remote.key else self._fetch_as_hub_says
+            path = fetch_it(remote, user, listener, settings)
         self._note_use(path.parent.name, user)
         return path
 
@@ -123,6 +120,17 @@ class Cache:
         with contextlib.suppress(OSError):
             self._remove(sha256)
         return None
+
+    def _fetch_as_hub_says(
+        self, remote: RemoteFile, user: str, listener: Listener, settings: FetchSettings | None
+    ) -> Path:
+        known = ask_hub(remote)
+        listener.note(f"{remote.name}: nobody published its checksum; it is checked against that of Hugging Face, "
+                      f"sha256 {known.sha256}, which is recorded")
+        path = self._fetch(known, user, listener, settings)
+        with _explained(self.folder):
+            record(remote, known, self.folder)
+        return path
 
     def _fetch(self, remote: RemoteFile, user: str, listener: Listener, settings: FetchSettings | None) -> Path:
         self._make_folders()

@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
 
-__all__ = ["HubModel", "fetch_model", "grelu_listing", "is_hub_name", "refresh_grelu_listing"]
+__all__ = [
+    "HubModel", "fetch_model", "grelu_listing", "hub_errors", "is_hub_name", "listed_entry", "refresh_grelu_listing",
+]
 
 SCHEME = "hf://"
 GRELU = "grelu/"
@@ -91,10 +94,12 @@ def fetch_model(name: str) -> HubModel:
 def _hub() -> Any:
     try:
         import huggingface_hub
+        from huggingface_hub.utils import logging
     except ImportError:
         raise SystemStateError(
             "models of Hugging Face need the package huggingface_hub", "", "Fix: pip install huggingface_hub"
         ) from None
+    logging.set_verbosity_error()  # each of its tries to connect would be a line of its own
     return huggingface_hub
 
 
@@ -197,12 +202,14 @@ def _verify_blob(path: Path) -> None:
         )
 
 
-def _explained(action: Callable[[], Any], repo: str, revision: str | None, file: str | None) -> Any:
+def _explained(
+    action: Callable[[], Any], repo: str, revision: str | None, file: str | None, scheme: str = SCHEME
+) -> Any:
     """Run an action of huggingface_hub; its errors become ours."""
     import requests
     from huggingface_hub import errors
 
-    what = SCHEME + repo + (f"@{revision}" if revision else "") + (f"/{file}" if file else "")
+    what = scheme + repo + (f"@{revision}" if revision else "") + (f"/{file}" if file else "")
     try:
         return action()
     except errors.GatedRepoError:
@@ -225,6 +232,14 @@ def _explained(action: Callable[[], Any], repo: str, revision: str | None, file:
         raise _unreachable(what, error) from None
 
 
+def hub_errors(action: Callable[[Any], Any], url: str) -> Any:
+    """Run an action of huggingface_hub on the address of a file; its errors become ours."""
+    hub = _hub()
+    if _options()["local_files_only"]:
+        raise _unreachable(url, ConnectionError("offline"))
+    return _explained(lambda: action(hub), url, None, None, scheme="")
+
+
 def _not_found(what: str, why: str, repo: str) -> FetchError:
     return FetchError(f"{what}: not found", why, f"Fix: see what huggingface.co/{repo} holds, and correct the name")
 
@@ -237,16 +252,21 @@ def _unreachable(what: str, error: Exception) -> FetchError:
             f"{what}: is not in the cache, and the network may not be used", "HF_HUB_OFFLINE or ZOO_OFFLINE is set",
             "Fix: unset them and fetch it once with a connection (HF_HOME names the cache)",
         )
-    detail = " ".join(str(error).split())[:200]
+    detail = _reason(error)
     fix = "Fix: check the connection, then try again; what is cached is kept"
     return FetchError(f"{what}: Hugging Face cannot be reached", detail, fix)
 
 
-def _cached_listing() -> Path:
-    import platformdirs
+def _reason(error: Exception) -> str:
+    """Why there is no connection, in a few words: the error that began a chain of them."""
+    text = " ".join(f"{error} {error.__cause__ or ''} {error.__context__ or ''}".split())
+    if "NameResolutionError" in text or "Name or service not known" in text:
+        return "its name cannot be resolved: there is no connection, or none to a name server"
+    return next((words for words in ("Connection refused", "timed out") if words in text), text[:200])
 
-    cache = Path(os.environ.get("ZOO_CACHE") or platformdirs.user_cache_dir("seqzoo"))
-    return cache / "sources" / "grelu_models.json"
+
+def _cached_listing() -> Path:
+    return cache_folder() / "sources" / "grelu_models.json"
 
 
 def grelu_listing() -> list[dict[str, Any]]:
@@ -269,11 +289,24 @@ def _remote(path: str) -> dict[str, Any]:
 
 def _listed(name: str) -> str:
     """The ``hf://`` name of ``grelu/<repo>[/<file>]``."""
-    entries = {entry["name"]: entry["path"] for entry in grelu_listing()}
+    return listed_entry(name)["path"]
+
+
+def listed_entry(name: str) -> dict[str, Any]:
+    """What the listing says of ``grelu/<repo>[/<file>]``.
+
+    Raises:
+        ModelError: it has no such model.
+    """
+    entries = {entry["name"]: entry for entry in grelu_listing()}
     if name in entries:
         return entries[name]
     below = [entry for entry in entries if entry.startswith(name.rstrip("/") + "/")]
-    extent = f"it has {', '.join(below)}" if below else f"{len(entries)} are known"
+    from zoo.store.registry import near_names
+
+    near = near_names(name, entries)
+    extent = f"it has {', '.join(below)}" if below else f"near names: {', '.join(near)}" if near else (
+        f"{len(entries)} are known")
     raise ModelError(f"no model named {name!r} in gReLU's collection", extent, "Fix: `zoo list --source grelu`")
 
 

@@ -71,7 +71,7 @@ def _from_info(model: ModelDescription) -> dict[str, Any]:
         "license": info.get("license"),
         "cite_as": info.get("cite_as"),
         "tags": list(info.get("tags") or []),
-        "framework": model.defined_as.rpartition(".")[2].removesuffix("Model").lower(),
+        "framework": model.framework,
     }
 
 
@@ -88,7 +88,7 @@ def _from_card(card: Card, folder: Path) -> dict[str, Any]:
 def _from_output(out: Output, folder: Path) -> dict[str, Any]:
     named = [] if out.n_tracks and not (folder / (out.tracks_file or "")).is_file() else list(read_tracks(folder, out))
     return {"name": out.name, "kind": out.kind, "tracks": named, "n_tracks": out.n_tracks or len(named),
-            "bin_size": out.bin_size, "offset": out.offset, "units": out.units}
+            "bin_size": out.bin_size, "offset": out.offset, "units": out.units, "strand": out.strand}
 
 
 def _from_schema(model: ModelDescription) -> dict[str, Any]:

@@ -44,19 +44,23 @@ def entries(source: str | None = None) -> list[dict[str, Any]]:
     if source == "all":
         return all_entries()
     if source == "grelu":
-        from zoo.store.hub import grelu_listing
-
-        return grelu_listing()
+        return _grelu_entries()
     return _source_entries(find_source(source))
 
 
 def all_entries() -> list[dict[str, Any]]:
-    """The bundled entries, then those of every source that is on this machine."""
+    """The bundled entries, those of every source that is on this machine, then gReLU's collection."""
     found = list(_index())
     for source in sources().values():
         if source.folder.is_dir():
             found += _source_entries(source)
-    return found
+    return found + _grelu_entries()
+
+
+def _grelu_entries() -> list[dict[str, Any]]:
+    from zoo.store.hub import grelu_listing
+
+    return grelu_listing()
 
 
 def _source_entries(source: Source) -> list[dict[str, Any]]:
@@ -85,7 +89,7 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
     if found := split_name(name):
         return _find_in_source(*found)
     names = [entry["name"] for entry in _index()]
-    near = _with_source(bare) or near_names(bare, names)
+    near = _with_source(bare) or _with_source(bare.partition("/")[2]) or near_names(bare, names)
     fix = "Fix: `zoo list` shows all names; a folder with model.yaml or a gReLU .ckpt also serves"
     if bare.startswith("kipoi/"):
         fix = f"Fix: zoo source add kipoi {KIPOI}"

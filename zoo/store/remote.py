@@ -26,8 +26,9 @@ class RemoteFile:
     Attributes:
         name: file name, which keeps the suffix that readers go by.
         urls: mirrors, tried in order.
-        sha256, md5: hex checksums; at least one.
+        sha256, md5: hex checksums; at least one, or ``asks_hub``.
         bytes: size, or None where nobody says.
+        asks_hub: nobody published a checksum; it is the one that Hugging Face gives when the file is first fetched.
     """
 
     name: str
@@ -35,9 +36,10 @@ class RemoteFile:
     sha256: str | None = None
     md5: str | None = None
     bytes: int | None = None
+    asks_hub: bool = False
 
     @property
-    def key(self) -> str:
+    def key(self) -> str | None:
         """The checksum that names unfinished downloads and locks."""
         return self.sha256 or self.md5
 
@@ -60,7 +62,8 @@ def remote_files(model: ModelDescription, card: Card | None = None) -> dict[str,
     known = {file.key for file in found.values()} | {file.md5 for file in found.values()}
     for entry in card.files if card else ():
         here = (model.folder / entry.path).exists()
-        if entry.mirrors and not here and not {entry.sha256, entry.md5} & (known - {None}):
+        asked = any(url in entry.mirrors for file in found.values() for url in file.urls)
+        if entry.mirrors and not here and not asked and not {entry.sha256, entry.md5} & (known - {None}):
             found[entry.path] = _from_card(entry)
     return found
 
@@ -116,16 +119,19 @@ def _from_argument(
     for entry in card.files if card else ():
         if (md5 and entry.md5 == md5) or url in entry.mirrors:
             mirrors = tuple(dict.fromkeys([url, *entry.mirrors]))
-            file = replace(file, urls=mirrors, sha256=entry.sha256, md5=md5 or entry.md5, bytes=entry.bytes)
+            file = replace(file, urls=mirrors, sha256=entry.sha256, md5=md5 or entry.md5, bytes=entry.bytes,
+                           asks_hub=entry.checksum is not None)
     if file.md5 and not re.fullmatch(r"[0-9a-f]{32}", file.md5):
         raise model.document.error((*where, "md5"), f"{md5!r} is no md5 checksum", "give its 32 hexadecimal digits")
-    if file.key is None:
+    if file.key is None and not file.asks_hub:
         raise model.document.error(where, f"{url} has no checksum", "add `md5:`; nothing is fetched unchecked")
     return file
 
 
 def _from_card(entry: FileEntry) -> RemoteFile:
-    return RemoteFile(file_name(entry.path), tuple(entry.mirrors), entry.sha256, entry.md5, entry.bytes)
+    return RemoteFile(
+        file_name(entry.path), tuple(entry.mirrors), entry.sha256, entry.md5, entry.bytes, entry.checksum is not None
+    )
 
 
 def host_of(url: str) -> str | None:

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.cache_folder import cache_folder
 from zoo.errors import ModelError
-from zoo.store.sources import Source, cache_folder, require_folder
+from zoo.store.sources import Source, require_folder
 
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
@@ -156,7 +157,7 @@ def _record(model: ModelDescription) -> dict[str, Any]:
         "license": str(info.get("license") or "MIT"),  # kipoi.specs.Info: MIT where nothing is said
         "cite_as": info.get("cite_as") and str(info["cite_as"]),
         "tags": _texts(info.get("tags")),
-        "framework": _framework(model),
+        "framework": model.framework,
         "assembly": None,
         "input_length": args.get("auto_resize_len") or _length(model),
         "inputs": [{"name": one.place, "shape": list(one.shape)} for one in model.inputs],
@@ -185,12 +186,6 @@ def describe_member(path: Path) -> dict[str, Any] | None:
 
 def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else [str(item) for item in value or []]
-
-
-def _framework(model: ModelDescription) -> str:
-    if model.defined_as.startswith("kipoi.model."):
-        return model.defined_as.rpartition(".")[2].removesuffix("Model").lower()
-    return "custom"
 
 
 def _length(model: ModelDescription) -> int | None:

@@ -17,12 +17,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
 
 __all__ = [
     "Source",
     "add_source",
-    "cache_folder",
     "find_source",
     "refuse_pointers",
     "remove_source",
@@ -75,19 +75,10 @@ class Source:
             return None
 
 
-def cache_folder() -> Path:
-    """``ZOO_CACHE``, or the user's cache folder."""
-    if given := os.environ.get("ZOO_CACHE"):
-        return Path(given)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("seqzoo"))
-
-
 def config_file() -> Path:
     """``sources.json`` in ``ZOO_CONFIG``, or in the user's configuration folder."""
     if given := os.environ.get("ZOO_CONFIG"):
-        return Path(given) / "sources.json"
+        return Path(given).expanduser() / "sources.json"
     import platformdirs
 
     return Path(platformdirs.user_config_dir("seqzoo")) / "sources.json"

@@ -1,0 +1,34 @@
+"""``zoo convert FILE -o OUT``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zoo.cli.style import COMMAND
+
+__all__ = ["command"]
+
+
+@click.command(
+    "convert", cls=COMMAND, options_metavar="-o OUT", context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, metavar="OUT",
+              help="Tensors: .safetensors, or .pth for Kipoi.")
+def command(file: Path, out: Path) -> None:
+    """Write the tensors of a pickled model as data, without running the pickle.
+
+    FILE is a whole torch module or checkpoint (torch.save), or a pickled linear model of scikit-learn. Its classes
+    need not be installed.
+
+    \b
+    zoo convert model.torch -o weights.pth
+    """
+    from zoo.convert.convert import convert
+
+    done = convert(file, out)
+    for note in (f"{file}: sha256 {done.sha256}; nothing of it was run", *done.notes):
+        click.echo(f"zoo: {note}", err=True)
+    click.echo(str(done.path))

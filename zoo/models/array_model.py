@@ -1,0 +1,151 @@
+"""A model whose dataloader is its own, ready for arrays: what ``zoo.load_model`` returns for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from zoo.errors import ModelError
+from zoo.models.kipoi_import import blame
+from zoo.models.kipoi_native import flat_result
+from zoo.models.load import Entry, framework_of
+from zoo.models.runner import pick_device
+from zoo.store.checksums import sha256_of
+from zoo.store.sources import refuse_pointers
+
+if TYPE_CHECKING:
+    from zoo.writers.base import PredictionBatch
+
+__all__ = ["ArrayModel"]
+
+
+@dataclass
+class ArrayModel:
+    """A model that takes the arrays its own dataloader makes; it is no function of one-hot sequence alone.
+
+    Attributes:
+        entry: what was asked for.
+        module: a torch module in eval mode, or a class of the folder behind ``predict_on_batch``.
+        hashes: file name -> sha256 of what was loaded.
+        device: where a torch module runs; a class of the folder decides itself.
+    """
+
+    entry: Entry
+    module: Any
+    hashes: dict[str, str]
+    device: torch.device
+
+    @classmethod
+    def load(cls, entry: Entry, device: str = "auto") -> ArrayModel:
+        """Load the model, not its dataloader.
+
+        Raises:
+            TrustError: Python or a pickle would run and is not trusted. ModelError, SystemStateError: see there.
+        """
+        _, reader = framework_of(entry.description)
+        used = reader.files_used(entry.description, entry.trusted)
+        refuse_pointers(used)
+        where = pick_device(device)
+        module = reader.build_module(entry.description, entry.trusted).to(where)
+        return cls(entry, module, {path.name: sha256_of(path) for path in used}, where)
+
+    @property
+    def name(self) -> str:
+        """Name or path the model was asked for by."""
+        return self.entry.name
+
+    @property
+    def folder(self) -> Path:
+        """The model's folder."""
+        return self.entry.path
+
+    def predict(self, inputs: Any) -> np.ndarray | dict[str, np.ndarray]:
+        """Predict for the model's own inputs, all in one batch.
+
+        Args:
+            inputs: an array, or a list or dict of arrays as ``schema.inputs`` of model.yaml describes them; the
+                first axis is the sample.
+
+        Returns:
+            The array of a lone output, else a dict of arrays by place (``a/0`` is the first of output ``a``).
+
+        Raises:
+            ModelError: its Python failed on them, or an output is not numeric.
+        """
+        named = self.predict_named(inputs)
+        return named if len(named) > 1 else next(iter(named.values()))
+
+    def predict_named(self, inputs: Any) -> dict[str, np.ndarray]:
+        """``predict``, a lone output too by its name (the target's of model.yaml)."""
+        with blame(f"{self.name}: predicting a batch"):
+            if hasattr(self.module, "predict_on_batch"):
+                result = self.module.predict_on_batch(inputs)
+            else:
+                result = _call_torch(self.module, inputs, self.device)
+        named = flat_result(result)
+        targets = self.entry.description.targets
+        if list(named) == [""]:
+            named = {targets[0].place if len(targets) == 1 else "preds": named[""]}
+        return {place: _numbers(place, value) for place, value in named.items()}
+
+    def predict_regions(
+        self, regions: str | Path | None, fasta: str | Path | None = None, **options: Any
+    ) -> PredictionBatch:
+        """Run the model's own dataloader and predict; keeps all predictions in memory.
+
+        Args:
+            regions: BED (or whatever file the dataloader reads).
+            fasta: genome, where the dataloader takes one.
+            **options: ``settings`` (arguments of the dataloader by name), ``batch_size, tracks, limit`` as in
+                ``zoo.predict``.
+
+        Raises:
+            TrustError: the dataloader is Python that is not trusted. UsageError: an argument is missing or unknown.
+        """
+        from zoo.kipoi_run import predict_regions_with_own_loader
+
+        return predict_regions_with_own_loader(self, regions, fasta, options)
+
+
+def _numbers(place: str, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"output {place!r} is not numeric: {error}", "", "Fix: only numbers can be written") from None
+    if array.ndim == 0:
+        raise ModelError(f"output {place!r} is a single number for a batch", "", "Fix: one row a sample")
+    return array
+
+
+@torch.inference_mode()
+def _call_torch(module: torch.nn.Module, inputs: Any, device: torch.device) -> Any:
+    """Kipoi's PyTorchModel.predict_on_batch: a dict by keyword, a list by position, an array alone."""
+    dtype = next((one.dtype for one in module.parameters() if one.is_floating_point()), torch.float32)
+
+    def tensor(value: Any) -> torch.Tensor:
+        made = torch.from_numpy(np.ascontiguousarray(value)).to(device)
+        return made.to(dtype) if made.is_floating_point() else made
+
+    names = getattr(getattr(module, "graph", module), "input_names", None)
+    if isinstance(inputs, Mapping) and names:  # a converted Keras model takes its inputs in its own order
+        result = module(*(tensor(inputs[name]) for name in names))
+    elif isinstance(inputs, Mapping):
+        result = module(**{name: tensor(value) for name, value in inputs.items()})
+    elif isinstance(inputs, list | tuple):
+        result = module(*(tensor(value) for value in inputs))
+    else:
+        result = module(tensor(inputs))
+    return _to_numpy(result)
+
+
+def _to_numpy(result: Any) -> Any:
+    if isinstance(result, Mapping):
+        return {name: _to_numpy(value) for name, value in result.items()}
+    if isinstance(result, list | tuple):
+        return [_to_numpy(value) for value in result]
+    return result.detach().cpu().numpy()
