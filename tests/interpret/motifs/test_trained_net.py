@@ -25,7 +25,7 @@ def bench():
 
 def test_three_motifs_come_out_of_a_trained_net(bench, tmp_path):
     genome = bench.read_fasta(bench.EXAMPLE)
-    result, _, motifs = bench.run(tmp_path, genome, EFFECTS, n=300, length=240, training=5000, epochs=6, seed=0,
+    result, _, motifs = bench.run(tmp_path, genome, EFFECTS, n=240, length=200, training=4000, epochs=6, seed=0,
                                   references="4")
     assert result.recovered == 3 and len(result.invented) <= 1
     assert all(item.right and item.q <= 1e-3 for item in result.found)
