@@ -157,6 +157,9 @@ def _write_texts(out: Path, motifs: MotifsFile) -> None:
     for suffix, lines in EXPORTS.items():
         path = out.with_name(out.name.removesuffix(".h5") + suffix)
         partial = path.with_name(path.name + ".partial")
-        with partial.open("w", encoding="utf-8") as file:
-            file.writelines(lines(motifs))
-        os.replace(partial, path)
+        try:
+            with partial.open("w", encoding="utf-8") as file:
+                file.writelines(lines(motifs))
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)

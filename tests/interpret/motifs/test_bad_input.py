@@ -66,6 +66,64 @@ def test_another_number_of_regions(damaged):
     refuse(damaged, "360 sequences but")
 
 
+def test_windows_of_another_length_than_the_sequences(damaged):
+    with h5py.File(damaged) as file:
+        ends = file["windows/end"][:]
+    ends[[4, 5]] += 1
+    change(damaged, "windows/end", ends)
+    refuse(damaged, "window 4 is 161 bp, its sequence 160")
+
+
+def test_two_bases_at_a_position(damaged):
+    with h5py.File(damaged, "a") as file:
+        file["one_hot"][3, :, 7] = [1, 1, 0, 0]
+    refuse(damaged, "more than one base")
+
+
+def test_nothing_contributes(damaged):
+    with h5py.File(damaged, "a") as file:
+        file["hypothetical"][:] = 0
+    refuse(damaged, "all contributions are 0")
+
+
+@pytest.mark.parametrize("name", ["regions/score", "windows/reverse"])
+def test_incomplete_regions(damaged, name):
+    with h5py.File(damaged, "a") as file:
+        del file[name]
+    refuse(damaged, "regions are incomplete")
+
+
+def test_a_window_longer_than_the_sequences(planted):
+    with pytest.raises(InputError, match="--window 400: the sequences are 160 bp"):
+        read_contributions(planted.path, 400)
+
+
+def test_too_few_sequences_for_statistics(tmp_path):
+    few = plant(tmp_path, n=2)
+    try:
+        assert find_motifs(few.path, tmp_path / "m.h5", database="jaspar:fungi").patterns == ()
+    except InputError as error:
+        assert error.fix == "Fix: give more regions" and not list(tmp_path.glob("m*"))
+
+
+def test_contributions_of_other_regions_or_of_another_model(planted, found, damaged):
+    from interpret.motifs.belongs import check_belongs
+
+    check_belongs(found, planted.path)
+    with h5py.File(damaged, "a") as file:
+        starts = file["regions/start"][:]
+        file["regions/start"][11] = starts[11] + 1
+    with pytest.raises(InputError, match="not what") as caught:
+        check_belongs(found, damaged)
+    assert caught.value.extent == "1 of 360 regions differ, first region 11"
+    with h5py.File(damaged, "a") as file:
+        file["regions/start"][11] = starts[11]
+        file.attrs["run"] = file.attrs["run"].replace('"toy"', '"another"')
+    with pytest.raises(InputError, match="of another model") as caught:
+        check_belongs(found, damaged)
+    assert "another there, toy here" in caught.value.extent
+
+
 def test_no_regions(tmp_path):
     from planted import write_contribs
 

@@ -159,3 +159,94 @@ def test_the_offset_says_where_the_core_lies_on_the_known_motif(planted, found):
     agree = [bases[match.offset + i] == base for i, base in enumerate(pattern.consensus.upper())
              if 0 <= match.offset + i < len(known) and sure[match.offset + i]]
     assert len(agree) >= 6 and all(agree)
+
+
+def test_counts_are_those_of_the_bed(found):
+    rows = table(found, "motifs.tsv")
+    hits = [line.split("\t") for line in found.path.with_name("motifs.hits.bed").read_text().splitlines()[1:]]
+    for row, pattern in zip(rows, found.patterns, strict=True):
+        mine = [line for line in hits if line[3] == pattern.name]
+        assert int(row["hits"]) == len(mine) > 0
+        assert int(row["sequences_with_hits"]) == len({line[9] for line in mine})
+        assert int(row["occurrences"]) > 3 * int(row["expected_occurrences"]) and float(row["enrichment_q"]) < 1e-6
+
+
+def test_subpatterns_of_twenty_seqlets_have_rows(found):
+    large = [s for pattern in found.patterns for s in pattern.subpatterns if len(s.seqlets) >= 20]
+    rows = table(found, "subpatterns.tsv")
+    assert [row["pattern"] for row in rows] == [s.name for s in large] and rows
+    for row, subpattern in zip(rows, large, strict=True):
+        group, pattern, child = subpattern.name.split(".")
+        numbers = [int(part.split("_")[1]) + 1 for part in (pattern, child)]
+        assert row["name"] == f"{'+' if group == 'pos_patterns' else '-'}{numbers[0]}.{numbers[1]}"
+        assert int(row["seqlets"]) == len(subpattern.seqlets)
+
+
+def test_partners_are_those_with_which_a_pattern_was_planted(planted, found):
+    """Two different motifs in each window or the same twice: none is there more often than by chance with another."""
+    for row in table(found, "partners.tsv"):
+        assert row["pattern"] != row["partner"] and float(row["q"]) <= 0.05
+        assert int(row["sequences_with_both"]) > float(row["expected"])
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("CWM", "cwm"), ("hCWM", "hcwm")])
+def test_contributions_as_meme_hold_what_modisco_writes(found, tmp_path, kind, suffix):
+    import shutil
+
+    from modiscolite.io import write_meme_from_h5
+    from modiscolite.util import MemeDataType
+
+    shutil.copy(found.path, tmp_path / "m.h5")
+    write_meme_from_h5(str(tmp_path / "m.h5"), MemeDataType(kind), str(tmp_path / "theirs.meme"), True)
+    theirs = matrices(tmp_path / "theirs.meme")
+    ours = matrices(found.path.with_name(f"motifs.{suffix}.meme"))
+    assert set(ours) == {pattern.name for pattern in found.patterns} == set(theirs)
+    for pattern in found.patterns:
+        np.testing.assert_allclose(ours[pattern.name], theirs[pattern.name][slice(*pattern.core)], rtol=1e-3, atol=1e-5)
+
+
+def test_flags_reach_modisco_and_the_same_run_gives_the_same_bytes(planted, found, tmp_path):
+    from interpret.motifs.motifs_file import read_motifs
+    from zoo.cli import run
+
+    for name in ("a", "b"):
+        assert run(["motifs", str(planted.path), "--database", "jaspar:fungi", "--max-seqlets", "300", "--seqlet-fdr",
+                    "0.1", "--window", "150", "-o", str(tmp_path / f"{name}.h5"), "-q"]) == 0
+    again = read_motifs(tmp_path / "a.h5")
+    options = again.run["modisco"]
+    assert (options["max_seqlets_per_metacluster"], options["target_seqlet_fdr"]) == (300, 0.1)
+    assert (again.window, again.window_offset, again.length) == (150, 5, LENGTH)
+    texts = sorted(path.name[1:] for path in tmp_path.glob("a.*") if path.suffix != ".h5")
+    assert len(texts) == 9
+    for name in texts:
+        assert (tmp_path / f"a{name}").read_bytes() == (tmp_path / f"b{name}").read_bytes()
+
+
+def test_minutes_gone_are_said():
+    import time
+
+    from interpret.motifs.elapsed import saying
+
+    lines = []
+    with saying("TF-MoDISco", lines.append, seconds=0.01) as said:
+        time.sleep(0.1)
+        said.write("Using 7 positive seqlets\n")
+        time.sleep(0.1)
+    assert lines[0] == "TF-MoDISco, 0:00" and lines[-1] == "TF-MoDISco, 0:00: Using 7 positive seqlets"
+    assert len(lines) > 2
+
+
+def table(found, suffix):
+    lines = found.path.with_name(f"motifs.{suffix}").read_text().splitlines()
+    return [dict(zip(lines[0].split("\t"), line.split("\t"), strict=True)) for line in lines[1:]]
+
+
+def matrices(path):
+    """Rows of numbers below each MOTIF, the last of a name: modisco-lite's writer adds to what it wrote before."""
+    found, rows = {}, []
+    for line in path.read_text().splitlines():
+        if line.startswith("MOTIF"):
+            rows = found[line.split()[1]] = []
+        elif found and line.strip() and line.lstrip(" -")[0].isdigit():
+            rows.append([float(word) for word in line.split()])
+    return {name: np.array(rows) for name, rows in found.items()}
