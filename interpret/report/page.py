@@ -14,7 +14,7 @@ from interpret.report.embedded import data, downloads
 from interpret.report.genes import Gene, read_genes
 from interpret.report.head import head, model_name
 from interpret.report.logo import GLYPHS
-from interpret.report.numbers import Row, row_of
+from interpret.report.numbers import Row, enriched, row_of
 from interpret.report.region_script import REGION_SCRIPT
 from interpret.report.script import SCRIPT
 from interpret.report.section import motif_section
@@ -72,7 +72,8 @@ def render(
     views = view_data(motifs, genes)
     body = [GLYPHS, head(motifs, rows, card, look_for)]
     if rows:
-        sections = "".join(motif_section(motifs, index, row, len(views)) for index, row in enumerate(rows))
+        counted = enriched(motifs)
+        sections = "".join(motif_section(motifs, i, row, len(views), counted[i]) for i, row in enumerate(rows))
         body += ["<h2>Patterns</h2>", _tools(), f"<div>{motif_table(motifs, rows)}</div>", _reading(rows),
                  f"<h2>Each pattern</h2>{sections}"]
     body += [_regions(motifs, views, bool(genes)), _card(card), _footer(motifs), downloads(motifs),
@@ -113,6 +114,7 @@ def _reading(rows: list[Row]) -> str:
         "<p><small>Contribution: mean and standard deviation of the summed contribution of the seqlets' cores. "
         f"{effect}Position: centres of the cores in the window, and their median distance from its centre. "
         "q: Benjamini-Hochberg over all known motifs for each pattern. "
+        "× chance: occurrences of the pattern's bases against shuffles of the sequences. "  # noqa: RUF001
         "Logos: frequency and known motif in bits, 0 to 2; contribution to its own scale, "
         "letters that lower the prediction hang below the line.</small></p>"
     )

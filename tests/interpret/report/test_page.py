@@ -369,3 +369,14 @@ def test_what_was_looked_for_is_said(asked):
     text = render(asked, look_for=["ABF1", "CTCF"])
     assert 'Looked for and found: ABF1 (<a href="#pos_patterns-pattern_0">+1</a>, q ' in text
     assert "Looked for and not found: CTCF." in text and "Looked for" not in render(asked).split("<script")[0]
+
+
+def test_enrichment_is_that_of_the_table_beside_the_file(found, monkeypatch):
+    """60 against 24.5 is 2.45; 7 against 14 one half; not counted is not shown."""
+    lines = ["pattern\toccurrences\texpected_occurrences\tenrichment_q\n", "a\t60\t24.5\t1e-05\n",
+             "b\t7\t14\t1\n", "c\t.\t.\t.\n"]
+    monkeypatch.setattr("interpret.report.numbers.motifs_tsv", lambda motifs: iter(lines))
+    text = render(found)
+    assert re.findall(r"<small>([\d.]+) × chance</small>", text) == ["2.45", "0.5"]  # noqa: RUF001
+    said = re.findall(r"its bases occur (.*?) times in the sequences and (.*?) times in shuffles.*?\(q (.*?)\)", text)
+    assert said == [("60", "24.5", "1.0×10<sup>−5</sup>"), ("7", "14.0", "1")]  # noqa: RUF001
