@@ -69,7 +69,7 @@ def _counted(counted: Enriched | None) -> str:
     if counted is None:
         return ""
     return (f"<p>Whatever they contribute, its bases occur {counted.occurrences:,.0f} times in the sequences and "
-            f"{counted.expected:,.1f} times in shuffles of them (q {q_text(counted.q)}).</p>")
+            f"{number(counted.expected)} times in shuffles of them (q {q_text(counted.q)}).</p>")
 
 
 def _matches(motifs: MotifsFile, pattern: Pattern) -> str:
@@ -104,7 +104,7 @@ def _instances(motifs: MotifsFile, pattern: Pattern, shown: int) -> str:
                     f"<td class=num>{number(float(seqlets.core_contribution[i]))}</td></tr>")
     linked = sum("data-view" in row for row in rows)
     capped = (f"{len(order)} of {len(seqlets):,} seqlets, those whose core contributes most; all are in the BED. "
-              f"{linked} of them lie in the regions drawn below and are links.")
+              f"Links ({linked}) lead to the regions drawn below.")
     return (
         '<div class="scroll"><table class="small"><thead><tr><th>Core in the genome (1-based)</th><th>Strand</th>'
         f'<th>Region</th><th class=num>Contribution</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'

@@ -57,7 +57,7 @@ def _row(motifs: MotifsFile, index: int, row: Row, measured: bool, counted: Enri
         known += f"<br><small>subpatterns: {escape(', '.join(inside))}</small>"
     hits = "–" if row.hits is None else f"{row.hits:,}"  # noqa: RUF001 - an en dash for nothing
     if counted and counted.expected:
-        hits += f"<br><small>{counted.occurrences / counted.expected:.3g} × chance</small>"  # noqa: RUF001
+        hits += f"<br><small>{counted.occurrences / counted.expected:.2g} × chance</small>"  # noqa: RUF001
     return (
         f'<tr {data} data-sign="{"raises" if pattern.positive else "lowers"}" data-matched="{int(bool(match))}" '
         f'data-words="{words}"><th scope="row"><a href="#{_anchor(pattern)}">{signed(pattern)}</a>{flags}</th>'

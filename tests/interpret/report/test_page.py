@@ -158,6 +158,8 @@ def test_the_view_is_in_the_genomes_direction(planted, page):
 def test_capped_rows_say_so(page, found):
     for pattern in found.patterns:
         assert f"10 of {len(pattern.seqlets):,} seqlets, those whose core contributes most" in page
+        section = page.split(f'id="{pattern.name.replace(".", "-")}"')[1].split("</details>")[0]
+        assert f"Links ({section.count('data-view')}) lead to the regions drawn below." in section
 
 
 def test_nothing_is_fetched(page):
@@ -376,14 +378,14 @@ def test_what_was_looked_for_is_said(asked):
 
 
 def test_enrichment_is_that_of_the_table_beside_the_file(found, monkeypatch):
-    """60 against 24.5 is 2.45; 7 against 14 one half; not counted is not shown."""
+    """60 against 24.5 is 2.449; 7 against 14 one half; not counted is not shown."""
     lines = ["pattern\toccurrences\texpected_occurrences\tenrichment_q\n", "a\t60\t24.5\t1e-05\n",
              "b\t7\t14\t1\n", "c\t.\t.\t.\n"]
     monkeypatch.setattr("interpret.report.numbers.motifs_tsv", lambda motifs: iter(lines))
     text = render(found)
-    assert re.findall(r"<small>([\d.]+) × chance</small>", text) == ["2.45", "0.5"]  # noqa: RUF001
+    assert re.findall(r"<small>([\d.]+) × chance</small>", text) == ["2.4", "0.5"]  # noqa: RUF001
     said = re.findall(r"its bases occur (.*?) times in the sequences and (.*?) times in shuffles.*?\(q (.*?)\)", text)
-    assert said == [("60", "24.5", "1.0×10<sup>−5</sup>"), ("7", "14.0", "1")]  # noqa: RUF001
+    assert said == [("60", "24.5", "1.0×10<sup>−5</sup>"), ("7", "14", "1")]  # noqa: RUF001
 
 
 def test_an_effect_in_one_background_has_no_interval(asked):
