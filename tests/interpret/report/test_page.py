@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -389,7 +388,8 @@ def test_enrichment_is_that_of_the_table_beside_the_file(found, monkeypatch):
 
 
 def test_an_effect_in_one_background_has_no_interval(asked):
-    one = replace(asked, effects={"pos_patterns.pattern_0": SimpleNamespace(consensus="ACG", values=np.array([2.0]))})
+    effect = replace(asked.effects["pos_patterns.pattern_0"], values=np.array([2.0]))
+    one = replace(asked, effects={"pos_patterns.pattern_0": effect})
     assert "+2<br><small>– to –</small>" in render(one)  # noqa: RUF001
 
 
