@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -54,14 +55,6 @@ BINS, BIN, OFFSET = 8, 16, 8
 
 
 @dataclass(frozen=True)
-class Effect:
-    """What inserting a consensus did."""
-
-    consensus: str
-    values: np.ndarray
-
-
-@dataclass(frozen=True)
 class AskedViews(Views):
     """Views whose windows a model predicted."""
 
@@ -81,7 +74,7 @@ class AskedFile(MotifsFile):
 @pytest.fixture(scope="session")
 def asked(found):
     """The file of motifs with effects and a predicted track known by hand."""
-    effects = {name: Effect(letters, np.array(values, np.float32))
+    effects = {name: SimpleNamespace(consensus=letters, values=np.array(values, np.float32))
                for name, (letters, values) in EFFECTS.items()}
     k = len(found.views.sequence)
     values = (np.arange(k)[:, None] + np.arange(1, BINS + 1)).astype(np.float32)

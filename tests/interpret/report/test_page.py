@@ -388,8 +388,9 @@ def test_enrichment_is_that_of_the_table_beside_the_file(found, monkeypatch):
 
 
 def test_an_effect_in_one_background_has_no_interval(asked):
-    effect = replace(asked.effects["pos_patterns.pattern_0"], values=np.array([2.0]))
-    one = replace(asked, effects={"pos_patterns.pattern_0": effect})
+    name = "pos_patterns.pattern_0"
+    make = type(asked.effects[name])
+    one = replace(asked, effects={name: make(consensus="ACG", values=np.array([2.0]))})
     assert "+2<br><small>– to –</small>" in render(one)  # noqa: RUF001
 
 
