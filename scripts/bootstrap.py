@@ -51,7 +51,7 @@ INSTALL_STEPS = (
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 BROWSER_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
-BROWSER_TESTS = "tests/interpret/report"
+BROWSER_TESTS = ("tests/interpret/report", "tests/test_gallery.py")
 APT = (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "chromium"])
 
 DEMO_MODEL = "yeast-atac"
@@ -313,7 +313,9 @@ def opens_pages(arguments: list) -> bool:
     if "not browser" in " ".join(arguments):
         return False
     paths = [word.split("::")[0].rstrip("/") for word in arguments if word.startswith("tests")]
-    return not paths or any(path.startswith(BROWSER_TESTS) or BROWSER_TESTS.startswith(path) for path in paths)
+    return not paths or any(
+        path.startswith(BROWSER_TESTS) or any(test.startswith(path) for test in BROWSER_TESTS) for path in paths
+    )
 
 
 def browser() -> str:

@@ -41,7 +41,7 @@ RECIPES = {
     "yeast-atac": Recipe(
         yeast_inputs,
         ("--database", "jaspar:fungi", "--window", "500", "--references", "20", "--seed", "0",
-         "--look-for", "ABF1,REB1,RAP1,CBF1,MCM1,AAAAAAAA"),
+         "--look-for", "ABF1,REB1,RAP1,CBF1,MCM1,poly(dA:dT)=AAAAAAAA"),
         (
             Picture("yeast-atac-table.png", "table", rows=6),
             Picture("yeast-atac-motif.png", "motif", motif="ABF1"),

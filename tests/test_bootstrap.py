@@ -261,8 +261,8 @@ def test_a_failed_install_of_the_browser_is_told(script, bare, monkeypatch, caps
 
 @pytest.mark.parametrize("arguments, needed", [
     ([], True), (["-q"], True), (["tests"], True), (["tests/interpret/report/test_browser.py::test_dark"], True),
-    (["tests/interpret"], True), (["tests/genome"], False), (["-m", "not browser"], False),
-    (["tests/genome", "tests/interpret/report/"], True),
+    (["tests/interpret"], True), (["tests/test_gallery.py"], True), (["tests/genome"], False),
+    (["-m", "not browser"], False), (["tests/genome", "tests/interpret/report/"], True),
 ])
 def test_only_tests_that_open_pages_need_a_browser(script, arguments, needed):
     assert script.opens_pages(arguments) is needed

@@ -34,13 +34,17 @@ def histogram(counts: np.ndarray, edges: list[str], label: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits with a real minus sign."""
+    """Three significant digits with a real minus sign; a dash for what is no number."""
+    if value != value:
+        return "–"  # noqa: RUF001 - an en dash for nothing
+    if abs(value) >= 1000:
+        return f"{value:,.0f}".replace("-", "−")  # noqa: RUF001
     return f"{value:.3g}".replace("-", "−") if abs(value) >= 1e-3 or value == 0 else q_text(value)  # noqa: RUF001
 
 
 def q_text(value: float) -> str:
     """A power of ten below a thousandth, else two digits."""
-    if value >= 1e-3:
+    if value >= 1e-3 or value == 0:
         return f"{value:.2g}"
     mantissa, _, exponent = f"{value:.1e}".partition("e")
     return f"{mantissa.replace('-', '−')}×10<sup>{str(int(exponent)).replace('-', '−')}</sup>"  # noqa: RUF001

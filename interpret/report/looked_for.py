@@ -36,14 +36,20 @@ class LookedFor:
 def look_for(motifs: MotifsFile, words: Sequence[str]) -> list[LookedFor]:
     """Each word's best place: the smallest q, at most 0.05, of a pattern or of a subpattern with 20 seqlets.
 
-    Six or more of the letters ACGT are bases, looked for in the cores' consensus on either strand.
+    Six or more of the letters ACGT are bases, looked for in the cores' consensus on either strand; so are those
+    behind the sign in ``poly-A=AAAAAAAA``, under the name before it.
     """
-    return [_bases(motifs, word) if len(word) >= LEAST_BASES and not set(word.upper()) - set("ACGT")
-            else _name(motifs, word) for word in words]
+    return [_look_for(motifs, word) for word in words]
 
 
-def _bases(motifs: MotifsFile, word: str) -> LookedFor:
-    bases = word.upper()
+def _look_for(motifs: MotifsFile, word: str) -> LookedFor:
+    name, _, bases = word.rpartition("=")
+    if name or (len(bases) >= LEAST_BASES and not set(bases.upper()) - set("ACGT")):
+        return _bases(motifs, name or bases, bases.upper())
+    return _name(motifs, word)
+
+
+def _bases(motifs: MotifsFile, word: str, bases: str) -> LookedFor:
     turned = bases.translate(COMPLEMENT)[::-1]
     for pattern in motifs.patterns:
         if bases in pattern.consensus.upper() or turned in pattern.consensus.upper():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from interpret.motifs.exports import motifs_tsv
 from interpret.motifs.match import Match
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern, information
 
-__all__ = ["EffectNumbers", "Row", "effect_of", "like_another", "row_of", "within"]
+__all__ = ["EffectNumbers", "Enriched", "Row", "effect_of", "enriched", "like_another", "row_of", "within"]
 
 BINS = 24
 REPETITIVE = 0.9  # share of the core's bases that are one base or two in turn
@@ -33,6 +35,15 @@ class EffectNumbers:
     mean: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Enriched:
+    """Occurrences of a pattern's bases in the sequences, and as many as their shuffles have; q of the difference."""
+
+    occurrences: float
+    expected: float
+    q: float
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,14 @@ def effect_of(motifs: MotifsFile, pattern: Pattern) -> EffectNumbers | None:
     n, mean = len(values), float(np.mean(values))
     half = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
     return EffectNumbers(effect.consensus, values, mean, mean - half, mean + half)
+
+
+def enriched(motifs: MotifsFile) -> list[Enriched | None]:
+    """Of each pattern, as in the table of motifs beside the file; None where it was not counted."""
+    names = ("occurrences", "expected_occurrences", "enrichment_q")
+    lines = csv.DictReader(motifs_tsv(motifs), delimiter="\t")
+    texts = [[line.get(name, ".") for name in names] for line in lines]
+    return [None if "." in row else Enriched(*map(float, row)) for row in texts]
 
 
 def within(motifs: MotifsFile, index: int) -> list[str]:

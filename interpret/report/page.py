@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from html import escape
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from interpret.motifs.exports import meme, motifs_tsv, seqlets_bed
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
 from interpret.report.card import ModelCard, find_card
+from interpret.report.embedded import data, downloads
 from interpret.report.genes import Gene, read_genes
 from interpret.report.head import head, model_name
-from interpret.report.logo import GLYPHS, PATHS
-from interpret.report.numbers import Row, row_of
+from interpret.report.logo import GLYPHS
+from interpret.report.numbers import Row, enriched, row_of
 from interpret.report.region_script import REGION_SCRIPT
 from interpret.report.script import SCRIPT
 from interpret.report.section import motif_section
@@ -29,7 +27,6 @@ __all__ = ["check_place", "render", "report_text", "write_report"]
 
 # The browser itself refuses any request that would leave the file.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
-BED_ROWS = 20_000
 
 
 def check_place(out: Path) -> None:
@@ -75,11 +72,12 @@ def render(
     views = view_data(motifs, genes)
     body = [GLYPHS, head(motifs, rows, card, look_for)]
     if rows:
-        sections = "".join(motif_section(motifs, index, row, len(views)) for index, row in enumerate(rows))
+        counted = enriched(motifs)
+        sections = "".join(motif_section(motifs, i, row, len(views), counted[i]) for i, row in enumerate(rows))
         body += ["<h2>Patterns</h2>", _tools(), f"<div>{motif_table(motifs, rows)}</div>", _reading(rows),
                  f"<h2>Each pattern</h2>{sections}"]
-    body += [_regions(motifs, views, bool(genes)), _card(card), _footer(motifs), _downloads(motifs),
-             _data(motifs, rows, views)]
+    body += [_regions(motifs, views, bool(genes)), _card(card), _footer(motifs), downloads(motifs),
+             data(motifs, rows, views)]
     title = escape(f"Motifs of {model_name(motifs.run['contributions'])}")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -116,6 +114,7 @@ def _reading(rows: list[Row]) -> str:
         "<p><small>Contribution: mean and standard deviation of the summed contribution of the seqlets' cores. "
         f"{effect}Position: centres of the cores in the window, and their median distance from its centre. "
         "q: Benjamini-Hochberg over all known motifs for each pattern. "
+        "× chance: occurrences of the pattern's bases against shuffles of the sequences. "  # noqa: RUF001
         "Logos: frequency and known motif in bits, 0 to 2; contribution to its own scale, "
         "letters that lower the prediction hang below the line.</small></p>"
     )
@@ -160,35 +159,3 @@ def _footer(motifs: MotifsFile) -> str:
     versions = motifs.run["versions"]
     names = ", ".join(f"{name} {version}" for name, version in versions.items())
     return f"<footer><p><small>Made from {escape(motifs.path.name)} by {escape(names)}.</small></p></footer>"
-
-
-def _downloads(motifs: MotifsFile) -> str:
-    total = sum(len(pattern.seqlets) for pattern in motifs.patterns)
-    bed = list(islice(seqlets_bed(motifs), BED_ROWS + 1))
-    if total > BED_ROWS:
-        bed.insert(0, f"# {BED_ROWS} of {total} seqlets; all are in the .seqlets.bed beside {motifs.path.name}\n")
-    texts = {"meme": meme(motifs), "tsv": motifs_tsv(motifs), "bed": bed}
-    return "".join(
-        f'<script type="text/plain" id="{key}">{_unclosed("".join(lines))}</script>' for key, lines in texts.items()
-    )
-
-
-def _data(motifs: MotifsFile, rows: list[Row], views: list[dict[str, Any]]) -> str:
-    patterns = [
-        {"name": f"{pattern.short_name} {row.named.motif.name}" if row.named else pattern.short_name,
-         "raises": pattern.positive}
-        for pattern, row in zip(motifs.patterns, rows, strict=True)
-    ]
-    texts = {"data": {"patterns": patterns, "views": views}, "shapes": PATHS}
-    return "".join(
-        f'<script type="application/json" id="{key}">{_unclosed(json.dumps(value, separators=(",", ":")))}</script>'
-        for key, value in texts.items()
-    )
-
-
-def _unclosed(text: str) -> str:
-    """Text that cannot end its script element, whatever a BED called its regions.
-
-    In JSON ``<\\/`` reads as ``</``; names in BED and MEME with ``</`` would be strange enough to show a backslash.
-    """
-    return text.replace("</", "<\\/").replace("<!--", "<\\u0021--")

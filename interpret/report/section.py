@@ -12,7 +12,7 @@ from interpret.motifs.pattern import Pattern
 from interpret.report.bars import number, q_text, sparkline
 from interpret.report.letters_png import letters_png
 from interpret.report.logo import logo, probability_heights
-from interpret.report.numbers import Row
+from interpret.report.numbers import Enriched, Row
 from interpret.report.table import signed
 
 __all__ = ["SHOWN", "motif_section"]
@@ -20,7 +20,7 @@ __all__ = ["SHOWN", "motif_section"]
 SHOWN, HEAT_ROWS, PARTNERS = 10, 150, 3
 
 
-def motif_section(motifs: MotifsFile, index: int, row: Row, shown: int) -> str:
+def motif_section(motifs: MotifsFile, index: int, row: Row, shown: int, counted: Enriched | None = None) -> str:
     """HTML of one pattern, folded until asked for; ``shown`` is the number of regions that the page draws."""
     pattern = motifs.patterns[index]
     title = f"{signed(pattern)} {row.named.motif.name if row.named else 'no match'}"
@@ -31,8 +31,8 @@ def motif_section(motifs: MotifsFile, index: int, row: Row, shown: int) -> str:
         + (" Strands are those of this orientation; the table shows the reverse complement, as the known motif has it."
            if row.named and row.named.reverse else "")
     )
-    left = (_whole(pattern) + _effect(row) + _matches(motifs, pattern) + _instances(motifs, pattern, shown)
-            + _partners(motifs, index))
+    left = (_whole(pattern) + _effect(row) + _counted(counted) + _matches(motifs, pattern)
+            + _instances(motifs, pattern, shown) + _partners(motifs, index))
     body = f'<div class="sides"><div>{left}</div>{_heat_map(pattern)}</div>'
     return (
         f'<details class="motif" id="{pattern.name.replace(".", "-")}"><summary><b>{escape(title)}</b> '
@@ -63,6 +63,13 @@ def _effect(row: Row) -> str:
         f"output by {number(effect.mean)} on average (95% interval {number(effect.low)} to {number(effect.high)}; "
         f"from {number(low)} to {number(high)} in the picture, the tick is 0).</p>"
     )
+
+
+def _counted(counted: Enriched | None) -> str:
+    if counted is None:
+        return ""
+    return (f"<p>Whatever they contribute, its bases occur {counted.occurrences:,.0f} times in the sequences and "
+            f"{number(counted.expected)} times in shuffles of them (q {q_text(counted.q)}).</p>")
 
 
 def _matches(motifs: MotifsFile, pattern: Pattern) -> str:
@@ -97,7 +104,7 @@ def _instances(motifs: MotifsFile, pattern: Pattern, shown: int) -> str:
                     f"<td class=num>{number(float(seqlets.core_contribution[i]))}</td></tr>")
     linked = sum("data-view" in row for row in rows)
     capped = (f"{len(order)} of {len(seqlets):,} seqlets, those whose core contributes most; all are in the BED. "
-              f"{linked} of them lie in the regions drawn below and are links.")
+              f"Links ({linked}) lead to the regions drawn below.")
     return (
         '<div class="scroll"><table class="small"><thead><tr><th>Core in the genome (1-based)</th><th>Strand</th>'
         f'<th>Region</th><th class=num>Contribution</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'

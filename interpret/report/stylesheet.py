@@ -32,8 +32,8 @@ color:var(--bg);border-color:var(--ink)}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}
 table{border-collapse:collapse;width:100%}
 #motifs{border-bottom:1px solid var(--line)}
-#motifs th,#motifs td{padding:10px;text-align:left;vertical-align:middle;border-top:1px solid var(--line);font-weight:400}
-#motifs thead th{position:sticky;top:0;background:var(--bg);z-index:2;padding:6px 10px;font-size:13px;
+#motifs th,#motifs td{padding:10px 8px;text-align:left;vertical-align:middle;border-top:1px solid var(--line);font-weight:400}
+#motifs thead th{position:sticky;top:0;background:var(--bg);z-index:2;padding:6px 8px;font-size:13px;
 box-shadow:inset 0 -1px var(--line);border:0;white-space:nowrap}
 #motifs thead button{font:inherit;color:inherit;background:none;border:0;padding:4px 0;cursor:pointer;font-weight:600}
 #motifs thead button::after{content:"\\2195";color:var(--soft);opacity:.45;margin-left:5px;font-weight:400}
@@ -42,10 +42,10 @@ th[aria-sort=descending] button::after{content:"\\2193"!important;opacity:1!impo
 #motifs .num,.small .num{text-align:right;white-space:nowrap}
 tbody th[scope=row]{white-space:nowrap}tbody th[scope=row] a{font-weight:600;font-size:16px}
 .flag{display:block;color:var(--soft);font-size:12px}
-figure{margin:2px 0;display:flex;align-items:center;gap:10px}figcaption{font-size:11.5px;white-space:nowrap;flex:0 0 82px;
-overflow:hidden;text-overflow:ellipsis}
+figure{margin:2px 0;display:flex;align-items:center;gap:10px}figcaption{font-size:11.5px;line-height:1.2;flex:0 0 82px;
+overflow-wrap:anywhere}
 .logo{display:block;height:34px;width:calc(var(--c)*11px);min-width:0;flex:0 1 auto;overflow:visible}
-#motifs td.logos{width:40%;max-width:0}.axis{stroke:var(--line);fill:none;vector-effect:non-scaling-stroke}
+#motifs td.logos{width:36%;max-width:0;min-width:210px}.axis{stroke:var(--line);fill:none;vector-effect:non-scaling-stroke}
 .turned .logo{transform:scaleX(-1)}
 .spark{width:84px;height:30px;vertical-align:middle}.spark path,.spark rect{fill:var(--bar)}
 .spark .axis,.hist .axis{stroke:var(--soft);fill:none}.hist{width:186px;height:50px;margin-top:6px;display:block}
@@ -53,7 +53,7 @@ overflow:hidden;text-overflow:ellipsis}
 .effect .spark{margin-right:8px}
 .motif{border-top:1px solid var(--line);padding:4px 0;scroll-margin-top:12px}.motif[open]{padding-bottom:20px}
 .whole .logo{height:46px;width:calc(var(--c)*14px)}
-#motifs td small{white-space:nowrap}
+#motifs .num small,#motifs td[data-label=Position] small{white-space:nowrap}
 .small{width:auto;min-width:min(100%,460px);margin:12px 0 4px;font-size:14px}
 .small th,.small td{padding:3px 18px 3px 0;text-align:left;border-bottom:1px solid var(--line)}.small th{font-weight:600;font-size:13px}
 .subs{margin-top:4px}.subs summary{font-size:12.5px;color:var(--soft);padding:2px 0}.subs figcaption{flex:1 1 auto;white-space:normal}
@@ -66,9 +66,9 @@ overflow:hidden;text-overflow:ellipsis}
 #where{font-size:13px;margin:8px 0 0}#under{color:var(--soft);font-size:13px;margin:2px 0 6px;min-height:20px}
 #region{max-width:100%;min-width:0}#card{margin:28px 0 0}#card pre{max-height:480px;white-space:pre-wrap}
 .empty{color:var(--soft);padding:20px 10px}
-@media screen and (max-width:760px){body{padding:18px 14px 40px}h1{font-size:22px}.lead{font-size:16px}
+@media screen and (max-width:1140px){body{padding:18px 14px 40px}h1{font-size:22px}.lead{font-size:16px}
 #motifs thead{display:none}#motifs,#motifs tbody{display:block}
-#motifs tr{display:grid;grid-template-columns:1fr 1fr;gap:8px 14px;padding:14px 0;border-top:1px solid var(--line)}
+#motifs tr{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:8px 14px;padding:14px 0;border-top:1px solid var(--line)}
 #motifs tr[hidden]{display:none}
 #motifs th,#motifs td,#motifs .num{padding:0;border:0;text-align:left;min-width:0}
 #motifs th[scope=row],#motifs td.logos{grid-column:1/-1;width:auto;max-width:none}

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from html import escape
 
 import numpy as np
 
-from interpret.motifs.exports import motifs_tsv
 from interpret.motifs.match import Match
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern
 from interpret.report.bars import number, q_text, sparkline
 from interpret.report.logo import logo, probability_heights
-from interpret.report.numbers import Row, like_another, within
+from interpret.report.numbers import Enriched, Row, enriched, like_another, within
 
 __all__ = ["motif_table", "signed"]
 
@@ -28,8 +26,8 @@ def motif_table(motifs: MotifsFile, rows: list[Row]) -> str:
     """HTML of the table. Cells carry the values that sorting and filtering use; no column of effects without any."""
     measured = any(row.effect for row in rows)
     heads = "".join(_head(*column) for column in COLUMNS if measured or column[1] != "effect")
-    enrichment = [line.get("enrichment", ".") for line in csv.DictReader(motifs_tsv(motifs), delimiter="\t")]
-    body = "".join(_row(motifs, index, row, measured, enrichment[index]) for index, row in enumerate(rows))
+    counted = enriched(motifs)
+    body = "".join(_row(motifs, index, row, measured, counted[index]) for index, row in enumerate(rows))
     return f'<table id="motifs"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
 
 
@@ -40,7 +38,7 @@ def _head(title: str, key: str, kind: str) -> str:
     return f'<th scope="col"{right} data-key="{key}" data-kind="{kind}"><button type="button">{title}</button></th>'
 
 
-def _row(motifs: MotifsFile, index: int, row: Row, measured: bool, enrichment: str) -> str:
+def _row(motifs: MotifsFile, index: int, row: Row, measured: bool, counted: Enriched | None) -> str:
     pattern, match = motifs.patterns[index], row.named
     name = match.motif.name if match else ""
     flags, inside = _flags(motifs, index, row), within(motifs, index)
@@ -58,8 +56,8 @@ def _row(motifs: MotifsFile, index: int, row: Row, measured: bool, enrichment: s
     if inside:
         known += f"<br><small>subpatterns: {escape(', '.join(inside))}</small>"
     hits = "–" if row.hits is None else f"{row.hits:,}"  # noqa: RUF001 - an en dash for nothing
-    if enrichment != ".":
-        hits += f"<br><small>{float(enrichment):.3g} × chance</small>"  # noqa: RUF001
+    if counted and counted.expected:
+        hits += f"<br><small>{counted.occurrences / counted.expected:.2g} × chance</small>"  # noqa: RUF001
     return (
         f'<tr {data} data-sign="{"raises" if pattern.positive else "lowers"}" data-matched="{int(bool(match))}" '
         f'data-words="{words}"><th scope="row"><a href="#{_anchor(pattern)}">{signed(pattern)}</a>{flags}</th>'

@@ -27,13 +27,14 @@ PREPARE = """
 const keep = selectors => { for (const item of document.body.children)
   if (!item.matches(selectors + ', script, .glyphs')) item.hidden = true; };
 const ask = %s;
-const row = ask.motif && [...document.querySelectorAll('#motifs tbody tr')].find(
-  r => r.dataset.name === ask.motif.toLowerCase());
+const rows = [...document.querySelectorAll('#motifs tbody tr')], name = ask.motif.toLowerCase();
+const row = ask.motif && (rows.find(r => r.dataset.name === name)  // else one with a subpattern of that name
+  || rows.find(r => r.dataset.words.split(' ').includes(name)) || rows[0]);
 const section = row && document.getElementById(row.querySelector('th a').hash.slice(1));
 document.body.style.paddingTop = document.body.style.paddingBottom = '16px';
 if (ask.what === 'head') keep('header');
 if (ask.what === 'table') {
-  [...document.querySelectorAll('#motifs tbody tr')].slice(ask.rows).forEach(r => r.remove());
+  rows.slice(ask.rows).forEach(r => r.remove());
   document.querySelector('#motifs').parentElement.id = 'motif-table'; keep('.bar, #motif-table');
 }
 if (ask.what === 'motif') { section.open = true; keep('#' + section.id); }

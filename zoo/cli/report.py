@@ -38,7 +38,7 @@ def _options_of(step: click.Command) -> list[click.Option]:
 @click.option("-o", "--out", required=True, metavar="OUT.html",
               help="The page: one file, no network needed; - is standard output.")
 @click.option("--genes", metavar="FILE", help="Genes for the view of regions: BED6, BED12, GTF or GFF3, plain or gzip.")
-@click.option("--look-for", multiple=True, metavar="NAME|BASES",
+@click.option("--look-for", multiple=True, metavar="NAME|[NAME=]BASES",
               help="A known motif, or bases, that the page says came out or did not; may be repeated or hold commas.")
 @click.option("--resume", is_flag=True, help="Keep what an earlier run of the same command has finished.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress.")

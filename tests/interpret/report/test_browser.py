@@ -229,10 +229,14 @@ def test_a_page_of_180_logos_opens_within_two_seconds(open_page, many):
     assert console == []
 
 
-@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("width", [1400, 1150, 820, 390])
 def test_nothing_overlaps(browse, width):
-    """No cell's contents pass the page's edge or another cell, sections open."""
+    """No cell's contents pass the page's edge or another cell, all unfolded; no name is cut, however long."""
     answer, console = browse("""
+        const name = 'NR1H4::RXRA(var.2)', row = document.querySelector('#motifs tbody tr');
+        row.querySelector('b').textContent = name;
+        row.querySelector('figure:nth-of-type(3) figcaption').textContent = name;
+        row.querySelector('[data-label="Known motif"]').append('subpatterns: ' + Array(6).fill(name).join(', '));
         document.querySelectorAll('details').forEach(d => { d.open = true; });
         const wide = document.documentElement.scrollWidth, out = [];
         for (const row of document.querySelectorAll('#motifs tbody tr')) {
@@ -247,6 +251,8 @@ def test_nothing_overlaps(browse, width):
         }
         const past = [...document.querySelectorAll('body *:not(script, use, path, pre)')].filter(
           item => item.getBoundingClientRect().right > innerWidth).map(item => item.outerHTML.slice(0, 80));
-        return {overlaps: out, past, over: wide > innerWidth, inner: innerWidth};""", width)
-    assert answer == {"overlaps": [], "past": [], "over": False, "inner": width}
+        const cut = [...document.querySelectorAll('figcaption, td, th')].filter(
+          item => item.scrollWidth > item.clientWidth + 1 && getComputedStyle(item).overflowX !== 'visible').length;
+        return {cut, overlaps: out, past, over: wide > innerWidth, inner: innerWidth};""", width)
+    assert answer == {"cut": 0, "overlaps": [], "past": [], "over": False, "inner": width}
     assert console == []

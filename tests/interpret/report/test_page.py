@@ -18,6 +18,7 @@ import pytest
 import yaml
 from planted import LENGTH, reverse_complement
 
+from interpret.report.bars import number
 from interpret.report.card import find_card
 from interpret.report.head import _metrics
 from interpret.report.logo import logo, probability_heights
@@ -156,6 +157,8 @@ def test_the_view_is_in_the_genomes_direction(planted, page):
 def test_capped_rows_say_so(page, found):
     for pattern in found.patterns:
         assert f"10 of {len(pattern.seqlets):,} seqlets, those whose core contributes most" in page
+        section = page.split(f'id="{pattern.name.replace(".", "-")}"')[1].split("</details>")[0]
+        assert f"Links ({section.count('data-view')}) lead to the regions drawn below." in section
 
 
 def test_nothing_is_fetched(page):
@@ -358,14 +361,42 @@ def test_pair_errors_are_shown_where_the_file_has_them(asked):
 
 def test_what_was_looked_for_is_said(asked):
     """ABF1 and REB1 are planted and match; poly-A and a motif of vertebrates are not there."""
-    found = {item.word: item for item in look_for(asked, ["abf1", "REB1", "CTCF", "AAAAAAAA", "TCACTTTATACG"])}
+    words = ["abf1", "REB1", "CTCF", "AAAAAAAA", "TCACTTTATACG", "mine=TATAAAG"]
+    found = {item.word: item for item in look_for(asked, words)}
     assert found["abf1"].pattern is asked.patterns[0] and found["REB1"].pattern is asked.patterns[1]
     assert found["CTCF"].pattern is None and found["AAAAAAAA"].pattern is None
     # planted as CGTATAAAGTGA: the other strand of it
     assert found["TCACTTTATACG"].pattern is asked.patterns[0] and found["TCACTTTATACG"].q is None
+    assert found["mine"].pattern is asked.patterns[0]
     parts = [part for p in asked.patterns for part in (p, *p.subpatterns) if part is p or len(part.seqlets) >= 20]
     best = min(match.q for part in parts for match in asked.matches[part.name] if match.motif.name == "ABF1")
     assert found["abf1"].q == best <= 0.05
     text = render(asked, look_for=["ABF1", "CTCF"])
     assert 'Looked for and found: ABF1 (<a href="#pos_patterns-pattern_0">+1</a>, q ' in text
     assert "Looked for and not found: CTCF." in text and "Looked for" not in render(asked).split("<script")[0]
+
+
+def test_enrichment_is_that_of_the_table_beside_the_file(found, monkeypatch):
+    """60 against 24.5 is 2.449; 7 against 14 one half; not counted is not shown."""
+    lines = ["pattern\toccurrences\texpected_occurrences\tenrichment_q\n", "a\t60\t24.5\t1e-05\n",
+             "b\t7\t14\t1\n", "c\t.\t.\t.\n"]
+    monkeypatch.setattr("interpret.report.numbers.motifs_tsv", lambda motifs: iter(lines))
+    text = render(found)
+    assert re.findall(r"<small>([\d.]+) × chance</small>", text) == ["2.4", "0.5"]  # noqa: RUF001
+    said = re.findall(r"its bases occur (.*?) times in the sequences and (.*?) times in shuffles.*?\(q (.*?)\)", text)
+    assert said == [("60", "24.5", "1.0×10<sup>−5</sup>"), ("7", "14", "1")]  # noqa: RUF001
+
+
+def test_an_effect_in_one_background_has_no_interval(asked):
+    name = "pos_patterns.pattern_0"
+    make = type(asked.effects[name])
+    one = replace(asked, effects={name: make(consensus="ACG", values=np.array([2.0]))})
+    assert "+2<br><small>– to –</small>" in render(one)  # noqa: RUF001
+
+
+@pytest.mark.parametrize("value, text", [
+    (0.0, "0"), (0.0123, "0.0123"), (-2.5, "−2.5"), (2e-5, "2.0×10<sup>−5</sup>"), (float("nan"), "–"),  # noqa: RUF001
+    (-3e-4, "−3.0×10<sup>−4</sup>"), (-12345.6, "−12,346"),  # noqa: RUF001
+])
+def test_numbers_as_text(value, text):
+    assert number(value) == text
