@@ -161,6 +161,13 @@ def test_capped_rows_say_so(page, found):
         assert f"Links ({section.count('data-view')}) lead to the regions drawn below." in section
 
 
+def test_the_page_carries_the_files_beside_it(found):
+    text = render(found)
+    for key, file in (("meme", "motifs.meme"), ("tsv", "motifs.motifs.tsv"), ("bed", "motifs.seqlets.bed")):
+        carried = text.split(f'<script type="text/plain" id="{key}">')[1].split("</script>")[0]
+        assert carried == found.path.with_name(file).read_text()
+
+
 def test_nothing_is_fetched(page):
     outside = re.findall(r"(?:src|href|action)=[\"']?(?!#|data:)([^\"' >]+)", page)
     assert outside == []
