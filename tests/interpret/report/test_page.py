@@ -25,6 +25,7 @@ from interpret.report.logo import logo, probability_heights
 from interpret.report.looked_for import look_for
 from interpret.report.numbers import row_of
 from interpret.report.page import render, write_report
+from interpret.report.provenance import made_by
 from interpret.report.section import motif_section
 from interpret.report.table import motif_table
 from zoo.errors import InputError
@@ -409,3 +410,12 @@ def test_an_effect_in_one_background_has_no_interval(asked):
 ])
 def test_numbers_as_text(value, text):
     assert number(value) == text
+
+
+def test_the_commands_that_made_the_page_are_shown_once_each():
+    run = {"contributions": {"command": ["/venv/bin/zoo", "attribute", "m", "a b.bed"]},
+           "command": ["zoo", "motifs", "c.h5"]}
+    text = made_by(run, ["/other/zoo", "motifs", "c.h5"])
+    assert re.findall(r"<pre[^>]*>(.*?)</pre>", text) == ["zoo attribute m &#x27;a b.bed&#x27;", "zoo motifs c.h5"]
+    assert "zoo report m.h5" in made_by(run, ["zoo", "report", "m.h5"]) and "pytest" not in made_by(run, ["pytest"])
+    assert made_by({"contributions": {}}) == ""
