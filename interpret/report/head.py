@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -35,7 +36,7 @@ def head(motifs: MotifsFile, rows: list[Row], card: ModelCard | None, words: Seq
     return (
         f"<header><h1>Motifs of {escape(model_name(run))}</h1><p class=lead>{_sentence(motifs, rows)}</p>"
         f"{looked_for_html(look_for(motifs, words))}"
-        f"<dl>{cells}</dl>{_metrics(card)}{_notes(run)}{made_by(motifs.run)}{provenance(motifs.run)}</header>"
+        f"<dl>{cells}</dl>{_metrics(card)}{_notes(run)}{made_by(motifs.run, sys.argv)}{provenance(motifs.run)}</header>"
     )
 
 

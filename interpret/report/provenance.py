@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from html import escape
 from pathlib import PurePath
 from typing import Any
@@ -16,9 +17,11 @@ def file_name(path: Any) -> str:
     return PurePath(str(path)).name or str(path)
 
 
-def made_by(run: dict[str, Any]) -> str:
-    """The commands that make the same again, as typed."""
+def made_by(run: dict[str, Any], now: Sequence[str] = ()) -> str:
+    """The commands that make the same again, as typed: of contributions and motifs, and ``now`` if that is zoo's."""
     commands = [run["contributions"].get("command"), run.get("command")]
+    if now and file_name(now[0]) == "zoo":
+        commands.append(list(now))
     lines = dict.fromkeys(_line(command) for command in commands if isinstance(command, list) and command)
     if not lines:
         return ""

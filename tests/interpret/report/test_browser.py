@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from interpret.motifs.exports import motifs_tsv
+
 pytestmark = pytest.mark.browser
 
 SHOWN = """const shown = () => [...document.querySelectorAll('#motifs tbody tr')]
@@ -46,8 +48,8 @@ def test_sorting_by_effect(browse):
     assert console == []
 
 
-def test_downloads_are_the_files_beside_the_page(browse, found):
-    """Saved under their names, byte by byte."""
+def test_downloads_are_the_files_beside_the_page(browse, found, asked):
+    """Saved under their names, byte by byte; the table is that of the file with the effects that the page shows."""
     answer, console = browse("""
         const out = {}, made = URL.createObjectURL, Real = Blob; let kept;
         window.Blob = function (parts, options) { kept = parts.join(''); return new Real(parts, options); };
@@ -55,8 +57,10 @@ def test_downloads_are_the_files_beside_the_page(browse, found):
         HTMLAnchorElement.prototype.click = function () { out[this.download] = kept; };
         document.querySelectorAll('[data-download]').forEach(b => b.click());
         URL.createObjectURL = made; return out;""")
-    assert answer == {name: found.path.with_name(file).read_text() for name, file in (
-        ("motifs.meme", "motifs.meme"), ("motifs.tsv", "motifs.motifs.tsv"), ("seqlets.bed", "motifs.seqlets.bed"))}
+    assert answer == {
+        "motifs.meme": found.path.with_name("motifs.meme").read_text(), "motifs.tsv": "".join(motifs_tsv(asked)),
+        "seqlets.bed": found.path.with_name("motifs.seqlets.bed").read_text(),
+    }
     assert console == []
 
 

@@ -25,6 +25,7 @@ from interpret.report.logo import logo, probability_heights
 from interpret.report.looked_for import look_for
 from interpret.report.numbers import row_of
 from interpret.report.page import render, write_report
+from interpret.report.provenance import made_by
 from interpret.report.section import motif_section
 from interpret.report.table import motif_table
 from zoo.errors import InputError
@@ -159,6 +160,13 @@ def test_capped_rows_say_so(page, found):
         assert f"10 of {len(pattern.seqlets):,} seqlets, those whose core contributes most" in page
         section = page.split(f'id="{pattern.name.replace(".", "-")}"')[1].split("</details>")[0]
         assert f"Links ({section.count('data-view')}) lead to the regions drawn below." in section
+
+
+def test_the_page_carries_the_files_beside_it(found):
+    text = render(found)
+    for key, file in (("meme", "motifs.meme"), ("tsv", "motifs.motifs.tsv"), ("bed", "motifs.seqlets.bed")):
+        carried = text.split(f'<script type="text/plain" id="{key}">')[1].split("</script>")[0]
+        assert carried == found.path.with_name(file).read_text()
 
 
 def test_nothing_is_fetched(page):
@@ -326,11 +334,13 @@ def test_a_page_with_a_card_links_to_it(asked):
 
 
 def test_the_motif_part_of_180_logos_takes_5_cpu_seconds_and_1_mb(many_patterns):
-    """The peers' report takes 140 s and 10.7 MB."""
+    """The peers' report takes 140 s and 10.7 MB. Hits are of all patterns, so that each has partners to look for."""
+    n = len(many_patterns.patterns)
+    hits = replace(many_patterns.hits, pattern=np.arange(len(many_patterns.hits)) % n)
+    motifs = replace(many_patterns, hits=hits)
     started = time.process_time()
-    rows = [row_of(many_patterns, i) for i in range(len(many_patterns.patterns))]
-    text = motif_table(many_patterns, rows) + "".join(
-        motif_section(many_patterns, i, row, 50) for i, row in enumerate(rows))
+    rows = [row_of(motifs, i) for i in range(n)]
+    text = motif_table(motifs, rows) + "".join(motif_section(motifs, i, row, 50) for i, row in enumerate(rows))
     seconds = time.process_time() - started
     assert text.count('class="logo"') >= 180
     assert seconds <= 5 and len(text.encode()) <= 1_000_000
@@ -400,3 +410,12 @@ def test_an_effect_in_one_background_has_no_interval(asked):
 ])
 def test_numbers_as_text(value, text):
     assert number(value) == text
+
+
+def test_the_commands_that_made_the_page_are_shown_once_each():
+    run = {"contributions": {"command": ["/venv/bin/zoo", "attribute", "m", "a b.bed"]},
+           "command": ["zoo", "motifs", "c.h5"]}
+    text = made_by(run, ["/other/zoo", "motifs", "c.h5"])
+    assert re.findall(r"<pre[^>]*>(.*?)</pre>", text) == ["zoo attribute m &#x27;a b.bed&#x27;", "zoo motifs c.h5"]
+    assert "zoo report m.h5" in made_by(run, ["zoo", "report", "m.h5"]) and "pytest" not in made_by(run, ["pytest"])
+    assert made_by({"contributions": {}}) == ""
