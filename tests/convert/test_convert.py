@@ -20,6 +20,8 @@ from zoo.cli import run
 from zoo.convert.convert import convert
 from zoo.errors import ModelError
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Couldn.t retrieve source code")
+
 FORMATS = {"zip": {}, "stream": {"_use_new_zipfile_serialization": False}}
 HIDDEN = '''
 import torch

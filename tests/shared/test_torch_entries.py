@@ -111,14 +111,14 @@ def test_every_entry_names_its_comparison_and_stands_in_the_readme():
 def test_table_of_models_has_a_row_for_the_entry(shared_data):
     header, _, row = build_model_table.table(["kipoi-pyt"], shared_data).splitlines()
     assert header.count("|") == row.count("|") == 6
-    assert "| `kipoi-pyt` |" in row and row.endswith("| < 1e-06 of 0.478 |")
+    assert "| `kipoi-pyt` |" in row and row.endswith("| < 5e-06 of 0.478 |")
     assert f"\n{row}\n" in (ROOT / "README.md").read_text()
 
 
 def test_table_of_models_takes_the_worst_of_a_group_and_refuses_a_wrong_one():
     good, worse = (Comparison("DeepBind", "Keras", "TensorFlow", difference, 2.0) for difference in (1e-6, 5e-6))
     assert build_model_table.row("deepbind", [good, worse, None]) == [
-        "DeepBind", "Keras", "`deepbind/...`, 3 entries", "TensorFlow of each of 2", "< 1e-05 of 2",
+        "DeepBind", "Keras", "`deepbind/...`, 3 entries", "TensorFlow of each of 2", "< 5e-06 of 2",
     ]  # fmt: skip
     with pytest.raises(SystemExit, match="deepbind"):
         build_model_table.row("deepbind", [good, Comparison("DeepBind", "Keras", "TensorFlow", 3e-5, 2.0)])
