@@ -14,6 +14,7 @@ from interpret.multipliers import Explanation
 from interpret.references import parse_references
 from interpret.target import Target, choose_target, explained_module
 from zoo.models.loaded import LoadedModel
+from zoo.models.runner import check_mirrors, full_float32
 
 __all__ = ["Explainer"]
 
@@ -46,6 +47,8 @@ class Explainer:
         module, self.notes = explained_module(model, self.target, options.explain)
         self.explained = module.explained
         self.method = self._open(module)
+        if options.rc_average:
+            check_mirrors(model)
         self.other = self._other_strand() if options.rc_average else None
         if self.method.note:
             self.notes.append(self.method.note)
@@ -64,8 +67,6 @@ class Explainer:
 
     def forward(self, one_hot: np.ndarray) -> dict[str, np.ndarray]:
         """Explain the next windows: (n, 4, L) -> what is spooled of them."""
-        from zoo.models.runner import full_float32
-
         with full_float32():  # else nothing adds up after somebody lowered the process's matrix products
             found = self._explain(np.ascontiguousarray(one_hot))
         self.done += len(one_hot)

@@ -54,7 +54,8 @@ class Contributions:
         offset, length: where the window begins in the sequences, and their length in bp.
         total, size: (N,) float32, sums over the whole sequence of the contributions and of their absolute values.
         prediction: (N,) float32, the number that is explained.
-        completeness_error: (N,) float32, NaN where the method has none.
+        completeness_error: (N,) float32, NaN where the method has none. pair_error: the same of pairs of sequence and
+            reference (``multipliers.Explanation``), or None in files without.
         regions: where the sequences come from.
         run: how the file was made.
     """
@@ -68,6 +69,7 @@ class Contributions:
     size: np.ndarray
     prediction: np.ndarray
     completeness_error: np.ndarray
+    pair_error: np.ndarray | None
     regions: Regions
     run: dict[str, Any]
 
@@ -102,8 +104,9 @@ def read_contributions(path: str | Path, window: int | None = None) -> Contribut
                              f"Fix: --window {length} or less")
         regions = _regions(file, n)
         width = length if window is None else window
+        pair_error = file.file["pair_error"][:] if "pair_error" in file.file else None
         return Contributions(file.path, *_central(file, width), *_sums(file), file.prediction[:],
-                             file.completeness_error[:], regions, file.run)
+                             file.completeness_error[:], pair_error, regions, file.run)
 
 
 def read_rows(path: str | Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -96,7 +97,7 @@ def find_motifs(
         views = choose_views(contributions, patterns, first)
         measured = _ask(explained, contributions, patterns, views, seed, report) if explained else (None, None)
         run = _run_record(contributions.run, known.title, len(known.motifs), window, modisco or {}, said)
-        run |= {"contribs": str(contribs), "seed": seed}
+        run |= {"command": sys.argv, "contribs": str(contribs), "seed": seed}
         add_results(partial, contributions, patterns, matches, found, enrichment, run, views, *measured)
         result = read_motifs(partial)
         _write_texts(out, result)

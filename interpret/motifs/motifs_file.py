@@ -38,7 +38,7 @@ __all__ = ["MotifsFile", "add_results", "choose_views", "read_motifs", "read_pat
 
 FORMAT, VERSION = "seqzoo-motifs", 1
 GROUPS = ("pos_patterns", "neg_patterns")
-VIEWS = 50
+VIEWS, STRONGEST = 50, 3
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ class MotifsFile:
         hits: instances of the patterns, or None. enrichment: of their bases; None in older files.
         effects: of each pattern, or None where not measured.
         views: regions to draw.
+        pair_error: completeness of the pairs of sequence and reference, where the contributions have it.
     """
 
     path: Path
@@ -92,6 +93,7 @@ class MotifsFile:
     enrichment: Enrichment | None
     effects: dict[str, Effect] | None
     views: Views
+    pair_error: np.ndarray | None = None
 
     def places(self, pattern: Pattern) -> tuple[Places, Places]:
         """Where a pattern's seqlets, and their cores, are in the genome."""
@@ -163,6 +165,8 @@ def add_results(
             "regions/prediction": contributions.prediction, "regions/total": contributions.total,
             "regions/completeness_error": contributions.completeness_error,
         }
+        if contributions.pair_error is not None:
+            numbers["regions/pair_error"] = contributions.pair_error
         for name, data in numbers.items():
             file[name] = data
         for pattern in patterns:
@@ -202,9 +206,10 @@ def choose_views(
 ) -> np.ndarray:
     """Indices of the regions that a report draws, 50 or as many as ``first`` holds.
 
-    Those in ``first``, then that of each pattern's strongest seqlet, then those of the largest contributions.
+    Those in ``first``, then those of each pattern's strongest seqlets, then those of the largest contributions.
     """
-    strongest = [int(pattern.seqlets.sequence[pattern.strongest[0]]) for pattern in patterns]
+    ranked = [pattern.seqlets.sequence[pattern.strongest[:STRONGEST]].tolist() for pattern in patterns]
+    strongest = [places[rank] for rank in range(STRONGEST) for places in ranked if rank < len(places)]
     largest = np.argsort(-contributions.size, kind="stable").tolist()
     return np.array(list(dict.fromkeys([*first, *strongest, *largest]))[: max(VIEWS, len(first))])
 
@@ -285,6 +290,7 @@ def _read(path: Path, file: Any) -> MotifsFile:
         path, json.loads(file.attrs["run"]), int(file.attrs["window_size"]), offset, int(file.attrs["length"]),
         regions, file["regions/prediction"][:], file["regions/completeness_error"][:], file["regions/total"][:],
         patterns, matches, hits, enrichment, effects, views,
+        file["regions/pair_error"][:] if "regions/pair_error" in file else None,
     )
 
 

@@ -124,7 +124,7 @@ def _regions(motifs: MotifsFile, run: dict[str, Any]) -> str:
 
 def completeness_of(motifs: MotifsFile) -> tuple[np.ndarray, str]:
     """Errors that are known, and what they are of: pairs of sequence and reference where the file has them."""
-    pairs = getattr(motifs, "pair_error", None)
+    pairs = motifs.pair_error
     error, of = (motifs.completeness_error, "a sequence") if pairs is None else (pairs, "a pair with a reference")
     return error[np.isfinite(error)], of
 

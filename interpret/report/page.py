@@ -133,7 +133,7 @@ def _regions(motifs: MotifsFile, views: list[dict[str, Any]], genes: bool) -> st
                       for key, label, text in tools)
     count = (
         f"{len(views)} of {len(motifs.regions):,} regions: those named by --region, then of each pattern's strongest "
-        "seqlet, then of the largest contributions"
+        "seqlets, then of the largest contributions"
     )
     kept = len(motifs.views.sequence)
     if len(views) < kept:

@@ -322,3 +322,18 @@ def test_methods_and_options_that_do_not_fit(tmp_path, capsys):
         assert run(["attribute", "yeast-atac", *YEAST, "-o", str(tmp_path / "c.h5"), *arguments]) == 2
         assert words in capsys.readouterr().err
     assert not any(tmp_path.iterdir())
+
+
+def test_both_strands_are_not_averaged_where_the_card_forbids_it():
+    from dataclasses import replace
+
+    from interpret.attribution_options import AttributeOptions
+    from interpret.explainer import Explainer
+
+    model = zoo.load_model("yeast-atac")
+    outputs = [output.model_copy(update={"strand": "sense"}) for output in model.card.outputs]
+    model = replace(model, card=model.card.model_copy(update={"outputs": outputs}))
+    options = AttributeOptions(method="saliency")
+    Explainer(model, options, torch.device("cpu"))
+    with pytest.raises(UsageError, match="--rc-average: output 'atac' belongs to the strand that is read"):
+        Explainer(model, replace(options, rc_average=True), torch.device("cpu"))

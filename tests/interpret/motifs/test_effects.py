@@ -164,6 +164,13 @@ def test_unknown_bases_are_given_as_the_model_was_given_them(contribs):
     assert seen[0, :, 0].tolist() == [0.25] * 4 and seen[0, :, 1].tolist() == [0, 0, 1, 0]
 
 
+def test_views_are_the_named_then_the_strongest_by_rank(found):
+    ranked = [[int(pattern.seqlets.sequence[i]) for i in pattern.strongest[:3]] for pattern in found.patterns]
+    wanted = dict.fromkeys([7, *(places[rank] for rank in range(3) for places in ranked)])
+    assert found.views.sequence[: len(wanted)].tolist() == list(wanted)
+    assert len(found.views.sequence) == 50 == len(set(found.views.sequence.tolist()))
+
+
 def test_regions_by_name_and_place(found):
     regions = found.regions
     chrom, start = str(regions.chrom[4]), int(regions.window_start[4])

@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -360,11 +360,7 @@ def test_long_windows_are_capped_and_the_page_says_so(asked):
 
 
 def test_pair_errors_are_shown_where_the_file_has_them(asked):
-    @dataclass(frozen=True)
-    class Pairs(type(asked)):
-        pair_error: np.ndarray
-
-    text = render(Pairs(**vars(asked), pair_error=np.array([2e-5, 4e-5, np.nan])))
+    text = render(replace(asked, pair_error=np.array([2e-5, 4e-5, np.nan])))
     assert "relative error of a pair with a reference: median 3.0e-05, largest 4.0e-05" in text
     assert "below 1e-6, 1e-5, 1e-4, 1e-3, 1e-2 and above: 0, 0, 2, 0, 0, 0" in text
 
