@@ -15,11 +15,12 @@ import pytest
 from toys import make_toy_entry
 
 from interpret.attribution import attribute
+from interpret.explainer import Explainer
 from zoo.cli import run
 
 #: The command, with a checkpoint after every step instead of every ten seconds.
 PROGRAM = "import zoo.file_run; zoo.file_run.CHECKPOINT_SECONDS = 0; from zoo.cli import main; main()"
-WINDOWS = 1200
+WINDOWS = 800
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +94,18 @@ def test_a_resumed_run_gives_the_same_arrays(toy, whole, tmp_path, capsys, numbe
     assert_same(out, whole)
 
 
-def test_a_damaged_spool_is_said_and_a_fresh_start_helps(toy, whole, tmp_path, capsys):
-    out = tmp_path / "c.h5"
-    interrupted(toy, out, signal.SIGKILL)
+def test_a_damaged_spool_is_said_and_a_fresh_start_helps(toy, whole, tmp_path, capsys, monkeypatch):
+    out, forward = tmp_path / "c.h5", Explainer.forward
+
+    def until_the_fourth_step(self, one_hot):
+        if self.done >= 48:
+            raise KeyboardInterrupt
+        return forward(self, one_hot)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Explainer, "forward", until_the_fourth_step)
+        assert run(arguments(toy, out)) == 130
+    assert rows_of(tmp_path / "c.h5.partial.json") == 48
     with open(tmp_path / "c.h5.partial" / "values.0", "r+b") as file:
         file.truncate(100)
     assert run(arguments(toy, out, "--resume")) == 7
