@@ -18,6 +18,16 @@ settings.register_profile("zoo", deadline=None, derandomize=True, max_examples=5
 settings.load_profile("zoo")
 
 
+def pytest_collection_modifyitems(config, items):
+    """Tests that take minutes run where ``-m`` asks for them."""
+    if "long" in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     """The folder of real data beside the repository; the test is skipped where it is absent."""

@@ -40,11 +40,14 @@ def _options_of(step: click.Command) -> list[click.Option]:
 @click.option("--genes", metavar="FILE", help="Genes for the view of regions: BED6, BED12, GTF or GFF3, plain or gzip.")
 @click.option("--look-for", multiple=True, metavar="NAME|[NAME=]BASES",
               help="A known motif, or bases, that the page says came out or did not; may be repeated or hold commas.")
+@click.option("--figures", metavar="FOLDER", help="Also save the logos of each pattern there, drawn by logomaker.")
+@click.option("--figure-format", type=click.Choice(["pdf", "svg", "png"]), default="pdf", show_default=True,
+              help="Of the figures.")
 @click.option("--resume", is_flag=True, help="Keep what an earlier run of the same command has finished.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress.")
 @click.pass_context
 def command(ctx: click.Context, source: tuple[str, ...], out: str, genes: str | None, look_for: tuple[str, ...],
-            resume: bool, quiet: bool, **options: Any) -> None:
+            figures: str | None, figure_format: str, resume: bool, quiet: bool, **options: Any) -> None:
     """Write a page of motifs: of a file of `zoo motifs`, or of a model's predictions for the regions of a BED.
 
     With MODEL and REGIONS it runs `zoo attribute`, `zoo motifs` and itself, with the options of both. What they
@@ -57,12 +60,14 @@ def command(ctx: click.Context, source: tuple[str, ...], out: str, genes: str | 
     words = [word.strip() for item in look_for for word in item.split(",") if word.strip()]
     if len(source) == 1:
         _refuse_options_of_steps(ctx, source[0])
-        _write(source[0], out, genes, words, quiet)
+        made = source[0]
     elif len(source) == 2:
         made = _all_at_once(ctx, *source, out, genes, resume, quiet, options)
-        _write(made, out, genes, words, quiet)
     else:
         raise click.UsageError(f"takes one file of motifs, or a model and its regions; {len(source)} were given", ctx)
+    _write(made, out, genes, words, quiet)
+    if figures is not None:
+        _save_figures(made, figures, figure_format, quiet)
 
 
 command.params += [*_options_of(attribute), *_options_of(motifs)]
@@ -70,7 +75,7 @@ command.params += [*_options_of(attribute), *_options_of(motifs)]
 
 def _refuse_options_of_steps(ctx: click.Context, source: str) -> None:
     given = [option.opts[0] for option in ctx.command.params if isinstance(option, click.Option)
-             and option.name not in ("out", "genes", "look_for", "quiet")
+             and option.name not in ("out", "genes", "look_for", "figures", "figure_format", "quiet")
              and ctx.get_parameter_source(option.name) not in (ParameterSource.DEFAULT, None)]
     if given:
         raise click.UsageError(f"{', '.join(given)}: for MODEL REGIONS; {source} is one file of finished motifs", ctx)
@@ -86,6 +91,14 @@ def _write(motifs_file: str, out: str, genes: str | None, words: list[str], quie
     path = write_report(motifs_file, out, genes, words)
     if not quiet:
         click.echo(f"zoo: {path.stat().st_size / 1e6:.1f} MB -> {path}", err=True)
+
+
+def _save_figures(motifs_file: str, folder: str, format: str, quiet: bool) -> None:
+    from interpret.report.figures import save_figures
+
+    saved = save_figures(motifs_file, folder, format)
+    if not quiet:
+        click.echo(f"zoo: {len(saved)} figures -> {folder}", err=True)
 
 
 def _all_at_once(ctx: click.Context, model: str, regions: str, out: str, genes: str | None, resume: bool,

@@ -7,6 +7,7 @@ import pytest
 
 from interpret.report import figures
 from interpret.report.figures import save_figures
+from zoo.cli import run
 from zoo.errors import UsageError
 
 
@@ -31,6 +32,14 @@ def test_one_file_a_pattern_and_letters_of_the_core(found, tmp_path, monkeypatch
     p = first.probability[slice(*first.core)] + 1e-3
     p /= p.sum(1, keepdims=True)
     np.testing.assert_allclose(bits.sum(1), 2 + (p * np.log2(p)).sum(1), atol=0.01)
+
+
+def test_from_the_command_line(found, tmp_path, capsys):
+    page, folder = tmp_path / "r.html", tmp_path / "logos"
+    assert run(["report", str(found.path), "-o", str(page), "--figures", str(folder), "--figure-format", "png"]) == 0
+    assert "3 figures" in capsys.readouterr().err and page.is_file()
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in folder.iterdir())
+    assert len(list(folder.iterdir())) == 3
 
 
 def test_mistakes(found, tmp_path):
