@@ -92,10 +92,14 @@ def _find_tail(graph: fx.Graph, found: Analysis) -> None:
     varying = found.plan.varying
     for node in reversed(graph.nodes):
         users = [u for u in node.users if u in varying]
-        ends = node is found.output or (users and all(u in tail for u in users))
+        ends = node is found.output if not users else node is not found.output and all(u in tail for u in users)
         if node in varying and node is not found.source and ends and is_linear(node, varying):
-            if node is not found.output or not users:
-                tail.add(node)
+            tail.add(node)
+    # What enters must be one row an edit: weights are summed over the rest.
+    while wrong := {t for t in tail if any(
+        n in varying and n not in tail and shape_of(n) is None for n in t.all_input_nodes
+    )}:
+        tail -= wrong
     found.tail = [n for n in graph.nodes if n in tail]
     entering = [n for t in found.tail for n in t.all_input_nodes if n in varying and n not in tail]
     found.frontier = list(dict.fromkeys(entering)) or [found.output]

@@ -1,4 +1,4 @@
-"""In-silico mutagenesis on a captured graph: the difference that an edit makes is followed through the windows it changes.
+"""In-silico mutagenesis on a captured graph: what an edit changes is followed through the windows of each layer.
 
 The observed sequences run once. Then blocks of edits pass the layers that propagate windows; what reads whole tensors
 (dense layers after flattening, attention) is computed for all edits of a part; the linear end is a weighted sum.
@@ -18,7 +18,7 @@ from interpret.explained import gradients_on
 from interpret.ism_analysis import Analysis, analyse
 from interpret.ism_ends import DenseEnd, ReducedEnd, materialise
 from interpret.ism_layers import Interval, MaxPool, Taps
-from interpret.ism_nodes import is_number, name_of, run_node, shape_of
+from interpret.ism_nodes import is_number, name_of, run_node
 from interpret.ism_window import Block, Reference, Window
 
 __all__ = ["MutagenesisGraph"]
@@ -49,7 +49,9 @@ class MutagenesisGraph:
 
     @property
     def worthwhile(self) -> bool:
-        """Whether any convolution propagates windows; else whole forward passes are as fast."""
+        """Whether a convolution is spared anything; else whole forward passes are as fast."""
+        if not self.parts.materialised:
+            return True
         return any(isinstance(layer, Taps) for layer in self.parts.layers.values())
 
     @property

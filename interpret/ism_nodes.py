@@ -17,6 +17,7 @@ __all__ = [
 
 #: Operations that take only the shape of a tensor.
 SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"})
+CASTS = frozenset({"to", "_to_copy", "type_as", "float", "double"})
 BILINEAR = frozenset({"mul", "matmul", "bmm", "mm", "linear", "einsum", "div"})
 
 
@@ -88,13 +89,22 @@ def is_identity(node: fx.Node) -> bool:
     return name_of(node) in ("clone", "contiguous", "detach", "alias", "dropout", "feature_dropout", "alpha_dropout")
 
 
+def _uses(node: fx.Node, varying: set[fx.Node]) -> int:
+    """How often the node's arguments name a varying node: x * x does twice."""
+    found: list[fx.Node] = []
+    fx.node.map_arg((node.args, node.kwargs), found.append)
+    return sum(n in varying for n in found)
+
+
 def is_linear(node: fx.Node, varying: set[fx.Node]) -> bool:
     """Whether the node is linear, or affine, in all its varying arguments together."""
     if node.op != "call_function":
         return False
-    name, several = name_of(node), sum(n in varying for n in node.all_input_nodes)
+    name, several = name_of(node), _uses(node, varying)
     if node.target is operator.getitem:
         return is_linear(node.args[0], varying)
+    if name in CASTS and node.args[0].meta["val"].dtype != node.meta["val"].dtype:
+        return False  # its weights would be as coarse as what it reads
     if name in LINEAR_IN_ALL:
         return True
     first = node.args[0] in varying if isinstance(node.args[0], fx.Node) else False

@@ -307,9 +307,9 @@ def _reshape(node: fx.Node, plan: Plan) -> Layer | None:
     x, after = plan.layouts[node.args[0]], shape_of(node)
     before = math.prod(x.rest[: x.axis - 1])
     for axis, size in enumerate(after, 1):
-        if size == x.length and math.prod(after[: axis - 1]) == before:
-            if math.prod(after) == math.prod(x.rest) * x.length:
-                return Relabel(inputs=[node.args[0]], layout=_layout(node, axis, x.stride))
+        fits = size == x.length and math.prod(after[: axis - 1]) == before
+        if fits and math.prod(after) == math.prod(x.rest) * x.length:
+            return Relabel(inputs=[node.args[0]], layout=_layout(node, axis, x.stride))
     return None
 
 
