@@ -68,7 +68,7 @@ class DenseEnd:
         self.start = self.count.cumsum(0) - self.count
         self.first = first
         edits = places[0][0].sequences * places[0][0].bases
-        shape = (int(self.count.sum()), edits * self.matrices.shape[1])
+        shape = (int(self.count.sum()) + 1, edits * self.matrices.shape[1])  # the last holds what lies outside
         self.store = self.matrices.new_zeros(shape)
         self.edits, self.part = edits, part
         self.base = (self.start - self.first).to(device)
@@ -83,11 +83,9 @@ class DenseEnd:
         place = torch.arange(chosen.start, chosen.stop, chosen.step, device=device)
         position = torch.arange(window.low, window.high, device=device)[:, None]
         position = position + step * torch.arange(block.positions, device=device)
-        within = ((position >= 0) & (position < self.layout.length)).flatten()
-        target = (self.base[position.clamp(0, self.layout.length - 1)] + place).flatten()
-        if not bool(within.all()):
-            rows, target = rows[within], target[within]
-        self.store.index_copy_(0, target, rows)
+        within = (position >= 0) & (position < self.layout.length)
+        target = self.base[position.clamp(0, self.layout.length - 1)] + place
+        self.store.index_copy_(0, target.where(within, len(self.store) - 1).flatten(), rows)
 
     def finish(self, observed: torch.Tensor) -> torch.Tensor:
         """The layer's value for each edit of the part, (edits, outputs)."""

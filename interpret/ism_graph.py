@@ -17,7 +17,7 @@ from interpret.capture import capture, place_of
 from interpret.explained import gradients_on
 from interpret.ism_analysis import Analysis, analyse
 from interpret.ism_ends import DenseEnd, ReducedEnd, materialise
-from interpret.ism_layers import Interval, MaxPool, Taps
+from interpret.ism_layers import Interval, MaxPool, Taps, chunk_rows
 from interpret.ism_nodes import is_number, name_of, run_node
 from interpret.ism_window import Block, Reference, Window
 
@@ -309,14 +309,16 @@ class _Run:
 
     def _collect(self, node: fx.Node, window: Window, block: Block, delta: torch.Tensor) -> None:
         if node in self.parts.frontier and len(window):
-            self._weigh(node, block, window.as_delta(block).clone(), window.low, delta)
+            rows = window.as_delta(block)
+            size = chunk_rows(rows.shape, rows)
+            for start in range(0, len(rows), size):
+                self._weigh(node, block, rows[start : start + size], window.low + start, delta)
 
     def _weigh(self, node: fx.Node, block: Block, rows: torch.Tensor, low: int, delta: torch.Tensor) -> None:
-        """Add rows times their weights in the linear end; writes over the rows."""
+        """Add rows times their weights in the linear end."""
         seen = self.reference(node, weights=True).window(block, low, low + len(rows))
-        shaped = block.split(rows)
-        shaped.mul_(seen)
-        delta += shaped.sum((0, *range(4, shaped.ndim)))
+        product = block.split(rows) * seen
+        delta += product.sum((0, *range(4, product.ndim)))
 
     def _run_rest(self, part: _Part, whole: dict[fx.Node, torch.Tensor], delta: torch.Tensor) -> None:
         edits = delta.numel()

@@ -6,6 +6,7 @@ one from the other, exactly.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,10 +15,19 @@ from torch import fx
 
 from interpret.ism_window import Block, Layout, Reference, Window
 
-__all__ = ["AvgPool", "Interval", "Layer", "Local", "MaxPool", "Relabel", "Shift", "Sliding", "Sum", "Taps"]
+__all__ = [
+    "AvgPool", "Interval", "Layer", "Local", "MaxPool", "Relabel", "Shift", "Sliding", "Sum", "Taps", "chunk_rows",
+]
 
 Interval = tuple[int, int]
-CHUNK_BYTES = 1 << 19  # rows of a convolution's output that are finished while they lie in the cache
+CHUNK_BYTES = 1 << 21  # rows of a convolution's output that are finished while they lie in the cache
+
+
+def chunk_rows(shape: Sequence[int], like: torch.Tensor) -> int:
+    """How many rows of (window, edit, channels) are finished at a time."""
+    if like.is_cuda:
+        return max(1, shape[0])
+    return max(1, CHUNK_BYTES // (math.prod(shape[1:]) * like.element_size()))
 
 
 @dataclass(frozen=True)
@@ -105,9 +115,9 @@ class Taps(Layer):
         return self.sliding.need(low, high)
 
     def run(self, block: Block, windows: list[Window], low: int, high: int, references: Callable) -> Window:
-        x = windows[0].as_delta(block).reshape(len(windows[0]), block.edits, len(self.matrices[0]))
+        x = windows[0].as_delta(block).reshape(len(windows[0]), block.edits, len(self.matrices[0])).contiguous()
         width = self.matrices[0].shape[1]
-        size = max(1, CHUNK_BYTES // (block.edits * width * x.element_size())) if not x.is_cuda else high - low
+        size = chunk_rows((high - low, block.edits, width), x)
         held = min(size, high - low) if self.tail else high - low
         out = x.new_empty((held, block.edits, width))
         valued = bool(self.functions) or self.gives == "value"
@@ -142,17 +152,19 @@ class Taps(Layer):
 
     def _add_products(self, x: torch.Tensor, x_low: int, rows: torch.Tensor, low: int) -> None:
         """Add the products of a window of differences to the outputs from ``low`` on."""
-        s, high, x_high = self.sliding, low + len(rows), x_low + len(x)
+        s, high, x_high, edits = self.sliding, low + len(rows), x_low + len(x), x.shape[1]
+        flat, target = x.view(-1, x.shape[2]), rows.view(-1, rows.shape[2])
         for tap, matrix in enumerate(self.matrices):
             shift = tap * s.dilation - s.padding  # output o reads input o * stride + shift
             first = max(low, -((shift - x_low) // s.stride))
             end = min(high, (x_high - 1 - shift) // s.stride + 1)
             if first < end:
                 start = first * s.stride + shift - x_low
-                read = x[start : start + (end - first - 1) * s.stride + 1 : s.stride]
-                rows[first - low : end - low].view(-1, matrix.shape[1]).addmm_(
-                    read.reshape(-1, matrix.shape[0]), matrix
-                )
+                if s.stride == 1:
+                    read = flat[start * edits : (start + end - first) * edits]
+                else:
+                    read = x[start : start + (end - first - 1) * s.stride + 1 : s.stride].reshape(-1, x.shape[2])
+                target[(first - low) * edits : (end - low) * edits].addmm_(read, matrix)
 
 
 @dataclass(kw_only=True)

@@ -67,15 +67,17 @@ class Layout:
 
     def outside_(self, block: Block, low: int, rows: torch.Tensor, value: float) -> torch.Tensor:
         """Fill what lies before the tensor's start or behind its end, for each of the block's positions."""
-        high, last = low + len(rows), self.length - self.drift(block)
-        for start, stop in ((low, min(high, 0)), (max(low, last, 0), high)):
-            if start < stop:
-                step = block.period // self.stride
-                place = torch.arange(start, stop, device=rows.device)[:, None]
-                place = place + step * torch.arange(block.positions, device=rows.device)
-                wrong = (place < 0) | (place >= self.length)
-                part = block.split(rows[start - low : stop - low])
-                part.masked_fill_(wrong.reshape(*wrong.shape, *[1] * (part.ndim - 2)), value)
+        step, split = block.period // self.stride, block.split(rows)
+        for number in range(block.positions):
+            before = -(low + step * number)
+            if before <= 0:
+                break
+            split[:before, number] = value
+        for number in reversed(range(block.positions)):
+            behind = low + step * number + len(rows) - self.length
+            if behind <= 0:
+                break
+            split[max(0, len(rows) - behind) :, number] = value
         return rows
 
     def original(self, rows: torch.Tensor) -> torch.Tensor:
