@@ -24,6 +24,7 @@ __all__ = ["Mutagenesis", "MutagenesisReport", "ism", "mutate_all"]
 
 #: Of the output's scale: what another order of additions may change.
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}
+BATCH_ON_CPU = 32  # forward passes of more fall out of the cache
 CHECKED = 0.01  # of the edits of each sequence
 EDITS_AT_ONCE = 1 << 13
 #: Below this many multiplications and additions, about a second's, capturing a module costs more than it saves.
@@ -200,7 +201,8 @@ class Mutagenesis:
     ) -> torch.Tensor:
         """Full forward passes of edits, (edits,)."""
         found = []
-        for chunk in torch.arange(len(rows), device=x.device).split(self.batch_size):
+        size = self.batch_size if x.is_cuda else min(self.batch_size, BATCH_ON_CPU)
+        for chunk in torch.arange(len(rows), device=x.device).split(size):
             edited = x[rows[chunk]]
             edited[torch.arange(len(chunk)), :, places[chunk]] = 0
             edited[torch.arange(len(chunk)), bases[chunk], places[chunk]] = 1

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["KINDS", "random_net"]
+__all__ = ["ENDS", "KINDS", "random_net"]
 
 KINDS = (
     "conv", "strided", "dilated", "grouped", "same", "wide", "max", "overlapping-max", "average", "residual", "gate",
@@ -70,7 +70,7 @@ def _layer(kind: str, width: int, length: int, draw: Random) -> nn.Module:
         "norm": lambda: _Does(lambda x, n: n(x.transpose(1, 2)).transpose(1, 2), nn.LayerNorm(width)),
         "crop": lambda: _Does(lambda x: x[:, :, 2:-1]),
         "strides-crop": lambda: _Does(lambda x: x[:, :, 1::2]),
-        "pad": lambda: _Does(lambda x: F.pad(x, (3, 1), value=draw_value)),
+        "pad": lambda: _Does(lambda x: F.pad(x, (3, 1), value=0.7)),
         "attention": lambda: _Does(
             lambda x: x + F.scaled_dot_product_attention(*[x.transpose(1, 2)] * 3).transpose(1, 2)
         ),
@@ -82,9 +82,6 @@ def _layer(kind: str, width: int, length: int, draw: Random) -> nn.Module:
         "cat": lambda: _Does(lambda x: torch.cat([x[:, ::2], F.relu(x[:, 1::2])], 1)),
         "reversed": lambda: _Does(lambda x: torch.maximum(x, x.flip(1))),
     }[kind]()
-
-
-draw_value = 0.7
 
 
 class _Net(nn.Module):
@@ -122,7 +119,8 @@ def random_net(kinds: list[str], end: str, length: int, seed: int) -> nn.Module 
     try:
         x = layers[0](x)
         for kind in kinds:
-            part = nn.Sequential(_layer(kind, width, x.shape[2], draw), *[nn.ReLU(), nn.Identity()][draw.random() < 0.4 :])
+            after = nn.ReLU() if draw.random() < 0.6 else nn.Identity()
+            part = nn.Sequential(_layer(kind, width, x.shape[2], draw), after)
             x = part(x)
             layers.append(part)
         net = _Net(nn.Sequential(*layers), end, width, x.shape[2], draw)
