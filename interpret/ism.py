@@ -29,6 +29,7 @@ CHECKED = 0.01  # of the edits of each sequence
 EDITS_AT_ONCE = 1 << 13
 #: Below this many multiplications and additions, about a second's, capturing a module costs more than it saves.
 SMALL_JOB = 5e10
+WORTHWHILE = 0.25  # of a forward pass's operations must be spared where whole tensors follow
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def mutate_all(
     An observed base is not predicted again; at an unknown base, a column that is not one-hot, all four are.
     """
     one_hot = check_one_hot(one_hot)
-    fast = fast and len(one_hot) > 0 and _work(module, one_hot) > SMALL_JOB
+    if fast and len(one_hot):
+        fast = _work(module, torch.from_numpy(one_hot[:1])) * 3 * one_hot.shape[2] * len(one_hot) > SMALL_JOB
     return Mutagenesis(module, one_hot.shape[2], batch_size=batch_size, fast=fast).mutate_all(one_hot)
 
 
@@ -86,14 +88,16 @@ def _centred(scores: np.ndarray) -> np.ndarray:
     return (scores - scores.mean(1, keepdims=True)).astype(np.float32)
 
 
-def _work(module: torch.nn.Module, one_hot: np.ndarray) -> float:
-    """Multiplications and additions of full forward passes for all edits."""
+def _work(module: torch.nn.Module, x: torch.Tensor) -> float:
+    """Multiplications and additions of a forward pass of ``x``."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    with evaluating(module) as device, torch.no_grad(), FlopCounterMode(display=False) as counter:
-        x = torch.from_numpy(one_hot[:1]).to(device)
-        scalar(module, x, *fixed_arguments(module, x))
-    return float(counter.get_total_flops()) * one_hot.shape[0] * 3 * one_hot.shape[2]
+    with evaluating(module) as device, torch.no_grad():
+        x = x.to(device)
+        fixed = fixed_arguments(module, x)
+        with FlopCounterMode(display=False) as counter:
+            scalar(module, x, *fixed)
+    return float(counter.get_total_flops())
 
 
 class Mutagenesis:
@@ -128,8 +132,11 @@ class Mutagenesis:
                 graph = MutagenesisGraph(self.module, x, *fixed, batch_size=self.batch_size)
             except ModelError as error:
                 return None, error.what
-        if not graph.worthwhile:
-            return None, "no convolution comes before an operation on whole tensors"
+        if graph.whole_from is None:
+            return graph, None
+        share = 2 * graph.spared / max(_work(self.module, x[:1]), 1.0)
+        if share < WORTHWHILE:
+            return None, f"windows would spare {share:.0%} of the operations, up to {graph.whole_from}"
         return graph, None
 
     def __call__(self, one_hot: np.ndarray) -> np.ndarray:

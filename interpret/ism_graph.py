@@ -48,11 +48,18 @@ class MutagenesisGraph:
         self.period = self.parts.period
 
     @property
-    def worthwhile(self) -> bool:
-        """Whether a convolution is spared anything; else whole forward passes are as fast."""
-        if not self.parts.materialised:
-            return True
-        return any(isinstance(layer, Taps) for layer in self.parts.layers.values())
+    def spared(self) -> float:
+        """Multiplications of convolutions that windows spare an edit in the middle of a sequence."""
+        middle = self.parts.plan.layouts[self.parts.source].length // 2
+        intervals, found = {self.parts.source: (middle, middle + 1)}, 0.0
+        for node, layer in self.parts.layers.items():
+            low, high = layer.reach([intervals.get(n, (0, 0)) for n in layer.inputs])
+            intervals[node] = max(low, 0), min(high, layer.layout.length)
+            if isinstance(layer, Taps):
+                low, high = intervals[layer.inputs[0]]
+                rows = layer.layout.length - (high - low) / layer.sliding.stride
+                found += max(rows, 0) * sum(int(m.count_nonzero()) for m in layer.matrices)
+        return found
 
     @property
     def whole_from(self) -> str | None:

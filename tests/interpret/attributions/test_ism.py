@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from toys_attribution import COMPLETE, LENGTH, REFUSED, make_toy
 
 from interpret.ism import Mutagenesis, ism, mutate_all
+from interpret.ism_graph import MutagenesisGraph
 from interpret.methods import open_method
 from interpret.references import parse_references
 
@@ -61,9 +62,10 @@ def difference(found, full):
 
 
 def opened(net, length=LENGTH, **options):
-    """The method, and its windows without the check that would repair them."""
-    method = Mutagenesis(net, length, **options)
-    return method, lambda x: method.graph.predict(torch.from_numpy(x))[1].numpy()
+    """The windows, without the check that would repair them, and what predicts by them."""
+    x = torch.eye(4)[torch.arange(2 * length) % 4].reshape(2, length, 4).transpose(1, 2).contiguous()
+    graph = MutagenesisGraph(net, x, **options)
+    return graph, lambda x: graph.predict(torch.from_numpy(x))[1].numpy()
 
 
 def with_unknown(x):
@@ -75,8 +77,8 @@ def with_unknown(x):
 @pytest.mark.parametrize("name", [name for name in TOYS if name != "value-dependent"])
 def test_toys_in_float64(name, sequences):
     net = Double(make_toy(*TOYS[name]))
-    method, predict = opened(net)
-    assert method.report.path == ("partly fast" if name in WHOLE else "fast")
+    graph, predict = opened(net)
+    assert (graph.whole_from is not None) == (name in WHOLE)
     x = with_unknown(sequences(2, LENGTH))
     assert difference(predict(x), by_full_passes(net, x)) < 1e-9
     assert difference(predict(x[:1]), by_full_passes(net, x[:1])) < 1e-9
@@ -159,8 +161,8 @@ def test_the_zoo_s_layouts_of_basset_and_beluga_run_by_windows(sequences):
     torch.manual_seed(0)
     for kernel, axis in ((lambda k: (1, k), 3), (lambda k: (k, 1), 2)):
         net = Double(Image(kernel, axis)).eval()
-        method, predict = opened(net, 40)
-        assert method.report.path == "fast"
+        graph, predict = opened(net, 40)
+        assert graph.whole_from is None
         x = sequences(3, 40)
         assert difference(predict(x), by_full_passes(net, x)) < 1e-9
 
@@ -241,15 +243,40 @@ def test_the_check_finds_what_windows_get_wrong(sequences):
     assert difference(found, by_full_passes(net, x)) < 1e-5
 
 
+class Attends(nn.Module):
+    """Two wide convolutions, then attention over pooled positions."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv1d(4, width, 9, padding=4), nn.GELU(), nn.Conv1d(width, width, 9, padding=4), nn.MaxPool1d(4)
+        )
+        self.head = nn.Linear(width, 1)
+
+    def forward(self, x):
+        x = self.stem(x).transpose(1, 2)
+        return self.head(F.scaled_dot_product_attention(x, x, x).mean(1))[:, 0]
+
+
 def test_the_method_says_how_it_ran(sequences):
-    net = make_toy(*TOYS["sdpa"])
-    method = open_method("ism", net, LENGTH, parse_references("zeros"))
-    x = sequences(2, LENGTH)
+    torch.manual_seed(0)
+    net = Attends(32)
+    method = open_method("ism", net, 96, parse_references("zeros"))
+    x = sequences(2, 96)
     found = method.explain(x, 0)
-    assert found.hypothetical == pytest.approx(ism(net, x, fast=False), abs=1e-5)
+    full = ism(net, x, fast=False)
+    assert found.hypothetical == pytest.approx(full, abs=1e-5 * float(np.abs(found.prediction).max()))
     details = method.details()
     assert details["path"] == "partly fast" and "scaled_dot_product_attention" in details["whole_from"]
-    assert details["sequences"] == 2 and details["recomputed"] == 0 and details["checked"] == 4
+    assert details["sequences"] == 2 and details["recomputed"] == 0 and details["checked"] == 6
+
+
+def test_windows_that_spare_little_are_not_followed():
+    """A stem of 4 x 32 weights on 96 positions; attention multiplies 2 x 96 x 96 x 32 times."""
+    net = Attends(32)
+    net.stem = nn.Conv1d(4, 32, 1)
+    report = Mutagenesis(net, 96).report
+    assert report.path == "full" and "windows would spare 2% of the operations" in report.reason
 
 
 def test_half_precision_takes_full_passes():
