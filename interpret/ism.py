@@ -120,7 +120,7 @@ class Mutagenesis:
             self.report = MutagenesisReport("partly fast" if whole_from else "fast", whole_from)
 
     def _open(self, length: int) -> tuple[MutagenesisGraph | None, str | None]:
-        with evaluating(self.module) as device:
+        with evaluating(self.module) as device, torch.inference_mode(False):
             plausible = torch.eye(4, device=device)[torch.arange(2 * length, device=device) % 4]
             x = plausible.reshape(2, length, 4).transpose(1, 2).contiguous()
             with torch.no_grad():
@@ -132,6 +132,8 @@ class Mutagenesis:
                 graph = MutagenesisGraph(self.module, x, *fixed, batch_size=self.batch_size)
             except ModelError as error:
                 return None, error.what
+            except Exception as error:  # whatever a module does: forward passes are always right
+                return None, f"its graph is not understood: {type(error).__name__}: {error}"[:300]
         if graph.whole_from is None:
             return graph, None
         share = 2 * graph.spared / max(_work(self.module, x[:1]), 1.0)
@@ -156,16 +158,21 @@ class Mutagenesis:
             at_once = 1
         elif self.graph.whole_from:
             at_once = min(at_once, max(1, self.batch_size // 3))
-        with evaluating(self.module) as device:
+        with evaluating(self.module) as device, torch.inference_mode(False), torch.no_grad():
             for part, x in batches(one_hot, at_once, device):
-                with torch.no_grad():
-                    fixed = fixed_arguments(self.module, x)
-                    found = self._full(x, fixed) if self.graph is None else self._fast(x, fixed)
+                fixed = fixed_arguments(self.module, x)
+                found = self._full(x, fixed) if self.graph is None else self._fast(x, fixed)
                 scores[part] = found.cpu().numpy()
         return scores
 
     def _fast(self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        _, found = self.graph.predict(x, *fixed)
+        try:
+            _, found = self.graph.predict(x, *fixed)
+        except Exception as error:  # whatever a module does: forward passes are always right
+            self.graph, detail = None, " ".join(str(error).split())[:200]
+            reason = f"following windows failed: {type(error).__name__}: {detail}"
+            self.report = dataclasses.replace(self.report, path="full", whole_from=None, reason=reason)
+            return self._full(x, fixed)
         rows, places, bases, full = self._sample(x, fixed)
         tolerance = TOLERANCE[full.dtype]
         full, predicted = full.double(), found[rows, bases, places]

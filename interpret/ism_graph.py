@@ -252,8 +252,9 @@ class _Run:
             layout = self.plan.layouts[node]
             value = self.weights[node] if weights else self.values[node]
             if node not in self.plan.varying:  # a constant along the sequence
-                value = value.reshape(1, *[1] * (len(layout.rest) + 1 - value.ndim), *value.shape)
-                value = value.reshape(1, *value.shape[-len(layout.rest) - 1 :]).expand(self.sequences, *value.shape[1:])
+                ndim = len(layout.rest) + 1
+                sizes = ([1] * ndim + list(value.shape))[-ndim:]
+                value = value.reshape(1, *sizes).expand(self.sequences, *sizes)
             drift = (self.positions - 1) * (self.graph.period // layout.stride)
             self.references[key] = Reference(value[: self.sequences], layout, drift + self._overhang)
         return self.references[key]

@@ -84,14 +84,14 @@ def test_toys_in_float64(name, sequences):
     assert difference(predict(x[:1]), by_full_passes(net, x[:1])) < 1e-9
 
 
-@pytest.mark.parametrize("name", list(TOYS)[:-1:4])
+@pytest.mark.parametrize("name", list(TOYS)[:-1:6])
 def test_toys_in_float32(name, sequences):
     net = make_toy(*TOYS[name])
     x = with_unknown(sequences(2, LENGTH))
     assert difference(opened(net)[1](x), by_full_passes(net, x)) < 1e-5
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.sampled_from(KINDS), min_size=1, max_size=4), st.sampled_from(ENDS), st.sampled_from((23, 40, 61)),
     st.integers(0, 1000), st.sampled_from((7, 64)),
@@ -285,6 +285,36 @@ def test_half_precision_takes_full_passes():
             return x[:, 0].to(torch.bfloat16).sum(1)
 
     assert Mutagenesis(Half(), 12).report.reason == "the module computes in torch.bfloat16"
+
+
+@pytest.mark.parametrize("shape", [(40,), (8, 40), (1, 8, 40), (1, 1, 40), (8, 1), (1,)])
+def test_constants_along_the_sequence(shape, sequences):
+    torch.manual_seed(0)
+    constant = torch.rand(shape, dtype=torch.float64)
+    net = Double(make_toy(lambda x: torch.exp(x * constant.to(x.dtype)) + constant.to(x.dtype)))
+    x = sequences(2, LENGTH)
+    assert difference(opened(net)[1](x), by_full_passes(net, x)) < 1e-9
+
+
+def test_within_inference_mode(sequences):
+    x, net = sequences(2, 60), Profile()
+    with torch.inference_mode():
+        method = Mutagenesis(net, 60)
+        method.mutate_all(x)
+    assert method.report.path == "fast" and method.report.recomputed == 0
+
+
+def test_windows_that_fail_give_way_to_full_passes(sequences, monkeypatch):
+    net = make_toy(*TOYS["F.relu"])
+    method = Mutagenesis(net, LENGTH)
+
+    def fail(*inputs):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(method.graph, "predict", fail)
+    x = sequences(2, LENGTH)
+    assert difference(method.mutate_all(x), by_full_passes(net, x)) < 1e-5
+    assert method.report.path == "full" and "no memory" in method.report.reason and method.report.sequences == 2
 
 
 def test_small_jobs_are_not_captured(sequences, monkeypatch):
