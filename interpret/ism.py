@@ -1,22 +1,59 @@
 """In-silico mutagenesis: every base of every position tried.
 
-Long jobs are computed by tangermeme's ``saturation_mutagenesis``, which recomputes only what an edit can change
-(fastISM, Nair et al. 2022, doi:10.1093/bioinformatics/btac135); a random 1% of its edits are checked against full
-forward passes. Sequences with unknown bases, and models that it cannot capture, take full forward passes.
+A single-base edit changes a window of each layer (fastISM, Nair et al. 2022, doi:10.1093/bioinformatics/btac135).
+Here only the difference that it makes is followed through those windows (``ism_graph``). A random 1% of the edits is
+checked against full forward passes; a sequence that differs is computed by them, and the report says so. So is
+everything where the module cannot be captured.
 """
 
 from __future__ import annotations
 
-import warnings
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from interpret.explained import batches, check_one_hot, evaluating, fixed_arguments, scalar
+from interpret.ism_graph import MutagenesisGraph
+from zoo.errors import ModelError
 
-__all__ = ["ism", "mutate_all"]
+__all__ = ["Mutagenesis", "MutagenesisReport", "ism", "mutate_all"]
 
-TOLERANCE = 1e-4  # of the output's scale: rounding of float32 by another order of additions
+#: Of the output's scale: what another order of additions may change.
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}
+BATCH_ON_CPU = 32  # forward passes of more fall out of the cache
+CHECKED = 0.01  # of the edits of each sequence
+EDITS_AT_ONCE = 1 << 13
+#: Below this many multiplications and additions, about a second's, capturing a module costs more than it saves.
+SMALL_JOB = 5e10
+WORTHWHILE = 0.25  # of a forward pass's operations must be spared where whole tensors follow
+
+
+@dataclass(frozen=True)
+class MutagenesisReport:
+    """How edits were predicted.
+
+    Attributes:
+        path: ``fast``: windows to the end; ``partly fast``: whole tensors from ``whole_from`` on; ``full``: forward
+            passes.
+        whole_from: operation, module and source line.
+        reason: why forward passes ran.
+        sequences: how many were explained; ``recomputed``: of them by forward passes after a failed check.
+        checked: edits that were compared with forward passes.
+        largest_difference: between the two, of the output's scale: the largest of what forward passes give and of
+            the range of all edits of the sequence.
+    """
+
+    path: str
+    whole_from: str | None = None
+    reason: str | None = None
+    sequences: int = 0
+    recomputed: int = 0
+    checked: int = 0
+    largest_difference: float = 0.0
 
 
 def ism(module: torch.nn.Module, one_hot: np.ndarray, *, batch_size: int = 128, fast: bool = True) -> np.ndarray:
@@ -26,13 +63,12 @@ def ism(module: torch.nn.Module, one_hot: np.ndarray, *, batch_size: int = 128, 
         module: (N, 4, L) -> (N,).
         one_hot: (N, 4, L) float32.
         batch_size: edited sequences a forward pass.
-        fast: recompute only what an edit can change, where that pays.
+        fast: follow what an edit changes only, where that pays.
 
     Returns:
         (N, 4, L) float32; its value at the observed base is the projected track.
     """
-    scores = mutate_all(module, one_hot, batch_size=batch_size, fast=fast)
-    return (scores - scores.mean(1, keepdims=True)).astype(np.float32)
+    return _centred(mutate_all(module, one_hot, batch_size=batch_size, fast=fast))
 
 
 def mutate_all(
@@ -40,87 +76,161 @@ def mutate_all(
 ) -> np.ndarray:
     """The prediction with each base at each position, (N, 4, L) float64.
 
-    An observed base is not predicted again; at an unknown base all four are.
+    An observed base is not predicted again; at an unknown base, a column that is not one-hot, all four are.
     """
     one_hot = check_one_hot(one_hot)
-    scores = np.empty(one_hot.shape, np.float64)
-    whole = ((one_hot == 0) | (one_hot == 1)).all((1, 2)) & (one_hot.sum(1) == 1).all(1)
-    with evaluating(module) as device:
-        quick = np.flatnonzero(whole) if fast else np.empty(0, np.int64)
-        if len(quick):
-            found = _by_tangermeme(module, one_hot[quick], device, batch_size)
-            if _holds(module, one_hot[quick], found, device):
-                scores[quick] = found
-            else:
-                quick = np.empty(0, np.int64)
-        with torch.inference_mode():
-            for i in np.setdiff1d(np.arange(len(one_hot)), quick):
-                ((_, x),) = batches(one_hot[i : i + 1], 1, device)
-                fixed = fixed_arguments(module, x)
-                observed = float(scalar(module, x, *fixed)[0])
-                scores[i] = _edits(module, x[0], fixed, observed, batch_size)
-    return scores
+    if fast and len(one_hot):
+        fast = _work(module, torch.from_numpy(one_hot[:1])) * 3 * one_hot.shape[2] * len(one_hot) > SMALL_JOB
+    return Mutagenesis(module, one_hot.shape[2], batch_size=batch_size, fast=fast).mutate_all(one_hot)
 
 
-class _Column(torch.nn.Module):
-    """(N,) as (N, 1), which tangermeme takes."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, x: torch.Tensor, *fixed: torch.Tensor) -> torch.Tensor:
-        return self.module(x, *fixed).reshape(-1, 1)
+def _centred(scores: np.ndarray) -> np.ndarray:
+    return (scores - scores.mean(1, keepdims=True)).astype(np.float32)
 
 
-def _by_tangermeme(
-    module: torch.nn.Module, one_hot: np.ndarray, device: torch.device, batch_size: int
-) -> np.ndarray:
-    from tangermeme.saturation_mutagenesis import saturation_mutagenesis
+def _work(module: torch.nn.Module, x: torch.Tensor) -> float:
+    """Multiplications and additions of a forward pass of ``x``."""
+    from torch.utils.flop_counter import FlopCounterMode
 
-    x = torch.from_numpy(one_hot)
-    parts = [fixed_arguments(module, part) for _, part in batches(one_hot, batch_size, device)]
-    fixed = tuple(torch.cat(values).cpu() for values in zip(*parts, strict=True))
-    with warnings.catch_warnings(), torch.no_grad():
-        scalar(module, x[:1].to(device), *(value[:1].to(device) for value in fixed))
-        warnings.simplefilter("ignore")  # it says when it takes full passes, which is as right
-        raw = saturation_mutagenesis(
-            _Column(module).eval(), x, args=fixed or None, raw_outputs=True, device=str(device), batch_size=batch_size
+    with evaluating(module) as device, torch.no_grad():
+        x = x.to(device)
+        fixed = fixed_arguments(module, x)
+        with FlopCounterMode(display=False) as counter:
+            scalar(module, x, *fixed)
+    return float(counter.get_total_flops())
+
+
+class Mutagenesis:
+    """In-silico mutagenesis of one module, captured once for any number of sequences.
+
+    Args:
+        module: (N, 4, length) -> (N,); its weights must not change afterwards.
+        length: bp.
+        batch_size: edited sequences a forward pass.
+        fast: follow what an edit changes only; else full forward passes.
+    """
+
+    def __init__(self, module: torch.nn.Module, length: int, *, batch_size: int = 128, fast: bool = True) -> None:
+        self.module, self.batch_size = module, batch_size
+        self.graph, reason = self._open(length) if fast else (None, "full forward passes were chosen")
+        if self.graph is None:
+            self.report = MutagenesisReport("full", reason=reason)
+        else:
+            whole_from = self.graph.whole_from
+            self.report = MutagenesisReport("partly fast" if whole_from else "fast", whole_from)
+
+    def _open(self, length: int) -> tuple[MutagenesisGraph | None, str | None]:
+        with evaluating(self.module) as device, torch.inference_mode(False):
+            plausible = torch.eye(4, device=device)[torch.arange(2 * length, device=device) % 4]
+            x = plausible.reshape(2, length, 4).transpose(1, 2).contiguous()
+            with torch.no_grad():
+                fixed = fixed_arguments(self.module, x)
+                dtype = scalar(self.module, x, *fixed).dtype
+            if dtype not in TOLERANCE:
+                return None, f"the module computes in {dtype}"
+            try:
+                graph = MutagenesisGraph(self.module, x, *fixed, batch_size=self.batch_size)
+            except ModelError as error:
+                return None, error.what
+            except Exception as error:  # whatever a module does: forward passes are always right
+                return None, f"its graph is not understood: {type(error).__name__}: {error}"[:300]
+        if graph.whole_from is None:
+            return graph, None
+        share = 2 * graph.spared / max(_work(self.module, x[:1]), 1.0)
+        if share < WORTHWHILE:
+            return None, f"windows would spare {share:.0%} of the operations, up to {graph.whole_from}"
+        return graph, None
+
+    def __call__(self, one_hot: np.ndarray) -> np.ndarray:
+        """As ``ism``."""
+        return _centred(self.mutate_all(one_hot))
+
+    def details(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return dataclasses.asdict(self.report)
+
+    def mutate_all(self, one_hot: np.ndarray) -> np.ndarray:
+        """As the function of that name; ``report`` counts what ran."""
+        one_hot = check_one_hot(one_hot)
+        scores = np.empty(one_hot.shape, np.float64)
+        at_once = max(1, EDITS_AT_ONCE // (3 * one_hot.shape[2]))
+        if self.graph is None:
+            at_once = 1
+        elif self.graph.whole_from:
+            at_once = min(at_once, max(1, self.batch_size // 3))
+        with evaluating(self.module) as device, torch.inference_mode(False), torch.no_grad():
+            for part, x in batches(one_hot, at_once, device):
+                fixed = fixed_arguments(self.module, x)
+                found = self._full(x, fixed) if self.graph is None else self._fast(x, fixed)
+                scores[part] = found.cpu().numpy()
+        return scores
+
+    def _fast(self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        try:
+            _, found = self.graph.predict(x, *fixed)
+        except Exception as error:  # whatever a module does: forward passes are always right
+            self.graph, detail = None, " ".join(str(error).split())[:200]
+            reason = f"following windows failed: {type(error).__name__}: {detail}"
+            self.report = dataclasses.replace(self.report, path="full", whole_from=None, reason=reason)
+            return self._full(x, fixed)
+        rows, places, bases, full = self._sample(x, fixed)
+        tolerance = TOLERANCE[full.dtype]
+        full, predicted = full.double(), found[rows, bases, places]
+        recomputed, largest = 0, 0.0
+        for row in range(len(x)):
+            own = rows == row
+            span = found[row].max() - found[row].min()
+            scale = max(float(full[own].abs().max()), float(span)) or 1.0
+            difference = float((full[own] - predicted[own]).abs().max()) / scale
+            largest = max(largest, difference) if math.isfinite(difference) else difference
+            if not difference <= tolerance:
+                found[row : row + 1] = self._full(x[row : row + 1], tuple(f[row : row + 1] for f in fixed))
+                recomputed += 1
+        self._count(len(x), recomputed, len(rows), largest)
+        return found
+
+    def _count(self, sequences: int, recomputed: int, checked: int, largest: float) -> None:
+        before = self.report
+        largest = max(largest, before.largest_difference) if math.isfinite(largest) else largest
+        self.report = dataclasses.replace(
+            before, sequences=before.sequences + sequences, recomputed=before.recomputed + recomputed,
+            checked=before.checked + checked, largest_difference=largest,
         )
-    return raw[1].reshape(one_hot.shape).double().cpu().numpy()
 
+    def _sample(self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """A random 1% of the edits of each sequence: sequence, position, base, and what the module gives."""
+        length = x.shape[2]
+        draw = np.random.default_rng(self.report.sequences)
+        count = math.ceil(CHECKED * 3 * length)
+        drawn = np.concatenate([draw.choice(3 * length, count, replace=False) for _ in range(len(x))])
+        rows = torch.arange(len(x)).repeat_interleave(count).to(x.device)
+        edits = torch.from_numpy(drawn).to(x.device)
+        places = edits % length
+        bases = (x[rows, :, places].argmax(1) + 1 + edits // length) % 4
+        return rows, places, bases, self._predict(x, fixed, rows, places, bases)
 
-def _holds(module: torch.nn.Module, one_hot: np.ndarray, scores: np.ndarray, device: torch.device) -> bool:
-    """Whether a random 1% of the edits agree with full forward passes."""
-    draw = np.random.default_rng(0)
-    with torch.inference_mode():
-        for i, sequence in enumerate(one_hot):
-            x = torch.from_numpy(sequence).to(device)
-            fixed = fixed_arguments(module, x[None])
-            places = draw.choice(x.shape[1], max(1, x.shape[1] // 100), replace=False)
-            bases = draw.integers(0, 4, len(places))
-            edited = x.expand(len(places), -1, -1).clone()
-            rows = torch.arange(len(places))
-            edited[rows, :, torch.from_numpy(places)] = 0
-            edited[rows, torch.from_numpy(bases), torch.from_numpy(places)] = 1
-            again = tuple(value.expand(len(places), *value.shape[1:]) for value in fixed)
-            full = scalar(module, edited, *again).double().cpu().numpy()
-            if np.abs(full - scores[i, bases, places]).max() > TOLERANCE * max(np.abs(full).max(), np.ptp(scores[i])):
-                return False
-    return True
+    def _predict(
+        self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...], rows: torch.Tensor, places: torch.Tensor,
+        bases: torch.Tensor,
+    ) -> torch.Tensor:
+        """Full forward passes of edits, (edits,)."""
+        found = []
+        size = self.batch_size if x.is_cuda else min(self.batch_size, BATCH_ON_CPU)
+        for chunk in torch.arange(len(rows), device=x.device).split(size):
+            edited = x[rows[chunk]]
+            edited[torch.arange(len(chunk)), :, places[chunk]] = 0
+            edited[torch.arange(len(chunk)), bases[chunk], places[chunk]] = 1
+            found.append(scalar(self.module, edited, *(f[rows[chunk]] for f in fixed)))
+        return torch.cat(found)
 
-
-def _edits(
-    module: torch.nn.Module, x: torch.Tensor, fixed: tuple[torch.Tensor, ...], observed: float, batch_size: int
-) -> np.ndarray:
-    found = torch.full(x.shape, observed, dtype=torch.float64)
-    base, place = torch.nonzero(x != 1, as_tuple=True)
-    for chunk in torch.arange(len(base)).split(batch_size):
-        b, p = base[chunk], place[chunk]
-        rows = torch.arange(len(chunk), device=x.device)
-        edited = x.expand(len(chunk), -1, -1).clone()
-        edited[rows, :, p] = 0
-        edited[rows, b, p] = 1
-        again = tuple(value.expand(len(chunk), *value.shape[1:]) for value in fixed)
-        found[b.cpu(), p.cpu()] = scalar(module, edited, *again).double().cpu()
-    return found.numpy()
+    def _full(self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """All edits of one sequence by full forward passes."""
+        known = ((x == 0) | (x == 1)).all(1, keepdim=True) & (x.sum(1, keepdim=True) == 1)
+        observed = scalar(self.module, x, *fixed).double()
+        found = observed[:, None, None].expand(x.shape).clone()
+        rows, bases, places = torch.nonzero(~(known & (x == 1)), as_tuple=True)
+        if len(rows):
+            found[rows, bases, places] = self._predict(x, fixed, rows, places, bases).double()
+        if self.graph is None:
+            self._count(len(x), 0, 0, 0.0)
+        return found

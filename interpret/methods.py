@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from interpret.deepliftshap import DeepLiftShap
 from interpret.explained import batches, evaluating, scalar
 from interpret.inputxgradient import inputxgradient
 from interpret.integrated_gradients import explain_by_integrated_gradients
-from interpret.ism import ism
+from interpret.ism import Mutagenesis
 from interpret.multipliers import Explanation
 from interpret.references import References
 from interpret.saliency import saliency
@@ -37,11 +38,13 @@ class Method:
         name: which one runs; a fallback's name if the chosen one could not.
         explain: (one_hot (n, 4, L), number of the first) -> Explanation.
         note: why a fallback runs.
+        details: what a method has to say of how it ran, for the run record; called at the end.
     """
 
     name: str
     explain: Callable[[np.ndarray, int], Explanation]
     note: str | None = None
+    details: Callable[[], dict[str, Any]] | None = None
 
     @property
     def complete(self) -> bool:
@@ -70,11 +73,14 @@ def open_method(
             if fallback is None:
                 raise
             found = open_method(fallback, module, length, references)
-            return Method(found.name, found.explain, f"{error.what}: {fallback} was used")
+            return replace(found, note=f"{error.what}: {fallback} was used")
         return Method(name, lambda x, first: opened.explain(x, references.of(x, first)))
     if name == "ablation":
         return Method(name, lambda x, first: _bare(module, x, ablation(module, x, references.of(x, first))))
-    function = {"ism": ism, "saliency": saliency, "inputxgradient": inputxgradient}[name]
+    if name == "ism":
+        mutagenesis = Mutagenesis(module, length)
+        return Method(name, lambda x, first: _bare(module, x, mutagenesis(x)), details=mutagenesis.details)
+    function = {"saliency": saliency, "inputxgradient": inputxgradient}[name]
     return Method(name, lambda x, first: _bare(module, x, function(module, x)))
 
 

@@ -1,0 +1,309 @@
+"""What each kind of operation does to a window: convolution, pooling, crops and pads, sums, functions of one position.
+
+Every layer says which of its outputs an input window reaches, which inputs an output window needs, and computes the
+one from the other, exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import fx
+
+from interpret.ism_window import Block, Layout, Reference, Window
+
+__all__ = [
+    "AvgPool", "Interval", "Layer", "Local", "MaxPool", "Relabel", "Shift", "Sliding", "Sum", "Taps", "chunk_rows",
+]
+
+Interval = tuple[int, int]
+CHUNK_BYTES = 1 << 21  # rows of a convolution's output that are finished while they lie in the cache
+
+
+def chunk_rows(shape: Sequence[int], like: torch.Tensor) -> int:
+    """How many rows of (window, edit, channels) are finished at a time."""
+    if like.is_cuda:
+        return max(1, shape[0])
+    return max(1, CHUNK_BYTES // (math.prod(shape[1:]) * like.element_size()))
+
+
+@dataclass(frozen=True)
+class Sliding:
+    """Geometry of a kernel that moves along the sequence."""
+
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+
+    def reach(self, low: int, high: int) -> Interval:
+        """Outputs that inputs ``low`` to ``high`` enter."""
+        first = -((self.dilation * (self.kernel - 1) - self.padding - low) // self.stride)
+        return first, (high - 1 + self.padding) // self.stride + 1
+
+    def need(self, low: int, high: int) -> Interval:
+        """Inputs that enter outputs ``low`` to ``high``."""
+        last = (high - 1) * self.stride - self.padding + self.dilation * (self.kernel - 1)
+        return low * self.stride - self.padding, last + 1
+
+    def tap(self, number: int, low: int, high: int) -> slice:
+        """Rows, of inputs that begin with ``need``'s first, that the tap reads for ``high - low`` outputs."""
+        start = number * self.dilation
+        return slice(start, start + (high - low - 1) * self.stride + 1, self.stride)
+
+
+@dataclass(kw_only=True)
+class Layer:
+    """An operation on windows.
+
+    Attributes:
+        inputs: the nodes whose windows it reads.
+        layout: of what it gives.
+        wants: the form of the rows it reads, ``delta`` or ``value``.
+    """
+
+    inputs: list[fx.Node]
+    layout: Layout
+    wants: str = "delta"
+
+    def reach(self, intervals: Sequence[Interval]) -> Interval:
+        """The outputs that change with these inputs; empty ones are (0, 0)."""
+        changed = [(low, high) for low, high in intervals if low < high]
+        return (min(low for low, _ in changed), max(high for _, high in changed)) if changed else (0, 0)
+
+    def need(self, low: int, high: int) -> Interval:
+        """The inputs that these outputs read."""
+        return low, high
+
+    def run(self, block: Block, windows: list[Window], low: int, high: int, references: Callable) -> Window:
+        """The output's window from ``low`` to ``high``."""
+        raise NotImplementedError
+
+
+@dataclass(kw_only=True)
+class Taps(Layer):
+    """Convolution as one matrix product a tap, with what follows it while its rows are in the cache.
+
+    Attributes:
+        sliding: its geometry.
+        matrices: (inputs, outputs), one a tap.
+        base: node whose reference the products are added to: the convolution, or the batch norm folded into it.
+        functions: elementwise functions that follow, writing in place.
+        last: node after them, before a residual.
+        adds: whether a second window is added at the end (a residual).
+        gives: the form of the rows it gives.
+        tail: takes the finished rows instead of memory, where nothing else reads them.
+    """
+
+    sliding: Sliding
+    matrices: list[torch.Tensor]
+    base: fx.Node
+    last: fx.Node
+    functions: list[Callable[[torch.Tensor], torch.Tensor]] = field(default_factory=list)
+    adds: bool = False
+    gives: str = "delta"
+    tail: Callable[[Block, torch.Tensor, int], None] | None = None
+
+    def reach(self, intervals: Sequence[Interval]) -> Interval:
+        first = self.sliding.reach(*intervals[0]) if intervals[0][0] < intervals[0][1] else (0, 0)
+        return super().reach([first, *intervals[1:]])
+
+    def need(self, low: int, high: int) -> Interval:
+        return self.sliding.need(low, high)
+
+    def run(self, block: Block, windows: list[Window], low: int, high: int, references: Callable) -> Window:
+        x = windows[0].as_delta(block).reshape(len(windows[0]), block.edits, len(self.matrices[0])).contiguous()
+        width = self.matrices[0].shape[1]
+        size = chunk_rows((high - low, block.edits, width), x)
+        held = min(size, high - low) if self.tail else high - low
+        out = x.new_empty((held, block.edits, width))
+        valued = bool(self.functions) or self.gives == "value"
+        before = references(self.base) if valued else None
+        after = references(self.last) if valued and (self.gives == "delta") else None
+        other = windows[1].as_delta(block) if self.adds else None
+        for start in range(low, high, size):
+            stop = min(start + size, high)
+            rows = out[: stop - start] if self.tail else out[start - low : stop - low]
+            shaped = rows.view(stop - start, block.edits, *self.layout.rest)
+            if before is None:
+                rows.zero_()
+            else:
+                block.split(shaped).copy_(before.window(block, start, stop))
+            self._add_products(x, windows[0].low, rows, start)
+            for function in self.functions:
+                function(rows)
+            if after is not None:
+                block.split(shaped).sub_(after.window(block, start, stop))
+            if self.gives == "delta":
+                self.layout.outside_(block, start, shaped, 0)
+            if other is not None:
+                first, end = max(start, windows[1].low), min(stop, windows[1].high)
+                if first < end:
+                    shaped[first - start : end - start] += other[first - windows[1].low : end - windows[1].low]
+            if self.tail:
+                self.tail(block, shaped, start)
+        if self.tail:
+            return Window(self.layout, None, 0, 0)
+        found = out.view(high - low, block.edits, *self.layout.rest)
+        return Window(self.layout, references(None), low, high, **{self.gives: found})
+
+    def _add_products(self, x: torch.Tensor, x_low: int, rows: torch.Tensor, low: int) -> None:
+        """Add the products of a window of differences to the outputs from ``low`` on."""
+        s, high, x_high, edits = self.sliding, low + len(rows), x_low + len(x), x.shape[1]
+        flat, target = x.view(-1, x.shape[2]), rows.view(-1, rows.shape[2])
+        for tap, matrix in enumerate(self.matrices):
+            shift = tap * s.dilation - s.padding  # output o reads input o * stride + shift
+            first = max(low, -((shift - x_low) // s.stride))
+            end = min(high, (x_high - 1 - shift) // s.stride + 1)
+            if first < end:
+                start = first * s.stride + shift - x_low
+                if s.stride == 1:
+                    read = flat[start * edits : (start + end - first) * edits]
+                else:
+                    read = x[start : start + (end - first - 1) * s.stride + 1 : s.stride].reshape(-1, x.shape[2])
+                target[(first - low) * edits : (end - low) * edits].addmm_(read, matrix)
+
+
+@dataclass(kw_only=True)
+class MaxPool(Layer):
+    """The largest of ``sliding.kernel`` positions; what lies outside the tensor never is."""
+
+    sliding: Sliding
+    wants: str = "value"
+
+    def reach(self, intervals: Sequence[Interval]) -> Interval:
+        return self.sliding.reach(*intervals[0]) if intervals[0][0] < intervals[0][1] else (0, 0)
+
+    def need(self, low: int, high: int) -> Interval:
+        return self.sliding.need(low, high)
+
+    def run(self, block: Block, windows: list[Window], low: int, high: int, references: Callable) -> Window:
+        x = windows[0]
+        start, stop = self.need(low, high)
+        rows = x.as_value(block, start, stop)
+        if rows is x.value and x.shared and (start < 0 or stop > x.layout.length - x.layout.drift(block)):
+            rows = rows.clone()
+        rows = x.layout.outside_(block, start, rows, -torch.inf)
+        found = rows[self.sliding.tap(0, low, high)].clone()
+        for tap in range(1, self.sliding.kernel):
+            torch.maximum(found, rows[self.sliding.tap(tap, low, high)], out=found)
+        return Window(self.layout, references(None), low, high, value=found)
+
+
+@dataclass(kw_only=True)
+class AvgPool(Layer):
+    """The mean of ``sliding.kernel`` positions; ``weights`` holds, for each output, one over what it divides by."""
+
+    sliding: Sliding
+    weights: torch.Tensor
+
+    def reach(self, intervals: Sequence[Interval]) -> Interval:
+        return self.sliding.reach(*intervals[0]) if intervals[0][0] < intervals[0][1] else (0, 0)
+
+    def need(self, low: int, high: int) -> Interval:
+        return self.sliding.need(low, high)
+
+    def run(self, block: Block, windows: list[Window], low: int, high: int, references: Callable) -> Window:
+        x, s = windows[0], self.sliding
+        start, stop = self.need(low, high)
+        rows = x.as_delta(block)
+        wide = rows.new_zeros((stop - start, *rows.shape[1:]))
+        first, end = max(start, x.low), min(stop, x.high)
+        if first < end:
+            wide[first - start : end - start] = rows[first - x.low : end - x.low]
+        found = wide[s.tap(0, low, high)].clone()
+        for tap in range(1, s.kernel):
+            found += wide[s.tap(tap, low, high)]
+        margin = self.layout.drift(block) + abs(min(low, 0)) + 1
+        weights = Reference(self.weights[None], Layout(1, self.layout.length, (), self.layout.stride), margin)
+        one = Block(block.first, block.positions, 1, 1, block.period)
+        scale = weights.window(one, low, high)
+        block.split(found).mul_(scale.reshape(*scale.shape, *[1] * (found.ndim - 2)))
+        self.layout.outside_(block, low, found, 0)
+        return Window(self.layout, references(None), low, high, delta=found)
+
+
+@dataclass(kw_only=True)
+class Shift(Layer):
+    """A crop or a pad with a constant: output o is input ``o * step + start``."""
+
+    start: int
+    step: int = 1
+
+    def _sliding(self) -> Sliding:
+        return Sliding(1, self.step, -self.start)
+
+    def reach(self, intervals: Sequence[Interval]) -> Interval:
+        return self._sliding().reach(*intervals[0]) if intervals[0][0] < intervals[0][1] else (0, 0)
+
+    def need(self, low: int, high: int) -> Interval:
+        return self._sliding().need(low, high)
+
+    def run(self, block: Block, windows: list[Window], low: int, high: int, references: Callable) -> Window:
+        x = windows[0]
+        start, stop = self.need(low, high)
+        rows = x.as_delta(block)[start - x.low : stop - x.low : self.step]
+        rows = rows.clone() if x.shared or self.step > 1 else rows
+        self.layout.outside_(block, low, rows, 0)
+        return Window(self.layout, references(None), low, high, delta=rows)
+
+
+@dataclass(kw_only=True)
+class Sum(Layer):
+    """A weighted sum of windows; constants added to it change nothing."""
+
+    factors: list[float]
+
+    def run(self, block: Block, windows: list[Window], low: int, high: int, references: Callable) -> Window:
+        first = windows[0].as_delta(block)
+        found = first.new_zeros((high - low, block.edits, *self.layout.rest))
+        for window, factor in zip(windows, self.factors, strict=True):
+            start, stop = max(low, window.low), min(high, window.high)
+            if start < stop:
+                part = window.as_delta(block)[start - window.low : stop - window.low]
+                found[start - low : stop - low].add_(part, alpha=factor)
+        return Window(self.layout, references(None), low, high, delta=found)
+
+
+@dataclass(kw_only=True)
+class Relabel(Layer):
+    """Another shape of the same rows."""
+
+    wants: str = "either"
+
+    def run(self, block: Block, windows: list[Window], low: int, high: int, references: Callable) -> Window:
+        x, rows = windows[0], slice(low - windows[0].low, high - windows[0].low)
+        shape = (high - low, block.edits, *self.layout.rest)
+        forms = {
+            form: None if held is None else held[rows].reshape(shape)
+            for form, held in (("delta", x.delta), ("value", x.value))
+        }
+        found = Window(self.layout, references(None), low, high, **forms)
+        found.shared = x.shared
+        return found
+
+
+@dataclass(kw_only=True)
+class Local(Layer):
+    """A function of each position by itself: elementwise, over channels, or a matrix product of them.
+
+    Attributes:
+        function: takes the inputs' values as the module does, the window in place of the sequence.
+        in_place: a version for one input that writes over it.
+    """
+
+    function: Callable[..., torch.Tensor]
+    in_place: Callable[[torch.Tensor], torch.Tensor] | None = None
+    wants: str = "value"
+
+    def run(self, block: Block, windows: list[Window], low: int, high: int, references: Callable) -> Window:
+        values = [window.as_value(block, low, high) for window in windows]
+        if self.in_place and not (values[0] is windows[0].value and windows[0].shared):
+            return Window(self.layout, references(None), low, high, value=self.in_place(values[0]))
+        found = self.function(*(w.layout.original(v) for w, v in zip(windows, values, strict=True)))
+        found = found.movedim(self.layout.axis, 0)
+        shape = (high - low, block.edits, *self.layout.rest)
+        return Window(self.layout, references(None), low, high, value=found.expand(shape).contiguous())

@@ -1,0 +1,94 @@
+"""Three published architectures with random weights and one number out, for benchmarks of attributions.
+
+Each function returns ``(module, length)``; the module is in eval mode and turns (N, 4, length) into (N,).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["basset_like", "beluga_like", "bpnet_like"]
+
+
+class _Track(nn.Module):
+    """One track's logit."""
+
+    def __init__(self, net: nn.Module, track: int) -> None:
+        super().__init__()
+        self.net, self.track = net, track
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)[:, self.track]
+
+
+def _settled(module: nn.Module) -> nn.Module:
+    """Batch norm with statistics of a trained net's kind; eval mode."""
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm1d):
+            part.running_mean.normal_(0, 0.1)
+            part.running_var.uniform_(0.1, 0.5)
+    return module.eval()
+
+
+def basset_like(seed: int = 0) -> tuple[nn.Module, int]:
+    """Basset (Kelley et al. 2016, doi:10.1101/gr.200535.115): three pooled convolutions, two dense layers; 600 bp."""
+    torch.manual_seed(seed)
+
+    def convolution(inputs: int, outputs: int, width: int, pool: int) -> list[nn.Module]:
+        return [nn.Conv1d(inputs, outputs, width), nn.BatchNorm1d(outputs), nn.ReLU(), nn.MaxPool1d(pool)]
+
+    def hidden(inputs: int, outputs: int) -> list[nn.Module]:
+        return [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(0.3)]
+
+    net = nn.Sequential(
+        *convolution(4, 300, 19, 3), *convolution(300, 200, 11, 4), *convolution(200, 200, 7, 4),
+        nn.Flatten(), *hidden(200 * 10, 1000), *hidden(1000, 1000), nn.Linear(1000, 164),
+    )
+    return _settled(_Track(net, 0)), 600
+
+
+def beluga_like(seed: int = 0) -> tuple[nn.Module, int]:
+    """Beluga (Zhou et al. 2018, doi:10.1038/s41588-018-0160-6): six wide convolutions, one dense layer; 2,000 bp."""
+    torch.manual_seed(seed)
+
+    def pair(inputs: int, outputs: int) -> list[nn.Module]:
+        return [nn.Conv1d(inputs, outputs, 8), nn.ReLU(), nn.Conv1d(outputs, outputs, 8), nn.ReLU()]
+
+    net = nn.Sequential(
+        *pair(4, 320), nn.Dropout(0.2), nn.MaxPool1d(4), *pair(320, 480), nn.Dropout(0.2), nn.MaxPool1d(4),
+        *pair(480, 640), nn.Dropout(0.5), nn.Flatten(), nn.Linear(640 * 106, 2003), nn.ReLU(), nn.Linear(2003, 2002),
+    )
+    return _settled(_Track(net, 0)), 2000
+
+
+class _BPNet(nn.Module):
+    """Dilated residual convolutions and two heads, both computed; the counts are returned, or the profile's sum."""
+
+    def __init__(self, head: str, n_filters: int = 64, n_layers: int = 8, trimming: int = 557) -> None:
+        super().__init__()
+        self.head, self.trimming = head, trimming
+        self.iconv = nn.Conv1d(4, n_filters, kernel_size=21, padding=10)
+        self.rconvs = nn.ModuleList(
+            nn.Conv1d(n_filters, n_filters, kernel_size=3, padding=2**i, dilation=2**i) for i in range(1, n_layers + 1)
+        )
+        self.fconv = nn.Conv1d(n_filters, 2, kernel_size=75, padding=37)
+        self.linear = nn.Linear(n_filters, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        start, end = self.trimming, x.shape[2] - self.trimming
+        x = self.iconv(x).relu()
+        for conv in self.rconvs:
+            x = x + conv(x).relu()
+        profile = self.fconv(x)[:, :, start:end]
+        counts = self.linear(x[:, :, start - 37 : end + 37].mean(2))[:, 0]
+        return counts if self.head == "counts" else profile.sum((1, 2))
+
+
+def bpnet_like(seed: int = 0, head: str = "counts") -> tuple[nn.Module, int]:
+    """BPNet (Avsec et al. 2021, doi:10.1038/s41588-021-00782-6) as bpnet-lite trains it, 64 filters; 2,114 bp.
+
+    ``head``: ``counts``, or ``profile`` for the sum of its logits.
+    """
+    torch.manual_seed(seed)
+    return _settled(_BPNet(head)), 2114

@@ -1,0 +1,330 @@
+"""In-silico mutagenesis by windows gives what full forward passes give, whatever the net; and says how it ran."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from random_nets import ENDS, KINDS, random_net
+from torch import nn
+from torch.nn import functional as F
+from toys_attribution import COMPLETE, LENGTH, REFUSED, make_toy
+
+from interpret.ism import Mutagenesis, ism, mutate_all
+from interpret.ism_graph import MutagenesisGraph
+from interpret.methods import open_method
+from interpret.references import parse_references
+
+sys.path.append(str(Path(__file__).resolve().parents[3] / "scripts"))
+import bench_nets
+
+TOYS = dict(COMPLETE) | {name: spec[:1] for name, spec in REFUSED.items()}
+#: Toys whose operation mixes positions beyond a window: whole tensors from it on.
+WHOLE = {
+    "max_pool2d", "amin", "adaptive-max-pool", "group-norm", "instance-norm", "standard-deviation", "log-softmax",
+    "logsumexp", "attention-pool", "weighted-pool", "plain-attention", "sdpa", "multi-head-attention",
+    "transformer-layer", "LSTM", "bidirectional-GRU", "both-strands", "where", "argmax", "sort", "cumprod",
+}
+
+
+class Double(nn.Module):
+    """A net computed in float64."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net.double()
+
+    def forward(self, x):
+        return self.net(x.double())
+
+
+def by_full_passes(net, x):
+    """Every edit as a sequence of its own; nothing of the code under test."""
+    n, _, length = x.shape
+    edited = np.repeat(x[:, None, None], 4, 1).repeat(length, 2)  # (n, base, place, 4, length)
+    for base in range(4):
+        for place in range(length):
+            edited[:, base, place, :, place] = np.eye(4)[base]
+    with torch.no_grad():
+        found = [net(part) for part in torch.from_numpy(edited.reshape(-1, 4, length)).split(500)]
+    return torch.cat(found).double().numpy().reshape(n, 4, length)
+
+
+def difference(found, full):
+    """Of the output's scale."""
+    return np.abs(found - full).max() / max(np.abs(full).max(), np.ptp(full), 1e-300)
+
+
+def opened(net, length=LENGTH, **options):
+    """The windows, without the check that would repair them, and what predicts by them."""
+    x = torch.eye(4)[torch.arange(2 * length) % 4].reshape(2, length, 4).transpose(1, 2).contiguous()
+    graph = MutagenesisGraph(net, x, **options)
+    return graph, lambda x: graph.predict(torch.from_numpy(x))[1].numpy()
+
+
+def with_unknown(x):
+    x[-1, :, 7] = 0.25
+    x[-1, :, 0] = 0
+    return x
+
+
+@pytest.mark.parametrize("name", [name for name in TOYS if name != "value-dependent"])
+def test_toys_in_float64(name, sequences):
+    net = Double(make_toy(*TOYS[name]))
+    graph, predict = opened(net)
+    assert (graph.whole_from is not None) == (name in WHOLE)
+    x = with_unknown(sequences(2, LENGTH))
+    assert difference(predict(x), by_full_passes(net, x)) < 1e-9
+    assert difference(predict(x[:1]), by_full_passes(net, x[:1])) < 1e-9
+
+
+@pytest.mark.parametrize("name", list(TOYS)[:-1:6])
+def test_toys_in_float32(name, sequences):
+    net = make_toy(*TOYS[name])
+    x = with_unknown(sequences(2, LENGTH))
+    assert difference(opened(net)[1](x), by_full_passes(net, x)) < 1e-5
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(st.sampled_from(KINDS), min_size=1, max_size=4), st.sampled_from(ENDS), st.sampled_from((23, 40, 61)),
+    st.integers(0, 1000), st.sampled_from((7, 64)),
+)
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+def test_random_nets(kinds, end, length, seed, batch_size):
+    net = random_net(kinds, end, length, seed)
+    assume(net is not None)
+    net = Double(net)
+    letters = np.random.default_rng(seed).integers(0, 4, (2, length))
+    x = with_unknown(np.ascontiguousarray(np.eye(4, dtype=np.float32)[letters].transpose(0, 2, 1)))
+    _, predict = opened(net, length, batch_size=batch_size)
+    assert difference(predict(x), by_full_passes(net, x)) < 1e-9
+
+
+class Weighted(nn.Module):
+    """4 x 5 weights, 0 to 19: the sum of those at the bases, squared."""
+
+    def forward(self, x):
+        return (x * torch.arange(20.0).reshape(4, 5)).sum((1, 2)) ** 2
+
+
+def test_a_net_computed_by_hand(sequences):
+    """ACGTA scores (0 + 6 + 12 + 18 + 4)^2 = 1600; T for the first A adds 15: 3025; T is at its best at place 3."""
+    x = np.zeros((1, 4, 5), np.float32)
+    x[0, [0, 1, 2, 3, 0], range(5)] = 1
+    scores = mutate_all(Weighted(), x)
+    assert scores[0, 0, 0] == 1600 and scores[0, 3, 0] == 3025 and scores[0, 3, 3] == 1600
+    assert scores[0, :, 1] == pytest.approx([35**2, 40**2, 45**2, 50**2])
+    found = ism(Weighted(), x)
+    assert found[0, :, 1] == pytest.approx(scores[0, :, 1] - (35**2 + 40**2 + 45**2 + 50**2) / 4)
+    assert Mutagenesis(Weighted(), 5).mutate_all(x) == pytest.approx(scores)
+
+
+def test_all_four_bases_at_an_unknown_one():
+    x = np.zeros((1, 4, 5), np.float32)
+    x[0, [0, 1, 2, 3], range(4)] = 1  # the last is unknown: 0 + 6 + 12 + 18
+    for fast in (True, False):
+        scores = Mutagenesis(Weighted(), 5, fast=fast).mutate_all(x)
+        assert scores[0, :, 4] == pytest.approx([40**2, 45**2, 50**2, 55**2])
+        assert scores[0, 0, 0] == pytest.approx(36**2)
+
+
+@pytest.mark.parametrize("name", ["basset_like", "beluga_like", "bpnet_like"])
+def test_published_architectures_run_by_windows_to_the_end(name):
+    net, length = getattr(bench_nets, name)()
+    report = Mutagenesis(net, length).report
+    assert (report.path, report.whole_from, report.reason) == ("fast", None, None)
+
+
+def test_the_zoo_s_layouts_of_basset_and_beluga_run_by_windows(sequences):
+    """Convolutions of two dimensions on an input with a dummy axis and channels A G C T."""
+
+    class Image(nn.Module):
+        def __init__(self, kernel, axis):
+            super().__init__()
+            self.axis = axis
+            self.parts = nn.Sequential(
+                nn.Conv2d(4, 6, kernel(5)), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(kernel(3)),
+                nn.Conv2d(6, 5, kernel(3)), nn.ReLU(), nn.Flatten(), nn.Linear(5 * 10, 6), nn.ReLU(), nn.Linear(6, 2),
+            )
+
+        def forward(self, x):
+            x = x[:, [0, 2, 1, 3]].transpose(1, 2).unsqueeze(2).transpose(3, 1)
+            return self.parts(x if self.axis == 3 else x.transpose(2, 3))[:, 1]
+
+    torch.manual_seed(0)
+    for kernel, axis in ((lambda k: (1, k), 3), (lambda k: (k, 1), 2)):
+        net = Double(Image(kernel, axis)).eval()
+        graph, predict = opened(net, 40)
+        assert graph.whole_from is None
+        x = sequences(3, 40)
+        assert difference(predict(x), by_full_passes(net, x)) < 1e-9
+
+
+class Profile(nn.Module):
+    """BPNet's profile as it is explained: bins less their mean, weighted by the observed profile."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.head = nn.Conv1d(4, 6, 9, padding=4), nn.Conv1d(6, 2, 5, padding=2)
+
+    def values(self, x):
+        return self.head(F.relu(self.stem(x)))[:, :, 10:50]
+
+    def weights(self, x):
+        return self.values(x).softmax(2)
+
+    def forward(self, x, weights=None):
+        found = self.values(x)
+        weights = found.softmax(2) if weights is None else weights
+        return ((found - found.mean(2, keepdim=True)) * weights).sum(2).flatten(1).sum(1)
+
+
+def test_weights_of_the_observed_profile_stay_fixed(sequences):
+    torch.manual_seed(0)
+    net, x = Profile(), sequences(3, 60)
+    method = Mutagenesis(net, 60)
+    found = method.mutate_all(x)
+    assert method.report.path == "fast" and method.report.recomputed == 0
+    with torch.no_grad():
+        weights = net.weights(torch.from_numpy(x))
+        for place, base in ((0, 1), (30, 2), (59, 3)):
+            edited = x.copy()
+            edited[:, :, place] = np.eye(4)[base]
+            expected = net(torch.from_numpy(edited), weights).numpy()
+            assert found[:, base, place] == pytest.approx(expected, abs=1e-5 * float(np.abs(expected).max()))
+
+
+def test_tangermeme_gives_the_same(sequences):
+    from tangermeme.saturation_mutagenesis import saturation_mutagenesis
+
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv1d(4, 8, 9), nn.ReLU(), nn.MaxPool1d(3), nn.Conv1d(8, 8, 5), nn.GELU(), nn.AvgPool1d(2), nn.Flatten(),
+        nn.Linear(8 * 13, 5), nn.ReLU(), nn.Linear(5, 1),
+    )
+    x = sequences(2, 100)
+    theirs = saturation_mutagenesis(net.eval(), torch.from_numpy(x), raw_outputs=True, device="cpu").y_hat
+    assert difference(opened(net, 100)[1](x), theirs.double().numpy().reshape(x.shape)) < 1e-5
+
+
+def test_a_module_that_cannot_be_captured_takes_full_passes(sequences):
+    net = make_toy(*TOYS["value-dependent"])
+    method = Mutagenesis(net, LENGTH)
+    assert method.report.path == "full" and "cannot be captured" in method.report.reason
+    x = with_unknown(sequences(2, LENGTH))
+    assert difference(method.mutate_all(x)[0], mutate_all(net, x[:1], fast=False)[0]) == 0
+    place = np.zeros((1, 4, LENGTH), np.float32)  # one edit by hand: the module is linear where its sum is positive
+    place[0] = x[0]
+    place[0, :, 5] = np.eye(4)[2]
+    with torch.no_grad():
+        alone = float(net(torch.from_numpy(place)))
+    assert abs(method.mutate_all(x)[0, 2, 5]) == pytest.approx(abs(alone), rel=1e-5)
+
+
+def test_the_check_finds_what_windows_get_wrong(sequences):
+    """Weights changed behind the method's back: every sequence is computed again, and the report says so."""
+    net = make_toy(*TOYS["batch-norm"])
+    method = Mutagenesis(net, LENGTH)
+    x = sequences(3, LENGTH)
+    method.mutate_all(x)
+    assert method.report.recomputed == 0 and method.report.largest_difference < 1e-5
+    assert method.report.sequences == 3 and method.report.checked == 3 * 2  # 1% of 120 edits, rounded up
+    with torch.no_grad():
+        net.stem.weight.mul_(1.5)
+    found = method.mutate_all(x)
+    assert method.report.recomputed == 3 and method.report.largest_difference > 1e-2
+    assert difference(found, by_full_passes(net, x)) < 1e-5
+
+
+class Attends(nn.Module):
+    """Two wide convolutions, then attention over pooled positions."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv1d(4, width, 9, padding=4), nn.GELU(), nn.Conv1d(width, width, 9, padding=4), nn.MaxPool1d(4)
+        )
+        self.head = nn.Linear(width, 1)
+
+    def forward(self, x):
+        x = self.stem(x).transpose(1, 2)
+        return self.head(F.scaled_dot_product_attention(x, x, x).mean(1))[:, 0]
+
+
+def test_the_method_says_how_it_ran(sequences):
+    torch.manual_seed(0)
+    net = Attends(32)
+    method = open_method("ism", net, 96, parse_references("zeros"))
+    x = sequences(2, 96)
+    found = method.explain(x, 0)
+    full = ism(net, x, fast=False)
+    assert found.hypothetical == pytest.approx(full, abs=1e-5 * float(np.abs(found.prediction).max()))
+    details = method.details()
+    assert details["path"] == "partly fast" and "scaled_dot_product_attention" in details["whole_from"]
+    assert details["sequences"] == 2 and details["recomputed"] == 0 and details["checked"] == 6
+
+
+def test_windows_that_spare_little_are_not_followed():
+    """A stem of 4 x 32 weights on 96 positions; attention multiplies 2 x 96 x 96 x 32 times."""
+    net = Attends(32)
+    net.stem = nn.Conv1d(4, 32, 1)
+    report = Mutagenesis(net, 96).report
+    assert report.path == "full" and "windows would spare 2% of the operations" in report.reason
+
+
+def test_half_precision_takes_full_passes():
+    class Half(nn.Module):
+        def forward(self, x):
+            return x[:, 0].to(torch.bfloat16).sum(1)
+
+    assert Mutagenesis(Half(), 12).report.reason == "the module computes in torch.bfloat16"
+
+
+@pytest.mark.parametrize("shape", [(40,), (8, 40), (1, 8, 40), (1, 1, 40), (8, 1), (1,)])
+def test_constants_along_the_sequence(shape, sequences):
+    torch.manual_seed(0)
+    constant = torch.rand(shape, dtype=torch.float64)
+    net = Double(make_toy(lambda x: torch.exp(x * constant.to(x.dtype)) + constant.to(x.dtype)))
+    x = sequences(2, LENGTH)
+    assert difference(opened(net)[1](x), by_full_passes(net, x)) < 1e-9
+
+
+def test_within_inference_mode(sequences):
+    x, net = sequences(2, 60), Profile()
+    with torch.inference_mode():
+        method = Mutagenesis(net, 60)
+        method.mutate_all(x)
+    assert method.report.path == "fast" and method.report.recomputed == 0
+
+
+def test_windows_that_fail_give_way_to_full_passes(sequences, monkeypatch):
+    net = make_toy(*TOYS["F.relu"])
+    method = Mutagenesis(net, LENGTH)
+
+    def fail(*inputs):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(method.graph, "predict", fail)
+    x = sequences(2, LENGTH)
+    assert difference(method.mutate_all(x), by_full_passes(net, x)) < 1e-5
+    assert method.report.path == "full" and "no memory" in method.report.reason and method.report.sequences == 2
+
+
+def test_small_jobs_are_not_captured(sequences, monkeypatch):
+    monkeypatch.setattr("interpret.ism.MutagenesisGraph", None)
+    net = make_toy(*TOYS["F.relu"])
+    x = sequences(2, LENGTH)
+    assert difference(mutate_all(net, x), by_full_passes(net, x)) < 1e-5
+
+
+def test_no_sequences():
+    method = Mutagenesis(make_toy(*TOYS["F.relu"]), LENGTH)
+    assert method.mutate_all(np.zeros((0, 4, LENGTH), np.float32)).shape == (0, 4, LENGTH)
+    assert dataclasses.asdict(method.report)["checked"] == 0
