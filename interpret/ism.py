@@ -26,6 +26,8 @@ __all__ = ["Mutagenesis", "MutagenesisReport", "ism", "mutate_all"]
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}
 BATCH_ON_CPU = 32  # forward passes of more fall out of the cache
 CHECKED = 0.01  # of the edits of each sequence
+#: Of those, by the module itself; the rest by the captured graph, which leaves out outputs that are not explained.
+BY_MODULE = 0.25
 EDITS_AT_ONCE = 1 << 13
 #: Below this many multiplications and additions, about a second's, capturing a module costs more than it saves.
 SMALL_JOB = 5e10
@@ -198,7 +200,7 @@ class Mutagenesis:
         )
 
     def _sample(self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        """A random 1% of the edits of each sequence: sequence, position, base, and what the module gives."""
+        """A random 1% of the edits of each sequence: sequence, position, base, and what full forward passes give."""
         length = x.shape[2]
         draw = np.random.default_rng(self.report.sequences)
         count = math.ceil(CHECKED * 3 * length)
@@ -207,20 +209,27 @@ class Mutagenesis:
         edits = torch.from_numpy(drawn).to(x.device)
         places = edits % length
         bases = (x[rows, :, places].argmax(1) + 1 + edits // length) % 4
-        return rows, places, bases, self._predict(x, fixed, rows, places, bases)
+        by_module = (torch.arange(count, device=x.device) < math.ceil(BY_MODULE * count)).repeat(len(x))
+        full = torch.empty(len(rows), dtype=x.dtype, device=x.device)
+        for module, own in ((self.module, by_module), (self.graph.captured.graph_module, ~by_module)):
+            if own.any():
+                found = self._predict(x, fixed, rows[own], places[own], bases[own], module)
+                full = full.to(found.dtype)
+                full[own] = found
+        return rows, places, bases, full
 
     def _predict(
         self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...], rows: torch.Tensor, places: torch.Tensor,
-        bases: torch.Tensor,
+        bases: torch.Tensor, module: torch.nn.Module | None = None,
     ) -> torch.Tensor:
-        """Full forward passes of edits, (edits,)."""
+        """Full forward passes of edits by the module, or by its graph, (edits,)."""
         found = []
         size = self.batch_size if x.is_cuda else min(self.batch_size, BATCH_ON_CPU)
         for chunk in torch.arange(len(rows), device=x.device).split(size):
             edited = x[rows[chunk]]
             edited[torch.arange(len(chunk)), :, places[chunk]] = 0
             edited[torch.arange(len(chunk)), bases[chunk], places[chunk]] = 1
-            found.append(scalar(self.module, edited, *(f[rows[chunk]] for f in fixed)))
+            found.append(scalar(module or self.module, edited, *(f[rows[chunk]] for f in fixed)))
         return torch.cat(found)
 
     def _full(self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...]) -> torch.Tensor:
