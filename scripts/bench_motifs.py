@@ -90,7 +90,6 @@ def score(planted: PlantedSet, motifs: list[Motif], result: MotifsFile, known: M
     correct = (met >= 0) & (planted.motif[np.maximum(met, 0)] == called)
     reached = np.zeros(len(planted.motif), bool)
     reached[met[correct]] = True
-    families = _families()
     found = []
     for i, motif in enumerate(motifs):
         patterns = [p for p, o in zip(result.patterns, owners, strict=True) if o == i]
@@ -98,7 +97,7 @@ def score(planted: PlantedSet, motifs: list[Motif], result: MotifsFile, known: M
         mine = called == i
         found.append(Found(
             motif, tuple(p.short_name for p in patterns), best.motif.name if best else "-", best.q if best else 1.0,
-            bool(best) and _is_right(motif, best.motif, families, known), float(reached[planted.motif == i].mean()),
+            bool(best) and _is_right(motif, best.motif, known), float(reached[planted.motif == i].mean()),
             float(correct[mine].mean()) if mine.any() else 0.0,
         ))
     invented = [p.short_name for p, o in zip(result.patterns, owners, strict=True) if o is None]
@@ -131,16 +130,9 @@ def _instance_at(planted: PlantedSet, sequence: np.ndarray, start: np.ndarray, e
     return found
 
 
-def _families() -> dict[str, str]:
-    from pyjaspar import jaspardb
-
-    motifs = jaspardb(release="JASPAR2026").fetch_motifs(collection="CORE", tax_group=["vertebrates"])
-    return {motif.matrix_id: ", ".join(motif.tf_family or []) for motif in motifs}
-
-
-def _is_right(motif: Motif, best: Any, families: dict[str, str], known: MotifDatabase) -> bool:
+def _is_right(motif: Motif, best: Any, known: MotifDatabase) -> bool:
     """The planted family, or the same motif under another factor's name (TOMTOM's q between the two matrices)."""
-    if families.get(best.id, "") == motif.family:
+    if jaspar_motifs({best.id: 0.0})[0].family == motif.family:
         return True
     return any(match.motif.id == best.id and match.q <= SAME_MOTIF
                for match in match_motifs([motif.probability], known, keep=50)[0])

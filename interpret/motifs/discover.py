@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from interpret.motifs.elapsed import saying
 from zoo.errors import InputError, SystemStateError, UsageError
 
-__all__ = ["DEFAULTS", "modisco_options", "parse_options", "run_modisco"]
+__all__ = ["DEFAULTS", "capped", "modisco_options", "parse_options", "run_modisco"]
 
 # Where the command line of modisco-lite differs from its function, we take the command line's choice.
 DEFAULTS = {"target_seqlet_fdr": 0.05, "n_leiden_runs": 2, "sliding_window_size": 20, "flank_size": 5}
@@ -76,6 +77,16 @@ def run_modisco(
 
     save_hdf5(str(path), positive, negative, window)
     return len(positive or []), len(negative or []), said.getvalue()
+
+
+def capped(said: str, options: dict[str, Any]) -> str | None:
+    """A sentence where TF-MoDISco left seqlets out: it takes the first of the file, not the strongest."""
+    most = (modisco_options() | options)["max_seqlets_per_metacluster"]
+    full = [sign for number, sign in re.findall(r"(\d+) (positive|negative) seqlets", said) if int(number) >= most]
+    if not full:
+        return None
+    return (f"TF-MoDISco looked at the first {most:,} {' and '.join(full)} seqlets of the file only: "
+            f"--max-seqlets takes more, and shuffling the regions makes them a sample")
 
 
 def _check_window(window: int, options: dict[str, Any]) -> None:

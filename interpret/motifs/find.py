@@ -13,7 +13,7 @@ import numpy as np
 
 from interpret.motifs.contributions import Contributions, read_contributions, read_rows
 from interpret.motifs.databases import open_database
-from interpret.motifs.discover import modisco_options, run_modisco
+from interpret.motifs.discover import capped, modisco_options, run_modisco
 from interpret.motifs.effect import Effect, PredictedTrack
 from interpret.motifs.enrichment import find_enrichment
 from interpret.motifs.exports import EXPORTS
@@ -86,6 +86,8 @@ def find_motifs(
         report(f"{n:,} sequences of {length:,} bp; TF-MoDISco looks at the central {window:,} bp")
         positive, negative, said = run_modisco(contributions.one_hot, contributions.hypothetical, partial,
                                                modisco or {}, progress)
+        if note := capped(said, modisco or {}):
+            report(note)
         report(f"{positive} positive and {negative} negative patterns; matching with {known.title}")
         patterns = _patterns(partial, offset)
         matches = match_patterns([p for pattern in patterns for p in (pattern, *pattern.subpatterns)], known)

@@ -8,6 +8,10 @@ contribution a share of that, ``WEAKER``, since seqlets were chosen for being la
 
 Candidates of all patterns and both strands then compete (``compete.py``): a base's contribution belongs to one hit,
 that which explains more of it.
+
+fi-nemo fits all patterns at once by a sparse regression. Version 0.41 needs packages beyond ours, and in one thread it
+had not finished ten patterns in 1,200 sequences of 500 bp after three CPU-minutes; the scan here takes half a second
+and, on ten planted motifs (``scripts/bench_motifs.py``), finds 99% of the instances at a precision of 0.77.
 """
 
 from __future__ import annotations
@@ -20,9 +24,9 @@ import numpy as np
 from interpret.motifs.compete import winners
 from interpret.motifs.pattern import Pattern
 
-__all__ = ["LOST", "Hits", "find_hits", "log_odds", "scan"]
+__all__ = ["Hits", "find_hits", "log_odds", "scan"]
 
-LOST, LEAST_SIMILARITY, WEAKER = 0.1, 0.6, 0.75
+LOST, LEAST_SIMILARITY, WEAKER = 0.08, 0.6, 0.75
 SCORES = 1 << 23  # scores in memory at a time: sequences x patterns x positions
 PSEUDOCOUNT = 0.01
 

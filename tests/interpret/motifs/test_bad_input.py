@@ -191,3 +191,12 @@ def test_options_of_modisco_are_checked():
         parse_options(["leiden=5"])
     with pytest.raises(UsageError, match="is no value"):
         parse_options(["n_leiden_runs=__import__('os')"])
+
+
+def test_seqlets_that_were_left_out_are_said():
+    from interpret.motifs.discover import capped
+
+    said = "Using 300 positive seqlets\nExtracted 299 negative seqlets\n"
+    assert capped(said, {}) is None
+    note = capped(said, {"max_seqlets_per_metacluster": 300})
+    assert note.startswith("TF-MoDISco looked at the first 300 positive seqlets of the file only")
