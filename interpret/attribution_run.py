@@ -31,6 +31,10 @@ class Notes:
         self._say = say
         self.add(*first)
 
+    def say(self, note: str) -> None:
+        """For the user only: what says nothing of the result."""
+        self._say(note)
+
     def add(self, *notes: str) -> None:
         for note in notes:
             self.texts.append(note)
@@ -82,9 +86,9 @@ def run_file(
     state = journal.load(signature) if job.options.resume else None
     if state is not None:
         explainer.done = state.rows
-        notes.add(f"resuming after {state.rows:,} windows")
+        notes.say(f"resuming after {state.rows:,} windows")
     elif job.options.resume:
-        notes.add("nothing to resume; starting from the first region")
+        notes.say("nothing to resume; starting from the first region")
     bar = progress(job.count_windows(), explainer.done) if progress else Progress(job.count_windows(), explainer.done)
     run = FileRun(own, writer, journal, signature, state)
     running.bar, running.reader = bar, run.reader

@@ -59,7 +59,7 @@ def capture(module: torch.nn.Module, *examples: torch.Tensor) -> Captured:
         detail = " ".join(str(error).split())[:200]
         raise ModelError(
             f"the module's computation cannot be captured: {type(error).__name__}: {detail}",
-            "deepliftshap needs a computation that does not depend on the values of its input",
+            "its graph is needed, which must not depend on the values of the input",
             "Fix: --fallback integrated_gradients, or --method ism",
         ) from error
     for node in [n for n in graph_module.graph.nodes if _is_check(n)]:

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from interpret.completeness import MEDIAN_LIMIT, check_complete
-from interpret.deeplift_graph import DeepLiftGraph
-from interpret.deeplift_pairs import Pairs
+from interpret.deeplift.graph import DeepLiftGraph
+from interpret.deeplift.pairs import Pairs
 from interpret.explained import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, scalar
 from interpret.multipliers import Explanation, explain_pairs
 from interpret.pairs import joined, reference_array

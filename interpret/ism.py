@@ -1,8 +1,8 @@
 """In-silico mutagenesis: every base of every position tried.
 
 A single-base edit changes a window of each layer (fastISM, Nair et al. 2022, doi:10.1093/bioinformatics/btac135).
-Here only the difference that it makes is followed through those windows (``ism_graph``). A random 1% of the edits is
-checked against full forward passes; a sequence that differs is computed by them, and the report says so. So is
+Here only the difference that it makes is followed through those windows (``mutagenesis.graph``). A random 1% of the
+edits is checked against full forward passes; a sequence that differs is computed by them, and the report says so. So is
 everything where the module cannot be captured.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from interpret.explained import batches, check_one_hot, evaluating, fixed_arguments, scalar
-from interpret.ism_graph import MutagenesisGraph
+from interpret.mutagenesis.graph import MutagenesisGraph
 from zoo.errors import ModelError
 
 __all__ = ["Mutagenesis", "MutagenesisReport", "ism", "mutate_all"]
@@ -27,7 +27,7 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}
 BATCH_ON_CPU = 32  # forward passes of more fall out of the cache
 CHECKED = 0.01  # of the edits of each sequence
 #: Of those, by the module itself; the rest by the captured graph, which leaves out outputs that are not explained.
-BY_MODULE = 0.25
+BY_MODULE = 0.125
 EDITS_AT_ONCE = 1 << 13
 #: Below this many multiplications and additions, about a second's, capturing a module costs more than it saves.
 SMALL_JOB = 5e10

@@ -34,7 +34,7 @@ from interpret.motifs.pattern import Pattern, Seqlets, core_of
 from interpret.motifs.places import Places, places_of
 from zoo.errors import InputError, UsageError
 
-__all__ = ["MotifsFile", "add_results", "choose_views", "read_motifs", "read_patterns", "regions_named"]
+__all__ = ["MotifsFile", "add_results", "choose_views", "letters_of", "read_motifs", "read_patterns", "regions_named"]
 
 FORMAT, VERSION = "seqzoo-motifs", 1
 GROUPS = ("pos_patterns", "neg_patterns")
@@ -127,7 +127,7 @@ def _read_pattern(name: str, group: Any, offset: int) -> Pattern:
     seqlets = Seqlets(
         found["example_idx"][:].astype(np.int64), found["start"][:].astype(np.int64) + offset,
         found["end"][:].astype(np.int64) + offset, found["is_revcomp"][:].astype(bool),
-        by_column.sum(axis=1), by_column[:, slice(*core)].sum(axis=1), _letters(found["sequence"][:]),
+        by_column.sum(axis=1), by_column[:, slice(*core)].sum(axis=1), letters_of(found["sequence"][:]),
     )
     children = tuple(
         _read_pattern(f"{name}.{child}", group[child], offset) for child in _numbered(group, "subpattern_")
@@ -135,7 +135,7 @@ def _read_pattern(name: str, group: Any, offset: int) -> Pattern:
     return Pattern(name, probability, contribution, group["hypothetical_contribs"][:], core, seqlets, children)
 
 
-def _letters(one_hot: np.ndarray) -> np.ndarray:
+def letters_of(one_hot: np.ndarray) -> np.ndarray:
     """(n, W) 0-3 for A C G T, 4 for N, of (n, W, 4)."""
     return np.where(one_hot.any(axis=2), one_hot.argmax(axis=2), 4).astype(np.uint8)
 
@@ -182,7 +182,7 @@ def add_results(
             file[f"effects/{name}"] = effect.values
             file[f"effects/{name}"].attrs["consensus"] = effect.consensus
         one_hot, projected = read_rows(contributions.path, views)
-        letters = _letters(one_hot.transpose(0, 2, 1))
+        letters = letters_of(one_hot.transpose(0, 2, 1))
         for name, data in {"sequence": views, "letters": letters, "projected": projected}.items():
             file.create_dataset(f"views/{name}", data=data, compression="gzip")
         if track is not None:

@@ -38,12 +38,13 @@ def check_place(out: Path) -> None:
 
 
 def write_report(
-    motifs: str | Path, out: str | Path, genes: str | Path | None = None, look_for: Sequence[str] = ()
+    motifs: str | Path | MotifsFile, out: str | Path, genes: str | Path | None = None, look_for: Sequence[str] = ()
 ) -> Path:
     """Write the report of a file of motifs; returns its path.
 
     Args:
-        motifs: file of ``zoo motifs``. genes: BED6, BED12, GTF or GFF3 for the view of regions.
+        motifs: file of ``zoo motifs``, or what ``read_motifs`` returned.
+        genes: BED6, BED12, GTF or GFF3 for the view of regions.
         look_for: names of known motifs, or bases, of which the head says whether they came out.
 
     Raises:
@@ -58,9 +59,11 @@ def write_report(
     return out
 
 
-def report_text(motifs: str | Path, genes: str | Path | None = None, look_for: Sequence[str] = ()) -> str:
+def report_text(
+    motifs: str | Path | MotifsFile, genes: str | Path | None = None, look_for: Sequence[str] = ()
+) -> str:
     """The report of a file of motifs as text, with the model's card if it is on this machine."""
-    found = read_motifs(motifs)
+    found = motifs if isinstance(motifs, MotifsFile) else read_motifs(motifs)
     return render(found, find_card(found.run["contributions"]), read_genes(genes) if genes else (), look_for)
 
 
@@ -138,7 +141,8 @@ def _regions(motifs: MotifsFile, views: list[dict[str, Any]], genes: bool) -> st
     kept = len(motifs.views.sequence)
     if len(views) < kept:
         count += f"; {kept:,} are in {escape(motifs.path.name)}, the page holds 4 MB of them"
-    lanes = [*(["the predicted track"] if "track" in views[0] else []), "contributions (letters when zoomed in)",
+    tracks = ["the predicted track"] if any("track" in view for view in views) else []
+    lanes = [*tracks, "contributions (letters when zoomed in)",
              "instances of the patterns with their strand", *(["genes"] if genes else [])]
     return (
         f'<section id="regions"><h2>Regions</h2><div class="bar"><select id="region" aria-label="Region">{options}'

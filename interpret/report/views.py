@@ -38,7 +38,7 @@ def view_data(motifs: MotifsFile, genes: Sequence[Gene] = ()) -> list[dict[str, 
 
 
 def _track(motifs: MotifsFile) -> np.ndarray | None:
-    return getattr(motifs.views, "track", None)
+    return motifs.views.track
 
 
 def _view(motifs: MotifsFile, k: int, sequence: int, genes: Sequence[Gene]) -> dict[str, Any]:
@@ -53,7 +53,8 @@ def _view(motifs: MotifsFile, k: int, sequence: int, genes: Sequence[Gene]) -> d
         "prediction": float(motifs.prediction[sequence]), "total": float(motifs.total[sequence]),
         "letters": "".join("ACGTN"[i] for i in letters), **_packed(values), "items": _items(motifs, sequence),
     }
-    if _track(motifs) is not None:
+    track = _track(motifs)
+    if track is not None and np.isfinite(track[k]).all():  # a region that was added later has none
         view["track"] = _track_of(motifs, k, reverse)
     if genes:
         found, total = genes_within(list(genes), chrom, start, start + motifs.length, GENES)

@@ -22,6 +22,10 @@ NOT_TAKEN = {
 }
 
 
+#: Options that a file of finished motifs takes.
+OWN = ("out", "genes", "look_for", "contribs", "motifs_regions", "figures", "figure_format", "quiet")
+
+
 def _options_of(step: click.Command) -> list[click.Option]:
     """Its options under ``step_name``: both steps may have one of the same name."""
     found = []
@@ -40,6 +44,8 @@ def _options_of(step: click.Command) -> list[click.Option]:
 @click.option("--genes", metavar="FILE", help="Genes for the view of regions: BED6, BED12, GTF or GFF3, plain or gzip.")
 @click.option("--look-for", multiple=True, metavar="NAME|[NAME=]BASES",
               help="A known motif, or bases, that the page says came out or did not; may be repeated or hold commas.")
+@click.option("--contribs", metavar="CONTRIBS", help="With MOTIFS and --region: what MOTIFS was made from; default as "
+                                                     "recorded.")
 @click.option("--figures", metavar="FOLDER", help="Also save the logos of each pattern there, drawn by logomaker.")
 @click.option("--figure-format", type=click.Choice(["pdf", "svg", "png"]), default="pdf", show_default=True,
               help="Of the figures.")
@@ -47,7 +53,8 @@ def _options_of(step: click.Command) -> list[click.Option]:
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress.")
 @click.pass_context
 def command(ctx: click.Context, source: tuple[str, ...], out: str, genes: str | None, look_for: tuple[str, ...],
-            figures: str | None, figure_format: str, resume: bool, quiet: bool, **options: Any) -> None:
+            contribs: str | None, figures: str | None, figure_format: str, resume: bool, quiet: bool,
+            **options: Any) -> None:
     """Write a page of motifs: of a file of `zoo motifs`, or of a model's predictions for the regions of a BED.
 
     With MODEL and REGIONS it runs `zoo attribute`, `zoo motifs` and itself, with the options of both. What they
@@ -60,8 +67,10 @@ def command(ctx: click.Context, source: tuple[str, ...], out: str, genes: str | 
     words = [word.strip() for item in look_for for word in item.split(",") if word.strip()]
     if len(source) == 1:
         _refuse_options_of_steps(ctx, source[0])
-        made = source[0]
+        made = _with_regions(source[0], options["motifs_regions"], contribs)
     elif len(source) == 2:
+        if contribs is not None:
+            raise click.UsageError("--contribs: MODEL REGIONS makes its own", ctx)
         made = _all_at_once(ctx, *source, out, genes, resume, quiet, options)
     else:
         raise click.UsageError(f"takes one file of motifs, or a model and its regions; {len(source)} were given", ctx)
@@ -75,13 +84,24 @@ command.params += [*_options_of(attribute), *_options_of(motifs)]
 
 def _refuse_options_of_steps(ctx: click.Context, source: str) -> None:
     given = [option.opts[0] for option in ctx.command.params if isinstance(option, click.Option)
-             and option.name not in ("out", "genes", "look_for", "figures", "figure_format", "quiet")
+             and option.name not in OWN
              and ctx.get_parameter_source(option.name) not in (ParameterSource.DEFAULT, None)]
     if given:
         raise click.UsageError(f"{', '.join(given)}: for MODEL REGIONS; {source} is one file of finished motifs", ctx)
 
 
-def _write(motifs_file: str, out: str, genes: str | None, words: list[str], quiet: bool) -> None:
+def _with_regions(motifs_file: str, regions: tuple[str, ...], contribs: str | None) -> Any:
+    """The file's path, or its content with more regions to draw."""
+    check_import_names()
+    from interpret.motifs.more_views import with_regions
+    from interpret.motifs.motifs_file import read_motifs
+
+    if not regions:
+        return motifs_file
+    return with_regions(read_motifs(motifs_file), regions, contribs)
+
+
+def _write(motifs_file: Any, out: str, genes: str | None, words: list[str], quiet: bool) -> None:
     check_import_names()
     from interpret.report.page import report_text, write_report
 
@@ -93,7 +113,7 @@ def _write(motifs_file: str, out: str, genes: str | None, words: list[str], quie
         click.echo(f"zoo: {path.stat().st_size / 1e6:.1f} MB -> {path}", err=True)
 
 
-def _save_figures(motifs_file: str, folder: str, format: str, quiet: bool) -> None:
+def _save_figures(motifs_file: Any, folder: str, format: str, quiet: bool) -> None:
     from interpret.report.figures import save_figures
 
     saved = save_figures(motifs_file, folder, format)

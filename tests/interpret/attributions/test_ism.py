@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from toys_attribution import COMPLETE, LENGTH, REFUSED, make_toy
 
 from interpret.ism import Mutagenesis, ism, mutate_all
-from interpret.ism_graph import MutagenesisGraph
 from interpret.methods import open_method
+from interpret.mutagenesis.graph import MutagenesisGraph
 from interpret.references import parse_references
 
 sys.path.append(str(Path(__file__).resolve().parents[3] / "scripts"))

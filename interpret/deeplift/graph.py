@@ -9,9 +9,9 @@ import torch
 from torch import fx
 
 from interpret.capture import Captured, capture, place_of
-from interpret.deeplift_pairs import Pairs, elementwise
-from interpret.deeplift_rules import BATCH_FIRST, ELEMENTWISE, HANDLERS, LINEAR_IN_ALL, LINEAR_IN_FIRST, SEVERAL
-from interpret.deeplift_where import CHOICES, STEPS, chosen, root_of_choice, used_as_condition
+from interpret.deeplift.pairs import Pairs, elementwise
+from interpret.deeplift.rules import BATCH_FIRST, ELEMENTWISE, HANDLERS, LINEAR_IN_ALL, LINEAR_IN_FIRST, SEVERAL
+from interpret.deeplift.where import CHOICES, STEPS, chosen, root_of_choice, used_as_condition
 from zoo.errors import ModelError
 
 __all__ = ["DeepLiftGraph", "audit"]

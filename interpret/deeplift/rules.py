@@ -1,7 +1,7 @@
-"""One rule an operation of the graph, composed of the primitives of ``deeplift_pairs``.
+"""One rule an operation of the graph, composed of the primitives of ``deeplift.pairs``.
 
 An operation is linear in what varies (autograd does it), elementwise, or has a handler below. Everything else
-has no rule, and ``deeplift_graph.audit`` names it.
+has no rule, and ``deeplift.graph.audit`` names it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from interpret.deeplift_pairs import Pairs, bilinear, elementwise, maxima, product
+from interpret.deeplift.pairs import Pairs, bilinear, elementwise, maxima, product
 
 __all__ = ["BATCH_FIRST", "ELEMENTWISE", "HANDLERS", "LINEAR_IN_ALL", "LINEAR_IN_FIRST", "SEVERAL"]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import fx
 
-from interpret.ism_layers import Layer, Local, Relabel, Sum, Taps
-from interpret.ism_nodes import constants_of, is_identity, is_linear, is_number, name_of, shape_of, varying_with
-from interpret.ism_plan import RESHAPES, Plan, batch_norm_terms, layer_for
-from interpret.ism_window import Layout
+from interpret.mutagenesis.layers import Layer, Local, Relabel, Sum, Taps
+from interpret.mutagenesis.nodes import constants_of, is_identity, is_linear, is_number, name_of, shape_of, varying_with
+from interpret.mutagenesis.plan import RESHAPES, Plan, batch_norm_terms, layer_for
+from interpret.mutagenesis.window import Layout
 
 __all__ = ["Analysis", "analyse"]
 

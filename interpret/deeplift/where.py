@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from interpret.deeplift_pairs import Pairs
+from interpret.deeplift.pairs import Pairs
 
 __all__ = ["CHOICES", "STEPS", "chosen", "root_of_choice", "used_as_condition"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from interpret.deeplift_rules import LINEAR_IN_ALL, LINEAR_IN_FIRST
+from interpret.deeplift.rules import LINEAR_IN_ALL, LINEAR_IN_FIRST
 
 __all__ = [
     "attribute_of", "constants_of", "is_identity", "is_linear", "is_number", "name_of", "run_node", "shape_of",

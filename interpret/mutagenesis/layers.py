@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import fx
 
-from interpret.ism_window import Block, Layout, Reference, Window
+from interpret.mutagenesis.window import Block, Layout, Reference, Window
 
 __all__ = [
     "AvgPool", "Interval", "Layer", "Local", "MaxPool", "Relabel", "Shift", "Sliding", "Sum", "Taps", "chunk_rows",

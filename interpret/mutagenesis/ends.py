@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx
 
-from interpret.ism_layers import Interval
-from interpret.ism_nodes import name_of
-from interpret.ism_plan import Plan
-from interpret.ism_window import Block, Reference, Window
+from interpret.mutagenesis.layers import Interval
+from interpret.mutagenesis.nodes import name_of
+from interpret.mutagenesis.plan import Plan
+from interpret.mutagenesis.window import Block, Reference, Window
 
 if TYPE_CHECKING:
-    from interpret.ism_graph import _Part
+    from interpret.mutagenesis.graph import _Part
 
 __all__ = ["DenseEnd", "ReducedEnd", "materialise"]
 

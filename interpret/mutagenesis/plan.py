@@ -11,10 +11,10 @@ import torch
 from torch import fx
 from torch.nn import functional as F
 
-from interpret.deeplift_rules import ELEMENTWISE
-from interpret.ism_layers import AvgPool, Layer, Local, MaxPool, Relabel, Shift, Sliding, Sum, Taps
-from interpret.ism_nodes import is_identity, name_of, shape_of
-from interpret.ism_window import Layout
+from interpret.deeplift.rules import ELEMENTWISE
+from interpret.mutagenesis.layers import AvgPool, Layer, Local, MaxPool, Relabel, Shift, Sliding, Sum, Taps
+from interpret.mutagenesis.nodes import is_identity, name_of, shape_of
+from interpret.mutagenesis.window import Layout
 
 __all__ = ["Plan", "layer_for"]
 

@@ -15,11 +15,11 @@ from torch import fx
 
 from interpret.capture import capture, place_of
 from interpret.explained import gradients_on
-from interpret.ism_analysis import Analysis, analyse
-from interpret.ism_ends import DenseEnd, ReducedEnd, materialise
-from interpret.ism_layers import Interval, MaxPool, Taps, chunk_rows
-from interpret.ism_nodes import is_number, name_of, run_node
-from interpret.ism_window import Block, Reference, Window
+from interpret.mutagenesis.analysis import Analysis, analyse
+from interpret.mutagenesis.ends import DenseEnd, ReducedEnd, materialise
+from interpret.mutagenesis.layers import Interval, MaxPool, Taps, chunk_rows
+from interpret.mutagenesis.nodes import is_number, name_of, run_node
+from interpret.mutagenesis.window import Block, Reference, Window
 
 __all__ = ["MutagenesisGraph"]
 
