@@ -30,6 +30,8 @@ WHOLE = {
     "max_pool2d", "amin", "adaptive-max-pool", "group-norm", "instance-norm", "standard-deviation", "log-softmax",
     "logsumexp", "attention-pool", "weighted-pool", "plain-attention", "sdpa", "multi-head-attention",
     "transformer-layer", "LSTM", "bidirectional-GRU", "both-strands", "where", "argmax", "sort", "cumprod",
+    "where-capped", "where-of-functions", "where-constant-condition", "where-of-another", "masked-channels", "step",
+    "logaddexp", "logaddexp-of-two",
 }
 
 
