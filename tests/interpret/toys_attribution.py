@@ -181,7 +181,7 @@ COMPLETE: dict[str, tuple] = {
 
 REFUSED: dict[str, tuple] = {
     "where-of-another": (lambda x: torch.where(x.flip(2) > 0, x, 0.1 * x), "aten.where.self"),
-    "step": (lambda x: (x > 0).float(), "aten.gt.Scalar"),
+    "step": (lambda x: (x > 0).to(x.dtype), "aten.gt.Scalar"),
     "argmax": (lambda x: F.one_hot(x.argmax(1), WIDTH).float() * x.transpose(1, 2), "aten.argmax"),
     "sort": (lambda x: x.sort(2).values, "aten.sort"),
     "cumprod": (lambda x: torch.cumprod(x[:, :, :4], 2), "aten.cumprod"),
