@@ -33,7 +33,7 @@ NAMES = {"basset": "Basset-like, 600 bp", "beluga": "Beluga-like, 2,000 bp", "bp
 ISM_LIMITS = {"basset": (12, 1.5), "beluga": (20, 1.7), "bpnet": (18, 4)}
 
 #: Sequences of a call: a run captures a net once, for all of its sequences.
-ISM_SEQUENCES = {"basset": 8, "beluga": 1, "bpnet": 2}
+ISM_SEQUENCES = {"basset": 8, "beluga": 1, "bpnet": 6}
 
 
 def measure(case: str, who: str, net: str, n: int, folder: Path) -> tuple[float, np.ndarray]:
@@ -120,7 +120,7 @@ def bench_ism(net: str) -> Callable[[Path, int], list[Row]]:
         scale = max(np.abs(arrays["full"]).max(), np.abs(arrays["tangermeme"]).max())  # of the output
         apart = float(np.abs(arrays["ours"] - arrays["tangermeme"]).max() / scale)
         grelu = f", gReLU {short(times['gReLU'])}" if "gReLU" in times else ""
-        name = f"ism, {NAMES[net]}"
+        name = f"ism, {NAMES[net]}, {n} a call"
         return [
             Row(f"{name}: 3L + 1 full forwards (from 128 of them) / ours",
                 f"ours {short(times['ours'])}, forwards {short(times['full'])}{grelu}", full, f">= {most}",
