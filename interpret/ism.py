@@ -58,7 +58,9 @@ class MutagenesisReport:
     largest_difference: float = 0.0
 
 
-def ism(module: torch.nn.Module, one_hot: np.ndarray, *, batch_size: int = 128, fast: bool = True) -> np.ndarray:
+def ism(
+    module: torch.nn.Module, one_hot: np.ndarray, *, batch_size: int = 128, fast: bool = True, check: bool = True
+) -> np.ndarray:
     """Prediction with each base at each position, less the mean over the four bases there.
 
     Args:
@@ -66,15 +68,16 @@ def ism(module: torch.nn.Module, one_hot: np.ndarray, *, batch_size: int = 128, 
         one_hot: (N, 4, L) float32.
         batch_size: edited sequences a forward pass.
         fast: follow what an edit changes only, where that pays.
+        check: compare 1% of the edits of each sequence with full forward passes (a fifth of the time, or so).
 
     Returns:
         (N, 4, L) float32; its value at the observed base is the projected track.
     """
-    return _centred(mutate_all(module, one_hot, batch_size=batch_size, fast=fast))
+    return _centred(mutate_all(module, one_hot, batch_size=batch_size, fast=fast, check=check))
 
 
 def mutate_all(
-    module: torch.nn.Module, one_hot: np.ndarray, *, batch_size: int = 128, fast: bool = True
+    module: torch.nn.Module, one_hot: np.ndarray, *, batch_size: int = 128, fast: bool = True, check: bool = True
 ) -> np.ndarray:
     """The prediction with each base at each position, (N, 4, L) float64.
 
@@ -83,7 +86,7 @@ def mutate_all(
     one_hot = check_one_hot(one_hot)
     if fast and len(one_hot):
         fast = _work(module, torch.from_numpy(one_hot[:1])) * 3 * one_hot.shape[2] * len(one_hot) > SMALL_JOB
-    return Mutagenesis(module, one_hot.shape[2], batch_size=batch_size, fast=fast).mutate_all(one_hot)
+    return Mutagenesis(module, one_hot.shape[2], batch_size=batch_size, fast=fast, check=check).mutate_all(one_hot)
 
 
 def _centred(scores: np.ndarray) -> np.ndarray:
@@ -110,10 +113,13 @@ class Mutagenesis:
         length: bp.
         batch_size: edited sequences a forward pass.
         fast: follow what an edit changes only; else full forward passes.
+        check: compare 1% of the edits of each sequence with full forward passes.
     """
 
-    def __init__(self, module: torch.nn.Module, length: int, *, batch_size: int = 128, fast: bool = True) -> None:
-        self.module, self.batch_size = module, batch_size
+    def __init__(
+        self, module: torch.nn.Module, length: int, *, batch_size: int = 128, fast: bool = True, check: bool = True
+    ) -> None:
+        self.module, self.batch_size, self.check = module, batch_size, check
         self.graph, reason = self._open(length) if fast else (None, "full forward passes were chosen")
         if self.graph is None:
             self.report = MutagenesisReport("full", reason=reason)
@@ -175,6 +181,9 @@ class Mutagenesis:
             reason = f"following windows failed: {type(error).__name__}: {detail}"
             self.report = dataclasses.replace(self.report, path="full", whole_from=None, reason=reason)
             return self._full(x, fixed)
+        if not self.check:
+            self._count(len(x), 0, 0, 0.0)
+            return found
         rows, places, bases, full = self._sample(x, fixed)
         tolerance = TOLERANCE[full.dtype]
         full, predicted = full.double(), found[rows, bases, places]

@@ -33,7 +33,7 @@ NAMES = {"basset": "Basset-like, 600 bp", "beluga": "Beluga-like, 2,000 bp", "bp
 ISM_LIMITS = {"basset": (12, 1.5), "beluga": (20, 1.7), "bpnet": (18, 4)}
 
 #: Sequences of a call: a run captures a net once, for all of its sequences.
-ISM_SEQUENCES = {"basset": 8, "beluga": 1, "bpnet": 6}
+ISM_SEQUENCES = {"basset": 8, "beluga": 1, "bpnet": 12}
 
 
 def measure(case: str, who: str, net: str, n: int, folder: Path) -> tuple[float, np.ndarray]:
@@ -112,10 +112,10 @@ def bench_deepliftshap(folder: Path, repeats: int) -> list[Row]:
 
 def bench_ism(net: str) -> Callable[[Path, int], list[Row]]:
     def rows(folder: Path, repeats: int) -> list[Row]:
-        people = ["ours", "tangermeme", "full"] + (["gReLU"] if net == "basset" else [])
+        people = ["ours", "unchecked", "tangermeme", "full"] + (["gReLU"] if net == "basset" else [])
         n = ISM_SEQUENCES[net]
         times, arrays = in_turn("ism", people, net, n, repeats if net == "basset" else 1, folder)
-        full, fast = times["full"] / times["ours"], times["tangermeme"] / times["ours"]
+        full, fast = times["full"] / times["ours"], times["tangermeme"] / times["unchecked"]
         most, least = ISM_LIMITS[net]
         scale = max(np.abs(arrays["full"]).max(), np.abs(arrays["tangermeme"]).max())  # of the output
         apart = float(np.abs(arrays["ours"] - arrays["tangermeme"]).max() / scale)
@@ -125,7 +125,9 @@ def bench_ism(net: str) -> Callable[[Path, int], list[Row]]:
             Row(f"{name}: 3L + 1 full forwards (from 128 of them) / ours",
                 f"ours {short(times['ours'])}, forwards {short(times['full'])}{grelu}", full, f">= {most}",
                 full >= most),
-            Row(f"{name}: tangermeme fast / ours", f"tangermeme {short(times['tangermeme'])}", fast, f">= {least}",
+            # tangermeme checks one batch a call, ours 1% of the edits of every sequence: compared without.
+            Row(f"{name}: tangermeme fast / ours without its check of each sequence",
+                f"ours {short(times['unchecked'])}, tangermeme {short(times['tangermeme'])}", fast, f">= {least}",
                 fast >= least),
             Row(f"{name}: largest difference to tangermeme, of the output", f"{apart:.1e}", apart, "<= 1e-5",
                 apart <= 1e-5),

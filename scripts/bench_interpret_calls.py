@@ -126,6 +126,12 @@ def our_ism(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
     return ism(module, x)
 
 
+def our_ism_unchecked(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
+    from interpret.ism import ism
+
+    return ism(module, x, check=False)
+
+
 def tangermeme_ism(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
     from tangermeme.saturation_mutagenesis import saturation_mutagenesis
 
@@ -202,7 +208,10 @@ CALLS: dict[str, dict[str, Call]] = {
         "ours": our_deepliftshap, "tangermeme": tangermeme_deepliftshap,
         "gReLU": grelu_attributions("deepshap", hypothetical=True, references=given_references),
     },
-    "ism": {"ours": our_ism, "tangermeme": tangermeme_ism, "gReLU": grelu_ism, "full": full_forwards},
+    "ism": {
+        "ours": our_ism, "unchecked": our_ism_unchecked, "tangermeme": tangermeme_ism, "gReLU": grelu_ism,
+        "full": full_forwards,
+    },
     "ablation": {"ours": our_ablation, "tangermeme": tangermeme_ablation},
     "marginalize": {"ours": our_marginalize, "tangermeme": tangermeme_marginalize},
 }

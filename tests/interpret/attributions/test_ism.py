@@ -330,3 +330,11 @@ def test_no_sequences():
     method = Mutagenesis(make_toy(*TOYS["F.relu"]), LENGTH)
     assert method.mutate_all(np.zeros((0, 4, LENGTH), np.float32)).shape == (0, 4, LENGTH)
     assert dataclasses.asdict(method.report)["checked"] == 0
+
+
+def test_unchecked_mutagenesis_is_the_same_and_says_that_nothing_was_checked(sequences):
+    net, x = make_toy(*COMPLETE["F.relu"]), sequences(2, LENGTH)
+    checked, unchecked = Mutagenesis(net, LENGTH), Mutagenesis(net, LENGTH, check=False)
+    np.testing.assert_array_equal(checked(x), unchecked(x))
+    assert (checked.report.checked, unchecked.report.checked) == (2 * 2, 0)  # 1% of 3 x 40 edits, rounded up
+    assert checked.report.sequences == unchecked.report.sequences == 2
