@@ -25,7 +25,11 @@ def check_belongs(motifs: MotifsFile, contribs: str | Path) -> None:
         if len(file) != n:
             raise InputError(f"{contribs}: not what {motifs.path} was made from",
                              f"{len(file):,} regions there, {n:,} here", fix)
-        columns, windows = file.regions(), file.windows()
+        try:
+            columns, windows = file.regions(), file.windows()
+        except KeyError as error:
+            what = f"{contribs}: its regions are incomplete: {error.args[0]}"
+            raise InputError(what, f"{n:,} regions", fix) from None
         ours = motifs.regions
         same = (columns["chrom"] == ours.chrom) & (columns["start"] == ours.start) & (columns["end"] == ours.end)
         same &= (windows["start"] == ours.window_start) & (windows["reverse"] == ours.reverse)

@@ -46,3 +46,7 @@ def test_mistakes(found, planted, absent, tmp_path):
         file["prediction"][0] += 1
     with pytest.raises(InputError, match="of another model or output"):
         with_regions(found, [f"region{absent}"], other)
+    with h5py.File(other, "r+") as file:
+        del file["regions/strand"]
+    with pytest.raises(InputError, match="its regions are incomplete"):
+        with_regions(found, [f"region{absent}"], other)
