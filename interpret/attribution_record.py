@@ -26,7 +26,7 @@ def record_of(
     """Everything that a reader of the file may ask."""
     options, references, target = explainer.options, explainer.references, explainer.target
     named = {"kind": references.kind, "n": references.n, "seed": references.seed}
-    details = getattr(explainer.method, "details", None)
+    details = explainer.method.details
     return {
         "command": sys.argv,
         "model": {"name": job.model.name, "version": getattr(job.model.card, "version", None), **job.model.info,

@@ -129,7 +129,7 @@ class FileSource:
     """A finished ``contribs.h5``.
 
     Raises:
-        InputError: it does not hold the chromosomes' lengths, as files of 0.2 and before.
+        InputError: it does not hold the chromosomes' lengths, as the first files of this format.
     """
 
     def __init__(self, contribs: Contribs) -> None:

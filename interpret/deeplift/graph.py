@@ -12,13 +12,10 @@ from interpret.capture import Captured, capture, place_of
 from interpret.deeplift.pairs import Pairs, elementwise
 from interpret.deeplift.rules import BATCH_FIRST, ELEMENTWISE, HANDLERS, LINEAR_IN_ALL, LINEAR_IN_FIRST, SEVERAL
 from interpret.deeplift.where import CHOICES, STEPS, chosen, root_of_choice, used_as_condition
+from interpret.graph_nodes import attribute_of, name_of, varying_with
 from zoo.errors import ModelError
 
 __all__ = ["DeepLiftGraph", "audit"]
-
-
-#: Operations that take only the shape of a tensor.
-SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"})
 
 
 class DeepLiftGraph:
@@ -34,7 +31,7 @@ class DeepLiftGraph:
 
     def __init__(self, module: torch.nn.Module, *examples: torch.Tensor) -> None:
         self.captured = capture(module, *examples)
-        self.varying = _varying(self.captured)
+        self.varying = varying_with(self.captured.graph_module.graph, self.captured.inputs[0])
         if faults := audit(self.captured, self.varying):
             shown = "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
             raise ModelError(
@@ -54,19 +51,19 @@ class DeepLiftGraph:
             if node.op == "output":
                 return fx.node.map_arg(node.args[0], values.__getitem__)[0]
             if node.op == "get_attr":
-                values[node] = _attribute(self.captured.graph_module, node.target)
+                values[node] = attribute_of(self.captured.graph_module, node.target)
             elif node.op == "call_function":
                 args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
                 values[node] = self._run(pairs, node, list(args), dict(kwargs))
                 if node in self._roots:
-                    condition, root = args[CHOICES[_name(node)]], values[self._roots[node]]
+                    condition, root = args[CHOICES[name_of(node)]], values[self._roots[node]]
                     values[node] = chosen(root, condition, values[node], self._pairs(pairs, node))
             for used in self._last_use.get(node, ()):
                 values.pop(used, None)
         raise AssertionError("a graph ends with its output")
 
     def _run(self, pairs: Pairs, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        name = _name(node)
+        name = name_of(node)
         if node not in self.varying:
             return node.target(*args, **kwargs)
         if name in ("detach", "alias"):  # what is detached for training depends on the sequence all the same
@@ -100,15 +97,15 @@ def audit(captured: Captured, varying: set[fx.Node]) -> list[str]:
 def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
     if node not in varying or node.op != "call_function":
         return None
-    name = _name(node)
+    name = name_of(node)
     several = sum(source in varying for source in node.all_input_nodes)
     if node.target is operator.getitem:
-        pooled = _name(node.args[0]) in HANDLERS
+        pooled = name_of(node.args[0]) in HANDLERS
         return "the places of maxima are used" if pooled and node.args[1] != 0 else None
     if name in LINEAR_IN_ALL:
         return None
     if name in STEPS:
-        return None if used_as_condition(node, _name) else "a step of which more than a choice is made"
+        return None if used_as_condition(node, name_of) else "a step of which more than a choice is made"
     if _is_choice(node, varying):
         known = _root(node, varying) is not None and _batch_axis(node) is not None
         return None if known else "its condition is not made of the values that it chooses from"
@@ -135,12 +132,12 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
 
 def _is_choice(node: fx.Node, varying: set[fx.Node]) -> bool:
     """Whether a node chooses by a condition on the sequence."""
-    place = CHOICES.get(_name(node)) if node.op == "call_function" else None
+    place = CHOICES.get(name_of(node)) if node.op == "call_function" else None
     return place is not None and len(node.args) > place and node.args[place] in varying
 
 
 def _root(node: fx.Node, varying: set[fx.Node]) -> fx.Node | None:
-    return root_of_choice(node, varying, _name, ELEMENTWISE)
+    return root_of_choice(node, varying, name_of, ELEMENTWISE)
 
 
 def _pairing_axis(node: fx.Node, varying: set[fx.Node]) -> int | None:
@@ -152,13 +149,7 @@ def _pairing_axis(node: fx.Node, varying: set[fx.Node]) -> int | None:
 
 def _operands(node: fx.Node) -> list[Any]:
     """The positional arguments; of einsum, its operands."""
-    return list(node.args[1]) if _name(node) == "einsum" else list(node.args)
-
-
-def _name(node: Any) -> str:
-    target = node.target if isinstance(node, fx.Node) else None
-    schema = getattr(target, "_schema", None)
-    return schema.name.rpartition("::")[2] if schema is not None else getattr(target, "__name__", str(target))
+    return list(node.args[1]) if name_of(node) == "einsum" else list(node.args)
 
 
 def _batch_axis(node: Any) -> int | None:
@@ -168,18 +159,6 @@ def _batch_axis(node: Any) -> int | None:
         return None
     axes = [axis for axis, size in enumerate(value.shape) if isinstance(size, torch.SymInt)]
     return axes[0] if len(axes) == 1 else None
-
-
-def _varying(captured: Captured) -> set[fx.Node]:
-    """Nodes whose tensors depend on the first input."""
-    found = {captured.inputs[0]}
-    for node in captured.graph_module.graph.nodes:
-        if node.op == "call_function" and any(source in found for source in node.all_input_nodes):
-            value = node.meta.get("val")
-            number = isinstance(value, int | float | bool | torch.SymInt | torch.SymFloat | torch.SymBool)
-            if not number and _name(node) not in SHAPE_ONLY:
-                found.add(node)
-    return found
 
 
 def _last_uses(graph: fx.Graph, also: dict[fx.Node, fx.Node]) -> dict[fx.Node, list[fx.Node]]:
@@ -192,10 +171,3 @@ def _last_uses(graph: fx.Graph, also: dict[fx.Node, fx.Node]) -> dict[fx.Node, l
                 seen.add(source)
                 found.setdefault(node, []).append(source)
     return found
-
-
-def _attribute(module: fx.GraphModule, path: str) -> torch.Tensor:
-    value: Any = module
-    for part in path.split("."):
-        value = getattr(value, part)
-    return value.detach() if isinstance(value, torch.Tensor) else value

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx
 
+from interpret.graph_nodes import name_of
 from interpret.mutagenesis.layers import Interval
-from interpret.mutagenesis.nodes import name_of
 from interpret.mutagenesis.plan import Plan
 from interpret.mutagenesis.window import Block, Reference, Window
 

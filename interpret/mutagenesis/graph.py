@@ -15,10 +15,11 @@ from torch import fx
 
 from interpret.capture import capture, place_of
 from interpret.explained import gradients_on
+from interpret.graph_nodes import is_number, name_of
 from interpret.mutagenesis.analysis import Analysis, analyse
 from interpret.mutagenesis.ends import DenseEnd, ReducedEnd, materialise
 from interpret.mutagenesis.layers import Interval, MaxPool, Taps, chunk_rows
-from interpret.mutagenesis.nodes import is_number, name_of, run_node
+from interpret.mutagenesis.nodes import run_node
 from interpret.mutagenesis.window import Block, Reference, Window
 
 __all__ = ["MutagenesisGraph"]

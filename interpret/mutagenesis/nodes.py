@@ -1,4 +1,4 @@
-"""Facts about nodes of a captured graph that propagating windows needs: names, shapes, constants, what is linear."""
+"""Facts about nodes of a captured graph that propagating windows needs: shapes, constants, what is linear."""
 
 from __future__ import annotations
 
@@ -9,23 +9,12 @@ import torch
 from torch import fx
 
 from interpret.deeplift.rules import LINEAR_IN_ALL, LINEAR_IN_FIRST
+from interpret.graph_nodes import attribute_of, name_of
 
-__all__ = [
-    "attribute_of", "constants_of", "is_identity", "is_linear", "is_number", "name_of", "run_node", "shape_of",
-    "varying_with",
-]
+__all__ = ["constants_of", "is_identity", "is_linear", "run_node", "shape_of"]
 
-#: Operations that take only the shape of a tensor.
-SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"})
 CASTS = frozenset({"to", "_to_copy", "type_as", "float", "double"})
 BILINEAR = frozenset({"mul", "matmul", "bmm", "mm", "linear", "einsum", "div"})
-
-
-def name_of(node: Any) -> str:
-    """Of an operation, without its overload; ``getitem`` for a part of a tuple."""
-    target = node.target if isinstance(node, fx.Node) else None
-    schema = getattr(target, "_schema", None)
-    return schema.name.rpartition("::")[2] if schema is not None else getattr(target, "__name__", str(target))
 
 
 def shape_of(node: Any) -> tuple[int, ...] | None:
@@ -37,29 +26,6 @@ def shape_of(node: Any) -> tuple[int, ...] | None:
     if not isinstance(batch, torch.SymInt) or any(isinstance(size, torch.SymInt) for size in sizes):
         return None
     return tuple(sizes)
-
-
-def is_number(node: fx.Node) -> bool:
-    """Whether the node is a size, not a tensor."""
-    return isinstance(node.meta.get("val"), int | float | bool | torch.SymInt | torch.SymFloat | torch.SymBool)
-
-
-def varying_with(graph: fx.Graph, source: fx.Node) -> set[fx.Node]:
-    """Nodes whose tensors depend on the values of ``source``."""
-    found = {source}
-    for node in graph.nodes:
-        depends = node.op == "call_function" and any(n in found for n in node.all_input_nodes)
-        if depends and not is_number(node) and name_of(node) not in SHAPE_ONLY:
-            found.add(node)
-    return found
-
-
-def attribute_of(module: fx.GraphModule, path: str) -> Any:
-    """A parameter or buffer, without gradient."""
-    value: Any = module
-    for part in path.split("."):
-        value = getattr(value, part)
-    return value.detach() if isinstance(value, torch.Tensor) else value
 
 
 def constants_of(module: fx.GraphModule) -> dict[fx.Node, Any]:

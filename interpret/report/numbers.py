@@ -102,7 +102,7 @@ def effect_of(motifs: MotifsFile, pattern: Pattern) -> EffectNumbers | None:
     """The measured effect of a pattern, if the file has it."""
     from scipy.stats import t
 
-    effect = (getattr(motifs, "effects", None) or {}).get(pattern.name)
+    effect = (motifs.effects or {}).get(pattern.name)
     if effect is None:
         return None
     values = np.asarray(effect.values, dtype=float)

@@ -70,7 +70,7 @@ def _packed(values: np.ndarray) -> dict[str, Any]:
 
 def _track_of(motifs: MotifsFile, k: int, reverse: bool) -> dict[str, Any]:
     """Bins in the genome's direction; ``offset`` is bp from the left end of the window to the leftmost bin."""
-    views: Any = motifs.views
+    views = motifs.views
     values, size, offset = views.track[k].astype(float), views.track_bin, views.track_offset
     if reverse:
         values, offset = values[::-1], motifs.length - offset - len(values) * size

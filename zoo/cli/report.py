@@ -97,6 +97,8 @@ def _with_regions(motifs_file: str, regions: tuple[str, ...], contribs: str | No
     from interpret.motifs.motifs_file import read_motifs
 
     if not regions:
+        if contribs is not None:
+            raise click.UsageError("--contribs: is read for --region, and none is given")
         return motifs_file
     return with_regions(read_motifs(motifs_file), regions, contribs)
 
@@ -144,4 +146,3 @@ def _all_at_once(ctx: click.Context, model: str, regions: str, out: str, genes: 
             ctx.invoke(motifs, contribs=str(steps.contribs), out=str(steps.motifs), quiet=quiet, model=model,
                        **chosen[motifs.name], **shared)
     return str(steps.motifs)
-

@@ -27,6 +27,7 @@ def test_mistakes(planted, tmp_path, capsys):
         (["motifs", str(planted.path), "--window", "9999", "--database", "jaspar:fungi", "-o", out], 3),
         (["motifs", str(planted.path), "-o", str(tmp_path / "no" / "m.h5")], 2),
         (["report", str(planted.path), "-o", str(tmp_path / "m.html")], 3),
+        (["report", out, "--contribs", str(planted.path), "-o", str(tmp_path / "m.html")], 2),
     ):
         assert run(arguments) == code, arguments
         lines = capsys.readouterr().err.splitlines()
