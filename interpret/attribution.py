@@ -69,7 +69,8 @@ def attribute(
         format = choose_format(out, reading.format)
     elif not out.name.lower().endswith((".tsv", ".tsv.gz")):
         raise UsageError(
-            f"{out}: marginalize gives an effect a window, no contributions of bases", "it is written as a table",
+            f"{out}: marginalize gives an effect a window, no contributions of bases",
+            "it is written as a table",
             "Fix: -o effects.tsv",
         )
     elif reading.format is not None:
@@ -93,8 +94,13 @@ def attribute(
 
 
 def _attribute(
-    job: PredictJob, out: Path, options: AttributeOptions, reading: PredictOptions, format: Format,
-    say: Callable[[str], None], progress: Callable[[int, int], Progress] | None,
+    job: PredictJob,
+    out: Path,
+    options: AttributeOptions,
+    reading: PredictOptions,
+    format: Format,
+    say: Callable[[str], None],
+    progress: Callable[[int, int], Progress] | None,
 ) -> AttributeResult:
     notes = Notes(job.notes, say)
     explainer = Explainer(job.model, options, job.runner.device)
@@ -112,7 +118,9 @@ def _attribute(
 
     writer = ContribsWriter(
         writer_context_for(out, job.model.length, writer_context(job, out).chrom_sizes, reading.overlap),
-        format, check, record,
+        format,
+        check,
+        record,
     )
     signature = {"format": format.name, "overlap": reading.overlap}
     paths, seconds = run_file(job, explainer, writer, signature, notes, progress, running)

@@ -58,12 +58,14 @@ class AttributeOptions:
             raise UsageError(f"--fallback {self.fallback}: not known", "", "Fix: ism or integrated_gradients")
         if self.method not in COMPARING and self.references != type(self).references:
             raise UsageError(
-                f"--references {self.references}: {self.method} has no references", "",
+                f"--references {self.references}: {self.method} has no references",
+                "",
                 f"Fix: leave out --references, or --method {', '.join(COMPARING)}",
             )
         if self.fallback and self.method != "deepliftshap":
             raise UsageError(
-                f"--fallback {self.fallback}: {self.method} needs none", "deepliftshap falls back where it has no rule",
+                f"--fallback {self.fallback}: {self.method} needs none",
+                "deepliftshap falls back where it has no rule",
                 "Fix: leave out --fallback",
             )
         self._check_motif()
@@ -75,7 +77,8 @@ class AttributeOptions:
             raise UsageError(f"--motif {self.motif}: is for --method marginalize", "", "Fix: add --method marginalize")
         if self.method == MARGINALIZE and not self.references.isdecimal() and self.references != "dinucleotide":
             raise UsageError(
-                f"--references {self.references}: marginalize inserts the motif into shuffles of each window", "",
+                f"--references {self.references}: marginalize inserts the motif into shuffles of each window",
+                "",
                 "Fix: --references 20, say",
             )
 

@@ -20,26 +20,36 @@ if TYPE_CHECKING:
 __all__ = ["record_of"]
 
 
-def record_of(
-    job: PredictJob, explainer: Explainer, windows: int, notes: list[str], seconds: float
-) -> dict[str, Any]:
+def record_of(job: PredictJob, explainer: Explainer, windows: int, notes: list[str], seconds: float) -> dict[str, Any]:
     """Everything that a reader of the file may ask."""
     options, references, target = explainer.options, explainer.references, explainer.target
     named = {"kind": references.kind, "n": references.n, "seed": references.seed}
     details = explainer.method.details
     return {
         "command": sys.argv,
-        "model": {"name": job.model.name, "version": getattr(job.model.card, "version", None), **job.model.info,
-                  "sha256": job.model.hashes},
-        "method": explainer.method.name, "references": named if explainer.method.name in COMPARING else None,
-        "seed": references.seed, "output": target.output.name, "tracks": list(target.tracks),
-        "bins": target.bins, "reduction": target.reduction, "explained": explainer.explained,
+        "model": {
+            "name": job.model.name,
+            "version": getattr(job.model.card, "version", None),
+            **job.model.info,
+            "sha256": job.model.hashes,
+        },
+        "method": explainer.method.name,
+        "references": named if explainer.method.name in COMPARING else None,
+        "seed": references.seed,
+        "output": target.output.name,
+        "tracks": list(target.tracks),
+        "bins": target.bins,
+        "reduction": target.reduction,
+        "explained": explainer.explained,
         "genome": genome_fingerprint(job.genome.sizes, job.genome.path),
         "assembly": job.model.card.genome.assembly if job.model.card and job.model.card.genome else None,
         "regions": {"path": str(job.regions.label), "sha256": sha256_of(job.regions.path)},
         "versions": _versions(),
         "options": dataclasses.asdict(options) | {"reading": dataclasses.asdict(job.options)},
-        "completeness_threshold": MEDIAN_LIMIT, "notes": notes, "windows": windows, "seconds": round(seconds, 3),
+        "completeness_threshold": MEDIAN_LIMIT,
+        "notes": notes,
+        "windows": windows,
+        "seconds": round(seconds, 3),
         "one_hot_n_value": job.model.loader.n_value,
     } | ({"method_details": details()} if details else {})
 

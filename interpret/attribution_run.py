@@ -64,8 +64,13 @@ class ExplainJob(PredictJob):
 
 
 def run_file(
-    job: PredictJob, explainer: Any, writer: Writer, signature: dict[str, Any], notes: Notes,
-    progress: Callable[[int, int], Progress] | None, running: Running,
+    job: PredictJob,
+    explainer: Any,
+    writer: Writer,
+    signature: dict[str, Any],
+    notes: Notes,
+    progress: Callable[[int, int], Progress] | None,
+    running: Running,
 ) -> tuple[list[Path], float]:
     """Run windows through an explainer into a file, as ``zoo predict`` runs them through a model.
 

@@ -113,7 +113,8 @@ def _check(file: h5py.File, path: Path) -> None:
     n = file["one_hot"].shape[0] if "one_hot" in file else -1
     length = file["one_hot"].shape[-1] if "one_hot" in file else -1
     wanted = {
-        "one_hot": ((n, 4, length), None), "hypothetical": ((n, 4, length), "hypothetical"),
+        "one_hot": ((n, 4, length), None),
+        "hypothetical": ((n, 4, length), "hypothetical"),
         "projected": ((n, length), "projected"),
     } | {name: ((n,), None) for name in NUMBERS if name != "pair_error"}
     for name, (shape, kind) in wanted.items():

@@ -101,7 +101,8 @@ def spooled_values(one_hot: np.ndarray, found: Explanation) -> dict[str, np.ndar
     letters = np.where(one_hot.max(1) > 0.5, one_hot.argmax(1), UNKNOWN)
     numbers = [np.asarray(getattr(found, name), np.float32) for name in NUMBERS]
     return {
-        "hypothetical": found.hypothetical, "letters": letters[:, None].astype(np.float32),
+        "hypothetical": found.hypothetical,
+        "letters": letters[:, None].astype(np.float32),
         "numbers": np.stack(numbers, 1),
     }
 
@@ -118,9 +119,11 @@ class SpoolSource:
             at = block.positions
             texts = {name: np.array(values, dtype=object) for name, values in block.texts.items()}
             yield ContribBlock(
-                block.first, texts | {"start": at["start"], "end": at["end"]},
+                block.first,
+                texts | {"start": at["start"], "end": at["end"]},
                 {"start": at["window_start"], "end": at["window_end"], "reverse": at["reverse"]},
-                _one_hot(block.values["letters"][:, 0]), block.values["hypothetical"],
+                _one_hot(block.values["letters"][:, 0]),
+                block.values["hypothetical"],
                 dict(zip(NUMBERS, block.values["numbers"].T, strict=True)),
             )
 

@@ -41,7 +41,10 @@ class ContribsWriter(SpooledWriter):
     """
 
     def __init__(
-        self, context: WriterContext, format: Format, check: Callable[[np.ndarray], None],
+        self,
+        context: WriterContext,
+        format: Format,
+        check: Callable[[np.ndarray], None],
         record: Callable[[np.ndarray], dict[str, Any]],
     ) -> None:
         super().__init__(context)
@@ -64,7 +67,8 @@ class ContribsWriter(SpooledWriter):
             row = int(np.flatnonzero(~finite)[0])
             place = f"{batch.chrom[row]}:{batch.start[row]}-{batch.end[row]}"
             raise InputError(
-                f"the contributions of {place} are not finite", f"{int((~finite).sum()):,} of {len(batch):,} windows",
+                f"the contributions of {place} are not finite",
+                f"{int((~finite).sum()):,} of {len(batch):,} windows",
                 "Fix: look at the model's output there with `zoo predict`",
             )
         if not self._checked:

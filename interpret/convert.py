@@ -31,7 +31,8 @@ def convert(contribs: str | Path, out: str | Path, format: str | None = None, ov
     contribs, out, begin = Path(contribs), Path(out), time.monotonic()
     if contribs.suffix.lower() not in (".h5", ".hdf5"):
         raise UsageError(
-            f"{contribs}: no regions were given for this model", "a contribs.h5 alone is written in another format",
+            f"{contribs}: no regions were given for this model",
+            "a contribs.h5 alone is written in another format",
             "Fix: zoo attribute MODEL BED -g FASTA -o contribs.h5",
         )
     chosen = choose_format(out, format)

@@ -101,7 +101,10 @@ def deepliftshap(
 
 
 def explain_by_deepliftshap(
-    module: torch.nn.Module, one_hot: np.ndarray, references: np.ndarray | References | None = None, *,
+    module: torch.nn.Module,
+    one_hot: np.ndarray,
+    references: np.ndarray | References | None = None,
+    *,
     batch_size: int | None = None,
 ) -> Explanation:
     """``deepliftshap`` with predictions and completeness; refuses only operations without a rule."""

@@ -51,7 +51,8 @@ def check_one_hot(one_hot: np.ndarray | torch.Tensor) -> np.ndarray:
     array = np.asarray(one_hot, dtype=np.float32)
     if array.ndim != 3 or array.shape[1] != 4:
         raise UsageError(
-            f"one_hot has shape {array.shape}", "attributions take (N, 4, L)",
+            f"one_hot has shape {array.shape}",
+            "attributions take (N, 4, L)",
             "Fix: channels A, C, G, T on axis 1, sequence on axis 2",
         )
     if not np.isfinite(array).all():
@@ -71,7 +72,8 @@ def scalar(module: torch.nn.Module, x: torch.Tensor, *fixed: torch.Tensor) -> to
     if not isinstance(y, torch.Tensor) or y.numel() != len(x):
         shape = tuple(y.shape) if isinstance(y, torch.Tensor) else type(y).__name__
         raise UsageError(
-            f"the module returns {shape} for {len(x)} sequences", "attributions explain one number a sequence",
+            f"the module returns {shape} for {len(x)} sequences",
+            "attributions explain one number a sequence",
             "Fix: wrap the module so that it returns (N,): choose an output, a track and a sum over bins",
         )
     return y.reshape(len(x))

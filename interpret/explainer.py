@@ -57,9 +57,7 @@ class Explainer:
 
     def _open(self, module: torch.nn.Module) -> Method:
         options = self.options
-        return open_method(
-            options.method, module.to(self.device), self.model.length, self.references, options.fallback
-        )
+        return open_method(options.method, module.to(self.device), self.model.length, self.references, options.fallback)
 
     def _other_strand(self) -> Method:
         mirrored: Target = self.target.mirrored(self.model.strand_pairs.get(self.target.output.name))
@@ -78,6 +76,6 @@ class Explainer:
             return found
         turned = self.other.explain(np.ascontiguousarray(one_hot[:, ::-1, ::-1]), self.done)
         turned = dataclasses.replace(turned, hypothetical=turned.hypothetical[:, ::-1, ::-1])
-        return Explanation(*(
-            (getattr(found, f.name) + getattr(turned, f.name)) / 2 for f in dataclasses.fields(Explanation)
-        ))
+        return Explanation(
+            *((getattr(found, f.name) + getattr(turned, f.name)) / 2 for f in dataclasses.fields(Explanation))
+        )

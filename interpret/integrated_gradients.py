@@ -115,7 +115,14 @@ def _mean_gradients(
     from captum.attr import IntegratedGradients
 
     method = IntegratedGradients(lambda z, *rest: scalar(module, z, *rest), multiply_by_inputs=False)
-    return method.attribute(
-        x.contiguous(), baselines=reference.contiguous(), additional_forward_args=fixed or None, n_steps=steps,
-        internal_batch_size=max(rows_a_pass(x.shape[2], x.device), len(x)),
-    ).to(x.dtype).detach()
+    return (
+        method.attribute(
+            x.contiguous(),
+            baselines=reference.contiguous(),
+            additional_forward_args=fixed or None,
+            n_steps=steps,
+            internal_batch_size=max(rows_a_pass(x.shape[2], x.device), len(x)),
+        )
+        .to(x.dtype)
+        .detach()
+    )

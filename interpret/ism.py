@@ -204,8 +204,11 @@ class Mutagenesis:
         before = self.report
         largest = max(largest, before.largest_difference) if math.isfinite(largest) else largest
         self.report = dataclasses.replace(
-            before, sequences=before.sequences + sequences, recomputed=before.recomputed + recomputed,
-            checked=before.checked + checked, largest_difference=largest,
+            before,
+            sequences=before.sequences + sequences,
+            recomputed=before.recomputed + recomputed,
+            checked=before.checked + checked,
+            largest_difference=largest,
         )
 
     def _sample(self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
@@ -228,8 +231,13 @@ class Mutagenesis:
         return rows, places, bases, full
 
     def _predict(
-        self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...], rows: torch.Tensor, places: torch.Tensor,
-        bases: torch.Tensor, module: torch.nn.Module | None = None,
+        self,
+        x: torch.Tensor,
+        fixed: tuple[torch.Tensor, ...],
+        rows: torch.Tensor,
+        places: torch.Tensor,
+        bases: torch.Tensor,
+        module: torch.nn.Module | None = None,
     ) -> torch.Tensor:
         """Full forward passes of edits by the module, or by its graph, (edits,)."""
         found = []

@@ -60,7 +60,8 @@ def read_motif(text: str) -> tuple[str, str]:
     if "." in text or "/" in text:
         raise InputError(f"--motif {text}: no such file", "", "Fix: a MEME file, or letters such as TGACTCA")
     raise UsageError(
-        f"--motif {text}: holds other letters than A, C, G, T and N", "N leaves what the background has there",
+        f"--motif {text}: holds other letters than A, C, G, T and N",
+        "N leaves what the background has there",
         "Fix: --motif TGACTCA, or --motif FILE.meme:NAME for the consensus of a matrix",
     )
 
@@ -73,11 +74,13 @@ def _choose(motifs: list[KnownMotif], name: str | None, path: str) -> KnownMotif
     if not chosen:
         near = near_names(name, [*names, *(m.name for m in motifs)]) or names[:3]
         raise UsageError(
-            f"--motif {path}:{name}: no such motif", f"{len(motifs):,} motifs; near: {', '.join(near)}",
+            f"--motif {path}:{name}: no such motif",
+            f"{len(motifs):,} motifs; near: {', '.join(near)}",
             f"Fix: --motif {path}:{near[0]}",
         )
     raise UsageError(
-        f"--motif {path}: holds {len(chosen):,} such motifs", f"first: {', '.join(m.id for m in chosen[:4])}",
+        f"--motif {path}: holds {len(chosen):,} such motifs",
+        f"first: {', '.join(m.id for m in chosen[:4])}",
         f"Fix: --motif {path}:{chosen[0].id}",
     )
 
@@ -120,9 +123,11 @@ class Marginalizer:
         with full_float32():
             both = np.stack(predictions_with_and_without(self.module, shuffles, self.pattern, start=start))
             if self.mirror is not None:
-                both += np.stack(predictions_with_and_without(
-                    self.mirror, shuffles[:, ::-1, ::-1], self.pattern[::-1, ::-1], start=length - width - start
-                ))
+                both += np.stack(
+                    predictions_with_and_without(
+                        self.mirror, shuffles[:, ::-1, ::-1], self.pattern[::-1, ::-1], start=length - width - start
+                    )
+                )
                 both /= 2
         inserted, background = both
         each = np.stack([inserted - background, background, inserted], 1).reshape(len(one_hot), -1, 3)
@@ -133,7 +138,10 @@ class Marginalizer:
 
 
 def measure(
-    job: PredictJob, out: Path, options: AttributeOptions, say: Callable[[str], None],
+    job: PredictJob,
+    out: Path,
+    options: AttributeOptions,
+    say: Callable[[str], None],
     progress: Callable[[int, int], Progress] | None,
 ) -> AttributeResult:
     """Write the table and say the mean effect."""
@@ -175,11 +183,19 @@ def _record(job: PredictJob, runner: Marginalizer, summary: dict[str, Any], note
     references = runner.references
     return {
         "model": {"name": job.model.name, **job.model.info, "sha256": job.model.hashes},
-        "method": "marginalize", "motif": runner.motif, "motif_from": runner.origin, "effect": summary,
+        "method": "marginalize",
+        "motif": runner.motif,
+        "motif_from": runner.origin,
+        "effect": summary,
         "references": {"kind": references.kind, "n": references.n, "seed": references.seed},
-        "output": runner.target.output.name, "tracks": list(runner.target.tracks), "bins": runner.target.bins,
-        "reduction": runner.target.reduction, "explained": runner.explained, "rc_average": runner.options.rc_average,
+        "output": runner.target.output.name,
+        "tracks": list(runner.target.tracks),
+        "bins": runner.target.bins,
+        "reduction": runner.target.reduction,
+        "explained": runner.explained,
+        "rc_average": runner.options.rc_average,
         "genome": genome_fingerprint(job.genome.sizes, job.genome.path),
         "regions": {"path": str(job.regions.label), "sha256": sha256_of(job.regions.path)},
-        "notes": notes, "seconds": round(seconds, 3),
+        "notes": notes,
+        "seconds": round(seconds, 3),
     }

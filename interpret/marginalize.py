@@ -13,7 +13,11 @@ __all__ = ["marginalize", "pattern_of", "predictions_with_and_without"]
 
 
 def marginalize(
-    module: torch.nn.Module, backgrounds: np.ndarray, motif: str | np.ndarray, *, start: int | None = None,
+    module: torch.nn.Module,
+    backgrounds: np.ndarray,
+    motif: str | np.ndarray,
+    *,
+    start: int | None = None,
     batch_size: int | None = None,
 ) -> np.ndarray:
     """Prediction with the motif less prediction without, for each background.
@@ -35,7 +39,11 @@ def marginalize(
 
 
 def predictions_with_and_without(
-    module: torch.nn.Module, backgrounds: np.ndarray, motif: str | np.ndarray, *, start: int | None = None,
+    module: torch.nn.Module,
+    backgrounds: np.ndarray,
+    motif: str | np.ndarray,
+    *,
+    start: int | None = None,
     batch_size: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What ``marginalize`` subtracts: predictions with the motif and without, (N,) float32 each."""
@@ -76,7 +84,8 @@ def pattern_of(motif: str | np.ndarray, length: int, start: int | None = None) -
     first = (length - width) // 2 if start is None else start
     if first < 0 or first + width > length:
         raise UsageError(
-            f"a motif of {width} bp at {first} does not fit", f"the sequences are {length:,} bp",
+            f"a motif of {width} bp at {first} does not fit",
+            f"the sequences are {length:,} bp",
             "Fix: a shorter motif, or another start",
         )
     return pattern

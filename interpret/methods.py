@@ -24,7 +24,11 @@ __all__ = ["METHODS", "Method", "open_method"]
 
 #: Each method, and whether it compares with references.
 METHODS = {
-    "deepliftshap": True, "integrated_gradients": True, "ism": False, "ablation": True, "saliency": False,
+    "deepliftshap": True,
+    "integrated_gradients": True,
+    "ism": False,
+    "ablation": True,
+    "saliency": False,
     "inputxgradient": False,
 }
 COMPLETE = frozenset({"deepliftshap", "integrated_gradients"})

@@ -68,7 +68,6 @@ def explain_pairs(
     pair_error = (pairs - difference).abs().sum(1) / torch.maximum(difference.abs().sum(1), floor.sum(1))
     error = relative_error(pairs.mean(1), difference.mean(1), floor.mean(1))
     hypothetical = hypothetical_of(multipliers, references).mean(1)
-    return Explanation(*(
-        value.detach().float().cpu().numpy()
-        for value in (hypothetical, y, y_reference.mean(1), error, pair_error)
-    ))
+    return Explanation(
+        *(value.detach().float().cpu().numpy() for value in (hypothetical, y, y_reference.mean(1), error, pair_error))
+    )

@@ -27,7 +27,8 @@ def reference_array(references: np.ndarray | References | None, one_hot: np.ndar
     array = np.asarray(references, dtype=np.float32)
     if array.ndim != 4 or array.shape[0] != len(one_hot) or array.shape[1] < 1 or array.shape[2:] != one_hot.shape[1:]:
         raise UsageError(
-            f"the references have shape {array.shape}", f"the sequences have shape {one_hot.shape}",
+            f"the references have shape {array.shape}",
+            f"the sequences have shape {one_hot.shape}",
             "Fix: (N, n, 4, L), n for each sequence",
         )
     if not np.isfinite(array).all():
@@ -40,6 +41,6 @@ def joined(parts: Sequence[Explanation], shape: tuple[int, ...]) -> Explanation:
     if not parts:
         nothing = np.empty(0, np.float32)
         return Explanation(np.empty(shape, np.float32), nothing, nothing, nothing, nothing)
-    return Explanation(*(
-        np.concatenate([getattr(part, field.name) for part in parts]) for field in dataclasses.fields(Explanation)
-    ))
+    return Explanation(
+        *(np.concatenate([getattr(part, field.name) for part in parts]) for field in dataclasses.fields(Explanation))
+    )

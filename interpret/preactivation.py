@@ -12,14 +12,42 @@ from zoo.models.loaded import LoadedModel, as_list
 
 __all__ = ["without_last_activation"]
 
-ACTIVATIONS = frozenset({
-    "exp", "sigmoid", "softmax", "_softmax", "softplus", "log_softmax", "_log_softmax", "relu", "tanh", "expm1",
-})
+ACTIVATIONS = frozenset(
+    {
+        "exp",
+        "sigmoid",
+        "softmax",
+        "_softmax",
+        "softplus",
+        "log_softmax",
+        "_log_softmax",
+        "relu",
+        "tanh",
+        "expm1",
+    }
+)
 #: Operations that only rearrange: the activation may stand before them.
-VIEWS = frozenset({
-    "view", "_unsafe_view", "reshape", "flatten", "unflatten", "permute", "transpose", "t", "squeeze",
-    "unsqueeze", "select", "slice", "clone", "contiguous", "alias", "detach", "index_select",
-})
+VIEWS = frozenset(
+    {
+        "view",
+        "_unsafe_view",
+        "reshape",
+        "flatten",
+        "unflatten",
+        "permute",
+        "transpose",
+        "t",
+        "squeeze",
+        "unsqueeze",
+        "select",
+        "slice",
+        "clone",
+        "contiguous",
+        "alias",
+        "detach",
+        "index_select",
+    }
+)
 
 
 class _Parts(torch.nn.Module):

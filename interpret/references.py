@@ -67,14 +67,16 @@ class References:
         given = self.given
         if given.shape[-1] != one_hot.shape[2]:
             raise InputError(
-                f"the references are {given.shape[-1]:,} bp long", f"the model's windows are {one_hot.shape[2]:,} bp",
+                f"the references are {given.shape[-1]:,} bp long",
+                f"the model's windows are {one_hot.shape[2]:,} bp",
                 "Fix: references of the model's length",
             )
         if given.ndim == 3:
             return np.broadcast_to(given, shape)
         if first + len(one_hot) > len(given):
             raise InputError(
-                f"the references are for {len(given):,} sequences", f"sequence {first + len(one_hot):,} has none",
+                f"the references are for {len(given):,} sequences",
+                f"sequence {first + len(one_hot):,} has none",
                 "Fix: an array (n, 4, L) for all sequences, or (N, n, 4, L)",
             )
         return given[first : first + len(one_hot)]
@@ -113,7 +115,8 @@ def _read(path: Path) -> np.ndarray:
         raise InputError(f"{path}: cannot be read: {error}", "", "Fix: numpy.savez(path, references=array)") from None
     if array.ndim not in (3, 4) or array.shape[-2] != 4 or 0 in array.shape or array.dtype.kind not in "fiub":
         raise InputError(
-            f"{path}: {name} has shape {array.shape} and type {array.dtype}", "",
+            f"{path}: {name} has shape {array.shape} and type {array.dtype}",
+            "",
             "Fix: numbers of shape (n, 4, L) or (N, n, 4, L)",
         )
     array = array.astype(np.float32)

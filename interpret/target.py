@@ -51,7 +51,10 @@ class Target:
 
 
 def choose_target(
-    outputs: Sequence[OutputSpec], output: str | None = None, tracks: Sequence[str] = (), bins: str | None = None,
+    outputs: Sequence[OutputSpec],
+    output: str | None = None,
+    tracks: Sequence[str] = (),
+    bins: str | None = None,
     reduction: str = "sum",
 ) -> Target:
     """Resolve ``--output``, ``--tracks``, ``--bins`` and ``--reduce``.
@@ -71,7 +74,8 @@ def choose_target(
     choice = choose_tracks(chosen, tracks)
     if len(choice.outputs) > 1:
         raise UsageError(
-            "the model has several outputs; attributions explain one", _choices(choice.outputs),
+            "the model has several outputs; attributions explain one",
+            _choices(choice.outputs),
             f"Fix: --output {choice.outputs[0].name}",
         )
     spec = next(s for s in outputs if s.name == choice.outputs[0].name)
@@ -79,7 +83,8 @@ def choose_target(
     if channels is None and len(spec.tracks) > 1:
         raise UsageError(
             f"the output {spec.name!r} has {len(spec.tracks):,} tracks; attributions explain one number",
-            _choices([spec]), f"Fix: --tracks {spec.tracks[0]!r}, or --tracks '*' for the sum of all",
+            _choices([spec]),
+            f"Fix: --tracks {spec.tracks[0]!r}, or --tracks '*' for the sum of all",
         )
     numbers = tuple(range(len(spec.tracks))) if channels is None else tuple(int(i) for i in channels)
     if reduction == "profile" and spec.kind != "profile":
@@ -107,7 +112,8 @@ def _parse_bins(text: str | None, spec: OutputSpec) -> tuple[int, int] | None:
         raise UsageError(f"--bins {text}: the output {spec.name!r} has no bins", "", "Fix: leave out --bins")
     middle = spec.n_bins // 2
     raise UsageError(
-        f"--bins {text}: no range of the {spec.n_bins} bins of {spec.name!r}", "",
+        f"--bins {text}: no range of the {spec.n_bins} bins of {spec.name!r}",
+        "",
         f"Fix: --bins {max(0, middle - 1)}:{middle + 1}, say",
     )
 
@@ -171,7 +177,8 @@ def explained_module(model: LoadedModel, target: Target, explain: str = "logits"
         return Explained(model, target, None), []
     if model.loader.dtype not in ("float32", "float64"):
         raise ModelError(
-            f"{model.name}: takes {model.loader.dtype}, which has no gradient", "",
+            f"{model.name}: takes {model.loader.dtype}, which has no gradient",
+            "",
             "Fix: --method ism --explain predictions",
         )
     if callable(getattr(model.module, "logits", None)):

@@ -40,8 +40,12 @@ def measure(case: str, who: str, net: str, n: int, folder: Path) -> tuple[float,
     """CPU-seconds a sequence, and what the call gave."""
     out = folder / f"{case}.{who}.npy"
     done = subprocess.run(
-        [sys.executable, str(CALLS), case, who, net, str(n), str(out)], capture_output=True, text=True, cwd=folder,
-        env=os.environ | ONE_THREAD, check=False,
+        [sys.executable, str(CALLS), case, who, net, str(n), str(out)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | ONE_THREAD,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"failed: {case} {who} {net}\n{done.stderr[-3000:]}")
@@ -77,18 +81,35 @@ def against_peers(case: str, n: int, compared: bool = True) -> Callable[[Path, i
     """Ours against the better peer; the arrays must be the same where they are the same quantity."""
 
     def rows(folder: Path, repeats: int) -> list[Row]:
-        people = {"saliency": ["ours", "tangermeme", "gReLU"], "inputxgradient": ["ours", "tangermeme", "gReLU"],
-                  "integrated_gradients": ["ours", "gReLU"]}.get(case, ["ours", "tangermeme"])
+        people = {
+            "saliency": ["ours", "tangermeme", "gReLU"],
+            "inputxgradient": ["ours", "tangermeme", "gReLU"],
+            "integrated_gradients": ["ours", "gReLU"],
+        }.get(case, ["ours", "tangermeme"])
         times, arrays = in_turn(case, people, "basset", n, repeats, folder)
         best = min(people[1:], key=times.get)
         ratio = times["ours"] / times[best]
         peers = ", ".join(f"{who} {short(times[who])}" for who in people[1:])
-        found = [Row(f"{case}, a sequence: ours / {best}", f"ours {short(times['ours'])}, {peers}", ratio,
-                     f"<= {LIMIT}", ratio <= LIMIT)]
+        found = [
+            Row(
+                f"{case}, a sequence: ours / {best}",
+                f"ours {short(times['ours'])}, {peers}",
+                ratio,
+                f"<= {LIMIT}",
+                ratio <= LIMIT,
+            )
+        ]
         if compared:
             apart = difference(arrays["ours"], arrays[people[1]])
-            found.append(Row(f"{case}: largest difference to {people[1]}, of scale", f"{apart:.1e}", apart, "<= 1e-5",
-                             apart <= 1e-5))
+            found.append(
+                Row(
+                    f"{case}: largest difference to {people[1]}, of scale",
+                    f"{apart:.1e}",
+                    apart,
+                    "<= 1e-5",
+                    apart <= 1e-5,
+                )
+            )
         return found
 
     return rows
@@ -102,10 +123,20 @@ def bench_deepliftshap(folder: Path, repeats: int) -> list[Row]:
         ratio, apart = times["tangermeme"] / times["ours"], difference(arrays["ours"], arrays["tangermeme"])
         peers = ", ".join(f"{who} {short(times[who])}" for who in people[1:])
         found += [
-            Row(f"deepliftshap, 20 references, {NAMES[net]}: tangermeme / ours",
-                f"ours {short(times['ours'])}, {peers}", ratio, ">= 1.7", ratio >= 1.7),
-            Row(f"deepliftshap, {NAMES[net]}: largest difference to tangermeme, of scale", f"{apart:.1e}", apart,
-                "<= 1e-5", apart <= 1e-5),
+            Row(
+                f"deepliftshap, 20 references, {NAMES[net]}: tangermeme / ours",
+                f"ours {short(times['ours'])}, {peers}",
+                ratio,
+                ">= 1.7",
+                ratio >= 1.7,
+            ),
+            Row(
+                f"deepliftshap, {NAMES[net]}: largest difference to tangermeme, of scale",
+                f"{apart:.1e}",
+                apart,
+                "<= 1e-5",
+                apart <= 1e-5,
+            ),
         ]
     return found
 
@@ -122,15 +153,28 @@ def bench_ism(net: str) -> Callable[[Path, int], list[Row]]:
         grelu = f", gReLU {short(times['gReLU'])}" if "gReLU" in times else ""
         name = f"ism, {NAMES[net]}, {n} a call"
         return [
-            Row(f"{name}: 3L + 1 full forwards (from 128 of them) / ours",
-                f"ours {short(times['ours'])}, forwards {short(times['full'])}{grelu}", full, f">= {most}",
-                full >= most),
+            Row(
+                f"{name}: 3L + 1 full forwards (from 128 of them) / ours",
+                f"ours {short(times['ours'])}, forwards {short(times['full'])}{grelu}",
+                full,
+                f">= {most}",
+                full >= most,
+            ),
             # tangermeme checks one batch a call, ours 1% of the edits of every sequence: compared without.
-            Row(f"{name}: tangermeme fast / ours without its check of each sequence",
-                f"ours {short(times['unchecked'])}, tangermeme {short(times['tangermeme'])}", fast, f">= {least}",
-                fast >= least),
-            Row(f"{name}: largest difference to tangermeme, of the output", f"{apart:.1e}", apart, "<= 1e-5",
-                apart <= 1e-5),
+            Row(
+                f"{name}: tangermeme fast / ours without its check of each sequence",
+                f"ours {short(times['unchecked'])}, tangermeme {short(times['tangermeme'])}",
+                fast,
+                f">= {least}",
+                fast >= least,
+            ),
+            Row(
+                f"{name}: largest difference to tangermeme, of the output",
+                f"{apart:.1e}",
+                apart,
+                "<= 1e-5",
+                apart <= 1e-5,
+            ),
         ]
 
     return rows
@@ -141,34 +185,66 @@ def bench_memory(folder: Path, repeats: int) -> list[Row]:
     genome, toy = make_genome(folder), make_toy(folder)
     rows = []
     for method, many, suffix, more in (
-        ("saliency", 20_000, "h5", ()), ("deepliftshap", 10_000, "h5", ("--references", "2")),
+        ("saliency", 20_000, "h5", ()),
+        ("deepliftshap", 10_000, "h5", ("--references", "2")),
         ("saliency", 10_000, "bw", ()),
     ):
         few = many // 20
         peaks = []
         for n in (many, few):
-            command = [str(BIN / "zoo"), "attribute", str(toy), str(make_regions(folder, n)), "-g", str(genome), "-o",
-                       f"memory.{suffix}", "-q", "--trust", "--method", method, *more]
+            command = [
+                str(BIN / "zoo"),
+                "attribute",
+                str(toy),
+                str(make_regions(folder, n)),
+                "-g",
+                str(genome),
+                "-o",
+                f"memory.{suffix}",
+                "-q",
+                "--trust",
+                "--method",
+                method,
+                *more,
+            ]
             peaks.append(run(command, folder).peak_mb)
         ratio = peaks[0] / peaks[1]
-        rows.append(Row(f"peak memory, {method} of {many:,} / {few:,} regions to .{suffix}",
-                        f"{peaks[0]:.0f} / {peaks[1]:.0f} MB", ratio, "<= 1.2", ratio <= 1.2))
+        rows.append(
+            Row(
+                f"peak memory, {method} of {many:,} / {few:,} regions to .{suffix}",
+                f"{peaks[0]:.0f} / {peaks[1]:.0f} MB",
+                ratio,
+                "<= 1.2",
+                ratio <= 1.2,
+            )
+        )
     return rows
 
 
 CASES: dict[str, Callable[[Path, int], list[Row]]] = {
-    "saliency": against_peers("saliency", 64), "inputxgradient": against_peers("inputxgradient", 64),
-    "integrated_gradients": against_peers("integrated_gradients", 8), "deepliftshap": bench_deepliftshap,
-    "ism-basset": bench_ism("basset"), "ism-beluga": bench_ism("beluga"), "ism-bpnet": bench_ism("bpnet"),
-    "ablation": against_peers("ablation", 4, compared=False), "marginalize": against_peers("marginalize", 128),
+    "saliency": against_peers("saliency", 64),
+    "inputxgradient": against_peers("inputxgradient", 64),
+    "integrated_gradients": against_peers("integrated_gradients", 8),
+    "deepliftshap": bench_deepliftshap,
+    "ism-basset": bench_ism("basset"),
+    "ism-beluga": bench_ism("beluga"),
+    "ism-bpnet": bench_ism("bpnet"),
+    "ablation": against_peers("ablation", 4, compared=False),
+    "marginalize": against_peers("marginalize", 128),
     "memory": bench_memory,
 }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), metavar="NAME",
-                        help=f"cases to run: {', '.join(CASES)}")
+    parser.add_argument(
+        "--cases",
+        nargs="+",
+        choices=CASES,
+        default=list(CASES),
+        metavar="NAME",
+        help=f"cases to run: {', '.join(CASES)}",
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--work", type=Path, help="folder for genome and results; default a temporary one")
     parser.add_argument("--json", type=Path, help="write the table as JSON too, for build_readme.py")

@@ -196,20 +196,26 @@ def tangermeme_marginalize(module: torch.nn.Module, x: np.ndarray) -> np.ndarray
 #: Case -> who -> call; peers' arrays are compared with ours where both give the same quantity.
 CALLS: dict[str, dict[str, Call]] = {
     "saliency": {
-        "ours": our_saliency, "tangermeme": lambda m, x: np.abs(tangermeme_saliency(m, x)),
+        "ours": our_saliency,
+        "tangermeme": lambda m, x: np.abs(tangermeme_saliency(m, x)),
         "gReLU": lambda m, x: np.abs(grelu_attributions("saliency", correct_grad=True)(m, x)),
     },
     "inputxgradient": {
-        "ours": lambda m, x: our_inputxgradient(m, x), "tangermeme": tangermeme_saliency,
+        "ours": lambda m, x: our_inputxgradient(m, x),
+        "tangermeme": tangermeme_saliency,
         "gReLU": grelu_attributions("inputxgradient"),
     },
     "integrated_gradients": {"ours": our_integrated_gradients, "gReLU": grelu_attributions("integratedgradients")},
     "deepliftshap": {
-        "ours": our_deepliftshap, "tangermeme": tangermeme_deepliftshap,
+        "ours": our_deepliftshap,
+        "tangermeme": tangermeme_deepliftshap,
         "gReLU": grelu_attributions("deepshap", hypothetical=True, references=given_references),
     },
     "ism": {
-        "ours": our_ism, "unchecked": our_ism_unchecked, "tangermeme": tangermeme_ism, "gReLU": grelu_ism,
+        "ours": our_ism,
+        "unchecked": our_ism_unchecked,
+        "tangermeme": tangermeme_ism,
+        "gReLU": grelu_ism,
         "full": full_forwards,
     },
     "ablation": {"ours": our_ablation, "tangermeme": tangermeme_ablation},

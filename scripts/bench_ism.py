@@ -26,7 +26,9 @@ import bench_nets
 from interpret.ism import Mutagenesis
 
 NETS = {
-    "basset": (bench_nets.basset_like, 8), "beluga": (bench_nets.beluga_like, 1), "bpnet": (bench_nets.bpnet_like, 2),
+    "basset": (bench_nets.basset_like, 8),
+    "beluga": (bench_nets.beluga_like, 1),
+    "bpnet": (bench_nets.bpnet_like, 2),
     "bpnet-profile": (lambda: bench_nets.bpnet_like(head="profile"), 2),
 }
 
@@ -93,7 +95,8 @@ def measure(name: str, rounds: int) -> None:
         f" (one sequence without the check {min(windows):.3f} s; opening {opening:.1f} s once):"
         f" {f / o:.1f}x full, {t / o:.2f}x tangermeme; {report.path}, {report.recomputed} recomputed,"
         f" {report.largest_difference:.1e} from full passes on {report.checked} edits,"
-        f" {np.abs(scores - other).max() / scale:.1e} from tangermeme", flush=True,
+        f" {np.abs(scores - other).max() / scale:.1e} from tangermeme",
+        flush=True,
     )
 
 

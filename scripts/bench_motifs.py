@@ -95,11 +95,17 @@ def score(planted: PlantedSet, motifs: list[Motif], result: MotifsFile, known: M
         patterns = [p for p, o in zip(result.patterns, owners, strict=True) if o == i]
         best = next((result.matches[p.name][0] for p in patterns if result.matches[p.name]), None)
         mine = called == i
-        found.append(Found(
-            motif, tuple(p.short_name for p in patterns), best.motif.name if best else "-", best.q if best else 1.0,
-            bool(best) and _is_right(motif, best.motif, known), float(reached[planted.motif == i].mean()),
-            float(correct[mine].mean()) if mine.any() else 0.0,
-        ))
+        found.append(
+            Found(
+                motif,
+                tuple(p.short_name for p in patterns),
+                best.motif.name if best else "-",
+                best.q if best else 1.0,
+                bool(best) and _is_right(motif, best.motif, known),
+                float(reached[planted.motif == i].mean()),
+                float(correct[mine].mean()) if mine.any() else 0.0,
+            )
+        )
     invented = [p.short_name for p, o in zip(result.patterns, owners, strict=True) if o is None]
     return Score(found, invented, float(reached.mean()), float(correct.mean()) if len(hits) else 0.0)
 
@@ -134,18 +140,21 @@ def _is_right(motif: Motif, best: Any, known: MotifDatabase) -> bool:
     """The planted family, or the same motif under another factor's name (TOMTOM's q between the two matrices)."""
     if jaspar_motifs({best.id: 0.0})[0].family == motif.family:
         return True
-    return any(match.motif.id == best.id and match.q <= SAME_MOTIF
-               for match in match_motifs([motif.probability], known, keep=50)[0])
+    return any(
+        match.motif.id == best.id and match.q <= SAME_MOTIF
+        for match in match_motifs([motif.probability], known, keep=50)[0]
+    )
 
 
 def read_fasta(path: Path) -> list[str]:
     """Sequences of a plain or gzip FASTA."""
-    with (gzip.open(path, "rt") if path.suffix == ".gz" else path.open()) as lines:
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
         return ["".join(record.split("\n")[1:]) for record in lines.read().split(">")[1:]]
 
 
 def timed(times: dict[str, float], name: str, call: Callable[[], Any]) -> Any:
     """Call, and keep the CPU seconds of this process and its children."""
+
     def now() -> float:
         used = os.times()
         return used.user + used.system + used.children_user + used.children_system
@@ -156,8 +165,19 @@ def timed(times: dict[str, float], name: str, call: Callable[[], Any]) -> Any:
     return result
 
 
-def run(folder: Path, genome: list[str], effects: dict[str, float], *, n: int, length: int, training: int, epochs: int,
-        seed: int, references: str = "20", database: str = DATABASE) -> tuple[Score, dict[str, float], MotifsFile]:
+def run(
+    folder: Path,
+    genome: list[str],
+    effects: dict[str, float],
+    *,
+    n: int,
+    length: int,
+    training: int,
+    epochs: int,
+    seed: int,
+    references: str = "20",
+    database: str = DATABASE,
+) -> tuple[Score, dict[str, float], MotifsFile]:
     """Plant, train, explain, find, and compare."""
     rng, times = np.random.default_rng(seed), {}
     motifs, known = jaspar_motifs(effects), open_database(database)
@@ -165,10 +185,22 @@ def run(folder: Path, genome: list[str], effects: dict[str, float], *, n: int, l
     lessons = plant(shuffled_windows(genome, training, LESSON, rng), motifs, rng, INSTANCES * 2 / 3)
     net = timed(times, "training", lambda: train(lessons, epochs, seed))
     fasta, bed = write_entry(folder / "planted-net", net, planted)
-    timed(times, "attribute", lambda: attribute(folder / "planted-net", bed, fasta, folder / "contribs.h5", trust=True,
-                                                references=references, any_genome=True))
-    result = timed(times, "motifs", lambda: find_motifs(folder / "contribs.h5", folder / "motifs.h5",
-                                                        database=database))
+    timed(
+        times,
+        "attribute",
+        lambda: attribute(
+            folder / "planted-net",
+            bed,
+            fasta,
+            folder / "contribs.h5",
+            trust=True,
+            references=references,
+            any_genome=True,
+        ),
+    )
+    result = timed(
+        times, "motifs", lambda: find_motifs(folder / "contribs.h5", folder / "motifs.h5", database=database)
+    )
     return score(planted, motifs, result, known), times, result
 
 
@@ -179,11 +211,16 @@ def misses(result: Score, times: dict[str, float]) -> list[str]:
         found.append(f"{len(result.found) - result.recovered} motifs not found")
     if len(result.invented) > LIMITS["invented"]:
         found.append(f"{len(result.invented)} patterns invented")
-    found += [f"{item.motif.name}: {item.best} with q {item.q:.1e} comes first" for item in result.found
-              if not item.right or item.q > LIMITS["q"]]
-    found += [f"{name} of hits {value:.2f}" for name, value in (("recall", result.recall),
-                                                                ("precision", result.precision))
-              if value < LIMITS[name]]
+    found += [
+        f"{item.motif.name}: {item.best} with q {item.q:.1e} comes first"
+        for item in result.found
+        if not item.right or item.q > LIMITS["q"]
+    ]
+    found += [
+        f"{name} of hits {value:.2f}"
+        for name, value in (("recall", result.recall), ("precision", result.precision))
+        if value < LIMITS[name]
+    ]
     if times["attribute"] + times["motifs"] > LIMITS["cpu"]:
         found.append(f"attribute and motifs took {times['attribute'] + times['motifs']:.0f} CPU-s")
     return found
@@ -202,15 +239,27 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        result, times, _ = run(folder, read_fasta(options.sequence), EFFECTS, n=options.n, length=options.length,
-                               training=options.training, epochs=options.epochs, seed=options.seed)
+        result, times, _ = run(
+            folder,
+            read_fasta(options.sequence),
+            EFFECTS,
+            n=options.n,
+            length=options.length,
+            training=options.training,
+            epochs=options.epochs,
+            seed=options.seed,
+        )
     print("motif    effect  patterns      best match        q        family  recall  precision")
     for item in result.found:
-        print(f"{item.motif.name:8} {item.motif.effect:+6.1f}  {', '.join(item.patterns) or '-':12}  {item.best:16}  "
-              f"{item.q:7.1e}  {'right' if item.right else 'wrong':6}  {item.recall:6.2f}  {item.precision:9.2f}")
-    print(f"recovered {result.recovered} of {len(result.found)}; "
-          f"invented {len(result.invented)} ({', '.join(result.invented) or 'none'}); "
-          f"hits: recall {result.recall:.2f}, precision {result.precision:.2f}")
+        print(
+            f"{item.motif.name:8} {item.motif.effect:+6.1f}  {', '.join(item.patterns) or '-':12}  {item.best:16}  "
+            f"{item.q:7.1e}  {'right' if item.right else 'wrong':6}  {item.recall:6.2f}  {item.precision:9.2f}"
+        )
+    print(
+        f"recovered {result.recovered} of {len(result.found)}; "
+        f"invented {len(result.invented)} ({', '.join(result.invented) or 'none'}); "
+        f"hits: recall {result.recall:.2f}, precision {result.precision:.2f}"
+    )
     print("CPU-s: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in times.items()))
     missed = misses(result, times)
     for line in missed:

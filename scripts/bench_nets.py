@@ -42,8 +42,13 @@ def basset_like(seed: int = 0) -> tuple[nn.Module, int]:
         return [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(0.3)]
 
     net = nn.Sequential(
-        *convolution(4, 300, 19, 3), *convolution(300, 200, 11, 4), *convolution(200, 200, 7, 4),
-        nn.Flatten(), *hidden(200 * 10, 1000), *hidden(1000, 1000), nn.Linear(1000, 164),
+        *convolution(4, 300, 19, 3),
+        *convolution(300, 200, 11, 4),
+        *convolution(200, 200, 7, 4),
+        nn.Flatten(),
+        *hidden(200 * 10, 1000),
+        *hidden(1000, 1000),
+        nn.Linear(1000, 164),
     )
     return _settled(_Track(net, 0)), 600
 
@@ -56,8 +61,18 @@ def beluga_like(seed: int = 0) -> tuple[nn.Module, int]:
         return [nn.Conv1d(inputs, outputs, 8), nn.ReLU(), nn.Conv1d(outputs, outputs, 8), nn.ReLU()]
 
     net = nn.Sequential(
-        *pair(4, 320), nn.Dropout(0.2), nn.MaxPool1d(4), *pair(320, 480), nn.Dropout(0.2), nn.MaxPool1d(4),
-        *pair(480, 640), nn.Dropout(0.5), nn.Flatten(), nn.Linear(640 * 106, 2003), nn.ReLU(), nn.Linear(2003, 2002),
+        *pair(4, 320),
+        nn.Dropout(0.2),
+        nn.MaxPool1d(4),
+        *pair(320, 480),
+        nn.Dropout(0.2),
+        nn.MaxPool1d(4),
+        *pair(480, 640),
+        nn.Dropout(0.5),
+        nn.Flatten(),
+        nn.Linear(640 * 106, 2003),
+        nn.ReLU(),
+        nn.Linear(2003, 2002),
     )
     return _settled(_Track(net, 0)), 2000
 

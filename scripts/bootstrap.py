@@ -84,9 +84,7 @@ def check_machine() -> None:
         fix = f"Run it with another Python that is here: {found[0]} {' '.join(sys.argv)}"
     else:
         fix = "Install Python 3.11, then: python3.11 scripts/bootstrap.py demo"
-    raise BootstrapError(
-        f"seqzoo needs Python 3.11 or 3.12; {sys.executable} is Python {python_version()}.", fix
-    )
+    raise BootstrapError(f"seqzoo needs Python 3.11 or 3.12; {sys.executable} is Python {python_version()}.", fix)
 
 
 def python_version() -> str:

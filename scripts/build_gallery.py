@@ -40,8 +40,18 @@ class Recipe:
 RECIPES = {
     "yeast-atac": Recipe(
         yeast_inputs,
-        ("--database", "jaspar:fungi", "--window", "500", "--references", "20", "--seed", "0",
-         "--look-for", "ABF1,REB1,RAP1,CBF1,MCM1,poly(dA:dT)=AAAAAAAA"),
+        (
+            "--database",
+            "jaspar:fungi",
+            "--window",
+            "500",
+            "--references",
+            "20",
+            "--seed",
+            "0",
+            "--look-for",
+            "ABF1,REB1,RAP1,CBF1,MCM1,poly(dA:dT)=AAAAAAAA",
+        ),
         (
             Picture("yeast-atac-table.png", "table", rows=6),
             Picture("yeast-atac-motif.png", "motif", motif="ABF1"),
@@ -51,8 +61,21 @@ RECIPES = {
     ),
     "bpnet-k562-ctcf": Recipe(
         bpnet_inputs,
-        ("--trust", "--output", "counts", "--database", "jaspar:vertebrates", "--window", "400", "--references", "20",
-         "--seed", "0", "--look-for", "CTCF"),
+        (
+            "--trust",
+            "--output",
+            "counts",
+            "--database",
+            "jaspar:vertebrates",
+            "--window",
+            "400",
+            "--references",
+            "20",
+            "--seed",
+            "0",
+            "--look-for",
+            "CTCF",
+        ),
         (
             Picture("bpnet-k562-ctcf-head.png", "head"),
             Picture("bpnet-k562-ctcf-table.png", "table", rows=4),
@@ -68,8 +91,20 @@ def make_report(name: str, recipe: Recipe, out: Path, data: Path, limit: int | N
     folder.mkdir(parents=True, exist_ok=True)
     inputs = recipe.inputs(folder, data)
     page = folder / f"{name}.html"
-    command = ["report", inputs.model, str(inputs.regions), "-g", str(inputs.genome), "--genes", str(inputs.genes),
-               *recipe.options, *(["--limit", str(limit)] if limit else []), "--resume", "-o", str(page)]
+    command = [
+        "report",
+        inputs.model,
+        str(inputs.regions),
+        "-g",
+        str(inputs.genome),
+        "--genes",
+        str(inputs.genes),
+        *recipe.options,
+        *(["--limit", str(limit)] if limit else []),
+        "--resume",
+        "-o",
+        str(page),
+    ]
     print("$ zoo " + shlex.join(command), flush=True)
     subprocess.run([Path(sys.executable).with_name("zoo"), *command], check=True)
     return page

@@ -77,9 +77,7 @@ def bin_middles(length: int, output_length: int, bin_size: int) -> np.ndarray:
 def predict(network: torch.nn.Module, codes: np.ndarray) -> np.ndarray:
     """Expected cuts, (n, L) codes to (n, bins)."""
     rows = np.array_split(codes, max(1, len(codes) // 128))
-    return np.concatenate(
-        [network(torch.from_numpy(yeast.one_hot(part)))[:, 0].numpy() for part in rows]
-    )
+    return np.concatenate([network(torch.from_numpy(yeast.one_hot(part)))[:, 0].numpy() for part in rows])
 
 
 def composition(codes: np.ndarray, middles: np.ndarray, bin_size: int) -> np.ndarray:
@@ -110,9 +108,7 @@ def _composition(codes: np.ndarray, middles: np.ndarray, bin_size: int) -> np.nd
 def fit_ridge(features: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Weights (features + 1,) of a ridge regression on standardised columns and a constant."""
     design = np.column_stack([features, np.ones(len(features), dtype=np.float32)]).astype(float)
-    penalty = RIDGE * np.diag(np.append(design[:, :-1].var(axis=0), 0.0)) + 1e-9 * np.eye(
-        design.shape[1]
-    )
+    penalty = RIDGE * np.diag(np.append(design[:, :-1].var(axis=0), 0.0)) + 1e-9 * np.eye(design.shape[1])
     return np.linalg.solve(design.T @ design + penalty, design.T @ target)
 
 
@@ -122,9 +118,7 @@ def composition_baseline(train: Tiling, test: Tiling, bin_size: int) -> np.ndarr
     output_length = train.cuts.shape[1] * yeast.BIN_SIZE
     middles = bin_middles(train.codes.shape[1], output_length, bin_size)
     fitted = composition(train.codes, middles, bin_size)
-    weights = fit_ridge(
-        fitted.reshape(-1, fitted.shape[-1]), np.log1p(sum_bins(train.cuts, group)).ravel()
-    )
+    weights = fit_ridge(fitted.reshape(-1, fitted.shape[-1]), np.log1p(sum_bins(train.cuts, group)).ravel())
     return composition(test.codes, middles, bin_size) @ weights[:-1] + weights[-1]
 
 
@@ -144,9 +138,7 @@ def pearson(predicted: np.ndarray, observed: np.ndarray) -> float:
     return float(np.corrcoef(predicted.ravel(), observed.ravel())[0, 1])
 
 
-def bootstrap(
-    predicted: np.ndarray, observed: np.ndarray, block: np.ndarray, seed: int = 0
-) -> tuple[float, float]:
+def bootstrap(predicted: np.ndarray, observed: np.ndarray, block: np.ndarray, seed: int = 0) -> tuple[float, float]:
     """95% interval of the Pearson correlation over resampled blocks.
 
     Correlation needs six sums only, so each block is summed once and resamples add up blocks.

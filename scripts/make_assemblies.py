@@ -72,9 +72,7 @@ def read_assembly(name: str, folder: Path) -> list[list]:
     with open(folder / f"{name}.seqinfo.tsv", newline="") as handle:
         records = list(csv.DictReader(handle, delimiter="\t"))
     rows = [
-        chromosome_row(record)
-        for record in records
-        if record["role"] == "assembled" and record["unit"] in KEPT_UNITS
+        chromosome_row(record) for record in records if record["role"] == "assembled" and record["unit"] in KEPT_UNITS
     ]
     if name == "sacCer3":
         add_yeast_numbers(rows)

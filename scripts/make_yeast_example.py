@@ -89,13 +89,8 @@ def promoter(gene: Gene) -> tuple[int, int]:
 def bed_rows(genes: dict[str, Gene]) -> list[tuple[str, int, int, str, int, str]]:
     """BED6 rows relative to the slice, in order of position."""
     regions = [(f"{orf}_promoter", promoter(genes[orf]), genes[orf].strand) for orf in PROMOTERS]
-    regions += [
-        (f"{orf}_gene", (genes[orf].start, genes[orf].end), genes[orf].strand) for orf in GENES
-    ]
-    rows = [
-        (CONTIG, start - SLICE_START, end - SLICE_START, name, 0, strand)
-        for name, (start, end), strand in regions
-    ]
+    regions += [(f"{orf}_gene", (genes[orf].start, genes[orf].end), genes[orf].strand) for orf in GENES]
+    rows = [(CONTIG, start - SLICE_START, end - SLICE_START, name, 0, strand) for name, (start, end), strand in regions]
     return sorted(rows, key=lambda row: row[1:3])
 
 

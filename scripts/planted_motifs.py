@@ -162,24 +162,48 @@ def write_entry(folder: Path, net: nn.Module, data: PlantedSet) -> tuple[Path, P
     length = data.sequences.shape[1]
     (folder / "planted_net.py").write_text(MODULE)
     torch.save(net.state_dict(), folder / "weights.pth")
-    schema = {"name": "seq", "shape": f"(4, {length})", "doc": "one-hot", "special_type": "DNASeq",
-              "associated_metadata": "ranges"}
-    (folder / "model.yaml").write_text(yaml.safe_dump({
-        "defined_as": "kipoi.model.PyTorchModel",
-        "args": {"module_file": "planted_net.py", "module_class": "PlantedNet", "weights": "weights.pth"},
-        "default_dataloader": ".",
-        "info": {"authors": [{"name": "bench_motifs.py"}], "doc": "planted motifs", "license": "MIT", "version": "1"},
-        "schema": {"inputs": schema, "targets": {"name": "label", "shape": "(1,)", "doc": "sum of effects"}},
-    }))
-    (folder / "dataloader.yaml").write_text(yaml.safe_dump({
-        "defined_as": "kipoiseq.dataloaders.SeqIntervalDl",
-        "args": {"intervals_file": {"doc": "BED"}, "fasta_file": {"doc": "FASTA"},
-                 "auto_resize_len": {"doc": "bp", "default": length, "optional": True},
-                 "alphabet_axis": {"doc": "axis of the bases", "default": False, "optional": True},
-                 "dummy_axis": {"doc": "none", "optional": True}},
-        "info": {"authors": [{"name": "bench_motifs.py"}], "doc": "windows"},
-        "output_schema": {"inputs": schema, "metadata": {"ranges": {"type": "GenomicRanges", "doc": "windows"}}},
-    }))
+    schema = {
+        "name": "seq",
+        "shape": f"(4, {length})",
+        "doc": "one-hot",
+        "special_type": "DNASeq",
+        "associated_metadata": "ranges",
+    }
+    (folder / "model.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "defined_as": "kipoi.model.PyTorchModel",
+                "args": {"module_file": "planted_net.py", "module_class": "PlantedNet", "weights": "weights.pth"},
+                "default_dataloader": ".",
+                "info": {
+                    "authors": [{"name": "bench_motifs.py"}],
+                    "doc": "planted motifs",
+                    "license": "MIT",
+                    "version": "1",
+                },
+                "schema": {"inputs": schema, "targets": {"name": "label", "shape": "(1,)", "doc": "sum of effects"}},
+            }
+        )
+    )
+    (folder / "dataloader.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "defined_as": "kipoiseq.dataloaders.SeqIntervalDl",
+                "args": {
+                    "intervals_file": {"doc": "BED"},
+                    "fasta_file": {"doc": "FASTA"},
+                    "auto_resize_len": {"doc": "bp", "default": length, "optional": True},
+                    "alphabet_axis": {"doc": "axis of the bases", "default": False, "optional": True},
+                    "dummy_axis": {"doc": "none", "optional": True},
+                },
+                "info": {"authors": [{"name": "bench_motifs.py"}], "doc": "windows"},
+                "output_schema": {
+                    "inputs": schema,
+                    "metadata": {"ranges": {"type": "GenomicRanges", "doc": "windows"}},
+                },
+            }
+        )
+    )
     genome, regions = folder / "genome.fa", folder / "regions.bed"
     letters = np.frombuffer(b"ACGT", np.uint8)[data.sequences]
     genome.write_text("".join(f">s{i}\n{row.tobytes().decode()}\n" for i, row in enumerate(letters)))

@@ -52,15 +52,25 @@ def read_genes(data: Path, chrom: str, start: int, end: int) -> list[tuple[int, 
 
 
 def draw(measured: np.ndarray, predicted: np.ndarray, genes: list, chrom: str, start: int, end: int, out: Path) -> None:
-    plt.rcParams.update({"font.size": 10, "font.family": "DejaVu Sans", "text.color": TEXT, "axes.edgecolor": FAINT,
-                         "axes.labelcolor": TEXT, "xtick.color": TEXT, "ytick.color": TEXT})
+    plt.rcParams.update(
+        {
+            "font.size": 10,
+            "font.family": "DejaVu Sans",
+            "text.color": TEXT,
+            "axes.edgecolor": FAINT,
+            "axes.labelcolor": TEXT,
+            "xtick.color": TEXT,
+            "ytick.color": TEXT,
+        }
+    )
     figure, (top, middle, below) = plt.subplots(
         3, 1, figsize=(11, 4.6), sharex=True, height_ratios=[3, 3, 1], constrained_layout=True
     )
     tallest = 1.1 * max(np.quantile(measured, 0.999), np.quantile(predicted, 0.999))
     edges = np.arange(start, end + 1, BIN_SIZE) / 1000
     for axis, values, color, label in (
-        (top, measured, MEASURED, "measured"), (middle, predicted, PREDICTED, "predicted")
+        (top, measured, MEASURED, "measured"),
+        (middle, predicted, PREDICTED, "predicted"),
     ):
         axis.stairs(values, edges, fill=True, color=color)
         axis.set_ylim(0, tallest)  # one scale for both
@@ -77,8 +87,13 @@ def draw(measured: np.ndarray, predicted: np.ndarray, genes: list, chrom: str, s
     below.set(ylim=(-0.1, 1.25), yticks=[], xlim=(start / 1000, end / 1000), xlabel=f"{chrom} (kb, sacCer3)")
     below.spines[["top", "right", "left"]].set_visible(False)
     r = log_pearson(predicted, measured)
-    figure.suptitle(f"yeast-atac on test chromosome {chrom.removeprefix('chr')}: Tn5 cuts in 32-bp bins, "
-                    f"Pearson of log1p in view {r:.2f}", x=0.01, ha="left", size=11)
+    figure.suptitle(
+        f"yeast-atac on test chromosome {chrom.removeprefix('chr')}: Tn5 cuts in 32-bp bins, "
+        f"Pearson of log1p in view {r:.2f}",
+        x=0.01,
+        ha="left",
+        size=11,
+    )
     figure.savefig(out, dpi=130, metadata={"Software": None})
     plt.close(figure)
 
@@ -97,8 +112,15 @@ def main() -> None:
     (chromosome,) = load_chromosomes(arguments.data, (arguments.chrom,), arguments.fragments)
     measured = bin_cuts(chromosome.cuts, start, (end - start) // BIN_SIZE)
     predicted = predict_track(arguments.data, arguments.chrom, start, end, arguments.rc_average)
-    draw(measured, predicted, read_genes(arguments.data, arguments.chrom, start, end), arguments.chrom, start, end,
-         arguments.out)
+    draw(
+        measured,
+        predicted,
+        read_genes(arguments.data, arguments.chrom, start, end),
+        arguments.chrom,
+        start,
+        end,
+        arguments.out,
+    )
     print(f"{arguments.out}: Pearson of log1p in view {log_pearson(predicted, measured):.3f}")
 
 

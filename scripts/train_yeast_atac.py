@@ -67,9 +67,7 @@ class YeastLightning(LightningModel):
     """gReLU's LightningModel with AdamW on a one-cycle schedule instead of plain Adam."""
 
     def configure_optimizers(self) -> dict:
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=PEAK_LEARNING_RATE, weight_decay=WEIGHT_DECAY
-        )
+        optimizer = torch.optim.AdamW(self.parameters(), lr=PEAK_LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=PEAK_LEARNING_RATE,
@@ -98,9 +96,7 @@ class AugmentedWindows(IterableDataset):
 
     def __len__(self) -> int:
         """Batches in an epoch, the same in every epoch."""
-        windows = sum(
-            len(yeast.tile_starts(chrom, INPUT_LENGTH, OUTPUT_LENGTH)) for chrom in self.chroms
-        )
+        windows = sum(len(yeast.tile_starts(chrom, INPUT_LENGTH, OUTPUT_LENGTH)) for chrom in self.chroms)
         # A shifted tiling may hold one window less on each chromosome and at each mask.
         windows -= len(self.chroms) + len(yeast.MASKED)
         return min(windows, self.limit or windows) // BATCH_SIZE
@@ -140,9 +136,7 @@ class AverageWeights(pl.Callback):
     @torch.no_grad()
     def on_train_batch_end(self, trainer, module, *_) -> None:
         """Move the average towards the weights after each step."""
-        for kept, new in zip(
-            self.average.state_dict().values(), module.model.state_dict().values(), strict=True
-        ):
+        for kept, new in zip(self.average.state_dict().values(), module.model.state_dict().values(), strict=True):
             if kept.is_floating_point():
                 kept.lerp_(new, 1 - AVERAGE_DECAY)
             else:
@@ -169,9 +163,7 @@ class ReportValidation(pl.Callback):
 
 
 @torch.no_grad()
-def validation_pearson(
-    network: torch.nn.Module, chroms: list[yeast.Chromosome]
-) -> tuple[float, float]:
+def validation_pearson(network: torch.nn.Module, chroms: list[yeast.Chromosome]) -> tuple[float, float]:
     """Pearson of log1p predicted and observed cuts in 32-bp bins and in 512-bp sums."""
     network = network.eval()
     predicted, observed = [], []
@@ -195,9 +187,7 @@ def train(
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(seed)
     model = YeastLightning(MODEL_PARAMS | {"dropout": dropout}, dict(TRAIN_PARAMS))
-    training = AugmentedWindows(
-        yeast.load_chromosomes(data, yeast.TRAIN_CHROMS, fragments), seed, limit
-    )
+    training = AugmentedWindows(yeast.load_chromosomes(data, yeast.TRAIN_CHROMS, fragments), seed, limit)
     averaging = AverageWeights(model)
     validation = yeast.load_chromosomes(data, yeast.VALIDATION_CHROMS, fragments)
     trainer = pl.Trainer(

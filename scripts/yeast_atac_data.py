@@ -124,8 +124,7 @@ def read_fasta(path: Path) -> dict[str, str]:
     with opener(path, "rt") as handle:
         records = handle.read().split(">")[1:]
     return {
-        header.split()[0]: body.replace("\n", "")
-        for header, _, body in (record.partition("\n") for record in records)
+        header.split()[0]: body.replace("\n", "") for header, _, body in (record.partition("\n") for record in records)
     }
 
 

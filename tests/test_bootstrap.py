@@ -146,7 +146,10 @@ def test_failure_in_torch_stops_before_the_rest(project):
 def test_interrupted_install_leaves_no_stamp(project, number, code):
     # A suite that runs in the background of a script inherits an ignored SIGINT; the child must not.
     run = subprocess.Popen(
-        command(project, "env"), env=environment(STUB_SLEEP="8"), stderr=subprocess.PIPE, text=True,
+        command(project, "env"),
+        env=environment(STUB_SLEEP="8"),
+        stderr=subprocess.PIPE,
+        text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     wait_for(lambda: pip_calls(project))
@@ -223,8 +226,10 @@ def bare(script, tmp_path, monkeypatch):
     programs = tmp_path / "programs"
     programs.mkdir()
     apt = programs / "apt-get"
-    apt.write_text(f"#!/bin/sh\necho $* >> {tmp_path}/calls\ntest \"$1\" = install || exit 0\n"
-                   f"echo '#!/bin/sh' > {programs}/chromium\n/bin/chmod +x {programs}/chromium\n")
+    apt.write_text(
+        f'#!/bin/sh\necho $* >> {tmp_path}/calls\ntest "$1" = install || exit 0\n'
+        f"echo '#!/bin/sh' > {programs}/chromium\n/bin/chmod +x {programs}/chromium\n"
+    )
     apt.chmod(0o755)
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.delenv("ZOO_BROWSER", raising=False)
@@ -259,11 +264,20 @@ def test_a_failed_install_of_the_browser_is_told(script, bare, monkeypatch, caps
     assert "no network" in (bare / script.LOG).read_text()
 
 
-@pytest.mark.parametrize("arguments, needed", [
-    ([], True), (["-q"], True), (["tests"], True), (["tests/interpret/report/test_browser.py::test_dark"], True),
-    (["tests/interpret"], True), (["tests/test_gallery.py"], True), (["tests/genome"], False),
-    (["-m", "not browser"], False), (["tests/genome", "tests/interpret/report/"], True),
-])
+@pytest.mark.parametrize(
+    "arguments, needed",
+    [
+        ([], True),
+        (["-q"], True),
+        (["tests"], True),
+        (["tests/interpret/report/test_browser.py::test_dark"], True),
+        (["tests/interpret"], True),
+        (["tests/test_gallery.py"], True),
+        (["tests/genome"], False),
+        (["-m", "not browser"], False),
+        (["tests/genome", "tests/interpret/report/"], True),
+    ],
+)
 def test_only_tests_that_open_pages_need_a_browser(script, arguments, needed):
     assert script.opens_pages(arguments) is needed
 

@@ -15,8 +15,13 @@ from gallery import inputs, pictures
 
 def test_peaks_whose_window_lies_in_a_stretch(tmp_path):
     """BPNet sees 1,057 bp on either side of a summit; the stronger peak comes first."""
-    rows = [("chr1", 5000, 5100, 3.0, 57), ("chr1", 5000, 5100, 9.0, 56), ("chr1", 8900, 9000, 1.0, 43),
-            ("chr1", 8900, 9000, 1.0, 44), ("chr2", 6000, 6100, 1.0, 50)]
+    rows = [
+        ("chr1", 5000, 5100, 3.0, 57),
+        ("chr1", 5000, 5100, 9.0, 56),
+        ("chr1", 8900, 9000, 1.0, 43),
+        ("chr1", 8900, 9000, 1.0, 44),
+        ("chr2", 6000, 6100, 1.0, 50),
+    ]
     path = tmp_path / "peaks.narrowPeak.gz"
     with gzip.open(path, "wt") as file:
         for chrom, start, end, signal, summit in rows:
@@ -29,7 +34,8 @@ def test_peaks_whose_window_lies_in_a_stretch(tmp_path):
 def test_genes_as_bed12(tmp_path):
     (tmp_path / "genes.tsv").write_text(
         "#NAME\tCHROM\tSTRAND\tTX_START\tTX_END\tEXON_START\tEXON_END\tsplit\twindow\n"
-        "ABC\tX\t-\t100\t900\t100,700,\t250,900,\ttrain\tchrX:0-1000\n")
+        "ABC\tX\t-\t100\t900\t100,700,\t250,900,\ttrain\tchrX:0-1000\n"
+    )
     assert inputs._genes(tmp_path / "genes.tsv") == "chrX\t100\t900\tABC\t0\t-\t100\t900\t0\t2\t150,200\t0,600\n"
 
 
@@ -37,13 +43,18 @@ def test_promoters_are_upstream_on_both_strands(tmp_path):
     source = tmp_path / "data" / "d09_yeast"
     source.mkdir(parents=True)
     (source / "sacCer3.fa.gz").write_bytes(gzip.compress(b">chrI\n" + b"ACGT" * 1000 + b"\n>chrM\nACGT\n"))
-    (source / "genes.bed.gz").write_bytes(gzip.compress(
-        b"chrI\t2000\t2500\tY1|AAA1\t0\t+\nchrI\t1500\t1900\tY2|BBB2\t0\t-\n"
-        b"chrI\t3500\t3900\tY3\t0\t+\nchrM\t2000\t2500\tY4\t0\t+\n"))
+    (source / "genes.bed.gz").write_bytes(
+        gzip.compress(
+            b"chrI\t2000\t2500\tY1|AAA1\t0\t+\nchrI\t1500\t1900\tY2|BBB2\t0\t-\n"
+            b"chrI\t3500\t3900\tY3\t0\t+\nchrM\t2000\t2500\tY4\t0\t+\n"
+        )
+    )
     made = inputs.yeast_inputs(tmp_path, tmp_path / "data")
     # the third is too near to the chromosome's end for the model's window, the fourth is no nuclear gene
     assert sorted(made.regions.read_text().splitlines()) == [
-        "chrI\t1600\t2100\tAAA1\t0\t+", "chrI\t1800\t2300\tBBB2\t0\t-"]
+        "chrI\t1600\t2100\tAAA1\t0\t+",
+        "chrI\t1800\t2300\tBBB2\t0\t-",
+    ]
     before = made.regions.stat().st_mtime_ns
     inputs.yeast_inputs(tmp_path, tmp_path / "data")
     assert made.regions.stat().st_mtime_ns == before  # a new file would make --resume start anew
@@ -66,7 +77,9 @@ def found_page(tmp_path):
     """A page with a table of three rows."""
     rows = "".join(f'<tr data-name="m{i}"><th><a href="#p{i}">+{i}</a></th></tr>' for i in range(3))
     path = tmp_path / "page.html"
-    path.write_text("<!doctype html><style>tr{height:100px}[hidden]{display:none!important}</style><body><header>h"
-                    f'</header><div class="bar">tools</div><div><table id="motifs"><tbody>{rows}</tbody></table></div>'
-                    "</body>")
+    path.write_text(
+        "<!doctype html><style>tr{height:100px}[hidden]{display:none!important}</style><body><header>h"
+        f'</header><div class="bar">tools</div><div><table id="motifs"><tbody>{rows}</tbody></table></div>'
+        "</body>"
+    )
     return path

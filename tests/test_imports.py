@@ -138,7 +138,9 @@ def test_public_names_hold():
     assert zoo.__all__ == ["entries", "load_model", "predict"]
     assert set(zoo.__all__) <= set(dir(zoo))
     assert {name: getattr(zoo, name).__module__ for name in zoo.__all__} == {
-        "entries": "zoo.store.registry", "load_model": "zoo.models.load", "predict": "zoo.prediction",
+        "entries": "zoo.store.registry",
+        "load_model": "zoo.models.load",
+        "predict": "zoo.prediction",
     }
     with pytest.raises(AttributeError, match="no_such"):
         _ = zoo.no_such
@@ -149,8 +151,14 @@ def test_exit_codes_hold():
 
     codes = {name: getattr(errors, name).exit_code for name in errors.__all__}
     assert codes == {
-        "ZooError": 1, "UsageError": 2, "InputError": 3, "ModelError": 4, "TrustError": 4, "FetchError": 5,
-        "MismatchError": 6, "SystemStateError": 7,
+        "ZooError": 1,
+        "UsageError": 2,
+        "InputError": 3,
+        "ModelError": 4,
+        "TrustError": 4,
+        "FetchError": 5,
+        "MismatchError": 6,
+        "SystemStateError": 7,
     }
     error = errors.InputError("x.bed:3: wrong", "1 of 2 rows", "Fix: correct it")
     assert str(error) == "x.bed:3: wrong\n1 of 2 rows\nFix: correct it"

@@ -33,9 +33,12 @@ def stages(tmp_path):
     with RegionFile(bed) as regions:
         reader = BlockReader(regions, open_genome(fasta), WindowPlan(16), use_strand=False, n_value=0.25, batch_size=8)
         reader.block_size = 16
-        yield reader, Runner(model, batch_size=8), choose_tracks(model.outputs, []), [
-            toy.answer(window(sequence, s, 16))["gc"] for s in starts
-        ]
+        yield (
+            reader,
+            Runner(model, batch_size=8),
+            choose_tracks(model.outputs, []),
+            [toy.answer(window(sequence, s, 16))["gc"] for s in starts],
+        )
 
 
 def our_threads():

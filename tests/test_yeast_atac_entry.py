@@ -82,9 +82,7 @@ def test_stock_grelu_loads_the_checkpoint_and_agrees_exactly(network):
 
 
 def test_promoters_are_more_accessible_than_genes(network):
-    names = [
-        line.split("\t")[3] for line in (ENTRY / "example/regions.bed").read_text().splitlines()
-    ]
+    names = [line.split("\t")[3] for line in (ENTRY / "example/regions.bed").read_text().splitlines()]
     with h5py.File(ENTRY / "example" / "expected.h5") as expected:
         middles = expected["preds"][:, 0, BINS // 4 : -BINS // 4].mean(axis=1)
     promoters = [value for name, value in zip(names, middles, strict=True) if name.endswith("promoter")]

@@ -91,19 +91,31 @@ def _bins(sequence: str, base: str, crop: int, size: int) -> list[float]:
 
 KINDS = {
     "gc": _Kind(
-        "GcContent", 16, [{"name": "gc", "kind": "scalar", "tracks": ["gc"], "units": "share of bases"}],
+        "GcContent",
+        16,
+        [{"name": "gc", "kind": "scalar", "tracks": ["gc"], "units": "share of bases"}],
         lambda s: {"gc": [_count(s, "GC") / len(s)]},
     ),
     "profile": _Kind(
-        "GPerBin", 40,
+        "GPerBin",
+        40,
         [{"name": "g_per_bin", "kind": "profile", "tracks": ["G"], "bin_size": 4, "offset": 8, "units": "bases"}],
-        lambda s: {"g_per_bin": [_bins(s, "G", 8, 4)]}, {"crop": 8, "bin_size": 4},
+        lambda s: {"g_per_bin": [_bins(s, "G", 8, 4)]},
+        {"crop": 8, "bin_size": 4},
     ),
     "stranded": _Kind(
-        "StrandedCounts", 24,
+        "StrandedCounts",
+        24,
         [
-            {"name": "counts", "kind": "profile", "tracks": ["plus", "minus"], "bin_size": 4, "offset": 4,
-             "units": "bases", "strand": [["plus", "minus"]]},
+            {
+                "name": "counts",
+                "kind": "profile",
+                "tracks": ["plus", "minus"],
+                "bin_size": 4,
+                "offset": 4,
+                "units": "bases",
+                "strand": [["plus", "minus"]],
+            },
             {"name": "total", "kind": "scalar", "tracks": ["at"], "units": "bases"},
         ],
         lambda s: {"counts": [_bins(s, "A", 4, 4), _bins(s, "T", 4, 4)], "total": [_count(s, "AT")]},
@@ -113,8 +125,14 @@ KINDS = {
 
 # alphabet_axis: kipoi 0.8.6 takes a bare 0 for the number of an open file; false equals 0.
 LOADER_ARGS: dict[str, Any] = {
-    "num_chr_fasta": False, "label_dtype": "str", "use_strand": False, "alphabet_axis": False, "dummy_axis": None,
-    "alphabet": "ACGT", "ignore_targets": True, "dtype": "np.float32",
+    "num_chr_fasta": False,
+    "label_dtype": "str",
+    "use_strand": False,
+    "alphabet_axis": False,
+    "dummy_axis": None,
+    "alphabet": "ACGT",
+    "ignore_targets": True,
+    "dtype": "np.float32",
 }
 
 
@@ -192,14 +210,23 @@ def _model_yaml(spec: _Kind, source: str, dataloader: Any) -> dict[str, Any]:
     targets = [{"name": out["name"], "shape": _shape(spec, out), "doc": out["name"]} for out in spec.outputs]
     return {
         "defined_as": "kipoi.model.PyTorchModel",
-        "args": {"module_file": source, "module_class": spec.class_name, "module_kwargs": spec.kwargs,
-                 "weights": "weights.pth"},
+        "args": {
+            "module_file": source,
+            "module_class": spec.class_name,
+            "module_kwargs": spec.kwargs,
+            "weights": "weights.pth",
+        },
         "default_dataloader": dataloader,
         "info": {"authors": [{"name": "toy maker"}], "doc": "counts bases", "license": "MIT", "version": "1.0.0"},
         "dependencies": {"conda": ["pytorch"], "pip": ["kipoiseq"]},
         "schema": {
-            "inputs": {"name": "seq", "shape": f"(4, {spec.length})", "doc": "one-hot", "special_type": "DNASeq",
-                       "associated_metadata": "ranges"},
+            "inputs": {
+                "name": "seq",
+                "shape": f"(4, {spec.length})",
+                "doc": "one-hot",
+                "special_type": "DNASeq",
+                "associated_metadata": "ranges",
+            },
             "targets": targets[0] if len(targets) == 1 else {target["name"]: target for target in targets},
         },
         "test": {"expect": "example/expected.h5"},
@@ -232,8 +259,13 @@ def _dataloader_yaml(spec: _Kind, args: dict[str, Any]) -> dict[str, Any]:
         "args": files | optional,
         "info": {"authors": [{"name": "toy maker"}], "doc": "windows of the toy"},
         "output_schema": {
-            "inputs": {"name": "seq", "shape": f"(4, {spec.length})", "doc": "one-hot", "special_type": "DNASeq",
-                       "associated_metadata": "ranges"},
+            "inputs": {
+                "name": "seq",
+                "shape": f"(4, {spec.length})",
+                "doc": "one-hot",
+                "special_type": "DNASeq",
+                "associated_metadata": "ranges",
+            },
             "metadata": {"ranges": {"type": "GenomicRanges", "doc": "windows"}},
         },
     }
@@ -241,12 +273,20 @@ def _dataloader_yaml(spec: _Kind, args: dict[str, Any]) -> dict[str, Any]:
 
 def _write_card(folder: Path, spec: _Kind, files: Sequence[str], changes: dict[str, Any]) -> None:
     front: dict[str, Any] = {
-        "schema_version": 1, "name": folder.name, "version": "1.0.0", "summary": "Counts bases.",
-        "input": {"length": spec.length}, "outputs": spec.outputs,
+        "schema_version": 1,
+        "name": folder.name,
+        "version": "1.0.0",
+        "summary": "Counts bases.",
+        "input": {"length": spec.length},
+        "outputs": spec.outputs,
         "training": {"data": [{"name": "none", "licence": "MIT"}]},
         "files": [
-            {"path": name, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest(),
-             "bytes": (folder / name).stat().st_size} for name in files
+            {
+                "path": name,
+                "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest(),
+                "bytes": (folder / name).stat().st_size,
+            }
+            for name in files
         ],
     } | changes
     front = {key: value for key, value in front.items() if value is not None}

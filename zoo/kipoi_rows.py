@@ -44,13 +44,23 @@ def rows_of(metadata: Any, named: Mapping[str, np.ndarray], first: int, choice: 
     end = _integers(ranges.get("end"), n)
     strand = np.array([one if one in ("+", "-") else "." for one in _words(ranges.get("strand"), n)], dtype="<U1")
     values = {
-        spec.name: named[spec.name].reshape(n, -1) if spec.kind == "scalar"
-        else named[spec.name].reshape(n, named[spec.name].shape[1], -1) for spec in chosen_outputs(named, choice)
+        spec.name: named[spec.name].reshape(n, -1)
+        if spec.kind == "scalar"
+        else named[spec.name].reshape(n, named[spec.name].shape[1], -1)
+        for spec in chosen_outputs(named, choice)
     }
     return PredictionBatch(
-        region=np.arange(first, first + n), chrom=_words(ranges.get("chr"), n), start=start, end=end,
-        name=_names(metadata, ranges, n), score=np.array(["."] * n, dtype=object), strand=strand, window_start=start,
-        window_end=end, reverse=np.zeros(n, dtype=bool), values=choice.apply(values),
+        region=np.arange(first, first + n),
+        chrom=_words(ranges.get("chr"), n),
+        start=start,
+        end=end,
+        name=_names(metadata, ranges, n),
+        score=np.array(["."] * n, dtype=object),
+        strand=strand,
+        window_start=start,
+        window_end=end,
+        reverse=np.zeros(n, dtype=bool),
+        values=choice.apply(values),
     )
 
 

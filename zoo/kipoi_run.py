@@ -124,7 +124,8 @@ def _alone(out: str) -> Iterator[None]:
 
     def refuse(holder: str) -> None:
         raise UsageError(
-            f"{out}: is being written by another run", f"{holder} holds its lock",
+            f"{out}: is being written by another run",
+            f"{holder} holds its lock",
             "Fix: wait for it, stop it, or give another name with -o",
         )
 
@@ -188,7 +189,12 @@ def _in_memory(
 
 
 def _write_all(
-    run: ForeignRun, batches: Iterator[Any], out: str, options: PredictOptions, result: PredictResult, bar: Progress,
+    run: ForeignRun,
+    batches: Iterator[Any],
+    out: str,
+    options: PredictOptions,
+    result: PredictResult,
+    bar: Progress,
     stdout: TextIO,
 ) -> tuple[OutputSpec, ...]:
     writer: Writer | None = None
@@ -233,11 +239,13 @@ def _check_options(options: PredictOptions, regions: str, genome: str | None, ou
         flag = "--" + other[0].replace("_", "-")
         if other == ["resume"]:
             raise UsageError(
-                "--resume: this model's own dataloader cannot begin in the middle", "",
+                "--resume: this model's own dataloader cannot begin in the middle",
+                "",
                 "Fix: leave --resume out; the run begins at the first sample",
             )
         raise UsageError(
-            f"{flag}: this model's own dataloader lays windows and reads the genome", "",
+            f"{flag}: this model's own dataloader lays windows and reads the genome",
+            "",
             f"Fix: leave {flag} out; --set gives arguments of the dataloader",
         )
     if regions == "-":
@@ -257,18 +265,32 @@ def _plan(run: ForeignRun, batches: Iterator[Any], result: PredictResult, total:
     specs = output_specs(run.predict(first["inputs"]), run.entry) if first else ()
     result.regions = result.windows = total or 0
     result.counts = {
-        "window_bp": 0, "device": str(run.model.device), "batch_size": size,
+        "window_bp": 0,
+        "device": str(run.model.device),
+        "batch_size": size,
         "outputs": {spec.name: len(spec.tracks) for spec in specs},
     }
 
 
 def _record(
-    run: ForeignRun, out: Path, result: PredictResult, options: PredictOptions, values: Mapping[str, Any],
+    run: ForeignRun,
+    out: Path,
+    result: PredictResult,
+    options: PredictOptions,
+    values: Mapping[str, Any],
     specs: tuple[OutputSpec, ...],
 ) -> None:
-    write_run_record(out, {
-        "model": {"name": run.entry.name, "sha256": run.model.hashes}, "dataloader": run.loader.defined_as,
-        "arguments": dict(values), "options": asdict(options) | {"tracks": list(options.tracks)}, "notes": result.notes,
-        "outputs": [asdict(spec) for spec in specs], "counts": {"samples": result.windows},
-        "files": [str(path) for path in result.paths], "seconds": round(result.seconds, 3),
-    })
+    write_run_record(
+        out,
+        {
+            "model": {"name": run.entry.name, "sha256": run.model.hashes},
+            "dataloader": run.loader.defined_as,
+            "arguments": dict(values),
+            "options": asdict(options) | {"tracks": list(options.tracks)},
+            "notes": result.notes,
+            "outputs": [asdict(spec) for spec in specs],
+            "counts": {"samples": result.windows},
+            "files": [str(path) for path in result.paths],
+            "seconds": round(result.seconds, 3),
+        },
+    )

@@ -123,9 +123,17 @@ class BlockReader:
         self.counts.iupac_bases += iupac_bases
         self.counts.reversed_windows += int(reverse.sum())
         batch = PredictionBatch(
-            region=regions.first + row, chrom=regions.chrom[row], start=regions.start[row], end=regions.end[row],
-            name=regions.name[row], score=regions.score[row], strand=regions.strand[row],
-            window_start=windows.start, window_end=windows.start + length, reverse=reverse, values={},
+            region=regions.first + row,
+            chrom=regions.chrom[row],
+            start=regions.start[row],
+            end=regions.end[row],
+            name=regions.name[row],
+            score=regions.score[row],
+            strand=regions.strand[row],
+            window_start=windows.start,
+            window_end=windows.start + length,
+            reverse=reverse,
+            values={},
         )
         return Block(cursor, batch, encoded, self.counts.as_dict())
 

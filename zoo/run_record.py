@@ -42,6 +42,9 @@ def genome_fingerprint(sizes: dict[str, int], path: Path) -> dict[str, Any]:
     """What identifies a genome file without reading its 3 GB: size, date, contigs and their lengths."""
     stat = path.stat()
     return {
-        "path": str(path.resolve()), "bytes": stat.st_size, "modified": stat.st_mtime, "contigs": len(sizes),
+        "path": str(path.resolve()),
+        "bytes": stat.st_size,
+        "modified": stat.st_mtime,
+        "contigs": len(sizes),
         "total_bp": sum(sizes.values()),
     }

@@ -30,7 +30,8 @@ class TrackChoice:
     def apply(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Restrict (n, tracks[, bins]) arrays to the chosen channels."""
         return {
-            spec.name: values[spec.name] if self.channels[spec.name] is None
+            spec.name: values[spec.name]
+            if self.channels[spec.name] is None
             else values[spec.name][:, self.channels[spec.name]]
             for spec in self.outputs
         }
@@ -85,6 +86,7 @@ def _unknown(pattern: str, outputs: Sequence[OutputSpec]) -> UsageError:
     near = near_names(pattern, names) or names[:3]
     total = ", ".join(f"{spec.name}: {len(spec.tracks)}" for spec in outputs)
     return UsageError(
-        f"--tracks {pattern}: no such track", f"tracks a model output has: {total}; near: {', '.join(near)}",
+        f"--tracks {pattern}: no such track",
+        f"tracks a model output has: {total}; near: {', '.join(near)}",
         "Fix: give a name, a glob such as '*CTCF*', or a number from 0",
     )

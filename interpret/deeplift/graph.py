@@ -35,11 +35,13 @@ class DeepLiftGraph:
         if faults := audit(self.captured, self.varying):
             shown = "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
             raise ModelError(
-                f"deepliftshap has no rule for {shown}", f"{len(faults)} operation(s) of the model",
+                f"deepliftshap has no rule for {shown}",
+                f"{len(faults)} operation(s) of the model",
                 "Fix: --fallback integrated_gradients, or --method ism",
             )
         self._roots = {
-            node: root for node in self.captured.graph_module.graph.nodes
+            node: root
+            for node in self.captured.graph_module.graph.nodes
             if _is_choice(node, self.varying) and (root := _root(node, self.varying)) is not None
         }
         self._last_use = _last_uses(self.captured.graph_module.graph, self._roots)
@@ -76,9 +78,7 @@ class DeepLiftGraph:
             if name in HANDLERS:
                 return HANDLERS[name](own, node.target, args, kwargs, rows)
             place = next(i for i, r in enumerate(rows) if r is not None)
-            return elementwise(
-                args[place], lambda x: node.target(*args[:place], x, *args[place + 1 :], **kwargs), own
-            )
+            return elementwise(args[place], lambda x: node.target(*args[:place], x, *args[place + 1 :], **kwargs), own)
         return node.target(*args, **kwargs)
 
     def _pairs(self, pairs: Pairs, node: Any) -> Pairs | None:

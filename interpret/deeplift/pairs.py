@@ -113,8 +113,11 @@ def product(a: torch.Tensor, b: torch.Tensor, pairs: Pairs) -> torch.Tensor:
 
 
 def bilinear(
-    a: torch.Tensor, b: torch.Tensor, function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    pairs_a: Pairs, pairs_b: Pairs,
+    a: torch.Tensor,
+    b: torch.Tensor,
+    function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    pairs_a: Pairs,
+    pairs_b: Pairs,
 ) -> torch.Tensor:
     """Any bilinear function (matmul, einsum) by the product rule."""
     with torch.no_grad():

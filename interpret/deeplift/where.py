@@ -19,10 +19,31 @@ from interpret.deeplift.pairs import Pairs
 __all__ = ["CHOICES", "STEPS", "chosen", "root_of_choice", "used_as_condition"]
 
 #: Operations whose results are true or false.
-STEPS = frozenset({
-    "eq", "ne", "gt", "ge", "lt", "le", "all", "any", "logical_not", "logical_and", "logical_or", "logical_xor",
-    "bitwise_not", "bitwise_and", "bitwise_or", "__and__", "__or__", "__xor__", "isnan", "isinf", "isfinite",
-})
+STEPS = frozenset(
+    {
+        "eq",
+        "ne",
+        "gt",
+        "ge",
+        "lt",
+        "le",
+        "all",
+        "any",
+        "logical_not",
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+        "bitwise_not",
+        "bitwise_and",
+        "bitwise_or",
+        "__and__",
+        "__or__",
+        "__xor__",
+        "isnan",
+        "isinf",
+        "isfinite",
+    }
+)
 #: Position of the condition among the arguments.
 CHOICES = {"where": 0, "masked_fill": 1}
 #: Operations that leave each value at its place: what they make of a root is still made of the root alone.
@@ -39,9 +60,7 @@ def used_as_condition(node: fx.Node, name_of: Namer) -> bool:
     )
 
 
-def root_of_choice(
-    node: fx.Node, varying: set[fx.Node], name_of: Namer, elementwise: frozenset[str]
-) -> fx.Node | None:
+def root_of_choice(node: fx.Node, varying: set[fx.Node], name_of: Namer, elementwise: frozenset[str]) -> fx.Node | None:
     """The one tensor that the condition and the values of a choice are made of; None if there are several.
 
     Args:
@@ -97,9 +116,7 @@ class _Rescaled(torch.autograd.Function):
         return pairs.spread(pairs.split(grad)[1] * slope, root.shape), None, None
 
 
-def chosen(
-    root: torch.Tensor, condition: torch.Tensor, plain: torch.Tensor, pairs: Pairs
-) -> torch.Tensor:
+def chosen(root: torch.Tensor, condition: torch.Tensor, plain: torch.Tensor, pairs: Pairs) -> torch.Tensor:
     """A choice with its rule.
 
     Args:

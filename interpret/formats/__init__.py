@@ -1,9 +1,9 @@
 """The files that ``zoo attribute`` writes, one module a format; each is made from ``contribs_blocks.Source``.
 
-    h5              contribs.h5, what `zoo motifs` reads
-    modisco-npz     what `modisco motifs -s OUT.one_hot.npz -a OUT.npz` reads
-    chrombpnet-h5   what `modisco motifs -i OUT`, ChromBPNet's bigWig maker and fi-nemo read
-    bw              projected contributions as a bigWig
+h5              contribs.h5, what `zoo motifs` reads
+modisco-npz     what `modisco motifs -s OUT.one_hot.npz -a OUT.npz` reads
+chrombpnet-h5   what `modisco motifs -i OUT`, ChromBPNet's bigWig maker and fi-nemo read
+bw              projected contributions as a bigWig
 """
 
 from __future__ import annotations
@@ -49,9 +49,12 @@ class Format:
 
 
 FORMATS = {
-    found.name: found for found in (
-        Format("h5", (".h5", ".hdf5"), True), Format("modisco-npz", (".npz",)),
-        Format("chrombpnet-h5", (".h5", ".hdf5")), Format("bw", (".bw", ".bigwig")),
+    found.name: found
+    for found in (
+        Format("h5", (".h5", ".hdf5"), True),
+        Format("modisco-npz", (".npz",)),
+        Format("chrombpnet-h5", (".h5", ".hdf5")),
+        Format("bw", (".bw", ".bigwig")),
     )
 }
 
@@ -69,13 +72,15 @@ def choose_format(out: Path, name: str | None = None) -> Format:
         found = next((f for f in FORMATS.values() if suffix in f.suffixes), None)
         if found is None:
             raise UsageError(
-                f"{out}: contributions are written as .h5, .npz or .bw", "",
+                f"{out}: contributions are written as .h5, .npz or .bw",
+                "",
                 "Fix: -o contribs.h5; a .tsv is written for --method marginalize",
             )
         return found
     if suffix not in FORMATS[name].suffixes:
         raise UsageError(
-            f"{out}: --format {name} writes {FORMATS[name].suffixes[0]}", "",
+            f"{out}: --format {name} writes {FORMATS[name].suffixes[0]}",
+            "",
             f"Fix: -o {out.with_suffix(FORMATS[name].suffixes[0])}",
         )
     return FORMATS[name]

@@ -40,7 +40,14 @@ def _batch(block: ContribBlock) -> PredictionBatch:
     regions, windows = block.regions, block.windows
     return PredictionBatch(
         region=np.arange(block.first, block.first + len(block)),
-        chrom=regions["chrom"], start=regions["start"], end=regions["end"], name=regions["name"],
-        score=regions["score"], strand=regions["strand"], window_start=windows["start"], window_end=windows["end"],
-        reverse=windows["reverse"], values={"projected": block.projected[:, None]},
+        chrom=regions["chrom"],
+        start=regions["start"],
+        end=regions["end"],
+        name=regions["name"],
+        score=regions["score"],
+        strand=regions["strand"],
+        window_start=windows["start"],
+        window_end=windows["end"],
+        reverse=windows["reverse"],
+        values={"projected": block.projected[:, None]},
     )

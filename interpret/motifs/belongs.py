@@ -23,8 +23,9 @@ def check_belongs(motifs: MotifsFile, contribs: str | Path) -> None:
     with open_contribs(contribs) as file:
         n = len(motifs.regions)
         if len(file) != n:
-            raise InputError(f"{contribs}: not what {motifs.path} was made from",
-                             f"{len(file):,} regions there, {n:,} here", fix)
+            raise InputError(
+                f"{contribs}: not what {motifs.path} was made from", f"{len(file):,} regions there, {n:,} here", fix
+            )
         try:
             columns, windows = file.regions(), file.windows()
         except KeyError as error:
@@ -34,9 +35,15 @@ def check_belongs(motifs: MotifsFile, contribs: str | Path) -> None:
         same = (columns["chrom"] == ours.chrom) & (columns["start"] == ours.start) & (columns["end"] == ours.end)
         same &= (windows["start"] == ours.window_start) & (windows["reverse"] == ours.reverse)
         if not same.all():
-            raise InputError(f"{contribs}: not what {motifs.path} was made from",
-                             f"{int((~same).sum()):,} of {n:,} regions differ, first region {int(same.argmin())}", fix)
+            raise InputError(
+                f"{contribs}: not what {motifs.path} was made from",
+                f"{int((~same).sum()):,} of {n:,} regions differ, first region {int(same.argmin())}",
+                fix,
+            )
         model, own = (run.get("model", {}) for run in (file.run, motifs.run.get("contributions", {})))
         if model != own or not np.array_equal(file.prediction[:], motifs.prediction, equal_nan=True):
-            raise InputError(f"{contribs}: of another model or output than {motifs.path}",
-                             f"{model.get('name')} there, {own.get('name')} here, or other predictions", fix)
+            raise InputError(
+                f"{contribs}: of another model or output than {motifs.path}",
+                f"{model.get('name')} there, {own.get('name')} here, or other predictions",
+                fix,
+            )

@@ -100,13 +100,24 @@ def read_contributions(path: str | Path, window: int | None = None) -> Contribut
         if n == 0:
             raise InputError(f"{path}: no regions", "0 sequences", "Fix: zoo attribute with a BED that has regions")
         if window is not None and window > length:
-            raise InputError(f"--window {window}: the sequences are {length} bp", f"{n:,} sequences",
-                             f"Fix: --window {length} or less")
+            raise InputError(
+                f"--window {window}: the sequences are {length} bp",
+                f"{n:,} sequences",
+                f"Fix: --window {length} or less",
+            )
         regions = _regions(file, n)
         width = length if window is None else window
         pair_error = file.file["pair_error"][:] if "pair_error" in file.file else None
-        return Contributions(file.path, *_central(file, width), *_sums(file), file.prediction[:],
-                             file.completeness_error[:], pair_error, regions, file.run)
+        return Contributions(
+            file.path,
+            *_central(file, width),
+            *_sums(file),
+            file.prediction[:],
+            file.completeness_error[:],
+            pair_error,
+            regions,
+            file.run,
+        )
 
 
 def read_rows(path: str | Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -120,20 +131,31 @@ def _regions(file: Contribs, n: int) -> Regions:
     try:
         columns, windows = file.regions(), file.windows()
     except KeyError as error:
-        raise InputError(f"{file.path}: its regions are incomplete: {error.args[0]}", f"{n:,} sequences",
-                         _fix()) from None
+        raise InputError(
+            f"{file.path}: its regions are incomplete: {error.args[0]}", f"{n:,} sequences", _fix()
+        ) from None
     counts = {len(column) for column in (*columns.values(), *windows.values())}
     if counts != {n}:
-        raise InputError(f"{file.path}: {n} sequences but {sorted(counts)} regions or windows",
-                         "their numbers must be the same", _fix())
+        raise InputError(
+            f"{file.path}: {n} sequences but {sorted(counts)} regions or windows",
+            "their numbers must be the same",
+            _fix(),
+        )
     widths = windows["end"] - windows["start"]
     wrong = np.flatnonzero(widths != file.length)
     if len(wrong):
-        raise InputError(f"{file.path}: window {wrong[0]} is {widths[wrong[0]]} bp, its sequence {file.length}",
-                         f"{len(wrong):,} of {n:,} windows", _fix())
+        raise InputError(
+            f"{file.path}: window {wrong[0]} is {widths[wrong[0]]} bp, its sequence {file.length}",
+            f"{len(wrong):,} of {n:,} windows",
+            _fix(),
+        )
     return Regions(
-        columns["chrom"].astype(object), columns["start"].astype(np.int64), columns["end"].astype(np.int64),
-        columns["name"].astype(object), windows["start"].astype(np.int64), windows["end"].astype(np.int64),
+        columns["chrom"].astype(object),
+        columns["start"].astype(np.int64),
+        columns["end"].astype(np.int64),
+        columns["name"].astype(object),
+        windows["start"].astype(np.int64),
+        windows["end"].astype(np.int64),
         windows["reverse"].astype(bool),
     )
 
@@ -149,15 +171,23 @@ def _central(file: Contribs, width: int) -> tuple[np.ndarray, np.ndarray, int, i
         hypothetical[rows] = file.hypothetical[rows][:, :, offset : offset + width]
         bad += (rows.start + np.flatnonzero(~np.isfinite(hypothetical[rows]).all(axis=(1, 2)))).tolist()
         if one_hot[rows].sum(axis=1).max() > 1:
-            raise InputError(f"{file.path}: one_hot has positions with more than one base",
-                             f"sequences {rows.start} to {rows.stop}", _fix())
+            raise InputError(
+                f"{file.path}: one_hot has positions with more than one base",
+                f"sequences {rows.start} to {rows.stop}",
+                _fix(),
+            )
     if bad:
-        raise InputError(f"{file.path}: contributions that are not finite, first in sequence {bad[0]}",
-                         f"{len(bad):,} of {n:,} sequences",
-                         "Fix: repeat zoo attribute; look at the model's output there")
+        raise InputError(
+            f"{file.path}: contributions that are not finite, first in sequence {bad[0]}",
+            f"{len(bad):,} of {n:,} sequences",
+            "Fix: repeat zoo attribute; look at the model's output there",
+        )
     if not hypothetical.any():
-        raise InputError(f"{file.path}: all contributions are 0", f"{n:,} sequences, central {width:,} bp",
-                         "Fix: choose an output that depends on the sequence")
+        raise InputError(
+            f"{file.path}: all contributions are 0",
+            f"{n:,} sequences, central {width:,} bp",
+            "Fix: choose an output that depends on the sequence",
+        )
     return one_hot, hypothetical, offset, length
 
 

@@ -57,14 +57,19 @@ def open_database(choice: str) -> MotifDatabase:
 
 def _jaspar(taxon: str) -> MotifDatabase:
     if taxon and taxon not in JASPAR_TAXA:
-        raise UsageError(f"--database jaspar:{taxon}: JASPAR has no taxon {taxon!r}",
-                         f"it has {', '.join(JASPAR_TAXA)}",
-                         "Fix: --database jaspar:TAXON")
+        raise UsageError(
+            f"--database jaspar:{taxon}: JASPAR has no taxon {taxon!r}",
+            f"it has {', '.join(JASPAR_TAXA)}",
+            "Fix: --database jaspar:TAXON",
+        )
     try:
         from pyjaspar import jaspardb
     except ImportError as error:
-        raise SystemStateError("pyjaspar is not installed", "JASPAR comes with it",
-                               "Fix: pip install 'seqzoo[interpret]', or --database with a MEME file") from error
+        raise SystemStateError(
+            "pyjaspar is not installed",
+            "JASPAR comes with it",
+            "Fix: pip install 'seqzoo[interpret]', or --database with a MEME file",
+        ) from error
     # Annotations of some profiles are duplicated in the database, so that a profile can come twice.
     taxa = {"tax_group": [taxon]} if taxon else {}
     found = jaspardb(release=JASPAR_RELEASE).fetch_motifs(collection="CORE", **taxa)
@@ -81,12 +86,16 @@ def _frequencies(motif: Any) -> np.ndarray:
 def _hocomoco_file(name: str) -> Path:
     spec = importlib.util.find_spec("grelu")  # finds the folder; gReLU itself is not imported
     if spec is None or spec.origin is None:
-        raise SystemStateError("gReLU is not installed", "HOCOMOCO comes with it",
-                               "Fix: pip install 'seqzoo[finetune]', or --database with a MEME file")
+        raise SystemStateError(
+            "gReLU is not installed",
+            "HOCOMOCO comes with it",
+            "Fix: pip install 'seqzoo[finetune]', or --database with a MEME file",
+        )
     path = Path(spec.origin).parent / "resources" / "meme" / name
     if not path.exists():
-        raise SystemStateError(f"{path}: no such file", "this gReLU has no such collection",
-                               "Fix: pip install 'grelu>=1.1'")
+        raise SystemStateError(
+            f"{path}: no such file", "this gReLU has no such collection", "Fix: pip install 'grelu>=1.1'"
+        )
     return path
 
 
@@ -116,15 +125,21 @@ def read_meme(path: Path) -> list[KnownMotif]:
                 header = None
     _refuse_short(path, header, rows, width)
     if not motifs:
-        raise InputError(f"{path}: no motif", "0 lines of MOTIF with a letter-probability matrix",
-                         "Fix: give a file in MEME's minimal format")
+        raise InputError(
+            f"{path}: no motif",
+            "0 lines of MOTIF with a letter-probability matrix",
+            "Fix: give a file in MEME's minimal format",
+        )
     return motifs
 
 
 def _refuse_short(path: Path, header: list[str] | None, rows: list[list[float]], width: int) -> None:
     if header is not None:
-        raise InputError(f"{path}: the matrix of motif {' '.join(header)} ends early",
-                         f"{len(rows)} of {width} rows", "Fix: give the whole file")
+        raise InputError(
+            f"{path}: the matrix of motif {' '.join(header)} ends early",
+            f"{len(rows)} of {width} rows",
+            "Fix: give the whole file",
+        )
 
 
 def _width(path: Path, number: int, line: str) -> int:
@@ -140,8 +155,11 @@ def _row(path: Path, number: int, words: list[str]) -> list[float]:
     except ValueError:
         row = []
     if len(row) != 4 or not abs(sum(row) - 1) < 0.05 or min(row) < 0:
-        raise InputError(f"{path}:{number}: not four probabilities that sum to 1", "one row of a matrix",
-                         "Fix: DNA motifs, rows A C G T")
+        raise InputError(
+            f"{path}:{number}: not four probabilities that sum to 1",
+            "one row of a matrix",
+            "Fix: DNA motifs, rows A C G T",
+        )
     return row
 
 

@@ -38,18 +38,27 @@ def parse_options(items: Iterable[str]) -> dict[str, Any]:
     for item in items:
         name, _, value = item.partition("=")
         if name not in known:
-            raise UsageError(f"--modisco {item}: TF-MoDISco has no option {name!r}", f"it has {', '.join(known)}",
-                             "Fix: --modisco NAME=VALUE with one of these names")
+            raise UsageError(
+                f"--modisco {item}: TF-MoDISco has no option {name!r}",
+                f"it has {', '.join(known)}",
+                "Fix: --modisco NAME=VALUE with one of these names",
+            )
         try:
             options[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError) as error:
-            raise UsageError(f"--modisco {item}: {value!r} is no value", f"the default of {name} is {known[name]!r}",
-                             "Fix: --modisco NAME=VALUE, the value a number or a list") from error
+            raise UsageError(
+                f"--modisco {item}: {value!r} is no value",
+                f"the default of {name} is {known[name]!r}",
+                "Fix: --modisco NAME=VALUE, the value a number or a list",
+            ) from error
     return options
 
 
 def run_modisco(
-    one_hot: np.ndarray, hypothetical: np.ndarray, path: Path, options: dict[str, Any],
+    one_hot: np.ndarray,
+    hypothetical: np.ndarray,
+    path: Path,
+    options: dict[str, Any],
     say: Callable[[str], None] | None = None,
 ) -> tuple[int, int, str]:
     """Find patterns and write them to ``path`` as modisco-lite does.
@@ -66,10 +75,7 @@ def run_modisco(
     """
     modisco = _modisco()
     window = one_hot.shape[2]
-    tracks = [
-        np.ascontiguousarray(array.transpose(0, 2, 1), dtype=np.float32)
-        for array in (one_hot, hypothetical)
-    ]
+    tracks = [np.ascontiguousarray(array.transpose(0, 2, 1), dtype=np.float32) for array in (one_hot, hypothetical)]
     _check_window(window, modisco_options() | options)
     with saying("TF-MoDISco", say) as said, contextlib.redirect_stdout(said):
         positive, negative = _run(modisco, tracks, modisco_options() | options)
@@ -85,15 +91,20 @@ def capped(said: str, options: dict[str, Any]) -> str | None:
     full = [sign for number, sign in re.findall(r"(\d+) (positive|negative) seqlets", said) if int(number) >= most]
     if not full:
         return None
-    return (f"TF-MoDISco looked at the first {most:,} {' and '.join(full)} seqlets of the file only: "
-            f"--max-seqlets takes more, and shuffling the regions makes them a sample")
+    return (
+        f"TF-MoDISco looked at the first {most:,} {' and '.join(full)} seqlets of the file only: "
+        f"--max-seqlets takes more, and shuffling the regions makes them a sample"
+    )
 
 
 def _check_window(window: int, options: dict[str, Any]) -> None:
     needed = options["sliding_window_size"] + 2 * options["flank_size"]
     if window < needed:
-        raise InputError(f"windows of {window} bp are shorter than a seqlet with its flanks, {needed} bp",
-                         "no motif can be found", "Fix: longer regions, or --modisco sliding_window_size=15")
+        raise InputError(
+            f"windows of {window} bp are shorter than a seqlet with its flanks, {needed} bp",
+            "no motif can be found",
+            "Fix: longer regions, or --modisco sliding_window_size=15",
+        )
 
 
 def _run(modisco: Any, tracks: list[np.ndarray], options: dict[str, Any]) -> tuple[Any, Any]:
@@ -103,14 +114,18 @@ def _run(modisco: Any, tracks: list[np.ndarray], options: dict[str, Any]) -> tup
         # Too few windows for its null distribution, or none that passes: what it raises depends on how few.
         if len(tracks[0]) * tracks[0].shape[1] > 200_000:
             raise
-        raise InputError(f"TF-MoDISco failed on {len(tracks[0]):,} sequences of {tracks[0].shape[1]} bp: {error}",
-                         "too few for its statistics, most likely", "Fix: give more regions") from error
+        raise InputError(
+            f"TF-MoDISco failed on {len(tracks[0]):,} sequences of {tracks[0].shape[1]} bp: {error}",
+            "too few for its statistics, most likely",
+            "Fix: give more regions",
+        ) from error
 
 
 def _modisco() -> Any:
     try:
         from modiscolite import tfmodisco
     except ImportError as error:
-        raise SystemStateError("modisco-lite is not installed", "motifs need it",
-                               "Fix: pip install 'seqzoo[interpret]'") from error
+        raise SystemStateError(
+            "modisco-lite is not installed", "motifs need it", "Fix: pip install 'seqzoo[interpret]'"
+        ) from error
     return tfmodisco

@@ -63,10 +63,12 @@ def find_enrichment(one_hot: np.ndarray, patterns: Sequence[Pattern], seed: int 
     shuffled = dinucleotide_shuffle(letters, n=1, random_state=seed, allow_N=True).numpy()[:, 0]
     (found, having), (expected, by_chance) = (_occurrences(array, patterns) for array in (chosen, shuffled))
     n = len(chosen)
-    p = np.array([
-        fisher_exact([[a, n - a], [b, n - b]], alternative="greater").pvalue
-        for a, b in zip(having, by_chance, strict=True)
-    ])
+    p = np.array(
+        [
+            fisher_exact([[a, n - a], [b, n - b]], alternative="greater").pvalue
+            for a, b in zip(having, by_chance, strict=True)
+        ]
+    )
     return Enrichment(n, found, expected, having, by_chance, p, benjamini_hochberg(p))
 
 

@@ -11,14 +11,38 @@ from interpret.motifs.partners import FARTHEST, SPACING_BINS, partners_of
 from interpret.motifs.pattern import Pattern
 from interpret.motifs.places import places_of
 
-__all__ = ["EXPORTS", "cwm_meme", "hcwm_meme", "hits_bed", "matrices_tsv", "meme", "motifs_tsv", "partners_tsv",
-           "seqlets_bed", "subpatterns_tsv"]
+__all__ = [
+    "EXPORTS",
+    "cwm_meme",
+    "hcwm_meme",
+    "hits_bed",
+    "matrices_tsv",
+    "meme",
+    "motifs_tsv",
+    "partners_tsv",
+    "seqlets_bed",
+    "subpatterns_tsv",
+]
 
 MATRICES = ("probability", "contribution", "hypothetical")
 MOTIF_COLUMNS = (
-    "pattern", "name", "consensus", "seqlets", "mean_core_contribution", "best_match_id", "best_match", "p",
-    "q", "hits", "sequences_with_hits", "occurrences", "expected_occurrences", "enrichment_q",
-    "effect", "effect_standard_error", "backgrounds",
+    "pattern",
+    "name",
+    "consensus",
+    "seqlets",
+    "mean_core_contribution",
+    "best_match_id",
+    "best_match",
+    "p",
+    "q",
+    "hits",
+    "sequences_with_hits",
+    "occurrences",
+    "expected_occurrences",
+    "enrichment_q",
+    "effect",
+    "effect_standard_error",
+    "backgrounds",
 )
 PARTNER_COLUMNS = ("pattern", "partner", "sequences_with_both", "expected", "q", "spacing_from", "spacing_to", "pairs")
 LEAST_SEQLETS = 20  # of a subpattern with a row of its own
@@ -92,8 +116,15 @@ def _identity(motifs: MotifsFile, pattern: Pattern) -> list[str]:
     best = next(iter(motifs.matches[pattern.name]), None)
     named = (best.motif.id, best.motif.name) if best and best.significant else (".", "no match")
     numbers = (f"{best.p:.3g}", f"{best.q:.3g}") if best else (".", ".")
-    return [pattern.name, pattern.short_name, pattern.consensus, str(len(pattern.seqlets)),
-            f"{pattern.seqlets.core_contribution.mean():.6g}", *named, *numbers]
+    return [
+        pattern.name,
+        pattern.short_name,
+        pattern.consensus,
+        str(len(pattern.seqlets)),
+        f"{pattern.seqlets.core_contribution.mean():.6g}",
+        *named,
+        *numbers,
+    ]
 
 
 def _counts(motifs: MotifsFile, index: int) -> list[str]:
@@ -102,8 +133,7 @@ def _counts(motifs: MotifsFile, index: int) -> list[str]:
     counted = [".", "."] if mine is None else [str(len(mine)), str(len(np.unique(mine)))]
     if enrichment is None:
         return [*counted, ".", ".", "."]
-    return [*counted, str(enrichment.occurrences[index]), str(enrichment.expected[index]),
-            f"{enrichment.q[index]:.3g}"]
+    return [*counted, str(enrichment.occurrences[index]), str(enrichment.expected[index]), f"{enrichment.q[index]:.3g}"]
 
 
 def _effect(motifs: MotifsFile, pattern: Pattern) -> list[str]:
@@ -122,10 +152,21 @@ def partners_tsv(motifs: MotifsFile) -> Iterator[str]:
     for index, pattern in enumerate(motifs.patterns):
         for partner in partners_of(motifs.hits, index, len(motifs.patterns), len(motifs.regions)):
             fullest = int(partner.spacing.argmax())
-            yield "\t".join([
-                pattern.name, motifs.patterns[partner.pattern].name, str(partner.both), f"{partner.expected:.1f}",
-                f"{partner.q:.3g}", str(edges[fullest]), str(edges[fullest + 1]), str(partner.spacing[fullest]),
-            ]) + "\n"
+            yield (
+                "\t".join(
+                    [
+                        pattern.name,
+                        motifs.patterns[partner.pattern].name,
+                        str(partner.both),
+                        f"{partner.expected:.1f}",
+                        f"{partner.q:.3g}",
+                        str(edges[fullest]),
+                        str(edges[fullest + 1]),
+                        str(partner.spacing[fullest]),
+                    ]
+                )
+                + "\n"
+            )
 
 
 def seqlets_bed(motifs: MotifsFile, patterns: Iterable[Pattern] | None = None) -> Iterator[str]:
@@ -165,7 +206,13 @@ def _scores(contribution: np.ndarray) -> np.ndarray:
 
 
 EXPORTS = {
-    ".meme": meme, ".cwm.meme": cwm_meme, ".hcwm.meme": hcwm_meme, ".motifs.tsv": motifs_tsv,
-    ".subpatterns.tsv": subpatterns_tsv, ".partners.tsv": partners_tsv, ".matrices.tsv": matrices_tsv,
-    ".seqlets.bed": seqlets_bed, ".hits.bed": hits_bed,
+    ".meme": meme,
+    ".cwm.meme": cwm_meme,
+    ".hcwm.meme": hcwm_meme,
+    ".motifs.tsv": motifs_tsv,
+    ".subpatterns.tsv": subpatterns_tsv,
+    ".partners.tsv": partners_tsv,
+    ".matrices.tsv": matrices_tsv,
+    ".seqlets.bed": seqlets_bed,
+    ".hits.bed": hits_bed,
 }

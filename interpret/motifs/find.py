@@ -77,15 +77,20 @@ def find_motifs(
         raise UsageError(f"-o {out}: no folder {out.parent}", "nothing was written", f"Fix: mkdir -p {out.parent}")
     known = open_database(database)
     contributions = read_contributions(contribs, window)
-    n, length, window, offset = (len(contributions.regions), contributions.length, contributions.window,
-                                 contributions.offset)
+    n, length, window, offset = (
+        len(contributions.regions),
+        contributions.length,
+        contributions.window,
+        contributions.offset,
+    )
     first = regions_named(contributions.regions, regions)
     explained = _load_again(contributions, model, trust, report) if effects else None
     partial = out.with_name(out.name + ".partial")
     try:
         report(f"{n:,} sequences of {length:,} bp; TF-MoDISco looks at the central {window:,} bp")
-        positive, negative, said = run_modisco(contributions.one_hot, contributions.hypothetical, partial,
-                                               modisco or {}, progress)
+        positive, negative, said = run_modisco(
+            contributions.one_hot, contributions.hypothetical, partial, modisco or {}, progress
+        )
         if note := capped(said, modisco or {}):
             report(note)
         report(f"{positive} positive and {negative} negative patterns; matching with {known.title}")
@@ -123,7 +128,11 @@ def _load_again(
 
 
 def _ask(
-    explained: ExplainedModel, contributions: Contributions, patterns: Sequence[Pattern], views: np.ndarray, seed: int,
+    explained: ExplainedModel,
+    contributions: Contributions,
+    patterns: Sequence[Pattern],
+    views: np.ndarray,
+    seed: int,
     report: Callable[[str], None],
 ) -> tuple[dict[str, Effect], PredictedTrack | None]:
     """What the patterns do, and what is predicted in the regions to draw."""
@@ -143,8 +152,12 @@ def _patterns(path: Path, offset: int):
 def _run_record(run: dict[str, Any], title: str, size: int, window: int, given: dict, said: str) -> dict[str, Any]:
     names = ("seqzoo", "modisco-lite", "memelite", "pyjaspar", "numpy")
     return {
-        "contributions": run, "database": title, "database_motifs": size, "window": window,
-        "modisco": modisco_options() | given, "modisco_said": said.splitlines(),
+        "contributions": run,
+        "database": title,
+        "database_motifs": size,
+        "window": window,
+        "modisco": modisco_options() | given,
+        "modisco_said": said.splitlines(),
         "versions": {name: _version(name) for name in names},
     }
 

@@ -106,14 +106,13 @@ def _templates(one_hot, hypothetical, index: int, pattern: Pattern, offset: int)
     ]
 
 
-def _hits_in(
-    one_hot: np.ndarray, hypothetical: np.ndarray, templates: list[_Template], first: int
-) -> list[np.ndarray]:
+def _hits_in(one_hot: np.ndarray, hypothetical: np.ndarray, templates: list[_Template], first: int) -> list[np.ndarray]:
     """Columns of ``Hits`` for a block of sequences, the first of which has the number ``first``."""
     letters = one_hot.astype(np.float32)
     there = letters * hypothetical
-    products, matches = (scan(array, [getattr(t, name) for t in templates])
-                         for array, name in ((there, "shape"), (letters, "odds")))
+    products, matches = (
+        scan(array, [getattr(t, name) for t in templates]) for array, name in ((there, "shape"), (letters, "odds"))
+    )
     projected = there.sum(axis=1)
     columns: list[list[np.ndarray]] = [[] for _ in range(7)]
     for i, template in enumerate(templates):
@@ -124,8 +123,15 @@ def _hits_in(
         similarity = product / np.sqrt(np.maximum(squares, 1e-30))
         passed = _passes((total, similarity, match), template.limits, template.positive)
         sequence, start = np.nonzero(passed)
-        found = (np.full(len(start), i), sequence, start, total[passed], similarity[passed], match[passed],
-                 product[passed] ** 2)
+        found = (
+            np.full(len(start), i),
+            sequence,
+            start,
+            total[passed],
+            similarity[passed],
+            match[passed],
+            product[passed] ** 2,
+        )
         for column, values in zip(columns, found, strict=True):
             column.append(values)
     number, sequence, start, total, similarity, match, explained = (np.concatenate(column) for column in columns)
@@ -134,8 +140,16 @@ def _hits_in(
     number, sequence, start = number[kept], sequence[kept], start[kept]
     pattern = np.array([template.pattern for template in templates])[number]
     reverse = np.array([template.reverse for template in templates])[number]
-    return [pattern, sequence + first, start, start + widths[number], reverse, total[kept], similarity[kept],
-            match[kept]]
+    return [
+        pattern,
+        sequence + first,
+        start,
+        start + widths[number],
+        reverse,
+        total[kept],
+        similarity[kept],
+        match[kept],
+    ]
 
 
 def log_odds(frequencies: np.ndarray) -> np.ndarray:

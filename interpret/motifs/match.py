@@ -82,11 +82,19 @@ def match_motifs(probabilities: Sequence[np.ndarray], database: MotifDatabase, k
     for i in range(len(queries)):
         q = benjamini_hochberg(p[i])
         best = np.lexsort((-scores[i], p[i]))[:keep]
-        matches.append([
-            Match(database.motifs[j], float(p[i, j]), float(q[j]), int(offsets[i, j]), int(overlaps[i, j]),
-                  bool(strands[i, j]))
-            for j in best
-        ])
+        matches.append(
+            [
+                Match(
+                    database.motifs[j],
+                    float(p[i, j]),
+                    float(q[j]),
+                    int(offsets[i, j]),
+                    int(overlaps[i, j]),
+                    bool(strands[i, j]),
+                )
+                for j in best
+            ]
+        )
     return matches
 
 
@@ -94,6 +102,7 @@ def _tomtom():
     try:
         from memelite import tomtom
     except ImportError as error:
-        raise SystemStateError("memelite is not installed", "matching of motifs needs it",
-                               "Fix: pip install 'seqzoo[interpret]'") from error
+        raise SystemStateError(
+            "memelite is not installed", "matching of motifs needs it", "Fix: pip install 'seqzoo[interpret]'"
+        ) from error
     return tomtom

@@ -39,9 +39,7 @@ class ExplainedModel:
         return np.where(seen.any(axis=1, keepdims=True), seen, np.float32(self.n_value))
 
 
-def load_again(
-    run: dict[str, Any], length: int, model: str | None = None, *, trust: bool = False
-) -> ExplainedModel:
+def load_again(run: dict[str, Any], length: int, model: str | None = None, *, trust: bool = False) -> ExplainedModel:
     """Load the model of a contributions file's record.
 
     Trust is asked for anew: a record is data, and data must not decide whether Python runs.
@@ -58,8 +56,11 @@ def load_again(
     known = run.get("model") if isinstance(run.get("model"), dict) else {}
     name = model or known.get("name")
     if not name or "sha256" not in known or "output" not in run:
-        raise InputError("the contributions do not say which model they explain", "its name, checksums and output",
-                         "Fix: make the file with `zoo attribute`")
+        raise InputError(
+            "the contributions do not say which model they explain",
+            "its name, checksums and output",
+            "Fix: make the file with `zoo attribute`",
+        )
     loaded = load_model(name, trust=trust)
     differing = sorted(file for file, digest in known["sha256"].items() if loaded.hashes.get(file, digest) != digest)
     if differing or loaded.length != length:
@@ -67,7 +68,10 @@ def load_again(
         raise ModelError(f"{name}: is not the model that was explained", what, "Fix: --model PATH of that model")
     bins = run.get("bins")
     target = choose_target(
-        loaded.outputs, run["output"], run.get("tracks") or (), f"{bins[0]}:{bins[1]}" if bins else None,
+        loaded.outputs,
+        run["output"],
+        run.get("tracks") or (),
+        f"{bins[0]}:{bins[1]}" if bins else None,
         run.get("reduction", "sum"),
     )
     module, _ = explained_module(loaded, target, run.get("explained", "logits"))

@@ -33,12 +33,16 @@ def with_regions(motifs: MotifsFile, names: Sequence[str], contribs: str | Path 
     if new := [row for row in chosen if row not in held]:
         path = Path(contribs or motifs.run.get("contribs", ""))
         if not path.is_file():
-            raise InputError(f"{path}: no such file", f"{motifs.path.name} lacks {len(new):,} region(s) of --region",
-                             "Fix: --contribs FILE, the contributions that it was made from")
+            raise InputError(
+                f"{path}: no such file",
+                f"{motifs.path.name} lacks {len(new):,} region(s) of --region",
+                "Fix: --contribs FILE, the contributions that it was made from",
+            )
         check_belongs(motifs, path)
         one_hot, projected = read_rows(path, np.array(new))
         views = replace(
-            views, sequence=np.concatenate([views.sequence, new]),
+            views,
+            sequence=np.concatenate([views.sequence, new]),
             letters=np.concatenate([views.letters, letters_of(one_hot.transpose(0, 2, 1))]),
             projected=np.concatenate([views.projected, projected]),
             track=None if views.track is None else np.pad(views.track, ((0, len(new)), (0, 0)), constant_values=np.nan),

@@ -109,7 +109,8 @@ def read_patterns(file: Any, window_offset: int) -> list[Pattern]:
     """Patterns of an open result file; positions are shifted to those of the whole sequences."""
     return [
         _read_pattern(f"{group}.{name}", file[group][name], window_offset)
-        for group in GROUPS if group in file
+        for group in GROUPS
+        if group in file
         for name in _numbered(file[group], "pattern_")
     ]
 
@@ -125,9 +126,13 @@ def _read_pattern(name: str, group: Any, offset: int) -> Pattern:
     found = group["seqlets"]
     by_column = found["contrib_scores"][:].sum(axis=2)
     seqlets = Seqlets(
-        found["example_idx"][:].astype(np.int64), found["start"][:].astype(np.int64) + offset,
-        found["end"][:].astype(np.int64) + offset, found["is_revcomp"][:].astype(bool),
-        by_column.sum(axis=1), by_column[:, slice(*core)].sum(axis=1), letters_of(found["sequence"][:]),
+        found["example_idx"][:].astype(np.int64),
+        found["start"][:].astype(np.int64) + offset,
+        found["end"][:].astype(np.int64) + offset,
+        found["is_revcomp"][:].astype(bool),
+        by_column.sum(axis=1),
+        by_column[:, slice(*core)].sum(axis=1),
+        letters_of(found["sequence"][:]),
     )
     children = tuple(
         _read_pattern(f"{name}.{child}", group[child], offset) for child in _numbered(group, "subpattern_")
@@ -141,9 +146,16 @@ def letters_of(one_hot: np.ndarray) -> np.ndarray:
 
 
 def add_results(
-    path: Path, contributions: Contributions, patterns: Sequence[Pattern], matches: dict[str, list[Match]],
-    hits: Hits | None, enrichment: Enrichment, run: dict[str, Any], views: np.ndarray,
-    effects: dict[str, Effect] | None = None, track: PredictedTrack | None = None,
+    path: Path,
+    contributions: Contributions,
+    patterns: Sequence[Pattern],
+    matches: dict[str, list[Match]],
+    hits: Hits | None,
+    enrichment: Enrichment,
+    run: dict[str, Any],
+    views: np.ndarray,
+    effects: dict[str, Effect] | None = None,
+    track: PredictedTrack | None = None,
 ) -> None:
     """Write what the zoo adds into a result file of modisco-lite.
 
@@ -155,14 +167,23 @@ def add_results(
     regions = contributions.regions
     text = h5py.string_dtype()
     with h5py.File(path, "a") as file:
-        file.attrs.update(format=FORMAT, version=VERSION, window_offset=contributions.offset,
-                          length=contributions.length, run=json.dumps(run, default=str))
+        file.attrs.update(
+            format=FORMAT,
+            version=VERSION,
+            window_offset=contributions.offset,
+            length=contributions.length,
+            run=json.dumps(run, default=str),
+        )
         for name in ("chrom", "name"):
             file.create_dataset(f"regions/{name}", data=getattr(regions, name), dtype=text)
         numbers = {
-            "regions/start": regions.start, "regions/end": regions.end, "windows/start": regions.window_start,
-            "windows/end": regions.window_end, "windows/reverse": regions.reverse,
-            "regions/prediction": contributions.prediction, "regions/total": contributions.total,
+            "regions/start": regions.start,
+            "regions/end": regions.end,
+            "windows/start": regions.window_start,
+            "windows/end": regions.window_end,
+            "windows/reverse": regions.reverse,
+            "regions/prediction": contributions.prediction,
+            "regions/total": contributions.total,
             "regions/completeness_error": contributions.completeness_error,
         }
         if contributions.pair_error is not None:
@@ -187,7 +208,8 @@ def add_results(
             file.create_dataset(f"views/{name}", data=data, compression="gzip")
         if track is not None:
             file.create_dataset("views/track", data=track.values, compression="gzip").attrs.update(
-                bin_size=track.bin_size, offset=track.offset, name=track.name)
+                bin_size=track.bin_size, offset=track.offset, name=track.name
+            )
 
 
 def _add_places(file: Any, regions: Regions, pattern: Pattern, text: Any) -> None:
@@ -201,9 +223,7 @@ def _add_places(file: Any, regions: Regions, pattern: Pattern, text: Any) -> Non
     group["core_start"], group["core_end"] = core.start, core.end
 
 
-def choose_views(
-    contributions: Contributions, patterns: Sequence[Pattern], first: Sequence[int] = ()
-) -> np.ndarray:
+def choose_views(contributions: Contributions, patterns: Sequence[Pattern], first: Sequence[int] = ()) -> np.ndarray:
     """Indices of the regions that a report draws, 50 or as many as ``first`` holds.
 
     Those in ``first``, then those of each pattern's strongest seqlets, then those of the largest contributions.
@@ -230,19 +250,31 @@ def _named(regions: Regions, text: str) -> list[int]:
         start, end = (int(number.replace(",", "")) for number in place.groups()[1:])
         found = (regions.chrom == place[1]) & (regions.window_start < end) & (regions.window_end > start)
     if not found.any():
-        raise UsageError(f"--region {text}: no region of that name or place", f"{len(regions):,} regions",
-                         "Fix: a name of the BED's fourth column, or chrom:start-end")
+        raise UsageError(
+            f"--region {text}: no region of that name or place",
+            f"{len(regions):,} regions",
+            "Fix: a name of the BED's fourth column, or chrom:start-end",
+        )
     if found.sum() > VIEWS:
-        raise UsageError(f"--region {text}: {int(found.sum()):,} regions are there", f"a report draws {VIEWS}",
-                         "Fix: a shorter chrom:start-end, or a name that is unique")
+        raise UsageError(
+            f"--region {text}: {int(found.sum()):,} regions are there",
+            f"a report draws {VIEWS}",
+            "Fix: a shorter chrom:start-end, or a name that is unique",
+        )
     return np.flatnonzero(found).tolist()
 
 
 def _match_as_json(match: Match) -> dict[str, Any]:
     motif = match.motif
     return {
-        "id": motif.id, "name": motif.name, "p": match.p, "q": match.q, "offset": match.offset,
-        "overlap": match.overlap, "reverse": match.reverse, "probability": motif.probability.tolist(),
+        "id": motif.id,
+        "name": motif.name,
+        "p": match.p,
+        "q": match.q,
+        "offset": match.offset,
+        "overlap": match.overlap,
+        "reverse": match.reverse,
+        "probability": motif.probability.tolist(),
     }
 
 
@@ -274,8 +306,12 @@ def read_motifs(path: str | Path) -> MotifsFile:
 def _read(path: Path, file: Any) -> MotifsFile:
     offset = int(file.attrs["window_offset"])
     regions = Regions(
-        file["regions/chrom"].asstr()[:].astype(object), file["regions/start"][:], file["regions/end"][:],
-        file["regions/name"].asstr()[:].astype(object), file["windows/start"][:], file["windows/end"][:],
+        file["regions/chrom"].asstr()[:].astype(object),
+        file["regions/start"][:],
+        file["regions/end"][:],
+        file["regions/name"].asstr()[:].astype(object),
+        file["windows/start"][:],
+        file["windows/end"][:],
         file["windows/reverse"][:],
     )
     patterns = tuple(read_patterns(file, offset))
@@ -283,13 +319,28 @@ def _read(path: Path, file: Any) -> MotifsFile:
     matches = {name: list(_matches(file[f"matches/{name}"].asstr()[()])) for name in names}
     hits = Hits(**{name: file[f"hits/{name}"][:] for name in file["hits"]}) if "hits" in file else None
     enrichment = _enrichment(file["enrichment"]) if "enrichment" in file else None
-    effects = {name: Effect(data.attrs["consensus"], data[:]) for name, data in file["effects"].items()} \
-        if "effects" in file else None
+    effects = (
+        {name: Effect(data.attrs["consensus"], data[:]) for name, data in file["effects"].items()}
+        if "effects" in file
+        else None
+    )
     views = Views(*(file[f"views/{name}"][:] for name in ("sequence", "letters", "projected")), *_read_track(file))
     return MotifsFile(
-        path, json.loads(file.attrs["run"]), int(file.attrs["window_size"]), offset, int(file.attrs["length"]),
-        regions, file["regions/prediction"][:], file["regions/completeness_error"][:], file["regions/total"][:],
-        patterns, matches, hits, enrichment, effects, views,
+        path,
+        json.loads(file.attrs["run"]),
+        int(file.attrs["window_size"]),
+        offset,
+        int(file.attrs["length"]),
+        regions,
+        file["regions/prediction"][:],
+        file["regions/completeness_error"][:],
+        file["regions/total"][:],
+        patterns,
+        matches,
+        hits,
+        enrichment,
+        effects,
+        views,
         file["regions/pair_error"][:] if "regions/pair_error" in file else None,
     )
 

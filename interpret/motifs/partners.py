@@ -54,7 +54,8 @@ def partners_of(hits: Hits, index: int, patterns: int, sequences: int) -> list[P
     q = benjamini_hochberg(np.array(p)) if p else []
     found = [
         Partner(other, count, len(where[index]) * len(where[other]) / sequences, float(value), spacing)
-        for other, count, value, spacing in zip(others, both, q, spacings, strict=True) if value <= MATCHED_AT
+        for other, count, value, spacing in zip(others, both, q, spacings, strict=True)
+        if value <= MATCHED_AT
     ]
     return sorted(found, key=lambda partner: (partner.q, partner.pattern))
 

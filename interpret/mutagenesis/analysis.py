@@ -97,9 +97,9 @@ def _find_tail(graph: fx.Graph, found: Analysis) -> None:
         if node in varying and node is not found.source and ends and is_linear(node, varying):
             tail.add(node)
     # What enters must be one row an edit: weights are summed over the rest.
-    while wrong := {t for t in tail if any(
-        n in varying and n not in tail and shape_of(n) is None for n in t.all_input_nodes
-    )}:
+    while wrong := {
+        t for t in tail if any(n in varying and n not in tail and shape_of(n) is None for n in t.all_input_nodes)
+    }:
         tail -= wrong
     found.tail = [n for n in graph.nodes if n in tail]
     entering = [n for t in found.tail for n in t.all_input_nodes if n in varying and n not in tail]

@@ -16,7 +16,17 @@ from torch import fx
 from interpret.mutagenesis.window import Block, Layout, Reference, Window
 
 __all__ = [
-    "AvgPool", "Interval", "Layer", "Local", "MaxPool", "Relabel", "Shift", "Sliding", "Sum", "Taps", "chunk_rows",
+    "AvgPool",
+    "Interval",
+    "Layer",
+    "Local",
+    "MaxPool",
+    "Relabel",
+    "Shift",
+    "Sliding",
+    "Sum",
+    "Taps",
+    "chunk_rows",
 ]
 
 Interval = tuple[int, int]

@@ -23,8 +23,18 @@ BROADCAST = frozenset({"mul", "div", "maximum", "minimum", "rsub", "sub", "add",
 CASTS = frozenset({"to", "_to_copy", "double", "float", "type_as", "neg", "sign", "floor", "ceil", "round"})
 RESHAPES = frozenset({"view", "_unsafe_view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze"})
 PERMUTES = frozenset({"permute", "transpose", "t", "movedim", "swapaxes", "moveaxis"})
-OVER_ONE = {"softmax": 1, "_softmax": 1, "log_softmax": 1, "_log_softmax": 1, "glu": 1, "cumsum": 1, "select": 1,
-            "index_select": 1, "narrow": 1, "slice": 1}
+OVER_ONE = {
+    "softmax": 1,
+    "_softmax": 1,
+    "log_softmax": 1,
+    "_log_softmax": 1,
+    "glu": 1,
+    "cumsum": 1,
+    "select": 1,
+    "index_select": 1,
+    "narrow": 1,
+    "slice": 1,
+}
 REDUCES = frozenset({"sum", "mean", "amax", "amin", "var", "std", "logsumexp"})
 SPLITS = frozenset({"split", "split_with_sizes", "chunk", "unbind"})
 
@@ -81,6 +91,7 @@ def _same(node: fx.Node, plan: Plan, **more: Any) -> Layer | None:
 
 def _with(node: fx.Node, *places: int) -> Callable[..., Any]:
     """The operation as a function of some of its arguments."""
+
     def function(*values: torch.Tensor) -> Any:
         args = list(node.args)
         for place, value in zip(places, values, strict=True):
@@ -92,6 +103,7 @@ def _with(node: fx.Node, *places: int) -> Callable[..., Any]:
 
 def _bound(node: fx.Node, plan: Plan, windows: list[fx.Node], first: bool = False) -> Callable[..., torch.Tensor]:
     """The operation as a function of the windows among its arguments; ``first``: of the tuple it gives, the first."""
+
     def function(*values: torch.Tensor) -> torch.Tensor:
         known = dict(zip(windows, values, strict=True))
         get = lambda n: known[n] if n in known else plan.constants[n]  # noqa: E731
@@ -130,7 +142,8 @@ def _elementwise(node: fx.Node, plan: Plan) -> Layer | None:
     if name == "prelu" and axis == 1:
         return None
     along = [
-        n for n in sources
+        n
+        for n in sources
         if n not in plan.varying and name != "prelu" and _static(n, plan, ndim, axis, layouts[0].length)
     ]
     for n in along:
@@ -200,8 +213,12 @@ def _linear(node: fx.Node, plan: Plan) -> Layer | None:
     if len(x.rest) > 1:
         return _same(node, plan, function=_bound(node, plan, [node.args[0]]))
     return Taps(
-        inputs=[node.args[0]], layout=_layout(node, x.axis, x.stride), sliding=Sliding(1),
-        matrices=[weight.t().contiguous()], base=node, last=node,
+        inputs=[node.args[0]],
+        layout=_layout(node, x.axis, x.stride),
+        sliding=Sliding(1),
+        matrices=[weight.t().contiguous()],
+        base=node,
+        last=node,
     )
 
 
@@ -391,16 +408,30 @@ def _pool(node: fx.Node, plan: Plan) -> Layer | None:
     mean = _with(node, 0)(ones).flatten()
     count = F.conv1d(
         F.pad(torch.ones(1, 1, x.length, dtype=like.dtype, device=like.device), (sliding.padding, sliding.kernel * 2)),
-        torch.ones(1, 1, sliding.kernel, dtype=like.dtype, device=like.device), stride=sliding.stride,
+        torch.ones(1, 1, sliding.kernel, dtype=like.dtype, device=like.device),
+        stride=sliding.stride,
     )[0, 0, : layout.length]
     return AvgPool(inputs=[source], layout=layout, sliding=sliding, weights=mean / count)
 
 
 BUILDERS: dict[str, Callable[[fx.Node, Plan], Layer | None]] = {
-    "conv1d": _convolution, "conv2d": _convolution, "linear": _linear, "matmul": _matmul, "batch_norm": _batch_norm,
-    operator.getitem.__name__: _getitem, "index": _index, "layer_norm": _norm, "rms_norm": _norm,
-    "cat": _cat, "stack": _cat, "flip": _flip, "pad": _pad, "constant_pad_nd": _pad,
+    "conv1d": _convolution,
+    "conv2d": _convolution,
+    "linear": _linear,
+    "matmul": _matmul,
+    "batch_norm": _batch_norm,
+    operator.getitem.__name__: _getitem,
+    "index": _index,
+    "layer_norm": _norm,
+    "rms_norm": _norm,
+    "cat": _cat,
+    "stack": _cat,
+    "flip": _flip,
+    "pad": _pad,
+    "constant_pad_nd": _pad,
     **dict.fromkeys(("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"), _pool),
-    **dict.fromkeys(OVER_ONE, _over_one), **dict.fromkeys(REDUCES, _reduce),
-    **dict.fromkeys(RESHAPES, _reshape), **dict.fromkeys(PERMUTES, _permute),
+    **dict.fromkeys(OVER_ONE, _over_one),
+    **dict.fromkeys(REDUCES, _reduce),
+    **dict.fromkeys(RESHAPES, _reshape),
+    **dict.fromkeys(PERMUTES, _permute),
 }

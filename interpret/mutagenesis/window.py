@@ -106,7 +106,8 @@ class Reference:
         rest = self.padded.shape[2:]
         return self.padded.as_strided(
             (high - low, block.positions, block.sequences, 1, *rest),
-            (row, step * row, self.padded.stride(0), row, *self.padded.stride()[2:]), (self.margin + low) * row,
+            (row, step * row, self.padded.stride(0), row, *self.padded.stride()[2:]),
+            (self.margin + low) * row,
         )
 
 

@@ -23,7 +23,8 @@ def histogram(counts: np.ndarray, edges: list[str], label: str) -> str:
     top = max(int(counts.max()), 1)
     bars = "".join(
         f'<rect x="{i * 30 + 2}" y="{34 - height:.1f}" width="26" height="{height:.1f}"/>'
-        for i, height in enumerate(34 * counts / top) if height
+        for i, height in enumerate(34 * counts / top)
+        if height
     )
     words = "".join(f'<text x="{(i + 1) * 30}" y="46">{edge}</text>' for i, edge in enumerate(edges))
     width = 30 * len(counts)
@@ -36,10 +37,10 @@ def histogram(counts: np.ndarray, edges: list[str], label: str) -> str:
 def number(value: float) -> str:
     """Three significant digits with a real minus sign; a dash for what is no number."""
     if value != value:
-        return "–"  # noqa: RUF001 - an en dash for nothing
+        return "–"
     if abs(value) >= 1000:
-        return f"{value:,.0f}".replace("-", "−")  # noqa: RUF001
-    return f"{value:.3g}".replace("-", "−") if abs(value) >= 1e-3 or value == 0 else q_text(value)  # noqa: RUF001
+        return f"{value:,.0f}".replace("-", "−")
+    return f"{value:.3g}".replace("-", "−") if abs(value) >= 1e-3 or value == 0 else q_text(value)
 
 
 def q_text(value: float) -> str:
@@ -47,4 +48,4 @@ def q_text(value: float) -> str:
     if value >= 1e-3 or value == 0:
         return f"{value:.2g}"
     mantissa, _, exponent = f"{value:.1e}".partition("e")
-    return f"{mantissa.replace('-', '−')}×10<sup>{str(int(exponent)).replace('-', '−')}</sup>"  # noqa: RUF001
+    return f"{mantissa.replace('-', '−')}×10<sup>{str(int(exponent)).replace('-', '−')}</sup>"

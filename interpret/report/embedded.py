@@ -31,8 +31,10 @@ def downloads(motifs: MotifsFile) -> str:
 def data(motifs: MotifsFile, rows: list[Row], views: list[dict[str, Any]]) -> str:
     """Names of the patterns, the views and the letters as JSON."""
     patterns = [
-        {"name": f"{pattern.short_name} {row.named.motif.name}" if row.named else pattern.short_name,
-         "raises": pattern.positive}
+        {
+            "name": f"{pattern.short_name} {row.named.motif.name}" if row.named else pattern.short_name,
+            "raises": pattern.positive,
+        }
         for pattern, row in zip(motifs.patterns, rows, strict=True)
     ]
     texts = {"data": {"patterns": patterns, "views": views}, "shapes": PATHS}

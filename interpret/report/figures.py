@@ -68,8 +68,9 @@ def _draw(heights: np.ndarray, axes: object, label: str, top: float | None = Non
         import logomaker
         import pandas
     except ImportError as error:
-        raise SystemStateError("logomaker is not installed", "figures of logos need it",
-                               "Fix: pip install 'seqzoo[interpret]'") from error
+        raise SystemStateError(
+            "logomaker is not installed", "figures of logos need it", "Fix: pip install 'seqzoo[interpret]'"
+        ) from error
     logo = logomaker.Logo(pandas.DataFrame(heights, columns=list("ACGT")), ax=axes, color_scheme=COLOURS)
     logo.style_spines(visible=False)
     logo.style_spines(spines=["left"], visible=True)

@@ -105,13 +105,13 @@ def _gff(rows: list[tuple[int, list[str]]]) -> list[Gene]:
             for parent in (values.get("Parent") or values.get("transcript_id") or "").split(","):
                 exons.setdefault(parent, []).append((start, end))
         elif kind in TRANSCRIPTS:
-            kept[values.get("ID") or values.get("transcript_id") or str(number)] = \
-                Gene(chrom, start, end, name, strand)
+            kept[values.get("ID") or values.get("transcript_id") or str(number)] = Gene(chrom, start, end, name, strand)
             genes.pop(values.get("Parent") or values.get("gene_id") or "", None)
         elif kind in GENES:
             genes[values.get("ID") or values.get("gene_id") or str(number)] = Gene(chrom, start, end, name, strand)
-    with_exons = [Gene(g.chrom, g.start, g.end, g.name, g.strand, tuple(sorted(exons.get(key, ()))))
-                  for key, g in kept.items()]
+    with_exons = [
+        Gene(g.chrom, g.start, g.end, g.name, g.strand, tuple(sorted(exons.get(key, ())))) for key, g in kept.items()
+    ]
     return with_exons + list(genes.values())
 
 

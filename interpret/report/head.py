@@ -27,8 +27,12 @@ def head(motifs: MotifsFile, rows: list[Row], card: ModelCard | None, words: Seq
     """HTML: title, one sentence of result, what was looked for, the facts, metrics of the model, details folded."""
     run = motifs.run["contributions"]
     facts = [
-        ("Model", _model(run, card)), ("Output explained", _output(run, card)), ("Method", _method(run)),
-        ("References", _references(run)), ("Genome", _genome(run)), ("Regions", _regions(motifs, run)),
+        ("Model", _model(run, card)),
+        ("Output explained", _output(run, card)),
+        ("Method", _method(run)),
+        ("References", _references(run)),
+        ("Genome", _genome(run)),
+        ("Regions", _regions(motifs, run)),
         ("Known motifs", f"{escape(motifs.run['database'])}, {motifs.run['database_motifs']:,} motifs"),
         ("Completeness", _completeness(motifs)),
     ]
@@ -80,8 +84,11 @@ def _output(run: dict[str, Any], card: ModelCard | None) -> str:
     if run.get("reduction") and not (card and run.get("output") in card.scalars):
         parts.append(WAYS.get(run["reduction"], str(run["reduction"])))
     what = run.get("explained")
-    parts.append({"logits": "logits explained (what enters the last activation)"}.get(
-        what, f"{what or 'unknown whether logits or predictions'} explained"))
+    parts.append(
+        {"logits": "logits explained (what enters the last activation)"}.get(
+            what, f"{what or 'unknown whether logits or predictions'} explained"
+        )
+    )
     return escape("; ".join(parts))
 
 
@@ -118,8 +125,10 @@ def _genome(run: dict[str, Any]) -> str:
 def _regions(motifs: MotifsFile, run: dict[str, Any]) -> str:
     regions = run.get("regions")
     name = f" of {escape(file_name(regions['path']))}" if isinstance(regions, dict) and regions.get("path") else ""
-    return (f"{len(motifs.regions):,} sequences of {motifs.length:,} bp{name}; motifs sought in the central "
-            f"{motifs.window:,} bp")
+    return (
+        f"{len(motifs.regions):,} sequences of {motifs.length:,} bp{name}; motifs sought in the central "
+        f"{motifs.window:,} bp"
+    )
 
 
 def completeness_of(motifs: MotifsFile) -> tuple[np.ndarray, str]:
@@ -135,8 +144,10 @@ def _completeness(motifs: MotifsFile) -> str:
         return "this method has no completeness to check"
     counts = np.histogram(known, bins=EDGES)[0]
     label = "errors below 1e-6, 1e-5, 1e-4, 1e-3, 1e-2 and above: " + ", ".join(map(str, counts))
-    return (f"relative error of {of}: median {np.median(known):.1e}, largest {known.max():.1e}<br>"
-            f"{histogram(counts, EDGE_TEXTS, label)}")
+    return (
+        f"relative error of {of}: median {np.median(known):.1e}, largest {known.max():.1e}<br>"
+        f"{histogram(counts, EDGE_TEXTS, label)}"
+    )
 
 
 def _metrics(card: ModelCard | None) -> str:
@@ -147,9 +158,11 @@ def _metrics(card: ModelCard | None) -> str:
         item = metric.evaluation
         interval = f"{item.ci[0]:.3g} to {item.ci[1]:.3g}" if item.ci else ""
         beside = "<br>".join(f"{value:.3g} {escape(name)}" for name, value in metric.baselines)
-        rows.append(f"<tr><td>{escape(item.metric)}</td><td class=num>{item.value:.3g}</td><td>{interval}</td>"
-                    f"<td class=num>{'' if item.n is None else f'{item.n:,}'}</td><td>{escape(item.split)}</td>"
-                    f"<td>{beside}</td></tr>")
+        rows.append(
+            f"<tr><td>{escape(item.metric)}</td><td class=num>{item.value:.3g}</td><td>{interval}</td>"
+            f"<td class=num>{'' if item.n is None else f'{item.n:,}'}</td><td>{escape(item.split)}</td>"
+            f"<td>{beside}</td></tr>"
+        )
     return (
         '<div class="scroll"><table class="small" id="metrics"><thead><tr><th>How good the model is</th>'
         "<th class=num>Value</th><th>95% interval</th><th class=num>n</th><th>Split</th><th>Baselines</th></tr></thead>"

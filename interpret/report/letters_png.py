@@ -20,9 +20,11 @@ def letters_png(letters: np.ndarray) -> str:
     # Each row begins with its filter, 0 for none.
     rows = np.concatenate([np.zeros((height, 1), np.uint8), letters.astype(np.uint8)], axis=1)
     data = (
-        b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0))
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0))
         + _chunk(b"PLTE", bytes(value for colour in PALETTE for value in colour))
-        + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)) + _chunk(b"IEND", b"")
+        + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 9))
+        + _chunk(b"IEND", b"")
     )
     return "data:image/png;base64," + base64.b64encode(data).decode()
 

@@ -61,8 +61,11 @@ def _name(motifs: MotifsFile, word: str) -> LookedFor:
     found = []
     for pattern in motifs.patterns:
         for part in (pattern, *(child for child in pattern.subpatterns if len(child.seqlets) >= LEAST_SEQLETS)):
-            found += [(match.q, part is not pattern, pattern) for match in motifs.matches[part.name]
-                      if match.significant and match.motif.name.upper() == word.upper()]
+            found += [
+                (match.q, part is not pattern, pattern)
+                for match in motifs.matches[part.name]
+                if match.significant and match.motif.name.upper() == word.upper()
+            ]
     if not found:
         return LookedFor(word)
     q, inside, pattern = min(found, key=lambda item: item[:2])
@@ -73,9 +76,15 @@ def looked_for_html(found: Sequence[LookedFor]) -> str:
     """One sentence for those that came out and one for the others."""
     if not found:
         return ""
-    there = [f"{escape(item.word)} (<a href=\"#{item.pattern.name.replace('.', '-')}\">"
-             f"{'in ' if item.inside else ''}{signed(item.pattern)}</a>"
-             f"{'' if item.q is None else ', q ' + q_text(item.q)})" for item in found if item.pattern]
+    there = [
+        f'{escape(item.word)} (<a href="#{item.pattern.name.replace(".", "-")}">'
+        f"{'in ' if item.inside else ''}{signed(item.pattern)}</a>"
+        f"{'' if item.q is None else ', q ' + q_text(item.q)})"
+        for item in found
+        if item.pattern
+    ]
     absent = [escape(item.word) for item in found if not item.pattern]
-    return (f'<p class="looked">Looked for and found: {", ".join(there) or "none"}. '
-            f'Looked for and not found: {", ".join(absent) or "none"}.</p>')
+    return (
+        f'<p class="looked">Looked for and found: {", ".join(there) or "none"}. '
+        f"Looked for and not found: {', '.join(absent) or 'none'}.</p>"
+    )

@@ -88,12 +88,17 @@ def row_of(motifs: MotifsFile, index: int) -> Row:
     positions = np.histogram(centre, bins=BINS, range=(first, first + motifs.window))[0]
     core = pattern.probability[slice(*pattern.core)]
     return Row(
-        len(seqlets), len(np.unique(seqlets.sequence)), float(seqlets.core_contribution.mean()),
+        len(seqlets),
+        len(np.unique(seqlets.sequence)),
+        float(seqlets.core_contribution.mean()),
         float(seqlets.core_contribution.std(ddof=1)) if len(seqlets) > 1 else 0.0,
-        float(core[:, 1:3].sum() / core.sum()), float(information(core).sum()),
-        float(np.median(np.abs(centre - motifs.length / 2))), positions,
+        float(core[:, 1:3].sum() / core.sum()),
+        float(information(core).sum()),
+        float(np.median(np.abs(centre - motifs.length / 2))),
+        positions,
         next(iter(motifs.matches[pattern.name]), None),
-        None if motifs.hits is None else int((motifs.hits.pattern == index).sum()), _repetitive(core),
+        None if motifs.hits is None else int((motifs.hits.pattern == index).sum()),
+        _repetitive(core),
         effect_of(motifs, pattern),
     )
 
@@ -126,8 +131,11 @@ def within(motifs: MotifsFile, index: int) -> list[str]:
     Subpatterns of fewer than 20 seqlets are left out; a matrix of so few resembles many.
     """
     pattern = motifs.patterns[index]
-    best = [motifs.matches[child.name][0] for child in pattern.subpatterns
-            if len(child.seqlets) >= LEAST_SEQLETS and motifs.matches[child.name]]
+    best = [
+        motifs.matches[child.name][0]
+        for child in pattern.subpatterns
+        if len(child.seqlets) >= LEAST_SEQLETS and motifs.matches[child.name]
+    ]
     own = motifs.matches[pattern.name][0] if motifs.matches[pattern.name] else None
     names = dict.fromkeys(match.motif.name for match in best if match.significant)
     return [name for name in names if not (own and own.significant and own.motif.name == name)]

@@ -59,9 +59,7 @@ def write_report(
     return out
 
 
-def report_text(
-    motifs: str | Path | MotifsFile, genes: str | Path | None = None, look_for: Sequence[str] = ()
-) -> str:
+def report_text(motifs: str | Path | MotifsFile, genes: str | Path | None = None, look_for: Sequence[str] = ()) -> str:
     """The report of a file of motifs as text, with the model's card if it is on this machine."""
     found = motifs if isinstance(motifs, MotifsFile) else read_motifs(motifs)
     return render(found, find_card(found.run["contributions"]), read_genes(genes) if genes else (), look_for)
@@ -77,10 +75,20 @@ def render(
     if rows:
         counted = enriched(motifs)
         sections = "".join(motif_section(motifs, i, row, len(views), counted[i]) for i, row in enumerate(rows))
-        body += ["<h2>Patterns</h2>", _tools(), f"<div>{motif_table(motifs, rows)}</div>", _reading(rows),
-                 f"<h2>Each pattern</h2>{sections}"]
-    body += [_regions(motifs, views, bool(genes)), _card(card), _footer(motifs), downloads(motifs),
-             data(motifs, rows, views)]
+        body += [
+            "<h2>Patterns</h2>",
+            _tools(),
+            f"<div>{motif_table(motifs, rows)}</div>",
+            _reading(rows),
+            f"<h2>Each pattern</h2>{sections}",
+        ]
+    body += [
+        _regions(motifs, views, bool(genes)),
+        _card(card),
+        _footer(motifs),
+        downloads(motifs),
+        data(motifs, rows, views),
+    ]
     title = escape(f"Motifs of {model_name(motifs.run['contributions'])}")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -91,8 +99,13 @@ def render(
 
 
 def _tools() -> str:
-    kinds = {"all": "all patterns", "raises": "raise the prediction", "lowers": "lower the prediction",
-             "matched": "with a known motif", "unmatched": "without"}
+    kinds = {
+        "all": "all patterns",
+        "raises": "raise the prediction",
+        "lowers": "lower the prediction",
+        "matched": "with a known motif",
+        "unmatched": "without",
+    }
     options = "".join(f'<option value="{value}">{text}</option>' for value, text in kinds.items())
     files = {"meme": ("MEME", "motifs.meme"), "tsv": ("TSV", "motifs.tsv"), "bed": ("BED", "seqlets.bed")}
     buttons = "".join(
@@ -110,14 +123,18 @@ def _tools() -> str:
 def _reading(rows: list[Row]) -> str:
     n = {len(row.effect.values) for row in rows if row.effect}
     effect = (
-        f"Effect: the explained output with the pattern's consensus inserted into {max(n):,} background sequences, "
-        "less the output without; mean and its 95% interval. "
-    ) if n else ""
+        (
+            f"Effect: the explained output with the pattern's consensus inserted into {max(n):,} background sequences, "
+            "less the output without; mean and its 95% interval. "
+        )
+        if n
+        else ""
+    )
     return (
         "<p><small>Contribution: mean and standard deviation of the summed contribution of the seqlets' cores. "
         f"{effect}Position: centres of the cores in the window, and their median distance from its centre. "
         "q: Benjamini-Hochberg over all known motifs for each pattern. "
-        "× chance: occurrences of the pattern's bases against shuffles of the sequences. "  # noqa: RUF001
+        "× chance: occurrences of the pattern's bases against shuffles of the sequences. "
         "Logos: frequency and known motif in bits, 0 to 2; contribution to its own scale, "
         "letters that lower the prediction hang below the line.</small></p>"
     )
@@ -130,10 +147,17 @@ def _regions(motifs: MotifsFile, views: list[dict[str, Any]], genes: bool) -> st
         f'<option value="{k}">{escape(view["name"])} {escape(view["chrom"])}:{view["start"] + 1:,}</option>'
         for k, view in enumerate(views)
     )
-    tools = (("left", "to the left", "←"), ("right", "to the right", "→"), ("closer", "zoom in", "+"),
-             ("wider", "zoom out", "−"), ("whole", "the whole region", "Whole"))  # noqa: RUF001
-    buttons = "".join(f'<button type="button" class="tool" id="{key}" aria-label="{label}">{text}</button>'
-                      for key, label, text in tools)
+    tools = (
+        ("left", "to the left", "←"),
+        ("right", "to the right", "→"),
+        ("closer", "zoom in", "+"),
+        ("wider", "zoom out", "−"),
+        ("whole", "the whole region", "Whole"),
+    )
+    buttons = "".join(
+        f'<button type="button" class="tool" id="{key}" aria-label="{label}">{text}</button>'
+        for key, label, text in tools
+    )
     count = (
         f"{len(views)} of {len(motifs.regions):,} regions: those named by --region, then of each pattern's strongest "
         "seqlets, then of the largest contributions"
@@ -142,8 +166,12 @@ def _regions(motifs: MotifsFile, views: list[dict[str, Any]], genes: bool) -> st
     if len(views) < kept:
         count += f"; {kept:,} are in {escape(motifs.path.name)}, the page holds 4 MB of them"
     tracks = ["the predicted track"] if any("track" in view for view in views) else []
-    lanes = [*tracks, "contributions (letters when zoomed in)",
-             "instances of the patterns with their strand", *(["genes"] if genes else [])]
+    lanes = [
+        *tracks,
+        "contributions (letters when zoomed in)",
+        "instances of the patterns with their strand",
+        *(["genes"] if genes else []),
+    ]
     return (
         f'<section id="regions"><h2>Regions</h2><div class="bar"><select id="region" aria-label="Region">{options}'
         f'</select>{buttons}</div><canvas id="view" tabindex="0" role="img" aria-label=""></canvas>'
@@ -155,8 +183,10 @@ def _regions(motifs: MotifsFile, views: list[dict[str, Any]], genes: bool) -> st
 def _card(card: ModelCard | None) -> str:
     if card is None:
         return ""
-    return (f'<details id="card"><summary><b>Card of the model</b> <small>version {escape(card.version)}</small>'
-            f"</summary><pre>{escape(card.text)}</pre></details>")
+    return (
+        f'<details id="card"><summary><b>Card of the model</b> <small>version {escape(card.version)}</small>'
+        f"</summary><pre>{escape(card.text)}</pre></details>"
+    )
 
 
 def _footer(motifs: MotifsFile) -> str:

@@ -1,6 +1,5 @@
 """The page's script for the table: sorting, filters, the other strand, downloads, sections that unfold."""
 
-
 __all__ = ["SCRIPT"]
 
 SCRIPT = r"""

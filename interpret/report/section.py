@@ -28,25 +28,38 @@ def motif_section(motifs: MotifsFile, index: int, row: Row, shown: int, counted:
     facts = (
         f"Core {escape(pattern.consensus)}, columns {start + 1} to {end} of {len(pattern.contribution)}; "
         f"{row.bits:.1f} bits; GC {row.gc:.0%}."
-        + (" Strands are those of this orientation; the table shows the reverse complement, as the known motif has it."
-           if row.named and row.named.reverse else "")
+        + (
+            " Strands are those of this orientation; the table shows the reverse complement, as the known motif has it."
+            if row.named and row.named.reverse
+            else ""
+        )
     )
-    left = (_whole(pattern) + _effect(row) + _counted(counted) + _matches(motifs, pattern)
-            + _instances(motifs, pattern, shown) + _partners(motifs, index))
+    left = (
+        _whole(pattern)
+        + _effect(row)
+        + _counted(counted)
+        + _matches(motifs, pattern)
+        + _instances(motifs, pattern, shown)
+        + _partners(motifs, index)
+    )
     body = f'<div class="sides"><div>{left}</div>{_heat_map(pattern)}</div>'
     return (
         f'<details class="motif" id="{pattern.name.replace(".", "-")}"><summary><b>{escape(title)}</b> '
-        f'<small>{row.seqlets:,} seqlets</small></summary><p>{facts}</p>{body}</details>'
+        f"<small>{row.seqlets:,} seqlets</small></summary><p>{facts}</p>{body}</details>"
     )
 
 
 def _whole(pattern: Pattern) -> str:
     tracks = {"contribution": pattern.contribution, "frequency": probability_heights(pattern.probability)}
-    return '<div class="whole">' + "".join(
-        f"<figure>{logo(heights, f'whole pattern, {title}', top=2.0 if title == 'frequency' else None)}"
-        f"<figcaption>{title}</figcaption></figure>"
-        for title, heights in tracks.items()
-    ) + "</div>"
+    return (
+        '<div class="whole">'
+        + "".join(
+            f"<figure>{logo(heights, f'whole pattern, {title}', top=2.0 if title == 'frequency' else None)}"
+            f"<figcaption>{title}</figcaption></figure>"
+            for title, heights in tracks.items()
+        )
+        + "</div>"
+    )
 
 
 def _effect(row: Row) -> str:
@@ -68,8 +81,10 @@ def _effect(row: Row) -> str:
 def _counted(counted: Enriched | None) -> str:
     if counted is None:
         return ""
-    return (f"<p>Whatever they contribute, its bases occur {counted.occurrences:,.0f} times in the sequences and "
-            f"{number(counted.expected)} times in shuffles of them (q {q_text(counted.q)}).</p>")
+    return (
+        f"<p>Whatever they contribute, its bases occur {counted.occurrences:,.0f} times in the sequences and "
+        f"{number(counted.expected)} times in shuffles of them (q {q_text(counted.q)}).</p>"
+    )
 
 
 def _matches(motifs: MotifsFile, pattern: Pattern) -> str:
@@ -95,19 +110,23 @@ def _instances(motifs: MotifsFile, pattern: Pattern, shown: int) -> str:
     view_of = {int(sequence): k for k, sequence in enumerate(motifs.views.sequence[:shown])}
     rows = []
     for i in order:
-        place = f"{core.chrom[i]}:{core.start[i] + 1:,}–{core.end[i]:,}"  # noqa: RUF001 - a range
+        place = f"{core.chrom[i]}:{core.start[i] + 1:,}–{core.end[i]:,}"
         view = view_of.get(int(seqlets.sequence[i]))
         if view is not None:
             place = f'<a href="#regions" data-view="{view}" data-at="{core.start[i]}">{place}</a>'
         region = escape(str(motifs.regions.name[seqlets.sequence[i]]))
-        rows.append(f"<tr><td>{place}</td><td>{core.strand[i].replace('-', '−')}</td><td>{region}</td>"  # noqa: RUF001
-                    f"<td class=num>{number(float(seqlets.core_contribution[i]))}</td></tr>")
+        rows.append(
+            f"<tr><td>{place}</td><td>{core.strand[i].replace('-', '−')}</td><td>{region}</td>"
+            f"<td class=num>{number(float(seqlets.core_contribution[i]))}</td></tr>"
+        )
     linked = sum("data-view" in row for row in rows)
-    capped = (f"{len(order)} of {len(seqlets):,} seqlets, those whose core contributes most; all are in the BED. "
-              f"Links ({linked}) lead to the regions drawn below.")
+    capped = (
+        f"{len(order)} of {len(seqlets):,} seqlets, those whose core contributes most; all are in the BED. "
+        f"Links ({linked}) lead to the regions drawn below."
+    )
     return (
         '<div class="scroll"><table class="small"><thead><tr><th>Core in the genome (1-based)</th><th>Strand</th>'
-        f'<th>Region</th><th class=num>Contribution</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f"<th>Region</th><th class=num>Contribution</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         f"<p><small>{capped}</small></p>"
     )
 

@@ -49,8 +49,12 @@ class Steps:
         self.motifs = stem.with_name(stem.name + ".motifs.h5")
         self.record = Path(out + ".run.json")
         self.resume = resume
-        self._inputs = {"model": _state(model), "regions": _state(regions), "genome": _state(genome),
-                        "seqzoo": metadata.version("seqzoo")}
+        self._inputs = {
+            "model": _state(model),
+            "regions": _state(regions),
+            "genome": _state(genome),
+            "seqzoo": metadata.version("seqzoo"),
+        }
         self._done = self._read()
         self._redone = False
 

@@ -16,9 +16,15 @@ from interpret.report.numbers import Enriched, Row, enriched, like_another, with
 __all__ = ["motif_table", "signed"]
 
 COLUMNS = (
-    ("Pattern", "pattern", "number"), ("Logos", "", ""), ("Known motif", "name", "text"), ("q", "q", "number"),
-    ("Seqlets", "seqlets", "number"), ("Contribution", "contribution", "number"), ("Effect", "effect", "number"),
-    ("Position", "distance", "number"), ("Hits", "hits", "number"),
+    ("Pattern", "pattern", "number"),
+    ("Logos", "", ""),
+    ("Known motif", "name", "text"),
+    ("q", "q", "number"),
+    ("Seqlets", "seqlets", "number"),
+    ("Contribution", "contribution", "number"),
+    ("Effect", "effect", "number"),
+    ("Position", "distance", "number"),
+    ("Hits", "hits", "number"),
 )
 
 
@@ -42,22 +48,39 @@ def _row(motifs: MotifsFile, index: int, row: Row, measured: bool, counted: Enri
     pattern, match = motifs.patterns[index], row.named
     name = match.motif.name if match else ""
     flags, inside = _flags(motifs, index, row), within(motifs, index)
-    words = escape(" ".join([pattern.short_name, pattern.name, name, match.motif.id if match else "no match",
-                             pattern.consensus, *inside]).lower(), quote=True)
+    words = escape(
+        " ".join(
+            [
+                pattern.short_name,
+                pattern.name,
+                name,
+                match.motif.id if match else "no match",
+                pattern.consensus,
+                *inside,
+            ]
+        ).lower(),
+        quote=True,
+    )
     values = {
-        "pattern": index, "name": name.lower() or "~", "q": row.match.q if row.match else 2, "seqlets": row.seqlets,
-        "contribution": row.contribution, "distance": row.distance, "hits": -1 if row.hits is None else row.hits,
+        "pattern": index,
+        "name": name.lower() or "~",
+        "q": row.match.q if row.match else 2,
+        "seqlets": row.seqlets,
+        "contribution": row.contribution,
+        "distance": row.distance,
+        "hits": -1 if row.hits is None else row.hits,
     } | ({"effect": row.effect.mean if row.effect else "nan"} if measured else {})
     data = " ".join(f'data-{key}="{escape(str(value), quote=True)}"' for key, value in values.items())
     known = (
-        f"<b>{escape(match.motif.name)}</b><br><small>{escape(match.motif.id)}</small>" if match
+        f"<b>{escape(match.motif.name)}</b><br><small>{escape(match.motif.id)}</small>"
+        if match
         else '<span class="none">no match</span>'
     )
     if inside:
         known += f"<br><small>subpatterns: {escape(', '.join(inside))}</small>"
-    hits = "–" if row.hits is None else f"{row.hits:,}"  # noqa: RUF001 - an en dash for nothing
+    hits = "–" if row.hits is None else f"{row.hits:,}"
     if counted and counted.expected:
-        hits += f"<br><small>{counted.occurrences / counted.expected:.2g} × chance</small>"  # noqa: RUF001
+        hits += f"<br><small>{counted.occurrences / counted.expected:.2g} × chance</small>"
     return (
         f'<tr {data} data-sign="{"raises" if pattern.positive else "lowers"}" data-matched="{int(bool(match))}" '
         f'data-words="{words}"><th scope="row"><a href="#{_anchor(pattern)}">{signed(pattern)}</a>{flags}</th>'
@@ -66,8 +89,8 @@ def _row(motifs: MotifsFile, index: int, row: Row, measured: bool, counted: Enri
         f'<td class="num" data-label="q">{q_text(match.q) if match else "> 0.05"}</td>'
         f'<td class="num" data-label="Seqlets">{row.seqlets:,}<br><small>in {row.regions:,} regions</small></td>'
         f'<td class="num" data-label="Contribution">{number(row.contribution)}<br>'
-        f'<small>± {number(row.spread)}</small></td>'
-        f'{_effect(row) if measured else ""}'
+        f"<small>± {number(row.spread)}</small></td>"
+        f"{_effect(row) if measured else ''}"
         f'<td data-label="Position">{sparkline(row.positions)}<br><small>{row.distance:,.0f} bp off</small></td>'
         f'<td class="num" data-label="Hits">{hits}</td></tr>'
     )
@@ -78,8 +101,10 @@ def _effect(row: Row) -> str:
     if effect is None:
         return '<td class="num none" data-label="Effect">not measured</td>'
     sign = "+" if effect.mean > 0 else ""
-    return (f'<td class="num" data-label="Effect">{sign}{number(effect.mean)}<br>'
-            f"<small>{number(effect.low)} to {number(effect.high)}</small></td>")
+    return (
+        f'<td class="num" data-label="Effect">{sign}{number(effect.mean)}<br>'
+        f"<small>{number(effect.low)} to {number(effect.high)}</small></td>"
+    )
 
 
 def _subpatterns(motifs: MotifsFile, pattern: Pattern) -> str:
@@ -90,8 +115,9 @@ def _subpatterns(motifs: MotifsFile, pattern: Pattern) -> str:
         best = next(iter(motifs.matches[child.name]), None)
         known = f", {escape(best.motif.name)}, q {q_text(best.q)}" if best and best.significant else ""
         core = child.contribution[slice(*child.core)]
-        figures.append(f"<figure>{logo(core, 'subpattern')}<figcaption>{len(child.seqlets):,} seqlets{known}"
-                       "</figcaption></figure>")
+        figures.append(
+            f"<figure>{logo(core, 'subpattern')}<figcaption>{len(child.seqlets):,} seqlets{known}</figcaption></figure>"
+        )
     return (
         f'<details class="subs"><summary>{len(pattern.subpatterns)} subpatterns</summary>{"".join(figures)}</details>'
     )
@@ -134,10 +160,12 @@ def aligned_logos(pattern: Pattern, match: Match | None) -> str:
 def _track(title: str, heights: np.ndarray, lead: int, columns: int) -> str:
     top = None if title == "contribution" else 2.0
     letters = "".join("ACGT"[column.argmax()] if column.any() else "n" for column in np.abs(heights))
-    return f'<figure>{logo(heights, f"{title} {letters}", lead=lead, columns=columns, top=top)}' \
-           f"<figcaption>{title}</figcaption></figure>"
+    return (
+        f"<figure>{logo(heights, f'{title} {letters}', lead=lead, columns=columns, top=top)}"
+        f"<figcaption>{title}</figcaption></figure>"
+    )
 
 
 def signed(pattern: Pattern) -> str:
     """The short name with a real minus sign."""
-    return pattern.short_name.replace("-", "−")  # noqa: RUF001
+    return pattern.short_name.replace("-", "−")

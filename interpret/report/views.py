@@ -49,9 +49,14 @@ def _view(motifs: MotifsFile, k: int, sequence: int, genes: Sequence[Gene]) -> d
         letters, values = np.where(letters < 4, 3 - letters, 4)[::-1], values[::-1]
     chrom, start = str(regions.chrom[sequence]), int(regions.window_start[sequence])
     view = {
-        "name": str(regions.name[sequence]), "chrom": chrom, "start": start,
-        "prediction": float(motifs.prediction[sequence]), "total": float(motifs.total[sequence]),
-        "letters": "".join("ACGTN"[i] for i in letters), **_packed(values), "items": _items(motifs, sequence),
+        "name": str(regions.name[sequence]),
+        "chrom": chrom,
+        "start": start,
+        "prediction": float(motifs.prediction[sequence]),
+        "total": float(motifs.total[sequence]),
+        "letters": "".join("ACGTN"[i] for i in letters),
+        **_packed(values),
+        "items": _items(motifs, sequence),
     }
     track = _track(motifs)
     if track is not None and np.isfinite(track[k]).all():  # a region that was added later has none
@@ -91,6 +96,8 @@ def _items(motifs: MotifsFile, sequence: int) -> list[list[Any]]:
     items = []
     for indices, start, end, reverse in here:
         places = places_of(motifs.regions, np.full(len(indices), sequence), start, end, reverse)
-        items += [[int(a), int(b), int(i), str(s)]
-                  for a, b, i, s in zip(places.start, places.end, indices, places.strand, strict=True)]
+        items += [
+            [int(a), int(b), int(i), str(s)]
+            for a, b, i, s in zip(places.start, places.end, indices, places.strand, strict=True)
+        ]
     return sorted(items)

@@ -85,8 +85,10 @@ def _peaks_within(narrow_peak: Path, windows: list[str]) -> str:
             first, last = summit - BPNET_LENGTH // 2, summit + BPNET_LENGTH // 2
             if any(row[0] == chrom and start <= first and last <= end for chrom, start, end in places):
                 found.append((-float(row[6]), row[0], summit))
-    return "".join(f"{chrom}\t{summit - 100}\t{summit + 100}\tpeak{i}\t0\t.\n"
-                   for i, (_, chrom, summit) in enumerate(sorted(found), 1))
+    return "".join(
+        f"{chrom}\t{summit - 100}\t{summit + 100}\tpeak{i}\t0\t.\n"
+        for i, (_, chrom, summit) in enumerate(sorted(found), 1)
+    )
 
 
 def _genes(table: Path) -> str:

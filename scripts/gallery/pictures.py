@@ -14,9 +14,17 @@ from pathlib import Path
 __all__ = ["BROWSER_OPTIONS", "Picture", "take"]
 
 BROWSER_OPTIONS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-    "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=4000",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--virtual-time-budget=4000",
 )
 TALLEST = 2600
 COLOURS = 256
@@ -70,10 +78,18 @@ def take(page: Path, picture: Picture, folder: Path) -> Path:
             text = f'<body style="margin:0"><iframe style="{style}" srcdoc="{escape(text)}"></iframe></body>'
         html.write_text(text, encoding="utf-8")
         subprocess.run(
-            [_browser(), *BROWSER_OPTIONS, *(["--blink-settings=preferredColorScheme=0"] if picture.dark else []),
-             f"--user-data-dir={scratch}/profile", f"--window-size={width},{TALLEST}", f"--screenshot={shot}",
-             html.as_uri()],
-            check=True, capture_output=True, timeout=120,
+            [
+                _browser(),
+                *BROWSER_OPTIONS,
+                *(["--blink-settings=preferredColorScheme=0"] if picture.dark else []),
+                f"--user-data-dir={scratch}/profile",
+                f"--window-size={width},{TALLEST}",
+                f"--screenshot={shot}",
+                html.as_uri(),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=120,
         )
         _crop(shot, path, picture.width)
     return path

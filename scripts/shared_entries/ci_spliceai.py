@@ -32,11 +32,16 @@ def build(data: Path) -> EntryFiles:
         use_strand=True,
         targets={"name": "splicing", "shape": "(3, 5000)", "doc": "probability of neither, acceptor and donor"},
         info={
-            "authors": [{"name": "Yaron Strauch"}, {"name": "Jenny Lord"}, {"name": "Mahesan Niranjan"},
-                        {"name": "Diana Baralle"}],
+            "authors": [
+                {"name": "Yaron Strauch"},
+                {"name": "Jenny Lord"},
+                {"name": "Mahesan Niranjan"},
+                {"name": "Diana Baralle"},
+            ],
             "license": "CC-BY-4.0",
             "doc": "Splice sites from sequence, trained on curated sites of all isoforms of GENCODE.",
-            "cite_as": "https://doi.org/10.1371/journal.pone.0269159", "tags": ["RNA splicing"],
+            "cite_as": "https://doi.org/10.1371/journal.pone.0269159",
+            "tags": ["RNA splicing"],
             "trained_on": "GENCODE",
         },
         card={
@@ -44,13 +49,17 @@ def build(data: Path) -> EntryFiles:
             "summary": "Splice acceptors and donors at each base from 10 kb of context; mean of five networks.",
             "genome": {"assembly": "hg38", "chrom_style": "ucsc"},
             "outputs": [splice_entry.output(splice_entry.SPLICE_SITES)],
-            "training": {"data": [{"name": "GENCODE, curated splice sites of all isoforms", "licence": "free use"}],
-                         "code": "https://github.com/YStrauch/CI-SpliceAI__Train"},
+            "training": {
+                "data": [{"name": "GENCODE, curated splice sites of all isoforms", "licence": "free use"}],
+                "code": "https://github.com/YStrauch/CI-SpliceAI__Train",
+            },
         },
         prose=splice_entry.prose(
-            "CI-SpliceAI", "Weights of the Python package cispliceai 1.2.2, converted from TensorFlow (CC-BY-4.0; "
+            "CI-SpliceAI",
+            "Weights of the Python package cispliceai 1.2.2, converted from TensorFlow (CC-BY-4.0; "
             "attribute Strauch et al. 2022). The network is SpliceAI's with 10 kb of context; the prediction is the "
-            "mean of five."),
+            "mean of five.",
+        ),
         fasta=fasta,
         bed=bed,
     )

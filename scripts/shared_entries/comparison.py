@@ -55,8 +55,12 @@ def compare(
 
 
 def compare_example(
-    folder: Path, family: str, framework: str, against: str,
-    expected: np.ndarray | None = None, bins: slice | None = None,
+    folder: Path,
+    family: str,
+    framework: str,
+    against: str,
+    expected: np.ndarray | None = None,
+    bins: slice | None = None,
 ) -> Comparison:
     """Compare the predictions for the entry's example, made when it was built, with the original program's.
 

@@ -18,7 +18,8 @@ __all__ = ["build"]
 LENGTH = 101
 ASSAYS = {
     "PBM": ("protein binding microarray", "Mukherjee et al. 2004, Weirauch et al. 2013"),
-    "SELEX": ("HT-SELEX", "Jolma et al. 2013"), "RNAcompete": ("RNAcompete", "Ray et al. 2013"),
+    "SELEX": ("HT-SELEX", "Jolma et al. 2013"),
+    "RNAcompete": ("RNAcompete", "Ray et al. 2013"),
     "ChIP-seq": ("ChIP-seq", "ENCODE"),
 }
 
@@ -56,17 +57,31 @@ def _entry(name: str, weights: bytes, fasta: str, bed: str) -> KerasEntry:
         length=LENGTH,
         targets={"name": "binding_prob", "shape": "(1,)", "column_labels": [track], "doc": "probability of binding"},
         info={
-            "authors": [{"name": "Babak Alipanahi"}, {"name": "Andrew Delong"}, {"name": "Matthew T Weirauch"},
-                        {"name": "Brendan J Frey"}],
+            "authors": [
+                {"name": "Babak Alipanahi"},
+                {"name": "Andrew Delong"},
+                {"name": "Matthew T Weirauch"},
+                {"name": "Brendan J Frey"},
+            ],
             "contributors": [{"name": "Johnny Israeli", "github": "jisraeli"}],
-            "doc": f"DeepBind {model_id}: {what}.", "cite_as": "https://doi.org/10.1038/nbt.3300",
-            "license": "BSD 3-Clause", "tags": ["RNA binding" if kind == "RBP" else "DNA binding"],
+            "doc": f"DeepBind {model_id}: {what}.",
+            "cite_as": "https://doi.org/10.1038/nbt.3300",
+            "license": "BSD 3-Clause",
+            "tags": ["RNA binding" if kind == "RBP" else "DNA binding"],
         },
         card={
             "version": "1.0.0",
             "summary": f"DeepBind: binding of {what}.",
-            "outputs": [{"name": "binding_prob", "kind": "scalar", "tracks": [track], "units": "probability",
-                         "transform": "sigmoid", "strand": "sense" if kind == "RBP" else "unstranded"}],
+            "outputs": [
+                {
+                    "name": "binding_prob",
+                    "kind": "scalar",
+                    "tracks": [track],
+                    "units": "probability",
+                    "transform": "sigmoid",
+                    "strand": "sense" if kind == "RBP" else "unstranded",
+                }
+            ],
             "training": {"data": [{"name": f"{method} of {protein} ({source})", "licence": "see the source"}]},
         },
         prose=f"# DeepBind {model_id}: {what}\n\nThe Keras file is Kipoi's. Its Lambda layers pad with 0.25, turn the "

@@ -29,19 +29,36 @@ def build(data: Path) -> EntryFiles:
         state=torch.load(data / "m13_kipoi_pyt" / "only_weights.pth", weights_only=True),
         length=LENGTH,
         alphabet_axis=1,
-        targets={"name": "some_probability", "shape": "(1,)", "column_labels": ["some_probability"],
-                 "doc": "between 0 and 1; of no biological meaning"},
+        targets={
+            "name": "some_probability",
+            "shape": "(1,)",
+            "column_labels": ["some_probability"],
+            "doc": "between 0 and 1; of no biological meaning",
+        },
         info={
-            "authors": [{"name": "Roman Kreuzhuber", "github": "krrome"}], "license": "MIT",
+            "authors": [{"name": "Roman Kreuzhuber", "github": "krrome"}],
+            "license": "MIT",
             "doc": "Kipoi's example of a PyTorch model; trained on random numbers.",
-            "cite_as": "https://doi.org/10.1038/s41587-019-0140-0", "tags": ["example"],
+            "cite_as": "https://doi.org/10.1038/s41587-019-0140-0",
+            "tags": ["example"],
         },
         card={
             "version": "1.0.0",
             "summary": "Kipoi's example of a PyTorch model: for tests, of no biological meaning.",
-            "outputs": [{"name": "some_probability", "kind": "scalar", "tracks": ["some_probability"],
-                         "units": "probability", "transform": "none", "strand": "unstranded"}],
-            "training": {"data": [{"name": "random numbers", "licence": "MIT"}], "code": "https://github.com/kipoi/kipoi"},
+            "outputs": [
+                {
+                    "name": "some_probability",
+                    "kind": "scalar",
+                    "tracks": ["some_probability"],
+                    "units": "probability",
+                    "transform": "none",
+                    "strand": "unstranded",
+                }
+            ],
+            "training": {
+                "data": [{"name": "random numbers", "licence": "MIT"}],
+                "code": "https://github.com/kipoi/kipoi",
+            },
         },
         prose="# Kipoi's example `pyt`\n\nWeights and expected predictions are those of Kipoi's repository (MIT).",
         fasta=fasta_text(contig, sequence[:8000]),

@@ -82,8 +82,12 @@ def pangolin(source: Path, x: np.ndarray, data: Path) -> dict[str, np.ndarray]:
     return _run(package.Pangolin(package.L, package.W, package.AR), data / "m09_pangolin" / "final.1.0.3", x)
 
 
-PROGRAMS = {"bpnet-k562-ctcf": bpnet, "ci-spliceai": ci_spliceai, "openspliceai-mane-10000nt": openspliceai,
-            "pangolin": pangolin}
+PROGRAMS = {
+    "bpnet-k562-ctcf": bpnet,
+    "ci-spliceai": ci_spliceai,
+    "openspliceai-mane-10000nt": openspliceai,
+    "pangolin": pangolin,
+}
 
 
 def _kept(predicted: np.ndarray) -> dict[str, np.ndarray]:

@@ -32,20 +32,28 @@ def build(data: Path) -> KerasEntry:
         length=LENGTH,
         targets={"name": "coverage", "shape": f"({BINS}, {len(tracks)})", "doc": "coverage of each bin and track"},
         info={
-            "authors": [{"name": "David Kelley", "github": "davek44"}], "license": "Apache-2.0",
+            "authors": [{"name": "David Kelley", "github": "davek44"}],
+            "license": "Apache-2.0",
             "doc": "A small Borzoi: convolutions, two layers of attention with relative positions, and a U-Net.",
-            "cite_as": "https://doi.org/10.1038/s41588-024-02053-6", "tags": ["RNA expression", "DNA accessibility"],
+            "cite_as": "https://doi.org/10.1038/s41588-024-02053-6",
+            "tags": ["RNA expression", "DNA accessibility"],
         },
         card={
             "version": "1.0.0",
             "summary": "A small Borzoi: CAGE, DNase and RNA coverage in bins of 32 bp, 74 tracks, from 131 kb.",
             "genome": {"assembly": "hg38", "chrom_style": "ucsc"},
-            "outputs": [{
-                "name": "coverage", "kind": "profile", "tracks_file": "tracks.tsv", "bin_size": BIN_SIZE,
-                "offset": OFFSET,
-                "units": "reads per bin; CAGE and RNA after Borzoi's squashing", "transform": "softplus",
-                "strand": [[tracks[i], tracks[j]] for i, j in enumerate(partners) if i < j],
-            }],
+            "outputs": [
+                {
+                    "name": "coverage",
+                    "kind": "profile",
+                    "tracks_file": "tracks.tsv",
+                    "bin_size": BIN_SIZE,
+                    "offset": OFFSET,
+                    "units": "reads per bin; CAGE and RNA after Borzoi's squashing",
+                    "transform": "softplus",
+                    "strand": [[tracks[i], tracks[j]] for i, j in enumerate(partners) if i < j],
+                }
+            ],
             "training": {
                 "data": [
                     {"name": "FANTOM5 CAGE", "licence": "CC-BY-4.0"},

@@ -19,7 +19,8 @@ __all__ = ["INFO", "MODULES", "acceptor", "donor", "exon", "exons_of", "intron3"
 
 INFO: dict[str, Any] = {
     "authors": [{"name": "Jun Cheng", "github": "s6juncheng"}, {"name": "Julien Gagneur", "github": "gagneur"}],
-    "license": "MIT", "tags": ["RNA splicing"],
+    "license": "MIT",
+    "tags": ["RNA splicing"],
     "trained_on": "Rosenberg et al. 2015 (MPRA) and GENCODE 24, chromosomes 1 to 8 for training",
 }
 EXON_LENGTH = 120
@@ -40,16 +41,51 @@ class Module:
 
 LOGIT = "MMSplice itself goes on with the logit of this value, clipped to 0.00001 ... 0.99999."
 MODULES = {
-    "acceptor": Module("Acceptor.h5", 53, "50 bp of intron and the first 3 bp of the exon",
-                       f"probability that this is an acceptor site. {LOGIT}", "probability", "exon start", -50),
-    "donor": Module("Donor.h5", 18, "the last 5 bp of the exon and 13 bp of intron",
-                    f"probability that this is a donor site. {LOGIT}", "probability", "exon end", -5),
-    "exon": Module("Exon.h5", EXON_LENGTH, f"{EXON_LENGTH} bp of exon. The module itself takes exons of any length; "
-                   "positions of zeros do not count", "effect of the exon on inclusion", "score", "exon start", 0),
-    "intron3": Module("Intron3.h5", 94, "the intron before the exon, from 100 to 7 bp before its first base",
-                      "effect of the acceptor's intron on 3' splice site choice", "score", "exon start", -100),
-    "intron5": Module("Intron5.h5", 94, "the intron after the exon, from 7 to 100 bp after its last base",
-                      "effect of the donor's intron on 5' splice site choice", "score", "exon end", 6),
+    "acceptor": Module(
+        "Acceptor.h5",
+        53,
+        "50 bp of intron and the first 3 bp of the exon",
+        f"probability that this is an acceptor site. {LOGIT}",
+        "probability",
+        "exon start",
+        -50,
+    ),
+    "donor": Module(
+        "Donor.h5",
+        18,
+        "the last 5 bp of the exon and 13 bp of intron",
+        f"probability that this is a donor site. {LOGIT}",
+        "probability",
+        "exon end",
+        -5,
+    ),
+    "exon": Module(
+        "Exon.h5",
+        EXON_LENGTH,
+        f"{EXON_LENGTH} bp of exon. The module itself takes exons of any length; positions of zeros do not count",
+        "effect of the exon on inclusion",
+        "score",
+        "exon start",
+        0,
+    ),
+    "intron3": Module(
+        "Intron3.h5",
+        94,
+        "the intron before the exon, from 100 to 7 bp before its first base",
+        "effect of the acceptor's intron on 3' splice site choice",
+        "score",
+        "exon start",
+        -100,
+    ),
+    "intron5": Module(
+        "Intron5.h5",
+        94,
+        "the intron after the exon, from 7 to 100 bp after its last base",
+        "effect of the donor's intron on 5' splice site choice",
+        "score",
+        "exon end",
+        6,
+    ),
 }
 
 
@@ -103,16 +139,29 @@ def _entry(data: Path, name: str) -> KerasEntry:
         length=module.length,
         use_strand=True,
         targets={"name": "score", "shape": "(1,)", "column_labels": [track], "doc": module.meaning},
-        info=INFO | {"doc": f"The {name} module of MMSplice: {module.meaning}",
-                     "cite_as": "https://doi.org/10.1186/s13059-019-1653-z"},
+        info=INFO
+        | {
+            "doc": f"The {name} module of MMSplice: {module.meaning}",
+            "cite_as": "https://doi.org/10.1186/s13059-019-1653-z",
+        },
         card={
             "version": "1.0.0",
             "summary": f"MMSplice, {name} module, on {module.length} bp.",
             "genome": {"assembly": "hg38", "chrom_style": "ucsc"},
-            "outputs": [{"name": "score", "kind": "scalar", "tracks": [track], "units": module.units,
-                         "transform": "sigmoid" if module.units == "probability" else "none", "strand": "sense"}],
-            "training": {"data": [{"name": "Rosenberg et al. 2015; GENCODE 24", "licence": "free use"}],
-                         "code": "https://github.com/gagneurlab/MMSplice_MTSplice"},
+            "outputs": [
+                {
+                    "name": "score",
+                    "kind": "scalar",
+                    "tracks": [track],
+                    "units": module.units,
+                    "transform": "sigmoid" if module.units == "probability" else "none",
+                    "strand": "sense",
+                }
+            ],
+            "training": {
+                "data": [{"name": "Rosenberg et al. 2015; GENCODE 24", "licence": "free use"}],
+                "code": "https://github.com/gagneurlab/MMSplice_MTSplice",
+            },
         },
         prose=_prose(name, module),
         fasta=fasta,

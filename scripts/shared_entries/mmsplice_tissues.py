@@ -24,18 +24,62 @@ __all__ = ["HALF", "TISSUES", "build", "joined"]
 HALF, INTRON, EXON = 400, 300, 100
 NETWORKS = 8
 TISSUES = [
-    "Retina - Eye", "RPE/Choroid/Sclera - Eye", "Subcutaneous - Adipose", "Visceral (Omentum) - Adipose",
-    "Adrenal Gland", "Aorta - Artery", "Coronary - Artery", "Tibial - Artery", "Bladder", "Amygdala - Brain",
-    "Anterior cingulate - Brain", "Caudate nucleus - Brain", "Cerebellar Hemisphere - Brain", "Cerebellum - Brain",
-    "Cortex - Brain", "Frontal Cortex - Brain", "Hippocampus - Brain", "Hypothalamus - Brain",
-    "Nucleus accumbens - Brain", "Putamen - Brain", "Spinal cord (C1) - Brain", "Substantia nigra - Brain",
-    "Mammary Tissue - Breast", "EBV-xform lymphocytes - Cells", "Leukemia (CML) - Cells", "Xform. fibroblasts - Cells",
-    "Ectocervix - Cervix", "Endocervix - Cervix", "Sigmoid - Colon", "Transverse - Colon",
-    "Gastroesoph. Junc. - Esophagus", "Mucosa - Esophagus", "Muscularis - Esophagus", "Fallopian Tube",
-    "Atrial Appendage - Heart", "Left Ventricle - Heart", "Cortex - Kidney", "Liver", "Lung", "Minor Salivary Gland",
-    "Skeletal - Muscle", "Tibial - Nerve", "Ovary", "Pancreas", "Pituitary", "Prostate", "Not Sun Exposed - Skin",
-    "Sun Exposed (Lower leg) - Skin", "Ileum - Small Intestine", "Spleen", "Stomach", "Testis", "Thyroid", "Uterus",
-    "Vagina", "Whole Blood",
+    "Retina - Eye",
+    "RPE/Choroid/Sclera - Eye",
+    "Subcutaneous - Adipose",
+    "Visceral (Omentum) - Adipose",
+    "Adrenal Gland",
+    "Aorta - Artery",
+    "Coronary - Artery",
+    "Tibial - Artery",
+    "Bladder",
+    "Amygdala - Brain",
+    "Anterior cingulate - Brain",
+    "Caudate nucleus - Brain",
+    "Cerebellar Hemisphere - Brain",
+    "Cerebellum - Brain",
+    "Cortex - Brain",
+    "Frontal Cortex - Brain",
+    "Hippocampus - Brain",
+    "Hypothalamus - Brain",
+    "Nucleus accumbens - Brain",
+    "Putamen - Brain",
+    "Spinal cord (C1) - Brain",
+    "Substantia nigra - Brain",
+    "Mammary Tissue - Breast",
+    "EBV-xform lymphocytes - Cells",
+    "Leukemia (CML) - Cells",
+    "Xform. fibroblasts - Cells",
+    "Ectocervix - Cervix",
+    "Endocervix - Cervix",
+    "Sigmoid - Colon",
+    "Transverse - Colon",
+    "Gastroesoph. Junc. - Esophagus",
+    "Mucosa - Esophagus",
+    "Muscularis - Esophagus",
+    "Fallopian Tube",
+    "Atrial Appendage - Heart",
+    "Left Ventricle - Heart",
+    "Cortex - Kidney",
+    "Liver",
+    "Lung",
+    "Minor Salivary Gland",
+    "Skeletal - Muscle",
+    "Tibial - Nerve",
+    "Ovary",
+    "Pancreas",
+    "Pituitary",
+    "Prostate",
+    "Not Sun Exposed - Skin",
+    "Sun Exposed (Lower leg) - Skin",
+    "Ileum - Small Intestine",
+    "Spleen",
+    "Stomach",
+    "Testis",
+    "Thyroid",
+    "Uterus",
+    "Vagina",
+    "Whole Blood",
 ]
 
 
@@ -54,15 +98,25 @@ def joined(files: list[Path]) -> bytes:
             with h5py.File(path, "r") as source:
                 config = json.loads(source.attrs["model_config"])["config"] | {"name": name}
                 _copy_arrays(config, source["model_weights"], weights.create_group(name))
-            layers.append({"class_name": "Model", "name": name, "config": config,
-                           "inbound_nodes": [[["acceptor", 0, 0, {}], ["donor", 0, 0, {}]]]})
+            layers.append(
+                {
+                    "class_name": "Model",
+                    "name": name,
+                    "config": config,
+                    "inbound_nodes": [[["acceptor", 0, 0, {}], ["donor", 0, 0, {}]]],
+                }
+            )
         networks = [f"mtsplice{number}" for number in range(len(files))]
         layers.append(_layer("Average", "mean", networks, call=1))  # Keras 2 counts calls of inner models from 1
         for name in ("sequence", "acceptor", "donor", "mean"):
             weights.create_group(name).attrs["weight_names"] = np.array([], dtype="S1")
         weights.attrs["layer_names"] = [layer["name"].encode() for layer in layers]
-        config = {"name": "mtsplice", "layers": layers, "input_layers": [["sequence", 0, 0]],
-                  "output_layers": [["mean", 0, 0]]}
+        config = {
+            "name": "mtsplice",
+            "layers": layers,
+            "input_layers": [["sequence", 0, 0]],
+            "output_layers": [["mean", 0, 0]],
+        }
         target.attrs["model_config"] = json.dumps({"class_name": "Model", "config": config}).encode()
         for group in (target, weights):
             group.attrs["keras_version"], group.attrs["backend"] = b"2.2.4", b"tensorflow"
@@ -95,18 +149,36 @@ def build(data: Path) -> KerasEntry:
         files={"model.h5": joined([data / "m11_mmsplice" / f"mtsplice{i}.h5" for i in range(NETWORKS)])},
         length=2 * HALF,
         use_strand=True,
-        targets={"name": "tissue_effect", "shape": f"({len(TISSUES)},)", "column_labels": TISSUES,
-                 "doc": "predicted deviation of logit(PSI) in each tissue from the mean over tissues"},
-        info=INFO | {"doc": "MTSplice: tissue-specific splicing of an exon in 56 tissues of ASCOT/GTEx.",
-                     "trained_on": "PSI of ASCOT over 56 tissues", "cite_as": "https://doi.org/10.1186/s13059-021-02273-7"},
+        targets={
+            "name": "tissue_effect",
+            "shape": f"({len(TISSUES)},)",
+            "column_labels": TISSUES,
+            "doc": "predicted deviation of logit(PSI) in each tissue from the mean over tissues",
+        },
+        info=INFO
+        | {
+            "doc": "MTSplice: tissue-specific splicing of an exon in 56 tissues of ASCOT/GTEx.",
+            "trained_on": "PSI of ASCOT over 56 tissues",
+            "cite_as": "https://doi.org/10.1186/s13059-021-02273-7",
+        },
         card={
             "version": "1.0.0",
             "summary": "Tissue-specific inclusion of an exon, 56 tissues: mean of the eight networks of MTSplice.",
             "genome": {"assembly": "hg38", "chrom_style": "ucsc"},
-            "outputs": [{"name": "tissue_effect", "kind": "scalar", "tracks": TISSUES, "units": "logit PSI, deviation",
-                         "transform": "none", "strand": "sense"}],
-            "training": {"data": [{"name": "ASCOT (Ling et al. 2020), GTEx", "licence": "free use"}],
-                         "code": "https://github.com/gagneurlab/MMSplice_MTSplice"},
+            "outputs": [
+                {
+                    "name": "tissue_effect",
+                    "kind": "scalar",
+                    "tracks": TISSUES,
+                    "units": "logit PSI, deviation",
+                    "transform": "none",
+                    "strand": "sense",
+                }
+            ],
+            "training": {
+                "data": [{"name": "ASCOT (Ling et al. 2020), GTEx", "licence": "free use"}],
+                "code": "https://github.com/gagneurlab/MMSplice_MTSplice",
+            },
         },
         prose=PROSE,
         fasta=fasta,

@@ -14,7 +14,9 @@ LENGTH = 145
 # In the order of the file's outputs, as Kipoi's description of the model gives it.
 TASKS = [
     f"{cell}_{promoter}_{replicate}"
-    for cell in ("k562", "hepg2") for promoter in ("minP", "sv40p") for replicate in ("rep1", "rep2", "pooled")
+    for cell in ("k562", "hepg2")
+    for promoter in ("minP", "sv40p")
+    for replicate in ("rep1", "rep2", "pooled")
 ]
 
 
@@ -29,23 +31,35 @@ def build(data: Path) -> KerasEntry:
         length=LENGTH,
         targets={"name": "activity", "shape": "(12,)", "column_labels": TASKS, "doc": "Sharpr-MPRA activity"},
         info={
-            "authors": [{"name": "Rajiv Movva"}, {"name": "Surag Nair", "github": "suragnair"}], "license": "MIT",
+            "authors": [{"name": "Rajiv Movva"}, {"name": "Surag Nair", "github": "suragnair"}],
+            "license": "MIT",
             "doc": "Sharpr-MPRA activity of 145 bp, three convolutional layers (MPRA-DragoNN/ConvModel of Kipoi).",
-            "cite_as": "https://doi.org/10.1371/journal.pone.0218073", "tags": ["RNA expression"],
+            "cite_as": "https://doi.org/10.1371/journal.pone.0218073",
+            "tags": ["RNA expression"],
             "trained_on": "Sharpr-MPRA of 487,137 sequences; chr8 for validation, chr18 for test",
         },
         card={
             "version": "1.0.0",
             "summary": "Regulatory activity of 145 bp in reporter assays in K562 and HepG2, 12 tasks.",
             "genome": {"assembly": "hg19", "chrom_style": "ucsc"},
-            "outputs": [{"name": "activity", "kind": "scalar", "tracks": TASKS, "units": "normalised log2(RNA/DNA)",
-                         "transform": "none", "strand": "unstranded"}],
+            "outputs": [
+                {
+                    "name": "activity",
+                    "kind": "scalar",
+                    "tracks": TASKS,
+                    "units": "normalised log2(RNA/DNA)",
+                    "transform": "none",
+                    "strand": "unstranded",
+                }
+            ],
             "training": {
-                "data": [{"name": "Sharpr-MPRA (Ernst et al. 2016)", "accession": "GSE71279",
-                          "licence": "GEO, free use"}],
+                "data": [
+                    {"name": "Sharpr-MPRA (Ernst et al. 2016)", "accession": "GSE71279", "licence": "GEO, free use"}
+                ],
                 "splits": {
                     "train": [f"chr{i}" for i in [*range(1, 23), "X"] if i not in (8, 18)],
-                    "validation": ["chr8"], "test": ["chr18"],
+                    "validation": ["chr8"],
+                    "test": ["chr18"],
                 },
                 "code": "https://github.com/kundajelab/MPRA-DragoNN",
             },

@@ -28,23 +28,35 @@ def build(data: Path) -> EntryFiles:
         use_strand=True,
         targets={"name": "splicing", "shape": "(3, 5000)", "doc": "probability of neither, acceptor and donor"},
         info={
-            "authors": [{"name": "Kuan-Hao Chao", "github": "Kuanhao-Chao"}, {"name": "Alan Mao"}, {"name": "Anqi Liu"},
-                        {"name": "Mihaela Pertea"}, {"name": "Steven L. Salzberg"}],
+            "authors": [
+                {"name": "Kuan-Hao Chao", "github": "Kuanhao-Chao"},
+                {"name": "Alan Mao"},
+                {"name": "Anqi Liu"},
+                {"name": "Mihaela Pertea"},
+                {"name": "Steven L. Salzberg"},
+            ],
             "license": "GPL-3.0",
             "doc": "Splice sites from sequence: SpliceAI retrained in PyTorch on human MANE transcripts.",
-            "cite_as": "https://doi.org/10.7554/eLife.107454", "tags": ["RNA splicing"], "trained_on": "MANE",
+            "cite_as": "https://doi.org/10.7554/eLife.107454",
+            "tags": ["RNA splicing"],
+            "trained_on": "MANE",
         },
         card={
             "version": "1.0.0",
             "summary": "Splice acceptors and donors at each base from 10 kb of context, trained on MANE transcripts.",
             "genome": {"assembly": "hg38", "chrom_style": "ucsc"},
             "outputs": [splice_entry.output(splice_entry.SPLICE_SITES)],
-            "training": {"data": [{"name": "MANE transcripts", "licence": "free use"}],
-                         "code": "https://github.com/Kuanhao-Chao/OpenSpliceAI", "seed": 10},
+            "training": {
+                "data": [{"name": "MANE transcripts", "licence": "free use"}],
+                "code": "https://github.com/Kuanhao-Chao/OpenSpliceAI",
+                "seed": 10,
+            },
         },
         prose=splice_entry.prose(
-            "OpenSpliceAI, MANE, 10,000 nt", "One network (random seed 10) of the published set, from the authors' "
-            "repository (GPL-3.0). The authors average several seeds; this entry is one of them."),
+            "OpenSpliceAI, MANE, 10,000 nt",
+            "One network (random seed 10) of the published set, from the authors' "
+            "repository (GPL-3.0). The authors average several seeds; this entry is one of them.",
+        ),
         fasta=fasta,
         bed=bed,
     )

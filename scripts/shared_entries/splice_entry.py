@@ -30,8 +30,16 @@ def example(data: Path) -> tuple[str, str]:
 
 def output(tracks: list[str]) -> dict[str, Any]:
     """The card's description of the one output."""
-    return {"name": "splicing", "kind": "profile", "tracks": tracks, "bin_size": 1, "offset": CONTEXT,
-            "units": "probability", "transform": "none", "strand": "sense"}
+    return {
+        "name": "splicing",
+        "kind": "profile",
+        "tracks": tracks,
+        "bin_size": 1,
+        "offset": CONTEXT,
+        "units": "probability",
+        "transform": "none",
+        "strand": "sense",
+    }
 
 
 def prose(title: str, text: str) -> str:

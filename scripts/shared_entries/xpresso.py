@@ -77,22 +77,44 @@ def _entry(data: Path, species: str, assembly: str) -> KerasEntry:
         files={"model.h5": without_half_life(data / "m04_xpresso" / f"{species}_median.h5")},
         length=LENGTH,
         use_strand=True,
-        targets={"name": "expression", "shape": "(1,)", "column_labels": ["median_expression"],
-                 "doc": "predicted log10 of RNA expression, standardised"},
+        targets={
+            "name": "expression",
+            "shape": "(1,)",
+            "column_labels": ["median_expression"],
+            "doc": "predicted log10 of RNA expression, standardised",
+        },
         info={
             "authors": [{"name": "Vikram Agarwal", "github": "vagarwal87"}, {"name": "Jay Shendure"}],
             "doc": f"Xpresso, median expression over {species} cell types, from the promoter; Kipoi's "
-            f"Xpresso/{species}_median.", "cite_as": CITE, "license": "MIT", "tags": ["RNA expression"],
+            f"Xpresso/{species}_median.",
+            "cite_as": CITE,
+            "license": "MIT",
+            "tags": ["RNA expression"],
             "trained_on": "promoters of about 17,000 protein-coding genes, chosen at random",
         },
         card={
             "version": "1.0.0",
             "summary": f"Median expression of {species} genes from 10.5 kb around the transcription start site.",
             "genome": {"assembly": assembly, "chrom_style": "ucsc"},
-            "outputs": [{"name": "expression", "kind": "scalar", "tracks": ["median_expression"],
-                         "units": "log10 RPKM, standardised", "transform": "none", "strand": "sense"}],
-            "training": {"data": [{"name": "Roadmap Epigenomics RNA-seq" if species == "human" else "ENCODE RNA-seq",
-                                   "licence": "free use"}], "code": "https://github.com/vagarwal87/Xpresso"},
+            "outputs": [
+                {
+                    "name": "expression",
+                    "kind": "scalar",
+                    "tracks": ["median_expression"],
+                    "units": "log10 RPKM, standardised",
+                    "transform": "none",
+                    "strand": "sense",
+                }
+            ],
+            "training": {
+                "data": [
+                    {
+                        "name": "Roadmap Epigenomics RNA-seq" if species == "human" else "ENCODE RNA-seq",
+                        "licence": "free use",
+                    }
+                ],
+                "code": "https://github.com/vagarwal87/Xpresso",
+            },
         },
         prose=f"""# Xpresso, {species}
 

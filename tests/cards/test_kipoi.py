@@ -56,8 +56,16 @@ def test_the_older_syntax_with_type(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "shape"),
-    [("(4, 1000)", (4, 1000)), ("(1,)", (1,)), ("(None, 4)", (None, 4)), ([4, 10], (4, 10)), (7, (7,)), ("5", (5,)),
-     (None, (None,)), ("[2, 3]", (2, 3))],
+    [
+        ("(4, 1000)", (4, 1000)),
+        ("(1,)", (1,)),
+        ("(None, 4)", (None, 4)),
+        ([4, 10], (4, 10)),
+        (7, (7,)),
+        ("5", (5,)),
+        (None, (None,)),
+        ("[2, 3]", (2, 3)),
+    ],
 )
 def test_shapes(value, shape):
     assert parse_shape(value) == shape
@@ -135,10 +143,13 @@ def test_model_yaml_that_is_no_mapping(tmp_path, content):
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("info:\n", "info: text\nrest:\n"), ("test:\n", "test: text\nrest:\n"),
-     ("default_dataloader: .", "default_dataloader: nowhere"),
-     ("default_dataloader: .", "default_dataloader: {a: 1}"),
-     ("default_dataloader: .", "default_dataloader: {defined_as: x, default_args: [1]}")],
+    [
+        ("info:\n", "info: text\nrest:\n"),
+        ("test:\n", "test: text\nrest:\n"),
+        ("default_dataloader: .", "default_dataloader: nowhere"),
+        ("default_dataloader: .", "default_dataloader: {a: 1}"),
+        ("default_dataloader: .", "default_dataloader: {defined_as: x, default_args: [1]}"),
+    ],
 )
 def test_other_parts_of_the_wrong_type(tmp_path, old, new):
     path, _ = edited(tmp_path, (old, new))

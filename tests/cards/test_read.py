@@ -99,8 +99,13 @@ def test_yaml_that_does_not_parse_names_the_line_of_the_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [("# no front matter\n", "no front matter"), ("", "no front matter"), ("---\nname: x\n", "does not end"),
-     ("---\njust text\n---\n", "not a mapping"), ("---\n---\n", "not a mapping")],
+    [
+        ("# no front matter\n", "no front matter"),
+        ("", "no front matter"),
+        ("---\nname: x\n", "does not end"),
+        ("---\njust text\n---\n", "not a mapping"),
+        ("---\n---\n", "not a mapping"),
+    ],
 )
 def test_front_matter_that_is_none(tmp_path, content, says):
     path = tmp_path / "README.md"
@@ -118,9 +123,7 @@ def test_a_card_in_another_encoding(tmp_path):
     assert "cannot be read" in refusal(path).what
 
 
-@pytest.mark.parametrize(
-    "tracks", [{}, {"tracks": ["a", "b"], "tracks_file": "tracks.txt"}, {"tracks": ["a", "a"]}]
-)
+@pytest.mark.parametrize("tracks", [{}, {"tracks": ["a", "b"], "tracks_file": "tracks.txt"}, {"tracks": ["a", "a"]}])
 def test_tracks_come_from_one_source_and_are_unique(tmp_path, tracks):
     output = {"name": "y", "kind": "scalar"} | tracks
     path = make_toy_entry(tmp_path / "toy", card={"outputs": [output]}).folder / "README.md"
@@ -128,9 +131,9 @@ def test_tracks_come_from_one_source_and_are_unique(tmp_path, tracks):
 
 
 def test_a_tracks_file_has_a_name_a_line(tmp_path):
-    folder = make_toy_entry(tmp_path / "toy", card={
-        "outputs": [{"name": "y", "kind": "scalar", "tracks_file": "tracks.txt"}]
-    }).folder
+    folder = make_toy_entry(
+        tmp_path / "toy", card={"outputs": [{"name": "y", "kind": "scalar", "tracks_file": "tracks.txt"}]}
+    ).folder
     output = read_card(folder / "README.md").card.outputs[0]
     with pytest.raises(ModelError, match=r"tracks\.txt: no such file"):
         read_tracks(folder, output)

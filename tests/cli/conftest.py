@@ -68,8 +68,13 @@ class Shell:
     def process(self, *arguments: object, stdin: bytes | None = b"", env: dict | None = None, cwd=None) -> Answer:
         """The command in a process of its own."""
         done = subprocess.run(
-            [*COMMAND, *map(str, arguments)], input=stdin, capture_output=True, cwd=cwd or self.folder, check=False,
-            env=os.environ | (env or {}), timeout=120,
+            [*COMMAND, *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            cwd=cwd or self.folder,
+            check=False,
+            env=os.environ | (env or {}),
+            timeout=120,
         )
         return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -77,8 +82,13 @@ class Shell:
         """A line of bash in which ``zoo`` is the command."""
         quoted = f"zoo() {{ '{sys.executable}' -c 'from zoo.cli import main; main()' \"$@\"; }}; {line}"
         done = subprocess.run(
-            ["bash", "-c", quoted], stdin=subprocess.DEVNULL, capture_output=True, cwd=self.folder, check=False,
-            env=os.environ | (env or {}), timeout=120,
+            ["bash", "-c", quoted],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd=self.folder,
+            check=False,
+            env=os.environ | (env or {}),
+            timeout=120,
         )
         return Answer(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 

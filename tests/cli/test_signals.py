@@ -49,8 +49,12 @@ class Run:
         self.mark.write_text("")
         arguments = [toy.folder, "many.bed", "-g", toy.genome, "--trust", "-q", "-o", out, "--batch-size", "200"]
         self.process = subprocess.Popen(
-            [*COMMAND, "predict", *map(str, arguments)], cwd=shell.folder, env=os.environ | {"MARK": str(self.mark)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [*COMMAND, "predict", *map(str, arguments)],
+            cwd=shell.folder,
+            env=os.environ | {"MARK": str(self.mark)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def after(self, batches: int) -> subprocess.Popen:

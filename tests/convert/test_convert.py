@@ -23,7 +23,7 @@ from zoo.errors import ModelError
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Couldn.t retrieve source code")
 
 FORMATS = {"zip": {}, "stream": {"_use_new_zipfile_serialization": False}}
-HIDDEN = '''
+HIDDEN = """
 import torch
 
 
@@ -47,7 +47,7 @@ class Net(torch.nn.Module):
         self.tied = torch.nn.Parameter(self.blocks[0].conv.weight.detach().transpose(0, 1))
         self.seen = torch.nn.Parameter(torch.tensor(5), requires_grad=False)
         self.again = self.blocks[0].conv
-'''
+"""
 
 
 @pytest.fixture
@@ -160,7 +160,9 @@ def attacks(marker):
 
 # By hand: INST, OBJ with a list of arguments, GLOBAL + REDUCE, NEWOBJ, a call of what a call returned.
 WRITTEN = [
-    b"(S'touch {0}'\nios\nsystem\n.", b"(cos\nsystem\nS'touch {0}'\no.", b"cos\nsystem\n(S'touch {0}'\ntR.",
+    b"(S'touch {0}'\nios\nsystem\n.",
+    b"(cos\nsystem\nS'touch {0}'\no.",
+    b"cos\nsystem\n(S'touch {0}'\ntR.",
     b"\x80\x02cos\nsystem\n(S'touch {0}'\nt\x81.",
     b"cbuiltins\ngetattr\n(cbuiltins\n__import__\n(S'os'\ntRS'system'\ntR(S'touch {0}'\ntR.",
     b"ccopyreg\n_reconstructor\n(cos\nsystem\nS'touch {0}'\nNtR.",
@@ -217,7 +219,7 @@ def test_damaged_files_are_refused_and_none_crashes(tmp_path, hidden):
         for _ in range(rng.randint(1, 4)):
             data[rng.randrange(len(data))] = rng.randrange(256)
         if i % 10 == 0:
-            del data[rng.randrange(len(data)):]
+            del data[rng.randrange(len(data)) :]
         with zipfile.ZipFile(tmp_path / "m.torch", "w") as archive:
             for name, content in members.items():
                 archive.writestr(name, bytes(data) if name == "model/data.pkl" else content)
@@ -332,11 +334,16 @@ def test_the_command(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["model.torch"], 2, "Missing option"), (["model.torch", "-o", "w.txt"], 2, "-o w.pth"),
-        (["no.torch", "-o", "w.pth"], 3, "no such file"), (["model.pth", "-o", "model.pth"], 2, "is the file that is"),
-        (["keras.h5", "-o", "w.pth"], 4, "needs no conversion"), (["script.pt", "-o", "w.pth"], 4, "is TorchScript"),
-        (["text.pkl", "-o", "w.pth"], 4, "cannot be read"), (["empty.pkl", "-o", "w.pth"], 4, "cannot be read"),
-        (["relu.torch", "-o", "w.pth"], 4, "no parameters"), (["model.torch", "-o", "no/such/w.pth"], 2, "no/such"),
+        (["model.torch"], 2, "Missing option"),
+        (["model.torch", "-o", "w.txt"], 2, "-o w.pth"),
+        (["no.torch", "-o", "w.pth"], 3, "no such file"),
+        (["model.pth", "-o", "model.pth"], 2, "is the file that is"),
+        (["keras.h5", "-o", "w.pth"], 4, "needs no conversion"),
+        (["script.pt", "-o", "w.pth"], 4, "is TorchScript"),
+        (["text.pkl", "-o", "w.pth"], 4, "cannot be read"),
+        (["empty.pkl", "-o", "w.pth"], 4, "cannot be read"),
+        (["relu.torch", "-o", "w.pth"], 4, "no parameters"),
+        (["model.torch", "-o", "no/such/w.pth"], 2, "no/such"),
         (["model.torch", "-o", "folder.pth"], 2, "is a folder"),
     ],
 )

@@ -24,12 +24,18 @@ def assembly_genome(assembly, style="ucsc"):
 
 
 def card_of(assembly="hg38", train=("chr1", "chr2")):
-    return Card.model_validate({
-        "schema_version": 1, "name": "toy", "version": "1.0.0", "summary": "x", "input": {"length": 10},
-        "genome": {"assembly": assembly} if assembly else None,
-        "outputs": [{"name": "y", "kind": "scalar", "tracks": ["y"]}],
-        "training": {"data": [], "splits": train and {"train": train, "validation": ["chr3"], "test": ["chr4"]}},
-    })
+    return Card.model_validate(
+        {
+            "schema_version": 1,
+            "name": "toy",
+            "version": "1.0.0",
+            "summary": "x",
+            "input": {"length": 10},
+            "genome": {"assembly": assembly} if assembly else None,
+            "outputs": [{"name": "y", "kind": "scalar", "tracks": ["y"]}],
+            "training": {"data": [], "splits": train and {"train": train, "validation": ["chr3"], "test": ["chr4"]}},
+        }
+    )
 
 
 def bed(tmp_path, *rows):
@@ -66,8 +72,12 @@ def test_unknown_chromosome_names_line_count_and_what_the_fasta_has(tmp_path):
 
 @pytest.mark.parametrize(
     ("region", "contigs"),
-    [("chr1", {"1": 248_956_422, "2": 242_193_529}), ("1", {"chr1": 500}), ("chrM", {"MT": 16_569}),
-     ("NC_000001.11", {"chr1": 248_956_422, "chr2": 242_193_529, "chr3": 198_295_559})],
+    [
+        ("chr1", {"1": 248_956_422, "2": 242_193_529}),
+        ("1", {"chr1": 500}),
+        ("chrM", {"MT": 16_569}),
+        ("NC_000001.11", {"chr1": 248_956_422, "chr2": 242_193_529, "chr3": 198_295_559}),
+    ],
 )
 def test_another_style_is_named_and_can_be_translated(tmp_path, region, contigs):
     path, genome = bed(tmp_path, (region, 10, 20)), genome_of(contigs)

@@ -12,8 +12,9 @@ from zoo.genome.encode import one_hot, one_hot_counted, reverse_complement, reve
 
 letters = st.text(st.sampled_from("ACGTacgtNnRYSWKMBDHVrykm-.*U"), min_size=1, max_size=40)
 batches = st.integers(1, 30).flatmap(
-    lambda length: st.lists(st.text(st.sampled_from("ACGTacgtNnRYSWKMBDHVry-*"), min_size=length, max_size=length),
-                            min_size=1, max_size=6)
+    lambda length: st.lists(
+        st.text(st.sampled_from("ACGTacgtNnRYSWKMBDHVry-*"), min_size=length, max_size=length), min_size=1, max_size=6
+    )
 )
 
 

@@ -257,7 +257,8 @@ def test_plain_gzip_is_refused_with_the_command_that_helps(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\r\n", b"ACGT\n", b"chr1\t1\t2\n", b"LOCUS x\n", bytes.fromhex("1a412743000000")],
+    "content",
+    [b"", b"\r\n", b"ACGT\n", b"chr1\t1\t2\n", b"LOCUS x\n", bytes.fromhex("1a412743000000")],
     ids=["empty", "blank", "no header", "BED", "GenBank", "2bit"],
 )
 def test_not_a_fasta(tmp_path, content):

@@ -22,8 +22,13 @@ def rows_of(path, limit=None):
             row
             for chunk in regions.chunks(limit)
             for row in zip(
-                chunk.chrom.tolist(), chunk.start.tolist(), chunk.end.tolist(), chunk.name.tolist(),
-                chunk.score.tolist(), chunk.strand.tolist(), strict=True,
+                chunk.chrom.tolist(),
+                chunk.start.tolist(),
+                chunk.end.tolist(),
+                chunk.name.tolist(),
+                chunk.score.tolist(),
+                chunk.strand.tolist(),
+                strict=True,
             )
         ]
 
@@ -58,7 +63,9 @@ def test_narrow_peak(tmp_path):
 def test_rows_may_have_differing_numbers_of_columns(tmp_path):
     path = write(tmp_path / "x.bed", "chr1\t1\t2\nchr1\t3\t4\tb\nchr1\t5\t6\tc\t9\t-\n")
     assert rows_of(path) == [
-        ("chr1", 1, 2, ".", ".", "."), ("chr1", 3, 4, "b", ".", "."), ("chr1", 5, 6, "c", "9", "-"),
+        ("chr1", 1, 2, ".", ".", "."),
+        ("chr1", 3, 4, "b", ".", "."),
+        ("chr1", 5, 6, "c", "9", "-"),
     ]
 
 
@@ -77,12 +84,22 @@ def test_strand_other_than_plus_and_minus_is_none(tmp_path):
         "\ufeffchr1\t10\t20\nchr2\t30\t40\n",
         "\ufeff# comment\nchr1\t10\t20\nchr2\t30\t40\n",
         "# comment\n#chrom\tstart\tend\nchr1\t10\t20\nchr2\t30\t40\n",
-        "track name=x description=\"a b\"\nbrowser position chr1:1-2\nchr1\t10\t20\n\n   \nchr2\t30\t40\n\n",
+        'track name=x description="a b"\nbrowser position chr1:1-2\nchr1\t10\t20\n\n   \nchr2\t30\t40\n\n',
         "chrom\tstart\tend\nchr1\t10\t20\nchr2\t30\t40\n",
         "Chromosome\tchromStart\tchromEnd\nchr1\t10\t20\nchr2\t30\t40\n",
     ],
-    ids=["plain", "no final newline", "CRLF", "spaces", "BOM", "BOM and comment", "comments", "track and blank",
-         "column header", "UCSC column header"],
+    ids=[
+        "plain",
+        "no final newline",
+        "CRLF",
+        "spaces",
+        "BOM",
+        "BOM and comment",
+        "comments",
+        "track and blank",
+        "column header",
+        "UCSC column header",
+    ],
 )
 def test_variants_of_text(tmp_path, content):
     path = write(tmp_path / "x.bed", content)
@@ -143,7 +160,7 @@ def random_file(rng):
         row = [rng.choice(["chr1", "2", "NC_000001.11"]), start, start + rng.randint(1, 5000)]
         row += [rng.choice(["p", "a name", "ü", ""]), str(rng.random()), rng.choice("+-.")][: rng.randint(0, 3)]
         lines.append("\t".join(map(str, row)))
-        expected.append(tuple(row + MISSING[len(row):]))
+        expected.append(tuple(row + MISSING[len(row) :]))
     end = rng.choice(["\n", "\r\n"])
     return end.join(lines) + rng.choice(["", end]), expected
 

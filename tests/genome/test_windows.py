@@ -20,8 +20,12 @@ def regions_of(*pairs, chrom="chr1", first=0):
     dots = np.array(["."] * n, dtype=object)
     return Intervals(
         chrom=np.array([chrom] * n, dtype=object),
-        start=np.array([a for a, _ in pairs], dtype=np.int64), end=np.array([b for _, b in pairs], dtype=np.int64),
-        name=dots, score=dots, strand=np.array(["."] * n, dtype="<U1"), first=first,
+        start=np.array([a for a, _ in pairs], dtype=np.int64),
+        end=np.array([b for _, b in pairs], dtype=np.int64),
+        name=dots,
+        score=dots,
+        strand=np.array(["."] * n, dtype="<U1"),
+        first=first,
     )
 
 
@@ -122,7 +126,9 @@ def test_a_region_as_short_as_the_output_is_tiled_as_it_is_centred(pair, crop, o
 def test_tiles_by_hand():
     plan = WindowPlan(40, "tile", 8, 24)
     assert laid(plan, regions_of((100, 148), (100, 149), (200, 210))) == {
-        0: [92, 116], 1: [92, 116, 140], 2: [185],
+        0: [92, 116],
+        1: [92, 116, 140],
+        2: [185],
     }
     assert tile_counts(np.array([0, 0, 0]), np.array([24, 25, 48]), 24, 24).tolist() == [1, 2, 2]
 
@@ -153,9 +159,7 @@ def test_padded_windows_are_counted_and_kept():
 
 
 def test_skipped_windows_are_counted_named_and_left_out():
-    assert applied("skip") == (
-        [1, 2], [5, 90], WindowCounts(windows=2, skipped=2, first_skipped=["chr1:0-4"])
-    )
+    assert applied("skip") == ([1, 2], [5, 90], WindowCounts(windows=2, skipped=2, first_skipped=["chr1:0-4"]))
 
 
 def test_error_names_region_and_count():

@@ -14,25 +14,55 @@ pytest.importorskip("grelu")
 LENGTH = 64
 TASKS = {"name": ["CTCF", "DNase", "H3K27ac"], "cell": ["K562", "K562", "GM12878"]}
 CONV = {
-    "model_type": "ConvModel", "n_tasks": 3, "stem_channels": 8, "stem_kernel_size": 5, "n_conv": 3, "channel_init": 8,
-    "kernel_size": 3, "pool_func": "max", "pool_size": 2, "final_pool_func": None, "crop_len": 2, "norm": True,
+    "model_type": "ConvModel",
+    "n_tasks": 3,
+    "stem_channels": 8,
+    "stem_kernel_size": 5,
+    "n_conv": 3,
+    "channel_init": 8,
+    "kernel_size": 3,
+    "pool_func": "max",
+    "pool_size": 2,
+    "final_pool_func": None,
+    "crop_len": 2,
+    "norm": True,
     "dropout": 0.5,
 }
 REGRESSION = {"task": "regression", "loss": "poisson"}
 # What gReLU's datasets leave in a checkpoint (grelu.lightning, _get_dataset_attrs), a few of them.
 DATA = {
     "tasks": TASKS,
-    "train": {"seq_len": 64, "bin_size": 4, "genome": "hg38", "n_seqs": 40, "rc": True, "end": "both", "label_len": 64,
-              "intervals": {"chrom": ["chr1", "chr2", "chr2"], "start": [0, 5, 9], "end": [64, 69, 73]}},
-    "val": {"seq_len": 64, "bin_size": 4, "genome": "hg38", "n_seqs": 8,
-            "intervals": {"chrom": ["chr8"], "start": [3], "end": [67]}},
-    "test": {"seq_len": 64, "bin_size": 4, "genome": "hg38", "n_seqs": 12,
-             "intervals": {"chrom": ["chr9", "chr9"], "start": [3, 5], "end": [67, 69]}},
+    "train": {
+        "seq_len": 64,
+        "bin_size": 4,
+        "genome": "hg38",
+        "n_seqs": 40,
+        "rc": True,
+        "end": "both",
+        "label_len": 64,
+        "intervals": {"chrom": ["chr1", "chr2", "chr2"], "start": [0, 5, 9], "end": [64, 69, 73]},
+    },
+    "val": {
+        "seq_len": 64,
+        "bin_size": 4,
+        "genome": "hg38",
+        "n_seqs": 8,
+        "intervals": {"chrom": ["chr8"], "start": [3], "end": [67]},
+    },
+    "test": {
+        "seq_len": 64,
+        "bin_size": 4,
+        "genome": "hg38",
+        "n_seqs": 12,
+        "intervals": {"chrom": ["chr9", "chr9"], "start": [3, 5], "end": [67, 69]},
+    },
 }
 PERFORMANCE = {
     "val": {"val_mse": np.array([0.5, 0.5, 0.8], dtype=np.float32)},
-    "test": {"test_mse": np.array([0.5, 1.0, 1.5], dtype=np.float32),
-             "test_pearson": np.array([0.75, 0.5, 0.25], dtype=np.float32)},
+    "test": {
+        "test_mse": np.array([0.5, 1.0, 1.5], dtype=np.float32),
+        "test_pearson": np.array([0.75, 0.5, 0.25], dtype=np.float32),
+    },
 }
 
 

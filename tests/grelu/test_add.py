@@ -21,8 +21,14 @@ from zoo.example_check import check_example
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 ZOO = Path(sys.executable).with_name("zoo")
-SCALAR = {"model_type": "ConvModel", "n_tasks": 3, "stem_channels": 8, "n_conv": 2, "channel_init": 8,
-          "final_pool_func": "avg"}
+SCALAR = {
+    "model_type": "ConvModel",
+    "n_tasks": 3,
+    "stem_channels": 8,
+    "n_conv": 2,
+    "channel_init": 8,
+    "final_pool_func": "avg",
+}
 BINARY = {"task": "binary", "loss": "bce", "pos_weight": [1.0, 2.0, 3.0]}
 
 
@@ -37,16 +43,28 @@ def test_the_card_holds_what_the_checkpoint_records(profile):
     _, folder = profile
     card = read_card(folder / "README.md").card
     assert (card.name, card.version, card.genome.assembly, card.genome.chrom_style) == (
-        "my-model", "0.1.0", "hg38", "ucsc")
+        "my-model",
+        "0.1.0",
+        "hg38",
+        "ucsc",
+    )
     assert card.input.length == 64
     (output,) = card.outputs
     assert (output.kind, output.tracks, output.bin_size, output.offset, output.units) == (
-        "profile", ["CTCF", "DNase", "H3K27ac"], 4, 8, None)
+        "profile",
+        ["CTCF", "DNase", "H3K27ac"],
+        4,
+        8,
+        None,
+    )
     assert card.training.splits.model_dump() == {"train": ["chr1", "chr2"], "validation": ["chr8"], "test": ["chr9"]}
     # The means over tasks of conftest.PERFORMANCE, by hand.
     found = {(item.split, item.metric): item.value for item in card.evaluation}
-    assert found == {("validation", "mse, mean of 3 tracks"): pytest.approx(0.6),
-                     ("test", "mse, mean of 3 tracks"): 1.0, ("test", "pearson, mean of 3 tracks"): 0.5}
+    assert found == {
+        ("validation", "mse, mean of 3 tracks"): pytest.approx(0.6),
+        ("test", "mse, mean of 3 tracks"): 1.0,
+        ("test", "pearson, mean of 3 tracks"): 0.5,
+    }
     assert all("checkpoint" in item.reported_by for item in card.evaluation)
     table = [line.split("\t") for line in (folder / "tasks.tsv").read_text().splitlines()]
     assert table[0] == ["track", "cell", "val_mse", "test_mse", "test_pearson"]

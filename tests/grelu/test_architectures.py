@@ -14,14 +14,56 @@ CONV = {"model_type": "ConvModel", "n_tasks": 3, "stem_channels": 8, "n_conv": 2
 ARCHITECTURES = {
     "ConvModel": (64, CONV | {"pool_func": "max", "pool_size": 2, "crop_len": 2, "norm": True, "residual": True}, 2),
     "DilatedConvModel": (200, {"channels": 6, "n_conv": 3, "stem_kernel_size": 5}, 1),
-    "ConvGRUModel": (64, {"stem_channels": 8, "n_conv": 2, "channel_init": 8, "pool_func": "avg", "pool_size": 4,
-                          "n_gru": 2, "gru_norm": True, "conv_norm": True, "dropout": 0.3}, 4),
-    "ConvTransformerModel": (96, {"stem_channels": 8, "n_conv": 3, "channel_init": 8, "pool_func": "max",
-                                  "pool_size": 2, "n_heads": 2, "n_pos_features": 4, "crop_len": 1}, 4),
-    "BorzoiModel": (2048, {"stem_channels": 32, "init_channels": 32, "channels": 64, "n_conv": 7, "n_transformers": 2,
-                           "key_len": 8, "value_len": 8, "n_heads": 2, "n_pos_features": 4, "crop_len": 3}, 32),
-    "EnformerModel": (512, {"n_conv": 3, "channels": 384, "n_transformers": 1, "n_heads": 2, "key_len": 36,
-                            "crop_len": 5}, 8),
+    "ConvGRUModel": (
+        64,
+        {
+            "stem_channels": 8,
+            "n_conv": 2,
+            "channel_init": 8,
+            "pool_func": "avg",
+            "pool_size": 4,
+            "n_gru": 2,
+            "gru_norm": True,
+            "conv_norm": True,
+            "dropout": 0.3,
+        },
+        4,
+    ),
+    "ConvTransformerModel": (
+        96,
+        {
+            "stem_channels": 8,
+            "n_conv": 3,
+            "channel_init": 8,
+            "pool_func": "max",
+            "pool_size": 2,
+            "n_heads": 2,
+            "n_pos_features": 4,
+            "crop_len": 1,
+        },
+        4,
+    ),
+    "BorzoiModel": (
+        2048,
+        {
+            "stem_channels": 32,
+            "init_channels": 32,
+            "channels": 64,
+            "n_conv": 7,
+            "n_transformers": 2,
+            "key_len": 8,
+            "value_len": 8,
+            "n_heads": 2,
+            "n_pos_features": 4,
+            "crop_len": 3,
+        },
+        32,
+    ),
+    "EnformerModel": (
+        512,
+        {"n_conv": 3, "channels": 384, "n_transformers": 1, "n_heads": 2, "key_len": 36, "crop_len": 5},
+        8,
+    ),
 }
 
 
@@ -59,8 +101,18 @@ def test_architectures(tmp_path, make_checkpoint, windows, name, pool):
 
 
 def test_a_model_with_an_mlp_head(tmp_path, make_checkpoint, windows):
-    params = {"model_type": "ConvMLPModel", "n_tasks": 3, "seq_len": 80, "stem_channels": 8, "channel_init": 8,
-              "pool_func": "max", "pool_size": 4, "mlp_norm": True, "mlp_hidden_size": [6, 5], "dropout": 0.2}
+    params = {
+        "model_type": "ConvMLPModel",
+        "n_tasks": 3,
+        "seq_len": 80,
+        "stem_channels": 8,
+        "channel_init": 8,
+        "pool_func": "max",
+        "pool_size": 4,
+        "mlp_norm": True,
+        "mlp_hidden_size": [6, 5],
+        "dropout": 0.2,
+    }
     theirs = make_checkpoint(tmp_path / "x.ckpt", params, data_params={"train": {"n_seqs": 3}})
     ours = zoo.load_model(tmp_path / "x.ckpt")  # the length stands in model_params alone
     assert ours.length == 80 and ours.outputs[0].kind == "scalar"
@@ -78,10 +130,15 @@ def test_explainn_cannot_be_built_by_grelu_either(tmp_path, lightning_model):
 
 @pytest.mark.parametrize(
     "train_params",
-    [{"task": "regression", "loss": "poisson"},
-     {"task": "regression", "loss": "Poisson_Multinomial", "total_weight": 1},
-     {"task": "regression", "loss": "MSE"}, {"task": "binary"}, {"task": "binary", "loss": "bce"},
-     {"task": "multiclass", "loss": "ce"}, {}],
+    [
+        {"task": "regression", "loss": "poisson"},
+        {"task": "regression", "loss": "Poisson_Multinomial", "total_weight": 1},
+        {"task": "regression", "loss": "MSE"},
+        {"task": "binary"},
+        {"task": "binary", "loss": "bce"},
+        {"task": "multiclass", "loss": "ce"},
+        {},
+    ],
     ids=lambda params: "-".join(map(str, params.values())) or "defaults",
 )
 @pytest.mark.parametrize("n_tasks", [1, 3])

@@ -62,8 +62,13 @@ def test_stock_grelu_loads_the_exports_with_default_arguments(tmp_path, hub, mak
     yeast, drafted = entries(tmp_path, make_checkpoint)
     with pytest.raises(pickle.UnpicklingError):
         torch.load(tmp_path / "x.ckpt", weights_only=True)  # numpy in `performance`: not so for a raw checkpoint
-    given = {"org/yeast-grelu": (yeast, "grelu"), "org/yeast-hf": (yeast, "hf"), "org/drafted-hf": (drafted, "hf"),
-             "org/drafted-grelu": (drafted, "grelu"), "org/raw": (tmp_path / "x.ckpt", "grelu")}
+    given = {
+        "org/yeast-grelu": (yeast, "grelu"),
+        "org/yeast-hf": (yeast, "hf"),
+        "org/drafted-hf": (drafted, "hf"),
+        "org/drafted-grelu": (drafted, "grelu"),
+        "org/raw": (tmp_path / "x.ckpt", "grelu"),
+    }
     batches, expected = {}, {}
     for repo, (model, to) in given.items():
         folder = export(model, to, tmp_path / repo, trust=True)
@@ -100,10 +105,16 @@ def test_hugging_face_reads_the_card(tmp_path):
     assert card.text.strip() == ours.prose.strip()
 
 
-@pytest.mark.parametrize(("licence", "found", "name"), [
-    ("MIT", "mit", None), ("Apache-2.0", "apache-2.0", None), ("CC-BY-4.0", "cc-by-4.0", None), (None, "unknown", None),
-    ("Academic use only", "other", "Academic use only"),
-])
+@pytest.mark.parametrize(
+    ("licence", "found", "name"),
+    [
+        ("MIT", "mit", None),
+        ("Apache-2.0", "apache-2.0", None),
+        ("CC-BY-4.0", "cc-by-4.0", None),
+        (None, "unknown", None),
+        ("Academic use only", "other", "Academic use only"),
+    ],
+)
 def test_licences(tmp_path, licence, found, name):
     from zoo.export.readme import hub_metadata
 

@@ -30,14 +30,17 @@ def checkpoint(tmp_path, make_checkpoint):
     return tmp_path / "x.ckpt"
 
 
-@pytest.mark.parametrize(("asked", "pinned"), [
-    ("hf://org/repo", f"hf://org/repo@{COMMIT}/model.ckpt"),
-    ("hf://org/repo/", f"hf://org/repo@{COMMIT}/model.ckpt"),
-    ("hf://org/repo@main/model.ckpt", f"hf://org/repo@{COMMIT}/model.ckpt"),
-    (f"hf://org/repo@{COMMIT}", f"hf://org/repo@{COMMIT}/model.ckpt"),
-    ("hf://org/repo@v1.2", f"hf://org/repo@{OTHER}/model.ckpt"),
-    ("hf://org/repo/deep/human_rep0.ckpt", f"hf://org/repo@{COMMIT}/deep/human_rep0.ckpt"),
-])
+@pytest.mark.parametrize(
+    ("asked", "pinned"),
+    [
+        ("hf://org/repo", f"hf://org/repo@{COMMIT}/model.ckpt"),
+        ("hf://org/repo/", f"hf://org/repo@{COMMIT}/model.ckpt"),
+        ("hf://org/repo@main/model.ckpt", f"hf://org/repo@{COMMIT}/model.ckpt"),
+        (f"hf://org/repo@{COMMIT}", f"hf://org/repo@{COMMIT}/model.ckpt"),
+        ("hf://org/repo@v1.2", f"hf://org/repo@{OTHER}/model.ckpt"),
+        ("hf://org/repo/deep/human_rep0.ckpt", f"hf://org/repo@{COMMIT}/deep/human_rep0.ckpt"),
+    ],
+)
 def test_names_from_a_seeded_cache(hub, checkpoint, windows, asked, pinned):
     hub("org/repo", {"model.ckpt": checkpoint, "deep/human_rep0.ckpt": checkpoint, "README.md": b"# x"})
     hub("org/repo", {"model.ckpt": checkpoint}, OTHER, "v1.2")
@@ -100,8 +103,10 @@ def test_blobs_are_verified_before_use(hub, checkpoint):
     snapshot = hub("org/repo", {"model.ckpt": checkpoint, "small.ckpt": checkpoint})
     blobs = snapshot.parents[1] / "blobs"
     blobs.mkdir()
-    names = {"model.ckpt": hashlib.sha256(content).hexdigest(),
-             "small.ckpt": hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()}
+    names = {
+        "model.ckpt": hashlib.sha256(content).hexdigest(),
+        "small.ckpt": hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest(),
+    }
     for file, name in names.items():
         (blobs / name).write_bytes(content)
         (snapshot / file).unlink()
@@ -112,7 +117,9 @@ def test_blobs_are_verified_before_use(hub, checkpoint):
             zoo.load_model(f"hf://org/repo/{file}")
 
 
-@pytest.mark.parametrize("name", ["hf://org/absent", "hf://org/repo@v9", "hf://org/repo/other.ckpt", f"hf://org/repo@{OTHER}"])
+@pytest.mark.parametrize(
+    "name", ["hf://org/absent", "hf://org/repo@v9", "hf://org/repo/other.ckpt", f"hf://org/repo@{OTHER}"]
+)
 @pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "ZOO_OFFLINE"])
 def test_offline_and_not_cached(hub, checkpoint, monkeypatch, name, variable):
     hub("org/repo", {"model.ckpt": checkpoint})
@@ -123,7 +130,9 @@ def test_offline_and_not_cached(hub, checkpoint, monkeypatch, name, variable):
     assert name in error.value.what and "OFFLINE" in error.value.extent and error.value.fix.startswith("Fix: ")
 
 
-@pytest.mark.parametrize("name", ["hf://", "hf://org", "hf:///repo", "hf://org/re po", "hf://org/repo@", "hf://org/a..b"])
+@pytest.mark.parametrize(
+    "name", ["hf://", "hf://org", "hf:///repo", "hf://org/re po", "hf://org/repo@", "hf://org/a..b"]
+)
 def test_names_that_are_none(hub, name):
     with pytest.raises(UsageError):
         fetch_model(name)
@@ -137,15 +146,18 @@ def hub_error(kind, status):
     return getattr(errors, kind)("server said no", response=response)
 
 
-@pytest.mark.parametrize(("error", "said"), [
-    (lambda: hub_error("RepositoryNotFoundError", 404), "no such repo"),
-    (lambda: hub_error("GatedRepoError", 403), "access is limited"),
-    (lambda: hub_error("RevisionNotFoundError", 404), "no revision 'v1'"),
-    (lambda: hub_error("EntryNotFoundError", 404), "no file 'a.ckpt'"),
-    (lambda: hub_error("HfHubHTTPError", 503), "cannot be reached"),
-    (lambda: requests.ConnectionError("Name or service not known"), "cannot be reached"),
-    (lambda: requests.Timeout("read timed out"), "cannot be reached"),
-])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (lambda: hub_error("RepositoryNotFoundError", 404), "no such repo"),
+        (lambda: hub_error("GatedRepoError", 403), "access is limited"),
+        (lambda: hub_error("RevisionNotFoundError", 404), "no revision 'v1'"),
+        (lambda: hub_error("EntryNotFoundError", 404), "no file 'a.ckpt'"),
+        (lambda: hub_error("HfHubHTTPError", 503), "cannot be reached"),
+        (lambda: requests.ConnectionError("Name or service not known"), "cannot be reached"),
+        (lambda: requests.Timeout("read timed out"), "cannot be reached"),
+    ],
+)
 def test_what_goes_wrong_online_is_explained(hub, monkeypatch, error, said):
     monkeypatch.delenv("HF_HUB_OFFLINE")
 

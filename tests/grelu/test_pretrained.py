@@ -33,10 +33,20 @@ def save(path, module, params, length):
 @pytest.mark.parametrize(
     ("name", "base", "base_params", "length", "options"),
     [
-        ("EnformerPretrainedModel", "EnformerModel", {"n_tasks": 5313, "final_pool_func": None}, 2048,
-         {"n_transformers": 2, "crop_len": 3, "final_pool_func": None}),
-        ("BorzoiPretrainedModel", "BorzoiModel", {"n_tasks": 7611, "final_pool_func": None, "crop_len": 0}, 4096,
-         {"fold": 2, "n_transformers": 3}),
+        (
+            "EnformerPretrainedModel",
+            "EnformerModel",
+            {"n_tasks": 5313, "final_pool_func": None},
+            2048,
+            {"n_transformers": 2, "crop_len": 3, "final_pool_func": None},
+        ),
+        (
+            "BorzoiPretrainedModel",
+            "BorzoiModel",
+            {"n_tasks": 7611, "final_pool_func": None, "crop_len": 0},
+            4096,
+            {"fold": 2, "n_transformers": 3},
+        ),
     ],
 )
 def test_a_fine_tune_equals_the_class_it_was_made_with(

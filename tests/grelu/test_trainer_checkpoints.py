@@ -13,8 +13,15 @@ import zoo
 from zoo.errors import ModelError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-CONV = {"model_type": "ConvModel", "n_tasks": 2, "stem_channels": 4, "stem_kernel_size": 5, "n_conv": 2,
-        "channel_init": 4, "final_pool_func": "avg"}
+CONV = {
+    "model_type": "ConvModel",
+    "n_tasks": 2,
+    "stem_channels": 4,
+    "stem_kernel_size": 5,
+    "n_conv": 2,
+    "channel_init": 4,
+    "final_pool_func": "avg",
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +36,20 @@ def trained(tmp_path_factory, lightning_model):
     frame = pd.DataFrame({"seq": ["".join(rng.choice(list("ACGT"), 40)) for _ in range(24)]})
     frame["k562"], frame["hepg2"] = rng.permutation([0, 1] * 12), rng.permutation([0, 1] * 12)
     parts = [DFSeqDataset(frame.iloc[at].reset_index(drop=True)) for at in (slice(12), slice(12, 18), slice(18, 24))]
-    model = lightning_model(dict(CONV), {
-        "task": "binary", "loss": "bce", "batch_size": 4, "num_workers": 0, "max_epochs": 2, "lr": 1e-2,
-        "save_dir": str(folder), "early_stopping": True, "logger": "csv",
-    })
+    model = lightning_model(
+        dict(CONV),
+        {
+            "task": "binary",
+            "loss": "bce",
+            "batch_size": 4,
+            "num_workers": 0,
+            "max_epochs": 2,
+            "lr": 1e-2,
+            "save_dir": str(folder),
+            "early_stopping": True,
+            "logger": "csv",
+        },
+    )
     model.train_on_dataset(parts[0], parts[1])
     model.test_on_dataset(parts[2], num_workers=0, write_path=str(folder / "tested.ckpt"))
     monkeypatch.undo()
@@ -66,14 +83,26 @@ def test_what_the_trainer_recorded_is_read(trained):
         assert np.array_equal(np.asarray(checkpoint.performance["test"][metric]), values)
 
 
-@pytest.mark.parametrize("value", [
-    np.arange(3, dtype=np.float16), np.arange(3, dtype=np.uint8), np.array(["a", "bc"]),
-    np.array(["a", 1], dtype=object), np.float32(1.5), np.int16(3), np.bool_(True), np.array([b"x"]),
-    np.datetime64("2024-01-02"), pathlib.PurePosixPath("/x"),
-], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.arange(3, dtype=np.float16),
+        np.arange(3, dtype=np.uint8),
+        np.array(["a", "bc"]),
+        np.array(["a", 1], dtype=object),
+        np.float32(1.5),
+        np.int16(3),
+        np.bool_(True),
+        np.array([b"x"]),
+        np.datetime64("2024-01-02"),
+        pathlib.PurePosixPath("/x"),
+    ],
+    ids=str,
+)
 def test_plain_values_of_numpy_load(tmp_path, make_checkpoint, value):
-    make_checkpoint(tmp_path / "x.ckpt", CONV, performance={"test": {"metric": value}},
-                    data_params={"train": {"seq_len": 40}})
+    make_checkpoint(
+        tmp_path / "x.ckpt", CONV, performance={"test": {"metric": value}}, data_params={"train": {"seq_len": 40}}
+    )
     assert zoo.load_model(tmp_path / "x.ckpt").length == 40
 
 
@@ -118,11 +147,26 @@ def test_the_flat_layout_of_grelu_1_0_2(tmp_path, windows):
     from grelu.model.models import ConvModel
 
     torch.manual_seed(0)
-    params = {"n_tasks": 2, "stem_channels": 4, "n_conv": 2, "channel_init": 4, "pool_func": "max", "pool_size": 4,
-              "crop_len": 1, "final_pool_func": None}
+    params = {
+        "n_tasks": 2,
+        "stem_channels": 4,
+        "n_conv": 2,
+        "channel_init": 4,
+        "pool_func": "max",
+        "pool_size": 4,
+        "crop_len": 1,
+        "final_pool_func": None,
+    }
     module = ConvModel(**params).eval()
-    old_checkpoint(tmp_path / "x.ckpt", module, params | {"model_type": "ConvModel"}, train_seq_len=48,
-                   train_bin_size=4, train_genome="hg19", tasks={"name": ["x", "y"]})
+    old_checkpoint(
+        tmp_path / "x.ckpt",
+        module,
+        params | {"model_type": "ConvModel"},
+        train_seq_len=48,
+        train_bin_size=4,
+        train_genome="hg19",
+        tasks={"name": ["x", "y"]},
+    )
     model = zoo.load_model(tmp_path / "x.ckpt")
     (spec,) = model.outputs
     assert (model.length, spec.tracks, spec.n_bins, spec.bin_size, spec.offset) == (48, ("x", "y"), 10, 4, 4)
@@ -130,8 +174,20 @@ def test_the_flat_layout_of_grelu_1_0_2(tmp_path, windows):
         assert np.array_equal(model.predict(windows(3, 48), batch_size=3), torch.exp(module(windows(3, 48))).numpy())
 
 
-BORZOI = {"n_tasks": 2, "stem_channels": 32, "init_channels": 32, "channels": 64, "n_conv": 7, "n_transformers": 1,
-          "key_len": 8, "value_len": 8, "n_heads": 2, "n_pos_features": 4, "crop_len": 3, "final_pool_func": None}
+BORZOI = {
+    "n_tasks": 2,
+    "stem_channels": 32,
+    "init_channels": 32,
+    "channels": 64,
+    "n_conv": 7,
+    "n_transformers": 1,
+    "key_len": 8,
+    "value_len": 8,
+    "n_heads": 2,
+    "n_pos_features": 4,
+    "crop_len": 3,
+    "final_pool_func": None,
+}
 
 
 @pytest.mark.parametrize(("version", "old"), [(None, True), ("1.0.5", True), ("1.0.10", False), ("1.1.0", False)])

@@ -11,8 +11,27 @@ from torch.nn import functional as F
 __all__ = ["ENDS", "KINDS", "random_net"]
 
 KINDS = (
-    "conv", "strided", "dilated", "grouped", "same", "wide", "max", "overlapping-max", "average", "residual", "gate",
-    "norm", "crop", "pad", "attention", "transposed", "two-dimensional", "positions", "cat", "reversed", "strides-crop",
+    "conv",
+    "strided",
+    "dilated",
+    "grouped",
+    "same",
+    "wide",
+    "max",
+    "overlapping-max",
+    "average",
+    "residual",
+    "gate",
+    "norm",
+    "crop",
+    "pad",
+    "attention",
+    "transposed",
+    "two-dimensional",
+    "positions",
+    "cat",
+    "reversed",
+    "strides-crop",
 )
 ENDS = ("flatten", "mean", "max", "crop-sum", "hidden", "softmax", "centre")
 
@@ -62,7 +81,10 @@ def _layer(kind: str, width: int, length: int, draw: Random) -> nn.Module:
         "max": lambda: nn.MaxPool1d(draw.choice((2, 3)), ceil_mode=draw.random() < 0.5),
         "overlapping-max": lambda: nn.MaxPool1d(4, draw.choice((1, 2)), padding=draw.choice((0, 2)), dilation=1),
         "average": lambda: nn.AvgPool1d(
-            draw.choice((2, 3)), draw.choice((1, 2)), padding=1, ceil_mode=draw.random() < 0.5,
+            draw.choice((2, 3)),
+            draw.choice((1, 2)),
+            padding=1,
+            ceil_mode=draw.random() < 0.5,
             count_include_pad=draw.random() < 0.5,
         ),
         "residual": lambda: _Residual(width, draw),

@@ -161,11 +161,13 @@ COMPLETE: dict[str, tuple] = {
     "sdpa": (lambda x: F.scaled_dot_product_attention(*[x.transpose(1, 2)] * 3),),
     "multi-head-attention": (_heads, lambda: nn.MultiheadAttention(WIDTH, 2, batch_first=True)),
     "transformer-layer": (
-        lambda x, p: p(x.transpose(1, 2)), lambda: nn.TransformerEncoderLayer(WIDTH, 2, 16, batch_first=True)
+        lambda x, p: p(x.transpose(1, 2)),
+        lambda: nn.TransformerEncoderLayer(WIDTH, 2, 16, batch_first=True),
     ),
     "LSTM": (lambda x, p: p(x[:, :, :3].transpose(1, 2))[0], lambda: nn.LSTM(WIDTH, 4, batch_first=True)),
     "bidirectional-GRU": (
-        lambda x, p: p(x[:, :, :3].transpose(1, 2))[0], lambda: nn.GRU(WIDTH, 4, batch_first=True, bidirectional=True)
+        lambda x, p: p(x[:, :, :3].transpose(1, 2))[0],
+        lambda: nn.GRU(WIDTH, 4, batch_first=True, bidirectional=True),
     ),
     "dense-net": (_dense_net,),
     "both-strands": (lambda x: torch.maximum(F.relu(x), F.relu(x.flip(1, 2))),),

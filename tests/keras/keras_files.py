@@ -17,8 +17,12 @@ def node(name, kind, inputs, **options):
 
 def functional(layers, inputs, outputs, name="model_1"):
     """Architecture of a functional model."""
-    config = {"name": name, "layers": layers, "input_layers": [[n, 0, 0] for n in inputs],
-              "output_layers": [[n, 0, 0] for n in outputs]}
+    config = {
+        "name": name,
+        "layers": layers,
+        "input_layers": [[n, 0, 0] for n in inputs],
+        "output_layers": [[n, 0, 0] for n in outputs],
+    }
     return {"class_name": "Model", "config": config}
 
 

@@ -61,7 +61,8 @@ def test_two_inputs_and_two_outputs_in_the_files_order(tmp_path):
     module = load_keras(path)
     assert (module.input_names, module.output_names) == (("half_life", "seq"), ("sum", "double"))
     for inputs in (
-        (tensor(features), tensor(seq)), ([tensor(features), tensor(seq)],),
+        (tensor(features), tensor(seq)),
+        ([tensor(features), tensor(seq)],),
         ({"seq": tensor(seq), "half_life": tensor(features)},),
     ):
         once, twice = call(module, *inputs)
@@ -80,7 +81,8 @@ def test_missing_input_is_named(tmp_path):
 def test_a_shared_layer_has_one_set_of_parameters_and_a_module_for_each_call(tmp_path):
     w = array(4, 3)
     layers = [
-        node("left", "InputLayer", []), node("right", "InputLayer", []),
+        node("left", "InputLayer", []),
+        node("right", "InputLayer", []),
         node("shared", "Dense", [["left"], ["right"]], units=3, activation="relu", use_bias=False),
         node("difference", "Subtract", [[("shared", 1), ("shared", 0)]]),
     ]
@@ -100,15 +102,17 @@ def test_sequential_in_all_three_forms(tmp_path):
     expected = relu(np.einsum("npwc,wco->npo", cut, kernel) + bias).max(1) @ out
     layers = [
         ("Conv1D", {"name": "conv", "filters": 2, "kernel_size": [3], "activation": "relu", "use_bias": True}),
-        ("GlobalMaxPooling1D", {"name": "pool"}), ("Dense", {"name": "out", "units": 1, "use_bias": False}),
+        ("GlobalMaxPooling1D", {"name": "pool"}),
+        ("Dense", {"name": "out", "units": 1, "use_bias": False}),
     ]
     arrays = {"conv": [("kernel:0", kernel), ("bias:0", bias)], "out": [("kernel:0", out)]}
     new = sequential(*layers)
     bare = new | {"config": new["config"]["layers"]}  # Keras before 2.2.3
     with_input = sequential(("InputLayer", {"name": "seq"}), *layers)
     for config in (new, bare, with_input):
-        np.testing.assert_allclose(call(load_keras(write_h5(tmp_path / "m.h5", config, arrays)), tensor(x)), expected,
-                                   atol=1e-6)
+        np.testing.assert_allclose(
+            call(load_keras(write_h5(tmp_path / "m.h5", config, arrays)), tensor(x)), expected, atol=1e-6
+        )
 
 
 def keras_1(path, backend):
@@ -116,13 +120,33 @@ def keras_1(path, backend):
     kernel, gates = array(3, 4, 2), [array(*shape) for _ in range(4) for shape in ((2, 3), (3, 3), (3,))]
     out = array(3, 2)
     layers = [
-        {"class_name": "Convolution1D", "config": {
-            "name": "convolution1d_1", "nb_filter": 2, "filter_length": 3, "border_mode": "same", "subsample_length": 1,
-            "activation": "relu", "bias": False, "batch_input_shape": [None, 8, 4]}},
-        {"class_name": "MaxPooling1D", "config": {"name": "maxpooling1d_1", "pool_length": 2, "stride": 2,
-                                                  "border_mode": "valid"}},
-        {"class_name": "LSTM", "config": {"name": "lstm_1", "output_dim": 3, "activation": "tanh",
-                                          "inner_activation": "hard_sigmoid", "return_sequences": False}},
+        {
+            "class_name": "Convolution1D",
+            "config": {
+                "name": "convolution1d_1",
+                "nb_filter": 2,
+                "filter_length": 3,
+                "border_mode": "same",
+                "subsample_length": 1,
+                "activation": "relu",
+                "bias": False,
+                "batch_input_shape": [None, 8, 4],
+            },
+        },
+        {
+            "class_name": "MaxPooling1D",
+            "config": {"name": "maxpooling1d_1", "pool_length": 2, "stride": 2, "border_mode": "valid"},
+        },
+        {
+            "class_name": "LSTM",
+            "config": {
+                "name": "lstm_1",
+                "output_dim": 3,
+                "activation": "tanh",
+                "inner_activation": "hard_sigmoid",
+                "return_sequences": False,
+            },
+        },
         {"class_name": "Dropout", "config": {"name": "dropout_1", "p": 0.5}},
         {"class_name": "Dense", "config": {"name": "dense_1", "output_dim": 2, "bias": False, "activation": "linear"}},
     ]
@@ -165,16 +189,25 @@ def test_a_file_of_keras_3(tmp_path):
 
     def layer(kind, name, arguments, **options):
         nodes = [{"args": arguments, "kwargs": {"mask": None}}] if arguments else []
-        return {"module": "keras.layers", "class_name": kind, "config": {"name": name, **options}, "name": name,
-                "inbound_nodes": nodes, "registered_name": None}
+        return {
+            "module": "keras.layers",
+            "class_name": kind,
+            "config": {"name": name, **options},
+            "name": name,
+            "inbound_nodes": nodes,
+            "registered_name": None,
+        }
 
     layers = [
         layer("InputLayer", "x", [], batch_shape=[None, 4]),
         layer("Dense", "dense", [source("x")], units=4, activation="hard_sigmoid", use_bias=False),
         layer("Add", "add", [[source("dense"), source("x")]]),
     ]
-    config = {"module": "keras.src.models.functional", "class_name": "Functional",
-              "config": {"name": "f", "layers": layers, "input_layers": ["x", 0, 0], "output_layers": ["add", 0, 0]}}
+    config = {
+        "module": "keras.src.models.functional",
+        "class_name": "Functional",
+        "config": {"name": "f", "layers": layers, "input_layers": ["x", 0, 0], "output_layers": ["add", 0, 0]},
+    }
     write_h5(tmp_path / "m.h5", config, {"dense": [("kernel", w)]}, "3.15.1")
     x = array(3, 4)
     expected = np.clip(x @ w / 6 + 0.5, 0, 1) + x
@@ -184,9 +217,15 @@ def test_a_file_of_keras_3(tmp_path):
 def test_an_inner_model_takes_the_flat_list_trained_arrays_first(tmp_path):
     """Two batch normalisations: gamma, beta of both, then mean, variance of both. Calls are counted from 1."""
     inner = functional(
-        [node("inner_in", "InputLayer", []),
-         node("one", "BatchNormalization", [["inner_in"]], epsilon=0.001),
-         node("two", "BatchNormalization", [["one"]], epsilon=0.001)], ["inner_in"], ["two"], "inner")
+        [
+            node("inner_in", "InputLayer", []),
+            node("one", "BatchNormalization", [["inner_in"]], epsilon=0.001),
+            node("two", "BatchNormalization", [["one"]], epsilon=0.001),
+        ],
+        ["inner_in"],
+        ["two"],
+        "inner",
+    )
     layers = [
         node("x", "InputLayer", []),
         {"class_name": "Model", "name": "inner", "config": inner["config"], "inbound_nodes": [[["x", 0, 0, {}]]]},

@@ -32,8 +32,9 @@ training: {data: [{name: none, licence: CC0}]}
 
 
 def conv_config():
-    return sequential(("Conv1D", {"name": "conv", "filters": 2, "kernel_size": [3], "use_bias": False,
-                                  "padding": "valid"}))
+    return sequential(
+        ("Conv1D", {"name": "conv", "filters": 2, "kernel_size": [3], "use_bias": False, "padding": "valid"})
+    )
 
 
 def make_folder(path, config, arrays, target, arch_beside=False, args="", alphabet_axis=1):
@@ -75,8 +76,10 @@ def convolved(hot):
 @pytest.mark.parametrize("arch_beside", [False, True])
 def test_a_foreign_folder_predicts_without_trust(tmp_path, genome, arch_beside):
     fasta, bed, hot = genome
-    layers = sequential(("Conv1D", {"name": "conv", "filters": 2, "kernel_size": [3], "use_bias": False}),
-                        ("GlobalMaxPooling1D", {"name": "pool"}))
+    layers = sequential(
+        ("Conv1D", {"name": "conv", "filters": 2, "kernel_size": [3], "use_bias": False}),
+        ("GlobalMaxPooling1D", {"name": "pool"}),
+    )
     folder = make_folder(tmp_path / "m", layers, {"conv": [("kernel:0", KERNEL)]}, "(2,)", arch_beside)
     out = tmp_path / "out.h5"
     zoo.predict(folder, bed, fasta, out)
@@ -118,11 +121,14 @@ def test_more_inputs_than_the_schema_names(tmp_path):
         zoo.load_model(folder)
 
 
-@pytest.mark.parametrize(("broken", "says"), [
-    ("weights: missing.h5", r"model.yaml:\d+: .*missing.h5 does not exist"),
-    ("weights: 3", r"model.yaml:\d+: `args.weights` is neither a path"),
-    ("weights: model.h5\n  backend: cntk", r"model.yaml:\d+: the backend 'cntk'"),
-])
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        ("weights: missing.h5", r"model.yaml:\d+: .*missing.h5 does not exist"),
+        ("weights: 3", r"model.yaml:\d+: `args.weights` is neither a path"),
+        ("weights: model.h5\n  backend: cntk", r"model.yaml:\d+: the backend 'cntk'"),
+    ],
+)
 def test_broken_arguments_have_a_line(tmp_path, broken, says):
     folder = make_folder(tmp_path / "m", conv_config(), {"conv": [("kernel:0", KERNEL)]}, "(10, 2)")
     text = (folder / "model.yaml").read_text().replace("weights: model.h5", broken)

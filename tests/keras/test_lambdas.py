@@ -26,8 +26,14 @@ from zoo.models.keras.lambdas import (
 def lambda_options(function, closure=None):
     """What Keras 2 writes for a Lambda of a Python function."""
     code = base64.b64encode(marshal.dumps(function.__code__)).decode()
-    return {"name": "lambda_7", "function": [code, None, closure], "function_type": "lambda", "arguments": {},
-            "output_shape": None, "output_shape_type": "raw"}
+    return {
+        "name": "lambda_7",
+        "function": [code, None, closure],
+        "function_type": "lambda",
+        "arguments": {},
+        "output_shape": None,
+        "output_shape_type": "raw",
+    }
 
 
 def make_file(path):
@@ -52,15 +58,18 @@ def test_unknown_code_is_refused_by_name_and_never_run(tmp_path):
 def test_output_shape_code_is_not_run_either(tmp_path):
     trace = tmp_path / "was_run"
     options = lambda_options(lambda x: x) | {
-        "output_shape": lambda_options(make_file(trace))["function"], "output_shape_type": "lambda"
+        "output_shape": lambda_options(make_file(trace))["function"],
+        "output_shape_type": "lambda",
     }
     with pytest.raises(ModelError, match="lambda_7"):
         load_keras(write_h5(tmp_path / "m.h5", sequential(("Lambda", options)), {}))
     assert not trace.exists()
 
 
-@pytest.mark.parametrize("function", ["tf.nn.relu", ["not base64 at all!", None, None], None,
-                                      {"class_name": "__lambda__", "config": {"code": "AAAA"}}])
+@pytest.mark.parametrize(
+    "function",
+    ["tf.nn.relu", ["not base64 at all!", None, None], None, {"class_name": "__lambda__", "config": {"code": "AAAA"}}],
+)
 def test_other_forms_of_functions_are_refused_too(function):
     with pytest.raises(ModelError, match="'odd' is a Lambda"):
         lambda_module(LayerConfig("odd", "Lambda", {"name": "odd", "function": function}))

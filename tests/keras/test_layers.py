@@ -114,8 +114,9 @@ def test_dense_works_on_the_last_axis():
 def test_pooling_ignores_its_pads(mode, width, stride):
     x = array(2, 13, 3)
     options = {"pool_size": [width], "strides": [stride], "padding": mode}
-    close(run("MaxPooling1D", options, {}, x),
-          windows(padded(x, width, stride, 1, mode, -np.inf), width, stride).max(2))
+    close(
+        run("MaxPooling1D", options, {}, x), windows(padded(x, width, stride, 1, mode, -np.inf), width, stride).max(2)
+    )
     cut = windows(padded(x, width, stride, 1, mode, np.nan), width, stride)
     close(run("AveragePooling1D", options, {}, x), np.nanmean(cut, axis=2).astype(np.float32))
 
@@ -195,8 +196,10 @@ def test_relu_layers():
     above = run("ReLU", {"max_value": 6.0, "negative_slope": 0.1, "threshold": 1.0}, {}, X)
     close(above, np.where(X >= 1, np.minimum(X, 6), 0.1 * (X - 1)).astype(np.float32))
     close(run("LeakyReLU", {"alpha": 0.2}, {}, X), np.where(X > 0, X, 0.2 * X))
-    close(run("PReLU", {}, {"alpha": np.float32([[0.5, 2.0]])}, -np.ones((1, 3, 2), np.float32)),
-          np.tile(np.float32([-0.5, -2.0]), (1, 3, 1)))
+    close(
+        run("PReLU", {}, {"alpha": np.float32([[0.5, 2.0]])}, -np.ones((1, 3, 2), np.float32)),
+        np.tile(np.float32([-0.5, -2.0]), (1, 3, 1)),
+    )
 
 
 def test_shapes():
@@ -286,10 +289,16 @@ def test_spline_weight():
 def test_relative_attention_by_loops():
     length, heads, key, value, features = 6, 2, 3, 4, 8
     x = array(1, length, 5)
-    arrays = {"q_layer/kernel": array(5, 6), "k_layer/kernel": array(5, 6), "v_layer/kernel": array(5, 8),
-              "r_k_layer/kernel": array(features, 6), "embedding_layer/kernel": array(8, 8),
-              "embedding_layer/bias": array(8),
-              "r_w_bias": array(1, heads, 1, key), "r_r_bias": array(1, heads, 1, key)}
+    arrays = {
+        "q_layer/kernel": array(5, 6),
+        "k_layer/kernel": array(5, 6),
+        "v_layer/kernel": array(5, 8),
+        "r_k_layer/kernel": array(features, 6),
+        "embedding_layer/kernel": array(8, 8),
+        "embedding_layer/bias": array(8),
+        "r_w_bias": array(1, heads, 1, key),
+        "r_r_bias": array(1, heads, 1, key),
+    }
     position = central_mask_features(length, features) @ arrays["r_k_layer/kernel"]
     joined = np.zeros((length, heads * value))
     for h in range(heads):
@@ -298,11 +307,13 @@ def test_relative_attention_by_loops():
         k = x[0] @ arrays["k_layer/kernel"][:, cut]
         v = x[0] @ arrays["v_layer/kernel"][:, h * value : (h + 1) * value]
         for i in range(length):
-            logits = np.array([
-                (q[i] + arrays["r_w_bias"][0, h, 0]) @ k[j]
-                + (q[i] + arrays["r_r_bias"][0, h, 0]) @ position[j - i + length - 1, cut]
-                for j in range(length)
-            ])
+            logits = np.array(
+                [
+                    (q[i] + arrays["r_w_bias"][0, h, 0]) @ k[j]
+                    + (q[i] + arrays["r_r_bias"][0, h, 0]) @ position[j - i + length - 1, cut]
+                    for j in range(length)
+                ]
+            )
             weights = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
             joined[i, h * value : (h + 1) * value] = weights @ v
     expected = joined @ arrays["embedding_layer/kernel"] + arrays["embedding_layer/bias"]

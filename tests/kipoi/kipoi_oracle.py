@@ -1,7 +1,7 @@
 """What kipoi itself reads from YAML, as JSON; run as a program so that kipoi's imports stay out of the tests.
 
-    python kipoi_oracle.py source FOLDER         every model and dataloader of a source
-    python kipoi_oracle.py files KIND PATH ...   whether each file is accepted; KIND is model or dataloader
+python kipoi_oracle.py source FOLDER         every model and dataloader of a source
+python kipoi_oracle.py files KIND PATH ...   whether each file is accepted; KIND is model or dataloader
 """
 
 from __future__ import annotations
@@ -61,23 +61,37 @@ def inside(folder):
 def model(descr):
     loader = descr.default_dataloader
     return {
-        "defined_as": descr.defined_as, "type": descr.type, "args": plain(descr.args),
-        "inputs": schemas(descr.schema.inputs), "targets": schemas(descr.schema.targets),
+        "defined_as": descr.defined_as,
+        "type": descr.type,
+        "args": plain(descr.args),
+        "inputs": schemas(descr.schema.inputs),
+        "targets": schemas(descr.schema.targets),
         "loader": loader if isinstance(loader, str) else [loader.defined_as, plain(loader.default_args)],
-        "expect": plain(descr.test.expect), "precision": descr.test.precision_decimal,
-        "conda": list(descr.dependencies.conda), "pip": list(descr.dependencies.pip),
-        "authors": [one.name for one in descr.info.authors or []], "license": descr.info.license,
-        "contributors": [one.name for one in descr.info.contributors or []], "tags": list(descr.info.tags),
-        "version": str(descr.info.version), "doc": str(descr.info.doc),
+        "expect": plain(descr.test.expect),
+        "precision": descr.test.precision_decimal,
+        "conda": list(descr.dependencies.conda),
+        "pip": list(descr.dependencies.pip),
+        "authors": [one.name for one in descr.info.authors or []],
+        "license": descr.info.license,
+        "contributors": [one.name for one in descr.info.contributors or []],
+        "tags": list(descr.info.tags),
+        "version": str(descr.info.version),
+        "doc": str(descr.info.doc),
     }
 
 
 def dataloader(descr):
     return {
-        "defined_as": descr.defined_as, "type": descr.type,
+        "defined_as": descr.defined_as,
+        "type": descr.type,
         "args": {
-            name: {"doc": one.doc, "type": one.type, "optional": one.optional, "default": plain(one.default),
-                   "example": plain(one.example)}
+            name: {
+                "doc": one.doc,
+                "type": one.type,
+                "optional": one.optional,
+                "default": plain(one.default),
+                "example": plain(one.example),
+            }
             for name, one in descr.args.items()
         },
     }

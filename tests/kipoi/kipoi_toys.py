@@ -118,7 +118,7 @@ def generated(intervals_file, fasta_file, shift=0):
     yield from samples(intervals_file, fasta_file, shift)
 '''
 
-HELPER = '''\
+HELPER = """\
 def read_fasta(path):
     genome = {}
     for line in open(path):
@@ -128,7 +128,7 @@ def read_fasta(path):
         else:
             genome[name] += line.strip()
     return genome
-'''
+"""
 
 MODELS = '''\
 import numpy as np
@@ -189,8 +189,10 @@ class Sum(torch.nn.Module):
 '''
 
 TARGETS = {
-    "Counts": [{"name": "g", "shape": "(1,)", "doc": "G"},
-               {"tracks": {"shape": "(12,)", "doc": "i * G"}, "length": {"shape": "(1,)", "doc": "bp"}}],
+    "Counts": [
+        {"name": "g", "shape": "(1,)", "doc": "G"},
+        {"tracks": {"shape": "(12,)", "doc": "i * G"}, "length": {"shape": "(1,)", "doc": "bp"}},
+    ],
     "Sum": {"ratio": {"shape": "(1,)", "doc": "share of G"}, "g": {"shape": "(1,)", "doc": "G"}},
 }
 INPUTS = {"g": {"shape": "(1,)", "doc": "G"}, "length": {"shape": "(1,)", "doc": "bp"}}
@@ -230,7 +232,8 @@ def model_yaml(kind: str = "Counts", **changes: Any) -> dict[str, Any]:
         "args": {"module_file": "torch_model.py", "module_class": "Sum", "weights": "weights.pth"},
     }
     found = {
-        **(custom if kind == "Counts" else pytorch), "default_dataloader": ".",
+        **(custom if kind == "Counts" else pytorch),
+        "default_dataloader": ".",
         "info": {"authors": [{"name": "toy maker"}], "doc": "counts"},
         "schema": {"inputs": INPUTS, "targets": TARGETS[kind]},
     } | changes
@@ -240,16 +243,19 @@ def model_yaml(kind: str = "Counts", **changes: Any) -> dict[str, Any]:
 def loader_yaml(defined_as: str = "loaders.Rows", kind: str = "Dataset", **changes: Any) -> dict[str, Any]:
     """A dataloader.yaml for one of the loaders above."""
     return {
-        "type": kind, "defined_as": defined_as,
+        "type": kind,
+        "defined_as": defined_as,
         "args": {
-            "intervals_file": {"doc": "BED", "example": "toy.bed"}, "fasta_file": {"doc": "FASTA", "example": "toy.fa"},
+            "intervals_file": {"doc": "BED", "example": "toy.bed"},
+            "fasta_file": {"doc": "FASTA", "example": "toy.fa"},
             "shift": {"doc": "added to the count", "optional": True},
         },
         "info": {"authors": [{"name": "toy maker"}], "doc": "rows"},
         "output_schema": {
             "inputs": INPUTS,
             "metadata": {
-                "ranges": {"type": "GenomicRanges", "doc": "where"}, "gene_id": {"type": "str", "doc": "gene"},
+                "ranges": {"type": "GenomicRanges", "doc": "where"},
+                "gene_id": {"type": "str", "doc": "gene"},
             },
         },
     } | changes

@@ -42,8 +42,11 @@ def group(folder, template=TEMPLATE, table=TABLE):
 def loader(folder):
     """Two levels up from a model of the group, where `../loaders` leads."""
     folder.mkdir(parents=True)
-    text = {"defined_as": "loaders.py::Rows", "args": {"a": {"doc": "d"}},
-            "output_schema": {"inputs": {"shape": "(4,)", "doc": "x"}}}
+    text = {
+        "defined_as": "loaders.py::Rows",
+        "args": {"a": {"doc": "d"}},
+        "output_schema": {"inputs": {"shape": "(4,)", "doc": "x"}},
+    }
     (folder / "dataloader.yaml").write_text(yaml.safe_dump(text))
 
 
@@ -70,8 +73,24 @@ def test_an_unknown_name_lists_near_ones(tmp_path):
 
 @pytest.mark.parametrize(
     "column",
-    [["1", "2"], ["01", "2"], ["1", ""], ["1.5", "2"], ["True", "False"], ["True", ""], ["a", "NA"], ["", ""],
-     ["1e3", "2"], ["yes", "no"], ["-3", "+4"], [" 1", "2"], ["1_0", "2"], ["inf", "1"], ["None", "x"], ["x # y", "z"]],
+    [
+        ["1", "2"],
+        ["01", "2"],
+        ["1", ""],
+        ["1.5", "2"],
+        ["True", "False"],
+        ["True", ""],
+        ["a", "NA"],
+        ["", ""],
+        ["1e3", "2"],
+        ["yes", "no"],
+        ["-3", "+4"],
+        [" 1", "2"],
+        ["1_0", "2"],
+        ["inf", "1"],
+        ["None", "x"],
+        ["x # y", "z"],
+    ],
 )
 def test_columns_are_typed_as_by_pandas(tmp_path, column):
     table = "model\tvalue\n" + "".join(f"m{i}\t{text}\n" for i, text in enumerate(column))

@@ -27,7 +27,8 @@ LENGTH = 21
 def entry(folder, class_name, loader="SeqIntervalDl", n=4, **loader_args):
     schema = {"inputs": {"name": "seq", **ONE}, "targets": {"name": "out", "shape": f"({n},)", "doc": "sums"}}
     dataloader = {
-        "defined_as": f"kipoiseq.dataloaders.{loader}", "default_args": {"auto_resize_len": LENGTH} | loader_args,
+        "defined_as": f"kipoiseq.dataloaders.{loader}",
+        "default_args": {"auto_resize_len": LENGTH} | loader_args,
     }
     model = model_yaml(defined_as=f"models.{class_name}", args={}, default_dataloader=dataloader, schema=schema)
     return write_folder(folder, model)
@@ -163,7 +164,8 @@ def test_several_outputs_keep_their_structure(tmp_path):
     text = (folder / "model.yaml").read_text()
     model = yaml.safe_load(text)
     model["schema"]["targets"] = [
-        {"name": "sums", "shape": "(4,)", "doc": "x"}, {"first": {"shape": "(4, 3)", "doc": "x"}},
+        {"name": "sums", "shape": "(4,)", "doc": "x"},
+        {"first": {"shape": "(4, 3)", "doc": "x"}},
     ]
     (folder / "model.yaml").write_text(yaml.safe_dump(model))
     theirs = dataloaders.SeqIntervalDl(
@@ -260,8 +262,9 @@ def test_the_way_out_of_a_whole_torch_module_is_to_convert_it(tmp_path):
     }
     folder = write_folder(
         tmp_path / "toy",
-        model_yaml(defined_as=None, type="pytorch", args={"weights": "model.pt"}, default_dataloader=loader,
-                   schema=schema),
+        model_yaml(
+            defined_as=None, type="pytorch", args={"weights": "model.pt"}, default_dataloader=loader, schema=schema
+        ),
     )
     torch.save(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(LENGTH * 4, 2)), folder / "model.pt")
     with pytest.raises(TrustError) as caught:
@@ -271,8 +274,7 @@ def test_the_way_out_of_a_whole_torch_module_is_to_convert_it(tmp_path):
     expected = predicted(folder, bed, fasta, tmp_path / "whole.h5")
     assert run([*command[:3], str(folder / command[3])]) == 0
     (folder / "net.py").write_text(
-        "from torch import nn\n\n\ndef net():\n"
-        f"    return nn.Sequential(nn.Flatten(), nn.Linear({LENGTH * 4}, 2))\n"
+        f"from torch import nn\n\n\ndef net():\n    return nn.Sequential(nn.Flatten(), nn.Linear({LENGTH * 4}, 2))\n"
     )
     args = {"weights": "weights.pth", "module_file": "net.py", "module_class": "net"}
     model = model_yaml(defined_as="kipoi.model.PyTorchModel", args=args, default_dataloader=loader, schema=schema)

@@ -21,10 +21,15 @@ from zoo.store.lock import hold_lock
 pytest.importorskip("kipoi")
 
 KINDS = [
-    ("loaders.Rows", "Dataset"), ("loaders.py::Rows", "Dataset"), ("loaders.py::Rows", None),
-    ("loaders.Iterated", "SampleIterator"), ("loaders.Batches", "BatchIterator"),
-    ("loaders.everything", "PreloadedDataset"), ("loaders.py::generated", "SampleGenerator"),
-    ("loaders.ThreeAtATime", "BatchDataset"), ("loaders.py::ThreeAtATime", None),
+    ("loaders.Rows", "Dataset"),
+    ("loaders.py::Rows", "Dataset"),
+    ("loaders.py::Rows", None),
+    ("loaders.Iterated", "SampleIterator"),
+    ("loaders.Batches", "BatchIterator"),
+    ("loaders.everything", "PreloadedDataset"),
+    ("loaders.py::generated", "SampleGenerator"),
+    ("loaders.ThreeAtATime", "BatchDataset"),
+    ("loaders.py::ThreeAtATime", None),
     ("loaders.generated_batches", "BatchGenerator"),
 ]
 G = np.array([g_count(*region) for region in REGIONS], dtype=np.float32)
@@ -313,12 +318,15 @@ def test_genes_of_a_gtf_by_kipoiseqs_own_dataloader(tmp_path, data):
     fasta, _ = data
     gtf = tmp_path / "genes.gtf"
     genes = [(51, 90, "+", "g1"), (101, 150, "-", "g2")]  # 1-based, closed
-    gtf.write_text("".join(
-        f'chrA\ttoy\tgene\t{start}\t{end}\t.\t{strand}\t.\tgene_id "{name}"; gene_type "protein_coding";\n'
-        for start, end, strand, name in genes
-    ))
+    gtf.write_text(
+        "".join(
+            f'chrA\ttoy\tgene\t{start}\t{end}\t.\t{strand}\t.\tgene_id "{name}"; gene_type "protein_coding";\n'
+            for start, end, strand, name in genes
+        )
+    )
     loader = {
-        "defined_as": "kipoiseq.dataloaders.AnchoredGTFDl", "default_args": {"num_upstream": 10, "num_downstream": 5},
+        "defined_as": "kipoiseq.dataloaders.AnchoredGTFDl",
+        "default_args": {"num_upstream": 10, "num_downstream": 5},
     }
     schema = {"inputs": {"shape": "(15, 4)", "doc": "x"}, "targets": {"name": "sums", "shape": "(4,)", "doc": "x"}}
     folder = write_folder(

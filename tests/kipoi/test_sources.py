@@ -234,8 +234,14 @@ def test_config_yaml_of_a_source(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("a: b: c\n", 1), ("- a\n", 1), ("test: x\n", 1), ("x: 1\ndependencies:\n  pip: {a: 1}\n", 3),
-     ("test:\n  constraints:\n    a:\n      batch_size: two\n", 4), ("test:\n  constraints: [a]\n", 2)],
+    [
+        ("a: b: c\n", 1),
+        ("- a\n", 1),
+        ("test: x\n", 1),
+        ("x: 1\ndependencies:\n  pip: {a: 1}\n", 3),
+        ("test:\n  constraints:\n    a:\n      batch_size: two\n", 4),
+        ("test:\n  constraints: [a]\n", 2),
+    ],
 )
 def test_config_yaml_that_is_wrong_names_its_line_and_hides_no_model(tmp_path, text, line):
     folder = folder_of_models(tmp_path / "models")

@@ -14,8 +14,18 @@ from zoo.errors import ModelError
 pytest.importorskip("grelu")
 
 CONV = {
-    "model_type": "ConvModel", "n_tasks": 3, "stem_channels": 8, "stem_kernel_size": 5, "n_conv": 3, "channel_init": 8,
-    "kernel_size": 3, "pool_func": "max", "pool_size": 2, "final_pool_func": None, "crop_len": 2, "norm": True,
+    "model_type": "ConvModel",
+    "n_tasks": 3,
+    "stem_channels": 8,
+    "stem_kernel_size": 5,
+    "n_conv": 3,
+    "channel_init": 8,
+    "kernel_size": 3,
+    "pool_func": "max",
+    "pool_size": 2,
+    "final_pool_func": None,
+    "crop_len": 2,
+    "norm": True,
     "dropout": 0.5,
 }
 POISSON = {"task": "regression", "loss": "poisson"}
@@ -39,9 +49,11 @@ def checkpoint(lightning_model, path, model_params=None, train_params=None, data
     for norm in (m for m in model.modules() if isinstance(m, torch.nn.BatchNorm1d)):
         norm.running_mean.uniform_(-0.1, 0.1)
         norm.running_var.uniform_(0.5, 1.5)
-    model.data_params = {
-        "tasks": TASKS, "train": {"seq_len": 64, "bin_size": 4, "intervals": {"chrom": ["chr1"], "start": [0]}}
-    } if data_params is None else data_params
+    model.data_params = (
+        {"tasks": TASKS, "train": {"seq_len": 64, "bin_size": 4, "intervals": {"chrom": ["chr1"], "start": [0]}}}
+        if data_params is None
+        else data_params
+    )
     model.performance = {"test": {"pearson": np.array([0.5, 0.25]), "mse": np.float64(0.1), "best": [np.float32(1)]}}
     trainer = pytorch_lightning.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, max_epochs=1)
     trainer.strategy.connect(model)
@@ -50,15 +62,21 @@ def checkpoint(lightning_model, path, model_params=None, train_params=None, data
 
 
 def windows(n=5, length=64, seed=0):
-    return torch.nn.functional.one_hot(
-        torch.randint(4, (n, length), generator=torch.Generator().manual_seed(seed)), 4
-    ).transpose(1, 2).float()
+    return (
+        torch.nn.functional.one_hot(torch.randint(4, (n, length), generator=torch.Generator().manual_seed(seed)), 4)
+        .transpose(1, 2)
+        .float()
+    )
 
 
 @pytest.mark.parametrize(
     "train_params",
-    [POISSON, {"task": "regression", "loss": "mse"}, {"task": "binary", "loss": "bce"},
-     {"task": "multiclass", "loss": "ce"}],
+    [
+        POISSON,
+        {"task": "regression", "loss": "mse"},
+        {"task": "binary", "loss": "bce"},
+        {"task": "multiclass", "loss": "ce"},
+    ],
     ids=["poisson", "mse", "binary", "multiclass"],
 )
 @pytest.mark.filterwarnings("ignore")

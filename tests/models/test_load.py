@@ -344,12 +344,21 @@ def test_a_length_that_contradicts_the_dataloader(tmp_path):
 
 def test_outputs_of_a_dict_are_matched_by_name_and_of_a_list_by_order(tmp_path):
     dictionary = make_toy_entry(tmp_path / "toy", "stranded")
-    edit(dictionary, ('{"counts": counts * self.scale, "total": total * self.scale}',
-                      '{"total": total * self.scale, "counts": counts * self.scale}'), file="toy_toy.py")
+    edit(
+        dictionary,
+        (
+            '{"counts": counts * self.scale, "total": total * self.scale}',
+            '{"total": total * self.scale, "counts": counts * self.scale}',
+        ),
+        file="toy_toy.py",
+    )
     set_checksum(dictionary, "toy_toy.py")
     listed = make_toy_entry(tmp_path / "list", "stranded")
-    edit(listed, ('{"counts": counts * self.scale, "total": total * self.scale}',
-                  "[counts * self.scale, total * self.scale]"), file="toy_list.py")
+    edit(
+        listed,
+        ('{"counts": counts * self.scale, "total": total * self.scale}', "[counts * self.scale, total * self.scale]"),
+        file="toy_list.py",
+    )
     set_checksum(listed, "toy_list.py")
     sequence = "ACGTTTAAGGCATTAACCGATAAT"
     for toy in (dictionary, listed):

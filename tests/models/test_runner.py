@@ -96,7 +96,8 @@ def test_rc_average_mirrors_before_the_layout_is_made(toy_model, kind, layout):
     _, batch = windows(toy)
     expected = named(model, model.predict(batch, rc_average=True))
     undo = {
-        "alphabet_axis": "x = x.transpose(1, 2)", "alphabet": "x = x[:, [3, 2, 1, 0]]",
+        "alphabet_axis": "x = x.transpose(1, 2)",
+        "alphabet": "x = x[:, [3, 2, 1, 0]]",
         "dummy_axis": "x = x.squeeze(2)",
     }[next(iter(layout))]
     args = layout if "dummy_axis" not in layout else layout | {"alphabet_axis": 0}

@@ -64,14 +64,22 @@ def test_arrays_equal_kipoiseqs_dataloader(tmp_path, use_strand, alphabet_axis, 
         rows.append((chrom, middle - half, middle + rng.randint(0, half), f"r{i}", i, rng.choice("+-.")))
     bed.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
     theirs = dataloaders.SeqIntervalDl(
-        str(bed), str(fasta), auto_resize_len=width, use_strand=use_strand, alphabet_axis=alphabet_axis,
-        dummy_axis=dummy_axis, ignore_targets=True, label_dtype=str, dtype=np.float32,
+        str(bed),
+        str(fasta),
+        auto_resize_len=width,
+        use_strand=use_strand,
+        alphabet_axis=alphabet_axis,
+        dummy_axis=dummy_axis,
+        ignore_targets=True,
+        label_dtype=str,
+        dtype=np.float32,
     )
     expected = np.stack([theirs[i]["inputs"] for i in range(len(theirs))])
     layout = SequenceLoader(width, 0.25, use_strand, alphabet_axis=alphabet_axis, dummy_axis=dummy_axis)
     with RegionFile(bed) as regions:
-        reader = BlockReader(regions, open_genome(fasta), WindowPlan(width), use_strand=use_strand, n_value=0.25,
-                             batch_size=64)
+        reader = BlockReader(
+            regions, open_genome(fasta), WindowPlan(width), use_strand=use_strand, n_value=0.25, batch_size=64
+        )
         got = np.concatenate([layout.arrange(torch.from_numpy(block.one_hot)).numpy() for block in reader])
     assert np.array_equal(got, expected)
 
@@ -112,10 +120,18 @@ def test_the_length_may_stand_in_the_schema_only(tmp_path):
 
 @pytest.mark.parametrize(
     ("argument", "value"),
-    [("alphabet_axis", "first"), ("alphabet_axis", 2), ("dummy_axis", "x"), ("dummy_axis", 5),
-     ("auto_resize_len", "long"), ("auto_resize_len", -4), ("alphabet", "ACGU"), ("alphabet", "ACG"),
-     ("dtype", "np.complex64"),
-     ("dtype", "__import__('os')")],
+    [
+        ("alphabet_axis", "first"),
+        ("alphabet_axis", 2),
+        ("dummy_axis", "x"),
+        ("dummy_axis", 5),
+        ("auto_resize_len", "long"),
+        ("auto_resize_len", -4),
+        ("alphabet", "ACGU"),
+        ("alphabet", "ACG"),
+        ("dtype", "np.complex64"),
+        ("dtype", "__import__('os')"),
+    ],
 )
 def test_arguments_that_cannot_be_used_are_refused(tmp_path, argument, value):
     with pytest.raises(ModelError) as caught:

@@ -65,9 +65,20 @@ def test_a_dry_run_writes_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{"window": "middle"}, {"edges": "cut"}, {"strand": "both"}, {"overlap": "min"}, {"batch_size": 0},
-     {"batch_size": "many"}, {"limit": 0}, {"stride": 5}, {"window": "tile", "stride": 0}, {"no_such": 1},
-     {"precision": "int8"}, {"device": "abacus"}],
+    [
+        {"window": "middle"},
+        {"edges": "cut"},
+        {"strand": "both"},
+        {"overlap": "min"},
+        {"batch_size": 0},
+        {"batch_size": "many"},
+        {"limit": 0},
+        {"stride": 5},
+        {"window": "tile", "stride": 0},
+        {"no_such": 1},
+        {"precision": "int8"},
+        {"device": "abacus"},
+    ],
     ids=str,
 )
 def test_options_that_make_no_sense_are_refused(tmp_path, options):

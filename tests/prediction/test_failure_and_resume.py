@@ -125,8 +125,15 @@ def test_checkpoints_in_time_let_a_failed_run_go_on(tmp_path, small_blocks, monk
 
 @pytest.mark.parametrize(
     "changed",
-    [{"edges": "skip"}, {"strand": "use"}, {"limit": 50}, {"batch_size": 8}, {"tracks": ["counts"]},
-     {"rc_average": True}, {"precision": "bfloat16"}],
+    [
+        {"edges": "skip"},
+        {"strand": "use"},
+        {"limit": 50},
+        {"batch_size": 8},
+        {"tracks": ["counts"]},
+        {"rc_average": True},
+        {"precision": "bfloat16"},
+    ],
     ids=str,
 )
 def test_resume_refuses_changed_arguments_and_keeps_what_is_done(tmp_path, small_blocks, changed):

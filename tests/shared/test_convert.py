@@ -48,9 +48,7 @@ def old_scikit_learn(monkeypatch):
     return joblib
 
 
-@pytest.mark.parametrize(
-    ("name", "features"), [("linear_model", 8), ("splicing_efficiency", 4), ("Pathogenicity", 13)]
-)
+@pytest.mark.parametrize(("name", "features"), [("linear_model", 8), ("splicing_efficiency", 4), ("Pathogenicity", 13)])
 @pytest.mark.filterwarnings("ignore")
 def test_linear_models_of_mmsplice(shared_data, tmp_path, old_scikit_learn, name, features):
     path = shared_data / "m11_mmsplice" / f"{name}.pkl"

@@ -30,9 +30,12 @@ ZOO = Path(sys.executable).with_name("zoo")
 
 # One of each architecture: two strands or one, maxima or averages too, one or two dense layers.
 DEEPBIND = [
-    "Mus_musculus/TF/D00001.001_PBM_Cebpb", "Mus_musculus/TF/D00001.004_SELEX_Cebpb",
-    "Mus_musculus/TF/D00018.001_PBM_Tbx3", "Mus_musculus/TF/D00022.002_SELEX_Dbp",
-    "Homo_sapiens/RBP/D00084.001_RNAcompete_A1CF", "Homo_sapiens/RBP/D00085.001_RNAcompete_ANKHD1",
+    "Mus_musculus/TF/D00001.001_PBM_Cebpb",
+    "Mus_musculus/TF/D00001.004_SELEX_Cebpb",
+    "Mus_musculus/TF/D00018.001_PBM_Tbx3",
+    "Mus_musculus/TF/D00022.002_SELEX_Dbp",
+    "Homo_sapiens/RBP/D00084.001_RNAcompete_A1CF",
+    "Homo_sapiens/RBP/D00085.001_RNAcompete_ANKHD1",
 ]
 CTCF = "Homo_sapiens/TF/D00328.018_ChIP-seq_CTCF"
 SPLICE = ["mmsplice-acceptor", "mmsplice-donor", "mmsplice-exon", "mmsplice-intron3", "mmsplice-intron5"]
@@ -42,8 +45,20 @@ OTHERS = ["xpresso-human", "xpresso-mouse", "mpra-dragonn", *SPLICE, "mtsplice",
 FIRST_AND_LAST = {
     "xpresso-human": [0.5700361, 0.5700361, 0.6447747, 0.6447747],
     "xpresso-mouse": [1.106839, 1.106839, 1.169469, 1.169469],
-    "mpra-dragonn": [0.30369, 0.00359066, 0.298563, -0.1351438, -0.3295827, -0.03545764, -0.08230406, -0.07437184,
-                     0.09428619, -0.1078603, 0.1033937, -0.3517379],
+    "mpra-dragonn": [
+        0.30369,
+        0.00359066,
+        0.298563,
+        -0.1351438,
+        -0.3295827,
+        -0.03545764,
+        -0.08230406,
+        -0.07437184,
+        0.09428619,
+        -0.1078603,
+        0.1033937,
+        -0.3517379,
+    ],
     "mmsplice-acceptor": np.repeat([0.9824561, 0.9954518, 0.9636606, 0.9791611, 0.9742305, 0.924642], 2),
     "mmsplice-donor": np.repeat([0.9910158, 0.7685499, 0.9562681, 0.9859269, 0.9705307, 0.965004], 2),
     "mmsplice-exon": np.repeat([-3.385771, -4.134672, -3.101686, -3.091385, -4.054355, -3.65451], 2),
@@ -137,6 +152,7 @@ def test_mini_borzoi_equals_tensorflow(entries, tmp_path):
 
 def deepbind_by_numpy(arrays, hot, width, pool, both_strands, averages):
     """DeepBind on (L, 4), from its published architecture."""
+
     def strand(x):
         conv = np.array([(x[i : i + width, :, None] * arrays["conv_w"]).sum((0, 1)) for i in range(len(x) - width + 1)])
         conv = np.maximum(conv + arrays["conv_b"], 0)

@@ -51,8 +51,18 @@ def test_abf1_is_found_in_yeast_promoters(shared_data, genome, tmp_path):
     """By a method that takes seconds, in 700 promoters."""
     bed = promoters(shared_data, tmp_path / "promoters.bed", 700)
     zoo("attribute", "yeast-atac", bed, "-g", genome, "--method", "inputxgradient", "-o", tmp_path / "contribs.h5")
-    zoo("motifs", tmp_path / "contribs.h5", "--database", "jaspar:fungi", "--window", "500", "--max-seqlets", "1500",
-        "-o", tmp_path / "motifs.h5")
+    zoo(
+        "motifs",
+        tmp_path / "contribs.h5",
+        "--database",
+        "jaspar:fungi",
+        "--window",
+        "500",
+        "--max-seqlets",
+        "1500",
+        "-o",
+        tmp_path / "motifs.h5",
+    )
     named = [row for row in table(tmp_path / "motifs.motifs.tsv") if row["best_match"] == "ABF1"]
     assert any(float(row["q"]) < 1e-4 and float(row["mean_core_contribution"]) > 0 for row in named)
 
@@ -66,8 +76,16 @@ def test_abf1_and_reb1_are_found_in_yeast_promoters(shared_data, genome, tmp_pat
     """
     bed = promoters(shared_data, tmp_path / "promoters.bed", 5000)
     zoo("attribute", "yeast-atac", bed, "-g", genome, "-o", tmp_path / "contribs.h5")
-    zoo("motifs", tmp_path / "contribs.h5", "--database", "jaspar:fungi", "--window", "500",
-        "-o", tmp_path / "motifs.h5")
+    zoo(
+        "motifs",
+        tmp_path / "contribs.h5",
+        "--database",
+        "jaspar:fungi",
+        "--window",
+        "500",
+        "-o",
+        tmp_path / "motifs.h5",
+    )
     rows = table(tmp_path / "motifs.motifs.tsv") + table(tmp_path / "motifs.subpatterns.tsv")
     best = {}
     for row in rows:
@@ -87,10 +105,31 @@ def test_ctcf_is_the_first_pattern_of_its_peaks(shared_data, tmp_path):
     with gzip.open(shared_data / "d01_hg38_windows" / "hg38_windows_dev.fa.gz") as packed:
         windows.write_bytes(packed.read())
     bed.write_text("".join(summits(shared_data)))
-    zoo("attribute", tmp_path / "bpnet-k562-ctcf", bed, "-g", windows, "--output", "counts", "--references", "5",
-        "--any-genome", "--trust", "-o", tmp_path / "contribs.h5")
-    zoo("motifs", tmp_path / "contribs.h5", "--database", "jaspar:vertebrates", "--window", "400",
-        "-o", tmp_path / "motifs.h5")
+    zoo(
+        "attribute",
+        tmp_path / "bpnet-k562-ctcf",
+        bed,
+        "-g",
+        windows,
+        "--output",
+        "counts",
+        "--references",
+        "5",
+        "--any-genome",
+        "--trust",
+        "-o",
+        tmp_path / "contribs.h5",
+    )
+    zoo(
+        "motifs",
+        tmp_path / "contribs.h5",
+        "--database",
+        "jaspar:vertebrates",
+        "--window",
+        "400",
+        "-o",
+        tmp_path / "motifs.h5",
+    )
     first = table(tmp_path / "motifs.motifs.tsv")[0]
     assert first["best_match"] == "CTCF" and float(first["q"]) < 1e-4
     assert first["pattern"].startswith("pos_patterns") and int(first["seqlets"]) > 80

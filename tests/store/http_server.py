@@ -110,7 +110,7 @@ class MisbehavingServer:
                 if start is not None and start >= len(page.body):
                     self._answer(416, b"", {"Content-Range": f"bytes */{len(page.body)}"})
                     return
-                body = page.body[start or 0:]
+                body = page.body[start or 0 :]
                 self.send_response(200 if start is None else 206)
                 if start is not None:
                     size = len(page.body)

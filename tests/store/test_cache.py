@@ -38,8 +38,9 @@ GET = textwrap.dedent("""
 
 def start(cache, url, body, known_size=True, **options):
     arguments = [str(cache.folder), url, hashlib.sha256(body).hexdigest(), str(len(body) if known_size else 0)]
-    return subprocess.Popen([sys.executable, "-c", GET, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True, **options)
+    return subprocess.Popen(
+        [sys.executable, "-c", GET, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
 
 
 def wait_for(condition, seconds=20):

@@ -168,8 +168,13 @@ def test_a_circle_of_redirects_is_left(server, remote_of, partial, quick, notes,
 
 @pytest.mark.parametrize(
     ("old", "new", "allowed"),
-    [("https", "http", False), ("https", "file", False), ("http", "ftp", False), ("http", "https", True),
-     ("https", "https", True)],
+    [
+        ("https", "http", False),
+        ("https", "file", False),
+        ("http", "ftp", False),
+        ("http", "https", True),
+        ("https", "https", True),
+    ],
 )
 def test_redirects_do_not_leave_https_or_http(old, new, allowed):
     request = urllib.request.Request(f"{old}://a.example/x")
@@ -245,9 +250,7 @@ def test_leftovers_of_a_longer_file_are_dropped(server, remote_of, partial, quic
     assert partial.read_bytes() == body
 
 
-def test_a_complete_but_unchecked_leftover_is_checked_without_a_request(
-    server, remote_of, partial, quick, notes, body
-):
+def test_a_complete_but_unchecked_leftover_is_checked_without_a_request(server, remote_of, partial, quick, notes, body):
     url = server.add("/w", body)
     partial.write_bytes(body)
     fetch(remote_of(url), partial, notes, quick)
@@ -263,8 +266,12 @@ def test_the_next_mirror_goes_on_where_the_first_stopped(server, remote_of, part
 
 def test_no_mirror_is_one_error_that_names_each(server, remote_of, partial, quick, notes):
     with pytest.raises(FetchError) as caught:
-        fetch(remote_of(server.url("/gone"), "http://127.0.0.1:9/w", "http://no-such-host.invalid/w"), partial, notes,
-              quick)
+        fetch(
+            remote_of(server.url("/gone"), "http://127.0.0.1:9/w", "http://no-such-host.invalid/w"),
+            partial,
+            notes,
+            quick,
+        )
     error = caught.value
     assert error.exit_code == 5 and error.what == "weights.pth could not be fetched from 3 mirrors"
     assert "/gone: HTTP 404 Not Found" in error.extent

@@ -84,9 +84,14 @@ def test_offline_and_unreachable(server, hub, cache, quick, notes, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "changes", [
-        {"sha256": "a" * 64}, {"md5": "a" * 32}, {"mirrors": []}, {"mirrors": ["https://example.org/x"]},
-        {"mirrors": ["https://huggingface.co/a/b/resolve/main/x"] * 2}, {"checksum": "trust"},
+    "changes",
+    [
+        {"sha256": "a" * 64},
+        {"md5": "a" * 32},
+        {"mirrors": []},
+        {"mirrors": ["https://example.org/x"]},
+        {"mirrors": ["https://huggingface.co/a/b/resolve/main/x"] * 2},
+        {"checksum": "trust"},
     ],
 )
 def test_only_hugging_face_is_asked(changes):

@@ -177,10 +177,13 @@ def test_a_name_in_model_yaml_cannot_leave_the_cache(remote_toy, weights, notes)
 
 @pytest.mark.parametrize(
     ("files", "message"),
-    [({"path": "w", "bytes": 1}, "give sha256"), ({"path": "w", "md5": "0" * 32, "bytes": 1}, "give sha256"),
-     ({"path": "w", "sha256": "0" * 64}, "give bytes"),
-     ({"path": "w", "sha256": "0" * 64, "mirrors": ["file:///etc/passwd"]}, "mirrors"),
-     ({"path": "w", "sha256": "0" * 64, "mirrors": ["ftp://a.example/w"]}, "mirrors")],
+    [
+        ({"path": "w", "bytes": 1}, "give sha256"),
+        ({"path": "w", "md5": "0" * 32, "bytes": 1}, "give sha256"),
+        ({"path": "w", "sha256": "0" * 64}, "give bytes"),
+        ({"path": "w", "sha256": "0" * 64, "mirrors": ["file:///etc/passwd"]}, "mirrors"),
+        ({"path": "w", "sha256": "0" * 64, "mirrors": ["ftp://a.example/w"]}, "mirrors"),
+    ],
 )
 def test_files_of_the_card_must_be_checkable(toy, files, message):
     edit_card(toy.folder, lambda card: card.update(files=[files]))
@@ -190,10 +193,15 @@ def test_files_of_the_card_must_be_checkable(toy, files, message):
 
 @pytest.mark.parametrize(
     ("url", "name"),
-    [("https://zenodo.org/record/1466068/files/model_th.pth?download=1", "model_th.pth"),
-     ("https://a.example/x/%2e%2e%2fetc%2fpasswd", "passwd"), ("https://a.example/", "file"),
-     ("https://a.example/.hidden", "hidden"),
-     ("../../escape.pth", "escape.pth"), ("/x/..", "file"), ("https://a.example/a b;c.h5", "a_b_c.h5")],
+    [
+        ("https://zenodo.org/record/1466068/files/model_th.pth?download=1", "model_th.pth"),
+        ("https://a.example/x/%2e%2e%2fetc%2fpasswd", "passwd"),
+        ("https://a.example/", "file"),
+        ("https://a.example/.hidden", "hidden"),
+        ("../../escape.pth", "escape.pth"),
+        ("/x/..", "file"),
+        ("https://a.example/a b;c.h5", "a_b_c.h5"),
+    ],
 )
 def test_names_of_files_are_safe(url, name):
     assert file_name(url) == name

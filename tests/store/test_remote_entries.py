@@ -21,8 +21,10 @@ from zoo.store.registry import entries, entries_folder
 from zoo.store.remote import remote_files
 
 KIPOI = {
-    "deepsea-predict": "DeepSEA/predict", "deepsea-variant-effects": "DeepSEA/variantEffects",
-    "deepsea-beluga": "DeepSEA/beluga", "basset": "Basset",
+    "deepsea-predict": "DeepSEA/predict",
+    "deepsea-variant-effects": "DeepSEA/variantEffects",
+    "deepsea-beluga": "DeepSEA/beluga",
+    "basset": "Basset",
 }
 REMOTE = [entry["name"] for entry in entries() if entry["remote"]]
 
@@ -97,18 +99,43 @@ def test_every_remote_file_of_kipois_models_is_understood(shared_data):
 
 # Names and sizes of the published state_dicts, as their users' code loads them.
 STATE = {
-    "deepsea-predict": {"2.0.weight": (320, 4, 1, 8), "2.4.weight": (480, 320, 1, 8), "2.8.weight": (960, 480, 1, 8),
-                        "2.12.1.weight": (925, 50880), "2.14.1.weight": (919, 925)},
-    "deepsea-variant-effects": {"1.0.weight": (320, 4, 1, 8), "1.4.weight": (480, 320, 1, 8),
-                                "1.8.weight": (960, 480, 1, 8), "1.12.1.weight": (925, 50880),
-                                "1.14.1.weight": (919, 925)},
-    "deepsea-beluga": {"model.0.0.weight": (320, 4, 1, 8), "model.0.2.weight": (320, 320, 1, 8),
-                       "model.0.6.weight": (480, 320, 1, 8), "model.0.8.weight": (480, 480, 1, 8),
-                       "model.0.12.weight": (640, 480, 1, 8), "model.0.14.weight": (640, 640, 1, 8),
-                       "model.1.2.1.weight": (2003, 67840), "model.1.4.1.weight": (2002, 2003)},
-    "basset": {"0.weight": (300, 4, 19, 1), "1.weight": (300,), "4.weight": (200, 300, 11, 1), "5.weight": (200,),
-               "8.weight": (200, 200, 7, 1), "9.weight": (200,), "13.1.weight": (1000, 2000), "14.weight": (1000,),
-               "17.1.weight": (1000, 1000), "18.weight": (1000,), "21.1.weight": (164, 1000)},
+    "deepsea-predict": {
+        "2.0.weight": (320, 4, 1, 8),
+        "2.4.weight": (480, 320, 1, 8),
+        "2.8.weight": (960, 480, 1, 8),
+        "2.12.1.weight": (925, 50880),
+        "2.14.1.weight": (919, 925),
+    },
+    "deepsea-variant-effects": {
+        "1.0.weight": (320, 4, 1, 8),
+        "1.4.weight": (480, 320, 1, 8),
+        "1.8.weight": (960, 480, 1, 8),
+        "1.12.1.weight": (925, 50880),
+        "1.14.1.weight": (919, 925),
+    },
+    "deepsea-beluga": {
+        "model.0.0.weight": (320, 4, 1, 8),
+        "model.0.2.weight": (320, 320, 1, 8),
+        "model.0.6.weight": (480, 320, 1, 8),
+        "model.0.8.weight": (480, 480, 1, 8),
+        "model.0.12.weight": (640, 480, 1, 8),
+        "model.0.14.weight": (640, 640, 1, 8),
+        "model.1.2.1.weight": (2003, 67840),
+        "model.1.4.1.weight": (2002, 2003),
+    },
+    "basset": {
+        "0.weight": (300, 4, 19, 1),
+        "1.weight": (300,),
+        "4.weight": (200, 300, 11, 1),
+        "5.weight": (200,),
+        "8.weight": (200, 200, 7, 1),
+        "9.weight": (200,),
+        "13.1.weight": (1000, 2000),
+        "14.weight": (1000,),
+        "17.1.weight": (1000, 1000),
+        "18.weight": (1000,),
+        "21.1.weight": (164, 1000),
+    },
 }
 
 
@@ -138,7 +165,8 @@ def test_basset_is_its_layers_written_out():
     generator = torch.Generator().manual_seed(2)
     state = {
         key: torch.rand(value.shape, generator=generator) + 0.5 if value.ndim == 1 else value
-        for key, value in net.state_dict().items() if not key.endswith("num_batches_tracked")
+        for key, value in net.state_dict().items()
+        if not key.endswith("num_batches_tracked")
     }
     net.load_state_dict(state, strict=False)
 

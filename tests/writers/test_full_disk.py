@@ -24,9 +24,7 @@ def small_disk(tmp_path):
     """A file system of 1 MB, where this user may mount one."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False
-    )
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False)
     if mounted.returncode:
         pytest.skip("mounting a small file system needs root")
     yield disk
@@ -37,9 +35,7 @@ def run(out: Path, count: int, limit: int = 0) -> dict:
     """`full_disk_run` in a process of its own, because libraries may crash in it."""
     path = os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, str(HERE / "full_disk_run.py"), str(out), str(count), str(limit)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path}
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -67,9 +63,7 @@ def test_limit_of_the_file_size(tmp_path, suffix):
     assert found["after"] == []
 
 
-@pytest.mark.parametrize(
-    "suffix, lost", [(".bw", 1), (".bw", 600), (".bw", 10**4), (".h5", 1), (".h5", 3000)]
-)
+@pytest.mark.parametrize("suffix, lost", [(".bw", 1), (".bw", 600), (".bw", 10**4), (".h5", 1), (".h5", 3000)])
 def test_a_library_that_hides_a_failed_write(tmp_path, monkeypatch, suffix, lost):
     """The end of the file is missing after ``close`` said nothing: it must not get its final name."""
     library, verifier = {

@@ -56,9 +56,7 @@ def make_values(random: np.random.Generator, n: int, output: OutputSpec) -> np.n
 def make_batches(seed: int, count: int, **kwargs) -> list[PredictionBatch]:
     """``count`` batches of different lengths; regions are numbered through."""
     sizes = np.random.default_rng(seed).integers(1, 12, count).tolist()
-    return [
-        make_batch(seed * 1000 + i, n, first=sum(sizes[:i]), **kwargs) for i, n in enumerate(sizes)
-    ]
+    return [make_batch(seed * 1000 + i, n, first=sum(sizes[:i]), **kwargs) for i, n in enumerate(sizes)]
 
 
 def make_context(out: Path, outputs: Sequence[OutputSpec] = (SCALAR, PROFILE), **kwargs) -> WriterContext:

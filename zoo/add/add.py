@@ -14,7 +14,12 @@ __all__ = ["add"]
 
 
 def add(
-    source: str | Path, name: str, out: Path = Path("."), *, genome: Path | None = None, regions: Path | None = None,
+    source: str | Path,
+    name: str,
+    out: Path = Path("."),
+    *,
+    genome: Path | None = None,
+    regions: Path | None = None,
     force: bool = False,
 ) -> Path:
     """Write the entry ``out/name`` and return its folder.

@@ -106,7 +106,7 @@ def _metrics(checkpoint: GreluCheckpoint) -> dict[tuple[str, str], np.ndarray]:
     """(part, metric) -> finite or NaN values, one a task or one for all."""
     found = {}
     for part, metrics in checkpoint.performance.items():
-        for name, value in (metrics.items() if isinstance(metrics, Mapping) else ()):
+        for name, value in metrics.items() if isinstance(metrics, Mapping) else ():
             try:
                 values = np.atleast_1d(np.asarray(value, dtype=np.float64)).ravel()
             except (TypeError, ValueError):
@@ -156,33 +156,58 @@ def draft_prose(checkpoint: GreluCheckpoint, spec: OutputSpec, source: str, exam
     overlap = not _splits(checkpoint) and any(_chroms(checkpoint, part) for part in SPLITS)
     genome = checkpoint.data_text("genome")
     recorded = [
-        f"{name}: {parts['n_seqs']:,} sequences" for part, name in SPLITS.items()
+        f"{name}: {parts['n_seqs']:,} sequences"
+        for part, name in SPLITS.items()
         if isinstance((parts := checkpoint.data_params.get(part, {})).get("n_seqs"), int)
     ]
     version = checkpoint.train_params.get("grelu_version")
     with_genome = genome and not re.search(r"[/\\]", genome)
     parts = [
-        "## What it predicts", "", _summary(checkpoint, spec), "",
-        f"TODO: say in words what a value of `{spec.name}` means, and its units.", "",
-        "## Use it for", "", "TODO: tasks for which the model was shown to work.", "",
-        "## Do not use it for", "", "TODO: its known limits.", "",
+        "## What it predicts",
+        "",
+        _summary(checkpoint, spec),
+        "",
+        f"TODO: say in words what a value of `{spec.name}` means, and its units.",
+        "",
+        "## Use it for",
+        "",
+        "TODO: tasks for which the model was shown to work.",
+        "",
+        "## Do not use it for",
+        "",
+        "TODO: its known limits.",
+        "",
         "Sequence with N: gReLU encodes an unknown base as 0 in all channels; the dataloader of this entry is "
-        "kipoiseq's, which gives 0.25. Predictions for windows with N differ from gReLU's for that reason.", "",
-        "## Training", "",
+        "kipoiseq's, which gives 0.25. Predictions for windows with N differ from gReLU's for that reason.",
+        "",
+        "## Training",
+        "",
         f"Task `{checkpoint.task}`, loss `{checkpoint.loss}`"
         + (f"; gReLU {version}" if version else "")
-        + (f". Sequences: {', '.join(recorded)}" if recorded else "") + ".", "",
-        "TODO: training data, with accessions and licences.", "",
+        + (f". Sequences: {', '.join(recorded)}" if recorded else "")
+        + ".",
+        "",
+        "TODO: training data, with accessions and licences.",
+        "",
         *([] if with_genome else [f"TODO: the genome assembly; the checkpoint says {genome or 'nothing'}.", ""]),
-        *(["Training, validation and test share chromosomes, so that no split by chromosome is given.", ""]
-          if overlap else []),
-        "## Evaluation", "",
+        *(
+            ["Training, validation and test share chromosomes, so that no split by chromosome is given.", ""]
+            if overlap
+            else []
+        ),
+        "## Evaluation",
+        "",
         "The metrics above are those that the checkpoint records; nobody has repeated them here."
-        if checkpoint.performance else "TODO: metrics beside a baseline; the checkpoint records none.", "",
-        "## Files and licences", "",
+        if checkpoint.performance
+        else "TODO: metrics beside a baseline; the checkpoint records none.",
+        "",
+        "## Files and licences",
+        "",
         f"Drafted by `zoo add` from {source}. `weights.pth` is the state_dict for the module; `grelu.ckpt` holds the "
-        "same weights for `grelu.lightning.LightningModel.load_from_checkpoint`.", "",
-        f"Example: {example}.", "",
+        "same weights for `grelu.lightning.LightningModel.load_from_checkpoint`.",
+        "",
+        f"Example: {example}.",
+        "",
         "TODO: authors and licence of the weights (`info` of model.yaml).",
     ]
     return "\n".join(parts)

@@ -80,11 +80,19 @@ def write_entry(entry: EntryFiles, out: Path) -> Path:
     module_file = re.sub(r"\W", "_", folder.name) + "_model.py"  # Kipoi imports it by its bare name
     shutil.copyfile(entry.module_source, folder / module_file)
     torch.save(entry.state, folder / "weights.pth")
-    args = {"module_file": module_file, "module_class": entry.module_class, "module_kwargs": entry.module_kwargs,
-            "weights": "weights.pth"}
+    args = {
+        "module_file": module_file,
+        "module_class": entry.module_class,
+        "module_kwargs": entry.module_kwargs,
+        "weights": "weights.pth",
+    }
     dependencies = {"conda": ["python>=3.11", "pytorch"], "pip": [*entry.pip, "kipoiseq", "pybedtools"]}
     return finish_folder(
-        entry, folder, [module_file, "weights.pth"], defined_as="kipoi.model.PyTorchModel", args=args,
+        entry,
+        folder,
+        [module_file, "weights.pth"],
+        defined_as="kipoi.model.PyTorchModel",
+        args=args,
         dependencies=dependencies,
     )
 
@@ -103,7 +111,12 @@ def new_folder(entry: EntryText, out: Path) -> Path:
 
 
 def finish_folder(
-    entry: EntryText, folder: Path, weights: list[str], *, defined_as: str, args: dict[str, Any],
+    entry: EntryText,
+    folder: Path,
+    weights: list[str],
+    *,
+    defined_as: str,
+    args: dict[str, Any],
     dependencies: dict[str, Any],
 ) -> Path:
     """Write YAML and card, predict the example, and record the checksums of all files.
@@ -135,8 +148,13 @@ def _model_yaml(
         "info": entry.info,
         "dependencies": dependencies,
         "schema": {
-            "inputs": {"name": "seq", "shape": entry.input_shape, "special_type": "DNASeq",
-                       "doc": "one-hot encoded DNA, channels A C G T", "associated_metadata": "ranges"},
+            "inputs": {
+                "name": "seq",
+                "shape": entry.input_shape,
+                "special_type": "DNASeq",
+                "doc": "one-hot encoded DNA, channels A C G T",
+                "associated_metadata": "ranges",
+            },
             "targets": entry.targets,
         },
         "test": {"expect": "example/expected.h5", "precision_decimal": 4},
@@ -145,10 +163,14 @@ def _model_yaml(
 
 def _dataloader_yaml(entry: EntryText) -> dict[str, Any]:
     optional = {
-        "num_chr_fasta": False, "label_dtype": "str", "auto_resize_len": entry.length,
+        "num_chr_fasta": False,
+        "label_dtype": "str",
+        "auto_resize_len": entry.length,
         "use_strand": entry.use_strand,
         # Kipoi 0.8.6 takes a bare 0 or 1 for the number of an open file; false equals 0, true 1.
-        "alphabet_axis": bool(entry.alphabet_axis), "alphabet": "ACGT", "ignore_targets": True,
+        "alphabet_axis": bool(entry.alphabet_axis),
+        "alphabet": "ACGT",
+        "ignore_targets": True,
         "dtype": "np.float32",
     }
     args: dict[str, Any] = {
@@ -158,12 +180,18 @@ def _dataloader_yaml(entry: EntryText) -> dict[str, Any]:
     args |= {name: {"doc": name, "default": value, "optional": True} for name, value in optional.items()}
     args["dummy_axis"] = {"doc": "no further axis is added", "optional": True}  # Kipoi asks for every argument
     return {
-        "defined_as": "kipoiseq.dataloaders.SeqIntervalDl", "args": args,
+        "defined_as": "kipoiseq.dataloaders.SeqIntervalDl",
+        "args": args,
         "info": {"authors": entry.info["authors"], "doc": f"Windows of {entry.length} bp centred on regions"},
         "dependencies": {"pip": ["kipoiseq", "pybedtools"]},
         "output_schema": {
-            "inputs": {"name": "seq", "shape": entry.input_shape, "doc": "one-hot encoded DNA",
-                       "special_type": "DNASeq", "associated_metadata": "ranges"},
+            "inputs": {
+                "name": "seq",
+                "shape": entry.input_shape,
+                "doc": "one-hot encoded DNA",
+                "special_type": "DNASeq",
+                "associated_metadata": "ranges",
+            },
             "metadata": {"ranges": {"type": "GenomicRanges", "doc": "the window"}},
         },
     }

@@ -70,7 +70,8 @@ def cut_example(genome: Path, regions: Path, length: int) -> Example:
         fasta.close()
     if not rows:
         raise InputError(
-            f"{regions}: no region leaves room for a window of {length:,} bp in {genome}", "",
+            f"{regions}: no region leaves room for a window of {length:,} bp in {genome}",
+            "",
             "Fix: give regions further from the ends of chromosomes, of the genome's names",
         )
     return _example(rows, letters, _origin(genome, regions))

@@ -45,11 +45,20 @@ def entry_of_checkpoint(
         )
     example = _example(genome, regions, checkpoint.length)
     return EntryFiles(
-        name=name, module_source=MODULE, module_class="GreluEntry", module_kwargs=_kwargs(checkpoint, spec),
-        state=checkpoint.state, length=checkpoint.length, targets=_target(spec),
-        info=draft_info(checkpoint, spec), card=draft_card(checkpoint, spec),
+        name=name,
+        module_source=MODULE,
+        module_class="GreluEntry",
+        module_kwargs=_kwargs(checkpoint, spec),
+        state=checkpoint.state,
+        length=checkpoint.length,
+        targets=_target(spec),
+        info=draft_info(checkpoint, spec),
+        card=draft_card(checkpoint, spec),
         prose=draft_prose(checkpoint, spec, source, example.origin),
-        fasta=example.fasta, bed=example.bed, pip=("grelu>=1.1",), extra=_extra(checkpoint, spec),
+        fasta=example.fasta,
+        bed=example.bed,
+        pip=("grelu>=1.1",),
+        extra=_extra(checkpoint, spec),
     )
 
 
@@ -63,7 +72,9 @@ def _example(genome: Path | None, regions: Path | None, length: int) -> Example:
 def _kwargs(checkpoint: GreluCheckpoint, spec: OutputSpec) -> dict[str, Any]:
     params = {key: list(value) if isinstance(value, tuple) else value for key, value in checkpoint.model_params.items()}
     return {
-        "model_type": checkpoint.model_type, "model_params": params, "activation": activation_name(checkpoint),
+        "model_type": checkpoint.model_type,
+        "model_params": params,
+        "activation": activation_name(checkpoint),
         "scalar": spec.kind == "scalar",
     }
 

@@ -33,7 +33,8 @@ def copy_entry(source: Path, target: Path, name: str) -> Path:
         if (target / STOCK).is_file() and not (target / OURS).exists():
             (target / STOCK).rename(target / OURS)
             front["files"] = [
-                item | {"path": OURS} if item["path"] == STOCK else item for item in front.get("files") or []]
+                item | {"path": OURS} if item["path"] == STOCK else item for item in front.get("files") or []
+            ]
         text = yaml.safe_dump(front, sort_keys=False, width=110, allow_unicode=True)
         readme.write_text(f"---\n{text}---\n\n{exported.prose.strip()}\n", encoding="utf-8")
     elif "schema_version" in split_readme(readme)[0]:
@@ -53,7 +54,8 @@ def checkpoint_in(folder: Path) -> Path:
         return found[0]
     names = ", ".join(path.name for path in found[:8])
     raise ModelError(
-        f"{folder}: no model.yaml, and {'several checkpoints' if found else 'no checkpoint'}", names,
+        f"{folder}: no model.yaml, and {'several checkpoints' if found else 'no checkpoint'}",
+        names,
         f"Fix: name the file, for instance {found[0]}" if found else "Fix: give a folder with model.yaml or a .ckpt",
     )
 
@@ -66,8 +68,10 @@ def with_exported_card(entry: EntryFiles, folder: Path) -> EntryFiles:
     made = ("schema_version", "name", "input", "files")
     output = exported.card["outputs"][0]
     entry = replace(
-        entry, card={key: value for key, value in exported.card.items() if key not in made},
-        info={"authors": []} | (exported.info or entry.info), prose=exported.prose,
+        entry,
+        card={key: value for key, value in exported.card.items() if key not in made},
+        info={"authors": []} | (exported.info or entry.info),
+        prose=exported.prose,
         targets=entry.targets | {"name": output["name"]},
     )
     if output.get("tracks_file") and (folder / output["tracks_file"]).is_file():

@@ -41,7 +41,12 @@ MODEL_TYPES = {
 }
 # kipoi.data.AVAILABLE_DATALOADERS
 LOADER_TYPES = (
-    "PreloadedDataset", "Dataset", "BatchDataset", "SampleIterator", "SampleGenerator", "BatchIterator",
+    "PreloadedDataset",
+    "Dataset",
+    "BatchDataset",
+    "SampleIterator",
+    "SampleGenerator",
+    "BatchIterator",
     "BatchGenerator",
 )
 
@@ -197,7 +202,8 @@ def read_loader(model: ModelDescription) -> LoaderDescription:
         raise document.error(("default_dataloader",), "has the wrong type", "name a folder, or give `defined_as`")
     if ":" in value:
         raise document.error(
-            ("default_dataloader",), f"{value!r} names another source",
+            ("default_dataloader",),
+            f"{value!r} names another source",
             "kipoi 0.8.6 cannot load such either; give a relative path",
         )
     # For a model of a group `..` starts from a folder that is not there: go up in the name.
@@ -255,15 +261,20 @@ def _check_output(document: YamlDocument, folder: Path) -> None:
         kind = item.get("type") if isinstance(item, Mapping) else None
         if kind is not None and not isinstance(kind, Mapping) and kind not in METADATA_TYPES:
             raise document.error(
-                ("output_schema", "metadata", str(name), "type"), f"metadata type {kind!r} is not known",
+                ("output_schema", "metadata", str(name), "type"),
+                f"metadata type {kind!r} is not known",
                 f"one of {', '.join(METADATA_TYPES)}",
             )
 
 
 def _argument(name: str, item: Mapping[str, Any]) -> LoaderArgument:
     return LoaderArgument(
-        name, str(item.get("doc") or ""), str(item.get("type") or "str"), bool(item.get("optional") or False),
-        item.get("default"), item.get("example"),
+        name,
+        str(item.get("doc") or ""),
+        str(item.get("type") or "str"),
+        bool(item.get("optional") or False),
+        item.get("default"),
+        item.get("example"),
     )
 
 

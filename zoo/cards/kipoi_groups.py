@@ -24,20 +24,71 @@ if TYPE_CHECKING:
 
 __all__ = ["Group", "find_group", "read_group"]
 
-NODES = frozenset({
-    "Template", "Output", "TemplateData", "Name", "Const", "If", "Compare", "Operand", "And", "Or", "Not", "Filter",
-    "List", "Tuple", "CondExpr", "Concat", "Test", "ScopedEvalContextModifier",
-})
-FILTERS = frozenset({
-    "length", "count", "lower", "upper", "title", "capitalize", "trim", "default", "d", "string", "int", "float",
-    "first", "last",
-})
+NODES = frozenset(
+    {
+        "Template",
+        "Output",
+        "TemplateData",
+        "Name",
+        "Const",
+        "If",
+        "Compare",
+        "Operand",
+        "And",
+        "Or",
+        "Not",
+        "Filter",
+        "List",
+        "Tuple",
+        "CondExpr",
+        "Concat",
+        "Test",
+        "ScopedEvalContextModifier",
+    }
+)
+FILTERS = frozenset(
+    {
+        "length",
+        "count",
+        "lower",
+        "upper",
+        "title",
+        "capitalize",
+        "trim",
+        "default",
+        "d",
+        "string",
+        "int",
+        "float",
+        "first",
+        "last",
+    }
+)
 TESTS = frozenset({"defined", "undefined", "none", "number", "string", "true", "false", "in", "eq", "ne"})
 # pandas.read_csv: what it takes for an absent value.
-ABSENT = frozenset({
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
-    "NULL", "NaN", "None", "n/a", "nan", "null",
-})
+ABSENT = frozenset(
+    {
+        "",
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "<NA>",
+        "N/A",
+        "NA",
+        "NULL",
+        "NaN",
+        "None",
+        "n/a",
+        "nan",
+        "null",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -142,8 +193,9 @@ def _compile(text: str, path: Path) -> Template:
                 )
         return environment.from_string(tree)
     except TemplateSyntaxError as error:
-        raise ModelError(f"{path}:{error.lineno}: the template does not parse: {error.message}", "",
-                         "Fix: correct that line") from None
+        raise ModelError(
+            f"{path}:{error.lineno}: the template does not parse: {error.message}", "", "Fix: correct that line"
+        ) from None
 
 
 def _node_class() -> Any:
@@ -164,8 +216,11 @@ def _read_table(path: Path) -> dict[str, dict[str, Any]]:
     if "model" not in header:
         raise ModelError(f"{path}:1: has no column `model`", "", "Fix: separate columns by tabs; call one `model`")
     if long := [row for row in rows[1:] if len(row) > len(header)]:
-        raise ModelError(f"{path}: {len(long)} row(s) have more fields than the header", f"first: {long[0][0]}",
-                         "Fix: separate columns by single tabs")
+        raise ModelError(
+            f"{path}: {len(long)} row(s) have more fields than the header",
+            f"first: {long[0][0]}",
+            "Fix: separate columns by single tabs",
+        )
     full = [row + [""] * (len(header) - len(row)) for row in rows[1:]]
     columns = {name: _typed([row[i] for row in full]) for i, name in enumerate(header)}
     models = list(map(str, columns["model"]))

@@ -113,8 +113,12 @@ def _leaf(document: YamlDocument, root: Location, tree: dict[str, Any], folder: 
             (*location, "special_type"), f"special_type {special!r} is not known", f"one of {', '.join(SPECIAL_TYPES)}"
         )
     return ArraySchema(
-        name=str(name or (path[-1] if path else root[-1])), shape=shape, doc=str(tree.get("doc") or ""), path=path,
-        column_labels=_labels(document, location, tree.get("column_labels"), folder), special_type=special,
+        name=str(name or (path[-1] if path else root[-1])),
+        shape=shape,
+        doc=str(tree.get("doc") or ""),
+        path=path,
+        column_labels=_labels(document, location, tree.get("column_labels"), folder),
+        special_type=special,
     )
 
 

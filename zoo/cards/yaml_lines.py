@@ -88,8 +88,11 @@ def _compose_and_construct(text: str, loader: type[Any], path: Path) -> tuple[ya
         if node is None:
             return None, None
         if "*" in text and "&" in text and _size(node, {}) > MOST_NODES:
-            raise ModelError(f"{path}: the aliases of this YAML (&name, *name) unfold without end", "",
-                             "Fix: write out what they stand for")
+            raise ModelError(
+                f"{path}: the aliases of this YAML (&name, *name) unfold without end",
+                "",
+                "Fix: write out what they stand for",
+            )
         return node, reader.construct_document(node)
     except ValueError as error:  # a date or number that is none
         raise ModelError(f"{path}: YAML does not parse: {error}", "", "Fix: put such values in quotes") from None
@@ -123,5 +126,8 @@ def _refuse_deep(text: str, path: Path, loader: type[Any]) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > DEEPEST:
-            raise ModelError(f"{path}:{event.start_mark.line + 1}: YAML is nested more than {DEEPEST} deep", "",
-                             "Fix: correct that line")
+            raise ModelError(
+                f"{path}:{event.start_mark.line + 1}: YAML is nested more than {DEEPEST} deep",
+                "",
+                "Fix: correct that line",
+            )

@@ -14,10 +14,18 @@ __all__ = ["command"]
 @click.command("add", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("source")
 @click.option("--name", required=True, metavar="NAME", help="Name of the entry and of its folder.")
-@click.option("-o", "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("."), metavar="DIR",
-              show_default="current folder", help="Where the folder NAME is made.")
-@click.option("-g", "--genome", type=click.Path(path_type=Path), metavar="FASTA",
-              help="Cut the example from this genome,")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("."),
+    metavar="DIR",
+    show_default="current folder",
+    help="Where the folder NAME is made.",
+)
+@click.option(
+    "-g", "--genome", type=click.Path(path_type=Path), metavar="FASTA", help="Cut the example from this genome,"
+)
 @click.option("--regions", type=click.Path(path_type=Path), metavar="BED", help="on the first of these regions.")
 @click.option("--force", is_flag=True, help="Replace an entry of that name.")
 def command(source: str, name: str, out: Path, genome: Path | None, regions: Path | None, force: bool) -> None:

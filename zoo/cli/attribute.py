@@ -18,39 +18,101 @@ __all__ = ["command"]
 @click.argument("model")
 @click.argument("regions", required=False)
 @click.option("-g", "--genome", metavar="FASTA", help="Plain or bgzip FASTA; default $ZOO_GENOMES/<assembly>.fa.")
-@click.option("-o", "--out", required=True, metavar="OUT",
-              help="The result; the suffix gives the format: .h5 .npz .bw, and .tsv[.gz] for marginalize.")
-@click.option("--format", type=click.Choice(["h5", "modisco-npz", "chrombpnet-h5", "bw"]),
-              help="Another format for the suffix: chrombpnet-h5 is an .h5 too.")
-@click.option("--method", default="deepliftshap", show_default=True, metavar="METHOD",
-              help="deepliftshap, integrated_gradients, ism, ablation, saliency, inputxgradient or marginalize.")
-@click.option("--motif", metavar="LETTERS|FILE.meme[:NAME]",
-              help="Of marginalize; N leaves the background's base, a matrix gives its consensus.")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    metavar="OUT",
+    help="The result; the suffix gives the format: .h5 .npz .bw, and .tsv[.gz] for marginalize.",
+)
+@click.option(
+    "--format",
+    type=click.Choice(["h5", "modisco-npz", "chrombpnet-h5", "bw"]),
+    help="Another format for the suffix: chrombpnet-h5 is an .h5 too.",
+)
+@click.option(
+    "--method",
+    default="deepliftshap",
+    show_default=True,
+    metavar="METHOD",
+    help="deepliftshap, integrated_gradients, ism, ablation, saliency, inputxgradient or marginalize.",
+)
+@click.option(
+    "--motif",
+    metavar="LETTERS|FILE.meme[:NAME]",
+    help="Of marginalize; N leaves the background's base, a matrix gives its consensus.",
+)
 @click.option("--output", metavar="NAME", help="The model's output that is explained.")
-@click.option("--tracks", multiple=True, metavar="NAME",
-              help="Its tracks, added up: name, glob or number; may be repeated or hold commas.")
+@click.option(
+    "--tracks",
+    multiple=True,
+    metavar="NAME",
+    help="Its tracks, added up: name, glob or number; may be repeated or hold commas.",
+)
 @click.option("--bins", metavar="A:B", help="Its bins A to B-1, from 0; default all.")
-@click.option("--reduce", type=click.Choice(["sum", "max", "profile"]), default="sum", show_default=True,
-              help="One number of the bins; profile weights them as BPNet does.")
-@click.option("--explain", type=click.Choice(["logits", "predictions"]), default="logits", show_default=True,
-              help="What enters the model's last activation, or what leaves it.")
-@click.option("--references", default="20", show_default=True, metavar="N|uniform|zeros|FILE.npz",
-              help="N dinucleotide shuffles of each window, or other references.")
+@click.option(
+    "--reduce",
+    type=click.Choice(["sum", "max", "profile"]),
+    default="sum",
+    show_default=True,
+    help="One number of the bins; profile weights them as BPNet does.",
+)
+@click.option(
+    "--explain",
+    type=click.Choice(["logits", "predictions"]),
+    default="logits",
+    show_default=True,
+    help="What enters the model's last activation, or what leaves it.",
+)
+@click.option(
+    "--references",
+    default="20",
+    show_default=True,
+    metavar="N|uniform|zeros|FILE.npz",
+    help="N dinucleotide shuffles of each window, or other references.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the shuffles.")
 @click.option("--rc-average", is_flag=True, help="Average with the contributions found on the other strand.")
-@click.option("--fallback", type=click.Choice(["ism", "integrated_gradients"]),
-              help="Method for a model with an operation that deepliftshap has no rule for.")
+@click.option(
+    "--fallback",
+    type=click.Choice(["ism", "integrated_gradients"]),
+    help="Method for a model with an operation that deepliftshap has no rule for.",
+)
 @click.option("--allow-incomplete", is_flag=True, help="Keep contributions that do not add up.")
-@click.option("--window", type=click.Choice(["center", "tile"]), default="center", show_default=True,
-              help="One window centred on each region, or enough to cover it.")
-@click.option("--stride", type=click.IntRange(min=1), metavar="BP",
-              help="Distance of tiles; default the length that the model predicts.")
-@click.option("--edges", type=click.Choice(["pad", "skip", "error"]), default="pad", show_default=True,
-              help="Windows that pass the end of their chromosome: N outside, leave out, or stop.")
-@click.option("--strand", type=click.Choice(["auto", "use", "ignore"]), default="auto", show_default=True,
-              help="Reverse-complement regions on '-'; auto is what the model's dataloader says.")
-@click.option("--overlap", type=click.Choice(["mean", "max", "error"]), default="mean", show_default=True,
-              help="Where windows overlap in a bigWig.")
+@click.option(
+    "--window",
+    type=click.Choice(["center", "tile"]),
+    default="center",
+    show_default=True,
+    help="One window centred on each region, or enough to cover it.",
+)
+@click.option(
+    "--stride",
+    type=click.IntRange(min=1),
+    metavar="BP",
+    help="Distance of tiles; default the length that the model predicts.",
+)
+@click.option(
+    "--edges",
+    type=click.Choice(["pad", "skip", "error"]),
+    default="pad",
+    show_default=True,
+    help="Windows that pass the end of their chromosome: N outside, leave out, or stop.",
+)
+@click.option(
+    "--strand",
+    type=click.Choice(["auto", "use", "ignore"]),
+    default="auto",
+    show_default=True,
+    help="Reverse-complement regions on '-'; auto is what the model's dataloader says.",
+)
+@click.option(
+    "--overlap",
+    type=click.Choice(["mean", "max", "error"]),
+    default="mean",
+    show_default=True,
+    help="Where windows overlap in a bigWig.",
+)
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same command.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|mps", help="Where to run.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N regions.")
@@ -58,8 +120,9 @@ __all__ = ["command"]
 @click.option("--any-genome", is_flag=True, help="Accept a FASTA that is not the assembly of the card.")
 @click.option("--trust", is_flag=True, help="Run Python files of a model folder that is not bundled.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress.")
-def command(model: str, regions: str | None, genome: str | None, out: str, quiet: bool, tracks: tuple[str, ...],
-            **options: Any) -> None:
+def command(
+    model: str, regions: str | None, genome: str | None, out: str, quiet: bool, tracks: tuple[str, ...], **options: Any
+) -> None:
     """Attribute MODEL's output to the bases of the regions of a BED.
 
     Contributions that do not add up to the difference between a window and its references are refused.
@@ -88,7 +151,13 @@ def command(model: str, regions: str | None, genome: str | None, out: str, quiet
             result = convert(model, out, options["format"], options["overlap"])
         else:
             result = attribute(
-                model, regions, genome, out, tracks=names, report=say, progress=None if quiet else stderr_progress,
+                model,
+                regions,
+                genome,
+                out,
+                tracks=names,
+                report=say,
+                progress=None if quiet else stderr_progress,
                 **options,
             )
     if not quiet:

@@ -46,8 +46,10 @@ def ls(as_json: bool) -> None:
         click.echo(json.dumps({"folder": str(cache.folder), "blobs": rows, "unfinished": left}, indent=1))
         return
     rows = [("size", "used", "sha256", "name", "models")]
-    rows += [(human_bytes(blob.bytes), _time(blob)[:10], blob.sha256[:12], blob.path.name, ", ".join(blob.users) or "-")
-             for blob in blobs]
+    rows += [
+        (human_bytes(blob.bytes), _time(blob)[:10], blob.sha256[:12], blob.path.name, ", ".join(blob.users) or "-")
+        for blob in blobs
+    ]
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     for row in rows:
         if sys.stdout.isatty():
@@ -76,13 +78,18 @@ def verify(repair: bool) -> None:
     if damaged and not repair:
         raise FetchError(
             f"{damaged[0].path}: the checksum is not that of its name",
-            f"{len(damaged)} of {n} cached file(s) are damaged", "Fix: zoo cache verify --repair",
+            f"{len(damaged)} of {n} cached file(s) are damaged",
+            "Fix: zoo cache verify --repair",
         )
 
 
 @command.command("prune", cls=COMMAND, context_settings=SETTINGS)
-@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS",
-              help="Also files that no model has used for so many days; 0 removes all.")
+@click.option(
+    "--older-than",
+    type=click.FloatRange(min=0),
+    metavar="DAYS",
+    help="Also files that no model has used for so many days; 0 removes all.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, remove nothing.")
 def prune(older_than: float | None, dry_run: bool) -> None:
     """Remove unfinished downloads, and with --older-than also files that are not used.

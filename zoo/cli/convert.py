@@ -15,8 +15,14 @@ __all__ = ["command"]
     "convert", cls=COMMAND, options_metavar="-o OUT", context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, metavar="OUT",
-              help="Tensors: .safetensors, or .pth for Kipoi.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="OUT",
+    help="Tensors: .safetensors, or .pth for Kipoi.",
+)
 def command(file: Path, out: Path) -> None:
     """Write the tensors of a pickled model as data, without running the pickle.
 

@@ -118,9 +118,7 @@ def _import_fix(name: str) -> str:
     """What to type so that ``name`` is ours again."""
     checkout = _our_folder(name).parent
     from_checkout = (checkout / "pyproject.toml").exists()
-    reinstall = (
-        f"pip install -e {checkout}" if from_checkout else "pip install --force-reinstall --no-deps seqzoo"
-    )
+    reinstall = f"pip install -e {checkout}" if from_checkout else "pip install --force-reinstall --no-deps seqzoo"
     owners = _owners(name)
     if owners:
         return f"pip uninstall -y {' '.join(owners)} && {reinstall}"
@@ -364,6 +362,4 @@ def _print_table(checks: list[Check], failures: int) -> None:
         click.echo(f"{marks[check.ok]:<5} {check.name:<{width}}  {check.detail}")
         if check.fix and check.ok is not True:
             click.echo(f"{'':<5} {'':<{width}}  fix: {check.fix}")
-    click.echo(
-        f"\n{failures} of {len(checks)} checks failed." if failures else "\nEverything needed is here."
-    )
+    click.echo(f"\n{failures} of {len(checks)} checks failed." if failures else "\nEverything needed is here.")

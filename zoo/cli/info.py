@@ -47,10 +47,17 @@ def _facts(model: str) -> dict[str, Any]:
 def _text(facts: dict[str, Any]) -> str:
     lines = [f"{facts['name']} {facts['version']}: {facts['summary']}", ""]
     for label, value in (
-        ("genome", facts["assembly"]), ("input", _input(facts)), ("loader", facts.get("dataloader")),
-        ("authors", ", ".join(facts["authors"])), ("licence", facts["license"]), ("cite", facts["cite_as"]),
-        ("tags", ", ".join(facts["tags"])), ("framework", facts["framework"]), ("folder", facts.get("folder")),
-        ("fetched", _remote(facts.get("remote") or [])), ("unverified", facts.get("unverified")),
+        ("genome", facts["assembly"]),
+        ("input", _input(facts)),
+        ("loader", facts.get("dataloader")),
+        ("authors", ", ".join(facts["authors"])),
+        ("licence", facts["license"]),
+        ("cite", facts["cite_as"]),
+        ("tags", ", ".join(facts["tags"])),
+        ("framework", facts["framework"]),
+        ("folder", facts.get("folder")),
+        ("fetched", _remote(facts.get("remote") or [])),
+        ("unverified", facts.get("unverified")),
     ):
         if value:
             lines.append(f"{label:<11}{value}")

@@ -56,8 +56,14 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     if len(entry["outputs"]) > 4:
         outputs += f", ... ({len(entry['outputs'])} outputs)"
     length = entry["input_length"]
-    cells = (entry["name"], entry["version"], entry["assembly"] or "-", "-" if length is None else str(length), outputs,
-             _short(("[unverified] " if entry.get("unverified") else "") + entry["summary"]))
+    cells = (
+        entry["name"],
+        entry["version"],
+        entry["assembly"] or "-",
+        "-" if length is None else str(length),
+        outputs,
+        _short(("[unverified] " if entry.get("unverified") else "") + entry["summary"]),
+    )
     return tuple(" ".join(cell.split()) for cell in cells)
 
 

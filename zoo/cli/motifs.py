@@ -17,29 +17,71 @@ __all__ = ["command"]
 @click.command("motifs", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("contribs")
 @click.option("-o", "--out", required=True, metavar="OUT.h5", help="Result; text files of the same name lie beside it.")
-@click.option("--database", default="jaspar", show_default=True, metavar="NAME|FILE",
-              help="Known motifs: jaspar, jaspar:TAXON (fungi, vertebrates, plants, ...), hocomoco-v12, hocomoco-v13, "
-                   "or a MEME file.")
+@click.option(
+    "--database",
+    default="jaspar",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Known motifs: jaspar, jaspar:TAXON (fungi, vertebrates, plants, ...), hocomoco-v12, hocomoco-v13, "
+    "or a MEME file.",
+)
 @click.option("--window", type=click.IntRange(min=1), metavar="BP", help="Look at the central BP only; default all.")
-@click.option("--max-seqlets", type=click.IntRange(min=1), metavar="N",
-              help="At most N seqlets of each sign, the first in the file; default 20,000.")
-@click.option("--seqlet-fdr", type=click.FloatRange(0, 1, min_open=True), metavar="P",
-              help="False discovery rate of seqlets; default 0.05.")
-@click.option("--modisco", "options", multiple=True, metavar="NAME=VALUE",
-              help="Any other option of TF-MoDISco (n_leiden_runs=50); may be repeated.")
+@click.option(
+    "--max-seqlets",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="At most N seqlets of each sign, the first in the file; default 20,000.",
+)
+@click.option(
+    "--seqlet-fdr",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="P",
+    help="False discovery rate of seqlets; default 0.05.",
+)
+@click.option(
+    "--modisco",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Any other option of TF-MoDISco (n_leiden_runs=50); may be repeated.",
+)
 @click.option("--hits/--no-hits", default=True, show_default=True, help="Scan for every instance of the patterns.")
-@click.option("--effects/--no-effects", default=True, show_default=True,
-              help="Insert each pattern into background sequences, with the model that CONTRIBS explain.")
+@click.option(
+    "--effects/--no-effects",
+    default=True,
+    show_default=True,
+    help="Insert each pattern into background sequences, with the model that CONTRIBS explain.",
+)
 @click.option("--model", metavar="MODEL", help="Where that model is now; default as recorded.")
 @click.option("--trust", is_flag=True, help="Run Python files of its folder, if it is not bundled.")
-@click.option("--region", "regions", multiple=True, metavar="NAME|CHROM:START-END",
-              help="A region that the report must draw; may be repeated.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
-              help="Of the shuffles that occurrences are compared with; TF-MoDISco seeds itself.")
+@click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    metavar="NAME|CHROM:START-END",
+    help="A region that the report must draw; may be repeated.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the shuffles that occurrences are compared with; TF-MoDISco seeds itself.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No notes.")
-def command(contribs: str, out: str, database: str, window: int | None, max_seqlets: int | None,
-            seqlet_fdr: float | None, options: tuple[str, ...], hits: bool, seed: int, quiet: bool,
-            **more: Any) -> None:
+def command(
+    contribs: str,
+    out: str,
+    database: str,
+    window: int | None,
+    max_seqlets: int | None,
+    seqlet_fdr: float | None,
+    options: tuple[str, ...],
+    hits: bool,
+    seed: int,
+    quiet: bool,
+    **more: Any,
+) -> None:
     """Find the motifs in CONTRIBS, a file of `zoo attribute`, and what they are.
 
     \b
@@ -54,9 +96,15 @@ def command(contribs: str, out: str, database: str, window: int | None, max_seql
     named = {"max_seqlets_per_metacluster": max_seqlets, "target_seqlet_fdr": seqlet_fdr}
     given = {name: value for name, value in named.items() if value is not None}
     found = find_motifs(
-        contribs, out, database=database, window=window, hits=hits, seed=seed,
+        contribs,
+        out,
+        database=database,
+        window=window,
+        hits=hits,
+        seed=seed,
         modisco=given | (parse_options(options) if options else {}),
-        **more, progress=_rewrite if sys.stderr.isatty() and not quiet else None,
+        **more,
+        progress=_rewrite if sys.stderr.isatty() and not quiet else None,
         report=(lambda note: None) if quiet else (lambda note: click.echo(f"zoo: {note}", err=True)),
     )
     if not quiet:

@@ -39,22 +39,47 @@ def _options_of(step: click.Command) -> list[click.Option]:
 
 @click.command("report", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("source", nargs=-1, metavar="MOTIFS | MODEL REGIONS")
-@click.option("-o", "--out", required=True, metavar="OUT.html",
-              help="The page: one file, no network needed; - is standard output.")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    metavar="OUT.html",
+    help="The page: one file, no network needed; - is standard output.",
+)
 @click.option("--genes", metavar="FILE", help="Genes for the view of regions: BED6, BED12, GTF or GFF3, plain or gzip.")
-@click.option("--look-for", multiple=True, metavar="NAME|[NAME=]BASES",
-              help="A known motif, or bases, that the page says came out or did not; may be repeated or hold commas.")
-@click.option("--contribs", metavar="CONTRIBS", help="With MOTIFS and --region: what MOTIFS was made from; default as "
-                                                     "recorded.")
+@click.option(
+    "--look-for",
+    multiple=True,
+    metavar="NAME|[NAME=]BASES",
+    help="A known motif, or bases, that the page says came out or did not; may be repeated or hold commas.",
+)
+@click.option(
+    "--contribs", metavar="CONTRIBS", help="With MOTIFS and --region: what MOTIFS was made from; default as recorded."
+)
 @click.option("--figures", metavar="FOLDER", help="Also save the logos of each pattern there, drawn by logomaker.")
-@click.option("--figure-format", type=click.Choice(["pdf", "svg", "png"]), default="pdf", show_default=True,
-              help="Of the figures.")
+@click.option(
+    "--figure-format",
+    type=click.Choice(["pdf", "svg", "png"]),
+    default="pdf",
+    show_default=True,
+    help="Of the figures.",
+)
 @click.option("--resume", is_flag=True, help="Keep what an earlier run of the same command has finished.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress.")
 @click.pass_context
-def command(ctx: click.Context, source: tuple[str, ...], out: str, genes: str | None, look_for: tuple[str, ...],
-            contribs: str | None, figures: str | None, figure_format: str, resume: bool, quiet: bool,
-            **options: Any) -> None:
+def command(
+    ctx: click.Context,
+    source: tuple[str, ...],
+    out: str,
+    genes: str | None,
+    look_for: tuple[str, ...],
+    contribs: str | None,
+    figures: str | None,
+    figure_format: str,
+    resume: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Write a page of motifs: of a file of `zoo motifs`, or of a model's predictions for the regions of a BED.
 
     With MODEL and REGIONS it runs `zoo attribute`, `zoo motifs` and itself, with the options of both. What they
@@ -83,9 +108,13 @@ command.params += [*_options_of(attribute), *_options_of(motifs)]
 
 
 def _refuse_options_of_steps(ctx: click.Context, source: str) -> None:
-    given = [option.opts[0] for option in ctx.command.params if isinstance(option, click.Option)
-             and option.name not in OWN
-             and ctx.get_parameter_source(option.name) not in (ParameterSource.DEFAULT, None)]
+    given = [
+        option.opts[0]
+        for option in ctx.command.params
+        if isinstance(option, click.Option)
+        and option.name not in OWN
+        and ctx.get_parameter_source(option.name) not in (ParameterSource.DEFAULT, None)
+    ]
     if given:
         raise click.UsageError(f"{', '.join(given)}: for MODEL REGIONS; {source} is one file of finished motifs", ctx)
 
@@ -123,26 +152,54 @@ def _save_figures(motifs_file: Any, folder: str, format: str, quiet: bool) -> No
         click.echo(f"zoo: {len(saved)} figures -> {folder}", err=True)
 
 
-def _all_at_once(ctx: click.Context, model: str, regions: str, out: str, genes: str | None, resume: bool,
-                 quiet: bool, options: dict[str, Any]) -> str:
+def _all_at_once(
+    ctx: click.Context,
+    model: str,
+    regions: str,
+    out: str,
+    genes: str | None,
+    resume: bool,
+    quiet: bool,
+    options: dict[str, Any],
+) -> str:
     """Run what has to be run of the two earlier steps; returns the file of motifs."""
     if out == "-":
         raise click.UsageError("-o -: the contributions and motifs need a place beside the page", ctx)
     check_import_names()
     from interpret.report.steps import Steps, check_first
 
-    chosen = {step.name: {name.removeprefix(f"{step.name}_"): value for name, value in options.items()
-                          if name.startswith(f"{step.name}_")} for step in (attribute, motifs)}
+    chosen = {
+        step.name: {
+            name.removeprefix(f"{step.name}_"): value
+            for name, value in options.items()
+            if name.startswith(f"{step.name}_")
+        }
+        for step in (attribute, motifs)
+    }
     check_first(regions, out, chosen[motifs.name]["database"], chosen[motifs.name].get("options", ()), genes)
     steps = Steps(out, model, regions, chosen[attribute.name]["genome"], resume)
     tell = (lambda note: None) if quiet else (lambda note: click.echo(f"zoo: {note}", err=True))
     with steps.step("attribute", steps.contribs, chosen[attribute.name], tell) as needed:
         if needed:
-            ctx.invoke(attribute, model=model, regions=regions, out=str(steps.contribs), quiet=quiet, resume=resume,
-                       **chosen[attribute.name])
+            ctx.invoke(
+                attribute,
+                model=model,
+                regions=regions,
+                out=str(steps.contribs),
+                quiet=quiet,
+                resume=resume,
+                **chosen[attribute.name],
+            )
     with steps.step("motifs", steps.motifs, chosen[motifs.name], tell) as needed:
         if needed:
             shared = {name: chosen[attribute.name][name] for name in ("trust", "seed")}
-            ctx.invoke(motifs, contribs=str(steps.contribs), out=str(steps.motifs), quiet=quiet, model=model,
-                       **chosen[motifs.name], **shared)
+            ctx.invoke(
+                motifs,
+                contribs=str(steps.contribs),
+                out=str(steps.motifs),
+                quiet=quiet,
+                model=model,
+                **chosen[motifs.name],
+                **shared,
+            )
     return str(steps.motifs)

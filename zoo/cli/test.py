@@ -17,8 +17,12 @@ __all__ = ["command"]
 @click.argument("model")
 @click.option("--rtol", type=click.FloatRange(min=0), default=1e-4, show_default=True, help="Relative tolerance.")
 @click.option("--atol", type=click.FloatRange(min=0), default=1e-5, show_default=True, help="Absolute tolerance.")
-@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.h5",
-              help="Save what was predicted; without it, only when it differs, as MODEL.got.h5.")
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.h5",
+    help="Save what was predicted; without it, only when it differs, as MODEL.got.h5.",
+)
 @click.option("--device", default="cpu", show_default=True, metavar="auto|cpu|cuda|mps", help="Where to run.")
 @click.option("--trust", is_flag=True, help="Run Python files of a model folder that is not bundled.")
 def command(model: str, rtol: float, atol: float, save: Path | None, device: str, trust: bool) -> None:

@@ -25,8 +25,21 @@ SUFFIXES = (".safetensors", ".pth", ".pt")
 HDF5 = b"\x89HDF"
 # What reading a file that is damaged, or made to do harm, raises.
 DAMAGED = (
-    pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError,
-    RecursionError, MemoryError, RuntimeError, UnicodeError, struct.error, zipfile.BadZipFile, NotImplementedError,
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+    RuntimeError,
+    UnicodeError,
+    struct.error,
+    zipfile.BadZipFile,
+    NotImplementedError,
 )
 
 
@@ -66,7 +79,8 @@ def convert(source: str | Path, out: str | Path) -> Converted:
     except DAMAGED as error:
         detail = (str(error).splitlines() or [""])[0][:160] or type(error).__name__
         raise ModelError(
-            f"{source}: cannot be read as a pickled model: {detail}", "nothing of it was run",
+            f"{source}: cannot be read as a pickled model: {detail}",
+            "nothing of it was run",
             "Fix: fetch it again; a file of another kind cannot be converted",
         ) from None
     _write(tensors, out)
@@ -92,7 +106,8 @@ def _read(source: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
         head = handle.read(32)
     if head.startswith(HDF5):
         raise ModelError(
-            f"{source}: is HDF5, which needs no conversion", "Keras models run as they are, without TensorFlow",
+            f"{source}: is HDF5, which needs no conversion",
+            "Keras models run as they are, without TensorFlow",
             "Fix: name it as `args.weights` of kipoi.model.KerasModel in a model.yaml",
         )
     if head.startswith(b"PK") or MAGIC.to_bytes(10, "little") in head:
@@ -116,8 +131,10 @@ def _notes(found: ModuleTensors) -> list[str]:
     if found.settings:
         notes.append("its own settings: " + ", ".join(f"{key}={value!r}" for key, value in found.settings.items()))
     if found.kinds:
-        notes.append("the architecture is no part of the tensors: name a Python file with it (module_file, "
-                     "module_class) beside these weights in model.yaml")
+        notes.append(
+            "the architecture is no part of the tensors: name a Python file with it (module_file, "
+            "module_class) beside these weights in model.yaml"
+        )
     return notes
 
 

@@ -133,6 +133,7 @@ def is_a(value: Any, *kinds: str) -> bool:
 def refuse(what: str, extent: str = "") -> ModelError:
     """The error for content that is no array or tensor: nothing was run, and what else can be done."""
     return ModelError(
-        what, extent or "nothing of the file was run",
+        what,
+        extent or "nothing of the file was run",
         "Fix: where its authors can be trusted, save a state_dict with their code, or run the model with --trust",
     )

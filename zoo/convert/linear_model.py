@@ -18,14 +18,32 @@ from zoo.convert.inert_pickle import InertUnpickler, Record, kind_of, refuse
 __all__ = ["LinearModel", "linear_model", "read_pickle"]
 
 REGRESSORS = (
-    "LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "HuberRegressor",
-    "BayesianRidge", "ARDRegression", "SGDRegressor", "TheilSenRegressor", "Lars", "LassoLars", "LinearSVR",
+    "LinearRegression",
+    "Ridge",
+    "RidgeCV",
+    "Lasso",
+    "LassoCV",
+    "ElasticNet",
+    "ElasticNetCV",
+    "HuberRegressor",
+    "BayesianRidge",
+    "ARDRegression",
+    "SGDRegressor",
+    "TheilSenRegressor",
+    "Lars",
+    "LassoLars",
+    "LinearSVR",
 )
 CLASSIFIERS = (
-    "LogisticRegression", "LogisticRegressionCV", "SGDClassifier", "RidgeClassifier", "RidgeClassifierCV", "Perceptron",
+    "LogisticRegression",
+    "LogisticRegressionCV",
+    "SGDClassifier",
+    "RidgeClassifier",
+    "RidgeClassifierCV",
+    "Perceptron",
     "LinearSVC",
 )
-COMPRESSED = (b"\x1f\x8b", b"BZ", b"\xfd7", b"x\x9c", b"x\x01", b"x\xda", b"x^", b"\x04\"", b"ZF")
+COMPRESSED = (b"\x1f\x8b", b"BZ", b"\xfd7", b"x\x9c", b"x\x01", b"x\xda", b"x^", b'\x04"', b"ZF")
 
 
 @dataclass(frozen=True)
@@ -71,8 +89,10 @@ def linear_model(content: Any, name: str) -> LinearModel:
     known = kind_of(last).startswith("sklearn.") and short in REGRESSORS + CLASSIFIERS
     if others or not known:
         what = others[0] if others else kind_of(last)
-        raise refuse(f"{name}: holds {what}, which is no linear model", "linear models (and a StandardScaler before "
-                     "them) can be converted; nothing of the file was run")
+        raise refuse(
+            f"{name}: holds {what}, which is no linear model",
+            "linear models (and a StandardScaler before them) can be converted; nothing of the file was run",
+        )
     weight, bias = _number(last, "coef_", name), _number(last, "intercept_", name)
     weight = weight.reshape(-1, weight.shape[-1])
     bias = np.broadcast_to(bias.reshape(-1), weight.shape[:1]).copy()

@@ -48,8 +48,10 @@ def module_tensors(file: TorchFile, name: str) -> ModuleTensors:
         found = several[0] if several else None
     if found is None:
         asked = ", ".join(file.kinds[:6]) or "none"
-        raise refuse(f"{name}: holds {kind_of(file.content)}, which is no torch module and no state_dict",
-                     f"classes in it: {asked}; nothing of it was run")
+        raise refuse(
+            f"{name}: holds {kind_of(file.content)}, which is no torch module and no state_dict",
+            f"classes in it: {asked}; nothing of it was run",
+        )
     return found
 
 

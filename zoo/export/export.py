@@ -63,7 +63,8 @@ def _drafted(entry: Entry, name: str, scratch: Path) -> Entry:
 def _refuse_groups(entry: Entry) -> None:
     if not (entry.path / "model.yaml").is_file():
         raise ModelError(
-            f"{entry.name}: is one of a group of models that share files", "it has no folder of its own",
+            f"{entry.name}: is one of a group of models that share files",
+            "it has no folder of its own",
             "Fix: export a model with a folder and model.yaml",
         )
 
@@ -105,8 +106,11 @@ def _to_grelu(entry: Entry, made: Path) -> None:
             (made / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(entry.path / name, made / name)
     if card:
-        card["files"] = [item for item in map(lambda item: _stock_file(item, made), card.get("files") or [])
-                         if (made / item["path"]).is_file()]
+        card["files"] = [
+            item
+            for item in map(lambda item: _stock_file(item, made), card.get("files") or [])
+            if (made / item["path"]).is_file()
+        ]
     _write_readme(entry, made, card, prose, "pytorch-lightning")
 
 
@@ -145,7 +149,8 @@ def _write_readme(entry: Entry, made: Path, card: dict[str, Any], prose: str, li
 
     if not card:
         raise ModelError(
-            f"{entry.name}: has no card", "a Hugging Face repo is described by what the card says",
+            f"{entry.name}: has no card",
+            "a Hugging Face repo is described by what the card says",
             "Fix: add README.md with front matter, or --to kipoi",
         )
     (made / "README.md").write_text(exported_readme(card, entry.description.info, prose, library), encoding="utf-8")
@@ -175,7 +180,8 @@ def _checked_checkpoint(entry: Entry, path: Path) -> bytes:
         difference = float((values - found[name]).abs().max())
         if not difference <= 1e-6 * max(1.0, float(values.abs().max())):
             raise ModelError(
-                f"{path}: does not predict what the entry's module does", f"{name} differs by up to {difference:.3g}",
+                f"{path}: does not predict what the entry's module does",
+                f"{name} differs by up to {difference:.3g}",
                 "Fix: make the checkpoint of the entry's weights again",
             )
     return path.read_bytes() if _loads_by_default(path, checkpoint) else slim_bytes(checkpoint)
@@ -192,6 +198,4 @@ def _loads_by_default(path: Path, checkpoint: Any) -> bool:
     except pickle.UnpicklingError:
         return False
     needed = {"state_dict", "hyper_parameters", "data_params", "performance", "pytorch-lightning_version"}
-    return (
-        needed <= set(raw) and not raw.get("optimizer_states") and checkpoint.recorded_type == checkpoint.model_type
-    )
+    return needed <= set(raw) and not raw.get("optimizer_states") and checkpoint.recorded_type == checkpoint.model_type

@@ -1,8 +1,8 @@
 """The README of a Hugging Face repo: their metadata, made from ours, and ours whole below one key.
 
-    license, tags, library_name, model-index ...     what huggingface_hub reads
-    seqzoo: {...}                                    the card's front matter
-    seqzoo_info: {...}                               `info` of model.yaml
+license, tags, library_name, model-index ...     what huggingface_hub reads
+seqzoo: {...}                                    the card's front matter
+seqzoo_info: {...}                               `info` of model.yaml
 """
 
 from __future__ import annotations
@@ -21,8 +21,22 @@ __all__ = ["Exported", "exported_readme", "hub_metadata", "read_exported", "spli
 INFO = "seqzoo_info"
 # Identifiers that Hugging Face knows; others are `other` with their name.
 LICENSES = {
-    "mit", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "gpl-2.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0",
-    "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "unlicense", "unknown",
+    "mit",
+    "apache-2.0",
+    "bsd-2-clause",
+    "bsd-3-clause",
+    "gpl-2.0",
+    "gpl-3.0",
+    "lgpl-3.0",
+    "agpl-3.0",
+    "mpl-2.0",
+    "cc0-1.0",
+    "cc-by-4.0",
+    "cc-by-sa-4.0",
+    "cc-by-nc-4.0",
+    "cc-by-nc-sa-4.0",
+    "unlicense",
+    "unknown",
 }
 
 

@@ -37,8 +37,11 @@ SNIFF_CHARACTERS = 1 << 14
 OTHER_FORMATS = (
     ("a FASTA", "give the regions first and the genome with -g", (">",)),
     ("a VCF", "convert it: bcftools query -f '%CHROM\\t%POS0\\t%END\\t%ID\\n' x.vcf > x.bed", ("##fileformat=VCF",)),
-    ("a GFF or GTF", "convert it: awk -v OFS='\\t' '!/^#/{print $1,$4-1,$5,$3,0,$7}' x.gff > x.bed",
-     ("##gff-version", "##gtf")),
+    (
+        "a GFF or GTF",
+        "convert it: awk -v OFS='\\t' '!/^#/{print $1,$4-1,$5,$3,0,$7}' x.gff > x.bed",
+        ("##gff-version", "##gtf"),
+    ),
     ("a SAM file", "convert it: bedtools bamtobed", ("@HD\t", "@SQ\t")),
     ("a BAM file", "convert it: bedtools bamtobed", ("BAM\1",)),
 )
@@ -371,17 +374,30 @@ def _scan_block(
         summary.first_line.setdefault(name, numbers[at])
     summary.minus_strand += int((block.strand == "-").sum())
     summary.max_length = max(summary.max_length, int((block.end - block.start).max()))
-    _note(problems, "order", block.start >= block.end, numbers, rows,
-          "start {1} is not below end {2}", "BED is 0-based half-open, start < end; correct or remove the row")
+    _note(
+        problems,
+        "order",
+        block.start >= block.end,
+        numbers,
+        rows,
+        "start {1} is not below end {2}",
+        "BED is 0-based half-open, start < end; correct or remove the row",
+    )
     if chrom_sizes is None:
         return block
     sizes = np.array([chrom_sizes.get(name, -1) for name in names.tolist()], dtype=np.int64)[inverse]
     past = (sizes >= 0) & (block.end > sizes)
     if past.any():
         size = int(sizes[past][0])
-        _note(problems, "past", past, numbers, rows,
-              f"end {{2}} is past the end of {{0}} ({size:,} bp in the FASTA)",
-              "use the genome that the regions were called on, or remove the row")
+        _note(
+            problems,
+            "past",
+            past,
+            numbers,
+            rows,
+            f"end {{2}} is past the end of {{0}} ({size:,} bp in the FASTA)",
+            "use the genome that the regions were called on, or remove the row",
+        )
     return block
 
 

@@ -46,7 +46,8 @@ def call_module(module: torch.nn.Module, batch: torch.Tensor, name: str) -> Any:
 def _place(error: Exception) -> str | None:
     """``file:line`` of the innermost frame outside torch and this file."""
     own = [
-        frame for frame in traceback.extract_tb(error.__traceback__)
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
         if TORCH not in Path(frame.filename).parents and frame.filename != __file__ and Path(frame.filename).is_file()
     ]
     return f"{own[-1].filename}:{own[-1].lineno}" if own else None

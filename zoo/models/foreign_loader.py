@@ -28,8 +28,15 @@ AS_FUNCTIONS = ("PreloadedDataset", "SampleGenerator", "BatchGenerator")
 INTERVALS = ("intervals_file", "intervals", "bed_file", "bed", "bedfile", "regions_file", "regions", "tsv_file")
 GENOMES = ("fasta_file", "fasta", "ref_fasta", "reference", "genome_file", "genome", "genome_fasta", "fasta_path", "fa")
 # What a file of regions is, by its suffix -> what an argument for it has in its name.
-KINDS = {".vcf": ("vcf",), ".gtf": ("gtf", "anno"), ".gff": ("gff", "gtf"), ".gff3": ("gff", "gtf"),
-         ".fa": ("fasta",), ".fasta": ("fasta",), ".fna": ("fasta",)}
+KINDS = {
+    ".vcf": ("vcf",),
+    ".gtf": ("gtf", "anno"),
+    ".gff": ("gff", "gtf"),
+    ".gff3": ("gff", "gtf"),
+    ".fa": ("fasta",),
+    ".fasta": ("fasta",),
+    ".fna": ("fasta",),
+}
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,8 @@ def load_foreign_loader(model: ModelDescription, trusted: bool) -> ForeignLoader
     make = _as_class(found, description)
     names, required = _signature(found, description)
     defaults = {
-        name: local_value(value, folder, model) for name, value in {**_class_defaults(make), **description.args}.items()
+        name: local_value(value, folder, model)
+        for name, value in {**_class_defaults(make), **description.args}.items()
         if name in names
     }
     return ForeignLoader(make, description.defined_as, names, required, defaults)
@@ -108,13 +116,15 @@ def _as_class(found: Any, description: LoaderDescription) -> Any:
         if description.type not in AS_FUNCTIONS:
             raise ModelError(
                 f"{description.path}: {description.defined_as} is a function, so that its type must be said",
-                f"it is {description.type}", f"Fix: type: one of {', '.join(AS_FUNCTIONS)}",
+                f"it is {description.type}",
+                f"Fix: type: one of {', '.join(AS_FUNCTIONS)}",
             )
         # A class of its own: from_fn writes into the class.
         return type(found.__name__, (getattr(data, description.type),), {}).from_fn(found)
     if not inspect.isclass(found) or not issubclass(found, data.BaseDataLoader):
         raise ModelError(
-            f"{description.path}: {description.defined_as} is no dataloader of kipoi", "",
+            f"{description.path}: {description.defined_as} is no dataloader of kipoi",
+            "",
             "Fix: inherit from kipoi.data.Dataset or one of its like",
         )
     return found
@@ -135,7 +145,8 @@ def _class_defaults(make: Any) -> dict[str, Any]:
     described = getattr(make, "args", None) or {}
     defaults = {name: getattr(one, "default", None) for name, one in described.items()}
     return {
-        name: {"url": value.url, "md5": value.md5} for name, value in defaults.items()
+        name: {"url": value.url, "md5": value.md5}
+        for name, value in defaults.items()
         if type(value).__name__ == "RemoteFile"
     }
 
@@ -204,7 +215,8 @@ def example_values(loader: ForeignLoader, model: ModelDescription) -> dict[str, 
     values = loader.defaults | given
     if missing := [name for name in loader.required if name not in values]:
         raise ModelError(
-            f"{model.loader.path}: the dataloader has no example", f"`example` is missing for {', '.join(missing)}",
+            f"{model.loader.path}: the dataloader has no example",
+            f"`example` is missing for {', '.join(missing)}",
             "Fix: add `example:` below each argument",
         )
     return values
@@ -224,5 +236,6 @@ def _place_of_regions(regions: str, loader: ForeignLoader, names: list[str]) -> 
 def _no_place(what: str, value: str, loader: ForeignLoader) -> UsageError:
     return UsageError(
         f"{what} {value}: the dataloader {loader.defined_as} has no argument for it",
-        f"its arguments: {', '.join(loader.names)}", "Fix: give its arguments by --set NAME=VALUE",
+        f"its arguments: {', '.join(loader.names)}",
+        "Fix: give its arguments by --set NAME=VALUE",
     )

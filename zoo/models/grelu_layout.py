@@ -24,16 +24,44 @@ PARTS = ("train", "val", "test", "predict")
 # Fine-tunes of downloaded models are rebuilt without their base weights: the state_dict has them all.
 # The sizes are those that grelu/model/models.py (1.1.0) writes into the two classes.
 PRETRAINED: dict[str, tuple[str, dict[str, Any]]] = {
-    "EnformerPretrainedModel": ("EnformerModel", {
-        "n_conv": 7, "channels": 1536, "n_transformers": 11, "n_heads": 8, "key_len": 64, "attn_dropout": 0.05,
-        "pos_dropout": 0.01, "ff_dropout": 0.4, "crop_len": 0, "final_act_func": None, "final_pool_func": "avg",
-    }),
-    "BorzoiPretrainedModel": ("BorzoiModel", {
-        "stem_channels": 512, "stem_kernel_size": 15, "init_channels": 608, "channels": 1536, "n_conv": 7,
-        "kernel_size": 5, "n_transformers": 8, "key_len": 64, "value_len": 192, "pos_dropout": 0.01,
-        "attn_dropout": 0.05, "ff_dropout": 0.2, "n_heads": 8, "n_pos_features": 32, "crop_len": 0,
-        "final_act_func": None, "final_pool_func": "avg",
-    }),
+    "EnformerPretrainedModel": (
+        "EnformerModel",
+        {
+            "n_conv": 7,
+            "channels": 1536,
+            "n_transformers": 11,
+            "n_heads": 8,
+            "key_len": 64,
+            "attn_dropout": 0.05,
+            "pos_dropout": 0.01,
+            "ff_dropout": 0.4,
+            "crop_len": 0,
+            "final_act_func": None,
+            "final_pool_func": "avg",
+        },
+    ),
+    "BorzoiPretrainedModel": (
+        "BorzoiModel",
+        {
+            "stem_channels": 512,
+            "stem_kernel_size": 15,
+            "init_channels": 608,
+            "channels": 1536,
+            "n_conv": 7,
+            "kernel_size": 5,
+            "n_transformers": 8,
+            "key_len": 64,
+            "value_len": 192,
+            "pos_dropout": 0.01,
+            "attn_dropout": 0.05,
+            "ff_dropout": 0.2,
+            "n_heads": 8,
+            "n_pos_features": 32,
+            "crop_len": 0,
+            "final_act_func": None,
+            "final_pool_func": "avg",
+        },
+    ),
 }
 # Until 1.0.6 Borzoi was built with the exact GELU and batch norm's own epsilon; 1.0.7 and later
 # have other defaults, which would silently change the predictions of an old checkpoint.
@@ -101,7 +129,8 @@ class GreluCheckpoint:
         length = own if isinstance(own, int) else self.data_number("seq_len") or self.data_number("padded_seq_len")
         if length is None:
             raise ModelError(
-                f"{self.path}: the checkpoint does not say its input length", "data_params lacks train.seq_len",
+                f"{self.path}: the checkpoint does not say its input length",
+                "data_params lacks train.seq_len",
                 "Fix: set model.data_params['train'] = {'seq_len': ...} and save it again",
             )
         return length
@@ -125,18 +154,25 @@ def read_checkpoint(path: Path) -> GreluCheckpoint:
     hyper = raw.get("hyper_parameters") if isinstance(raw, Mapping) else None
     if not isinstance(hyper, Mapping) or not isinstance(hyper.get("model_params"), Mapping) or "state_dict" not in raw:
         raise ModelError(
-            f"{path}: is not a gReLU checkpoint", "it lacks hyper_parameters.model_params or state_dict",
+            f"{path}: is not a gReLU checkpoint",
+            "it lacks hyper_parameters.model_params or state_dict",
             "Fix: save it with gReLU's LightningModel (trainer.save_checkpoint)",
         )
     recorded = str(hyper["model_params"].get("model_type"))
     train = dict(hyper.get("train_params") or {})
     model_type, params = _without_download(recorded, dict(hyper["model_params"]), _is_old(raw, train))
     return GreluCheckpoint(
-        path=path, model_type=model_type, model_params=params, recorded_type=recorded,
-        task=str(train.get("task", DEFAULT_TASK)).lower(), loss=str(train.get("loss", DEFAULT_LOSS)).lower(),
-        train_params=train, data_params=_nested(raw.get("data_params") or hyper.get("data_params") or {}),
+        path=path,
+        model_type=model_type,
+        model_params=params,
+        recorded_type=recorded,
+        task=str(train.get("task", DEFAULT_TASK)).lower(),
+        loss=str(train.get("loss", DEFAULT_LOSS)).lower(),
+        train_params=train,
+        data_params=_nested(raw.get("data_params") or hyper.get("data_params") or {}),
         performance=dict(raw.get("performance") or {}),
-        full_state=dict(raw["state_dict"]), lightning_version=raw.get("pytorch-lightning_version"),
+        full_state=dict(raw["state_dict"]),
+        lightning_version=raw.get("pytorch-lightning_version"),
     )
 
 

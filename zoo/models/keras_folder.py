@@ -76,7 +76,8 @@ def build_module(model: ModelDescription, trusted: bool = False) -> torch.nn.Mod
     if len(graph.input_names) != len(model.inputs):
         raise ModelError(
             f"{model.folder}: the Keras model takes {len(graph.input_names)} input(s): {', '.join(graph.input_names)}",
-            f"schema.inputs of model.yaml names {len(model.inputs)}", "Fix: correct schema.inputs",
+            f"schema.inputs of model.yaml names {len(model.inputs)}",
+            "Fix: correct schema.inputs",
         )
     return TracksFirst(graph).eval() if card_of(model) else graph
 

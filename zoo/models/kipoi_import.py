@@ -135,7 +135,8 @@ def blame(what: str) -> Iterator[None]:
         raise
     except ModuleNotFoundError as error:
         raise SystemStateError(
-            f"{what} failed: it needs the package {error.name}, which is not installed", "",
+            f"{what} failed: it needs the package {error.name}, which is not installed",
+            "",
             f"Fix: pip install {error.name} (model.yaml's `dependencies` tells which version)",
         ) from error
     except (Exception, SystemExit) as error:

@@ -89,7 +89,8 @@ def files_used(model: ModelDescription, trusted: bool) -> tuple[Path, ...]:
     """
     if model.defined_as in TENSORFLOW:
         raise model.document.error(
-            ("defined_as",), "models of TensorFlow (checkpoints, SavedModel) do not run here",
+            ("defined_as",),
+            "models of TensorFlow (checkpoints, SavedModel) do not run here",
             "PyTorch, Keras, scikit-learn and custom classes run; save a Keras model as HDF5",
         )
     source, _ = python_file(model.defined_as, model.folder)
@@ -113,7 +114,8 @@ def _require_pickle_trust(model: ModelDescription, trusted: bool) -> None:
     else:
         known = f"md5 {remote.md5}, from {remote.hosts}" if remote else "it was not found"
     raise TrustError(
-        f"{path or key}: is a pickle, and reading a pickle runs the code in it; it was not read", known,
+        f"{path or key}: is a pickle, and reading a pickle runs the code in it; it was not read",
+        known,
         f"Fix: {_way_out(model, path)}; or compare the checksum with what its authors publish, then add --trust",
     )
 

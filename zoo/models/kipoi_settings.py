@@ -99,5 +99,6 @@ def unknown_setting(name: str, known: tuple[str, ...]) -> UsageError:
     near = near_names(name, known)
     return UsageError(
         f"--set {name}: the dataloader has no such argument",
-        f"near names: {', '.join(near)}" if near else f"it takes {', '.join(known)}", f"Fix: one of {', '.join(known)}",
+        f"near names: {', '.join(near)}" if near else f"it takes {', '.join(known)}",
+        f"Fix: one of {', '.join(known)}",
     )

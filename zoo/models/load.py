@@ -160,7 +160,8 @@ def _load_grelu(entry: Entry, description: ModelDescription) -> LoadedModel:
     loaded = load_checkpoint(path, entry.name)
     if entry.card is not None and entry.card.input.length != loaded.length:
         raise ModelError(
-            f"{path}: the checkpoint sees {loaded.length:,} bp", f"the card says {entry.card.input.length:,}",
+            f"{path}: the checkpoint sees {loaded.length:,} bp",
+            f"the card says {entry.card.input.length:,}",
             "Fix: correct input.length of the card",
         )
     loaded.hashes, loaded.card, loaded.folder = hashes, entry.card, entry.path
@@ -192,9 +193,15 @@ def _load_folder(entry: Entry, description: ModelDescription) -> LoadedModel:
     result = _probe(entry, module, loader)
     outputs = _card_outputs(entry, result, loader) if entry.card else _schema_outputs(description)
     loaded = LoadedModel(
-        name=entry.name, module=module, loader=loader, outputs=outputs, card=entry.card, folder=entry.path,
+        name=entry.name,
+        module=module,
+        loader=loader,
+        outputs=outputs,
+        card=entry.card,
+        folder=entry.path,
         places_bins=entry.card is not None or all(spec.kind == "scalar" for spec in outputs),
-        strand_pairs=_strand_pairs(entry.card, outputs), hashes=hashes,
+        strand_pairs=_strand_pairs(entry.card, outputs),
+        hashes=hashes,
         info={"framework": framework, "version": entry.card.version if entry.card else None},
     )
     loaded.named(result)  # refuses outputs of another shape than described, before any region is read
@@ -223,14 +230,24 @@ def _card_outputs(entry: Entry, result: Any, loader: SequenceLoader) -> tuple[Ou
     shapes = [tuple(part.shape[1:]) for part in as_list(result, entry.card.outputs)]
     if len(shapes) != len(entry.card.outputs):
         raise ModelError(
-            f"{entry.path}: the module returns {len(shapes)} output(s)", f"the card names {len(entry.card.outputs)}",
+            f"{entry.path}: the module returns {len(shapes)} output(s)",
+            f"the card names {len(entry.card.outputs)}",
             "Fix: correct `outputs` of the card",
         )
     specs = []
     for output, shape in zip(entry.card.outputs, shapes, strict=True):
         bins = shape[-1] if output.kind == "profile" else 1
-        specs.append(OutputSpec(output.name, output.kind, _track_names(entry, output), bins, output.bin_size,
-                                output.offset, output.units))
+        specs.append(
+            OutputSpec(
+                output.name,
+                output.kind,
+                _track_names(entry, output),
+                bins,
+                output.bin_size,
+                output.offset,
+                output.units,
+            )
+        )
         if output.kind == "profile" and output.offset + bins * output.bin_size > loader.length:
             raise ModelError(
                 f"{entry.path}: output {output.name!r} would end past the model's window",
@@ -275,8 +292,10 @@ def _schema_outputs(description: ModelDescription) -> tuple[OutputSpec, ...]:
     for target in description.targets:
         shape = tuple(size for size in target.shape if size is not None) or (1,)
         labels = target.column_labels
-        tracks = labels if labels and len(labels) == shape[0] else tuple(
-            f"{target.name}_{i}" if shape[0] > 1 else target.name for i in range(shape[0])
+        tracks = (
+            labels
+            if labels and len(labels) == shape[0]
+            else tuple(f"{target.name}_{i}" if shape[0] > 1 else target.name for i in range(shape[0]))
         )
         kind = "profile" if len(shape) > 1 else "scalar"
         specs.append(OutputSpec(target.place, kind, tracks, int(np.prod(shape[1:]))))
@@ -293,7 +312,8 @@ def _strand_pairs(card: Card | None, outputs: tuple[OutputSpec, ...]) -> dict[st
         for plus, minus in output.strand:
             if plus not in spec.tracks or minus not in spec.tracks:
                 raise ModelError(
-                    f"output {output.name!r}: strand pairs an unknown track", f"{plus!r} and {minus!r}",
+                    f"output {output.name!r}: strand pairs an unknown track",
+                    f"{plus!r} and {minus!r}",
                     "Fix: use names of `tracks`",
                 )
             a, b = spec.tracks.index(plus), spec.tracks.index(minus)

@@ -145,7 +145,8 @@ def as_list(result: Any, outputs: Sequence[Any]) -> list[torch.Tensor]:
     for part in parts:
         if not isinstance(part, torch.Tensor):
             raise ModelError(
-                f"the module returns {type(part).__name__} where a tensor is expected", "",
+                f"the module returns {type(part).__name__} where a tensor is expected",
+                "",
                 "Fix: forward returns a tensor, or a list or dict of tensors",
             )
     return parts

@@ -23,15 +23,19 @@ if TYPE_CHECKING:
 
 __all__ = ["ARGUMENTS", "STRING_NAMES", "SequenceLoader", "given_length", "is_replaced", "loader_from_kipoi"]
 
-SEQ_INTERVAL_NAMES = frozenset(
-    {"kipoiseq.dataloaders.SeqIntervalDl", "kipoiseq.dataloaders.sequence.SeqIntervalDl"}
-)
+SEQ_INTERVAL_NAMES = frozenset({"kipoiseq.dataloaders.SeqIntervalDl", "kipoiseq.dataloaders.sequence.SeqIntervalDl"})
 STRING_NAMES = frozenset(
     {"kipoiseq.dataloaders.StringSeqIntervalDl", "kipoiseq.dataloaders.sequence.StringSeqIntervalDl"}
 )
 # Arguments of the two classes in kipoiseq 0.7.1; labels are never read for a prediction.
 _COMMON = (
-    "intervals_file", "fasta_file", "num_chr_fasta", "label_dtype", "auto_resize_len", "use_strand", "ignore_targets",
+    "intervals_file",
+    "fasta_file",
+    "num_chr_fasta",
+    "label_dtype",
+    "auto_resize_len",
+    "use_strand",
+    "ignore_targets",
 )
 ARGUMENTS = {
     **dict.fromkeys(SEQ_INTERVAL_NAMES, (*_COMMON, "alphabet_axis", "dummy_axis", "alphabet", "dtype")),
@@ -119,7 +123,8 @@ def loader_from_kipoi(loader: LoaderDescription, model: ModelDescription) -> Seq
 
 def _refused(model: ModelDescription, argument: str, value: Any, wanted: str) -> ModelError:
     return ModelError(
-        f"{model.folder}: the dataloader's {argument} is {value!r}", f"kipoiseq takes {wanted}",
+        f"{model.folder}: the dataloader's {argument} is {value!r}",
+        f"kipoiseq takes {wanted}",
         f"Fix: correct {argument} in dataloader.yaml (or default_args of model.yaml)",
     )
 
@@ -147,7 +152,8 @@ def _length(args: dict[str, Any], model: ModelDescription) -> int:
     length = given_length(args, model)
     if length is None:
         raise model.document.error(
-            ("default_dataloader",), "the input length is not given",
+            ("default_dataloader",),
+            "the input length is not given",
             "set auto_resize_len in default_args, or --set auto_resize_len=1000",
         )
     if not isinstance(length, int) or length < 1:
@@ -157,8 +163,17 @@ def _length(args: dict[str, Any], model: ModelDescription) -> int:
 
 def _dtype(value: Any, model: ModelDescription) -> str:
     name = str(value or "float32").rpartition(".")[2]
-    known = {"float32": "float32", "float": "float64", "float64": "float64", "float16": "float16",
-             "int": "int64", "int32": "int32", "int64": "int64", "int8": "int8", "uint8": "uint8"}
+    known = {
+        "float32": "float32",
+        "float": "float64",
+        "float64": "float64",
+        "float16": "float16",
+        "int": "int64",
+        "int32": "int32",
+        "int64": "int64",
+        "int8": "int8",
+        "uint8": "uint8",
+    }
     if name not in known:
         raise _refused(model, "dtype", value, "np.float32, for instance")
     return known[name]

@@ -64,7 +64,8 @@ def _check_magic(path: Path) -> None:
         head = handle.read(2)
     if head not in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         raise ModelError(
-            f"{path}: is not a weights file", "it is neither a file of torch.save nor safetensors",
+            f"{path}: is not a weights file",
+            "it is neither a file of torch.save nor safetensors",
             "Fix: fetch the entry again; a download may have saved an error page under this name",
         )
 
@@ -113,8 +114,14 @@ def _numpy_reconstructors() -> list[Any]:
     core = np._core.multiarray
     dtypes = [item for item in vars(np.dtypes).values() if isinstance(item, type) and issubclass(item, np.dtype)]
     return [
-        core._reconstruct, core.scalar, np.ndarray, np.dtype, *dtypes,
+        core._reconstruct,
+        core.scalar,
+        np.ndarray,
+        np.dtype,
+        *dtypes,
         # Checkpoints written under numpy 1 name the same functions by their old module.
-        (core._reconstruct, "numpy.core.multiarray._reconstruct"), (core.scalar, "numpy.core.multiarray.scalar"),
-        PurePosixPath, PosixPath,  # save_dir of train_params
+        (core._reconstruct, "numpy.core.multiarray._reconstruct"),
+        (core.scalar, "numpy.core.multiarray.scalar"),
+        PurePosixPath,
+        PosixPath,  # save_dir of train_params
     ]

@@ -1,12 +1,12 @@
 """The cache of fetched files, by content: a file is visible only once its checksum is verified.
 
-    ZOO_CACHE/
-      blobs/<sha256>/<name>     the file, under the name that its readers go by
-      records/<sha256>.json     where it came from, which models use it; its date is that of the last use
-      hub/<address>.json        the checksum that Hugging Face gave, of files for which nobody published one
-      md5/<md5>                 the sha256 of the blob with this md5
-      partial/<checksum>        unfinished downloads, gone on with next time
-      locks/<checksum>          held while one process fetches
+ZOO_CACHE/
+  blobs/<sha256>/<name>     the file, under the name that its readers go by
+  records/<sha256>.json     where it came from, which models use it; its date is that of the last use
+  hub/<address>.json        the checksum that Hugging Face gave, of files for which nobody published one
+  md5/<md5>                 the sha256 of the blob with this md5
+  partial/<checksum>        unfinished downloads, gone on with next time
+  locks/<checksum>          held while one process fetches
 """
 
 from __future__ import annotations
@@ -125,8 +125,10 @@ class Cache:
         self, remote: RemoteFile, user: str, listener: Listener, settings: FetchSettings | None
     ) -> Path:
         known = ask_hub(remote)
-        listener.note(f"{remote.name}: nobody published its checksum; it is checked against that of Hugging Face, "
-                      f"sha256 {known.sha256}, which is recorded")
+        listener.note(
+            f"{remote.name}: nobody published its checksum; it is checked against that of Hugging Face, "
+            f"sha256 {known.sha256}, which is recorded"
+        )
         path = self._fetch(known, user, listener, settings)
         with _explained(self.folder):
             record(remote, known, self.folder)
@@ -221,14 +223,24 @@ class Cache:
                 record, stat = self._read_record(folder.name), path.stat()
                 recorded = self._record_path(folder.name)
                 used = recorded.stat().st_mtime if recorded.exists() else stat.st_mtime
-                found.append(Blob(folder.name, path, stat.st_size, used, tuple(record.get("users", [])),
-                                  record.get("url"), record.get("md5")))
+                found.append(
+                    Blob(
+                        folder.name,
+                        path,
+                        stat.st_size,
+                        used,
+                        tuple(record.get("users", [])),
+                        record.get("url"),
+                        record.get("md5"),
+                    )
+                )
         return sorted(found, key=lambda blob: -blob.used)
 
     def leftovers(self) -> list[Leftover]:
         """Unfinished downloads that no process works on now."""
         return [
-            Leftover(path, path.stat().st_size) for path in _files(self.folder / "partial")
+            Leftover(path, path.stat().st_size)
+            for path in _files(self.folder / "partial")
             if path.suffix != ".json" and not is_locked(self.folder / "locks" / path.name)
         ]
 
@@ -352,6 +364,7 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise SystemStateError(
-            f"the cache {folder} cannot be written: {error.strerror or error}", "",
+            f"the cache {folder} cannot be written: {error.strerror or error}",
+            "",
             "Fix: set ZOO_CACHE to a folder that can be written",
         ) from None

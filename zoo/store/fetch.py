@@ -73,8 +73,10 @@ class _Again(Exception):
 
 def is_offline() -> bool:
     """Whether ``ZOO_OFFLINE`` or ``HF_HUB_OFFLINE`` forbids the network."""
-    return any(os.environ.get(name, "").lower() not in ("", "0", "false", "no", "off")
-               for name in ("ZOO_OFFLINE", "HF_HUB_OFFLINE"))
+    return any(
+        os.environ.get(name, "").lower() not in ("", "0", "false", "no", "off")
+        for name in ("ZOO_OFFLINE", "HF_HUB_OFFLINE")
+    )
 
 
 def fetch(
@@ -107,9 +109,7 @@ def fetch(
     )
 
 
-def _from_mirror(
-    url: str, remote: RemoteFile, partial: Path, listener: Listener, settings: FetchSettings
-) -> Digests:
+def _from_mirror(url: str, remote: RemoteFile, partial: Path, listener: Listener, settings: FetchSettings) -> Digests:
     if host_of(url) is None:
         raise _MirrorError("not an http or https address")
     while True:
@@ -240,8 +240,11 @@ def _place(response: Any, have: int, state: dict[str, Any], partial: Path) -> tu
     if response.status != 206:
         return 0, int(length) if length.isdecimal() else None
     match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", "").strip())
-    changed = state.get("url") and state.get("validator") and state.get("final") == response.url and (
-        _validator(response) not in (None, state["validator"])
+    changed = (
+        state.get("url")
+        and state.get("validator")
+        and state.get("final") == response.url
+        and (_validator(response) not in (None, state["validator"]))
     )
     if match is None or int(match[1]) != have or changed:
         discard(partial)
@@ -272,7 +275,7 @@ def _copy(response: Any, partial: Path, start: int, limit: int | None, total: in
 def _write_all(handle: Any, block: bytes) -> None:
     view = memoryview(block)
     while view:  # an unbuffered write may be short on a disk that fills up
-        view = view[handle.write(view):]
+        view = view[handle.write(view) :]
 
 
 class _writing:
@@ -290,11 +293,13 @@ class _writing:
             freed = _size(self.partial)
             discard(self.partial)
             raise SystemStateError(
-                f"{self.partial.parent}: the disk is full", f"the {human_bytes(freed)} fetched so far were removed",
+                f"{self.partial.parent}: the disk is full",
+                f"the {human_bytes(freed)} fetched so far were removed",
                 "Fix: make room, or set ZOO_CACHE to a folder with room",
             ) from None
         raise SystemStateError(
-            f"{self.partial}: cannot be written: {error.strerror}", "",
+            f"{self.partial}: cannot be written: {error.strerror}",
+            "",
             "Fix: set ZOO_CACHE to a folder that can be written",
         ) from None
 

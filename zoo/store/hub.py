@@ -20,7 +20,13 @@ from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
 
 __all__ = [
-    "HubModel", "fetch_model", "grelu_listing", "hub_errors", "is_hub_name", "listed_entry", "refresh_grelu_listing",
+    "HubModel",
+    "fetch_model",
+    "grelu_listing",
+    "hub_errors",
+    "is_hub_name",
+    "listed_entry",
+    "refresh_grelu_listing",
 ]
 
 SCHEME = "hf://"
@@ -32,8 +38,14 @@ NAME = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[^/]+))?(?:/
 
 # Keys that a listing leaves out where nothing is known.
 _EMPTY: dict[str, Any] = {
-    "cite_as": None, "summary": "", "assembly": None, "input_length": None, "outputs": [], "evaluation": [],
-    "deprecated": None, "unverified": "Listed from public pages; the weights were never fetched here.",
+    "cite_as": None,
+    "summary": "",
+    "assembly": None,
+    "input_length": None,
+    "outputs": [],
+    "evaluation": [],
+    "deprecated": None,
+    "unverified": "Listed from public pages; the weights were never fetched here.",
 }
 
 
@@ -142,7 +154,8 @@ def _choose_file(repo: str, revision: str | None) -> str:
     example = f"hf://{repo}/{checkpoints[0]}" if checkpoints else "a repo with model.yaml or a gReLU checkpoint"
     raise ModelError(
         f"hf://{repo}: {'several checkpoints' if checkpoints else 'holds no model'}",
-        f"it holds {', '.join((checkpoints or files)[:8]) or 'nothing'}", f"Fix: {example}",
+        f"it holds {', '.join((checkpoints or files)[:8]) or 'nothing'}",
+        f"Fix: {example}",
     )
 
 
@@ -214,7 +227,8 @@ def _explained(
         return action()
     except errors.GatedRepoError:
         raise FetchError(
-            f"{what}: access is limited by its authors", "nothing was fetched",
+            f"{what}: access is limited by its authors",
+            "nothing was fetched",
             f"Fix: ask for access on huggingface.co/{repo}, then `huggingface-cli login`",
         ) from None
     except errors.RevisionNotFoundError:
@@ -249,7 +263,8 @@ def _unreachable(what: str, error: Exception) -> FetchError:
 
     if is_offline():
         return FetchError(
-            f"{what}: is not in the cache, and the network may not be used", "HF_HUB_OFFLINE or ZOO_OFFLINE is set",
+            f"{what}: is not in the cache, and the network may not be used",
+            "HF_HUB_OFFLINE or ZOO_OFFLINE is set",
             "Fix: unset them and fetch it once with a connection (HF_HOME names the cache)",
         )
     detail = _reason(error)
@@ -305,8 +320,13 @@ def listed_entry(name: str) -> dict[str, Any]:
     from zoo.store.registry import near_names
 
     near = near_names(name, entries)
-    extent = f"it has {', '.join(below)}" if below else f"near names: {', '.join(near)}" if near else (
-        f"{len(entries)} are known")
+    extent = (
+        f"it has {', '.join(below)}"
+        if below
+        else f"near names: {', '.join(near)}"
+        if near
+        else (f"{len(entries)} are known")
+    )
     raise ModelError(f"no model named {name!r} in gReLU's collection", extent, "Fix: `zoo list --source grelu`")
 
 
@@ -355,8 +375,12 @@ def _facts(info: Any) -> dict[str, dict[str, Any]]:
         path = f"{SCHEME}{info.id}" + ("" if file == CHECKPOINT else f"/{file}")
         short = info.id.partition("/")[2].removesuffix("-model")
         records[path] = {
-            "name": GRELU + short + ("" if alone else f"/{file.removesuffix('.ckpt')}"), "version": info.sha[:7],
-            "path": path, "license": card.get("license"), "tags": list(card.get("tags") or []),
-            "authors": [info.id.partition("/")[0]], "framework": "grelu",
+            "name": GRELU + short + ("" if alone else f"/{file.removesuffix('.ckpt')}"),
+            "version": info.sha[:7],
+            "path": path,
+            "license": card.get("license"),
+            "tags": list(card.get("tags") or []),
+            "authors": [info.id.partition("/")[0]],
+            "framework": "grelu",
         }
     return records

@@ -49,7 +49,8 @@ def ask_hub(remote: RemoteFile) -> RemoteFile:
     found = hub_errors(lambda hub: hub.get_hf_file_metadata(url), url)
     if not re.fullmatch(r"[0-9a-f]{64}", found.etag or ""):
         raise FetchError(
-            f"{url}: Hugging Face gives no sha256 for it", "nothing is fetched unchecked",
+            f"{url}: Hugging Face gives no sha256 for it",
+            "nothing is fetched unchecked",
             "Fix: fetch the file yourself and give its path",
         )
     pinned = url.replace("/resolve/main/", f"/resolve/{found.commit_hash}/", 1) if found.commit_hash else url

@@ -77,29 +77,52 @@ def _from_info(model: ModelDescription) -> dict[str, Any]:
 
 def _from_card(card: Card, folder: Path) -> dict[str, Any]:
     return {
-        "name": card.name, "version": card.version, "summary": card.summary,
-        "assembly": card.genome.assembly if card.genome else None, "input_length": card.input.length,
+        "name": card.name,
+        "version": card.version,
+        "summary": card.summary,
+        "assembly": card.genome.assembly if card.genome else None,
+        "input_length": card.input.length,
         "outputs": [_from_output(out, folder) for out in card.outputs],
         "evaluation": [item.model_dump(mode="json", exclude_none=True) for item in card.evaluation],
-        "deprecated": card.deprecated.model_dump() if card.deprecated else None, "unverified": card.unverified,
+        "deprecated": card.deprecated.model_dump() if card.deprecated else None,
+        "unverified": card.unverified,
     }
 
 
 def _from_output(out: Output, folder: Path) -> dict[str, Any]:
     named = [] if out.n_tracks and not (folder / (out.tracks_file or "")).is_file() else list(read_tracks(folder, out))
-    return {"name": out.name, "kind": out.kind, "tracks": named, "n_tracks": out.n_tracks or len(named),
-            "bin_size": out.bin_size, "offset": out.offset, "units": out.units, "strand": out.strand}
+    return {
+        "name": out.name,
+        "kind": out.kind,
+        "tracks": named,
+        "n_tracks": out.n_tracks or len(named),
+        "bin_size": out.bin_size,
+        "offset": out.offset,
+        "units": out.units,
+        "strand": out.strand,
+    }
 
 
 def _from_schema(model: ModelDescription) -> dict[str, Any]:
     length = model.loader.args.get("auto_resize_len")
     return {
-        "name": model.folder.resolve().name, "version": str(model.info.get("version") or "-"),
-        "summary": " ".join(str(model.info.get("doc") or "").split()), "assembly": None, "input_length": length,
+        "name": model.folder.resolve().name,
+        "version": str(model.info.get("version") or "-"),
+        "summary": " ".join(str(model.info.get("doc") or "").split()),
+        "assembly": None,
+        "input_length": length,
         "outputs": [
-            {"name": target.name, "kind": "profile" if len(target.shape) > 1 else "scalar",
-             "tracks": list(target.column_labels or [target.name]), "bin_size": 1, "offset": 0, "units": None}
+            {
+                "name": target.name,
+                "kind": "profile" if len(target.shape) > 1 else "scalar",
+                "tracks": list(target.column_labels or [target.name]),
+                "bin_size": 1,
+                "offset": 0,
+                "units": None,
+            }
             for target in model.targets
         ],
-        "evaluation": [], "deprecated": None, "unverified": None,
+        "evaluation": [],
+        "deprecated": None,
+        "unverified": None,
     }

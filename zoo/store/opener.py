@@ -30,8 +30,12 @@ def open_url(request: urllib.request.Request, timeout: float) -> Any:
     # urllib.request.build_opener would add ftp:, file: and data:.
     opener = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.ProxyHandler, urllib.request.UnknownHandler, urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler, urllib.request.HTTPDefaultErrorHandler, Redirects,
+        urllib.request.ProxyHandler,
+        urllib.request.UnknownHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        Redirects,
         urllib.request.HTTPErrorProcessor,
     ):
         opener.add_handler(handler())

@@ -82,7 +82,8 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
         if entry["name"] == bare:
             if version and version != entry["version"]:
                 raise ModelError(
-                    f"{bare} has no version {version}", f"this installation has {entry['version']}",
+                    f"{bare} has no version {version}",
+                    f"this installation has {entry['version']}",
                     f"Fix: zoo predict {bare}@{entry['version']} ...",
                 )
             return entries_folder() / entry["path"], entry
@@ -95,7 +96,8 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
         fix = f"Fix: zoo source add kipoi {KIPOI}"
     raise ModelError(
         f"no model named {bare!r}",
-        f"near names: {', '.join(near)}" if near else f"{len(names)} model(s) are known, and it is no path", fix,
+        f"near names: {', '.join(near)}" if near else f"{len(names)} model(s) are known, and it is no path",
+        fix,
     )
 
 
@@ -121,7 +123,8 @@ def _find_in_source(source: Source, rest: str) -> tuple[Path, dict[str, Any]]:
     what = f"{rest} is a group of {len(inside):,} models" if inside else f"source {source.name} has no model {rest!r}"
     examples = ", ".join(f"{source.name}/{name}" for name in near)
     raise ModelError(
-        what, f"e.g. {examples}" if near else f"it has {len(index['entries']):,} models",
+        what,
+        f"e.g. {examples}" if near else f"it has {len(index['entries']):,} models",
         f"Fix: `zoo list --source {source.name}` shows all names",
     )
 
@@ -147,7 +150,8 @@ def search(
     wanted = [word.lower() for word in words]
     asked = {field: word.lower() for field, word in (fields or {}).items() if word}
     return [
-        entry for entry in (all_entries() if where is None else where)
+        entry
+        for entry in (all_entries() if where is None else where)
         if all(any(word in text for text in _texts(entry, field)) for field, word in asked.items())
         and (not wanted or _has_all(entry, wanted))
     ]

@@ -119,8 +119,14 @@ def _from_argument(
     for entry in card.files if card else ():
         if (md5 and entry.md5 == md5) or url in entry.mirrors:
             mirrors = tuple(dict.fromkeys([url, *entry.mirrors]))
-            file = replace(file, urls=mirrors, sha256=entry.sha256, md5=md5 or entry.md5, bytes=entry.bytes,
-                           asks_hub=entry.checksum is not None)
+            file = replace(
+                file,
+                urls=mirrors,
+                sha256=entry.sha256,
+                md5=md5 or entry.md5,
+                bytes=entry.bytes,
+                asks_hub=entry.checksum is not None,
+            )
     if file.md5 and not re.fullmatch(r"[0-9a-f]{32}", file.md5):
         raise model.document.error((*where, "md5"), f"{md5!r} is no md5 checksum", "give its 32 hexadecimal digits")
     if file.key is None and not file.asks_hub:

@@ -162,13 +162,21 @@ def _record(model: ModelDescription) -> dict[str, Any]:
         "input_length": args.get("auto_resize_len") or _length(model),
         "inputs": [{"name": one.place, "shape": list(one.shape)} for one in model.inputs],
         "outputs": [
-            {"name": one.place, "kind": "profile" if len(one.shape) > 1 else "scalar", "shape": list(one.shape),
-             "tracks": list(one.column_labels or [one.place]), "n_tracks": (one.shape or (1,))[0], "bin_size": None,
-             "offset": None, "units": None}
+            {
+                "name": one.place,
+                "kind": "profile" if len(one.shape) > 1 else "scalar",
+                "shape": list(one.shape),
+                "tracks": list(one.column_labels or [one.place]),
+                "n_tracks": (one.shape or (1,))[0],
+                "bin_size": None,
+                "offset": None,
+                "units": None,
+            }
             for one in model.targets
         ],
         "dataloader": str(loader["defined_as"]) if isinstance(loader, dict) and "defined_as" in loader else str(loader),
-        "evaluation": [], "deprecated": None,
+        "evaluation": [],
+        "deprecated": None,
     }
 
 

@@ -109,7 +109,8 @@ def find_source(name: str) -> Source:
     known = sources()
     if name not in known:
         raise UsageError(
-            f"no source named {name!r}", f"known: {', '.join(known) or 'none'}",
+            f"no source named {name!r}",
+            f"known: {', '.join(known) or 'none'}",
             f"Fix: zoo source add {name} FOLDER-OR-GIT-URL",
         )
     return known[name]
@@ -216,8 +217,20 @@ def _clone(source: Source) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         # An empty template has no hooks; --no-tags and a depth of 1 spare the history.
-        _git(source, "clone", "--quiet", "--template=", "--depth=1", "--no-tags", "--single-branch",
-             "--no-recurse-submodules", "--", source.location, str(partial), folder=partial.parent)
+        _git(
+            source,
+            "clone",
+            "--quiet",
+            "--template=",
+            "--depth=1",
+            "--no-tags",
+            "--single-branch",
+            "--no-recurse-submodules",
+            "--",
+            source.location,
+            str(partial),
+            folder=partial.parent,
+        )
         shutil.rmtree(source.folder, ignore_errors=True)
         os.replace(partial, source.folder)
     finally:
@@ -232,15 +245,21 @@ def _git(source: Source, *arguments: str, folder: Path | None = None) -> None:
     environment |= {"GIT_LFS_SKIP_SMUDGE": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": PROTOCOLS}
     try:
         done = subprocess.run(
-            command, cwd=folder or source.folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace",
+            command,
+            cwd=folder or source.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
         )
     except FileNotFoundError:
         raise SystemStateError("the command git is not there", "it clones sources", "Fix: install git") from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
         raise FetchError(
-            f"{source.location}: git {arguments[0]} failed: {lines[-1]}", "the source is as it was before",
+            f"{source.location}: git {arguments[0]} failed: {lines[-1]}",
+            "the source is as it was before",
             "Fix: check the address and your access to it",
         )
 
@@ -251,7 +270,8 @@ def refuse_pointers(paths: Iterable[Path]) -> None:
         with path.open("rb") as handle:
             if handle.read(40).startswith(b"version https://git-lfs.github.com"):
                 raise ModelError(
-                    f"{path}: is a Git LFS pointer; the file itself was not fetched", "",
+                    f"{path}: is a Git LFS pointer; the file itself was not fetched",
+                    "",
                     f"Fix: install git-lfs, then: git -C {path.parent} lfs pull -I {path.name}",
                 )
 

@@ -51,9 +51,7 @@ class _BigWigFile:
 
     def _add(self, chrom: str, starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> None:
         self._intervals += len(starts)
-        require_room(
-            self._path.parent, DATA_BYTES * len(starts) + ZOOM_BYTES * self._intervals + FIXED_BYTES
-        )
+        require_room(self._path.parent, DATA_BYTES * len(starts) + ZOOM_BYTES * self._intervals + FIXED_BYTES)
         spans = ends - starts
         self._bases += int(spans.sum())
         if (spans == spans[0]).all():

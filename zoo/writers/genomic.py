@@ -86,10 +86,7 @@ class GenomicWriter(Writer):
 
     def finish(self) -> list[Path]:
         self.checkpoint()
-        orders = [
-            BlockOrder(self.partial / f"order.{i}", spool, self._sizes)
-            for i, spool in enumerate(self._spools)
-        ]
+        orders = [BlockOrder(self.partial / f"order.{i}", spool, self._sizes) for i, spool in enumerate(self._spools)]
         if self.context.overlap == "error":
             for order in orders:
                 self._refuse_overlap(order)

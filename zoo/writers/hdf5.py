@@ -1,8 +1,8 @@
 """HDF5 in the layout of Kipoi's ``HDF5BatchWriter`` (kipoi 0.8.6, ``kipoi/writers.py``).
 
-    /preds                                 the model's one output, or a group with one dataset each
-    /metadata/ranges/{chr,start,end,id,strand}      the regions as in the regions file
-    /metadata/windows/{start,end,reverse,region}    what the model saw, and the region's number
+/preds                                 the model's one output, or a group with one dataset each
+/metadata/ranges/{chr,start,end,id,strand}      the regions as in the regions file
+/metadata/windows/{start,end,reverse,region}    what the model saw, and the region's number
 """
 
 from __future__ import annotations

@@ -52,8 +52,7 @@ def merge_stretch(stretch: Stretch, spool: WindowSpool, tracks: range, overlap: 
                     at = piece
                 combine.at(total[track], at, value)
     return [
-        _intervals(edges, total[t], cover - missing[t] if t in missing else cover, overlap)
-        for t in range(len(tracks))
+        _intervals(edges, total[t], cover - missing[t] if t in missing else cover, overlap) for t in range(len(tracks))
     ]
 
 
@@ -95,9 +94,7 @@ def _edges(stretch: Stretch, spool: WindowSpool) -> np.ndarray:
     return edges
 
 
-def _cover(
-    edges: np.ndarray, starts: np.ndarray, ends: np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _cover(edges: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pairs (piece between two edges, bin that covers it), in chunks."""
     first = np.searchsorted(edges, starts)
     n = np.maximum(np.searchsorted(edges, ends) - first, 0)

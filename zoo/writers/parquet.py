@@ -47,10 +47,7 @@ class ParquetWriter(SpooledWriter):
         import pyarrow as pa
 
         texts = {"chrom", "name", "score", "strand"}
-        fields = [
-            pa.field(name, pa.string() if name in texts else pa.int64())
-            for name in region_columns(self.context)
-        ]
+        fields = [pa.field(name, pa.string() if name in texts else pa.int64()) for name in region_columns(self.context)]
         names = track_names(self.context)
         for output in self.context.outputs:
             for track in names[output.name]:

@@ -55,9 +55,11 @@ def test_the_file_holds_what_it_says(yeast):
 
 
 def test_the_prediction_explained_is_the_sum_of_logits(yeast):
-    predicted = zoo.load_model("yeast-atac").predict_regions(
-        EXAMPLE / "regions.bed", EXAMPLE / "genome.fa", any_genome=True
-    ).values["atac"]
+    predicted = (
+        zoo.load_model("yeast-atac")
+        .predict_regions(EXAMPLE / "regions.bed", EXAMPLE / "genome.fa", any_genome=True)
+        .values["atac"]
+    )
     with open_contribs(yeast) as found:
         assert found.prediction[:] == pytest.approx(np.log(predicted).sum((1, 2)), rel=1e-4)
 
@@ -220,7 +222,8 @@ def logits(yeast):
 @pytest.mark.parametrize(
     ("options", "number"),
     [
-        ({"bins": "3:9"}, lambda y: y[:, 3:9].sum(1)), ({"bins": ":2", "reduce": "max"}, lambda y: y[:, :2].max(1)),
+        ({"bins": "3:9"}, lambda y: y[:, 3:9].sum(1)),
+        ({"bins": ":2", "reduce": "max"}, lambda y: y[:, :2].max(1)),
         ({"reduce": "max"}, lambda y: y.max(1)),
         ({"reduce": "profile"}, lambda y: ((y.T - y.mean(1)) * np.exp(y.T) / np.exp(y.T).sum(0)).sum(0)),
         ({"explain": "predictions"}, lambda y: np.exp(y).sum(1)),
@@ -230,7 +233,13 @@ def logits(yeast):
 def test_the_number_that_is_explained(logits, tmp_path, options, number):
     out = tmp_path / "c.h5"
     result = attribute(
-        "yeast-atac", EXAMPLE / "regions.bed", EXAMPLE / "genome.fa", out, any_genome=True, limit=4, references="2",
+        "yeast-atac",
+        EXAMPLE / "regions.bed",
+        EXAMPLE / "genome.fa",
+        out,
+        any_genome=True,
+        limit=4,
+        references="2",
         **options,
     )
     with open_contribs(out) as found:
@@ -300,8 +309,14 @@ def test_incomplete_contributions_leave_nothing_unless_they_are_asked_for(tmp_pa
     """A step has no gradient, and its change no contributions."""
     toy = broken_toy(tmp_path, "return (x[:, 1].sum(1, keepdim=True) > 2).float() + 0 * x.sum((1, 2))[:, None]")
     out = tmp_path / "c.h5"
-    given = ["attribute", *map(str, [toy.folder, toy.regions, "-g", toy.genome, "--trust", "-q", "-o", out]),
-             "--method", "integrated_gradients", "--references", "zeros"]
+    given = [
+        "attribute",
+        *map(str, [toy.folder, toy.regions, "-g", toy.genome, "--trust", "-q", "-o", out]),
+        "--method",
+        "integrated_gradients",
+        "--references",
+        "zeros",
+    ]
     assert run(given) == 6
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
@@ -314,7 +329,8 @@ def test_incomplete_contributions_leave_nothing_unless_they_are_asked_for(tmp_pa
 
 def test_methods_and_options_that_do_not_fit(tmp_path, capsys):
     for arguments, words in (
-        (["--method", "salency"], "Fix: --method saliency"), (["--method", "ism", "--fallback", "ism"], "needs none"),
+        (["--method", "salency"], "Fix: --method saliency"),
+        (["--method", "ism", "--fallback", "ism"], "needs none"),
         (["--method", "ism", "--references", "5"], "ism has no references"),
         (["--motif", "ACGT"], "--method marginalize"),
         (["--format", "bw"], "--format bw writes .bw"),

@@ -41,8 +41,24 @@ def whole(toy):
 
 
 def arguments(toy, out, *more):
-    return [str(a) for a in ("attribute", toy.folder, toy.folder.parent / "many.bed", "-g", toy.genome, "--trust",
-                             "--references", 2, "--strand", "use", "-o", out, *more)]
+    return [
+        str(a)
+        for a in (
+            "attribute",
+            toy.folder,
+            toy.folder.parent / "many.bed",
+            "-g",
+            toy.genome,
+            "--trust",
+            "--references",
+            2,
+            "--strand",
+            "use",
+            "-o",
+            out,
+            *more,
+        )
+    ]
 
 
 def interrupted(toy, out, number):

@@ -42,8 +42,17 @@ def relu_net():
     torch.manual_seed(0)
     relu = nn.ReLU()
     return nn.Sequential(
-        nn.Conv1d(4, 8, 9), nn.BatchNorm1d(8), relu, nn.MaxPool1d(4), nn.Conv1d(8, 8, 5), relu, nn.MaxPool1d(3, 2),
-        nn.Flatten(), nn.Linear(64, 16), nn.GELU(), nn.Linear(16, 1),
+        nn.Conv1d(4, 8, 9),
+        nn.BatchNorm1d(8),
+        relu,
+        nn.MaxPool1d(4),
+        nn.Conv1d(8, 8, 5),
+        relu,
+        nn.MaxPool1d(3, 2),
+        nn.Flatten(),
+        nn.Linear(64, 16),
+        nn.GELU(),
+        nn.Linear(16, 1),
     ).eval()
 
 

@@ -46,12 +46,17 @@ class Planted:
         start = 100 + 200 * np.arange(self.rows)
         for part in (slice(0, 130), slice(130, self.rows)):
             n = len(start[part])
-            texts = {name: np.full(n, value, object) for name, value in
-                     {"chrom": "chr1", "name": "peak", "score": "0", "strand": "+"}.items()}
+            texts = {
+                name: np.full(n, value, object)
+                for name, value in {"chrom": "chr1", "name": "peak", "score": "0", "strand": "+"}.items()
+            }
             yield ContribBlock(
-                part.start, texts | {"start": start[part], "end": start[part] + 120},
+                part.start,
+                texts | {"start": start[part], "end": start[part] + 120},
                 {"start": start[part], "end": start[part] + 120, "reverse": np.zeros(n, bool)},
-                self.one_hot[part], self.scores[part], {},
+                self.one_hot[part],
+                self.scores[part],
+                {},
             )
 
 
@@ -81,9 +86,7 @@ def toy(tmp_path_factory):
 
 def explain(toy, out, **more):
     bed = toy.folder.parent / "r.bed"
-    return attribute(
-        toy.folder, bed, toy.genome, out, method="inputxgradient", strand="use", trust=True, **more
-    )
+    return attribute(toy.folder, bed, toy.genome, out, method="inputxgradient", strand="use", trust=True, **more)
 
 
 def by_hand(toy):

@@ -17,12 +17,38 @@ MODELS = {
     "ConvMLPModel": (80, {"seq_len": 80, "stem_channels": 8, "channel_init": 8, "mlp_hidden_size": [8]}),
     "DilatedConvModel": (200, {"channels": 6, "n_conv": 3, "stem_kernel_size": 5}),
     "ConvGRUModel": (32, CONV | {"pool_func": "avg", "pool_size": 4, "n_gru": 1, "gru_norm": True, "conv_norm": True}),
-    "ConvTransformerModel": (96, {"stem_channels": 8, "n_conv": 3, "channel_init": 8, "pool_func": "max",
-                                  "pool_size": 2, "n_heads": 2, "n_pos_features": 4, "crop_len": 1}),
-    "BorzoiModel": (2048, {"stem_channels": 32, "init_channels": 32, "channels": 64, "n_conv": 7, "n_transformers": 1,
-                           "key_len": 8, "value_len": 8, "n_heads": 2, "n_pos_features": 4, "crop_len": 3}),
-    "EnformerModel": (512, {"n_conv": 3, "channels": 384, "n_transformers": 1, "n_heads": 2, "key_len": 36,
-                            "crop_len": 5}),
+    "ConvTransformerModel": (
+        96,
+        {
+            "stem_channels": 8,
+            "n_conv": 3,
+            "channel_init": 8,
+            "pool_func": "max",
+            "pool_size": 2,
+            "n_heads": 2,
+            "n_pos_features": 4,
+            "crop_len": 1,
+        },
+    ),
+    "BorzoiModel": (
+        2048,
+        {
+            "stem_channels": 32,
+            "init_channels": 32,
+            "channels": 64,
+            "n_conv": 7,
+            "n_transformers": 1,
+            "key_len": 8,
+            "value_len": 8,
+            "n_heads": 2,
+            "n_pos_features": 4,
+            "crop_len": 3,
+        },
+    ),
+    "EnformerModel": (
+        512,
+        {"n_conv": 3, "channels": 384, "n_transformers": 1, "n_heads": 2, "key_len": 36, "crop_len": 5},
+    ),
 }
 
 

@@ -27,11 +27,35 @@ import bench_nets
 TOYS = dict(COMPLETE) | {name: spec[:1] for name, spec in REFUSED.items()}
 #: Toys whose operation mixes positions beyond a window: whole tensors from it on.
 WHOLE = {
-    "max_pool2d", "amin", "adaptive-max-pool", "group-norm", "instance-norm", "standard-deviation", "log-softmax",
-    "logsumexp", "attention-pool", "weighted-pool", "plain-attention", "sdpa", "multi-head-attention",
-    "transformer-layer", "LSTM", "bidirectional-GRU", "both-strands", "where", "argmax", "sort", "cumprod",
-    "where-capped", "where-of-functions", "where-constant-condition", "where-of-another", "masked-channels", "step",
-    "logaddexp", "logaddexp-of-two",
+    "max_pool2d",
+    "amin",
+    "adaptive-max-pool",
+    "group-norm",
+    "instance-norm",
+    "standard-deviation",
+    "log-softmax",
+    "logsumexp",
+    "attention-pool",
+    "weighted-pool",
+    "plain-attention",
+    "sdpa",
+    "multi-head-attention",
+    "transformer-layer",
+    "LSTM",
+    "bidirectional-GRU",
+    "both-strands",
+    "where",
+    "argmax",
+    "sort",
+    "cumprod",
+    "where-capped",
+    "where-of-functions",
+    "where-constant-condition",
+    "where-of-another",
+    "masked-channels",
+    "step",
+    "logaddexp",
+    "logaddexp-of-two",
 }
 
 
@@ -95,8 +119,11 @@ def test_toys_in_float32(name, sequences):
 
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
-    st.lists(st.sampled_from(KINDS), min_size=1, max_size=4), st.sampled_from(ENDS), st.sampled_from((23, 40, 61)),
-    st.integers(0, 1000), st.sampled_from((7, 64)),
+    st.lists(st.sampled_from(KINDS), min_size=1, max_size=4),
+    st.sampled_from(ENDS),
+    st.sampled_from((23, 40, 61)),
+    st.integers(0, 1000),
+    st.sampled_from((7, 64)),
 )
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
 def test_random_nets(kinds, end, length, seed, batch_size):
@@ -152,8 +179,16 @@ def test_the_zoo_s_layouts_of_basset_and_beluga_run_by_windows(sequences):
             super().__init__()
             self.axis = axis
             self.parts = nn.Sequential(
-                nn.Conv2d(4, 6, kernel(5)), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(kernel(3)),
-                nn.Conv2d(6, 5, kernel(3)), nn.ReLU(), nn.Flatten(), nn.Linear(5 * 10, 6), nn.ReLU(), nn.Linear(6, 2),
+                nn.Conv2d(4, 6, kernel(5)),
+                nn.BatchNorm2d(6),
+                nn.ReLU(),
+                nn.MaxPool2d(kernel(3)),
+                nn.Conv2d(6, 5, kernel(3)),
+                nn.ReLU(),
+                nn.Flatten(),
+                nn.Linear(5 * 10, 6),
+                nn.ReLU(),
+                nn.Linear(6, 2),
             )
 
         def forward(self, x):
@@ -208,8 +243,16 @@ def test_tangermeme_gives_the_same(sequences):
 
     torch.manual_seed(0)
     net = nn.Sequential(
-        nn.Conv1d(4, 8, 9), nn.ReLU(), nn.MaxPool1d(3), nn.Conv1d(8, 8, 5), nn.GELU(), nn.AvgPool1d(2), nn.Flatten(),
-        nn.Linear(8 * 13, 5), nn.ReLU(), nn.Linear(5, 1),
+        nn.Conv1d(4, 8, 9),
+        nn.ReLU(),
+        nn.MaxPool1d(3),
+        nn.Conv1d(8, 8, 5),
+        nn.GELU(),
+        nn.AvgPool1d(2),
+        nn.Flatten(),
+        nn.Linear(8 * 13, 5),
+        nn.ReLU(),
+        nn.Linear(5, 1),
     )
     x = sequences(2, 100)
     theirs = saturation_mutagenesis(net.eval(), torch.from_numpy(x), raw_outputs=True, device="cpu").y_hat

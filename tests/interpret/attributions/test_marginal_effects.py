@@ -48,13 +48,28 @@ def table(path):
 def test_a_motif_as_long_as_the_window_leaves_nothing_of_the_background(toy, tmp_path, suffix):
     out = tmp_path / f"e.{suffix}"
     result = attribute(
-        toy.folder, toy.regions, toy.genome, out, method="marginalize", motif="G" * toy.length, references="3",
+        toy.folder,
+        toy.regions,
+        toy.genome,
+        out,
+        method="marginalize",
+        motif="G" * toy.length,
+        references="3",
         trust=True,
     )
     rows = table(out)
     regions = [line.split("\t") for line in toy.regions.read_text().splitlines()]
-    assert [*rows[0]] == ["chrom", "start", "end", "name", "score", "strand", "effect", "background_prediction",
-                          "inserted_prediction"]
+    assert [*rows[0]] == [
+        "chrom",
+        "start",
+        "end",
+        "name",
+        "score",
+        "strand",
+        "effect",
+        "background_prediction",
+        "inserted_prediction",
+    ]
     assert len(rows) == len(regions) == result.windows
     effects = []
     for row, region in zip(rows, regions, strict=True):
@@ -72,8 +87,20 @@ def test_a_motif_as_long_as_the_window_leaves_nothing_of_the_background(toy, tmp
 
 
 def test_strands_are_averaged_and_the_run_can_be_resumed(toy, tmp_path, capsys):
-    given = ["attribute", toy.folder, toy.regions, "-g", toy.genome, "--trust", "--method", "marginalize",
-             "--motif", "gNa", "--references", "2"]
+    given = [
+        "attribute",
+        toy.folder,
+        toy.regions,
+        "-g",
+        toy.genome,
+        "--trust",
+        "--method",
+        "marginalize",
+        "--motif",
+        "gNa",
+        "--references",
+        "2",
+    ]
     plain, both = tmp_path / "a.tsv", tmp_path / "b.tsv"
     assert run([*map(str, given), "-o", str(plain)]) == 0
     assert run([*map(str, given), "-o", str(both), "--rc-average", "--resume"]) == 0
@@ -91,9 +118,12 @@ def test_motifs_from_letters_and_matrices(tmp_path):
     assert read_motif(f"{path}:MA2.1") == ("CT", f"MA2.1 of {path}")
     assert consensus(np.array([[0.5, 0.5, 0, 0], [0.3, 0.3, 0.2, 0.2]])) == "AN"
     for text, error, words in (
-        (str(path), UsageError, "holds 2 such motifs"), (f"{path}:THIRD", UsageError, "no such motif"),
-        ("RYT", UsageError, "other letters"), ("NN", UsageError, "has no base"),
-        ("no.meme", InputError, "no such file"), ("no.meme:X", InputError, "no such file"),
+        (str(path), UsageError, "holds 2 such motifs"),
+        (f"{path}:THIRD", UsageError, "no such motif"),
+        ("RYT", UsageError, "other letters"),
+        ("NN", UsageError, "has no base"),
+        ("no.meme", InputError, "no such file"),
+        ("no.meme:X", InputError, "no such file"),
     ):
         with pytest.raises(error, match=words):
             read_motif(text)

@@ -269,9 +269,11 @@ def test_every_method_leaves_the_module_as_it_was(sequences):
     x, state = sequences(2, 20), {name: value.clone() for name, value in net.state_dict().items()}
     references = References(n=2)
     calls = {
-        "saliency": lambda: saliency(net, x), "inputxgradient": lambda: inputxgradient(net, x),
+        "saliency": lambda: saliency(net, x),
+        "inputxgradient": lambda: inputxgradient(net, x),
         "integrated_gradients": lambda: integrated_gradients(net, x, references, allow_incomplete=True),
-        "ism": lambda: ism(net, x), "ablation": lambda: ablation(net, x, references),
+        "ism": lambda: ism(net, x),
+        "ablation": lambda: ablation(net, x, references),
         "marginalize": lambda: marginalize(net, x, "ACGT"),
     }
     for name, call in calls.items():

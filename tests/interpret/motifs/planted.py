@@ -82,8 +82,16 @@ def _joined(parts: list[tuple[int, str]]) -> str:
 def write_contribs(path, sequences, hypothetical, chroms, starts, reverse, **attributes) -> None:
     """The contract of ``contribs.h5``, written without the project's writer."""
     n = len(sequences)
-    run = {"model": {"name": "toy", "version": "1.0"}, "method": "saliency", "references": "none", "seed": 0,
-           "output": "score", "reduction": "sum", "explained": "logits", "genome": {"path": "/data/toy.fa"}}
+    run = {
+        "model": {"name": "toy", "version": "1.0"},
+        "method": "saliency",
+        "references": "none",
+        "seed": 0,
+        "output": "score",
+        "reduction": "sum",
+        "explained": "logits",
+        "genome": {"path": "/data/toy.fa"},
+    }
     with h5py.File(path, "w") as file:
         file.attrs.update({"format": "seqzoo-contribs", "version": 1, "run": json.dumps(run)} | attributes)
         file["one_hot"] = sequences.astype(np.uint8)

@@ -159,21 +159,27 @@ def test_nothing_to_find_is_a_file_without_patterns(tmp_path):
     assert (tmp_path / "m.motifs.tsv").read_text().count("\n") == 1
 
 
-@pytest.mark.parametrize(("choice", "error", "match"), [
-    ("jaspar:mushrooms", UsageError, "no taxon 'mushrooms'"),
-    ("nosuch", UsageError, "neither a file nor a known collection"),
-])
+@pytest.mark.parametrize(
+    ("choice", "error", "match"),
+    [
+        ("jaspar:mushrooms", UsageError, "no taxon 'mushrooms'"),
+        ("nosuch", UsageError, "neither a file nor a known collection"),
+    ],
+)
 def test_no_such_database(choice, error, match):
     with pytest.raises(error, match=match):
         open_database(choice)
 
 
-@pytest.mark.parametrize(("text", "match"), [
-    ("MEME version 4\n", "no motif"),
-    ("MOTIF a\nletter-probability matrix: alength= 4 w= 2\n0.25 0.25 0.25 0.25\n", "ends early"),
-    ("MOTIF a\nletter-probability matrix: alength= 4 w= 1\n0.25 0.25 0.25 0.95\n", ":3: not four probabilities"),
-    ("MOTIF a\nletter-probability matrix: alength= 4\n", ":2: the matrix does not say its width"),
-])
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("MEME version 4\n", "no motif"),
+        ("MOTIF a\nletter-probability matrix: alength= 4 w= 2\n0.25 0.25 0.25 0.25\n", "ends early"),
+        ("MOTIF a\nletter-probability matrix: alength= 4 w= 1\n0.25 0.25 0.25 0.95\n", ":3: not four probabilities"),
+        ("MOTIF a\nletter-probability matrix: alength= 4\n", ":2: the matrix does not say its width"),
+    ],
+)
 def test_broken_meme(tmp_path, text, match):
     path = tmp_path / "x.meme"
     path.write_text(text)

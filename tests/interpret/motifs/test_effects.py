@@ -82,16 +82,24 @@ def contribs(entry, tmp_path_factory):
     loaded = zoo.load_model(entry, trust=True)
     with h5py.File(path, "r+") as file:
         run = json.loads(file.attrs["run"])
-        run |= {"model": {"name": str(entry), "sha256": loaded.hashes}, "output": "counts", "tracks": ["sites"],
-                "bins": None, "reduction": "sum", "explained": "predictions", "one_hot_n_value": 0.25}
+        run |= {
+            "model": {"name": str(entry), "sha256": loaded.hashes},
+            "output": "counts",
+            "tracks": ["sites"],
+            "bins": None,
+            "reduction": "sum",
+            "explained": "predictions",
+            "one_hot_n_value": 0.25,
+        }
         file.attrs["run"] = json.dumps(run)
     return path
 
 
 @pytest.fixture(scope="module")
 def found(contribs):
-    return find_motifs(contribs, contribs.with_name("m.h5"), database="jaspar:fungi", trust=True, hits=False,
-                       regions=["region7"])
+    return find_motifs(
+        contribs, contribs.with_name("m.h5"), database="jaspar:fungi", trust=True, hits=False, regions=["region7"]
+    )
 
 
 def test_effects_are_the_models_weights(found):
@@ -100,8 +108,9 @@ def test_effects_are_the_models_weights(found):
     seen = {}
     for effect in found.effects.values():
         letters = effect.consensus.upper()
-        names = [name for name, (motif, _) in MOTIFS.items()
-                 if motif in letters or reverse_complement(motif) in letters]
+        names = [
+            name for name, (motif, _) in MOTIFS.items() if motif in letters or reverse_complement(motif) in letters
+        ]
         assert len(names) == 1
         # A background can hold a site by chance, or lose one where the motif is put: rare with random bases.
         seen[names[0]] = float(np.median(effect.values))
@@ -138,8 +147,14 @@ def test_a_recorded_model_is_not_trusted_by_the_record(contribs, monkeypatch, tm
         load_again(run, LENGTH)
     notes = []
     monkeypatch.chdir(tmp_path)
-    found = find_motifs(contribs, tmp_path / "m.h5", database="jaspar:fungi", hits=False, report=notes.append,
-                        modisco={"max_seqlets_per_metacluster": 100})
+    found = find_motifs(
+        contribs,
+        tmp_path / "m.h5",
+        database="jaspar:fungi",
+        hits=False,
+        report=notes.append,
+        modisco={"max_seqlets_per_metacluster": 100},
+    )
     assert found.effects is None and found.views.track is None
     assert any("effects of patterns are not measured" in note for note in notes)
     with pytest.raises(TrustError):  # asked for by name: an error, before minutes of work

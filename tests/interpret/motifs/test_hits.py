@@ -60,8 +60,11 @@ def scene():
 
 def test_hits_of_near_duplicates_are_counted_once(scene):
     one_hot, hypothetical, where = scene
-    patterns = [pattern_of("GATTACAT", where), pattern_of("GATTACAT", where, "pos_patterns.pattern_1", 0.05, 1),
-                pattern_of("ATTACA", [(i, 21, r) for i, _, r in where], "pos_patterns.pattern_2")]
+    patterns = [
+        pattern_of("GATTACAT", where),
+        pattern_of("GATTACAT", where, "pos_patterns.pattern_1", 0.05, 1),
+        pattern_of("ATTACA", [(i, 21, r) for i, _, r in where], "pos_patterns.pattern_2"),
+    ]
     hits = find_hits(one_hot, hypothetical, patterns)
     assert hits.sequence.tolist() == list(range(40))
     assert set(hits.start.tolist()) == {20} and set(hits.end.tolist()) == {28}

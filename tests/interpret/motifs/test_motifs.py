@@ -16,8 +16,11 @@ def named(planted, found):
     for pattern in found.patterns:
         bases = pattern.consensus.upper()
         for name, (motif, _) in MOTIFS.items():
-            if any(part in text for text in (motif, reverse_complement(motif))
-                   for part in (bases, bases[1:-1], bases[:8], bases[-8:])):
+            if any(
+                part in text
+                for text in (motif, reverse_complement(motif))
+                for part in (bases, bases[1:-1], bases[:8], bases[-8:])
+            ):
                 by[name] = pattern
     return by
 
@@ -52,10 +55,18 @@ def test_hits_recall_and_precision(planted, found):
         mine = hits.pattern == found.patterns.index(pattern)
         spans = set(zip(places.chrom[mine], places.start[mine], places.end[mine], strict=True))
         true = [item for item in planted.instances if item.motif == name]
-        met = {item for item in true for chrom, start, end in spans
-               if chrom == item.chrom and min(end, item.end) - max(start, item.start) >= 6}
-        correct = {span for span in spans for item in true
-                   if span[0] == item.chrom and min(span[2], item.end) - max(span[1], item.start) >= 6}
+        met = {
+            item
+            for item in true
+            for chrom, start, end in spans
+            if chrom == item.chrom and min(end, item.end) - max(start, item.start) >= 6
+        }
+        correct = {
+            span
+            for span in spans
+            for item in true
+            if span[0] == item.chrom and min(span[2], item.end) - max(span[1], item.start) >= 6
+        }
         assert len(met) / len(true) >= 0.9, name
         assert len(correct) / len(spans) >= 0.7, name
 
@@ -73,6 +84,7 @@ def test_patterns_are_those_of_modiscos_own_run(planted, found, tmp_path):
     io.save_hdf5(str(tmp_path / "own.h5"), *patterns, LENGTH)
     compared = 0
     with h5py.File(tmp_path / "own.h5") as own, h5py.File(found.path) as ours:
+
         def compare(name, item):
             nonlocal compared
             if isinstance(item, h5py.Dataset):
@@ -156,8 +168,11 @@ def test_the_offset_says_where_the_core_lies_on_the_known_motif(planted, found):
     known = match.motif.probability[::-1, ::-1] if match.reverse else match.motif.probability
     bases = ["ACGT"[i] for i in known.argmax(axis=1)]
     sure = known.max(axis=1) > 0.8
-    agree = [bases[match.offset + i] == base for i, base in enumerate(pattern.consensus.upper())
-             if 0 <= match.offset + i < len(known) and sure[match.offset + i]]
+    agree = [
+        bases[match.offset + i] == base
+        for i, base in enumerate(pattern.consensus.upper())
+        if 0 <= match.offset + i < len(known) and sure[match.offset + i]
+    ]
     assert len(agree) >= 6 and all(agree)
 
 
@@ -210,8 +225,26 @@ def test_flags_reach_modisco_and_the_same_run_gives_the_same_bytes(planted, foun
     from zoo.cli import run
 
     for name in ("a", "b"):
-        assert run(["motifs", str(planted.path), "--database", "jaspar:fungi", "--max-seqlets", "300", "--seqlet-fdr",
-                    "0.1", "--window", "150", "-o", str(tmp_path / f"{name}.h5"), "-q"]) == 0
+        assert (
+            run(
+                [
+                    "motifs",
+                    str(planted.path),
+                    "--database",
+                    "jaspar:fungi",
+                    "--max-seqlets",
+                    "300",
+                    "--seqlet-fdr",
+                    "0.1",
+                    "--window",
+                    "150",
+                    "-o",
+                    str(tmp_path / f"{name}.h5"),
+                    "-q",
+                ]
+            )
+            == 0
+        )
     again = read_motifs(tmp_path / "a.h5")
     options = again.run["modisco"]
     assert (options["max_seqlets_per_metacluster"], options["target_seqlet_fdr"]) == (300, 0.1)

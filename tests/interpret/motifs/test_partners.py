@@ -23,7 +23,7 @@ def test_a_partner_33_bp_downstream_on_either_strand():
         turned = i % 2
         rows += [(0, i, 100, turned), (1, i, 67 if turned else 133, 0)]
     rows += [(2, i, 50, 0) for i in range(0, 100, 5)]  # in every fifth sequence, whatever else is there
-    partner, = partners_of(hits_of(rows), 0, 3, 100)
+    (partner,) = partners_of(hits_of(rows), 0, 3, 100)
     assert (partner.pattern, partner.both, partner.expected) == (1, 20, pytest.approx(4.0))
     # The chance that 20 of 100 are the very same 20, times two patterns tested.
     assert partner.q == pytest.approx(2 / 535983370403809682970, rel=1e-6)

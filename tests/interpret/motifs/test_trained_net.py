@@ -25,8 +25,9 @@ def bench():
 
 def test_three_motifs_come_out_of_a_trained_net(bench, tmp_path):
     genome = bench.read_fasta(bench.EXAMPLE)
-    result, _, motifs = bench.run(tmp_path, genome, EFFECTS, n=240, length=200, training=4000, epochs=6, seed=0,
-                                  references="4")
+    result, _, motifs = bench.run(
+        tmp_path, genome, EFFECTS, n=240, length=200, training=4000, epochs=6, seed=0, references="4"
+    )
     assert result.recovered == 3 and len(result.invented) <= 1
     assert all(item.right and item.q <= 1e-3 for item in result.found)
     assert result.recall >= 0.9 and result.precision >= 0.7
@@ -41,8 +42,13 @@ def test_three_motifs_come_out_of_a_trained_net(bench, tmp_path):
 def test_the_score_counts_by_hand(bench):
     """Two instances and hits of which one lies on an instance of another motif."""
     planted = bench.PlantedSet(
-        np.zeros((2, 50), np.uint8), np.zeros(2), np.array([0, 1]), np.array([0, 1]), np.array([10, 20]),
-        np.array([18, 30]), np.zeros(2, bool),
+        np.zeros((2, 50), np.uint8),
+        np.zeros(2),
+        np.array([0, 1]),
+        np.array([0, 1]),
+        np.array([10, 20]),
+        np.array([18, 30]),
+        np.zeros(2, bool),
     )
     met = bench._instance_at(planted, np.array([0, 0, 1, 1]), np.array([10, 15, 24, 27]), np.array([18, 23, 34, 37]))
     assert met.tolist() == [0, -1, 1, -1]

@@ -22,10 +22,17 @@ from interpret.motifs.effect import Effect
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "motifs"))
 
 OFFLINE = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND",
-    "--virtual-time-budget=3000", "--enable-logging=stderr",
+    "--virtual-time-budget=3000",
+    "--enable-logging=stderr",
 ]
 
 
@@ -46,8 +53,10 @@ def found(planted):
 
 
 # Effects that were measured: of the first pattern three times, of the second not, of the third twice.
-EFFECTS = {"pos_patterns.pattern_0": ("CGTATAAAGTGA", [1.0, 2.0, 3.0]),
-           "neg_patterns.pattern_0": ("CCTAATTAGG", [-2.0, -1.0])}
+EFFECTS = {
+    "pos_patterns.pattern_0": ("CGTATAAAGTGA", [1.0, 2.0, 3.0]),
+    "neg_patterns.pattern_0": ("CCTAATTAGG", [-2.0, -1.0]),
+}
 # A predicted track of eight bins of 16 bp from base 8 of the windows; in view k the values are k + 1 to k + 8.
 BINS, BIN, OFFSET = 8, 16, 8
 
@@ -55,8 +64,7 @@ BINS, BIN, OFFSET = 8, 16, 8
 @pytest.fixture(scope="session")
 def asked(found):
     """The file of motifs with effects and a predicted track known by hand."""
-    effects = {name: Effect(letters, np.array(values, np.float32))
-               for name, (letters, values) in EFFECTS.items()}
+    effects = {name: Effect(letters, np.array(values, np.float32)) for name, (letters, values) in EFFECTS.items()}
     k = len(found.views.sequence)
     values = (np.arange(k)[:, None] + np.arange(1, BINS + 1)).astype(np.float32)
     track = {"track": values, "track_bin": BIN, "track_offset": OFFSET, "track_name": "score: all"}
@@ -99,9 +107,9 @@ def many_patterns(asked):
         if old.name in asked.effects:
             effects[new.name] = asked.effects[old.name]
     again = np.arange(len(patterns)) % len(asked.patterns)
-    enrichment = replace(asked.enrichment, **{
-        name: values[again] for name, values in vars(asked.enrichment).items() if np.ndim(values)
-    })
+    enrichment = replace(
+        asked.enrichment, **{name: values[again] for name, values in vars(asked.enrichment).items() if np.ndim(values)}
+    )
     return replace(asked, patterns=tuple(patterns), matches=matches, effects=effects, enrichment=enrichment)
 
 
@@ -120,8 +128,10 @@ def program():
     macos = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
     found = os.environ.get("ZOO_BROWSER") or next(filter(None, map(shutil.which, [*names, macos])), None)
     if found is None:
-        pytest.fail("no Chromium or Chrome on this machine. Fix: apt-get install chromium (scripts/bootstrap.py test "
-                    "does it for root), ZOO_BROWSER=PATH, or leave these tests out: -m 'not browser'")
+        pytest.fail(
+            "no Chromium or Chrome on this machine. Fix: apt-get install chromium (scripts/bootstrap.py test "
+            "does it for root), ZOO_BROWSER=PATH, or leave these tests out: -m 'not browser'"
+        )
     return found
 
 
@@ -134,9 +144,19 @@ def open_page(program, tmp_path_factory):
         (folder / "page.html").write_text(text, encoding="utf-8")
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
-            [program, *OFFLINE, *more, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},1200",
-             "--dump-dom", (folder / "page.html").as_uri()],
-            capture_output=True, text=True, timeout=120, check=True,
+            [
+                program,
+                *OFFLINE,
+                *more,
+                f"--user-data-dir={folder / 'profile'}",
+                f"--window-size={width},1200",
+                "--dump-dom",
+                (folder / "page.html").as_uri(),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
         )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
@@ -150,8 +170,10 @@ def browse(page, open_page):
     """Run a script in the page; returns what it returned and the lines of the console."""
 
     def run(script: str, width: int = 1400, *more: str) -> tuple[object, list[str]]:
-        tail = f"<script>top.document.body.append(Object.assign(top.document.createElement('pre'),{{id:'answer'," \
-               f"textContent:JSON.stringify((()=>{{{script}}})())}}))</script></body>"
+        tail = (
+            f"<script>top.document.body.append(Object.assign(top.document.createElement('pre'),{{id:'answer',"
+            f"textContent:JSON.stringify((()=>{{{script}}})())}}))</script></body>"
+        )
         text = page.replace("</body>", tail)
         if width < 500:  # a window cannot be narrower, a frame can
             style = f"border:0;width:{width}px;height:900px"

@@ -15,10 +15,13 @@ SHOWN = """const shown = () => [...document.querySelectorAll('#motifs tbody tr')
 
 
 def test_sorting(browse, found):
-    answer, console = browse(SHOWN + """
+    answer, console = browse(
+        SHOWN
+        + """
         const click = key => document.querySelector(`[data-key=${key}] button`).click();
         const out = {}; click('seqlets'); out.up = shown(); click('seqlets'); out.down = shown();
-        click('q'); out.q = shown(); out.aria = document.querySelector('[data-key=q]').ariaSort; return out;""")
+        click('q'); out.q = shown(); out.aria = document.querySelector('[data-key=q]').ariaSort; return out;"""
+    )
     sizes = [len(pattern.seqlets) for pattern in found.patterns]
     qs = [found.matches[pattern.name][0].q for pattern in found.patterns]
     assert answer["up"] == sorted(range(3), key=lambda i: sizes[i])
@@ -29,21 +32,27 @@ def test_sorting(browse, found):
 
 
 def test_search_and_filter(browse):
-    answer, console = browse(SHOWN + """
+    answer, console = browse(
+        SHOWN
+        + """
         const box = document.querySelector('#search'), kind = document.querySelector('#kind'), out = {};
         const type = text => { box.value = text; box.oninput(); };
         type('abf1'); out.abf1 = shown(); out.count = document.querySelector('#count').textContent;
         type('nothing of the kind'); out.none = shown(); type('');
-        kind.value = 'lowers'; kind.onchange(); out.lowers = shown(); return out;""")
+        kind.value = 'lowers'; kind.onchange(); out.lowers = shown(); return out;"""
+    )
     assert answer == {"abf1": [0], "count": "1 of 3 patterns", "none": [], "lowers": [2]}
     assert console == []
 
 
 def test_sorting_by_effect(browse):
     """Means 2 and -1.5; what was not measured is last either way."""
-    answer, console = browse(SHOWN + """
+    answer, console = browse(
+        SHOWN
+        + """
         const click = () => document.querySelector('[data-key=effect] button').click();
-        const out = {}; click(); out.up = shown(); click(); out.down = shown(); return out;""")
+        const out = {}; click(); out.up = shown(); click(); out.down = shown(); return out;"""
+    )
     assert answer == {"up": [2, 0, 1], "down": [0, 2, 1]}
     assert console == []
 
@@ -58,7 +67,8 @@ def test_downloads_are_the_files_beside_the_page(browse, found, asked):
         document.querySelectorAll('[data-download]').forEach(b => b.click());
         URL.createObjectURL = made; return out;""")
     assert answer == {
-        "motifs.meme": found.path.with_name("motifs.meme").read_text(), "motifs.tsv": "".join(motifs_tsv(asked)),
+        "motifs.meme": found.path.with_name("motifs.meme").read_text(),
+        "motifs.tsv": "".join(motifs_tsv(asked)),
         "seqlets.bed": found.path.with_name("motifs.seqlets.bed").read_text(),
     }
     assert console == []
@@ -86,7 +96,7 @@ def test_a_link_opens_the_view_at_the_instance(browse):
         document.querySelector('#wider').click();
         return {drawn: before !== near && near !== pixels(), where, at: +link.dataset.at};""")
     assert answer["drawn"]
-    left, right = (int(text.replace(",", "")) for text in answer["where"].split(":")[1].split(" ")[0].split("–"))  # noqa: RUF001
+    left, right = (int(text.replace(",", "")) for text in answer["where"].split(":")[1].split(" ")[0].split("–"))
     assert left - 1 <= answer["at"] < right
     assert right - left + 1 <= 90
     assert console == []
@@ -109,11 +119,14 @@ VIEW = """
 
 
 def test_the_view_draws_track_letters_hits_and_genes(browse, found):
-    answer, console = browse(VIEW + """
+    answer, console = browse(
+        VIEW
+        + """
         const whole = said(), tall = canvas.clientHeight;
         const out = {whole, tall, track: count('bar', 38, 86), blue: count('link', tall - 28, tall),
           raises: count('raises', 250, tall - 30), A: count('A', 100, 250), items: first.items.length};
-        click('#closer'); click('#closer'); out.near = said(); return out;""")
+        click('#closer'); click('#closer'); out.near = said(); return out;"""
+    )
     window = f"{found.regions.chrom[found.views.sequence[0]]}:"
     assert answer["whole"].startswith(window)
     assert f"{answer['items']} instances of patterns, genes: 1, " in answer["whole"]
@@ -129,7 +142,9 @@ def test_the_view_draws_track_letters_hits_and_genes(browse, found):
 
 
 def test_zoom_and_pan(browse, found):
-    answer, console = browse(VIEW + """
+    answer, console = browse(
+        VIEW
+        + """
         const out = [where()];
         click('#closer'); out.push(where()); click('#right'); out.push(where()); click('#left'); out.push(where());
         click('#whole'); out.push(where());
@@ -140,11 +155,12 @@ def test_zoom_and_pan(browse, found):
           new PointerEvent(kind, {clientX: box.left + x, clientY: box.top + 90}));
         drag('pointerdown', 800); drag('pointermove', 800 - box.width / 4); drag('pointerup', 0); out.push(where());
         canvas.dispatchEvent(new KeyboardEvent('keydown', {key: '+'})); out.push(where());
-        return out;""")
+        return out;"""
+    )
     start = int(found.regions.window_start[found.views.sequence[0]])
     spans = []
     for text in answer:
-        left, right = text.split(" ")[0].split(":")[1].split("–")  # noqa: RUF001
+        left, right = text.split(" ")[0].split(":")[1].split("–")
         spans.append((int(left.replace(",", "")) - 1 - start, int(right.replace(",", "")) - start))
     # 160 bp; half of it in the middle; a third of 80 to the right and back; all; 1/1.2 from the left end
     assert spans[:5] == [(0, 160), (40, 120), (67, 147), (40, 120), (0, 160)]
@@ -156,18 +172,21 @@ def test_zoom_and_pan(browse, found):
 
 def test_what_lies_under_the_pointer(browse, asked):
     """At base 40 of the first view: its letter, contribution, bin of the track, gene."""
-    answer, console = browse(VIEW + """
+    answer, console = browse(
+        VIEW
+        + """
         const box = canvas.getBoundingClientRect();
         canvas.dispatchEvent(new PointerEvent('pointermove',
           {clientX: box.left + 40.5 / 160 * box.width, clientY: box.top + 90}));
         return {text: document.querySelector('#under').textContent, letter: first.letters[40], start: first.start,
-          chrom: first.chrom};""")
+          chrom: first.chrom};"""
+    )
     sequence = int(asked.views.sequence[0])
     reverse = bool(asked.regions.reverse[sequence])
     # bins lie on 8..136 of the model's window, which is 24..152 of a reversed one, where the last comes first
     value = 8 - (40 - 24) // 16 if reverse else (40 - 8) // 16 + 1
     value_at = asked.views.projected[0][::-1][40] if reverse else asked.views.projected[0][40]
-    parts = answer["text"].replace("−", "-").split(" · ")  # noqa: RUF001
+    parts = answer["text"].replace("−", "-").split(" · ")
     assert parts[0].startswith(f"{answer['chrom']}:{answer['start'] + 41:,} {answer['letter']} contribution ")
     assert float(parts[0].rsplit(" ", 1)[1]) == pytest.approx(float(value_at), rel=0.02, abs=1e-4)
     assert parts[1] == f"predicted {value}.00" and f"GEN{sequence}" in parts
@@ -176,7 +195,9 @@ def test_what_lies_under_the_pointer(browse, asked):
 
 def test_dark(browse):
     """Where the reader's system is dark, so are the page and its canvas, and text stands out from both."""
-    answer, console = browse(VIEW + """
+    answer, console = browse(
+        VIEW
+        + """
         const luminance = text => { const [r, g, b] = text.match(/[0-9]+/g).map(Number).map(v => { v /= 255;
             return v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
             return .2126 * r + .7152 * g + .0722 * b; };
@@ -185,7 +206,10 @@ def test_dark(browse):
             return (Math.max(l, back) + .05) / (Math.min(l, back) + .05); };
         return {back, drawn: count('A', 100, 250),
           contrast: ['ink', 'soft', 'link', 'A', 'C', 'T', 'raises', 'lowers'].map(contrast)};
-        """, 1400, "--blink-settings=preferredColorScheme=0")
+        """,
+        1400,
+        "--blink-settings=preferredColorScheme=0",
+    )
     assert answer["back"] < 0.02 and answer["drawn"] > 50
     assert min(answer["contrast"]) >= 4.5  # WCAG AA for text
     assert console == []
@@ -236,7 +260,8 @@ def test_a_page_of_180_logos_opens_within_two_seconds(open_page, many):
 @pytest.mark.parametrize("width", [1400, 1150, 820, 390])
 def test_nothing_overlaps(browse, width):
     """No cell's contents pass the page's edge or another cell, all unfolded; no name is cut, however long."""
-    answer, console = browse("""
+    answer, console = browse(
+        """
         const name = 'NR1H4::RXRA(var.2)', row = document.querySelector('#motifs tbody tr');
         row.querySelector('b').textContent = name;
         row.querySelector('figure:nth-of-type(3) figcaption').textContent = name;
@@ -257,6 +282,8 @@ def test_nothing_overlaps(browse, width):
           item => item.getBoundingClientRect().right > innerWidth).map(item => item.outerHTML.slice(0, 80));
         const cut = [...document.querySelectorAll('figcaption, td, th')].filter(
           item => item.scrollWidth > item.clientWidth + 1 && getComputedStyle(item).overflowX !== 'visible').length;
-        return {cut, overlaps: out, past, over: wide > innerWidth, inner: innerWidth};""", width)
+        return {cut, overlaps: out, past, over: wide > innerWidth, inner: innerWidth};""",
+        width,
+    )
     assert answer == {"cut": 0, "overlaps": [], "past": [], "over": False, "inner": width}
     assert console == []

@@ -13,8 +13,17 @@ def test_motifs_then_report(planted, tmp_path, capsys):
     assert said.out == ""  # modisco-lite's own printing stays out of the data
     assert "3 patterns, " in said.err
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "m.cwm.meme", "m.h5", "m.hcwm.meme", "m.hits.bed", "m.html", "m.matrices.tsv", "m.meme", "m.motifs.tsv",
-        "m.partners.tsv", "m.seqlets.bed", "m.subpatterns.tsv",
+        "m.cwm.meme",
+        "m.h5",
+        "m.hcwm.meme",
+        "m.hits.bed",
+        "m.html",
+        "m.matrices.tsv",
+        "m.meme",
+        "m.motifs.tsv",
+        "m.partners.tsv",
+        "m.seqlets.bed",
+        "m.subpatterns.tsv",
     ]
 
 

@@ -27,14 +27,19 @@ ACGT
 """
 
 
-@pytest.mark.parametrize("text, expected", [
-    ("chr1\t5\t9\tYAL068C|PAU8\t0\t-\n", [Gene("chr1", 5, 9, "PAU8", "-")]),
-    ("track name=x\nchr1\t5\t9\n", [Gene("chr1", 5, 9, ".", ".")]),
-    ("chr1\t100\t400\tA\t0\t+\t100\t400\t0\t2\t50,20\t0,280\n",
-     [Gene("chr1", 100, 400, "A", "+", ((100, 150), (380, 400)))]),
-    (GTF, [Gene("chr1", 100, 900, "ABC1", "-", ((100, 200), (800, 900))), Gene("chr2", 0, 50, "G2", "+")]),
-    (GFF, [Gene("chrI", 10, 60, "SEO1", "+", ((10, 30), (40, 60)))]),
-])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("chr1\t5\t9\tYAL068C|PAU8\t0\t-\n", [Gene("chr1", 5, 9, "PAU8", "-")]),
+        ("track name=x\nchr1\t5\t9\n", [Gene("chr1", 5, 9, ".", ".")]),
+        (
+            "chr1\t100\t400\tA\t0\t+\t100\t400\t0\t2\t50,20\t0,280\n",
+            [Gene("chr1", 100, 400, "A", "+", ((100, 150), (380, 400)))],
+        ),
+        (GTF, [Gene("chr1", 100, 900, "ABC1", "-", ((100, 200), (800, 900))), Gene("chr2", 0, 50, "G2", "+")]),
+        (GFF, [Gene("chrI", 10, 60, "SEO1", "+", ((10, 30), (40, 60)))]),
+    ],
+)
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_formats(tmp_path, text, expected, pack):
     path = tmp_path / "genes"
@@ -42,11 +47,16 @@ def test_formats(tmp_path, text, expected, pack):
     assert read_genes(path) == expected
 
 
-@pytest.mark.parametrize("raw, words", [
-    (b"chr1\tfive\t9\n", "genes:1: is no line of BED"), (b"# none\n", "holds no gene"),
-    (b"chr1\ts\tgene\tx\t9\t.\t+\t.\tID=1\n", "genes:1: is no line of GTF"), (b"\xff\xfe\x00", "cannot be read"),
-    (b"\x1f\x8b broken", "cannot be read"),
-])
+@pytest.mark.parametrize(
+    "raw, words",
+    [
+        (b"chr1\tfive\t9\n", "genes:1: is no line of BED"),
+        (b"# none\n", "holds no gene"),
+        (b"chr1\ts\tgene\tx\t9\t.\t+\t.\tID=1\n", "genes:1: is no line of GTF"),
+        (b"\xff\xfe\x00", "cannot be read"),
+        (b"\x1f\x8b broken", "cannot be read"),
+    ],
+)
 def test_what_is_no_file_of_genes(tmp_path, raw, words):
     (tmp_path / "genes").write_bytes(raw)
     with pytest.raises(InputError) as caught:

@@ -13,8 +13,17 @@ from zoo.cli import run
 
 EXAMPLE = Path(zoo.__file__).parents[1] / "model_cards" / "yeast-atac" / "example"
 YEAST = ["yeast-atac", str(EXAMPLE / "regions.bed"), "-g", str(EXAMPLE / "genome.fa")]
-OPTIONS = ["--any-genome", "--limit", "97", "--method", "inputxgradient", "--database", "jaspar:fungi",
-           "--window", "500"]
+OPTIONS = [
+    "--any-genome",
+    "--limit",
+    "97",
+    "--method",
+    "inputxgradient",
+    "--database",
+    "jaspar:fungi",
+    "--window",
+    "500",
+]
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +44,19 @@ def made(yeast, tmp_path_factory):
 
 def test_the_steps_leave_their_files_beside_the_page(made):
     assert {path.name for path in made.iterdir()} == {
-        "r.html", "r.html.run.json", "r.contribs.h5", "r.motifs.h5", "r.motifs.meme", "r.motifs.motifs.tsv",
-        "r.motifs.matrices.tsv", "r.motifs.seqlets.bed", "r.motifs.hits.bed", "r.motifs.subpatterns.tsv",
-        "r.motifs.partners.tsv", "r.motifs.cwm.meme", "r.motifs.hcwm.meme",
+        "r.html",
+        "r.html.run.json",
+        "r.contribs.h5",
+        "r.motifs.h5",
+        "r.motifs.meme",
+        "r.motifs.motifs.tsv",
+        "r.motifs.matrices.tsv",
+        "r.motifs.seqlets.bed",
+        "r.motifs.hits.bed",
+        "r.motifs.subpatterns.tsv",
+        "r.motifs.partners.tsv",
+        "r.motifs.cwm.meme",
+        "r.motifs.hcwm.meme",
     }
 
 
@@ -94,18 +113,21 @@ def test_to_standard_output(made, capsys):
     assert said.out.startswith("<!doctype html>") and said.out.endswith("</html>\n") and said.err == ""
 
 
-@pytest.mark.parametrize("arguments, code, words", [
-    ([], 2, "one file of motifs, or a model and its regions; 0 were given"),
-    (["a", "b", "c"], 2, "3 were given"),
-    (["motifs.h5", "--method", "ism", "--window", "9"], 2, "--method, --window: for MODEL REGIONS"),
-    (["motifs.h5", "--resume"], 2, "--resume: for MODEL REGIONS"),
-    (["yeast-atac"], 3, "yeast-atac: no such file"),
-    ([*YEAST, "--database", "nosuch"], 2, "nosuch"),
-    ([*YEAST, "--modisco", "leiden=3"], 2, "leiden"),
-    ([*YEAST, "--genes", "no-such.gtf"], 3, "no-such.gtf: genes cannot be read: no such file"),
-    (["no-such-model", *YEAST[1:]], 4, "no-such-model"),
-    (["yeast-atac", "no-such.bed", *YEAST[2:]], 3, "no-such.bed"),
-])
+@pytest.mark.parametrize(
+    "arguments, code, words",
+    [
+        ([], 2, "one file of motifs, or a model and its regions; 0 were given"),
+        (["a", "b", "c"], 2, "3 were given"),
+        (["motifs.h5", "--method", "ism", "--window", "9"], 2, "--method, --window: for MODEL REGIONS"),
+        (["motifs.h5", "--resume"], 2, "--resume: for MODEL REGIONS"),
+        (["yeast-atac"], 3, "yeast-atac: no such file"),
+        ([*YEAST, "--database", "nosuch"], 2, "nosuch"),
+        ([*YEAST, "--modisco", "leiden=3"], 2, "leiden"),
+        ([*YEAST, "--genes", "no-such.gtf"], 3, "no-such.gtf: genes cannot be read: no such file"),
+        (["no-such-model", *YEAST[1:]], 4, "no-such-model"),
+        (["yeast-atac", "no-such.bed", *YEAST[2:]], 3, "no-such.bed"),
+    ],
+)
 def test_mistakes_are_three_lines_and_leave_nothing(arguments, code, words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(["report", *arguments, "-o", "r.html", "-q"]) == code

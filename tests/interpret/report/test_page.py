@@ -65,10 +65,14 @@ def beside(planted, found):
         i = names.index(region)
         start, end = int(thick) - starts[i], int(thin) - starts[i]
         bases = planted.genome[chrom][int(thick) : int(thin)]
-        by[name].append({
-            "region": region, "centre": (start + end) / 2, "contribution": projected[i, start:end].sum(),
-            "bases": bases if strand == "+" else reverse_complement(bases),
-        })
+        by[name].append(
+            {
+                "region": region,
+                "centre": (start + end) / 2,
+                "contribution": projected[i, start:end].sum(),
+                "bases": bases if strand == "+" else reverse_complement(bases),
+            }
+        )
     return by
 
 
@@ -106,8 +110,10 @@ def test_gc_is_that_of_the_bases(page, found, beside):
 
 def test_positions_are_of_the_cores(found, beside):
     for index, pattern in enumerate(found.patterns):
-        centres = [item["centre"] if not turned else LENGTH - item["centre"] for item, turned in zip(
-            beside[pattern.name], _turned(found, beside[pattern.name]), strict=True)]
+        centres = [
+            item["centre"] if not turned else LENGTH - item["centre"]
+            for item, turned in zip(beside[pattern.name], _turned(found, beside[pattern.name]), strict=True)
+        ]
         expected = [sum(LENGTH * i / 24 <= c < LENGTH * (i + 1) / 24 for c in centres) for i in range(24)]
         assert row_of(found, index).positions.tolist() == expected
 
@@ -172,7 +178,7 @@ def test_the_page_carries_the_files_beside_it(found):
 def test_nothing_is_fetched(page):
     outside = re.findall(r"(?:src|href|action)=[\"']?(?!#|data:)([^\"' >]+)", page)
     assert outside == []
-    assert "url(" not in page and "@import" not in page and "http-equiv=\"Content-Security-Policy\"" in page
+    assert "url(" not in page and "@import" not in page and 'http-equiv="Content-Security-Policy"' in page
 
 
 def test_logo_of_a_certain_base_is_one_letter_of_two_bits():
@@ -225,8 +231,11 @@ def test_known_motifs_of_subpatterns_are_named_with_their_q(page, found):
     from interpret.report.numbers import within
 
     for index, pattern in enumerate(found.patterns):
-        names = [found.matches[child.name][0].motif.name for child in pattern.subpatterns
-                 if found.matches[child.name][0].q <= 0.05 and len(child.seqlets) >= 20]
+        names = [
+            found.matches[child.name][0].motif.name
+            for child in pattern.subpatterns
+            if found.matches[child.name][0].q <= 0.05 and len(child.seqlets) >= 20
+        ]
         best = found.matches[pattern.name][0]
         expected = {name for name in names if not (best.q <= 0.05 and name == best.motif.name)}
         assert set(within(found, index)) == expected
@@ -254,10 +263,10 @@ def test_partners_are_shown_with_the_numbers_of_the_hits(page, found):
     where = {p.name: {line[9] for line in lines if line[3] == p.name} for p in found.patterns}
     for index, pattern in enumerate(found.patterns):
         section = page.split(f'id="{pattern.name.replace(".", "-")}"')[1].split("</details>")[0]
-        shown = re.findall(r"<tr><td>([+−]\d)[^<]*</td><td class=num>(\d+)</td><td class=num>(\d+)</td>", section)  # noqa: RUF001
+        shown = re.findall(r"<tr><td>([+−]\d)[^<]*</td><td class=num>(\d+)</td><td class=num>(\d+)</td>", section)
         assert shown or "No other pattern lies in the same regions" in section
         for name, both, expected in shown:
-            other = next(p for p in found.patterns if p.short_name == name.replace("−", "-"))  # noqa: RUF001
+            other = next(p for p in found.patterns if p.short_name == name.replace("−", "-"))
             # planted motifs never touch, so that every shared region counts
             assert int(both) == len(where[pattern.name] & where[other.name])
             assert int(expected) == round(len(where[pattern.name]) * len(where[other.name]) / 360)
@@ -267,19 +276,20 @@ def test_partners_are_shown_with_the_numbers_of_the_hits(page, found):
 def test_effects_are_means_with_an_interval_of_student(page, rows):
     """1, 2, 3: mean 2, standard error 1/sqrt(3), t of 2 degrees of freedom 4.3027; -2, -1: -1.5, 1/2, 12.706."""
     cells = re.findall(r'data-label="Effect">([^<]*)(?:<br><small>([^<]*)</small>)?</td>', page)
-    assert cells == [("+2", "−0.484 to 4.48"), ("not measured", ""), ("−1.5", "−7.85 to 4.85")]  # noqa: RUF001
+    assert cells == [("+2", "−0.484 to 4.48"), ("not measured", ""), ("−1.5", "−7.85 to 4.85")]
     assert [row["data-effect"] for row in rows] == ["2.0", "nan", "-1.5"]
     first = page.split('id="pos_patterns-pattern_0"')[1].split("</details>")[0]
     assert "Inserted into 3 background sequences, <code>CGTATAAAGTGA</code> changes" in first
-    assert "changes the explained output by 2 on average (95% interval −0.484 to 4.48" in first  # noqa: RUF001
+    assert "changes the explained output by 2 on average (95% interval −0.484 to 4.48" in first
     assert "inserted into 3 background sequences, less the output without" in page
 
 
 def test_a_file_without_effects_or_track_has_no_such_column(found):
     text = render(found)
     assert "Effect" not in text.split("<script")[0] and "predicted track" not in text.split("<script")[0]
-    assert all("track" not in view for view in json.loads(
-        re.search(r'id="data">(.*?)</script>', text, re.S).group(1))["views"])
+    assert all(
+        "track" not in view for view in json.loads(re.search(r'id="data">(.*?)</script>', text, re.S).group(1))["views"]
+    )
 
 
 def test_the_track_lies_in_the_genome(page, asked):
@@ -349,8 +359,9 @@ def test_the_motif_part_of_180_logos_takes_5_cpu_seconds_and_1_mb(many_patterns)
 def test_long_windows_are_capped_and_the_page_says_so(asked):
     """Fifty windows of 200 kb would be 37 MB: a page holds those that 4 MB hold, and says how many there are."""
     long = 200_000
-    views = replace(asked.views, letters=np.zeros((50, long), np.uint8), projected=np.ones((50, long), np.float32),
-                    track=None)
+    views = replace(
+        asked.views, letters=np.zeros((50, long), np.uint8), projected=np.ones((50, long), np.float32), track=None
+    )
     text = render(replace(asked, length=long, views=views))
     kept = int(4_000_000 // (long * (1 + 8 / 3)))
     assert f"{kept} of 360 regions" in text and f"50 are in {asked.path.name}, the page holds 4 MB of them" in text
@@ -384,33 +395,47 @@ def test_what_was_looked_for_is_said(asked):
 
 def test_enrichment_is_that_of_the_table_beside_the_file(found, monkeypatch):
     """60 against 24.5 is 2.449; 7 against 14 one half; not counted is not shown."""
-    lines = ["pattern\toccurrences\texpected_occurrences\tenrichment_q\n", "a\t60\t24.5\t1e-05\n",
-             "b\t7\t14\t1\n", "c\t.\t.\t.\n"]
+    lines = [
+        "pattern\toccurrences\texpected_occurrences\tenrichment_q\n",
+        "a\t60\t24.5\t1e-05\n",
+        "b\t7\t14\t1\n",
+        "c\t.\t.\t.\n",
+    ]
     monkeypatch.setattr("interpret.report.numbers.motifs_tsv", lambda motifs: iter(lines))
     text = render(found)
-    assert re.findall(r"<small>([\d.]+) × chance</small>", text) == ["2.4", "0.5"]  # noqa: RUF001
+    assert re.findall(r"<small>([\d.]+) × chance</small>", text) == ["2.4", "0.5"]
     said = re.findall(r"its bases occur (.*?) times in the sequences and (.*?) times in shuffles.*?\(q (.*?)\)", text)
-    assert said == [("60", "24.5", "1.0×10<sup>−5</sup>"), ("7", "14", "1")]  # noqa: RUF001
+    assert said == [("60", "24.5", "1.0×10<sup>−5</sup>"), ("7", "14", "1")]
 
 
 def test_an_effect_in_one_background_has_no_interval(asked):
     name = "pos_patterns.pattern_0"
     make = type(asked.effects[name])
     one = replace(asked, effects={name: make(consensus="ACG", values=np.array([2.0]))})
-    assert "+2<br><small>– to –</small>" in render(one)  # noqa: RUF001
+    assert "+2<br><small>– to –</small>" in render(one)
 
 
-@pytest.mark.parametrize("value, text", [
-    (0.0, "0"), (0.0123, "0.0123"), (-2.5, "−2.5"), (2e-5, "2.0×10<sup>−5</sup>"), (float("nan"), "–"),  # noqa: RUF001
-    (-3e-4, "−3.0×10<sup>−4</sup>"), (-12345.6, "−12,346"),  # noqa: RUF001
-])
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (0.0, "0"),
+        (0.0123, "0.0123"),
+        (-2.5, "−2.5"),
+        (2e-5, "2.0×10<sup>−5</sup>"),
+        (float("nan"), "–"),
+        (-3e-4, "−3.0×10<sup>−4</sup>"),
+        (-12345.6, "−12,346"),
+    ],
+)
 def test_numbers_as_text(value, text):
     assert number(value) == text
 
 
 def test_the_commands_that_made_the_page_are_shown_once_each():
-    run = {"contributions": {"command": ["/venv/bin/zoo", "attribute", "m", "a b.bed"]},
-           "command": ["zoo", "motifs", "c.h5"]}
+    run = {
+        "contributions": {"command": ["/venv/bin/zoo", "attribute", "m", "a b.bed"]},
+        "command": ["zoo", "motifs", "c.h5"],
+    }
     text = made_by(run, ["/other/zoo", "motifs", "c.h5"])
     assert re.findall(r"<pre[^>]*>(.*?)</pre>", text) == ["zoo attribute m &#x27;a b.bed&#x27;", "zoo motifs c.h5"]
     assert "zoo report m.h5" in made_by(run, ["zoo", "report", "m.h5"]) and "pytest" not in made_by(run, ["pytest"])

@@ -55,9 +55,21 @@ class LastSoftmax(nn.Module):
 
 
 NAMED: dict[str, Callable[[], nn.Module]] = {
-    "linear": nn.Identity, "relu": nn.ReLU, "relu6": nn.ReLU6, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh,
-    "softplus": Softplus, "softsign": nn.Softsign, "elu": nn.ELU, "selu": nn.SELU, "gelu": nn.GELU,
-    "exponential": Exponential, "exp": Exponential, "swish": nn.SiLU, "silu": nn.SiLU, "mish": nn.Mish,
+    "linear": nn.Identity,
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "softplus": Softplus,
+    "softsign": nn.Softsign,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "gelu": nn.GELU,
+    "exponential": Exponential,
+    "exp": Exponential,
+    "swish": nn.SiLU,
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
     "softmax": LastSoftmax,
 }
 
@@ -82,7 +94,8 @@ def activation(layer: LayerConfig, value: Any, arguments: dict[str, Any] | None 
         return nn.GELU(approximate="tanh")
     if name not in NAMED:
         raise ModelError(
-            f"layer {layer.name!r} ({layer.kind}): the activation {name!r} is not known here", "",
+            f"layer {layer.name!r} ({layer.kind}): the activation {name!r} is not known here",
+            "",
             f"Fix: use one of {', '.join(sorted([*NAMED, 'hard_sigmoid', 'leaky_relu']))}",
         )
     return NAMED[name]()

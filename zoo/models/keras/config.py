@@ -17,14 +17,29 @@ __all__ = ["Call", "GraphConfig", "LayerConfig", "TensorRef", "parse_config"]
 
 # Names of Keras 1 -> names of Keras 2.
 OLD_KINDS = {
-    "AtrousConvolution1D": "Conv1D", "AtrousConvolution2D": "Conv2D", "Convolution1D": "Conv1D",
-    "Convolution2D": "Conv2D", "SeparableConvolution1D": "SeparableConv1D", "Functional": "Model",
+    "AtrousConvolution1D": "Conv1D",
+    "AtrousConvolution2D": "Conv2D",
+    "Convolution1D": "Conv1D",
+    "Convolution2D": "Conv2D",
+    "SeparableConvolution1D": "SeparableConv1D",
+    "Functional": "Model",
 }
 OLD_KEYS = {
-    "nb_filter": "filters", "filter_length": "kernel_size", "border_mode": "padding", "subsample_length": "strides",
-    "subsample": "strides", "atrous_rate": "dilation_rate", "bias": "use_bias", "output_dim": "units",
-    "pool_length": "pool_size", "stride": "strides", "p": "rate", "concat_axis": "axis", "dim_ordering": "data_format",
-    "inner_activation": "recurrent_activation", "length": "size",
+    "nb_filter": "filters",
+    "filter_length": "kernel_size",
+    "border_mode": "padding",
+    "subsample_length": "strides",
+    "subsample": "strides",
+    "atrous_rate": "dilation_rate",
+    "bias": "use_bias",
+    "output_dim": "units",
+    "pool_length": "pool_size",
+    "stride": "strides",
+    "p": "rate",
+    "concat_axis": "axis",
+    "dim_ordering": "data_format",
+    "inner_activation": "recurrent_activation",
+    "length": "size",
 }
 OLD_MERGES = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate"}
 OLD_FORMATS = {"tf": "channels_last", "th": "channels_first"}
@@ -96,7 +111,8 @@ def parse_config(text: str, version: str | None = None, where: str = "") -> Grap
         data["config"], data["class_name"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(
-            f"{where}: holds no architecture of Keras ({type(error).__name__}: {error})", "",
+            f"{where}: holds no architecture of Keras ({type(error).__name__}: {error})",
+            "",
             "Fix: give the JSON of model.to_json(), or an HDF5 file of model.save()",
         ) from None
     try:

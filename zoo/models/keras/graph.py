@@ -153,7 +153,9 @@ def _in_call_order(config: GraphConfig, where: str) -> list[tuple[LayerConfig, i
     """Calls in an order in which every input is there before it is used."""
     inputs = {ref.layer for ref in config.inputs}
     waiting = [
-        (layer, number, call) for layer in config.layers if layer.name not in inputs
+        (layer, number, call)
+        for layer in config.layers
+        if layer.name not in inputs
         for number, call in enumerate(layer.calls)
     ]
     done, order = {(name, 0) for name in inputs}, []
@@ -162,7 +164,8 @@ def _in_call_order(config: GraphConfig, where: str) -> list[tuple[LayerConfig, i
         if not ready:
             raise ModelError(
                 f"{where}: the graph cannot be ordered: an input of layer {waiting[0][0].name!r} never comes",
-                f"{len(waiting)} call(s) left", "Fix: the architecture is damaged; save the model again",
+                f"{len(waiting)} call(s) left",
+                "Fix: the architecture is damaged; save the model again",
             )
         for layer, number, call in ready:
             _check_arguments(layer, call)
@@ -176,7 +179,8 @@ def _check_arguments(layer: LayerConfig, call: Call) -> None:
     surplus = [key for key, value in call.arguments.items() if key not in IGNORED_ARGUMENTS and value is not None]
     if surplus and layer.kind != "TFOpLambda":
         raise ModelError(
-            f"layer {layer.name!r} ({layer.kind}) is called with {', '.join(surplus)}, which is not supported", "",
+            f"layer {layer.name!r} ({layer.kind}) is called with {', '.join(surplus)}, which is not supported",
+            "",
             "Fix: save the model without it",
         )
 

@@ -77,8 +77,16 @@ def conv(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     stride, dilation = sizes(layer.options.get("strides"), n), sizes(layer.options.get("dilation_rate"), n)
     groups = int(layer.options.get("groups") or 1)
     kind = nn.Conv2d if n == 2 else nn.Conv1d
-    module = kind(kernel.shape[-2] * groups, kernel.shape[-1], kernel.shape[:n], stride, 0, dilation, groups,
-                  bias="bias" in arrays)
+    module = kind(
+        kernel.shape[-2] * groups,
+        kernel.shape[-1],
+        kernel.shape[:n],
+        stride,
+        0,
+        dilation,
+        groups,
+        bias="bias" in arrays,
+    )
     put(module.weight, kernel.transpose(n + 1, n, *range(n)), layer)
     _bias(module, arrays, layer)
     return _activated(layer, in_layout(layer, _padded(layer, module, kernel.shape[:n], stride, dilation)))
@@ -116,8 +124,11 @@ def batch_norm(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     axis = layer.options.get("axis", -1)
     axis = axis[0] if isinstance(axis, list) else axis
     if layer.options.get("mode", 0) not in (0, 2):
-        raise ModelError(f"layer {layer.name!r}: BatchNormalization of mode {layer.options['mode']} is not supported",
-                         "", "Fix: save the model with mode 0")
+        raise ModelError(
+            f"layer {layer.name!r}: BatchNormalization of mode {layer.options['mode']} is not supported",
+            "",
+            "Fix: save the model with mode 0",
+        )
     mean = arrays["moving_mean"]
     momentum = 1.0 - float(layer.options.get("momentum", 0.99))
     module = AxisNorm(int(axis), len(mean), float(layer.options.get("epsilon", 1e-3)), momentum)
@@ -133,8 +144,11 @@ def layer_norm(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
     sized = arrays.get("gamma", arrays.get("beta"))
     if axis not in (-1, 2) or sized is None:
-        raise ModelError(f"layer {layer.name!r}: LayerNormalization of axis {axis} is not supported", "",
-                         "Fix: normalise the last axis, with scale or centre")
+        raise ModelError(
+            f"layer {layer.name!r}: LayerNormalization of axis {axis} is not supported",
+            "",
+            "Fix: normalise the last axis, with scale or centre",
+        )
     module = LastNorm(len(sized), float(layer.options.get("epsilon", 1e-3)))
     _scale_and_shift(module.norm, arrays, layer)
     return module
@@ -166,8 +180,9 @@ def _padded(
     if mode == "valid":
         return module
     if mode not in ("same", "causal"):
-        raise ModelError(f"layer {layer.name!r} ({layer.kind}): padding {mode!r} is not known", "",
-                         "Fix: valid, same or causal")
+        raise ModelError(
+            f"layer {layer.name!r} ({layer.kind}): padding {mode!r} is not known", "", "Fix: valid, same or causal"
+        )
     return nn.Sequential(EdgePad(mode, kernel, stride, dilation), module)
 
 
@@ -187,7 +202,7 @@ def _rank(layer: LayerConfig, array: Any, rank: int) -> Any:
     if array.ndim != rank:
         raise ModelError(
             f"layer {layer.name!r} ({layer.kind}): the file holds a kernel of shape {array.shape}",
-            f"{rank} axes are wanted", "Fix: give the weights that belong to this architecture",
+            f"{rank} axes are wanted",
+            "Fix: give the weights that belong to this architecture",
         )
     return array
-

@@ -21,7 +21,13 @@ class Recurrent(nn.Module):
     """
 
     def __init__(
-        self, kind: str, arrays: LayerArrays, inner: nn.Module, gate: nn.Module, backwards: bool, sequences: bool,
+        self,
+        kind: str,
+        arrays: LayerArrays,
+        inner: nn.Module,
+        gate: nn.Module,
+        backwards: bool,
+        sequences: bool,
         reset_after: bool,
     ) -> None:
         super().__init__()
@@ -90,10 +96,17 @@ def recurrent(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     """LSTM, GRU, SimpleRNN; the recurrent activation's default changed from hard_sigmoid with Keras 2.3."""
     options = layer.options
     if options.get("stateful") or options.get("return_state"):
-        raise ModelError(f"layer {layer.name!r} ({layer.kind}) keeps or returns its state: not supported", "",
-                         "Fix: save the model without stateful and return_state")
+        raise ModelError(
+            f"layer {layer.name!r} ({layer.kind}) keeps or returns its state: not supported",
+            "",
+            "Fix: save the model without stateful and return_state",
+        )
     return Recurrent(
-        layer.kind, arrays, activation(layer, options.get("activation", "tanh")),
-        activation(layer, options.get("recurrent_activation", "hard_sigmoid")), bool(options.get("go_backwards")),
-        bool(options.get("return_sequences")), bool(options.get("reset_after")),
+        layer.kind,
+        arrays,
+        activation(layer, options.get("activation", "tanh")),
+        activation(layer, options.get("recurrent_activation", "hard_sigmoid")),
+        bool(options.get("go_backwards")),
+        bool(options.get("return_sequences")),
+        bool(options.get("reset_after")),
     )

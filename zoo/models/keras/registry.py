@@ -98,6 +98,7 @@ def build_layer(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
         return BUILDERS[layer.kind](layer, arrays)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ModelError(
-            f"layer {layer.name!r} ({layer.kind}) cannot be built: {type(error).__name__}: {error}", "",
+            f"layer {layer.name!r} ({layer.kind}) cannot be built: {type(error).__name__}: {error}",
+            "",
             "Fix: its options in the architecture are damaged or of an unknown form",
         ) from error

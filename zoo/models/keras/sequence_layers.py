@@ -138,19 +138,39 @@ def relative_attention(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     not name either (scaled queries, features both symmetric and not) are baskerville's defaults.
     """
     named = {name.rpartition("/")[2] if "bias" in name and "r_" in name else name: a for name, a in arrays.items()}
-    wanted = ["q_layer/kernel", "k_layer/kernel", "v_layer/kernel", "r_k_layer/kernel", "embedding_layer/kernel",
-              "embedding_layer/bias", "r_w_bias", "r_r_bias"]
+    wanted = [
+        "q_layer/kernel",
+        "k_layer/kernel",
+        "v_layer/kernel",
+        "r_k_layer/kernel",
+        "embedding_layer/kernel",
+        "embedding_layer/bias",
+        "r_w_bias",
+        "r_r_bias",
+    ]
     if sorted(named) != sorted(wanted):
         raise ModelError(
             f"layer {layer.name!r} ({layer.kind}): not the attention of baskerville that is known here",
-            f"its arrays are {', '.join(sorted(named))}", f"Fix: an attention layer with {', '.join(wanted)}",
+            f"its arrays are {', '.join(sorted(named))}",
+            f"Fix: an attention layer with {', '.join(wanted)}",
         )
     _, heads, _, key_size = named["r_w_bias"].shape
     channels, value_total = named["v_layer/kernel"].shape
-    module = RelativeAttention(channels, heads, key_size, value_total // heads, named["r_k_layer/kernel"].shape[0],
-                               named["embedding_layer/kernel"].shape[1])
-    for key, linear in (("q_layer", module.query), ("k_layer", module.key), ("v_layer", module.value),
-                        ("r_k_layer", module.position), ("embedding_layer", module.embed)):
+    module = RelativeAttention(
+        channels,
+        heads,
+        key_size,
+        value_total // heads,
+        named["r_k_layer/kernel"].shape[0],
+        named["embedding_layer/kernel"].shape[1],
+    )
+    for key, linear in (
+        ("q_layer", module.query),
+        ("k_layer", module.key),
+        ("v_layer", module.value),
+        ("r_k_layer", module.position),
+        ("embedding_layer", module.embed),
+    ):
         put(linear.weight, named[f"{key}/kernel"].T, layer)
     put(module.embed.bias, named["embedding_layer/bias"], layer)
     put(module.content_bias, named["r_w_bias"], layer)
@@ -159,8 +179,16 @@ def relative_attention(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
 
 
 OPERATIONS = {
-    "nn.gelu": "gelu", "nn.relu": "relu", "nn.softplus": "softplus", "math.softplus": "softplus", "nn.silu": "silu",
-    "nn.sigmoid": "sigmoid", "math.sigmoid": "sigmoid", "math.tanh": "tanh", "nn.elu": "elu", "math.exp": "exp",
+    "nn.gelu": "gelu",
+    "nn.relu": "relu",
+    "nn.softplus": "softplus",
+    "math.softplus": "softplus",
+    "nn.silu": "silu",
+    "nn.sigmoid": "sigmoid",
+    "math.sigmoid": "sigmoid",
+    "math.tanh": "tanh",
+    "nn.elu": "elu",
+    "math.exp": "exp",
 }
 
 
@@ -169,7 +197,8 @@ def tensorflow_operation(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     name = layer.options.get("function")
     if name not in OPERATIONS:
         raise ModelError(
-            f"layer {layer.name!r} calls TensorFlow's {name!r}, which is not known here", "",
+            f"layer {layer.name!r} calls TensorFlow's {name!r}, which is not known here",
+            "",
             f"Fix: use one of {', '.join(OPERATIONS)}, or a layer of Keras",
         )
     return activation(layer, OPERATIONS[name], layer.calls[0].arguments if layer.calls else {})

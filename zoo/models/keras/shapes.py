@@ -167,7 +167,11 @@ class Merge(nn.Module):
 
 
 _JOIN = {
-    "Add": torch.add, "Average": torch.add, "Subtract": torch.sub, "Multiply": torch.mul, "Minimum": torch.minimum,
+    "Add": torch.add,
+    "Average": torch.add,
+    "Subtract": torch.sub,
+    "Multiply": torch.mul,
+    "Minimum": torch.minimum,
 }
 
 
@@ -212,8 +216,11 @@ def pad(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
 
 def in_layout_pad(layer: LayerConfig, pads: list[tuple[int, int]]) -> nn.Module:
     if _channels_first(layer):
-        raise ModelError(f"layer {layer.name!r}: ZeroPadding2D with channels first is not supported", "",
-                         "Fix: save the model with channels last")
+        raise ModelError(
+            f"layer {layer.name!r}: ZeroPadding2D with channels first is not supported",
+            "",
+            "Fix: save the model with channels last",
+        )
     return Pad(pads)
 
 

@@ -24,9 +24,16 @@ KERNEL = ("kernel",)
 RECURRENT = ("kernel", "recurrent_kernel")
 SEPARABLE = ("depthwise_kernel", "pointwise_kernel")
 WITH_BIAS = {
-    "Conv1D": KERNEL, "Conv2D": KERNEL, "Dense": KERNEL, "ConvDNA": KERNEL,
-    "ConvSequence": KERNEL, "SplineWeight1D": KERNEL,
-    "SeparableConv1D": SEPARABLE, "LSTM": RECURRENT, "GRU": RECURRENT, "SimpleRNN": RECURRENT,
+    "Conv1D": KERNEL,
+    "Conv2D": KERNEL,
+    "Dense": KERNEL,
+    "ConvDNA": KERNEL,
+    "ConvSequence": KERNEL,
+    "SplineWeight1D": KERNEL,
+    "SeparableConv1D": SEPARABLE,
+    "LSTM": RECURRENT,
+    "GRU": RECURRENT,
+    "SimpleRNN": RECURRENT,
 }
 BIAS_OFF = {"SplineWeight1D"}  # use_bias is False where the file does not say
 
@@ -63,7 +70,8 @@ def read_arrays(path: Path) -> dict[str, dict[str, np.ndarray]]:
             return {name: _layer_arrays(group[name]) for name in _texts(group, "layer_names")}
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"{path}: cannot be read as weights of Keras ({type(error).__name__}: {error})", "",
+            f"{path}: cannot be read as weights of Keras ({type(error).__name__}: {error})",
+            "",
             "Fix: the file is damaged or of another kind; give the HDF5 file of model.save() or save_weights()",
         ) from None
 
@@ -147,7 +155,8 @@ def _nested(graph: GraphConfig, arrays: list[np.ndarray], where: str) -> dict[st
                 sections[layer.name][role] = next(queue, None)
     if next(queue, None) is not None or any(a is None for part in sections.values() for a in part.values()):
         raise ModelError(
-            f"{where}: the arrays of the inner model {graph.name!r} do not fit its layers", f"{len(arrays)} array(s)",
+            f"{where}: the arrays of the inner model {graph.name!r} do not fit its layers",
+            f"{len(arrays)} array(s)",
             "Fix: give the weights that belong to this architecture",
         )
     return sections
