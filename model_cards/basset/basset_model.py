@@ -26,12 +26,6 @@ class Basset(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(
-            *convolution(4, 300, 19, 3),
-            *convolution(300, 200, 11, 4),
-            *convolution(200, 200, 7, 4),
-            nn.Flatten(),
-            *hidden(200 * 10, 1000),
-            *hidden(1000, 1000),
-            dense(1000, 164),
-            nn.Sigmoid(),
+            *convolution(4, 300, 19, 3), *convolution(300, 200, 11, 4), *convolution(200, 200, 7, 4),
+            nn.Flatten(), *hidden(200 * 10, 1000), *hidden(1000, 1000), dense(1000, 164), nn.Sigmoid(),
         )

@@ -22,12 +22,8 @@ class DeepSeaBeluga(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         convolutions = nn.Sequential(
-            *pair(4, 320),
-            nn.Dropout(0.2),
-            nn.MaxPool2d((1, 4)),
-            *pair(320, 480),
-            nn.Dropout(0.2),
-            nn.MaxPool2d((1, 4)),
+            *pair(4, 320), nn.Dropout(0.2), nn.MaxPool2d((1, 4)),
+            *pair(320, 480), nn.Dropout(0.2), nn.MaxPool2d((1, 4)),
             *pair(480, 640),
         )
         classifier = nn.Sequential(nn.Dropout(0.5), nn.Flatten(), dense(640 * 106, 2003), nn.ReLU(), dense(2003, 2002))

@@ -44,21 +44,9 @@ class DeepSeaPredict(nn.Sequential):
 
     def __init__(self) -> None:
         network = nn.Sequential(
-            nn.Conv2d(4, 320, (1, 8)),
-            rectify(),
-            nn.MaxPool2d((1, 4)),
-            nn.Dropout(0.2),
-            nn.Conv2d(320, 480, (1, 8)),
-            rectify(),
-            nn.MaxPool2d((1, 4)),
-            nn.Dropout(0.2),
-            nn.Conv2d(480, 960, (1, 8)),
-            rectify(),
-            nn.Dropout(0.5),
-            nn.Flatten(),
-            dense(960 * 53, 925),
-            rectify(),
-            dense(925, 919),
-            nn.Sigmoid(),
+            nn.Conv2d(4, 320, (1, 8)), rectify(), nn.MaxPool2d((1, 4)), nn.Dropout(0.2),
+            nn.Conv2d(320, 480, (1, 8)), rectify(), nn.MaxPool2d((1, 4)), nn.Dropout(0.2),
+            nn.Conv2d(480, 960, (1, 8)), rectify(), nn.Dropout(0.5),
+            nn.Flatten(), dense(960 * 53, 925), rectify(), dense(925, 919), nn.Sigmoid(),
         )
         super().__init__(SwapInner(), AddReverseComplement(), network, MeanOfStrands())

@@ -23,9 +23,13 @@ class Stem(nn.Module):
 class Block(nn.Module):
     """Dilated convolution with batch norm and a residual; halves the length."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, dilation: int, dropout: float) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, dilation: int, dropout: float
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(in_channels, out_channels, kernel_size, padding="same", dilation=dilation)
+        self.conv = nn.Conv1d(
+            in_channels, out_channels, kernel_size, padding="same", dilation=dilation
+        )
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.BatchNorm1d(out_channels)
         self.shortcut = (
