@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interpret.attribution_options import MARGINALIZE, AttributeOptions, AttributeResult, split_options
+from interpret.attribution_options import (
+    MARGINALIZE,
+    TABLES,
+    AttributeOptions,
+    AttributeResult,
+    inputs_of_options,
+    split_options,
+)
 from interpret.attribution_record import record_of
 from interpret.attribution_run import Notes, Running, run_file
 from interpret.completeness import check_complete, completeness_note
@@ -27,11 +34,11 @@ from interpret.integrated_gradients import FIX
 from interpret.marginal_effects import measure, read_motif
 from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import RegionFile
-from zoo.predict_job import PredictJob, prepare, writer_context
+from zoo.predict_job import PredictJob, inputs_of, prepare, writer_context
 from zoo.predict_options import PredictOptions
 from zoo.prediction import counted_notes
 from zoo.progress import Progress
-from zoo.store.lock import hold_lock
+from zoo.results import check_out, sole_writer
 
 if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
@@ -63,19 +70,19 @@ def attribute(
         MismatchError: contributions that do not add up.
     """
     chosen, reading = split_options(options)
-    out, say = Path(out), report or (lambda note: None)
-    format = None
-    if chosen.method != MARGINALIZE:
-        format = choose_format(out, reading.format)
-    elif not out.name.lower().endswith((".tsv", ".tsv.gz")):
-        raise UsageError(
-            f"{out}: marginalize gives an effect a window, no contributions of bases",
-            "it is written as a table",
-            "Fix: -o effects.tsv",
-        )
-    elif reading.format is not None:
+    say = report or (lambda note: None)
+    format = None if chosen.method == MARGINALIZE else choose_format(Path(out), reading.format)
+    given = [*inputs_of(model, regions, genome, reading.settings), *inputs_of_options(chosen)]
+    out = check_out(
+        out,
+        inputs=given,
+        suffixes=TABLES if format is None else format.suffixes,
+        beside=format and format.finals,
+        what="effects of marginalize" if format is None else f"contributions as {format.name}",
+    )
+    if format is None and reading.format is not None:
         raise UsageError(f"--format {reading.format}: marginalize writes a table", "", "Fix: leave out --format")
-    else:
+    if format is None:
         read_motif(chosen.motif)  # a mistake shows before the model is loaded
     # What a model's Python prints is no part of the result.
     with RegionFile(regions) as region_file, contextlib.redirect_stdout(sys.stderr):
@@ -83,11 +90,7 @@ def attribute(
         job = prepare(model, region_file, genome, dataclasses.replace(reading, format="tsv"), str(out))
         if not job.summary.regions:
             raise InputError(f"{region_file.label}: holds no region", "", "Fix: a BED with regions")
-
-        def refuse(holder: str) -> None:
-            raise UsageError(f"{out}: is being written by another run", f"{holder} holds its lock", "Fix: wait for it")
-
-        with hold_lock(out.with_name(f"{out.name}.partial.lock"), refuse):
+        with sole_writer(out):
             if format is None:
                 return measure(job, out, chosen, say, progress)
             return _attribute(job, out, chosen, reading, format, say, progress)

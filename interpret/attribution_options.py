@@ -12,9 +12,10 @@ from zoo.errors import UsageError
 from zoo.predict_options import PredictOptions, options_from
 from zoo.store.registry import near_names
 
-__all__ = ["MARGINALIZE", "AttributeOptions", "AttributeResult", "split_options"]
+__all__ = ["MARGINALIZE", "TABLES", "AttributeOptions", "AttributeResult", "inputs_of_options", "split_options"]
 
 MARGINALIZE = "marginalize"
+TABLES = (".tsv", ".tsv.gz")  # how effects of a motif are written
 COMPARING = [*(name for name, compares in METHODS.items() if compares), MARGINALIZE]
 
 
@@ -97,6 +98,12 @@ class AttributeResult:
     notes: list[str]
     seconds: float
     paths: list[Path] = dataclasses.field(default_factory=list)
+
+
+def inputs_of_options(options: AttributeOptions) -> list[str]:
+    """Files that an attribution reads besides model, regions and genome: references, and a file of motifs."""
+    motif = options.motif or ""
+    return [name for name in (options.references, motif, motif.rpartition(":")[0]) if name]
 
 
 def split_options(given: dict[str, Any]) -> tuple[AttributeOptions, PredictOptions]:

@@ -10,9 +10,8 @@ from interpret.contribs import open_contribs
 from interpret.contribs_blocks import FileSource
 from interpret.formats import choose_format
 from zoo.errors import InputError, UsageError
-from zoo.predict_job import check_out
+from zoo.results import check_out, replacing_all, sole_writer
 from zoo.run_record import write_run_record
-from zoo.writers.partial import fresh_folder, remove, rename_all
 
 __all__ = ["convert"]
 
@@ -28,31 +27,25 @@ def convert(contribs: str | Path, out: str | Path, format: str | None = None, ov
     Raises:
         ZooError: nothing bears the final name.
     """
-    contribs, out, begin = Path(contribs), Path(out), time.monotonic()
+    contribs, begin = Path(contribs), time.monotonic()
     if contribs.suffix.lower() not in (".h5", ".hdf5"):
         raise UsageError(
             f"{contribs}: no regions were given for this model",
             "a contribs.h5 alone is written in another format",
             "Fix: zoo attribute MODEL BED -g FASTA -o contribs.h5",
         )
-    chosen = choose_format(out, format)
-    check_out(out, contribs, None)
+    chosen = choose_format(Path(out), format)
+    out = check_out(out, inputs=[contribs], suffixes=chosen.suffixes, beside=chosen.finals, what="contributions")
     if chosen.record_inside:
         raise UsageError(
             f"{contribs}: is in this format already", "", "Fix: -o contribs.bw, contribs.npz, or --format chrombpnet-h5"
         )
-    partial = out.with_name(f"{out.name}.partial")
-    with open_contribs(contribs) as found:
+    with open_contribs(contribs) as found, sole_writer(out):
         source, finals = FileSource(found), chosen.finals(out)
         if not source.rows:
             raise InputError(f"{contribs}: holds no window", "", "Fix: make it again: zoo attribute")
-        fresh_folder(partial)
-        try:
-            parts = [partial / f"result.{i}{final.suffix}" for i, final in enumerate(finals)]
-            run = found.run | {"converted_from": str(contribs.resolve())}
+        run = found.run | {"converted_from": str(contribs.resolve())}
+        with replacing_all(finals) as parts:
             chosen.write(source, parts, run, overlap)
-            rename_all(list(zip(parts, finals, strict=True)))
-        finally:
-            remove(partial)
         write_run_record(out, run | {"files": [str(path) for path in finals]})
     return AttributeResult(out, source.rows, [], time.monotonic() - begin, finals[::-1])

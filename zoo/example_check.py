@@ -14,6 +14,7 @@ from zoo.errors import MismatchError, ModelError, UsageError, ZooError
 from zoo.models.kipoi_settings import has_own_loader
 from zoo.models.load import Entry, load_entry, open_entry
 from zoo.models.loaded import LoadedModel
+from zoo.results import check_out
 from zoo.writers.base import OutputSpec, PredictionBatch
 
 __all__ = ["ExampleReport", "OutputComparison", "check_example"]
@@ -71,6 +72,8 @@ def check_example(
         MismatchError: a prediction differs; the worst element is named.
     """
     entry = open_entry(model, trust=trust)
+    if save is not None:
+        save = check_out(save, inputs=[entry.path], suffixes=(".h5", ".hdf5"), what="predictions", option="--save")
     if has_own_loader(entry):
         loaded, batch, expected_path = _own_example(entry, device)
     else:

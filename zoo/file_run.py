@@ -14,6 +14,7 @@ from zoo.journal import Journal, JournalState
 from zoo.pipeline import BlockReader, predict_blocks
 from zoo.predict_job import PredictJob
 from zoo.progress import Progress
+from zoo.results import require_room
 from zoo.run_record import genome_fingerprint
 from zoo.store.checksums import sha256_of
 from zoo.writers.base import PredictionBatch, Writer
@@ -41,6 +42,7 @@ class FileRun:
         if self.state is None:
             self.journal.remove()
         try:
+            require_room(self.writer.partial.parent, self.writer.least_bytes(bar.total - self.rows), one_file=False)
             self.writer.open(self.state.writer if self.state else None)
             predict_blocks(iter(self.reader), self.job.runner, self.job.choice, self._write, bar.advance)
             paths = self.writer.finish()

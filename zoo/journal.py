@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError
+from zoo.results import partial_of, replacing
 
 __all__ = ["Journal", "JournalState"]
 
@@ -36,12 +36,12 @@ class Journal:
     """The journal of one result."""
 
     def __init__(self, out: Path) -> None:
-        self.path = out.with_name(out.name + ".partial.json")
+        partial = partial_of(out)
+        self.path = partial.with_name(partial.name + ".json")
 
     def save(self, state: JournalState) -> None:
-        temporary = self.path.with_name(self.path.name + ".new")
-        temporary.write_text(json.dumps(asdict(state)), encoding="utf-8")
-        os.replace(temporary, self.path)
+        with replacing(self.path) as partial:
+            partial.write_text(json.dumps(asdict(state)), encoding="utf-8")
 
     def load(self, signature: dict[str, Any]) -> JournalState | None:
         """The state to resume from, or None when there is none.

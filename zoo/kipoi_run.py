@@ -22,11 +22,11 @@ from zoo.models.array_model import ArrayModel
 from zoo.models.foreign_loader import ForeignLoader, example_values, load_foreign_loader, loader_values
 from zoo.models.kipoi_native import PICKLES
 from zoo.models.load import Entry, framework_of
-from zoo.predict_job import check_out
+from zoo.predict_job import check_predictions_out, inputs_of
 from zoo.predict_options import PredictOptions, PredictResult, options_from
 from zoo.progress import Progress
+from zoo.results import sole_writer
 from zoo.run_record import write_run_record
-from zoo.store.lock import hold_lock
 from zoo.tracks import TrackChoice, choose_tracks
 from zoo.writers import StreamWriter, check_format, open_writer
 from zoo.writers.base import OutputSpec, PredictionBatch, Writer, WriterContext
@@ -87,7 +87,7 @@ def predict_with_own_loader(
     progress: Callable[[int, int], Progress] | None,
 ) -> PredictResult:
     """Run model and dataloader of a Kipoi folder; the arguments are those of ``zoo.predict``."""
-    _check_options(options, regions, genome, out)
+    out = str(_check_options(entry, options, regions, genome, out))
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
     with contextlib.redirect_stdout(sys.stderr):
@@ -104,7 +104,7 @@ def predict_with_own_loader(
         bar = progress(total or 0, 0) if progress else Progress(total or 0)
         started = time.monotonic()
         try:
-            with _alone(out):
+            with sole_writer(out):
                 specs = _write_all(run, batches, out, options, result, bar, stdout)
         finally:
             bar.clear()
@@ -113,24 +113,6 @@ def predict_with_own_loader(
     if result.paths:
         _record(run, Path(out), result, options, values, specs)
     return result
-
-
-@contextlib.contextmanager
-def _alone(out: str) -> Iterator[None]:
-    """Two runs never write the same result."""
-    if out == "-":
-        yield
-        return
-
-    def refuse(holder: str) -> None:
-        raise UsageError(
-            f"{out}: is being written by another run",
-            f"{holder} holds its lock",
-            "Fix: wait for it, stop it, or give another name with -o",
-        )
-
-    with hold_lock(Path(f"{out}.partial.lock"), refuse):
-        yield
 
 
 def predict_example(entry: Entry, device: str = "cpu") -> tuple[tuple[OutputSpec, ...], PredictionBatch]:
@@ -155,7 +137,7 @@ def predict_regions_with_own_loader(
 ) -> PredictionBatch:
     """``ArrayModel.predict_regions``: everything in memory."""
     options = options_from(given)
-    _check_options(options, str(regions), None if genome is None else str(genome), "-")
+    _check_options(model, options, str(regions), None if genome is None else str(genome), "-")
     with contextlib.redirect_stdout(sys.stderr):
         run = ForeignRun.load(model)
         texts = (None if one is None else str(one) for one in (regions, genome))
@@ -233,7 +215,10 @@ def _open(out: str, choice: TrackChoice, options: PredictOptions, stdout: TextIO
     return writer
 
 
-def _check_options(options: PredictOptions, regions: str, genome: str | None, out: str) -> None:
+def _check_options(
+    entry: Entry | ArrayModel, options: PredictOptions, regions: str, genome: str | None, out: str
+) -> Path:
+    """Refuse what this kind of run cannot do; returns the path to write."""
     usual = PredictOptions()
     if other := [name for name in NOT_OURS if getattr(options, name) != getattr(usual, name)]:
         flag = "--" + other[0].replace("_", "-")
@@ -254,9 +239,10 @@ def _check_options(options: PredictOptions, regions: str, genome: str | None, ou
         raise UsageError(
             f"{out}: where this model's outputs lie is not known", "", "Fix: write .tsv, .h5, .zarr or .parquet"
         )
+    folder = entry.path if isinstance(entry, Entry) else entry.entry.path
+    path = check_predictions_out(out, inputs_of(folder, regions, genome, options.settings), options.format)
     check_format(out, options.format)
-    if out != "-":
-        check_out(Path(out), Path(regions), genome)
+    return path
 
 
 def _plan(run: ForeignRun, batches: Iterator[Any], result: PredictResult, total: int | None, size: int) -> None:

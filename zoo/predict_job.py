@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +19,15 @@ from zoo.models.kipoi_settings import renames_chromosomes, with_length_of, with_
 from zoo.models.load import Entry, load_entry, open_entry
 from zoo.pipeline import BlockReader
 from zoo.predict_options import PredictOptions
+from zoo.results import check_out
 from zoo.tracks import TrackChoice, choose_tracks
-from zoo.writers import check_format, open_writer
+from zoo.writers import FORMATS, check_format, open_writer, store_of
 from zoo.writers.base import Writer, WriterContext
 
 if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
 
-__all__ = ["PredictJob", "open_file_writer", "prepare", "writer_context"]
+__all__ = ["PredictJob", "check_predictions_out", "inputs_of", "open_file_writer", "prepare", "writer_context"]
 
 
 @dataclass
@@ -68,9 +70,7 @@ def prepare(
     model: str | Path | LoadedModel, regions: RegionFile, genome: str | Path | None, options: PredictOptions, out: str
 ) -> PredictJob:
     """Check everything that can be checked, cheapest first, then load the model."""
-    if out != "-":
-        check_out(Path(out), regions.path, genome)
-    elif options.resume:
+    if out == "-" and options.resume:
         raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
     check_format(out, options.format)
     entry = _entry_of(model, options)
@@ -134,34 +134,24 @@ def _default_genome(entry: Entry) -> Path:
     )
 
 
-def check_out(out: Path, regions: Path, genome: str | Path | None) -> None:
-    """An output that cannot be written is found before the work, not after it."""
-    folder = out.parent
-    if not folder.is_dir():
-        raise UsageError(f"{out}: the folder {folder} does not exist", "", f"Fix: mkdir -p {folder}")
-    if out.is_dir() and not out.name.lower().endswith(".zarr"):
-        raise UsageError(f"{out}: is a folder", "", "Fix: give a file name, e.g. -o predictions.tsv")
-    if out.is_dir() and not (out / "zarr.json").is_file() and any(out.iterdir()):
-        raise UsageError(f"{out}: is a folder that is not a Zarr 3 store", "", "Fix: give another name with -o")
-    if out.exists() and not (out.is_file() or out.is_dir()):
-        raise UsageError(
-            f"{out}: is a pipe or device; a result is a file that gets its name when it is whole",
-            "",
-            "Fix: leave out -o and redirect standard output (zoo predict ... > OUT)",
-        )
-    for source in (regions, *([Path(genome)] if genome is not None else [])):
-        if out.exists() and source.exists() and out.samefile(source):
-            raise UsageError(
-                f"{out}: is an input of this command and would be replaced", "", "Fix: give another name with -o"
-            )
-    try:
-        probe = folder / f".zoo-probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UsageError(
-            f"{out}: cannot be written: {error.strerror}", "", "Fix: choose another folder with -o"
-        ) from None
+def check_predictions_out(out: str | Path, inputs: Iterable[Any], format: str | None) -> Path:
+    """``check_out`` for a file of predictions; ``-`` is standard output."""
+    return check_out(
+        out,
+        inputs=inputs,
+        suffixes=() if format else tuple(FORMATS),
+        what="predictions",
+        store=store_of(str(out), format),
+        stdout=True,
+    )
+
+
+def inputs_of(model: Any, regions: Any, genome: Any, settings: Mapping[str, Any]) -> list[str | Path]:
+    """The files and folders that a run reads, as far as they are known by name."""
+    read = [model if isinstance(model, str | Path) else getattr(model, "folder", None), regions, genome]
+    read += [f"{genome}{suffix}" for suffix in (".fai", ".gzi") if genome is not None]
+    read += [value for value in settings.values() if isinstance(value, str)]
+    return [path for path in read if isinstance(path, str | Path) and str(path) != "-"]
 
 
 def _plan(model: LoadedModel, choice: TrackChoice, options: PredictOptions) -> WindowPlan:
@@ -203,6 +193,7 @@ def open_file_writer(job: PredictJob, out: Path) -> Writer:
     from zoo.writers.genomic import GenomicWriter
 
     writer = open_writer(writer_context(job, out), job.options.format)
+    writer.check(inputs_of(job.model, job.regions.path, job.genome.path, job.options.settings))
     if isinstance(writer, GenomicWriter):
         _check_places(job, out)
     return writer

@@ -17,19 +17,26 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from zoo.errors import InputError, UsageError
+from zoo.errors import InputError
 from zoo.file_run import FileRun, signature_of
 from zoo.genome.intervals import RegionFile
 from zoo.journal import Journal
 from zoo.models.kipoi_settings import has_own_loader
 from zoo.models.load import open_entry
 from zoo.pipeline import BlockReader, predict_blocks
-from zoo.predict_job import PredictJob, open_file_writer, prepare, writer_context
+from zoo.predict_job import (
+    PredictJob,
+    check_predictions_out,
+    inputs_of,
+    open_file_writer,
+    prepare,
+    writer_context,
+)
 from zoo.predict_options import PredictOptions, PredictResult, options_from
 from zoo.progress import Progress
+from zoo.results import sole_writer
 from zoo.run_record import genome_fingerprint, write_run_record
 from zoo.store.checksums import sha256_of
-from zoo.store.lock import hold_lock
 from zoo.writers import StreamWriter
 from zoo.writers.base import PredictionBatch
 
@@ -76,6 +83,7 @@ def predict(
         given = None if genome is None else str(genome)
         return predict_with_own_loader(own, str(regions), given, str(out), chosen, report, progress)
     regions, genome = chosen.settings.get("intervals_file", regions), chosen.settings.get("fasta_file", genome)
+    out = check_predictions_out(out, inputs_of(model, regions, genome, chosen.settings), chosen.format)
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
     with RegionFile(regions) as region_file, contextlib.redirect_stdout(sys.stderr):
@@ -91,10 +99,10 @@ def predict(
         if str(out) == "-":
             _run_to_stream(job, stdout, result, total, progress, report)
         else:
-            _run_to_file(job, Path(out), result, total, progress, report)
+            _run_to_file(job, out, result, total, progress, report)
         notes = counted_notes(result.counts, job)
         if result.paths:
-            notes += _record(job, Path(out), result, notes)
+            notes += _record(job, out, result, notes)
         for note in notes:
             result.notes.append(note)
             _say(report, note)
@@ -148,14 +156,7 @@ def _run_to_stream(
 def _run_to_file(
     job: PredictJob, out: Path, result: PredictResult, total: int, progress: Any, report: Callable[[str], None] | None
 ) -> None:
-    def refuse(holder: str) -> None:
-        raise UsageError(
-            f"{out}: is being written by another run",
-            f"{holder} holds its lock",
-            "Fix: wait for it, stop it, or give another name with -o",
-        )
-
-    with hold_lock(out.with_name(f"{out.name}.partial.lock"), refuse):
+    with sole_writer(out):
         _run_locked(job, out, result, total, progress, report)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sys
 from datetime import UTC, datetime
@@ -11,21 +10,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from zoo.results import replacing
+
 __all__ = ["genome_fingerprint", "write_run_record"]
 
 
 def write_run_record(out: Path, record: dict[str, Any]) -> Path:
-    """Write the record beside a result, under a temporary name first; returns its path."""
+    """Write the record beside a result; returns its path."""
     path = out.with_name(out.name + ".run.json")
-    partial = path.with_name(path.name + ".partial")
     full = {
         "command": sys.argv,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": _versions(),
         "platform": " ".join(platform.uname()[i] for i in (0, 2, 4)),
     } | record
-    partial.write_text(json.dumps(full, indent=1, default=str) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(full, indent=1, default=str) + "\n", encoding="utf-8")
     return path
 
 

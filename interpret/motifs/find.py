@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -30,9 +29,12 @@ from interpret.motifs.motifs_file import (
     regions_named,
 )
 from interpret.motifs.pattern import Pattern
-from zoo.errors import UsageError, ZooError
+from zoo.errors import ZooError
+from zoo.results import check_out, replacing_all, sole_writer
 
-__all__ = ["find_motifs"]
+__all__ = ["check_motifs_out", "find_motifs", "texts_beside"]
+
+SUFFIXES = (".h5", ".hdf5")
 
 
 def find_motifs(
@@ -72,9 +74,7 @@ def find_motifs(
     Raises:
         InputError, UsageError: a file or option is wrong; nothing is left under the final names then.
     """
-    out = Path(out)
-    if not out.parent.is_dir():
-        raise UsageError(f"-o {out}: no folder {out.parent}", "nothing was written", f"Fix: mkdir -p {out.parent}")
+    out = check_motifs_out(out, [contribs, database, model])
     known = open_database(database)
     contributions = read_contributions(contribs, window)
     n, length, window, offset = (
@@ -85,8 +85,8 @@ def find_motifs(
     )
     first = regions_named(contributions.regions, regions)
     explained = _load_again(contributions, model, trust, report) if effects else None
-    partial = out.with_name(out.name + ".partial")
-    try:
+    with sole_writer(out), replacing_all([*texts_beside(out).values(), out]) as parts:
+        *texts, partial = parts
         report(f"{n:,} sequences of {length:,} bp; TF-MoDISco looks at the central {window:,} bp")
         positive, negative, said = run_modisco(
             contributions.one_hot, contributions.hypothetical, partial, modisco or {}, progress
@@ -106,11 +106,7 @@ def find_motifs(
         run = _run_record(contributions.run, known.title, len(known.motifs), window, modisco or {}, said)
         run |= {"command": sys.argv, "contribs": str(contribs), "seed": seed}
         add_results(partial, contributions, patterns, matches, found, enrichment, run, views, *measured)
-        result = read_motifs(partial)
-        _write_texts(out, result)
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
+        _write_texts(dict(zip(EXPORTS, texts, strict=True)), read_motifs(partial))
     return read_motifs(out)
 
 
@@ -169,13 +165,20 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def _write_texts(out: Path, motifs: MotifsFile) -> None:
-    for suffix, lines in EXPORTS.items():
-        path = out.with_name(out.name.removesuffix(".h5") + suffix)
-        partial = path.with_name(path.name + ".partial")
-        try:
-            with partial.open("w", encoding="utf-8") as file:
-                file.writelines(lines(motifs))
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+def check_motifs_out(out: str | Path, inputs: Sequence[str | Path | None]) -> Path:
+    """``check_out`` for a file of motifs and the text files beside it."""
+    return check_out(
+        out, inputs=inputs, suffixes=SUFFIXES, beside=lambda out: texts_beside(out).values(), what="motifs"
+    )
+
+
+def texts_beside(out: Path) -> dict[str, Path]:
+    """Key of ``EXPORTS`` -> the text file that lies beside ``out``."""
+    stem = out.name.removesuffix(".h5")
+    return {suffix: out.with_name(stem + suffix) for suffix in EXPORTS}
+
+
+def _write_texts(paths: dict[str, Path], motifs: MotifsFile) -> None:
+    for suffix, path in paths.items():
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(EXPORTS[suffix](motifs))

@@ -3,7 +3,6 @@ doi:10.1093/bioinformatics/btz921). The page draws its own: a second a logo is t
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from interpret.motifs.motifs_file import MotifsFile, read_motifs
 from interpret.motifs.pattern import Pattern
 from interpret.report.logo import probability_heights
 from zoo.errors import SystemStateError, UsageError
+from zoo.results import check_folder, replacing
 
 __all__ = ["FORMATS", "save_figures"]
 
@@ -37,9 +37,7 @@ def save_figures(motifs: str | Path | MotifsFile, folder: str | Path, format: st
     """
     if format not in FORMATS:
         raise UsageError(f"figures as {format}: not known", "", f"Fix: one of {', '.join(FORMATS)}")
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: is a file", "each pattern becomes a file in a folder", "Fix: name a folder")
+    folder = check_folder(folder, option="--figures")
     found = motifs if isinstance(motifs, MotifsFile) else read_motifs(motifs)
     folder.mkdir(parents=True, exist_ok=True)
     return [_save(pattern, folder / f"{pattern.name}.{format}") for pattern in found.patterns]
@@ -57,9 +55,8 @@ def _save(pattern: Pattern, path: Path) -> Path:
     _draw(contribution, above, "contribution")
     _draw(heights, below, "bits", top=2.0)
     figure.suptitle(f"{pattern.short_name}, {len(pattern.seqlets):,} seqlets", fontsize=9)
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, format=path.suffix[1:], dpi=300)
-    os.replace(partial, path)
+    with replacing(path, shared=True) as partial:
+        figure.savefig(partial, format=path.suffix[1:], dpi=300)
     return path
 
 

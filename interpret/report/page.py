@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,20 +20,20 @@ from interpret.report.section import motif_section
 from interpret.report.stylesheet import STYLE
 from interpret.report.table import motif_table
 from interpret.report.views import view_data
-from zoo.errors import UsageError
+from zoo.results import check_out, replacing, sole_writer
 
-__all__ = ["check_place", "render", "report_text", "write_report"]
+__all__ = ["check_page_out", "render", "report_text", "write_report"]
 
+SUFFIXES = (".html", ".htm")
 # The browser itself refuses any request that would leave the file.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
 
 
-def check_place(out: Path) -> None:
-    """Raises UsageError where nothing can be written."""
-    if not out.parent.is_dir():
-        raise UsageError(f"-o {out}: no folder {out.parent}", "nothing was written", f"Fix: mkdir -p {out.parent}")
-    if out.is_dir():
-        raise UsageError(f"-o {out}: is a folder", "nothing was written", f"Fix: -o {out / 'report.html'}")
+def check_page_out(
+    out: str | Path, inputs: Sequence[str | Path | None], beside: Callable[[Path], Iterable[Path]] | None = None
+) -> Path:
+    """``check_out`` for a page, and for what one command makes beside it."""
+    return check_out(out, inputs=inputs, suffixes=SUFFIXES, beside=beside, what="the page", stdout=True)
 
 
 def write_report(
@@ -50,12 +49,9 @@ def write_report(
     Raises:
         InputError: not a file of motifs or of genes. UsageError: the place to write is wrong.
     """
-    out = Path(out)
-    check_place(out)
-    text = report_text(motifs, genes, look_for)
-    partial = out.with_name(out.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, out)
+    out = check_page_out(out, [motifs.path if isinstance(motifs, MotifsFile) else motifs, genes])
+    with sole_writer(out), replacing(out) as partial:
+        partial.write_text(report_text(motifs, genes, look_for), encoding="utf-8")
     return out
 
 

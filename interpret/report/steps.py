@@ -11,12 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError
+from zoo.results import check_folder, replacing
 
 __all__ = ["Steps", "check_first"]
 
 
-def check_first(regions: str, out: str, database: str, modisco: tuple[str, ...], genes: str | None) -> None:
-    """What can be refused within a second is refused before contributions take minutes.
+def check_first(
+    model: str,
+    regions: str,
+    genome: str | None,
+    out: str,
+    database: str,
+    modisco: tuple[str, ...],
+    genes: str | None,
+    figures: str | None = None,
+) -> Path:
+    """What can be refused within a second is refused before contributions take minutes; returns the page to write.
 
     Raises:
         ZooError: the place to write, the database, an option of TF-MoDISco or the file of genes is wrong.
@@ -24,9 +34,12 @@ def check_first(regions: str, out: str, database: str, modisco: tuple[str, ...],
     from interpret.motifs.databases import JASPAR_TAXA, open_database
     from interpret.motifs.discover import parse_options
     from interpret.report.genes import read_genes
-    from interpret.report.page import check_place
+    from interpret.report.page import check_page_out
+    from zoo.predict_job import inputs_of
 
-    check_place(Path(out))
+    page = check_page_out(out, [*inputs_of(model, regions, genome, {}), genes, database], made_beside)
+    if figures is not None:
+        check_folder(figures, option="--figures")
     if regions == "-" and os.isatty(0):
         raise UsageError("REGIONS is -, and nothing is piped in", "", "Fix: zoo report MODEL peaks.bed -o report.html")
     parse_options(modisco)
@@ -34,6 +47,20 @@ def check_first(regions: str, out: str, database: str, modisco: tuple[str, ...],
         read_genes(genes)
     if database not in ("jaspar", *(f"jaspar:{taxon}" for taxon in JASPAR_TAXA)):  # those take seconds to open
         open_database(database)
+    return page
+
+
+def made_beside(out: Path) -> list[Path]:
+    """What ``zoo report MODEL REGIONS`` writes beside the page: contributions, motifs and their text files."""
+    from interpret.motifs.find import texts_beside
+
+    contribs, motifs = _steps_of(out)
+    return [contribs, motifs, *texts_beside(motifs).values()]
+
+
+def _steps_of(out: Path) -> tuple[Path, Path]:
+    """The files of contributions and of motifs."""
+    return out.with_name(f"{out.stem}.contribs.h5"), out.with_name(f"{out.stem}.motifs.h5")
 
 
 class Steps:
@@ -44,9 +71,7 @@ class Steps:
     """
 
     def __init__(self, out: str, model: str, regions: str, genome: str | None, resume: bool) -> None:
-        stem = Path(out).with_suffix("")
-        self.contribs = stem.with_name(stem.name + ".contribs.h5")
-        self.motifs = stem.with_name(stem.name + ".motifs.h5")
+        self.contribs, self.motifs = _steps_of(Path(out))
         self.record = Path(out + ".run.json")
         self.resume = resume
         self._inputs = {
@@ -79,9 +104,8 @@ class Steps:
         self._redone = True  # and so must be all that follows
         yield True
         self._done[name] = {"asked": asked, "result": _state(str(path))}
-        partial = self.record.with_name(self.record.name + ".partial")
-        partial.write_text(json.dumps({"steps": self._done}, indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, self.record)
+        with replacing(self.record) as partial:
+            partial.write_text(json.dumps({"steps": self._done}, indent=1) + "\n", encoding="utf-8")
 
 
 def _state(name: str | None) -> Any:

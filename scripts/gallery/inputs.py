@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.results import replacing
+
 __all__ = ["Inputs", "bpnet_inputs", "yeast_inputs"]
 
 UPSTREAM, DOWNSTREAM = 400, 100  # of the start of a gene: where yeast's promoters lie
@@ -112,8 +114,7 @@ def _hg38_of(windows: dict[str, str], path: Path) -> Path:
 
     if path.exists():
         return path
-    partial = path.with_name("partial.fa.gz")
-    with pysam.BGZFile(str(partial), "wb") as file:
+    with replacing(path) as partial, pysam.BGZFile(str(partial), "wb") as file:
         for chrom in load_assembly("hg38").chromosomes:
             inside = {_place(window): text for window, text in windows.items() if _place(window)[0] == chrom.ucsc}
             if not inside:
@@ -124,7 +125,6 @@ def _hg38_of(windows: dict[str, str], path: Path) -> Path:
             file.write(f">{chrom.ucsc}\n".encode())
             for at in range(0, len(letters), LINE):
                 file.write(bytes(letters[at : at + LINE]) + b"\n")
-    partial.rename(path)
     return path
 
 

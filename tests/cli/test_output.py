@@ -35,8 +35,8 @@ def test_options(shell, bed, options, told):
 
 
 OUTPUTS = {
-    "suffix": ("x.vcf", "formats: .tsv"),
-    "no suffix": ("x", "has no suffix"),
+    "suffix": ("x.vcf", "predictions are written as .tsv"),
+    "no suffix": ("x", "Fix: -o x.tsv"),
     "no folder": ("nodir/x.tsv", "mkdir -p nodir"),
     "folder": (".", "is a folder"),
     "proc": ("/proc/x.tsv", "cannot be written"),

@@ -337,7 +337,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
         (["model.torch"], 2, "Missing option"),
         (["model.torch", "-o", "w.txt"], 2, "-o w.pth"),
         (["no.torch", "-o", "w.pth"], 3, "no such file"),
-        (["model.pth", "-o", "model.pth"], 2, "is the file that is"),
+        (["model.pth", "-o", "model.pth"], 2, "is an input of this command"),
         (["keras.h5", "-o", "w.pth"], 4, "needs no conversion"),
         (["script.pt", "-o", "w.pth"], 4, "is TorchScript"),
         (["text.pkl", "-o", "w.pth"], 4, "cannot be read"),

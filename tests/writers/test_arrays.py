@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from writer_batches import PROFILE, SCALAR, make_batch, make_batches, make_context, write_all
 
+from zoo.errors import UsageError
 from zoo.writers import OutputSpec
 
 
@@ -118,7 +119,7 @@ def test_zarr_replaces_an_older_store_and_nothing_else(tmp_path):
     np.testing.assert_array_equal(found, joined(batches, "counts"))
     assert list(tmp_path.iterdir()) == [tmp_path / "o.zarr"]
     (tmp_path / "mine.zarr").mkdir()
-    with pytest.raises(FileExistsError, match="not a Zarr 3 store"):
+    with pytest.raises(UsageError, match="not a Zarr 3 store"):
         write_all(make_context(tmp_path / "mine.zarr", [SCALAR]), batches)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from writer_batches import make_batches, make_context, write_all, write_interrupted
 
-from zoo.errors import SystemStateError
+from zoo.errors import SystemStateError, UsageError
 from zoo.writers import open_writer
 
 BYTE_FOR_BYTE = [".tsv", ".tsv.gz", ".bed", ".bed.gz", ".bw", ".bedgraph", ".bg.gz"]
@@ -153,7 +153,7 @@ def test_discard_before_open_and_after_a_failed_open(tmp_path):
         context = make_context(tmp_path / "absent" / f"o{suffix}")
         writer = open_writer(context)
         writer.discard()
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(UsageError, match="does not exist"):
             writer.open()
         writer.suspend()
         writer.discard()
@@ -164,9 +164,9 @@ def test_a_folder_in_the_way_is_said_at_once(tmp_path):
     for suffix in BYTE_FOR_BYTE + IN_CONTENT:
         context = make_context(tmp_path / f"o{suffix}", make_context(tmp_path).outputs[:1])
         writer = open_writer(context)
-        for final in getattr(writer, "_finals", [context.out]):
+        for final in writer.finals:
             final.mkdir(exist_ok=True)
-        with pytest.raises(OSError):
+        with pytest.raises(UsageError, match="is a folder"):
             writer.open()
         writer.discard()
     assert not list(tmp_path.glob("*.partial"))

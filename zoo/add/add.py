@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
 from zoo.errors import ModelError, UsageError
+from zoo.results import check_folder, replacing_folder
 
 __all__ = ["add"]
 
@@ -41,13 +39,10 @@ def add(
     target = Path(out) / name
     if target.exists() and not force:
         raise UsageError(f"{target} exists", "nothing was changed", "Fix: another --name, or --force to replace it")
+    target = check_folder(target, inputs=[source, genome, regions], replaced=True, option="--name or -o")
     path, origin = _locate(source)
-    Path(out).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".zoo-add-") as scratch:
-        made = _make(path, name, origin, Path(scratch), genome, regions)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(made, target)
+    with replacing_folder(target) as made:
+        _make(path, name, origin, made.parent, genome, regions).rename(made)  # a link is named otherwise
     return target
 
 

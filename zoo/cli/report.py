@@ -91,17 +91,19 @@ def command(
     """
     words = [word.strip() for item in look_for for word in item.split(",") if word.strip()]
     if len(source) == 1:
+        from zoo.results import check_folder
+
         _refuse_options_of_steps(ctx, source[0])
+        if figures is not None:
+            check_folder(figures, option="--figures")
         made = _with_regions(source[0], options["motifs_regions"], contribs)
+        _write(made, out, genes, words, figures, figure_format, quiet)
     elif len(source) == 2:
         if contribs is not None:
             raise click.UsageError("--contribs: MODEL REGIONS makes its own", ctx)
-        made = _all_at_once(ctx, *source, out, genes, resume, quiet, options)
+        _all_at_once(ctx, *source, out, genes, words, figures, figure_format, resume, quiet, options)
     else:
         raise click.UsageError(f"takes one file of motifs, or a model and its regions; {len(source)} were given", ctx)
-    _write(made, out, genes, words, quiet)
-    if figures is not None:
-        _save_figures(made, figures, figure_format, quiet)
 
 
 command.params += [*_options_of(attribute), *_options_of(motifs)]
@@ -132,16 +134,26 @@ def _with_regions(motifs_file: str, regions: tuple[str, ...], contribs: str | No
     return with_regions(read_motifs(motifs_file), regions, contribs)
 
 
-def _write(motifs_file: Any, out: str, genes: str | None, words: list[str], quiet: bool) -> None:
+def _write(
+    motifs_file: Any,
+    out: str,
+    genes: str | None,
+    words: list[str],
+    figures: str | None,
+    figure_format: str,
+    quiet: bool,
+) -> None:
     check_import_names()
     from interpret.report.page import report_text, write_report
 
     if out == "-":
         click.echo(report_text(motifs_file, genes, words), nl=False)
-        return
-    path = write_report(motifs_file, out, genes, words)
-    if not quiet:
-        click.echo(f"zoo: {path.stat().st_size / 1e6:.1f} MB -> {path}", err=True)
+    else:
+        path = write_report(motifs_file, out, genes, words)
+        if not quiet:
+            click.echo(f"zoo: {path.stat().st_size / 1e6:.1f} MB -> {path}", err=True)
+    if figures is not None:
+        _save_figures(motifs_file, figures, figure_format, quiet)
 
 
 def _save_figures(motifs_file: Any, folder: str, format: str, quiet: bool) -> None:
@@ -158,15 +170,19 @@ def _all_at_once(
     regions: str,
     out: str,
     genes: str | None,
+    words: list[str],
+    figures: str | None,
+    figure_format: str,
     resume: bool,
     quiet: bool,
     options: dict[str, Any],
-) -> str:
-    """Run what has to be run of the two earlier steps; returns the file of motifs."""
+) -> None:
+    """Run what has to be run of the two earlier steps, then write the page."""
     if out == "-":
         raise click.UsageError("-o -: the contributions and motifs need a place beside the page", ctx)
     check_import_names()
     from interpret.report.steps import Steps, check_first
+    from zoo.results import sole_writer
 
     chosen = {
         step.name: {
@@ -176,8 +192,18 @@ def _all_at_once(
         }
         for step in (attribute, motifs)
     }
-    check_first(regions, out, chosen[motifs.name]["database"], chosen[motifs.name].get("options", ()), genes)
-    steps = Steps(out, model, regions, chosen[attribute.name]["genome"], resume)
+    genome = chosen[attribute.name]["genome"]
+    more = chosen[motifs.name]["database"], chosen[motifs.name].get("options", ())
+    page = str(check_first(model, regions, genome, out, *more, genes, figures))
+    with sole_writer(page):
+        steps = Steps(page, model, regions, genome, resume)
+        _run_steps(ctx, steps, model, regions, chosen, quiet, resume)
+        _write(str(steps.motifs), page, genes, words, figures, figure_format, quiet)
+
+
+def _run_steps(
+    ctx: click.Context, steps: Any, model: str, regions: str, chosen: dict[str, Any], quiet: bool, resume: bool
+) -> None:
     tell = (lambda note: None) if quiet else (lambda note: click.echo(f"zoo: {note}", err=True))
     with steps.step("attribute", steps.contribs, chosen[attribute.name], tell) as needed:
         if needed:
@@ -202,4 +228,3 @@ def _all_at_once(
                 **chosen[motifs.name],
                 **shared,
             )
-    return str(steps.motifs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import pickle
 import struct
 import zipfile
@@ -16,12 +15,13 @@ from zoo.convert.inert_pickle import refuse
 from zoo.convert.linear_model import linear_model, read_pickle
 from zoo.convert.state_dict import ModuleTensors, module_tensors
 from zoo.convert.torch_file import MAGIC, read_torch_file
-from zoo.errors import InputError, ModelError, UsageError
+from zoo.errors import InputError, ModelError
+from zoo.results import check_out, replacing, sole_writer
 from zoo.store.checksums import sha256_of
 
 __all__ = ["Converted", "convert"]
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
+SUFFIXES = (".pth", ".pt", ".safetensors")
 HDF5 = b"\x89HDF"
 # What reading a file that is damaged, or made to do harm, raises.
 DAMAGED = (
@@ -72,8 +72,8 @@ def convert(source: str | Path, out: str | Path) -> Converted:
         UsageError: another suffix, or ``out`` is ``source``. InputError: no such file.
         ModelError: it holds something else than tensors, or is damaged; nothing was run and nothing written.
     """
-    source, out = Path(source), Path(out)
-    _check_paths(source, out)
+    source = Path(source)
+    out = _check_paths(source, Path(out))
     try:
         tensors, notes = _read(source)
     except DAMAGED as error:
@@ -88,17 +88,10 @@ def convert(source: str | Path, out: str | Path) -> Converted:
     return Converted(out, shapes, tuple(notes), sha256_of(source))
 
 
-def _check_paths(source: Path, out: Path) -> None:
-    if out.suffix not in SUFFIXES:
-        raise UsageError(f"{out}: tensors are written as {' or '.join(SUFFIXES)}", "", f"Fix: -o {out.stem}.pth")
+def _check_paths(source: Path, out: Path) -> Path:
     if not source.is_file():
         raise InputError(f"{source}: no such file", "", "Fix: give the file that holds the pickled model")
-    if out.exists() and out.resolve() == source.resolve():
-        raise UsageError(f"{out}: is the file that is read", "", "Fix: give another name with -o")
-    if not out.parent.is_dir():
-        raise UsageError(f"{out}: there is no folder {out.parent}", "", f"Fix: mkdir -p {out.parent}")
-    if out.is_dir():
-        raise UsageError(f"{out}: is a folder", "", "Fix: give the name of a file with -o")
+    return check_out(out, inputs=[source], suffixes=SUFFIXES, what="tensors")
 
 
 def _read(source: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
@@ -141,16 +134,12 @@ def _notes(found: ModuleTensors) -> list[str]:
 def _write(tensors: dict[str, torch.Tensor], out: Path) -> None:
     if not tensors:
         raise refuse(f"{out}: nothing to write: the module has no parameters and no buffers")
-    if out.suffix == ".safetensors":
+    if out.suffix.lower() == ".safetensors":
         from safetensors.torch import save
 
         data = save(tensors)
     else:
         torch.save(tensors, buffer := io.BytesIO())
         data = buffer.getvalue()
-    partial = out.with_name(out.name + ".partial")
-    try:
+    with sole_writer(out), replacing(out) as partial:
         partial.write_bytes(data)
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ModelError, UsageError
+from zoo.results import check_folder, replacing_folder
 
 if TYPE_CHECKING:
     from zoo.models.load import Entry
@@ -36,19 +35,16 @@ def export(model: str | Path, to: str, folder: Path, *, trust: bool = False, for
     from zoo.models.load import open_entry
 
     target = Path(folder)
-    if target.exists() and not force and any(target.iterdir()):
+    if target.is_dir() and not force and any(target.iterdir()):
         raise UsageError(f"{target} exists", "nothing was changed", "Fix: another folder, or --force to replace it")
+    check_folder(target, inputs=[model], replaced=True, option="DIR")
     entry = open_entry(model, trust=trust)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".zoo-export-") as scratch:
+    target = check_folder(target, inputs=[entry.path], replaced=True, option="DIR")
+    with replacing_folder(target) as made:
         if entry.description is None:
-            entry = _drafted(entry, target.name, Path(scratch))
+            entry = _drafted(entry, target.name, made.parent)
         _refuse_groups(entry)
-        made = Path(scratch) / "made"
         {"grelu": _to_grelu, "hf": _to_hf, "kipoi": _to_kipoi}[to](entry, made)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(made, target)
     return target
 
 
@@ -57,7 +53,7 @@ def _drafted(entry: Entry, name: str, scratch: Path) -> Entry:
     from zoo.add.add import add
     from zoo.models.load import open_entry
 
-    return open_entry(add(entry.path, name, scratch / "drafted"), trust=True)
+    return open_entry(add(entry.path, name, scratch / ".drafted"), trust=True)
 
 
 def _refuse_groups(entry: Entry) -> None:

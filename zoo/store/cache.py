@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, SystemStateError
+from zoo.results import replacing
 from zoo.store.checksums import Digests, digests_of, sha256_of
 from zoo.store.fetch import FetchSettings, discard, fetch, is_offline
 from zoo.store.hub_checksum import ask_hub, record, recorded
@@ -333,18 +334,16 @@ def _also_named(existing: Path, wanted: Path) -> Path:
 
 def _copied(existing: Path, wanted: Path) -> Path:
     try:
-        temporary = wanted.with_name(f".{wanted.name}.{os.getpid()}")
-        shutil.copyfile(existing, temporary)
-        os.replace(temporary, wanted)
+        with replacing(wanted, shared=True) as temporary:
+            shutil.copyfile(existing, temporary)
     except OSError:
         return existing
     return wanted
 
 
 def _replace_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with replacing(path, shared=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _children(folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
+from zoo.results import replacing
 
 __all__ = [
     "HubModel",
@@ -353,9 +354,8 @@ def refresh_grelu_listing() -> list[dict[str, Any]]:
         found += [_EMPTY | facts | _given(known.get(path, {})) for path, facts in _facts(info).items()]
     target = _cached_listing()
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + f".{os.getpid()}.partial")
-    partial.write_text(json.dumps({"collection": COLLECTION, "entries": found}, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, target)
+    with replacing(target, shared=True) as partial:
+        partial.write_text(json.dumps({"collection": COLLECTION, "entries": found}, indent=1) + "\n", encoding="utf-8")
     return found
 
 

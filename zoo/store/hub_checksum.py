@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import FetchError
+from zoo.results import replacing
 from zoo.store.remote import RemoteFile
 
 __all__ = ["ask_hub", "record", "recorded"]
@@ -62,6 +62,5 @@ def record(remote: RemoteFile, known: RemoteFile, cache: Path) -> None:
     path = _place(remote, cache)
     path.parent.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = {"url": known.urls[0], "sha256": known.sha256, "bytes": known.bytes}
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    with replacing(path, shared=True) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

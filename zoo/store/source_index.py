@@ -6,6 +6,7 @@ neither YAML nor numpy.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.cache_folder import cache_folder
 from zoo.errors import ModelError
+from zoo.results import replacing
 from zoo.store.sources import Source, require_folder
 
 if TYPE_CHECKING:
@@ -56,13 +58,10 @@ def source_index(source: Source) -> dict[str, Any]:
 
 def _keep(path: Path, index: dict[str, Any]) -> None:
     """Write the index for the next time; a cache that cannot be written costs time, nothing else."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
+        with replacing(path, shared=True) as partial:
+            partial.write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")
 
 
 def _fingerprint(folder: Path) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
+from zoo.results import replacing, replacing_folder
 
 __all__ = [
     "Source",
@@ -180,10 +181,9 @@ def _save(known: dict[str, Source]) -> None:
     path = config_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         items = [dataclasses.asdict(source) for source in known.values()]
-        partial.write_text(json.dumps({"sources": items}, indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, path)
+        with replacing(path, shared=True) as partial:
+            partial.write_text(json.dumps({"sources": items}, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise SystemStateError(
             f"{path}: cannot be written: {error.strerror}", "", "Fix: set ZOO_CONFIG to a folder of yours"
@@ -212,10 +212,7 @@ def _allow_fetch(source: Source) -> None:
 def _clone(source: Source) -> None:
     """Clone into a folder beside the final one, which then gets its name."""
     _allow_fetch(source)
-    partial = source.folder.with_name(f".{source.name}.{os.getpid()}.partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with replacing_folder(source.folder) as made:
         # An empty template has no hooks; --no-tags and a depth of 1 spare the history.
         _git(
             source,
@@ -228,13 +225,9 @@ def _clone(source: Source) -> None:
             "--no-recurse-submodules",
             "--",
             source.location,
-            str(partial),
-            folder=partial.parent,
+            str(made),
+            folder=made.parent,
         )
-        shutil.rmtree(source.folder, ignore_errors=True)
-        os.replace(partial, source.folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _git(source: Source, *arguments: str, folder: Path | None = None) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "WriterContext",
     "check_format",
     "open_writer",
+    "store_of",
 ]
 
 
@@ -88,6 +89,14 @@ def check_format(out: str, fmt: str | None = None) -> None:
         check_stream_format(fmt or "tsv")
     else:
         _find(Path(out).name, fmt)
+
+
+def store_of(out: str, fmt: str | None = None) -> tuple[str, str] | None:
+    """``Writer.store`` of the format of this name, None for a format that is not known."""
+    suffix = _suffix_of(Path(out).name) if fmt is None else "." + fmt.lower().lstrip(".")
+    if suffix not in FORMATS:
+        return None
+    return getattr(importlib.import_module(f"zoo.writers.{FORMATS[suffix].module}"), FORMATS[suffix].name).store
 
 
 def _find(name: str, fmt: str | None) -> Format:

@@ -2,16 +2,19 @@
 
 A writer receives batches in input order, keeps nothing of them in memory beyond a
 bounded buffer, and works on ``partial`` (a file or folder beside the result, named
-``OUT.partial``). Nothing bears the final name before ``finish``.
+``OUT.partial``, see ``zoo.results``). Nothing bears the final name before ``finish``.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from zoo.results import check_out, partial_of
 
 __all__ = ["OutputSpec", "PredictionBatch", "Writer", "WriterContext"]
 
@@ -98,13 +101,35 @@ class WriterContext:
 class Writer(ABC):
     """Writes one result. Life: ``open``, ``write`` ..., then ``finish`` or ``suspend``."""
 
+    #: ``(file, kind)`` of a format that is a folder: an older one is known by that file in it.
+    store: tuple[str, str] | None = None
+
     def __init__(self, context: WriterContext) -> None:
         self.context = context
-        self.partial = context.out.with_name(context.out.name + ".partial")
+        self.partial = partial_of(context.out)
+        #: the files that ``finish`` gives their names
+        self.finals = [context.out]
+
+    def check(self, inputs: Iterable[str | Path | None] = ()) -> None:
+        """Refuse final names that must not be written, see ``check_out``."""
+        check_out(self.context.out, inputs=inputs, beside=lambda out: self.finals, store=self.store)
+
+    def open(self, resume: dict | None = None) -> None:
+        """Create ``partial``, or with ``resume`` (what ``checkpoint`` returned) reopen and truncate it.
+
+        Raises:
+            UsageError: a final name must not be written.
+        """
+        self.check()
+        self._start(resume)
 
     @abstractmethod
-    def open(self, resume: dict | None = None) -> None:
-        """Create ``partial``, or with ``resume`` (what ``checkpoint`` returned) reopen and truncate it."""
+    def _start(self, resume: dict | None) -> None:
+        """``open``, once the final names are checked."""
+
+    def least_bytes(self, rows: int) -> int:
+        """What ``rows`` predictions take on the disk at least, where that is known."""
+        return 0
 
     @abstractmethod
     def write(self, batch: PredictionBatch) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import SystemStateError
+from zoo.results import require_room
 from zoo.writers.base import OutputSpec
 from zoo.writers.genomic import GenomicWriter
-from zoo.writers.partial import require_room
 
 __all__ = ["BigWigWriter"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.writers.partial import allocate
+from zoo.results import allocate
 from zoo.writers.window_spool import WindowSpool
 
 __all__ = ["BLOCK", "BlockOrder", "Stretch"]

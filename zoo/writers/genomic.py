@@ -15,11 +15,12 @@ from typing import Protocol
 import numpy as np
 
 from zoo.errors import InputError
+from zoo.results import fresh_folder, remove, rename_all
 from zoo.writers.base import OutputSpec, PredictionBatch, Writer, WriterContext
 from zoo.writers.blocks import BlockOrder, Stretch
 from zoo.writers.merge import merge_stretch
-from zoo.writers.partial import fresh_folder, refuse_folder, remove, rename_all
-from zoo.writers.window_spool import WindowSpool, place
+from zoo.writers.spool import value_shape
+from zoo.writers.window_spool import WINDOW, WindowSpool, place
 
 __all__ = ["GenomicWriter", "TrackFile", "final_names"]
 
@@ -54,21 +55,23 @@ class GenomicWriter(Writer):
         self._chroms = sorted(context.chrom_sizes)
         self._codes = {chrom: code for code, chrom in enumerate(self._chroms)}
         self._sizes = np.array([context.chrom_sizes[c] for c in self._chroms], dtype=np.int64)
-        self._finals = final_names(context)
+        self.finals = final_names(context)
         self._spools: list[WindowSpool] = []
 
     @abstractmethod
     def track_file(self, path: Path, output: OutputSpec, track: str) -> TrackFile:
         """Start a file."""
 
-    def open(self, resume: dict | None = None) -> None:
-        for final in self._finals:
-            refuse_folder(final)
+    def _start(self, resume: dict | None) -> None:
         if resume is None:
             fresh_folder(self.partial)
         states = [None] * len(self.context.outputs) if resume is None else resume["spools"]
         for i, (output, state) in enumerate(zip(self.context.outputs, states, strict=True)):
             self._spools.append(WindowSpool(self.partial, i, output, state))
+
+    def least_bytes(self, rows: int) -> int:
+        values = sum(4 * int(np.prod(value_shape(output))) for output in self.context.outputs)
+        return rows * (values + len(self.context.outputs) * WINDOW.itemsize)
 
     def write(self, batch: PredictionBatch) -> None:
         try:
@@ -95,7 +98,7 @@ class GenomicWriter(Writer):
             for first in range(0, len(output.tracks), TRACKS_AT_ONCE):
                 tracks = range(first, min(first + TRACKS_AT_ONCE, len(output.tracks)))
                 made += self._write_tracks(output, order, tracks, len(made))
-        finals = rename_all(list(zip(made, self._finals, strict=True)))
+        finals = rename_all(list(zip(made, self.finals, strict=True)))
         self.suspend()
         remove(self.partial)
         return finals

@@ -16,9 +16,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from zoo.results import open_at
 from zoo.writers.base import OutputSpec, PredictionBatch
 from zoo.writers.columns import safe_text
-from zoo.writers.partial import open_at
 
 __all__ = ["RowSpool", "SpooledBlock"]
 

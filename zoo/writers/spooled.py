@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from pathlib import Path
 
+from zoo.results import fresh_folder, remove, rename_all, require_room
 from zoo.writers.base import PredictionBatch, Writer, WriterContext
-from zoo.writers.partial import fresh_folder, refuse_folder, remove, rename_all, require_room
 from zoo.writers.spool import RowSpool, value_shape
 
 __all__ = ["SpooledWriter"]
@@ -43,15 +43,13 @@ class SpooledWriter(Writer):
         """Rows handled at once: about 8 MB of values, at most 16,384 rows."""
         return max(1, min(BLOCK_ROWS, BLOCK_BYTES // max(1, self.row_bytes())))
 
-    def open(self, resume: dict | None = None) -> None:
-        self.refuse_out()
+    def _start(self, resume: dict | None) -> None:
         if resume is None:
             fresh_folder(self.partial)
         self.spool = RowSpool(self.partial, self.context.outputs, resume)
 
-    def refuse_out(self) -> None:
-        """Raise ``OSError`` when the final name is taken by something that must not be replaced."""
-        refuse_folder(self.context.out)
+    def least_bytes(self, rows: int) -> int:
+        return rows * self.row_bytes()
 
     def write(self, batch: PredictionBatch) -> None:
         self.spool.append(batch)

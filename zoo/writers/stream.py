@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
@@ -33,7 +34,10 @@ class StreamWriter(Writer):
         self._layout = LAYOUTS[fmt](context)
         self._stream = stream
 
-    def open(self, resume: dict | None = None) -> None:
+    def check(self, inputs: Iterable[str | Path | None] = ()) -> None:
+        pass
+
+    def _start(self, resume: dict | None) -> None:
         self._put(self._layout.header())
 
     def write(self, batch: PredictionBatch) -> None:

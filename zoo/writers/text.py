@@ -10,9 +10,9 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 
+from zoo.results import open_at, remove, rename_all
 from zoo.writers.base import PredictionBatch, Writer, WriterContext
 from zoo.writers.columns import region_columns, safe_text
-from zoo.writers.partial import open_at, refuse_folder, remove, rename_all
 
 __all__ = ["BgzfFile", "PlainFile", "TextWriter", "region_fields"]
 
@@ -117,8 +117,7 @@ class TextWriter(Writer):
         """The lines of a batch as they stand in the file."""
         return b"".join(line + b"\n" for line in self.lines(batch))
 
-    def open(self, resume: dict | None = None) -> None:
-        refuse_folder(self.context.out)
+    def _start(self, resume: dict | None) -> None:
         if resume is None:
             remove(self.partial)
         self._file = self._kind(self.partial, resume)

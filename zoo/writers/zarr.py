@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 
 import numpy as np
 
 from zoo.errors import SystemStateError
+from zoo.results import put_folder
 from zoo.writers.hdf5 import annotations, metadata_columns, preds_path
 from zoo.writers.spool import RowSpool, value_shape
 from zoo.writers.spooled import SpooledWriter
@@ -22,11 +21,7 @@ class ZarrWriter(SpooledWriter):
     The attributes of ``preds`` are those of the HDF5 dataset, ``tracks`` among them.
     """
 
-    def refuse_out(self) -> None:
-        """An older Zarr store is replaced; any other file or folder is not ours to remove."""
-        out = self.context.out
-        if out.exists() and not (out / "zarr.json").is_file():
-            raise FileExistsError(errno.EEXIST, "exists and is not a Zarr 3 store", str(out))
+    store = ("zarr.json", "Zarr 3 store")
 
     def assemble(self, spool: RowSpool, path: Path) -> None:
         import zarr
@@ -58,12 +53,8 @@ class ZarrWriter(SpooledWriter):
         self._verify(path, spool.rows)
 
     def move_to_final(self) -> list[Path]:
-        out = self.context.out
-        older = self.partial / "older"
-        if out.exists():
-            os.rename(out, older)
-        os.rename(self.assembled, out)
-        return [out]
+        put_folder(self.assembled, self.context.out, self.partial / "older")
+        return [self.context.out]
 
     def _verify(self, path: Path, rows: int) -> None:
         """Read the last row back."""

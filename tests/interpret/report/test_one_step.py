@@ -139,7 +139,7 @@ def test_mistakes_are_three_lines_and_leave_nothing(arguments, code, words, tmp_
 
 def test_a_place_that_is_none(tmp_path, capsys):
     assert run(["report", *YEAST, "-o", str(tmp_path / "no" / "r.html")]) == 2
-    assert "no folder" in capsys.readouterr().err
+    assert "mkdir -p" in capsys.readouterr().err
     assert run(["report", *YEAST, "-o", "-"]) == 2
     assert "need a place beside the page" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
