@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AttributeOptions", "AttributeResult", "attribute"]
 
+EFFECTS = "marginalize gives an effect a window, no contributions of bases; its table"
+
 
 def attribute(
     model: str | Path | LoadedModel,
@@ -78,7 +80,7 @@ def attribute(
         inputs=given,
         suffixes=TABLES if format is None else format.suffixes,
         beside=format and format.finals,
-        what="effects of marginalize" if format is None else f"contributions as {format.name}",
+        what=EFFECTS if format is None else f"contributions as {format.name}",
     )
     if format is None and reading.format is not None:
         raise UsageError(f"--format {reading.format}: marginalize writes a table", "", "Fix: leave out --format")

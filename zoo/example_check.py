@@ -73,7 +73,8 @@ def check_example(
     """
     entry = open_entry(model, trust=trust)
     if save is not None:
-        save = check_out(save, inputs=[entry.path], suffixes=(".h5", ".hdf5"), what="predictions", option="--save")
+        read = [entry.path, entry.description.expect if entry.description else None]
+        save = check_out(save, inputs=read, suffixes=(".h5", ".hdf5"), what="predictions", option="--save")
     if has_own_loader(entry):
         loaded, batch, expected_path = _own_example(entry, device)
     else:

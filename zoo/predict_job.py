@@ -193,7 +193,7 @@ def open_file_writer(job: PredictJob, out: Path) -> Writer:
     from zoo.writers.genomic import GenomicWriter
 
     writer = open_writer(writer_context(job, out), job.options.format)
-    writer.check(inputs_of(job.model, job.regions.path, job.genome.path, job.options.settings))
+    writer.check_finals(inputs_of(job.model, job.regions.path, job.genome.path, job.options.settings))
     if isinstance(writer, GenomicWriter):
         _check_places(job, out)
     return writer

@@ -6,10 +6,52 @@ import sys
 import time
 from typing import TextIO
 
-__all__ = ["Progress"]
+__all__ = ["CLEAR", "Progress", "StatusLine", "duration", "rewritten", "stderr_progress"]
 
 TERMINAL_SECONDS = 0.2
 PLAIN_SECONDS = 30.0
+#: What removes the line from a terminal.
+CLEAR = "\x1b[2K\r"
+
+
+def rewritten(text: str) -> str:
+    """A line for a terminal that the next one replaces."""
+    return f"zoo: {text}\x1b[K\r"
+
+
+class StatusLine:
+    """The line that says how far something is.
+
+    Args:
+        stream: where to write; None is silent.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._terminal = bool(stream and stream.isatty())
+        self._shown = time.monotonic()
+        self._drawn = False
+
+    def due(self) -> bool:
+        """Whether it is time for the next line; asked thousands of times a second, so that texts are made rarely."""
+        now, every = time.monotonic(), TERMINAL_SECONDS if self._terminal else PLAIN_SECONDS
+        if self._stream is None or now - self._shown < every:
+            return False
+        self._shown = now
+        return True
+
+    def show(self, text: str) -> None:
+        """Put the text in the place of the last one on a terminal, as a line of its own elsewhere."""
+        self._stream.write(rewritten(text) if self._terminal else f"zoo: {text}\n")
+        self._stream.flush()
+        self._drawn = self._terminal
+
+    def clear(self) -> None:
+        """Remove the line from a terminal."""
+        if self._drawn:
+            self._stream.write(CLEAR)
+            self._stream.flush()
+            self._drawn = False
 
 
 class Progress:
@@ -23,45 +65,30 @@ class Progress:
 
     def __init__(self, total: int, done: int = 0, stream: TextIO | None = None) -> None:
         self.total, self.done, self._before = total, done, done
-        self._stream = stream
-        self._terminal = bool(stream and stream.isatty())
-        self._every = TERMINAL_SECONDS if self._terminal else PLAIN_SECONDS
-        self._start = self._shown = time.monotonic()
-        self._drawn = False
+        self._line = StatusLine(stream)
+        self._start = time.monotonic()
 
     def advance(self, n: int) -> None:
         self.done += n
-        now = time.monotonic()
-        if self._stream is not None and now - self._shown >= self._every:
-            self._shown = now
-            self._draw(now)
-
-    def _draw(self, now: float) -> None:
-        rate = (self.done - self._before) / max(now - self._start, 1e-9)
-        left = (self.total - self.done) / rate if rate else float("inf")
-        text = (
-            f"{self.done:,} of {self.total:,} windows ({self.done / max(self.total, 1):.0%}), "
-            f"{rate:,.0f}/s, {_duration(left)} left"
-        )
-        end = "\x1b[K\r" if self._terminal else "\n"
-        self._stream.write(f"zoo: {text}{end}")
-        self._stream.flush()
-        self._drawn = True
+        if self._line.due():
+            rate = (self.done - self._before) / max(self.seconds, 1e-9)
+            left = duration((self.total - self.done) / rate) if rate else "?"
+            self._line.show(
+                f"{self.done:,} of {self.total:,} windows ({self.done / max(self.total, 1):.0%}), "
+                f"{rate:,.0f}/s, {left} left"
+            )
 
     def clear(self) -> None:
         """Remove the line from a terminal."""
-        if self._terminal and self._drawn:
-            self._stream.write("\x1b[2K\r")
-            self._stream.flush()
+        self._line.clear()
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._start
 
 
-def _duration(seconds: float) -> str:
-    if seconds == float("inf"):
-        return "?"
+def duration(seconds: float) -> str:
+    """``1:07`` minutes, ``2:00:09`` hours."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -118,7 +118,7 @@ def check_folder(
     Args:
         folder: as given; a link is followed, as in ``check_out``.
         inputs: files and folders that are read.
-        replaced: whether the whole folder is replaced, so that no input may be it or lie in it.
+        replaced: whether the whole folder is replaced: then it is no input, no part of one, and holds none.
         option: how the command line names it.
 
     Returns:
@@ -131,7 +131,11 @@ def check_folder(
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise UsageError(f"{folder}: is a file, where a folder is needed", "", fix)
     if replaced:
+        inputs = [path for path in inputs if path is not None]
         _check_inputs(folder, [folder], inputs, fix)
+        for path in map(Path, inputs):
+            if os.path.isdir(folder) and os.path.isdir(path) and path.resolve() in folder.resolve().parents:
+                raise UsageError(f"{folder}: is a part of {path}, which is read, and would be replaced", "", fix)
     above = folder.parent if replaced else folder
     while not os.path.lexists(above) and above != above.parent:
         above = above.parent
@@ -191,7 +195,7 @@ def _check_suffix(name: Path, suffixes: Sequence[str], what: str, option: str) -
     if not suffixes or _suffix(name, suffixes) in suffixes:
         return
     known = " or ".join([", ".join(suffixes[:-1]), suffixes[-1]] if len(suffixes) > 1 else suffixes)
-    stem = "result" if name.name.strip(".-") == "" else name.stem
+    stem = name.stem if name.suffix or name.name[:1] not in ".-" else "result"
     near = difflib.get_close_matches(name.suffix.lower(), suffixes, n=1, cutoff=0.7) or suffixes
     verb = "are" if what.endswith("s") else "is"
     raise UsageError(f"{name}: {what} {verb} written as {known}", "", f"Fix: {option} {name.with_name(stem + near[0])}")

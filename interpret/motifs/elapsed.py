@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from zoo.progress import duration
+
 __all__ = ["Said", "saying"]
 
 
@@ -34,8 +36,7 @@ def saying(step: str, say: Callable[[str], None] | None, seconds: float = 1.0) -
 
     def repeat() -> None:
         while not over.wait(seconds):
-            minutes, rest = divmod(int(time.monotonic() - begun), 60)
-            say(f"{step}, {minutes}:{rest:02d}" + (f": {said.last}" if said.last else ""))
+            say(f"{step}, {duration(int(time.monotonic() - begun))}" + (f": {said.last}" if said.last else ""))
 
     thread = threading.Thread(target=repeat, daemon=True) if say else None
     if thread:

@@ -301,7 +301,7 @@ def test_progress_on_a_terminal_is_one_line(monkeypatch):
 
     stream = Terminal()
     listener = StderrListener(stream)
-    monkeypatch.setattr("zoo.store.transfer.TERMINAL_SECONDS", 0)
+    monkeypatch.setattr("zoo.progress.TERMINAL_SECONDS", 0)
     listener.progress(TransferState("w.pth", 600_000, 1_000_000, 200_000, 4.0))
     listener.finished()
     assert stream.getvalue() == "zoo: w.pth: 600.0 kB of 1.0 MB (60%), 50.0 kB/s, 0:08 left\x1b[K\r\x1b[2K\r"

@@ -15,8 +15,8 @@ from zoo.export.readme import read_exported, split_readme
 
 __all__ = ["checkpoint_in", "copy_entry", "with_exported_card"]
 
-# What programs leave beside a model; the last two are of Hugging Face.
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.partial", ".git", ".cache", ".gitattributes")
+# What programs leave beside a model, and our own scratch folders; the last two are of Hugging Face.
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.partial", ".git", ".zoo-*", ".cache", ".gitattributes")
 OURS, STOCK = "grelu.ckpt", "model.ckpt"
 
 

@@ -10,6 +10,7 @@ import click
 
 from zoo.cli.doctor import check_import_names
 from zoo.cli.style import COMMAND
+from zoo.progress import CLEAR, rewritten
 
 __all__ = ["command"]
 
@@ -93,6 +94,11 @@ def command(
     from interpret.motifs.discover import parse_options
     from interpret.motifs.find import find_motifs
 
+    terminal = sys.stderr.isatty() and not quiet
+
+    def say(note: str) -> None:
+        click.echo(f"{CLEAR if terminal else ''}zoo: {note}", err=True)
+
     named = {"max_seqlets_per_metacluster": max_seqlets, "target_seqlet_fdr": seqlet_fdr}
     given = {name: value for name, value in named.items() if value is not None}
     found = find_motifs(
@@ -104,8 +110,10 @@ def command(
         seed=seed,
         modisco=given | (parse_options(options) if options else {}),
         **more,
-        progress=_rewrite if sys.stderr.isatty() and not quiet else None,
-        report=(lambda note: None) if quiet else (lambda note: click.echo(f"zoo: {note}", err=True)),
+        progress=_rewrite if terminal else None,
+        report=(lambda note: None)
+        if quiet
+        else (lambda note: click.echo(f"{CLEAR if terminal else ''}zoo: {note}", err=True)),
     )
     if not quiet:
         named = sum(any(match.significant for match in found.matches[p.name]) for p in found.patterns)
@@ -115,4 +123,4 @@ def command(
 
 def _rewrite(line: str) -> None:
     """Put a line in the place of the last one; by the file descriptor, since TF-MoDISco forks meanwhile."""
-    os.write(2, f"zoo: {line}\x1b[K\r".encode())
+    os.write(2, rewritten(line).encode())

@@ -19,7 +19,7 @@ __all__ = ["command"]
 @click.option("--atol", type=click.FloatRange(min=0), default=1e-5, show_default=True, help="Absolute tolerance.")
 @click.option(
     "--save",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     metavar="FILE.h5",
     help="Save what was predicted; without it, only when it differs, as MODEL.got.h5.",
 )

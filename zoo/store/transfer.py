@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol, TextIO
 
-__all__ = ["Listener", "Silent", "StderrListener", "TransferState", "current_listener", "human_bytes", "listening"]
+from zoo.progress import StatusLine, duration
 
-TERMINAL_SECONDS = 0.2
-PLAIN_SECONDS = 30.0
+__all__ = ["Listener", "Silent", "StderrListener", "TransferState", "current_listener", "human_bytes", "listening"]
 
 
 @dataclass(frozen=True)
@@ -73,9 +71,7 @@ class StderrListener:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
-        self._terminal = self._stream.isatty()
-        self._shown = time.monotonic()
-        self._drawn = False
+        self._line = StatusLine(self._stream)
 
     def note(self, text: str) -> None:
         self.finished()
@@ -83,23 +79,14 @@ class StderrListener:
         self._stream.flush()
 
     def progress(self, state: TransferState) -> None:
-        now = time.monotonic()
-        if now - self._shown < (TERMINAL_SECONDS if self._terminal else PLAIN_SECONDS):
+        if not self._line.due():
             return
-        self._shown = now
         of = f" of {human_bytes(state.total)} ({state.done / max(state.total, 1):.0%})" if state.total else ""
-        left = f", {_duration(state.remaining)} left" if state.remaining is not None else ""
-        text = f"{state.name}: {human_bytes(state.done)}{of}, {human_bytes(state.rate)}/s{left}"
-        end = "\x1b[K\r" if self._terminal else "\n"
-        self._stream.write(f"zoo: {text}{end}")
-        self._stream.flush()
-        self._drawn = self._terminal
+        left = f", {duration(state.remaining)} left" if state.remaining is not None else ""
+        self._line.show(f"{state.name}: {human_bytes(state.done)}{of}, {human_bytes(state.rate)}/s{left}")
 
     def finished(self) -> None:
-        if self._drawn:
-            self._stream.write("\x1b[2K\r")
-            self._stream.flush()
-            self._drawn = False
+        self._line.clear()
 
 
 _listener: ContextVar[Listener | None] = ContextVar("zoo_transfer_listener", default=None)
@@ -127,9 +114,3 @@ def human_bytes(n: float) -> str:
             return f"{n:.0f} {unit}" if unit == "bytes" else f"{n:.1f} {unit}"
         n /= 1000
     return f"{n:.2f} GB"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

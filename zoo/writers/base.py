@@ -110,7 +110,7 @@ class Writer(ABC):
         #: the files that ``finish`` gives their names
         self.finals = [context.out]
 
-    def check(self, inputs: Iterable[str | Path | None] = ()) -> None:
+    def check_finals(self, inputs: Iterable[str | Path | None] = ()) -> None:
         """Refuse final names that must not be written, see ``check_out``."""
         check_out(self.context.out, inputs=inputs, beside=lambda out: self.finals, store=self.store)
 
@@ -120,7 +120,7 @@ class Writer(ABC):
         Raises:
             UsageError: a final name must not be written.
         """
-        self.check()
+        self.check_finals()
         self._start(resume)
 
     @abstractmethod

@@ -34,7 +34,7 @@ class StreamWriter(Writer):
         self._layout = LAYOUTS[fmt](context)
         self._stream = stream
 
-    def check(self, inputs: Iterable[str | Path | None] = ()) -> None:
+    def check_finals(self, inputs: Iterable[str | Path | None] = ()) -> None:
         pass
 
     def _start(self, resume: dict | None) -> None:

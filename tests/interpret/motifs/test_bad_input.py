@@ -13,6 +13,7 @@ from interpret.motifs.contributions import read_contributions
 from interpret.motifs.databases import open_database
 from interpret.motifs.discover import parse_options
 from interpret.motifs.find import find_motifs
+from zoo.cli import run
 from zoo.errors import InputError, UsageError
 
 
@@ -206,3 +207,42 @@ def test_seqlets_that_were_left_out_are_said():
     assert capped(said, {}) is None
     note = capped(said, {"max_seqlets_per_metacluster": 300})
     assert note.startswith("TF-MoDISco looked at the first 300 positive seqlets of the file only")
+
+
+@pytest.mark.parametrize(
+    ("line", "out"), [("motifs {} --no-effects", "m.h5"), ("attribute {}", "m.bw"), ("attribute {}", "m.npz")]
+)
+def test_a_result_that_another_run_is_writing(planted, tmp_path, capsys, line, out):
+    """What the other one has written so far is left alone."""
+    from zoo.store.lock import hold_lock
+
+    (tmp_path / f"{out}.partial").mkdir()
+    (tmp_path / f"{out}.partial" / "half").write_text("of the other run")
+    with hold_lock(tmp_path / f"{out}.partial.lock", pytest.fail):
+        assert run([*line.format(planted.path).split(), "-o", str(tmp_path / out)]) == 2
+    assert "is being written by another run" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == [f"{out}.partial", "half"]
+
+
+def test_motifs_that_fail_leave_the_older_ones_as_they_were(planted, tmp_path, monkeypatch):
+    """The table is not replaced before the file that it belongs to is whole."""
+    from interpret.motifs import find
+
+    older = {f"m{suffix}": f"older {suffix}" for suffix in [".h5", *find.EXPORTS]}
+    for name, text in older.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(find, "run_modisco", lambda *args: (1, 0, ""))
+    monkeypatch.setattr(find, "_patterns", lambda *args: [])
+    monkeypatch.setattr(find, "add_results", lambda *args: None)
+    monkeypatch.setattr(find, "read_motifs", lambda path: None)
+
+    def fail(motifs):
+        raise RuntimeError("in the last text")
+
+    exports = {suffix: (lambda motifs: ["new"]) for suffix in find.EXPORTS} | {[*find.EXPORTS][-1]: fail}
+    for name in ("find_enrichment", "choose_views", "match_patterns"):
+        monkeypatch.setattr(find, name, lambda *args: None)
+    monkeypatch.setattr(find, "EXPORTS", exports)
+    with pytest.raises(RuntimeError, match="last text"):
+        find.find_motifs(planted.path, tmp_path / "m.h5", database="jaspar:fungi", hits=False, effects=False)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == older
