@@ -48,3 +48,29 @@ def test_removing_twice_is_no_error(tmp_path):
     journal.remove()
     journal.remove()
     assert not journal.path.exists()
+
+
+def test_a_state_that_cannot_be_saved_leaves_the_older_one(tmp_path):
+    journal = Journal(tmp_path / "x.tsv")
+    journal.save(STATE)
+    with pytest.raises(TypeError):
+        journal.save(JournalState(SIGNATURE, 99, 99, {"windows": object()}, {}))
+    assert journal.load(SIGNATURE).cursor == 12
+    assert [path.name for path in tmp_path.iterdir()] == ["x.tsv.partial.json"]
+
+
+def test_a_signature_with_more_or_fewer_things_is_another_one(tmp_path):
+    journal = Journal(tmp_path / "x.tsv")
+    journal.save(STATE)
+    with pytest.raises(UsageError, match="another motif: null, now"):
+        journal.load(SIGNATURE | {"motif": "TATA"})
+    fewer = {key: value for key, value in SIGNATURE.items() if key != "limit"}
+    assert journal.load(fewer).rows == 10  # what is no longer asked cannot differ
+
+
+def test_long_values_are_cut_in_the_message(tmp_path):
+    journal = Journal(tmp_path / "x.tsv")
+    journal.save(STATE)
+    with pytest.raises(UsageError) as caught:
+        journal.load(SIGNATURE | {"stride": "x" * 100})
+    assert caught.value.what.endswith('now "' + "x" * 56 + "...")

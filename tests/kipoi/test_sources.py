@@ -282,3 +282,28 @@ def test_a_name_without_its_source_and_a_source_that_was_not_added(tmp_path):
     with pytest.raises(ModelError) as caught:
         find_entry("tyos/counts/custom")
     assert caught.value.extent == "near names: toys/counts/custom"
+
+
+def test_a_source_that_was_added_while_another_was_cloned_is_kept(repository, tmp_path, monkeypatch):
+    """A clone takes minutes; what is written after it must not be what was read before it."""
+    from zoo.store import sources as module
+
+    clone = module._clone
+
+    def slowly(source):
+        clone(source)
+        add_source("meanwhile", str(tmp_path))
+
+    monkeypatch.setattr(module, "_clone", slowly)
+    add_source("cloned", f"file://{repository}")
+    assert set(sources()) == {"meanwhile", "cloned"}
+
+
+def test_a_repository_that_is_cloned_again_and_fails_keeps_what_was_there(repository, monkeypatch):
+    source = add_source("kept", f"file://{repository}")
+    (source.folder / ".git").rename(source.folder / "not-git")  # so that an update clones
+    monkeypatch.setattr("zoo.store.sources._git", lambda *args, **more: (_ for _ in ()).throw(FetchError("gone")))
+    with pytest.raises(FetchError):
+        update_source("kept")
+    assert (source.folder / "counts/custom/model.yaml").is_file()
+    assert [path.name for path in source.folder.parent.iterdir() if not path.name.endswith(".json")] == ["kept"]

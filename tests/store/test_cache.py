@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import resource
@@ -268,3 +269,26 @@ def test_checksums_known_by_hand(tmp_path):
     verify(tmp_path / "abc", found.sha256)
     with pytest.raises(FetchError, match="checksum is not the one"):
         verify(tmp_path / "abc", "0" * 32)
+
+
+def test_a_second_name_where_there_are_no_hard_links(tmp_path, monkeypatch):
+    """It is a copy when the suffix matters, else the first name; nothing half-copied is left."""
+    from zoo.store import cache as module
+
+    def no_links(*args):
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    first = tmp_path / "w.pth"
+    first.write_bytes(b"weights")
+    assert module._also_named(first, tmp_path / "v.pth") == first
+    second = module._also_named(first, tmp_path / "w.h5")
+    assert second == tmp_path / "w.h5" and second.read_bytes() == b"weights"
+
+    def full(source, target):
+        Path(target).write_bytes(b"wei")
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    assert module._also_named(first, tmp_path / "w.ckpt") == first
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["w.h5", "w.pth"]

@@ -13,13 +13,14 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
 from zoo.results import replacing, replacing_folder
+from zoo.store.lock import hold_lock
 
 __all__ = [
     "Source",
@@ -145,7 +146,7 @@ def add_source(name: str, location: str, trust: bool = False) -> Source:
     source = _source_of(name, location, trust)
     if source.kind == "git":
         _clone(source)
-    _save({**known, name: source})
+    _change(lambda known: {**known, name: source})
     return source
 
 
@@ -171,19 +172,21 @@ def update_source(name: str) -> tuple[Source, str | None, str | None]:
 def remove_source(name: str) -> Source:
     """Forget a source; a clone is removed from the cache, a folder is left as it is."""
     source = find_source(name)
-    _save({key: item for key, item in sources().items() if key != name})
+    _change(lambda known: {key: item for key, item in known.items() if key != name})
     if source.kind == "git":
         shutil.rmtree(source.folder, ignore_errors=True)
     return source
 
 
-def _save(known: dict[str, Source]) -> None:
+def _change(change: Callable[[dict[str, Source]], dict[str, Source]]) -> None:
+    """Read the sources, change and write them, one process at a time: a clone takes minutes, and others add too."""
     path = config_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        items = [dataclasses.asdict(source) for source in known.values()]
-        with replacing(path, shared=True) as partial:
-            partial.write_text(json.dumps({"sources": items}, indent=1) + "\n", encoding="utf-8")
+        with hold_lock(path.with_name(path.name + ".lock"), lambda holder: None):
+            items = [dataclasses.asdict(source) for source in change(sources()).values()]
+            with replacing(path, shared=True) as partial:
+                partial.write_text(json.dumps({"sources": items}, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise SystemStateError(
             f"{path}: cannot be written: {error.strerror}", "", "Fix: set ZOO_CONFIG to a folder of yours"
