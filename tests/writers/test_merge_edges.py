@@ -88,6 +88,7 @@ def test_one_window_a_thousand_times_is_itself(tmp_path):
         ((-0.0, -0.0), "-0", "-0"),
     ],
 )
+@pytest.mark.filterwarnings("error")  # nor is numpy's own complaint written among a user's progress
 def test_values_that_are_no_usual_numbers(tmp_path, values, mean, largest):
     batch = rows(*[(3, 5, value) for value in values])
     for overlap, expected in (("mean", mean), ("max", largest)):
