@@ -229,3 +229,78 @@ def test_import_is_light():
         "heavy = {'numpy', 'pandas', 'torch'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+# Sums over chromosomes that stand in the assemblies' own announcements (GRC, SGD, WormBase).
+@pytest.mark.parametrize(
+    ("name", "with_mitochondrion", "total"),
+    [
+        ("hg38", False, 3_088_269_832),
+        ("hg19", False, 3_095_677_412),
+        ("mm10", False, 2_725_521_370),
+        ("sacCer3", True, 12_157_105),
+        ("ce11", True, 100_286_401),
+    ],
+)
+def test_the_size_of_a_genome(name, with_mitochondrion, total):
+    chromosomes = [c for c in assembly(name).chromosomes if with_mitochondrion or not c.is_mito]
+    assert sum(c.length for c in chromosomes) == total
+
+
+@pytest.mark.parametrize("name", known_assemblies())
+def test_no_name_stands_for_two_chromosomes_of_an_assembly(name):
+    owners: dict[str, set[str]] = {}
+    for chromosome in assembly(name).chromosomes:
+        assert chromosome.length > 0
+        for alias in chromosome.names:
+            owners.setdefault(alias, set()).add(chromosome.ucsc)
+    assert {alias: who for alias, who in owners.items() if len(who) > 1} == {}
+
+
+@pytest.mark.parametrize("name", known_assemblies())
+def test_every_name_of_a_chromosome_finds_it_and_joins_its_contig(name):
+    """All names at once as a regions file might mix them, onto a FASTA in UCSC style."""
+    available = lengths(name, "ucsc")
+    wanted = {alias: c.ucsc for c in assembly(name).chromosomes for alias in c.names if c.ucsc in available}
+    exact = {alias: contig for alias, contig in wanted.items() if not assembly(name).find(alias).is_mito}
+    joined = alias_map(list(exact), available)
+    assert joined == exact
+    assert all(assembly(name).find(alias).ucsc == contig for alias, contig in wanted.items())
+
+
+def test_a_joined_contig_never_has_another_length_than_the_chromosome():
+    """hg19's names onto a FASTA of hg38: accessions tell, bare names are the file's own business."""
+    available = lengths("hg38", "refseq")
+    for chromosome in assembly("hg19").chromosomes:
+        for accession in (chromosome.refseq, chromosome.genbank):
+            if accession and accession not in available:
+                joined = alias_map([accession], available)
+                assert all(available[contig] == chromosome.length for contig in joined.values())
+
+
+def test_a_version_of_the_patch_does_not_matter_and_another_assembly_does():
+    assert assembly("GRCh38.p14").name == assembly(" hg38 ").name == "hg38"
+    assert load_assembly("GRCh3") is None and load_assembly("") is None
+
+
+def test_candidates_of_a_mitochondrion_are_both_of_hg19():
+    found = assembly("hg19").candidates("chrM")
+    assert [c.length for c in found] == [16_571, 16_569]
+    assert [c.length for c in assembly("hg38").candidates("MT")] == [16_569]
+    assert assembly("hg38").candidates("chr77") == ()
+
+
+def test_repeated_names_of_a_regions_file_are_joined_once():
+    assert alias_map(["1", "1", "X"], {"chr1": 5, "chrX": 6}) == {"1": "chr1", "X": "chrX"}
+    assert alias_map([], {"chr1": 5}) == {}
+    assert alias_map(["1"], {}) == {}
+
+
+def test_two_contigs_of_one_bare_name_are_ambiguous():
+    assert alias_map(["CHR1"], {"chr1": 5, "1": 5}) == {}
+    assert alias_map(["CHR1"], {"chr1": 5}) == {"CHR1": "chr1"}
+
+
+def test_nothing_to_compare_contradicts_nothing():
+    check = compare_lengths(assembly("hg38"), {"phiX": 5386})
+    assert check.ok and check.matching == () and check.unknown == ("phiX",)

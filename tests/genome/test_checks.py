@@ -161,3 +161,67 @@ def test_no_note_without_reason(card):
 
 def test_a_split_given_as_a_file_says_nothing_of_chromosomes():
     assert training_note(card_of(train="splits.bed"), {"chr1": 1}) is None
+
+
+def test_many_unknown_names_are_counted_and_the_first_four_shown(tmp_path):
+    rows = [(f"scaffold_{i}", 0, 5) for i in range(9)] * 200
+    error = refused(bed(tmp_path, *rows), genome_of({f"chr{i}": 10 for i in range(1, 8)}))
+    assert error.extent == (
+        "1,800 of 1,800 regions are on chromosomes that the FASTA lacks "
+        "(9 names: scaffold_0, scaffold_1, scaffold_2, scaffold_3, ...)"
+    )
+    assert "this one has chr1, chr2, chr3, chr4, ...; ucsc style" in error.fix
+
+
+def test_a_fasta_of_unknown_style_is_not_given_one(tmp_path):
+    error = refused(bed(tmp_path, ("chr1", 0, 5)), genome_of({"scaffold_1": 10}))
+    assert "this one has scaffold_1)" in error.fix and "style" not in error.fix
+
+
+def test_where_some_names_can_be_joined_the_first_that_cannot_is_still_named(tmp_path):
+    """`chrZ` comes first in the file; chr1 would join. The line is that of the first unknown name."""
+    error = refused(bed(tmp_path, ("chrZ", 0, 5), ("chr1", 0, 5)), genome_of({"1": 10}))
+    assert error.what.startswith(f"{tmp_path / 'x.bed'}:2: chromosome 'chrZ' is not in genome.fa, which writes '1'")
+    assert "--translate-chroms" in error.fix
+
+
+def test_translation_leaves_what_cannot_be_joined_to_the_error(tmp_path):
+    error = refused(bed(tmp_path, ("chr1", 0, 5), ("chrZ", 0, 5)), genome_of({"1": 10}), translate=True)
+    assert error.what == f"{tmp_path / 'x.bed'}:3: chromosome 'chrZ' is not in genome.fa"
+    assert error.extent == "1 of 2 regions are on chromosomes that the FASTA lacks"
+
+
+def test_a_malformed_row_comes_before_a_missing_chromosome(tmp_path):
+    error = refused(bed(tmp_path, ("chrZ", 0, 5), ("chr1", 7, 3)), genome_of({"chr1": 10}))
+    assert error.what == f"{tmp_path / 'x.bed'}:3: start 7 is not below end 3"
+
+
+def test_the_last_base_of_a_chromosome_is_inside_and_the_next_is_not(tmp_path):
+    assert checked(bed(tmp_path, ("chr1", 99, 100)), genome_of({"chr1": 100}))[0].regions == 1
+    error = refused(bed(tmp_path, ("chr1", 99, 101)), genome_of({"chr1": 100}))
+    assert "end 101 is past the end of chr1 (100 bp" in error.what
+
+
+@pytest.mark.parametrize(("found", "named"), [("hg19", "hg19"), ("mm10", "mm10")])
+def test_a_genome_that_is_known_but_another_is_called_by_its_name(found, named):
+    with pytest.raises(InputError) as caught:
+        check_assembly(card_of("hg38"), assembly_genome(found))
+    assert caught.value.extent.endswith(f"the file looks like {named}")
+    assert caught.value.fix == "Fix: give the hg38 FASTA, or --any-genome if another one is meant"
+    assert caught.value.exit_code == 3
+
+
+def test_a_genome_that_looks_like_none_is_not_guessed_at():
+    with pytest.raises(InputError) as caught:
+        check_assembly(card_of("hg38"), genome_of({"chr1": 1000, "chr2": 2000}))
+    assert caught.value.extent == "2 of 2 known chromosomes differ"
+
+
+def test_scaffolds_beside_the_chromosomes_do_not_count():
+    sizes = {c.ucsc: c.length for c in load_assembly("hg38").chromosomes} | {"chrUn_KI270742v1": 186_739, "phiX": 5386}
+    assert check_assembly(card_of("hg38"), genome_of(sizes)) is None
+
+
+def test_the_training_note_has_commas_and_the_name():
+    note = training_note(card_of(), {"chr1": 1_234_567, "chrX": 3})
+    assert note.startswith("1,234,567 of 1,234,570 regions lie on chromosomes that toy was trained on; ")

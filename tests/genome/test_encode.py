@@ -70,3 +70,53 @@ def test_iupac_codes_other_than_n_are_counted(sequence, n_value):
     encoded, count = one_hot_counted(array([sequence]), n_value)
     assert count == sum(s in "RYSWKMBDHV" for s in sequence.upper())
     assert np.array_equal(encoded, one_hot(array([sequence]), n_value))
+
+
+# IUPAC codes by the sets of bases that they stand for (NC-IUB 1984).
+IUPAC_SETS = {
+    "A": "A", "C": "C", "G": "G", "T": "T",
+    "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
+    "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", IUPAC_SETS)
+def test_the_complement_of_a_code_stands_for_the_complements_of_its_bases(code):
+    partners = frozenset("TGCA"["ACGT".index(base)] for base in IUPAC_SETS[code])
+    (expected,) = [other for other, bases in IUPAC_SETS.items() if frozenset(bases) == partners]
+    assert bytes(reverse_complement(array([code]))[0]).decode() == expected
+    assert bytes(reverse_complement(array([code.lower()]))[0]).decode() == expected.lower()
+
+
+def test_bytes_that_are_no_letters_of_dna_stay_as_they_are():
+    others = bytes(byte for byte in range(256) if chr(byte).upper() not in IUPAC_SETS)
+    assert bytes(reverse_complement(np.frombuffer(others, np.uint8)[None])[0]) == others[::-1]
+
+
+@given(batches)
+def test_channels_of_a_known_base_sum_to_one_and_of_an_unknown_one_to_four_times_its_value(sequences):
+    known = np.array([[letter in "ACGTacgt" for letter in sequence] for sequence in sequences])
+    assert np.array_equal(one_hot(array(sequences)).sum(1), known)
+    assert (one_hot(array(sequences), 0.25).sum(1) == 1).all()
+    assert np.array_equal(one_hot(array(sequences), 0.5).sum(1), np.where(known, 1, 2))
+
+
+def test_arrays_without_windows_or_without_bases():
+    assert one_hot(np.empty((0, 5), np.uint8), 0.25).shape == (0, 4, 5)
+    assert one_hot(np.empty((3, 0), np.uint8)).shape == (3, 4, 0)
+    assert one_hot_counted(np.empty((0, 5), np.uint8))[1] == 0
+
+
+def test_the_letters_themselves_are_left_as_they_were():
+    letters = array(["acgtNR"])
+    one_hot(letters, 0.25)
+    reverse_complement(letters)
+    assert bytes(letters[0]) == b"acgtNR"
+
+
+def test_the_other_strand_by_biology():
+    """EcoRI's and HindIII's sites are their own reverse complements, a TATA box is not."""
+    for site in ("GAATTC", "AAGCTT", "GGATCC"):
+        assert bytes(reverse_complement(array([site]))[0]).decode() == site
+    assert bytes(reverse_complement(array(["TATAAA"]))[0]).decode() == "TTTATA"
+    assert bytes(reverse_complement(array(["GACTCNNNN"]))[0]).decode() == "NNNNGAGTC"

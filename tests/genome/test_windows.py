@@ -176,3 +176,94 @@ def test_windows_inside_are_untouched_by_any_policy(edges):
     kept = plan.apply_edges(windows, np.full(2, 100), regions, counts)
     assert kept.start.tolist() == [5, 90]
     assert counts == WindowCounts(windows=2)
+
+
+def test_names_of_skipped_regions_stop_after_ten_and_their_count_does_not():
+    plan, counts = WindowPlan(10, edges="skip"), WindowCounts()
+    for block in range(15):
+        regions = regions_of((0, 2), (50, 52), chrom=f"chr{block}", first=2 * block)
+        (windows,) = plan.lay(regions, 100)
+        assert plan.apply_edges(windows, np.full(2, 100), regions, counts).start.tolist() == [46]
+    assert (counts.windows, counts.skipped, counts.padded) == (15, 15, 0)
+    assert counts.first_skipped == [f"chr{block}:0-2" for block in range(10)]
+
+
+def test_the_error_counts_every_window_of_the_block_and_names_the_first_by_its_number_in_the_file():
+    plan, regions = WindowPlan(2_000, edges="error"), regions_of((5000, 5010), (300, 310), (9_995, 9_999), first=1233)
+    (windows,) = plan.lay(regions, 100)
+    with pytest.raises(InputError) as caught:
+        plan.apply_edges(windows, np.full(3, 10_000), regions, WindowCounts())
+    assert caught.value.what == "the 2,000 bp window of region 1235 (chr1:300-310) leaves its chromosome"
+    assert caught.value.extent == "2 of the 3 windows looked at so far do"
+    assert caught.value.fix == "Fix: --edges pad (N outside the chromosome) or --edges skip"
+    assert caught.value.exit_code == 3
+
+
+def test_a_chromosome_shorter_than_the_window_always_leaves():
+    plan, regions = WindowPlan(10), regions_of((2, 5))
+    (windows,) = plan.lay(regions, 100)
+    counts = WindowCounts()
+    assert len(plan.apply_edges(windows, np.array([9]), regions, counts)) == 1
+    assert counts == WindowCounts(windows=1, padded=1)
+
+
+@given(st.lists(pairs, min_size=1, max_size=8), st.integers(1, 900), st.integers(10, 6000))
+def test_policies_agree_on_which_windows_leave(spans, length, size):
+    """Padded, skipped and refused are the same windows, by a plain rule."""
+    regions = regions_of(*spans)
+    leaving = [not (0 <= (start + end) // 2 - length // 2 <= size - length) for start, end in spans]
+    found = {}
+    for edges in ("pad", "skip"):
+        counts = WindowCounts()
+        plan = WindowPlan(length, edges=edges)
+        (windows,) = plan.lay(regions, 100)
+        kept = plan.apply_edges(windows, np.full(len(spans), size), regions, counts)
+        found[edges] = (kept.row.tolist(), counts)
+    assert found["pad"][0] == list(range(len(spans))) and found["pad"][1].padded == sum(leaving)
+    assert found["skip"][0] == [i for i, out in enumerate(leaving) if not out]
+    assert found["skip"][1].skipped == sum(leaving)
+    assert found["skip"][1].windows + found["skip"][1].skipped == len(spans) == found["pad"][1].windows
+
+
+@pytest.mark.parametrize("mode", ["center", "tile"])
+def test_no_regions_give_no_windows(mode):
+    plan = WindowPlan(10, mode)
+    assert list(plan.lay(regions_of(), 5)) == []
+    assert plan.count(regions_of()) == 0
+
+
+@given(pairs, st.integers(1, 700))
+def test_the_centre_of_a_window_is_within_half_a_base_of_the_regions_centre(pair, length):
+    """Both rules: kipoiseq's is the middle or up to half a base before it, or after where both are odd ..."""
+    start, end = np.array([pair[0]]), np.array([pair[1]])
+    for rule in ("kipoiseq", "grelu"):
+        first = int(center_starts(start, end, length, rule)[0])
+        twice_off = (2 * first + length) - (pair[0] + pair[1])
+        assert abs(twice_off) <= 1
+        if (pair[1] - pair[0] - length) % 2 == 0:
+            assert twice_off == 0, f"{rule}: a window that can be centred is"
+    ours, theirs = (int(center_starts(start, end, length, rule)[0]) for rule in ("kipoiseq", "grelu"))
+    assert theirs - ours == ((pair[1] - pair[0]) % 2 == 1 and length % 2 == 0)
+
+
+def test_tiles_of_a_short_region_are_centred_by_the_rule_of_the_model():
+    regions = regions_of((100, 103))
+    assert laid(WindowPlan(10, "tile", 3, 4), regions) == {0: [99 - 3]}
+    assert laid(WindowPlan(10, "tile", 3, 4, centring="grelu"), regions) == {0: [100 - 3]}
+
+
+def test_a_stride_longer_than_the_output_leaves_gaps_but_the_ends_are_looked_at():
+    """Asked for by the user: tiles start every 50 bp and predict 10."""
+    plan = WindowPlan(20, "tile", 5, 10, stride=50)
+    assert laid(plan, regions_of((1000, 1200))) == {0: [995, 1045, 1095, 1145, 1195]}
+    assert plan.count(regions_of((1000, 1200))) == 5
+
+
+@pytest.mark.parametrize(
+    ("mode", "stride", "what"), [("tile", 0, "--stride 0: must be"), ("center", 5, "is for tiled")]
+)
+def test_the_fix_for_a_stride_is_one_that_is_accepted(mode, stride, what):
+    with pytest.raises(UsageError) as caught:
+        WindowPlan(10, mode, stride=stride)
+    assert what in caught.value.what and caught.value.exit_code == 2
+    assert WindowPlan(10, "tile", stride=stride or 512).stride

@@ -17,10 +17,10 @@ from types import SimpleNamespace
 import pytest
 
 from zoo.cache_folder import cache_folder
-from zoo.errors import FetchError, SystemStateError
+from zoo.errors import FetchError, ModelError, SystemStateError
 from zoo.genome.fasta import _cached_index_paths
 from zoo.store.cache import Cache, blob_sha256
-from zoo.store.checksums import digests_of, verify
+from zoo.store.checksums import digests_of, sha256_of, verify
 from zoo.store.sources import Source
 
 HERE = Path(__file__).resolve().parent
@@ -292,3 +292,96 @@ def test_a_second_name_where_there_are_no_hard_links(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.copyfile", full)
     assert module._also_named(first, tmp_path / "w.ckpt") == first
     assert sorted(path.name for path in tmp_path.iterdir()) == ["w.h5", "w.pth"]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "digest"),
+    [
+        ("sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ("md5", "900150983cd24fb0d6963f7d28e17f72"),
+    ],
+)
+def test_a_checksum_that_is_right_says_nothing_and_one_that_is_wrong_names_both(tmp_path, algorithm, digest):
+    """Of "abc", as in FIPS 180-2 and RFC 1321."""
+    path = tmp_path / "abc"
+    path.write_bytes(b"abc")
+    assert verify(path, digest) is None
+    wrong = "0" * len(digest)
+    with pytest.raises(FetchError, match="the checksum is not the one on the card") as caught:
+        verify(path, wrong)
+    assert caught.value.extent == f"expected {algorithm} {wrong[:16]}..., found {digest[:16]}..."
+    assert caught.value.exit_code == 5
+
+
+def test_checksums_of_what_cannot_be_read(tmp_path):
+    for path, words in ((tmp_path / "none", "no such file"), (tmp_path, "Is a directory")):
+        for function in (digests_of, sha256_of):
+            with pytest.raises(ModelError, match=words) as caught:
+                function(path)
+            assert caught.value.what.startswith(str(path)) and caught.value.fix.startswith("Fix: ")
+
+
+def test_checksums_of_a_file_longer_than_a_block(tmp_path):
+    body = bytes(range(256)) * 9_000  # 2.3 MB
+    (tmp_path / "x").write_bytes(body)
+    found = digests_of(tmp_path / "x")
+    assert (found.bytes, found.sha256) == (len(body), hashlib.sha256(body).hexdigest())
+    assert found.md5 == hashlib.md5(body).hexdigest() and sha256_of(tmp_path / "x") == found.sha256
+
+
+def test_a_record_that_cannot_be_read_is_no_reason_to_fetch_again(server, cache, remote_of, notes, quick, body):
+    url = server.add("/w", body)
+    path = cache.get(remote_of(url), "toy", notes, quick)
+    for content in ("{not json", "[1, 2]", ""):
+        (cache.folder / "records" / f"{path.parent.name}.json").write_text(content)
+        (blob,) = cache.blobs()
+        assert (blob.users, blob.url, blob.md5) == ((), None, None)
+        assert cache.get(remote_of(url), "again", notes, quick) == path
+        assert cache.blobs()[0].users == ("again",)
+    assert server.requests["/w"] == 1
+
+
+def test_an_md5_that_points_nowhere_is_fetched(server, cache, remote_of, notes, quick, body):
+    """A note of an md5 whose blob was removed by hand, and one that is no checksum."""
+    url = server.add("/w", body)
+    md5 = hashlib.md5(body).hexdigest()
+    (cache.folder / "md5").mkdir(parents=True)
+    for content in ("a" * 64, "../../etc/passwd", ""):
+        (cache.folder / "md5" / md5).write_text(content)
+        path = cache.get(remote_of(url, known="md5"), "toy", notes, quick)
+        assert path.read_bytes() == body and path.is_relative_to(cache.folder / "blobs")
+    assert server.requests["/w"] == 3
+    assert cache.get(remote_of(url, known="md5"), "toy", notes, quick) == path and server.requests["/w"] == 3
+
+
+def test_blobs_are_listed_by_their_last_use(server, cache, remote_of, notes, quick, body):
+    paths = {}
+    for i, name in enumerate(("one", "two", "three")):
+        content = body + name.encode()
+        remote = type(remote_of("x"))(
+            f"{name}.pth", (server.add(f"/{name}", content),), sha256=hashlib.sha256(content).hexdigest()
+        )
+        paths[name] = cache.get(remote, name, notes, quick)
+        os.utime(cache.folder / "records" / f"{paths[name].parent.name}.json", (1000 + i, 1000 + i))
+    assert [blob.users for blob in cache.blobs()] == [("three",), ("two",), ("one",)]
+    assert [blob.used for blob in cache.blobs()] == [1002, 1001, 1000]
+    assert sum(blob.bytes for blob in cache.blobs()) == 3 * len(body) + 11
+
+
+def test_a_dry_run_of_prune_names_what_would_go_and_removes_nothing(server, cache, remote_of, notes, quick, body):
+    path = cache.get(remote_of(server.add("/w", body)), "toy", notes, quick)
+    (cache.folder / "partial" / "half").write_bytes(b"12345")
+    blobs, leftovers = cache.prune(older_than_days=0, dry_run=True)
+    assert [blob.path for blob in blobs] == [path] and [left.bytes for left in leftovers] == [5]
+    assert path.exists() and (cache.folder / "partial" / "half").exists()
+    assert cache.prune(dry_run=True)[0] == [], "without an age only unfinished downloads go"
+    blobs, leftovers = cache.prune(older_than_days=0)
+    assert len(blobs) == len(leftovers) == 1
+    assert cache.blobs() == [] and cache.leftovers() == []
+
+
+def test_a_cache_that_was_never_used_is_empty(tmp_path):
+    cache = Cache(tmp_path / "never")
+    assert cache.blobs() == [] and cache.leftovers() == [] and list(cache.verify()) == []
+    assert cache.prune(older_than_days=0) == ([], [])
+    assert not (tmp_path / "never").exists(), "looking makes no folders"

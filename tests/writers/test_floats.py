@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,3 +80,67 @@ def test_speed():
         format_rows(values)
         took.append(time.process_time() - start)
     assert min(took) < 0.5
+
+
+def digits_of(text: str) -> int:
+    """Significant digits of a number's text."""
+    return len(text.lstrip("-").split("e")[0].replace(".", "").strip("0")) or 1
+
+
+def test_no_more_digits_than_needed():
+    """Numpy's own shortest text of a float32 is the measure, save where that lies halfway to the next number."""
+    bits = np.random.default_rng(3).integers(0, 2**32, 3_000, dtype=np.uint32)
+    values = bits.view(np.float32)
+    values = values[np.isfinite(values)]
+    for value, text in zip(values, texts(values), strict=True):
+        shortest = np.format_float_scientific(value, unique=True)
+        gap = Fraction(float(np.spacing(abs(value))))
+        halfway = abs(Fraction(shortest) - Fraction(float(value))) >= gap * Fraction("0.4999")
+        assert halfway or digits_of(text) <= max(6, digits_of(shortest)), (text, value)
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_the_text_is_never_longer_than_nine_digits_and_reads_as_a_number_everywhere(value):
+    (text,) = texts([value])
+    assert digits_of(text) <= 9 and len(text) <= 16
+    assert float(text) == pytest.approx(value, rel=1e-7, abs=1e-45)
+    assert text.startswith("-") == bool(np.signbit(np.float32(value)))
+    assert not text.endswith(".") and ".e" not in text and "E" not in text and "+0." not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1e8, "100000000"), (123456789, "123456790"), (99999.99, "99999.99"), (1e-5, "0.00001"), (-7, "-7"),
+        (9.999e-6, "9.999e-06"), (3.4028235e38, "3.4028235e+38"), (1.1754944e-38, "1.17549435e-38"), (0.3, "0.3"),
+        (1e-45, "1.4013e-45"), (2**-24, "5.9604645e-08"), (65504, "65504"), (1.5e9, "1.5e+09"), (0.1 + 0.2, "0.3"),
+    ],
+)  # fmt: skip
+def test_texts_by_hand(value, text):
+    assert texts([value]) == [text]
+
+
+def test_order_is_kept_between_neighbours():
+    """Two different float32 never have one text."""
+    start = np.float32(0.1)
+    values = [start]
+    for _ in range(500):
+        values.append(np.nextafter(values[-1], np.float32(1)))
+    written = texts(values)
+    assert len(set(written)) == len(values)
+    assert [np.float32(text) for text in written] == values
+
+
+@given(st.integers(1, 5), st.integers(0, 7))
+def test_a_table_is_its_columns(columns, rows):
+    values = np.random.default_rng(columns * 10 + rows).normal(size=(rows, columns)).astype(np.float32)
+    whole = format_rows(values)
+    assert len(whole) == rows
+    by_column = [format_rows(np.ascontiguousarray(values[:, [i]])) for i in range(columns)]
+    assert whole == [b"\t".join(parts) for parts in zip(*by_column, strict=True)]
+
+
+def test_arrays_of_other_memory_layouts():
+    values = np.arange(12, dtype=np.float32).reshape(3, 4) / 8
+    assert format_rows(values.T) == format_rows(values.T.copy())
+    assert format_rows(values[:, ::2]) == format_rows(values[:, ::2].copy())

@@ -10,7 +10,7 @@ import pytest
 from writer_batches import make_context
 
 from zoo.errors import SystemStateError, UsageError
-from zoo.writers import FORMATS, open_writer
+from zoo.writers import FORMATS, check_format, open_writer
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,36 @@ def test_the_package_imports_no_format_library():
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("fmt", [None, "tsv", "bed", ".TSV", "BED"])
+def test_formats_of_standard_output_are_accepted_before_the_run(fmt):
+    assert check_format("-", fmt) is None
+
+
+@pytest.mark.parametrize("fmt", sorted({suffix.lstrip(".") for suffix in FORMATS} - {"tsv", "bed"}))
+def test_other_formats_of_standard_output_are_refused_with_the_two_that_work(fmt):
+    with pytest.raises(UsageError) as caught:
+        check_format("-", fmt)
+    assert caught.value.what == f"format {fmt!r} cannot be written to standard output"
+    assert caught.value.extent == "formats for '-': tsv, bed" and caught.value.exit_code == 2
+    for accepted in ("tsv", "bed"):
+        check_format("-", accepted)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_every_suffix_is_accepted_in_either_case_and_as_a_format(suffix):
+    for out, fmt in (
+        (f"x{suffix}", None),
+        (f"x.y{suffix.upper()}", None),
+        ("x", suffix),
+        ("x.txt", suffix.lstrip(".")),
+    ):
+        assert check_format(out, fmt) is None
+
+
+@pytest.mark.parametrize(("name", "near"), [("a.bigwg", ".bigwig"), ("a.hdf", ".hdf5"), ("a.zar", ".zarr")])
+def test_the_nearest_format_is_named(name, near):
+    with pytest.raises(UsageError) as caught:
+        check_format(name)
+    assert caught.value.fix == f"did you mean {near}?"

@@ -131,3 +131,78 @@ def test_stream_refuses_other_formats(tmp_path):
 def test_profile_of_one_bin_is_still_numbered(tmp_path):
     output = OutputSpec("p", "profile", ("t",), n_bins=1)
     assert value_names(make_context(tmp_path / "o", [output, PROFILE]))[:2] == ["p/t/0", "profile/plus/0"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16"])
+def test_the_stream_is_utf8_whatever_the_terminal_speaks(tmp_path, encoding):
+    output = OutputSpec("s", "scalar", ("Müller µ",))
+    batch = make_batch(1, 2, [output])
+    batch.name[0] = "gène→"
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    writer = StreamWriter(make_context(tmp_path / "-", [output]), stream)
+    writer.open()
+    writer.write(batch)
+    header, rows = table(raw.getvalue().decode("utf-8"))
+    assert header[-1] == "Müller µ" and rows[0][3] == "gène→"
+    assert not stream.closed, "standard output is not ours to close"
+
+
+def test_what_was_printed_before_stays_before(tmp_path):
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw)
+    stream.write("first\n")
+    StreamWriter(make_context(tmp_path / "-", [SCALAR]), stream).open()
+    assert raw.getvalue().startswith(b"first\nchrom\tstart")
+
+
+def test_rows_reach_a_pipe_batch_by_batch(tmp_path):
+    raw = io.BytesIO()
+    writer = StreamWriter(make_context(tmp_path / "-", [SCALAR]), io.TextIOWrapper(raw))
+    writer.open()
+    for n, batch in enumerate(make_batches(2, 3, outputs=[SCALAR]), 1):
+        writer.write(batch)
+        assert raw.getvalue().count(b"\n") == 1 + sum(len(b) for b in make_batches(2, 3, outputs=[SCALAR])[:n])
+
+
+def test_a_reverse_window_keeps_the_models_orientation(tmp_path):
+    """Tables hold what the model gave; only genome files turn it back."""
+    output = OutputSpec("p", "profile", ("a", "b"), n_bins=3)
+    batch = with_values(make_batch(3, 1, [output]), p=[[[1, 2, 3], [4, 5, 6]]])
+    batch.reverse[:] = True
+    context = make_context(tmp_path / "o.tsv", [output], stranded_swap={"p": np.array([1, 0])})
+    write_all(context, [batch])
+    _, rows = table((tmp_path / "o.tsv").read_text())
+    assert rows[0][6:] == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_a_table_has_as_many_fields_in_every_row_as_in_its_header(tmp_path):
+    for tiled in (False, True):
+        for suffix in (".tsv", ".bed"):
+            out = tmp_path / f"{tiled}{suffix}"
+            write_all(make_context(out, tiled=tiled), make_batches(6, 3))
+            header, rows = table(out.read_text())
+            assert {len(row) for row in rows} == {len(header)}
+            assert len(set(header)) == len(header)
+
+
+@pytest.mark.parametrize(
+    ("tracks", "names"),
+    [
+        (("a", "a", "a"), ["o/a", "o/a.2", "o/a.3"]),
+        (("end", "window_end"), ["o/end", "o/window_end"]),
+        (("o/a", "a", "a"), ["o/a", "o/a.2", "o/a.3"]),
+        (("two\nlines", "x"), ["two lines", "x"]),
+    ],
+)
+def test_names_of_columns_are_unique(tmp_path, tracks, names):
+    assert value_names(make_context(tmp_path / "x", [OutputSpec("o", "scalar", tracks)])) == names
+
+
+def test_the_mean_of_a_profile_in_a_bed_is_taken_in_double_precision(tmp_path):
+    """2**24 + 1 is no float32: a sum in single precision would stand still at 2**24."""
+    output = OutputSpec("p", "profile", ("x",), n_bins=4)
+    batch = with_values(make_batch(1, 1, [output]), p=[[[2.0**24, 1, 1, 2]]])
+    write_all(make_context(tmp_path / "o.bed", [output]), [batch])
+    _, rows = table((tmp_path / "o.bed").read_text())
+    assert float(rows[0][6]) == 2.0**22 + 1

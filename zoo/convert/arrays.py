@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.convert.inert_pickle import JOBLIB_ARRAYS, Record, is_a, kind_of
+from zoo.convert.inert_pickle import JOBLIB_ARRAYS, is_a, kind_of
 
 __all__ = ["array_of", "plain_dtype"]
 
@@ -66,4 +66,4 @@ def _bytes(value: Any) -> bytes:
         return value.encode("latin1")
     if isinstance(value, bytes | bytearray):
         return bytes(value)
-    raise ValueError(f"the bytes of an array are {kind_of(value) if isinstance(value, Record) else type(value)}")
+    raise ValueError(f"the bytes of an array are {kind_of(value)}")

@@ -119,6 +119,7 @@ def _numpy_reconstructors() -> list[Any]:
         np.ndarray,
         np.dtype,
         *dtypes,
+        bytes,  # of an array without elements: protocol 2 writes b"" as a call of bytes()
         # Checkpoints written under numpy 1 name the same functions by their old module.
         (core._reconstruct, "numpy.core.multiarray._reconstruct"),
         (core.scalar, "numpy.core.multiarray.scalar"),

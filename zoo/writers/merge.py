@@ -50,7 +50,8 @@ def merge_stretch(stretch: Stretch, spool: WindowSpool, tracks: range, overlap: 
                     value, at = value[~absent], piece[~absent]
                 else:
                     at = piece
-                combine.at(total[track], at, value)
+                with np.errstate(invalid="ignore"):  # inf + -inf is NaN, which is left out below
+                    combine.at(total[track], at, value)
     return [
         _intervals(edges, total[t], cover - missing[t] if t in missing else cover, overlap) for t in range(len(tracks))
     ]

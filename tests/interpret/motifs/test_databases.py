@@ -1,0 +1,209 @@
+"""Known motifs by the databases' own facts, and MEME files against memelite's reader."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from interpret.motifs.databases import JASPAR_TAXA, KnownMotif, MotifDatabase, open_database, read_meme
+from interpret.motifs.match import benjamini_hochberg, match_motifs
+from zoo.errors import InputError, SystemStateError, UsageError
+
+ROW = "0.25 0.25 0.25 0.25"
+
+
+def written(tmp_path, text):
+    path = tmp_path / "x.meme"
+    path.write_text(text)
+    return path
+
+
+def meme(motifs):
+    """Text of MEME's minimal format."""
+    text = "MEME version 5\n\nALPHABET= ACGT\n\nstrands: + -\n\n"
+    for name, matrix in motifs.items():
+        text += f"MOTIF {name}\nletter-probability matrix: alength= 4 w= {len(matrix)} nsites= 20 E= 0\n"
+        text += "".join(" " + " ".join(f"{value:.6f}" for value in row) + "\n" for row in matrix) + "\n"
+    return text
+
+
+@pytest.fixture(scope="module")
+def fungi():
+    """Opening it takes a quarter of a second."""
+    return open_database("jaspar:fungi")
+
+
+# Factors of budding yeast with the sites that textbooks give them.
+@pytest.mark.parametrize(
+    ("factor", "site"),
+    [("REB1", "TTACCCG"), ("GAL4", "CGG"), ("ABF1", "CGTNNNNNNNGA"), ("RAP1", "ACACCC"), ("MCM1", "CCNNATNNGG")],
+)
+def test_a_factor_is_known_by_its_site(fungi, factor, site):
+    found = [motif for motif in fungi.motifs if motif.name.upper() == factor]
+    assert found
+    turned = site[::-1].translate(str.maketrans("ACGT", "TGCA"))
+
+    def fits(motif, bases):
+        wanted = ["ACGT".find(base) for base in bases]
+        return any(
+            all(base < 0 or motif.probability[start + i, base] > 0.4 for i, base in enumerate(wanted))
+            for start in range(len(motif.probability) - len(bases) + 1)
+        )
+
+    assert any(fits(motif, site) or fits(motif, turned) for motif in found)
+
+
+def test_every_motif_is_a_matrix_of_frequencies_with_an_id_of_its_own(fungi):
+    assert fungi.title == "JASPAR2026 CORE fungi"
+    ids = [motif.id for motif in fungi.motifs]
+    assert ids == sorted(set(ids)) and all(id.startswith("MA") for id in ids)
+    for motif in fungi.motifs:
+        assert motif.probability.shape[1] == 4 and motif.probability.min() >= 0
+        np.testing.assert_allclose(motif.probability.sum(1), 1, atol=1e-9)
+
+
+def test_the_choices_that_an_error_names_are_choices():
+    with pytest.raises(UsageError) as caught:
+        open_database("jasper")
+    assert caught.value.exit_code == 2
+    offered = caught.value.extent.removeprefix("there are ").split(", ")
+    assert {"jaspar", "hocomoco-v12", *(f"jaspar:{taxon}" for taxon in JASPAR_TAXA)} <= set(offered)
+    assert open_database("jaspar:urochordates").motifs
+    with pytest.raises(UsageError) as caught:
+        open_database("jaspar:mammals")
+    assert caught.value.extent == f"it has {', '.join(JASPAR_TAXA)}"
+
+
+def test_a_package_that_is_missing_is_named_with_another_way(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyjaspar", None)
+    with pytest.raises(SystemStateError, match="pyjaspar is not installed") as caught:
+        open_database("jaspar:fungi")
+    assert "pip install 'seqzoo[interpret]'" in caught.value.fix and "--database" in caught.value.fix
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemStateError, match="gReLU is not installed") as caught:
+        open_database("hocomoco-v12")
+    assert "pip install 'seqzoo[finetune]'" in caught.value.fix and caught.value.exit_code == 7
+
+
+# MEME files
+
+
+matrices = st.lists(
+    st.lists(st.integers(1, 9), min_size=4, max_size=4).map(lambda row: [value / sum(row) for value in row]),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=30)
+@given(st.lists(matrices, min_size=1, max_size=4))
+def test_a_file_is_read_as_memelite_reads_it(tmp_path_factory, motifs):
+    reader = pytest.importorskip("memelite.io").read_meme
+    named = {f"M{i} factor{i}": matrix for i, matrix in enumerate(motifs)}
+    path = written(tmp_path_factory.mktemp("meme"), meme(named))
+    ours, theirs = read_meme(path), reader(str(path))
+    assert [(motif.id, motif.name) for motif in ours] == [tuple(name.split()) for name in named]
+    for motif, other, matrix in zip(ours, theirs.values(), motifs, strict=True):
+        np.testing.assert_allclose(motif.probability, np.array(matrix), atol=2e-6)
+        np.testing.assert_allclose(motif.probability, np.asarray(other).T, atol=2e-6)
+
+
+def test_what_stands_between_motifs_is_left_aside(tmp_path):
+    """URLs, log-odds matrices and sites, as MEME's own output has them."""
+    path = written(
+        tmp_path,
+        f"MEME version 5\n\nMOTIF MA0001.3 AGL3\nlog-odds matrix: alength= 4 w= 1\n 5 -5 -5 -5\n\n"
+        f"letter-probability matrix: alength= 4 w=2 nsites= 5\n{ROW}\n\n 1 0 0 0\nURL http://jaspar.elixir.no/MA0001.3\n\n"
+        f"MOTIF second.1\nletter-probability matrix: w= 1\n 0.5 0.5 0 0\n",
+    )
+    first, second = read_meme(path)
+    assert (first.id, first.name, first.probability.tolist()) == ("MA0001.3", "AGL3", [[0.25] * 4, [1, 0, 0, 0]])
+    assert (second.id, second.name) == ("second.1", "second"), "the name without its version where none is given"
+
+
+def test_rows_are_scaled_to_one_where_rounding_left_something(tmp_path):
+    path = written(tmp_path, "MOTIF a\nletter-probability matrix: w= 1\n0.333 0.333 0.333 0.0\n")
+    assert read_meme(path)[0].probability[0] == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0])
+
+
+@pytest.mark.parametrize(
+    "row", ["0.5 0.5", "0.2 0.2 0.2 0.2 0.2", "1.2 -0.2 0 0", "nan 0.5 0.5 0", "A C G T", "inf 0 0 0", "0 0 0 0"]
+)
+def test_rows_that_are_no_probabilities_have_a_line(tmp_path, row):
+    path = written(tmp_path, f"MEME version 4\nMOTIF a\nletter-probability matrix: w= 2\n{ROW}\n{row}\n")
+    with pytest.raises(InputError) as caught:
+        read_meme(path)
+    assert caught.value.what == f"{path}:5: not four probabilities that sum to 1"
+    assert caught.value.fix == "Fix: DNA motifs, rows A C G T" and caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("width", ["w= 0", "w= x", "w=", ""])
+def test_a_matrix_without_a_width_has_a_line(tmp_path, width):
+    path = written(tmp_path, f"MOTIF a\nletter-probability matrix: alength= 4 {width}\n{ROW}\n")
+    with pytest.raises(InputError, match=":2: the matrix does not say its width"):
+        read_meme(path)
+
+
+@pytest.mark.parametrize("after", ["", f"MOTIF b\nletter-probability matrix: w= 1\n{ROW}\n"])
+def test_a_matrix_that_ends_early_counts_its_rows(tmp_path, after):
+    path = written(tmp_path, f"MOTIF MA7 LOST\nletter-probability matrix: w= 3\n{ROW}\n{ROW}\n{after}")
+    with pytest.raises(InputError, match="the matrix of motif MA7 LOST ends early") as caught:
+        read_meme(path)
+    assert caught.value.extent == "2 of 3 rows"
+
+
+def test_a_file_of_the_users_is_called_by_its_name(tmp_path):
+    path = written(tmp_path, meme({"MA1 ONE": [[1, 0, 0, 0]]}))
+    database = open_database(str(path))
+    assert database.title == "x.meme" and [motif.name for motif in database.motifs] == ["ONE"]
+
+
+# Matches
+
+
+def exact(bases):
+    """A motif without doubt: 0.97 at each base."""
+    matrix = np.full((len(bases), 4), 0.01)
+    matrix[np.arange(len(bases)), ["ACGT".index(base) for base in bases]] = 0.97
+    return matrix
+
+
+SITES = {"ABF1": "CGTATAAAGTGA", "REB1": "TTACCCGG", "MCM1": "CCTAATTAGG", "RAP1": "ACACCCATACAT"}
+DATABASE = MotifDatabase(
+    "four", tuple(KnownMotif(f"M{i}", name, exact(site)) for i, (name, site) in enumerate(SITES.items()))
+)
+
+
+@pytest.mark.parametrize("name", SITES)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_motif_matches_itself_first_on_either_strand(name, turned):
+    query = exact(SITES[name])[::-1, ::-1] if turned else exact(SITES[name])
+    (found,) = match_motifs([query], DATABASE)
+    assert found[0].motif.name == name and found[0].overlap == len(query)
+    assert found[0].p < 1e-4 and found[0].p <= min(match.p for match in found)
+    palindrome = SITES[name] == "CCTAATTAGG"
+    assert palindrome or found[0].reverse == turned
+    assert found[0].offset == 0
+
+
+def test_a_part_of_a_motif_lies_where_it_was_cut_out():
+    (found,) = match_motifs([exact(SITES["RAP1"][3:11])], DATABASE, keep=2)
+    assert len(found) == 2
+    assert (found[0].motif.name, found[0].offset, found[0].overlap, found[0].reverse) == ("RAP1", 3, 8, False)
+
+
+def test_no_query_has_no_match():
+    assert match_motifs([], DATABASE) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_q_values_are_scipys(p):
+    control = pytest.importorskip("scipy.stats").false_discovery_control
+    q = benjamini_hochberg(np.array(p))
+    np.testing.assert_allclose(q, control(p, method="bh"), rtol=1e-12)
+    assert (q >= np.array(p) - 1e-15).all() and q.max() <= 1
