@@ -1,6 +1,6 @@
 """``attribute``: a model, regions and a genome in; ``contribs.h5`` or another file of contributions out.
 
-The order of work is that of ``zoo.prediction``: check everything, load the model, choose what is explained,
+The order of work is that of ``zoo.run.predict``: check everything, load the model, choose what is explained,
 then read, explain and write block by block (``explainer`` stands where the model's runner does). What is spooled
 survives an interruption; the result is made from it at the end (``contribs_writer``, ``formats``).
 """
@@ -27,10 +27,9 @@ from interpret.integrated_gradients import FIX
 from interpret.marginal_effects import measure, read_motif
 from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import RegionFile
-from zoo.predict_job import PredictJob, prepare, writer_context
-from zoo.predict_options import PredictOptions
-from zoo.prediction import counted_notes
 from zoo.progress import Progress
+from zoo.run.job import PredictJob, PredictOptions, prepare, writer_context
+from zoo.run.predict import counted_notes
 from zoo.store.lock import hold_lock
 
 if TYPE_CHECKING:

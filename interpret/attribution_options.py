@@ -9,7 +9,7 @@ from typing import Any
 
 from interpret.methods import METHODS
 from zoo.errors import UsageError
-from zoo.predict_options import PredictOptions, options_from
+from zoo.run.job import PredictOptions, options_from
 from zoo.store.registry import near_names
 
 __all__ = ["MARGINALIZE", "AttributeOptions", "AttributeResult", "split_options"]

@@ -15,7 +15,7 @@ from zoo.store.checksums import sha256_of
 
 if TYPE_CHECKING:
     from interpret.explainer import Explainer
-    from zoo.predict_job import PredictJob
+    from zoo.run.job import PredictJob
 
 __all__ = ["record_of"]
 

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpret.attribution_options import AttributeOptions
-from zoo.file_run import FileRun, signature_of
 from zoo.journal import Journal
-from zoo.pipeline import BlockReader
-from zoo.predict_job import PredictJob
+from zoo.outputs import TrackChoice
 from zoo.progress import Progress
+from zoo.run.file_run import FileRun, signature_of
+from zoo.run.job import PredictJob
+from zoo.run.pipeline import BlockReader
 from zoo.store.checksums import sha256_of
-from zoo.tracks import TrackChoice
 
 if TYPE_CHECKING:
-    from zoo.writers.base import OutputSpec, Writer
+    from zoo.outputs import OutputSpec
+    from zoo.writers.base import Writer
 
 __all__ = ["Notes", "Running", "run_file"]
 

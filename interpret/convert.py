@@ -10,7 +10,7 @@ from interpret.contribs import open_contribs
 from interpret.contribs_blocks import FileSource
 from interpret.formats import choose_format
 from zoo.errors import InputError, UsageError
-from zoo.predict_job import check_out
+from zoo.run.job import check_out
 from zoo.run_record import write_run_record
 from zoo.writers.partial import fresh_folder, remove, rename_all
 

@@ -21,14 +21,15 @@ from interpret.motifs.databases import KnownMotif, read_meme
 from interpret.references import parse_references
 from interpret.target import choose_target, explained_module
 from zoo.errors import InputError, UsageError
-from zoo.predict_job import PredictJob, writer_context
-from zoo.prediction import counted_notes
+from zoo.outputs import OutputSpec
 from zoo.progress import Progress
+from zoo.run.job import PredictJob, writer_context
+from zoo.run.predict import counted_notes
 from zoo.run_record import genome_fingerprint, write_run_record
 from zoo.store.checksums import sha256_of
 from zoo.store.registry import near_names
 from zoo.writers import open_writer
-from zoo.writers.base import OutputSpec, WriterContext
+from zoo.writers.base import WriterContext
 
 __all__ = ["COLUMNS", "Marginalizer", "consensus", "measure", "read_motif"]
 

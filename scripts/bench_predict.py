@@ -318,7 +318,7 @@ import sys, time
 from zoo.genome.fasta import open_genome
 from zoo.genome.intervals import RegionFile
 from zoo.genome.windows import WindowPlan
-from zoo.pipeline import BlockReader
+from zoo.run.pipeline import BlockReader
 genome, regions = open_genome(sys.argv[1]), RegionFile(sys.argv[2])
 start = time.process_time()
 reader = BlockReader(regions, genome, WindowPlan(1000), use_strand=False, n_value=0.25, batch_size=64)

@@ -15,8 +15,8 @@ from zoo.genome.fasta import open_genome
 from zoo.genome.intervals import RegionFile
 from zoo.genome.windows import WindowPlan
 from zoo.models.runner import Runner
-from zoo.pipeline import BlockReader, predict_blocks
-from zoo.tracks import choose_tracks
+from zoo.outputs import choose_tracks
+from zoo.run.pipeline import BlockReader, predict_blocks
 
 
 @pytest.fixture

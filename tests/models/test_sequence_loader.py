@@ -16,7 +16,7 @@ from zoo.genome.fasta import open_genome
 from zoo.genome.intervals import RegionFile
 from zoo.genome.windows import WindowPlan
 from zoo.models.sequence_loader import SequenceLoader, loader_from_kipoi
-from zoo.pipeline import BlockReader
+from zoo.run.pipeline import BlockReader
 
 # Every combination that kipoiseq accepts: the alphabet may be axis 2 only when there is a dummy axis.
 LAYOUTS = [(a, None) for a in (0, 1)] + [(a, d) for a, d in itertools.product((0, 1, 2), (0, 1, 2)) if a != d]

@@ -10,8 +10,8 @@ from prediction_cases import make_case
 from toys import write_fasta
 
 import zoo
-from zoo import file_run, pipeline
 from zoo.errors import ModelError, SystemStateError, UsageError
+from zoo.run import file_run, pipeline
 
 
 def failing_model(case, error, at):

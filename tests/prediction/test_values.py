@@ -10,8 +10,8 @@ from prediction_cases import CONTIGS, flat, make_case, read_tsv, values_of
 from toys import window
 
 import zoo
-from zoo import pipeline
 from zoo.errors import InputError
+from zoo.run import pipeline
 
 
 @pytest.fixture(params=["gc", "profile", "stranded"])

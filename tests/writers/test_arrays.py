@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from writer_batches import PROFILE, SCALAR, make_batch, make_batches, make_context, write_all
 
-from zoo.writers import OutputSpec
+from zoo.outputs import OutputSpec
 
 
 def joined(batches, output: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from zoo.models.load import Entry
+    from zoo.models.entry import Entry
 
 __all__ = ["export"]
 
@@ -33,7 +33,7 @@ def export(model: str | Path, to: str, folder: Path, *, trust: bool = False, for
     Raises:
         UsageError: ``folder`` exists. ModelError: the model has no such form, with the reason.
     """
-    from zoo.models.load import open_entry
+    from zoo.models.entry import open_entry
 
     target = Path(folder)
     if target.exists() and not force and any(target.iterdir()):
@@ -55,7 +55,7 @@ def export(model: str | Path, to: str, folder: Path, *, trust: bool = False, for
 def _drafted(entry: Entry, name: str, scratch: Path) -> Entry:
     """A checkpoint as an entry, as ``zoo add`` drafts it."""
     from zoo.add.add import add
-    from zoo.models.load import open_entry
+    from zoo.models.entry import open_entry
 
     return open_entry(add(entry.path, name, scratch / "drafted"), trust=True)
 

@@ -1,4 +1,4 @@
-"""A model whose dataloader is its own, ready for arrays: what ``zoo.load_model`` returns for it."""
+"""A model whose dataloader is its own, ready for arrays."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import numpy as np
 import torch
 
 from zoo.errors import ModelError
+from zoo.models.entry import Entry
 from zoo.models.kipoi_import import blame
 from zoo.models.kipoi_native import flat_result
-from zoo.models.load import Entry, framework_of
+from zoo.models.load import framework_of
 from zoo.models.runner import pick_device
 from zoo.store.checksums import sha256_of
 from zoo.store.sources import refuse_pointers
 
 if TYPE_CHECKING:
-    from zoo.writers.base import PredictionBatch
+    pass
 
 __all__ = ["ArrayModel"]
 
@@ -92,24 +93,6 @@ class ArrayModel:
         if list(named) == [""]:
             named = {targets[0].place if len(targets) == 1 else "preds": named[""]}
         return {place: _numbers(place, value) for place, value in named.items()}
-
-    def predict_regions(
-        self, regions: str | Path | None, fasta: str | Path | None = None, **options: Any
-    ) -> PredictionBatch:
-        """Run the model's own dataloader and predict; keeps all predictions in memory.
-
-        Args:
-            regions: BED (or whatever file the dataloader reads).
-            fasta: genome, where the dataloader takes one.
-            **options: ``settings`` (arguments of the dataloader by name), ``batch_size, tracks, limit`` as in
-                ``zoo.predict``.
-
-        Raises:
-            TrustError: the dataloader is Python that is not trusted. UsageError: an argument is missing or unknown.
-        """
-        from zoo.kipoi_run import predict_regions_with_own_loader
-
-        return predict_regions_with_own_loader(self, regions, fasta, options)
 
 
 def _numbers(place: str, value: Any) -> np.ndarray:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import SystemStateError
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec
 from zoo.writers.genomic import GenomicWriter
 from zoo.writers.partial import require_room
 

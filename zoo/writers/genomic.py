@@ -15,7 +15,8 @@ from typing import Protocol
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.writers.base import OutputSpec, PredictionBatch, Writer, WriterContext
+from zoo.outputs import OutputSpec, PredictionBatch
+from zoo.writers.base import Writer, WriterContext
 from zoo.writers.blocks import BlockOrder, Stretch
 from zoo.writers.merge import merge_stretch
 from zoo.writers.partial import fresh_folder, refuse_folder, remove, rename_all

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import SystemStateError
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec
 from zoo.writers.spool import RowSpool, SpooledBlock, value_shape
 from zoo.writers.spooled import SpooledWriter
 

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from zoo.writers.base import OutputSpec, PredictionBatch
+from zoo.outputs import OutputSpec, PredictionBatch
 from zoo.writers.columns import safe_text
 from zoo.writers.partial import open_at
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from pathlib import Path
 
-from zoo.writers.base import PredictionBatch, Writer, WriterContext
+from zoo.outputs import PredictionBatch
+from zoo.writers.base import Writer, WriterContext
 from zoo.writers.partial import fresh_folder, refuse_folder, remove, rename_all, require_room
 from zoo.writers.spool import RowSpool, value_shape
 

@@ -10,7 +10,8 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 
-from zoo.writers.base import PredictionBatch, Writer, WriterContext
+from zoo.outputs import PredictionBatch
+from zoo.writers.base import Writer, WriterContext
 from zoo.writers.columns import region_columns, safe_text
 from zoo.writers.partial import open_at, refuse_folder, remove, rename_all
 

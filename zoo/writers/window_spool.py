@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.writers.base import OutputSpec, PredictionBatch, WriterContext
+from zoo.outputs import OutputSpec, PredictionBatch
+from zoo.writers.base import WriterContext
 from zoo.writers.partial import open_at
 from zoo.writers.spool import value_shape
 

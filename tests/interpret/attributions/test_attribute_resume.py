@@ -19,7 +19,7 @@ from interpret.explainer import Explainer
 from zoo.cli import run
 
 #: The command, with a checkpoint after every step instead of every ten seconds.
-PROGRAM = "import zoo.file_run; zoo.file_run.CHECKPOINT_SECONDS = 0; from zoo.cli import main; main()"
+PROGRAM = "import zoo.run.file_run; zoo.run.file_run.CHECKPOINT_SECONDS = 0; from zoo.cli import main; main()"
 WINDOWS = 800
 
 

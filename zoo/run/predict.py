@@ -18,24 +18,30 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from zoo.errors import InputError, UsageError
-from zoo.file_run import FileRun, signature_of
 from zoo.genome.intervals import RegionFile
 from zoo.journal import Journal
-from zoo.models.kipoi_settings import has_own_loader
-from zoo.models.load import open_entry
-from zoo.pipeline import BlockReader, predict_blocks
-from zoo.predict_job import PredictJob, open_file_writer, prepare, writer_context
-from zoo.predict_options import PredictOptions, PredictResult, options_from
+from zoo.models.entry import has_own_loader, open_entry
+from zoo.outputs import PredictionBatch
 from zoo.progress import Progress
+from zoo.run.file_run import FileRun, signature_of
+from zoo.run.job import (
+    PredictJob,
+    PredictOptions,
+    PredictResult,
+    open_file_writer,
+    options_from,
+    prepare,
+    writer_context,
+)
+from zoo.run.pipeline import BlockReader, predict_blocks
 from zoo.run_record import genome_fingerprint, write_run_record
 from zoo.store.checksums import sha256_of
 from zoo.store.lock import hold_lock
 from zoo.writers import StreamWriter
-from zoo.writers.base import PredictionBatch
 
 if TYPE_CHECKING:
     from zoo.models.array_model import ArrayModel
-    from zoo.models.load import Entry
+    from zoo.models.entry import Entry
     from zoo.models.loaded import LoadedModel
 
 __all__ = ["PredictOptions", "PredictResult", "counted_notes", "predict", "predict_regions"]
@@ -71,7 +77,7 @@ def predict(
     chosen = options_from(options)
     own = _with_own_loader(model, chosen.trust)
     if own is not None:
-        from zoo.kipoi_run import predict_with_own_loader
+        from zoo.run.own_loader import predict_with_own_loader
 
         given = None if genome is None else str(genome)
         return predict_with_own_loader(own, str(regions), given, str(out), chosen, report, progress)

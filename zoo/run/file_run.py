@@ -11,12 +11,13 @@ from typing import Any
 from zoo.errors import InputError, SystemStateError, UsageError, ZooError
 from zoo.genome.windows import WindowCounts
 from zoo.journal import Journal, JournalState
-from zoo.pipeline import BlockReader, predict_blocks
-from zoo.predict_job import PredictJob
+from zoo.outputs import PredictionBatch
 from zoo.progress import Progress
+from zoo.run.job import PredictJob
+from zoo.run.pipeline import BlockReader, predict_blocks
 from zoo.run_record import genome_fingerprint
 from zoo.store.checksums import sha256_of
-from zoo.writers.base import PredictionBatch, Writer
+from zoo.writers.base import Writer
 
 __all__ = ["FileRun", "signature_of"]
 

@@ -18,8 +18,7 @@ from zoo.genome.encode import one_hot_counted, reverse_complement
 from zoo.genome.fasta import Genome
 from zoo.genome.intervals import Intervals, RegionFile
 from zoo.genome.windows import WindowCounts, WindowPlan, Windows
-from zoo.tracks import TrackChoice
-from zoo.writers.base import PredictionBatch
+from zoo.outputs import PredictionBatch, TrackChoice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
