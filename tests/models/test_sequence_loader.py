@@ -78,7 +78,7 @@ def test_arrays_equal_kipoiseqs_dataloader(tmp_path, use_strand, alphabet_axis, 
     layout = SequenceLoader(width, 0.25, use_strand, alphabet_axis=alphabet_axis, dummy_axis=dummy_axis)
     with RegionFile(bed) as regions:
         reader = BlockReader(
-            regions, open_genome(fasta), WindowPlan(width), use_strand=use_strand, n_value=0.25, batch_size=64
+            regions, open_genome(fasta), WindowPlan(width), use_strand=use_strand, n_value=0.25, step=64
         )
         got = np.concatenate([layout.arrange(torch.from_numpy(block.one_hot)).numpy() for block in reader])
     assert np.array_equal(got, expected)
@@ -93,7 +93,7 @@ def test_minus_windows_are_the_reverse_complement_only_when_asked(tmp_path):
     for use, expected in ((True, [plus, minus, plus]), (False, [plus, plus, plus])):
         with RegionFile(bed) as regions:
             reader = BlockReader(
-                regions, open_genome(fasta), WindowPlan(10), use_strand=use, n_value=0.25, batch_size=2
+                regions, open_genome(fasta), WindowPlan(10), use_strand=use, n_value=0.25, step=2
             )
             assert np.concatenate([block.one_hot for block in reader]).tolist() == expected
             assert reader.counts.reversed_windows == use

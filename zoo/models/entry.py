@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ class Entry:
         trusted: whether Python of the folder may run.
         description: ``model.yaml``, or None for a checkpoint.
         card: the card, or None where there is none.
+        hashes: file -> sha256 of what was verified already, by resolved path.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Entry:
     trusted: bool
     description: ModelDescription | None
     card: Card | None
+    hashes: Mapping[Path, str] = field(default_factory=dict)
 
 
 def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
@@ -58,7 +60,7 @@ def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
     path = Path(name)
     if is_hub_name(name):
         found = fetch_model(str(name))
-        return replace(open_entry(found.path, trust=trust), name=found.pinned)
+        return replace(open_entry(found.path, trust=trust), name=found.pinned, hashes=found.hashes)
     if path.is_file() and path.suffix == ".ckpt":
         return Entry(str(name), path, trust, None, None)
     if path.is_file() and path.name in ("model.yaml", "model.yml"):

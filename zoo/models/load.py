@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
     from zoo.models.sequence_loader import SequenceLoader
 
-__all__ = ["framework_of", "load_entry"]
+__all__ = ["framework_of", "load_entry", "verify_files"]
 
 GRELU = "grelu.lightning.LightningModel"
 FRAMEWORKS = {"kipoi.model.PyTorchModel": "pytorch", "kipoi.model.KerasModel": "keras"}
@@ -39,8 +39,9 @@ def load_entry(entry: Entry) -> LoadedModel:
     if entry.description is None:
         from zoo.models.grelu_checkpoint import load_checkpoint
 
+        hashes = verify_files(entry, (entry.path,))
         loaded = load_checkpoint(entry.path, entry.name)
-        loaded.hashes[entry.path.name] = sha256_of(entry.path)
+        loaded.hashes = hashes
         return loaded
     if entry.description.defined_as == GRELU:
         return _load_grelu(entry, entry.description)
@@ -52,7 +53,7 @@ def _load_grelu(entry: Entry, description: ModelDescription) -> LoadedModel:
     from zoo.models.grelu_checkpoint import load_checkpoint
 
     path = argument_path(description, "checkpoint")
-    hashes = _verify_files(entry, (path,))
+    hashes = verify_files(entry, (path,))
     loaded = load_checkpoint(path, entry.name)
     if entry.card is not None and entry.card.input.length != loaded.length:
         raise ModelError(
@@ -77,7 +78,7 @@ def _load_folder(entry: Entry, description: ModelDescription) -> LoadedModel:
     framework, reader = framework_of(description)
     used = reader.files_used(description, entry.trusted)
     refuse_pointers(used)
-    hashes = _verify_files(entry, used)
+    hashes = verify_files(entry, used)
     loader = loader_from_kipoi(description.loader, description)
     if entry.card is not None and entry.card.input.length != loader.length:
         raise description.document.error(
@@ -104,18 +105,24 @@ def _load_folder(entry: Entry, description: ModelDescription) -> LoadedModel:
     return loaded
 
 
-def _verify_files(entry: Entry, used: tuple[Path, ...]) -> dict[str, str]:
-    """Check the files that will be used against the card; return their sha256."""
+def verify_files(entry: Entry, used: tuple[Path, ...]) -> dict[str, str]:
+    """Check the files that will be used against the card; return their sha256. What was verified when it was fetched
+    is not read again.
+
+    Raises:
+        FetchError: a file is not the one of the card.
+    """
     recorded = {item.path: item.sha256 for item in entry.card.files if item.sha256} if entry.card else {}
     hashes = {}
     for path in used:
-        if fetched := blob_sha256(path):
-            hashes[path.name] = fetched  # verified by the cache
+        if cached := blob_sha256(path):
+            hashes[path.name] = cached
             continue
-        name = os.path.relpath(path, entry.path)
-        if name in recorded:
-            verify(path, recorded[name])
-        hashes[name] = recorded.get(name) or sha256_of(path)
+        name = os.path.relpath(path, entry.path if entry.path.is_dir() else entry.path.parent)
+        expected, known = recorded.get(name), entry.hashes.get(path.resolve())
+        if expected and known != expected:
+            verify(path, expected)
+        hashes[name] = expected or known or sha256_of(path)
     return hashes
 
 

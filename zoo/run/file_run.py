@@ -2,48 +2,105 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError, SystemStateError, UsageError, ZooError
-from zoo.genome.windows import WindowCounts
 from zoo.journal import Journal, JournalState
 from zoo.outputs import PredictionBatch
-from zoo.progress import Progress
-from zoo.run.job import PredictJob
-from zoo.run.pipeline import BlockReader, predict_blocks
-from zoo.run_record import genome_fingerprint
-from zoo.store.checksums import sha256_of
+from zoo.progress import Notes, Progress
+from zoo.run.compute import Compute
+from zoo.run.job import Job
+from zoo.run.pipeline import BlockSource, ReadCounts, compute_blocks
 from zoo.writers.base import Writer
 
-__all__ = ["FileRun", "signature_of"]
+__all__ = ["FileRun"]
 
 CHECKPOINT_SECONDS = 10.0
 
 
 class FileRun:
-    """Writes a file with a journal, so that what is done survives an interruption."""
+    """One run into a file: windows of a job, computed and written, with a journal of what is done.
+
+    Args:
+        job: what is read.
+        compute: what is computed of it.
+        writer: of ``compute.outputs``, not opened.
+        notes: is told where an earlier run is gone on with.
+        progress: ``(total, done) -> Progress``.
+        read: (windows a step, cursor) -> blocks; default the windows of the job's regions. Another source may give
+            several sequences of a window, for instance its alleles; their rows stand in the blocks' batches.
+
+    Attributes:
+        rows: windows written, those of an earlier run included.
+        counts: what reading met up to there.
+        seconds: since ``go`` began.
+
+    Raises:
+        UsageError: ``--resume``, and the earlier run was another one.
+    """
 
     def __init__(
-        self, job: PredictJob, writer: Writer, journal: Journal, signature: dict[str, Any], state: JournalState | None
+        self,
+        job: Job,
+        compute: Compute,
+        writer: Writer,
+        notes: Notes | None = None,
+        progress: Callable[[int, int], Progress] | None = None,
+        read: Callable[[int, int], BlockSource] | None = None,
     ) -> None:
-        self.job, self.writer, self.journal, self.signature, self.state = job, writer, journal, signature, state
-        self.reader = job.reader(state.cursor if state else 0)
-        if state:
-            _restore_counts(self.reader, state.counts)
-        self.cursor, self.rows = (state.cursor, state.rows) if state else (0, 0)
+        self.job, self.compute, self.writer, self.notes = job, compute, writer, notes or Notes()
+        self.journal = Journal(writer.context.out)
+        self.signature = job.signature(writer.context.out) | compute.signature()
+        self.state = self._earlier() if job.options.resume else None
+        self.cursor, self.rows = (self.state.cursor, self.state.rows) if self.state else (0, 0)
+        self.reader = (read or job.reader)(compute.step, self.cursor)
+        if self.state:
+            self.reader.counts = ReadCounts.from_dict(self.state.counts)
         self.counts = self.reader.counts.as_dict()
+        self._progress = progress or Progress
+        self._bar: Progress | None = None
         self._saved = time.monotonic()
 
-    def go(self, bar: Progress) -> list[Path]:
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time so far."""
+        return self._bar.seconds if self._bar else 0.0
+
+    def _earlier(self) -> JournalState | None:
+        if self.job.model.folder is None and not self.job.model.hashes:
+            raise UsageError(
+                f"--resume: {self.job.model.name} was not loaded from a file, so that it may be another model by now",
+                "",
+                "Fix: start again without --resume",
+            )
+        return self.journal.load(self.signature)
+
+    def go(self) -> list[Path]:
+        """Run to the end; returns the files.
+
+        Raises:
+            Whatever reading, computing or writing raises; nothing bears the final name then.
+        """
+        if self.state is not None:
+            self.notes.say(f"resuming after {self.rows:,} windows")
+        elif self.job.options.resume:
+            self.notes.say("nothing to resume; starting from the first region")
+        self._bar = self._progress(self.job.count_windows(), self.rows)
+        try:
+            return self._go(self._bar)
+        finally:
+            self._bar.clear()
+
+    def _go(self, bar: Progress) -> list[Path]:
         if self.state is None:
             self.journal.remove()
         try:
             self.writer.open(self.state.writer if self.state else None)
-            predict_blocks(iter(self.reader), self.job.runner, self.job.choice, self._write, bar.advance)
+            compute_blocks(self.reader, self.compute, self._write, bar.advance)
             paths = self.writer.finish()
         except BaseException as error:
             self._leave(error)
@@ -91,32 +148,3 @@ def _explain_os_error(error: OSError, out: Path, resumable: bool) -> ZooError:
         "no file bears the final name",
         "Fix: check the folder, or write elsewhere with -o",
     )
-
-
-def signature_of(job: PredictJob, out: Path) -> dict[str, Any]:
-    options = job.options
-    return {
-        "model": job.model.hashes,
-        "regions": sha256_of(job.regions.path),
-        "genome": genome_fingerprint(job.genome.sizes, job.genome.path),
-        "output": str(out.resolve()),
-        "window": options.window,
-        "stride": options.stride,
-        "edges": options.edges,
-        "strand": job.use_strand,
-        "rc_average": options.rc_average,
-        "precision": options.precision,
-        "batch_size": job.runner.batch_size,
-        "tracks": [[spec.name, list(spec.tracks)] for spec in job.choice.outputs],
-        "limit": options.limit,
-        "overlap": options.overlap,
-        "format": options.format,
-        "translate_chroms": options.translate_chroms,
-    }
-
-
-def _restore_counts(reader: BlockReader, counts: dict[str, Any]) -> None:
-    windows = {f.name: counts[f.name] for f in dataclasses.fields(WindowCounts)}
-    reader.counts.windows = WindowCounts(**windows)
-    reader.counts.iupac_bases = counts["iupac_bases"]
-    reader.counts.reversed_windows = counts["reversed_windows"]

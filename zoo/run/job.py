@@ -6,10 +6,9 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from zoo.errors import UsageError
 from zoo.genome.checks import check_assembly, check_regions, training_note
@@ -18,23 +17,16 @@ from zoo.genome.intervals import RegionFile, RegionSummary
 from zoo.genome.windows import WindowPlan
 from zoo.models.entry import Entry, open_entry, renames_chromosomes, with_length_of, with_settings
 from zoo.models.load import load_entry
+from zoo.models.loaded import LoadedModel
 from zoo.outputs import TrackChoice, choose_tracks
 from zoo.run.pipeline import BlockReader
-from zoo.writers import check_format, open_writer
-from zoo.writers.base import Writer, WriterContext
+from zoo.run_record import genome_fingerprint
+from zoo.store.checksums import sha256_of
 
 if TYPE_CHECKING:
-    from zoo.models.loaded import LoadedModel
+    from zoo.models.array_model import ArrayModel
 
-__all__ = [
-    "PredictJob",
-    "PredictOptions",
-    "PredictResult",
-    "open_file_writer",
-    "options_from",
-    "prepare",
-    "writer_context",
-]
+__all__ = ["Job", "PredictOptions", "PredictResult", "check_out", "counted_notes", "opened", "options_from", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +70,10 @@ class PredictOptions:
     trust: bool = False
     format: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def inputs(self, regions: Any, genome: Any) -> tuple[Any, Any]:
+        """Regions and genome, or the files that ``--set`` gives the dataloader in their place."""
+        return self.settings.get("intervals_file", regions), self.settings.get("fasta_file", genome)
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
@@ -131,11 +127,23 @@ def options_from(given: dict[str, Any]) -> PredictOptions:
     return PredictOptions(**given)
 
 
-@dataclass
-class PredictJob:
-    """Everything that is fixed before the first batch."""
+@dataclass(frozen=True)
+class Job:
+    """Regions, genome and model that fit together, and the windows laid over them: what a run reads.
 
-    entry: Entry
+    What is computed of the windows (``compute``) and where it goes (a writer) are given to the run beside it.
+
+    Attributes:
+        model: what the windows are for.
+        summary: of the regions, all checked.
+        aliases: name of a chromosome in the regions file -> contig, where they differ.
+        plan: how windows are laid.
+        choice: the outputs, of the chosen tracks, that windows cover regions with.
+        use_strand: whether regions on ``-`` are reverse-complemented.
+        notes: sentences for the user.
+        start: number of the first region; those before it are another run's.
+    """
+
     model: LoadedModel
     regions: RegionFile
     genome: Genome
@@ -144,38 +152,103 @@ class PredictJob:
     options: PredictOptions
     plan: WindowPlan
     choice: TrackChoice
-    runner: Any
     use_strand: bool
     notes: list[str]
+    start: int = 0
 
-    def reader(self, skip_until: int = 0) -> BlockReader:
+    def reader(self, step: int, skip_until: int = 0) -> BlockReader:
+        """The windows, ``step`` at a time, behind the cursor ``skip_until``."""
         return BlockReader(
             self.regions,
             self.genome,
             self.plan,
             use_strand=self.use_strand,
             n_value=self.model.loader.n_value,
-            batch_size=self.runner.batch_size,
+            step=step,
             aliases=self.aliases,
             limit=self.options.limit,
+            start=self.start,
             skip_until=skip_until,
         )
 
+    @property
+    def n_regions(self) -> int:
+        """Regions that are run."""
+        return max(0, self.summary.regions - self.start)
+
     def count_windows(self) -> int:
+        """Windows that will be laid."""
         if self.plan.mode == "center":
-            return self.summary.regions
-        return sum(self.plan.count(chunk) for chunk in self.regions.chunks(self.options.limit))
+            return self.n_regions
+        return sum(self.plan.count(chunk) for chunk in self.regions.chunks(self.options.limit, self.start))
+
+    def chrom_sizes(self) -> dict[str, int]:
+        """Chromosome lengths in FASTA order under the names that the regions file uses; it may use two for one."""
+        written: dict[str, list[str]] = {contig: [] for contig in self.genome.sizes}
+        for name in self.summary.chrom_counts:
+            written[self.aliases.get(name, name)].append(name)
+        return {name: size for contig, size in self.genome.sizes.items() for name in (written[contig] or [contig])}
+
+    def counted(self, counts: dict[str, Any]) -> dict[str, Any]:
+        """What a reader counted, behind what is known of the regions file."""
+        return {"regions": self.n_regions, "skipped_lines": self.summary.skipped_lines} | counts
+
+    def record(self) -> dict[str, Any]:
+        """Model, regions and genome, for a run record."""
+        return {
+            "model": {"name": self.model.name, **self.model.info, "sha256": self.model.hashes},
+            "regions": {"path": str(self.regions.label), "sha256": self._regions_sha256},
+            "genome": genome_fingerprint(self.genome.sizes, self.genome.path),
+        }
+
+    def signature(self, out: Path) -> dict[str, Any]:
+        """What must be equal for an interrupted run to go on, beside what is computed."""
+        options = self.options
+        return {
+            "model": self.model.hashes,
+            "regions": self._regions_sha256,
+            "genome": genome_fingerprint(self.genome.sizes, self.genome.path),
+            "output": str(out.resolve()),
+            "window": options.window,
+            "stride": options.stride,
+            "edges": options.edges,
+            "strand": self.use_strand,
+            "limit": options.limit,
+            "start": self.start,
+            "overlap": options.overlap,
+            "format": options.format,
+            "translate_chroms": options.translate_chroms,
+        }
+
+    @cached_property
+    def _regions_sha256(self) -> str:
+        return sha256_of(self.regions.path)
+
+
+def opened(
+    model: str | Path | Entry | LoadedModel | ArrayModel, *, trust: bool = False
+) -> Entry | LoadedModel | ArrayModel:
+    """A model as it was given; a name or path is found and read, once."""
+    return open_entry(model, trust=trust) if isinstance(model, str | Path) else model
 
 
 def prepare(
-    model: str | Path | LoadedModel, regions: RegionFile, genome: str | Path | None, options: PredictOptions, out: str
-) -> PredictJob:
-    """Check everything that can be checked, cheapest first, then load the model."""
-    if out != "-":
-        check_out(Path(out), regions.path, genome)
-    elif options.resume:
-        raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
-    check_format(out, options.format)
+    model: Entry | LoadedModel | ArrayModel,
+    regions: RegionFile,
+    genome: str | Path | None,
+    options: PredictOptions,
+    *,
+    start: int = 0,
+) -> Job:
+    """Check regions, genome and model against each other, cheapest first, then load the model and lay windows.
+
+    Args:
+        model: of ``opened``. A module under training is one too: ``LoadedModel(name, module, loader, outputs)``.
+        start: number of the first region; with ``limit``, which the others end at, a part of the file.
+
+    Raises:
+        ZooError: see ``zoo.predict``. Where the result may be written is not checked here.
+    """
     entry = _entry_of(model, options)
     fasta = open_genome(genome if genome is not None else _default_genome(entry))
     notes = []
@@ -189,11 +262,7 @@ def prepare(
         notes.append(
             f"{summary.skipped_lines:,} header, track, comment or blank line(s) of {regions.label} were skipped"
         )
-
-    from zoo.models.runner import Runner
-
-    entry = with_length_of(regions, entry, options.limit)
-    loaded = load_entry(entry) if isinstance(model, str | Path) else model
+    loaded = model if isinstance(model, LoadedModel) else load_entry(with_length_of(regions, entry, options.limit))
     choice = choose_tracks(loaded.outputs, options.tracks)
     use_strand = {"auto": loaded.loader.use_strand, "use": True, "ignore": False}[options.strand]
     if summary.minus_strand:
@@ -201,25 +270,19 @@ def prepare(
             f"{summary.minus_strand:,} regions on '-': "
             + ("predicted from the reverse complement" if use_strand else "strand ignored (--strand use honours it)")
         )
-    return PredictJob(
-        entry=entry,
-        model=loaded,
-        regions=regions,
-        genome=fasta,
-        summary=summary,
-        aliases=aliases,
-        options=options,
-        plan=_plan(loaded, choice, options),
-        choice=choice,
-        runner=Runner(loaded, options.device, options.precision, options.rc_average, options.batch_size),
-        use_strand=use_strand,
-        notes=notes,
-    )
+    plan = _plan(loaded, choice, options)
+    return Job(loaded, regions, fasta, summary, aliases, options, plan, choice, use_strand, notes, start)
 
 
-def _entry_of(model: str | Path | LoadedModel, options: PredictOptions) -> Entry:
-    if isinstance(model, str | Path):
-        return with_settings(open_entry(model, trust=options.trust), options.settings)
+def _entry_of(model: Entry | LoadedModel | ArrayModel, options: PredictOptions) -> Entry:
+    if not isinstance(model, LoadedModel):
+        return with_settings(model if isinstance(model, Entry) else model.entry, options.settings)
+    if changed := options.settings.keys() - {"intervals_file", "fasta_file"}:
+        raise UsageError(
+            f"--set {min(changed)}: {model.name} is loaded already, with the arguments of its own dataloader",
+            "",
+            "Fix: give its name or folder in place of the loaded model",
+        )
     return Entry(model.name, model.folder or Path(), options.trust, None, model.card)
 
 
@@ -277,56 +340,21 @@ def _plan(model: LoadedModel, choice: TrackChoice, options: PredictOptions) -> W
     return WindowPlan(model.length, options.window, offset, span, options.stride, options.edges, model.loader.centring)
 
 
-def writer_context(job: PredictJob, out: Path) -> WriterContext:
-    sizes = _sizes_by_written_name(job)
-    swap = {}
-    for spec in job.choice.outputs:
-        if (order := job.model.strand_pairs.get(spec.name)) is not None:
-            swap[spec.name] = _restrict(order, job.choice.channels[spec.name])
-    return WriterContext(out, job.choice.outputs, sizes, job.options.overlap, swap, job.options.window == "tile")
-
-
-def _sizes_by_written_name(job: PredictJob) -> dict[str, int]:
-    """Chromosome lengths in FASTA order under the names that the regions file uses; it may use two for one contig."""
-    written: dict[str, list[str]] = {contig: [] for contig in job.genome.sizes}
-    for name in job.summary.chrom_counts:
-        written[job.aliases.get(name, name)].append(name)
-    return {name: size for contig, size in job.genome.sizes.items() for name in (written[contig] or [contig])}
-
-
-def _restrict(order: np.ndarray, channels: np.ndarray | None) -> np.ndarray:
-    """The permutation among the chosen channels; a track whose partner was left out stays itself."""
-    if channels is None:
-        return order
-    place = {int(channel): i for i, channel in enumerate(channels)}
-    return np.array([place.get(int(order[channel]), place[int(channel)]) for channel in channels], dtype=np.int64)
-
-
-def open_file_writer(job: PredictJob, out: Path) -> Writer:
-    from zoo.writers.genomic import GenomicWriter
-
-    writer = open_writer(writer_context(job, out), job.options.format)
-    if isinstance(writer, GenomicWriter):
-        _check_places(job, out)
-    return writer
-
-
-def _check_places(job: PredictJob, out: Path) -> None:
-    """A genome track needs bins with coordinates and, for reversed windows, both tracks of each stranded pair."""
-    if not job.model.places_bins:
-        raise UsageError(
-            f"{out}: {job.model.name} has no card that says where its bins lie",
-            "",
-            "Fix: write .tsv, .h5, .zarr or .parquet; or add a card with bin_size and offset",
+def counted_notes(counts: dict[str, Any], job: Job) -> list[str]:
+    """What the user should know of the windows that were read, in sentences."""
+    notes = []
+    if counts.get("padded"):
+        notes.append(f"{counts['padded']:,} windows pass the end of their chromosome and were padded with N (--edges)")
+    if counts.get("skipped"):
+        notes.append(
+            f"{counts['skipped']:,} windows pass the end of their chromosome and were skipped (--edges skip), "
+            f"first: {counts['first_skipped'][0]}"
         )
-    if not (job.use_strand and job.summary.minus_strand):
-        return
-    tracks = {spec.name: spec.tracks for spec in job.model.outputs}
-    for name, order in job.model.strand_pairs.items():
-        channels = job.choice.channels.get(name)
-        if channels is not None and (lacking := sorted(set(order[channels].tolist()) - set(channels.tolist()))):
-            raise UsageError(
-                f"{out}: --tracks leaves out {tracks[name][lacking[0]]!r}, the other strand of a chosen track",
-                f"{job.summary.minus_strand:,} regions on '-' need it for the genome's strands",
-                "Fix: choose both tracks of a pair, or --strand ignore",
-            )
+    if counts.get("cut_regions"):
+        notes.append(
+            f"{counts['cut_regions']:,} regions are longer than the model's {job.plan.length:,} bp window: "
+            "only their centre was seen (--window tile covers them)"
+        )
+    if counts.get("iupac_bases"):
+        notes.append(f"{counts['iupac_bases']:,} IUPAC ambiguity codes were read as N")
+    return notes

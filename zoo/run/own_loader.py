@@ -37,8 +37,6 @@ BATCH_SIZE = 32  # kipoi's
 # The dataloader decides these: an option that asks for something else is refused, not ignored.
 NOT_OURS = ("window", "stride", "edges", "strand", "rc_average", "precision", "overlap", "translate_chroms", "resume")
 GENOMIC = (".bw", ".bigwig", ".bedgraph", ".bedgraph.gz", ".bg", ".bg.gz")
-# HDF5 stores chromosome names in fields of fixed width; which names will come is not known before.
-WIDEST_NAME = "-" * 255
 COLUMNS = tuple(one.name for one in dataclasses.fields(PredictionBatch) if one.name != "values")
 
 
@@ -225,7 +223,7 @@ def _write_all(
 
 
 def _open(out: str, choice: TrackChoice, options: PredictOptions, stdout: TextIO) -> Writer:
-    context = WriterContext(Path(out), choice.outputs, {WIDEST_NAME: 0}, options.overlap, {})
+    context = WriterContext(Path(out), choice.outputs, None, options.overlap, {})
     if out == "-":
         writer: Writer = StreamWriter(context, stdout, options.format or "tsv")
     else:

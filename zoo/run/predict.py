@@ -1,8 +1,8 @@
 """``predict``: a model, regions and a genome in; a file of predictions out.
 
-The order of work: read the model's YAML, check every region against the genome, load the
-model, lay windows (``predict_job``), then read, compute and write at once (``pipeline``, ``file_run``).
-The module is not called ``predict.py`` because ``zoo.predict`` is the function.
+The order of work: read the model's YAML, check every region against the genome, load the model, lay windows
+(``job``), say what is computed of them (``compute``), then read, compute and write at once (``pipeline``,
+``file_run``).
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ import numpy as np
 
 from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import RegionFile
-from zoo.journal import Journal
-from zoo.models.entry import has_own_loader, open_entry
+from zoo.models.entry import Entry, has_own_loader
+from zoo.models.loaded import LoadedModel
 from zoo.outputs import PredictionBatch
-from zoo.progress import Progress
-from zoo.run.file_run import FileRun, signature_of
+from zoo.progress import Notes, Progress
+from zoo.run.compute import Compute, Prediction
+from zoo.run.file_run import FileRun
 from zoo.run.job import (
-    PredictJob,
+    Job,
     PredictOptions,
     PredictResult,
-    open_file_writer,
+    check_out,
+    counted_notes,
+    opened,
     options_from,
     prepare,
-    writer_context,
 )
-from zoo.run.pipeline import BlockReader, predict_blocks
-from zoo.run_record import genome_fingerprint, write_run_record
-from zoo.store.checksums import sha256_of
+from zoo.run.pipeline import compute_blocks
+from zoo.run_record import write_run_record
 from zoo.store.lock import hold_lock
-from zoo.writers import StreamWriter
+from zoo.writers import StreamWriter, check_format, open_writer
+from zoo.writers.base import Writer, WriterContext
 
 if TYPE_CHECKING:
     from zoo.models.array_model import ArrayModel
-    from zoo.models.entry import Entry
-    from zoo.models.loaded import LoadedModel
 
-__all__ = ["PredictOptions", "PredictResult", "counted_notes", "predict", "predict_regions"]
+__all__ = ["PredictOptions", "PredictResult", "open_file_writer", "predict", "predict_regions", "run_in_memory"]
 
 
 def predict(
-    model: str | Path | LoadedModel | ArrayModel,
+    model: str | Path | Entry | LoadedModel | ArrayModel,
     regions: str | Path,
     genome: str | Path | None = None,
     out: str | Path = "-",
@@ -60,7 +60,8 @@ def predict(
     """Predict for the regions of a BED and write the result.
 
     Args:
-        model: registry name, ``name@version``, entry or Kipoi folder, gReLU ``.ckpt``, or a loaded model.
+        model: registry name, ``name@version``, entry or Kipoi folder, gReLU ``.ckpt``, or a model that is loaded
+            (``zoo.load_model``) or opened (``open_entry``) already.
         regions: BED3-BED12 or narrowPeak, plain or gzip; ``-`` is standard input.
         genome: plain or bgzip FASTA; default ``$ZOO_GENOMES/<assembly>.fa[.gz]``.
         out: result; its suffix gives the format; ``-`` is TSV on standard output.
@@ -75,44 +76,47 @@ def predict(
         ZooError: see ``zoo.errors`` for the kinds; nothing is left under the final name.
     """
     chosen = options_from(options)
-    own = _with_own_loader(model, chosen.trust)
-    if own is not None:
+    given = opened(model, trust=chosen.trust)
+    if _has_own_loader(given):
         from zoo.run.own_loader import predict_with_own_loader
 
-        given = None if genome is None else str(genome)
-        return predict_with_own_loader(own, str(regions), given, str(out), chosen, report, progress)
-    regions, genome = chosen.settings.get("intervals_file", regions), chosen.settings.get("fasta_file", genome)
+        fasta = None if genome is None else str(genome)
+        return predict_with_own_loader(given, str(regions), fasta, str(out), chosen, report, progress)
+    regions, genome = chosen.inputs(regions, genome)
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
     with RegionFile(regions) as region_file, contextlib.redirect_stdout(sys.stderr):
-        job = prepare(model, region_file, genome, chosen, str(out))
-        result = PredictResult(notes=job.notes)
-        total = job.count_windows()
+        _check_result(str(out), region_file, genome, chosen)
+        job = prepare(given, region_file, genome, chosen)
+        compute = Prediction(job.model, job.choice, chosen)
+        notes = Notes(report, job.notes)
         if chosen.dry_run:
-            for note in job.notes:
-                _say(report, note)
-            result.regions, result.windows = job.summary.regions, total
-            result.counts = plan_counts(job)
-            return result
+            windows, counts = job.count_windows(), _plan_counts(job, compute)
+            return PredictResult([], job.n_regions, windows, counts, notes.texts)
         if str(out) == "-":
-            _run_to_stream(job, stdout, result, total, progress, report)
+            result = _run_to_stream(job, compute, stdout, notes, progress)
         else:
-            _run_to_file(job, Path(out), result, total, progress, report)
-        notes = counted_notes(result.counts, job)
+            result = _run_to_file(job, compute, Path(out), notes, progress)
+        notes.add(*counted_notes(result.counts, job))
         if result.paths:
-            notes += _record(job, Path(out), result, notes)
-        for note in notes:
-            result.notes.append(note)
-            _say(report, note)
+            notes.add(*_record(job, compute, Path(out), result))
     return result
 
 
-def _with_own_loader(model: str | Path | LoadedModel | ArrayModel, trust: bool) -> Entry | ArrayModel | None:
-    """The model where its dataloader must run itself, loaded or not yet; None for all others."""
-    if isinstance(model, str | Path):
-        entry = open_entry(model, trust=trust)
-        return entry if has_own_loader(entry) else None
-    return None if hasattr(model, "loader") else model  # an ArrayModel, whose module would import torch here
+def _has_own_loader(model: Entry | LoadedModel | ArrayModel) -> bool:
+    """Whether regions are read by the model's own dataloader: a class of its folder, or one that is not replaced."""
+    if isinstance(model, LoadedModel):
+        return False
+    return has_own_loader(model) if isinstance(model, Entry) else True
+
+
+def _check_result(out: str, regions: RegionFile, genome: str | Path | None, options: PredictOptions) -> None:
+    """What can be known of the result before the work."""
+    if out != "-":
+        check_out(Path(out), regions.path, genome)
+    elif options.resume:
+        raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
+    check_format(out, options.format)
 
 
 def predict_regions(model: LoadedModel, regions: str | Path, fasta: str | Path, **options: Any) -> PredictionBatch:
@@ -122,38 +126,37 @@ def predict_regions(model: LoadedModel, regions: str | Path, fasta: str | Path, 
         One ``PredictionBatch`` of all windows; ``.values`` maps output name -> float32 array.
     """
     chosen = options_from(options)
+    regions, fasta = chosen.inputs(regions, fasta)
     with RegionFile(regions) as region_file:
-        job = prepare(model, region_file, fasta, chosen, "-")
-        batches: list[PredictionBatch] = []
-        predict_blocks(iter(job.reader()), job.runner, job.choice, lambda b, *_: batches.append(b), lambda _: None)
+        job = prepare(model, region_file, fasta, chosen)
+        return run_in_memory(job, Prediction(job.model, job.choice, chosen))
+
+
+def run_in_memory(job: Job, compute: Compute) -> PredictionBatch:
+    """All windows of a job, computed, as one batch.
+
+    Raises:
+        InputError: there is none.
+    """
+    batches: list[PredictionBatch] = []
+    compute_blocks(job.reader(compute.step), compute, lambda batch, *_: batches.append(batch), lambda _: None)
     return _concatenate([batch for batch in batches if len(batch)])
 
 
-def _run_to_stream(
-    job: PredictJob,
-    stdout: TextIO,
-    result: PredictResult,
-    total: int,
-    progress: Any,
-    report: Callable[[str], None] | None,
-) -> None:
+def _run_to_stream(job: Job, compute: Prediction, stdout: TextIO, notes: Notes, progress: Any) -> PredictResult:
     writer = StreamWriter(writer_context(job, Path("-")), stdout, job.options.format or "tsv")
-    for note in job.notes:
-        _say(report, note)
-    reader = job.reader()
+    reader, total = job.reader(compute.step), job.count_windows()
     bar = progress(total, 0) if progress else Progress(total)
     try:
         writer.open()
-        predict_blocks(iter(reader), job.runner, job.choice, lambda batch, *_: writer.write(batch), bar.advance)
+        compute_blocks(reader, compute, lambda batch, *_: writer.write(batch), bar.advance)
         writer.finish()
     finally:
         bar.clear()
-    _summarise(result, job, reader, bar)
+    return _result(job, [], reader.counts.as_dict(), notes, bar.seconds)
 
 
-def _run_to_file(
-    job: PredictJob, out: Path, result: PredictResult, total: int, progress: Any, report: Callable[[str], None] | None
-) -> None:
+def _run_to_file(job: Job, compute: Prediction, out: Path, notes: Notes, progress: Any) -> PredictResult:
     def refuse(holder: str) -> None:
         raise UsageError(
             f"{out}: is being written by another run",
@@ -162,84 +165,36 @@ def _run_to_file(
         )
 
     with hold_lock(out.with_name(f"{out.name}.partial.lock"), refuse):
-        _run_locked(job, out, result, total, progress, report)
+        run = FileRun(job, compute, open_file_writer(job, out), notes, progress)
+        paths = run.go()
+    return _result(job, paths, run.counts, notes, run.seconds)
 
 
-def _run_locked(
-    job: PredictJob, out: Path, result: PredictResult, total: int, progress: Any, report: Callable[[str], None] | None
-) -> None:
-    writer, journal = open_file_writer(job, out), Journal(out)
-    signature = signature_of(job, out)
-    state = journal.load(signature) if job.options.resume else None
-    for note in job.notes:
-        _say(report, note)
-    if state is not None:
-        _say(report, f"resuming after {state.rows:,} predictions")
-    elif job.options.resume:
-        _say(report, "nothing to resume; starting from the first region")
-    run = FileRun(job, writer, journal, signature, state)
-    bar = progress(total, state.rows if state else 0) if progress else Progress(total)
-    try:
-        result.paths = run.go(bar)
-    finally:
-        bar.clear()
-    _summarise(result, job, run.reader, bar)
+def _result(job: Job, paths: list[Path], counts: dict[str, Any], notes: Notes, seconds: float) -> PredictResult:
+    counts = job.counted(counts)
+    return PredictResult(paths, job.n_regions, counts["windows"], counts, notes.texts, seconds)
 
 
-def _summarise(result: PredictResult, job: PredictJob, reader: BlockReader, bar: Progress) -> None:
-    result.counts = {
-        "regions": job.summary.regions,
-        "skipped_lines": job.summary.skipped_lines,
-    } | reader.counts.as_dict()
-    result.regions, result.windows = job.summary.regions, result.counts["windows"]
-    result.seconds = bar.seconds
-
-
-def plan_counts(job: PredictJob) -> dict[str, Any]:
-    return {
-        "regions": job.summary.regions,
-        "skipped_lines": job.summary.skipped_lines,
+def _plan_counts(job: Job, compute: Prediction) -> dict[str, Any]:
+    return job.counted({}) | {
         "window_bp": job.plan.length,
-        "device": str(job.runner.device),
-        "batch_size": job.runner.batch_size,
-        "outputs": {spec.name: len(spec.tracks) for spec in job.choice.outputs},
+        "device": str(compute.runner.device),
+        "batch_size": compute.runner.batch_size,
+        "outputs": {spec.name: len(spec.tracks) for spec in compute.outputs},
     }
 
 
-def counted_notes(counts: dict[str, Any], job: PredictJob) -> list[str]:
-    """What the user should know of the windows that were read, in sentences."""
-    notes = []
-    if counts.get("padded"):
-        notes.append(f"{counts['padded']:,} windows pass the end of their chromosome and were padded with N (--edges)")
-    if counts.get("skipped"):
-        notes.append(
-            f"{counts['skipped']:,} windows pass the end of their chromosome and were skipped (--edges skip), "
-            f"first: {counts['first_skipped'][0]}"
-        )
-    if counts.get("cut_regions"):
-        notes.append(
-            f"{counts['cut_regions']:,} regions are longer than the model's {job.plan.length:,} bp window: "
-            "only their centre was seen (--window tile covers them)"
-        )
-    if counts.get("iupac_bases"):
-        notes.append(f"{counts['iupac_bases']:,} IUPAC ambiguity codes were read as N")
-    return notes
-
-
-def _record(job: PredictJob, out: Path, result: PredictResult, notes: list[str]) -> list[str]:
+def _record(job: Job, compute: Prediction, out: Path, result: PredictResult) -> list[str]:
     """Write OUT.run.json; return a note when that failed, as the result itself is whole."""
     options = asdict(job.options)
-    record = {
-        "model": {"name": job.model.name, **job.model.info, "sha256": job.model.hashes},
-        "regions": {"path": str(job.regions.label), "sha256": sha256_of(job.regions.path)},
-        "genome": genome_fingerprint(job.genome.sizes, job.genome.path),
+    record = job.record() | {
         "options": options | {"tracks": list(options["tracks"])},
-        "device": str(job.runner.device),
-        "batch_size": job.runner.batch_size,
+        "device": str(compute.runner.device),
+        "batch_size": compute.runner.batch_size,
         "strand_used": job.use_strand,
-        "outputs": [asdict(spec) for spec in job.choice.outputs],
+        "outputs": [asdict(spec) for spec in compute.outputs],
         "counts": result.counts,
-        "notes": result.notes + notes,
+        "notes": result.notes,
         "files": [str(path) for path in result.paths],
         "seconds": round(result.seconds, 3),
     }
@@ -250,9 +205,52 @@ def _record(job: PredictJob, out: Path, result: PredictResult, notes: list[str])
     return []
 
 
-def _say(report: Callable[[str], None] | None, note: str) -> None:
-    if report is not None:
-        report(note)
+def writer_context(job: Job, out: Path) -> WriterContext:
+    swap = {}
+    for spec in job.choice.outputs:
+        if (order := job.model.strand_pairs.get(spec.name)) is not None:
+            swap[spec.name] = _restrict(order, job.choice.channels[spec.name])
+    return WriterContext(
+        out, job.choice.outputs, job.chrom_sizes(), job.options.overlap, swap, job.options.window == "tile"
+    )
+
+
+def _restrict(order: np.ndarray, channels: np.ndarray | None) -> np.ndarray:
+    """The permutation among the chosen channels; a track whose partner was left out stays itself."""
+    if channels is None:
+        return order
+    place = {int(channel): i for i, channel in enumerate(channels)}
+    return np.array([place.get(int(order[channel]), place[int(channel)]) for channel in channels], dtype=np.int64)
+
+
+def open_file_writer(job: Job, out: Path) -> Writer:
+    from zoo.writers.genomic import GenomicWriter
+
+    writer = open_writer(writer_context(job, out), job.options.format)
+    if isinstance(writer, GenomicWriter):
+        _check_places(job, out)
+    return writer
+
+
+def _check_places(job: Job, out: Path) -> None:
+    """A genome track needs bins with coordinates and, for reversed windows, both tracks of each stranded pair."""
+    if not job.model.places_bins:
+        raise UsageError(
+            f"{out}: {job.model.name} has no card that says where its bins lie",
+            "",
+            "Fix: write .tsv, .h5, .zarr or .parquet; or add a card with bin_size and offset",
+        )
+    if not (job.use_strand and job.summary.minus_strand):
+        return
+    tracks = {spec.name: spec.tracks for spec in job.model.outputs}
+    for name, order in job.model.strand_pairs.items():
+        channels = job.choice.channels.get(name)
+        if channels is not None and (lacking := sorted(set(order[channels].tolist()) - set(channels.tolist()))):
+            raise UsageError(
+                f"{out}: --tracks leaves out {tracks[name][lacking[0]]!r}, the other strand of a chosen track",
+                f"{job.summary.minus_strand:,} regions on '-' need it for the genome's strands",
+                "Fix: choose both tracks of a pair, or --strand ignore",
+            )
 
 
 def _concatenate(batches: list[PredictionBatch]) -> PredictionBatch:

@@ -25,7 +25,8 @@ class WriterContext:
     Attributes:
         out: final path (``-`` never reaches a file writer).
         outputs: the model's outputs, in order, already restricted to the chosen tracks.
-        chrom_sizes: chromosome name as in the regions file -> length in bp, in FASTA order.
+        chrom_sizes: chromosome name as in the regions file -> length in bp, in FASTA order; None where a dataloader
+            of the model's own gives names and nobody knows them before. Genome tracks need them.
         overlap: ``"mean"``, ``"max"`` or ``"error"``: what genomic writers do where windows overlap.
         stranded_swap: output name -> (tracks,) int64 permutation that gives, for a ``reverse`` row,
             the channel that holds each track's prediction on the genome's strands; absent = identity.
@@ -34,7 +35,7 @@ class WriterContext:
 
     out: Path
     outputs: tuple[OutputSpec, ...]
-    chrom_sizes: dict[str, int]
+    chrom_sizes: dict[str, int] | None
     overlap: str
     stranded_swap: dict[str, np.ndarray]
     tiled: bool = False
