@@ -180,9 +180,7 @@ def test_unknown_bases_have_the_value_of_the_loader(tmp_path):
     bed.write_text("c\t0\t5\n")
     for n_value in (0.0, 0.25):
         with RegionFile(bed) as regions:
-            reader = BlockReader(
-                regions, open_genome(fasta), WindowPlan(7), use_strand=False, n_value=n_value, step=1
-            )
+            reader = BlockReader(regions, open_genome(fasta), WindowPlan(7), use_strand=False, n_value=n_value, step=1)
             (block,) = reader
         assert block.one_hot[0].tolist() == one_hot("NANRGTN", n_value)
         assert (reader.counts.iupac_bases, reader.counts.windows.padded) == (1, 1)

@@ -92,9 +92,7 @@ def test_minus_windows_are_the_reverse_complement_only_when_asked(tmp_path):
     minus = one_hot(complement(window(sequence, 10, 10)))
     for use, expected in ((True, [plus, minus, plus]), (False, [plus, plus, plus])):
         with RegionFile(bed) as regions:
-            reader = BlockReader(
-                regions, open_genome(fasta), WindowPlan(10), use_strand=use, n_value=0.25, step=2
-            )
+            reader = BlockReader(regions, open_genome(fasta), WindowPlan(10), use_strand=use, n_value=0.25, step=2)
             assert np.concatenate([block.one_hot for block in reader]).tolist() == expected
             assert reader.counts.reversed_windows == use
 

@@ -71,6 +71,11 @@ class PredictOptions:
     format: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def sequences_a_pass(self) -> int | None:
+        """``batch_size`` as a number; None where it is ``auto``."""
+        return None if self.batch_size == "auto" else int(self.batch_size)
+
     def inputs(self, regions: Any, genome: Any) -> tuple[Any, Any]:
         """Regions and genome, or the files that ``--set`` gives the dataloader in their place."""
         return self.settings.get("intervals_file", regions), self.settings.get("fasta_file", genome)

@@ -92,7 +92,7 @@ def predict_with_own_loader(
     with contextlib.redirect_stdout(sys.stderr):
         run = ForeignRun.load(entry, options.device)
         values = loader_values(run.loader, regions, genome, options.settings)
-        size = BATCH_SIZE if options.batch_size == "auto" else int(options.batch_size)
+        size = options.sequences_a_pass or BATCH_SIZE
         total, batches = run.loader.batches(values, size)
         result = PredictResult(notes=[f"regions are read by the model's own dataloader {run.loader.defined_as}"])
         if report:
@@ -159,7 +159,7 @@ def predict_regions_with_own_loader(
         run = ForeignRun.load(model)
         texts = (None if one is None else str(one) for one in (regions, genome))
         values = loader_values(run.loader, *texts, options.settings)
-        size = BATCH_SIZE if options.batch_size == "auto" else int(options.batch_size)
+        size = options.sequences_a_pass or BATCH_SIZE
         found = _in_memory(run, values, size, options.tracks, options.limit)
     if found is None:
         raise InputError(f"the dataloader {run.loader.defined_as} gave no sample", "", "Fix: check its files")
