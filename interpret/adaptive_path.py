@@ -42,9 +42,14 @@ class _Line:
     """Points on the line from ``reference`` to ``x``, both (4, L), in order; ``at`` is 0 at the reference."""
 
     def __init__(
-        self, module: torch.nn.Module, x: torch.Tensor, reference: torch.Tensor, weights: tuple[torch.Tensor, ...]
+        self,
+        module: torch.nn.Module,
+        x: torch.Tensor,
+        reference: torch.Tensor,
+        weights: tuple[torch.Tensor, ...],
+        size: int,
     ) -> None:
-        self.module, self.reference, self.weights = module, reference, weights
+        self.module, self.reference, self.weights, self.size = module, reference, weights, size
         self.change = x - reference
         self.at = torch.empty(0, dtype=torch.float64)
         self.values = self.slopes = self.at
@@ -52,7 +57,7 @@ class _Line:
 
     def add(self, at: torch.Tensor) -> None:
         """Take further points, (k,) float64 between 0 and 1."""
-        found = [self._look(part) for part in at.split(rows_a_pass(self.change.shape[1], self.change.device))]
+        found = [self._look(part) for part in at.split(self.size)]
         values, slopes, gradients = (torch.cat(parts) for parts in zip(*found, strict=True))
         order = torch.cat([self.at, at]).argsort()
         self.at, self.values = torch.cat([self.at, at])[order], torch.cat([self.values, values])[order]
@@ -80,7 +85,12 @@ class _Line:
 
 
 def adaptive_gradients(
-    module: torch.nn.Module, x: torch.Tensor, reference: torch.Tensor, weights: tuple[torch.Tensor, ...], enough: float
+    module: torch.nn.Module,
+    x: torch.Tensor,
+    reference: torch.Tensor,
+    weights: tuple[torch.Tensor, ...],
+    enough: float,
+    size: int | None = None,
 ) -> AveragedGradients:
     """Average the gradient from ``reference`` to ``x``, both (4, L), until the error is at most ``enough``.
 
@@ -88,12 +98,13 @@ def adaptive_gradients(
         module: (N, 4, L) -> (N,), in eval mode.
         weights: further arguments of the module, (1, ...) each.
         enough: absolute error of the contributions' sum.
+        size: points a pass; default what suits the device.
 
     Returns:
         The average; its error is above ``enough`` where the most points (4,096, or what 512 MB hold, at least 256)
         were not enough.
     """
-    line = _Line(module, x, reference, weights)
+    line = _Line(module, x, reference, weights, size or rows_a_pass(x.shape[1], x.device))
     most = max(FEWEST_POINTS, min(MOST_POINTS, POINT_BYTES // (x.numel() * x.element_size())))
     line.add(torch.linspace(0, 1, FIRST_POINTS, dtype=torch.float64))
     while True:

@@ -1,6 +1,6 @@
 """``attribute``: a model, regions and a genome in; ``contribs.h5`` or another file of contributions out.
 
-The order of work is that of ``zoo.prediction``: check everything, load the model, choose what is explained,
+The order of work is that of ``zoo.run.predict``: check everything, load the model, choose what is explained,
 then read, explain and write block by block (``explainer`` stands where the model's runner does). What is spooled
 survives an interruption; the result is made from it at the end (``contribs_writer``, ``formats``).
 """
@@ -8,7 +8,6 @@ survives an interruption; the result is made from it at the end (``contribs_writ
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,22 +24,23 @@ from interpret.attribution_options import (
     split_options,
 )
 from interpret.attribution_record import record_of
-from interpret.attribution_run import Notes, Running, run_file
 from interpret.completeness import check_complete, completeness_note
 from interpret.contribs_writer import ContribsWriter, writer_context_for
 from interpret.explainer import Explainer
 from interpret.formats import Format, choose_format
 from interpret.integrated_gradients import FIX
-from interpret.marginal_effects import measure, read_motif
+from interpret.marginal_effects import Marginalizer, measure, read_motif
 from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import RegionFile
-from zoo.predict_job import PredictJob, inputs_of, prepare, writer_context
-from zoo.predict_options import PredictOptions
-from zoo.prediction import counted_notes
-from zoo.progress import Progress
+from zoo.models.runner import pick_device
+from zoo.progress import Notes, Progress
 from zoo.results import check_out, sole_writer
+from zoo.run.file_run import FileRun
+from zoo.run.job import Job, counted_notes, inputs_of, opened, prepare
 
 if TYPE_CHECKING:
+    from zoo.models.array_model import ArrayModel
+    from zoo.models.entry import Entry
     from zoo.models.loaded import LoadedModel
 
 __all__ = ["AttributeOptions", "AttributeResult", "attribute"]
@@ -49,7 +49,7 @@ EFFECTS = "marginalize gives an effect a window, no contributions of bases; its 
 
 
 def attribute(
-    model: str | Path | LoadedModel,
+    model: str | Path | Entry | LoadedModel | ArrayModel,
     regions: str | Path,
     genome: str | Path | None = None,
     out: str | Path = "contribs.h5",
@@ -65,15 +65,18 @@ def attribute(
         out: the file; its suffix gives the format (``formats.choose_format``), or ``format`` does.
         report: called with each note for the user.
         progress: ``(total, done) -> Progress``.
-        **options: of ``AttributeOptions``, and of ``PredictOptions`` for regions, genome, device and resuming.
+        **options: of ``AttributeOptions``; and those of ``zoo.predict`` that say how windows are read and run:
+            ``window, stride, edges, strand, limit, translate_chroms, any_genome, settings, trust, device, batch_size,
+            overlap, resume, dry_run``. ``batch_size`` is sequences a pass, of deepliftshap each with its references.
 
     Raises:
         ZooError: nothing bears the final name.
+        UsageError: an option that is not known, or means nothing here (``precision``).
         MismatchError: contributions that do not add up.
     """
     chosen, reading = split_options(options)
-    say = report or (lambda note: None)
     format = None if chosen.method == MARGINALIZE else choose_format(Path(out), reading.format)
+    regions, genome = reading.inputs(regions, genome)
     given = [*inputs_of(model, regions, genome, reading.settings), *inputs_of_options(chosen)]
     out = check_out(
         out,
@@ -88,45 +91,51 @@ def attribute(
         read_motif(chosen.motif)  # a mistake shows before the model is loaded
     # What a model's Python prints is no part of the result.
     with RegionFile(regions) as region_file, contextlib.redirect_stdout(sys.stderr):
-        # The format is ours; that of predictions is checked by name only.
-        job = prepare(model, region_file, genome, dataclasses.replace(reading, format="tsv"), str(out))
+        job = prepare(opened(model, trust=reading.trust), region_file, genome, reading)
         if not job.summary.regions:
             raise InputError(f"{region_file.label}: holds no region", "", "Fix: a BED with regions")
+        notes = Notes(report, job.notes)
+        kind = Marginalizer if format is None else Explainer
+        compute = kind(job.model, chosen, pick_device(reading.device), reading.sequences_a_pass)
+        notes.add(*compute.notes)
+        if reading.dry_run:
+            return AttributeResult(out, job.count_windows(), notes.texts, 0.0, [], _plan_counts(job, compute))
         with sole_writer(out):
             if format is None:
-                return measure(job, out, chosen, say, progress)
-            return _attribute(job, out, chosen, reading, format, say, progress)
+                return measure(job, compute, out, notes, progress)
+            return _attribute(job, compute, out, format, notes, progress)
+
+
+def _plan_counts(job: Job, compute: Explainer | Marginalizer) -> dict[str, Any]:
+    """What a dry run tells."""
+    return job.counted({}) | {
+        "window_bp": job.plan.length,
+        "device": str(compute.device),
+        "batch_size": compute.batch_size or "auto",
+        "outputs": {compute.target.output.name: len(compute.target.tracks)},
+        "method": compute.options.method,
+    }
 
 
 def _attribute(
-    job: PredictJob,
+    job: Job,
+    explainer: Explainer,
     out: Path,
-    options: AttributeOptions,
-    reading: PredictOptions,
     format: Format,
-    say: Callable[[str], None],
+    notes: Notes,
     progress: Callable[[int, int], Progress] | None,
 ) -> AttributeResult:
-    notes = Notes(job.notes, say)
-    explainer = Explainer(job.model, options, job.runner.device)
-    notes.add(*explainer.notes)
-    running = Running()
+    method, overlap = explainer.method, job.options.overlap
 
     def check(errors: np.ndarray) -> None:
-        if explainer.method.complete and not options.allow_incomplete:
-            method = explainer.method.name
-            check_complete(errors, method, fix=FIX if method == "integrated_gradients" else "")
+        if method.complete and not explainer.options.allow_incomplete:
+            check_complete(errors, method.name, fix=FIX if method.name == "integrated_gradients" else "")
 
     def record(errors: np.ndarray) -> dict[str, Any]:
-        notes.add(*counted_notes(running.counts, job), *filter(None, [completeness_note(errors)]))
-        return record_of(job, explainer, len(errors), notes.texts, running.bar.seconds) | {"counts": running.counts}
+        notes.add(*counted_notes(run.counts, job), *filter(None, [completeness_note(errors)]))
+        return record_of(job, explainer, len(errors), notes.texts, run.seconds) | {"counts": run.counts}
 
-    writer = ContribsWriter(
-        writer_context_for(out, job.model.length, writer_context(job, out).chrom_sizes, reading.overlap),
-        format,
-        check,
-        record,
-    )
-    signature = {"format": format.name, "overlap": reading.overlap}
-    paths, seconds = run_file(job, explainer, writer, signature, notes, progress, running)
-    return AttributeResult(out, explainer.done, notes.texts, seconds, paths)
+    context = writer_context_for(out, job.model.length, job.chrom_sizes(), overlap)
+    run = FileRun(job, explainer, ContribsWriter(context, format, check, record), notes, progress)
+    paths = run.go()
+    return AttributeResult(out, run.rows, notes.texts, run.seconds, paths, job.counted(run.counts))

@@ -9,7 +9,7 @@ from typing import Any
 
 from interpret.methods import METHODS
 from zoo.errors import UsageError
-from zoo.predict_options import PredictOptions, options_from
+from zoo.run.job import PredictOptions, options_from
 from zoo.store.registry import near_names
 
 __all__ = ["MARGINALIZE", "TABLES", "AttributeOptions", "AttributeResult", "inputs_of_options", "split_options"]
@@ -89,8 +89,10 @@ class AttributeResult:
     """What a run did.
 
     Attributes:
-        path: the file that was asked for. paths: that and the files that go with it.
-        windows: how many were explained. notes: sentences for the user. seconds: wall-clock time.
+        path: the file that was asked for. paths: that and the files that go with it; none in a dry run.
+        windows: how many were explained, or would be. notes: sentences for the user. seconds: wall-clock time.
+        counts: regions, and windows that were padded, skipped ...; of a dry run what ``zoo.predict`` tells of one, and
+            the method.
     """
 
     path: Path
@@ -98,6 +100,7 @@ class AttributeResult:
     notes: list[str]
     seconds: float
     paths: list[Path] = dataclasses.field(default_factory=list)
+    counts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def inputs_of_options(options: AttributeOptions) -> list[str]:
@@ -107,12 +110,19 @@ def inputs_of_options(options: AttributeOptions) -> list[str]:
 
 
 def split_options(given: dict[str, Any]) -> tuple[AttributeOptions, PredictOptions]:
-    """Options of both kinds from one mapping.
+    """Options of both kinds from one mapping: what is explained, and how windows are read and run.
 
     Raises:
-        UsageError: an option of neither, or a value that is not known.
+        UsageError: an option of neither, or a value that is not known or means nothing here.
     """
     own = {field.name for field in dataclasses.fields(AttributeOptions)}
     mine = {name: value for name, value in given.items() if name in own}
     mine["tracks"] = tuple([mine["tracks"]] if isinstance(mine.get("tracks"), str) else mine.get("tracks", ()))
-    return AttributeOptions(**mine), options_from({k: v for k, v in given.items() if k not in own})
+    reading = options_from({k: v for k, v in given.items() if k not in own})
+    if reading.precision != "float32":
+        raise UsageError(
+            f"--precision {reading.precision}: contributions are computed in float32",
+            "with fewer bits they do not add up",
+            "Fix: leave out --precision",
+        )
+    return AttributeOptions(**mine), reading

@@ -10,29 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from interpret.attribution_options import COMPARING
 from interpret.completeness import MEDIAN_LIMIT
-from zoo.run_record import genome_fingerprint
-from zoo.store.checksums import sha256_of
 
 if TYPE_CHECKING:
     from interpret.explainer import Explainer
-    from zoo.predict_job import PredictJob
+    from zoo.run.job import Job
 
 __all__ = ["record_of"]
 
 
-def record_of(job: PredictJob, explainer: Explainer, windows: int, notes: list[str], seconds: float) -> dict[str, Any]:
+def record_of(job: Job, explainer: Explainer, windows: int, notes: list[str], seconds: float) -> dict[str, Any]:
     """Everything that a reader of the file may ask."""
     options, references, target = explainer.options, explainer.references, explainer.target
     named = {"kind": references.kind, "n": references.n, "seed": references.seed}
     details = explainer.method.details
+    common, card = job.record(), job.model.card
     return {
         "command": sys.argv,
-        "model": {
-            "name": job.model.name,
-            "version": getattr(job.model.card, "version", None),
-            **job.model.info,
-            "sha256": job.model.hashes,
-        },
+        "model": {"version": card.version if card else None} | common["model"],
         "method": explainer.method.name,
         "references": named if explainer.method.name in COMPARING else None,
         "seed": references.seed,
@@ -41,9 +35,9 @@ def record_of(job: PredictJob, explainer: Explainer, windows: int, notes: list[s
         "bins": target.bins,
         "reduction": target.reduction,
         "explained": explainer.explained,
-        "genome": genome_fingerprint(job.genome.sizes, job.genome.path),
-        "assembly": job.model.card.genome.assembly if job.model.card and job.model.card.genome else None,
-        "regions": {"path": str(job.regions.label), "sha256": sha256_of(job.regions.path)},
+        "genome": common["genome"],
+        "assembly": card.genome.assembly if card and card.genome else None,
+        "regions": common["regions"],
         "versions": _versions(),
         "options": dataclasses.asdict(options) | {"reading": dataclasses.asdict(job.options)},
         "completeness_threshold": MEDIAN_LIMIT,

@@ -16,7 +16,7 @@ import numpy as np
 from interpret.contribs import NUMBERS, TEXTS, Contribs
 from interpret.multipliers import Explanation
 from zoo.errors import InputError
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec
 from zoo.writers.spool import RowSpool
 
 __all__ = ["ContribBlock", "FileSource", "Source", "SpoolSource", "spooled_outputs", "spooled_values"]

@@ -15,9 +15,10 @@ from interpret.contribs import NUMBERS
 from interpret.contribs_blocks import SpoolSource, spooled_outputs
 from interpret.formats import Format
 from zoo.errors import InputError
+from zoo.outputs import PredictionBatch
 from zoo.results import rename_all
 from zoo.run_record import write_run_record
-from zoo.writers.base import PredictionBatch, WriterContext
+from zoo.writers.base import WriterContext
 from zoo.writers.spool import RowSpool
 from zoo.writers.spooled import SpooledWriter
 

@@ -42,6 +42,7 @@ def integrated_gradients(
     *,
     steps: int | None = None,
     tolerance: float = TOLERANCE,
+    batch_size: int | None = None,
     allow_incomplete: bool = False,
 ) -> np.ndarray:
     """Hypothetical contributions, averaged over references.
@@ -53,6 +54,7 @@ def integrated_gradients(
         steps: points on the way from reference to sequence; default 32, and for pairs that are not complete with
             them up to 4,096 more (fewer for windows above 8 kb, see ``adaptive_path``).
         tolerance: relative completeness error that is enough.
+        batch_size: sequences on that way a pass; default what suits the device.
         allow_incomplete: return what is not complete.
 
     Returns:
@@ -61,7 +63,9 @@ def integrated_gradients(
     Raises:
         MismatchError: the median completeness error stays above the tolerance.
     """
-    found = explain_by_integrated_gradients(module, one_hot, references, steps=steps, tolerance=tolerance)
+    found = explain_by_integrated_gradients(
+        module, one_hot, references, steps=steps, tolerance=tolerance, batch_size=batch_size
+    )
     if not allow_incomplete:
         check_complete(found.pair_error, "integrated gradients", tolerance, FIX)
     return found.hypothetical
@@ -74,6 +78,7 @@ def explain_by_integrated_gradients(
     *,
     steps: int | None = None,
     tolerance: float = TOLERANCE,
+    batch_size: int | None = None,
 ) -> Explanation:
     """``integrated_gradients`` with predictions and completeness; refuses nothing."""
     one_hot = check_one_hot(one_hot)
@@ -82,46 +87,62 @@ def explain_by_integrated_gradients(
     with evaluating(module) as device, gradients_on():
         for part, x in batches(one_hot, 1, device):
             reference = torch.from_numpy(np.ascontiguousarray(given[part])).to(device)
-            found.append(_explain(module, x, reference, steps, tolerance))
+            found.append(_explain(module, x, reference, steps, tolerance, batch_size))
     return joined(found, one_hot.shape)
 
 
 def _explain(
-    module: torch.nn.Module, x: torch.Tensor, reference: torch.Tensor, steps: int | None, tolerance: float
+    module: torch.nn.Module,
+    x: torch.Tensor,
+    reference: torch.Tensor,
+    steps: int | None,
+    tolerance: float,
+    batch_size: int | None,
 ) -> Explanation:
     n = reference.shape[1]
     weights = fixed_arguments(module, x)
-    fixed = tuple(value.expand(n, *value.shape[1:]) for value in weights)
-    with torch.no_grad():  # in one batch, where equal rows give equal numbers
-        both = tuple(value.expand(n + 1, *value.shape[1:]) for value in weights)
-        y, y_reference = scalar(module, torch.cat([x, reference[0]]), *both).split([1, n])
-    slopes = _mean_gradients(module, x.expand(n, -1, -1), reference[0], fixed, steps or FIRST_STEPS)
+    with torch.no_grad():  # in one batch unless another size is asked for: there equal rows give equal numbers
+        rows = torch.cat([x, reference[0]]).split(batch_size or n + 1)
+        y, y_reference = torch.cat([scalar(module, part, *_times(weights, part)) for part in rows]).split([1, n])
+    size = batch_size or rows_a_pass(x.shape[2], x.device)
+    chunks = reference[0].split(batch_size or n)
+    slopes = torch.cat([_mean_gradients(module, x, part, weights, steps or FIRST_STEPS, size) for part in chunks])
     if steps is None:
         difference = y.double() - y_reference.double()
         errors = ((slopes.double() * (x - reference[0])).sum((1, 2)) - difference).abs()
         # Completeness is judged by the sum over pairs: a pair without a difference need not be complete by itself.
         enough = SHARE * tolerance * float(difference.abs().mean())
         for i in torch.nonzero(errors > enough).flatten().tolist():
-            found = adaptive_gradients(module, x[0], reference[0, i], weights, enough)
+            found = adaptive_gradients(module, x[0], reference[0, i], weights, enough, size)
             if found.error < errors[i]:
                 slopes[i] = found.gradients
     return explain_pairs(x, reference, slopes[None], y, y_reference[None])
 
 
+def _times(weights: tuple[torch.Tensor, ...], rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Further arguments of the module, one row, for each of ``rows``."""
+    return tuple(value.expand(len(rows), *value.shape[1:]) for value in weights)
+
+
 def _mean_gradients(
-    module: torch.nn.Module, x: torch.Tensor, reference: torch.Tensor, fixed: tuple[torch.Tensor, ...], steps: int
+    module: torch.nn.Module,
+    x: torch.Tensor,
+    reference: torch.Tensor,
+    weights: tuple[torch.Tensor, ...],
+    steps: int,
+    size: int,
 ) -> torch.Tensor:
-    """Gradient averaged along the straight line from each reference to x, (n, 4, L)."""
+    """Gradient averaged along the straight line from each reference (n, 4, L) to x (1, 4, L), (n, 4, L)."""
     from captum.attr import IntegratedGradients
 
     method = IntegratedGradients(lambda z, *rest: scalar(module, z, *rest), multiply_by_inputs=False)
     return (
         method.attribute(
-            x.contiguous(),
+            x.expand(len(reference), -1, -1).contiguous(),
             baselines=reference.contiguous(),
-            additional_forward_args=fixed or None,
+            additional_forward_args=_times(weights, reference) or None,
             n_steps=steps,
-            internal_batch_size=max(rows_a_pass(x.shape[2], x.device), len(x)),
+            internal_batch_size=max(size, len(reference)),
         )
         .to(x.dtype)
         .detach()

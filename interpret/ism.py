@@ -24,6 +24,7 @@ __all__ = ["Mutagenesis", "MutagenesisReport", "ism", "mutate_all"]
 
 #: Of the output's scale: what another order of additions may change.
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}
+BATCH = 128
 BATCH_ON_CPU = 32  # forward passes of more fall out of the cache
 CHECKED = 0.01  # of the edits of each sequence
 #: Of those, by the module itself; the rest by the captured graph, which leaves out outputs that are not explained.
@@ -59,14 +60,19 @@ class MutagenesisReport:
 
 
 def ism(
-    module: torch.nn.Module, one_hot: np.ndarray, *, batch_size: int = 128, fast: bool = True, check: bool = True
+    module: torch.nn.Module,
+    one_hot: np.ndarray,
+    *,
+    batch_size: int | None = None,
+    fast: bool = True,
+    check: bool = True,
 ) -> np.ndarray:
     """Prediction with each base at each position, less the mean over the four bases there.
 
     Args:
         module: (N, 4, L) -> (N,).
         one_hot: (N, 4, L) float32.
-        batch_size: edited sequences a forward pass.
+        batch_size: edited sequences a forward pass; default what suits the device.
         fast: follow what an edit changes only, where that pays.
         check: compare 1% of the edits of each sequence with full forward passes (a fifth of the time, or so).
 
@@ -77,7 +83,12 @@ def ism(
 
 
 def mutate_all(
-    module: torch.nn.Module, one_hot: np.ndarray, *, batch_size: int = 128, fast: bool = True, check: bool = True
+    module: torch.nn.Module,
+    one_hot: np.ndarray,
+    *,
+    batch_size: int | None = None,
+    fast: bool = True,
+    check: bool = True,
 ) -> np.ndarray:
     """The prediction with each base at each position, (N, 4, L) float64.
 
@@ -111,13 +122,19 @@ class Mutagenesis:
     Args:
         module: (N, 4, length) -> (N,); its weights must not change afterwards.
         length: bp.
-        batch_size: edited sequences a forward pass.
+        batch_size: edited sequences a forward pass; default what suits the device.
         fast: follow what an edit changes only; else full forward passes.
         check: compare 1% of the edits of each sequence with full forward passes.
     """
 
     def __init__(
-        self, module: torch.nn.Module, length: int, *, batch_size: int = 128, fast: bool = True, check: bool = True
+        self,
+        module: torch.nn.Module,
+        length: int,
+        *,
+        batch_size: int | None = None,
+        fast: bool = True,
+        check: bool = True,
     ) -> None:
         self.module, self.batch_size, self.check = module, batch_size, check
         self.graph, reason = self._open(length) if fast else (None, "full forward passes were chosen")
@@ -137,7 +154,7 @@ class Mutagenesis:
             if dtype not in TOLERANCE:
                 return None, f"the module computes in {dtype}"
             try:
-                graph = MutagenesisGraph(self.module, x, *fixed, batch_size=self.batch_size)
+                graph = MutagenesisGraph(self.module, x, *fixed, batch_size=self.batch_size or BATCH)
             except ModelError as error:
                 return None, error.what
             except Exception as error:  # whatever a module does: forward passes are always right
@@ -165,7 +182,7 @@ class Mutagenesis:
         if self.graph is None:
             at_once = 1
         elif self.graph.whole_from:
-            at_once = min(at_once, max(1, self.batch_size // 3))
+            at_once = min(at_once, max(1, (self.batch_size or BATCH) // 3))
         with evaluating(self.module) as device, torch.inference_mode(False), torch.no_grad():
             for part, x in batches(one_hot, at_once, device):
                 fixed = fixed_arguments(self.module, x)
@@ -241,7 +258,7 @@ class Mutagenesis:
     ) -> torch.Tensor:
         """Full forward passes of edits by the module, or by its graph, (edits,)."""
         found = []
-        size = self.batch_size if x.is_cuda else min(self.batch_size, BATCH_ON_CPU)
+        size = self.batch_size or (BATCH if x.is_cuda else BATCH_ON_CPU)
         for chunk in torch.arange(len(rows), device=x.device).split(size):
             edited = x[rows[chunk]]
             edited[torch.arange(len(chunk)), :, places[chunk]] = 0

@@ -13,22 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from interpret.attribution_options import AttributeOptions, AttributeResult
-from interpret.attribution_run import Notes, Running, run_file
+from interpret.explainer import options_signature
 from interpret.marginalize import pattern_of, predictions_with_and_without
 from interpret.motifs.databases import KnownMotif, read_meme
 from interpret.references import parse_references
 from interpret.target import choose_target, explained_module
 from zoo.errors import InputError, UsageError
-from zoo.predict_job import PredictJob, writer_context
-from zoo.prediction import counted_notes
-from zoo.progress import Progress
-from zoo.run_record import genome_fingerprint, write_run_record
-from zoo.store.checksums import sha256_of
+from zoo.models.loaded import LoadedModel
+from zoo.models.runner import check_mirrors, full_float32
+from zoo.outputs import OutputSpec
+from zoo.progress import Notes, Progress
+from zoo.run.file_run import FileRun
+from zoo.run.job import Job, counted_notes
+from zoo.run_record import write_run_record
 from zoo.store.registry import near_names
 from zoo.writers import open_writer
-from zoo.writers.base import OutputSpec, WriterContext
+from zoo.writers.base import WriterContext
 
 __all__ = ["COLUMNS", "Marginalizer", "consensus", "measure", "read_motif"]
 
@@ -96,39 +99,37 @@ def consensus(probability: np.ndarray) -> str:
 
 
 class Marginalizer:
-    """The part of a run that computes, in the place of the model's runner."""
+    """What is computed of a window: the effect of a motif in its shuffles. Arguments are those of ``Explainer``."""
 
-    def __init__(self, job: PredictJob, options: AttributeOptions) -> None:
-        model = job.model
-        self.options, self.done, self.batch_size = options, 0, WINDOWS_A_STEP
+    outputs = (OutputSpec("marginalize", "scalar", COLUMNS),)
+    step = WINDOWS_A_STEP
+
+    def __init__(
+        self, model: LoadedModel, options: AttributeOptions, device: torch.device, batch_size: int | None = None
+    ) -> None:
+        self.options, self.device, self.batch_size = options, device, batch_size
         self.motif, self.origin = read_motif(options.motif)
         self.pattern = pattern_of(self.motif, model.length)
         self.target = choose_target(model.outputs, options.output, options.tracks, options.bins, options.reduce)
         self.references = parse_references(options.references, options.seed, model.loader.n_value)
         module, self.notes = explained_module(model, self.target, options.explain)
-        self.module, self.explained = module.to(job.runner.device), module.explained
+        self.module, self.explained = module.to(device), module.explained
         self.mirror = None
         if options.rc_average:
+            check_mirrors(model)
             other = self.target.mirrored(model.strand_pairs.get(self.target.output.name))
-            self.mirror = explained_module(model, other, options.explain)[0].to(job.runner.device)
+            self.mirror = explained_module(model, other, options.explain)[0].to(device)
 
-    def forward(self, one_hot: np.ndarray) -> dict[str, np.ndarray]:
-        """Measure the next windows: (n, 4, L) -> (n, 3) of ``COLUMNS``."""
-        from zoo.models.runner import full_float32
-
-        shuffles = self.references.of(one_hot, self.done).reshape(-1, *one_hot.shape[1:])
-        self.done += len(one_hot)
+    def forward(self, one_hot: np.ndarray, first: int) -> dict[str, np.ndarray]:
+        """Measure windows (n, 4, L), of which the first has this number -> (n, 3) of ``COLUMNS``."""
+        shuffles = self.references.of(one_hot, first).reshape(-1, *one_hot.shape[1:])
         length, width = one_hot.shape[2], self.pattern.shape[1]
         start = (length - width) // 2
         with full_float32():
-            both = np.stack(predictions_with_and_without(self.module, shuffles, self.pattern, start=start))
+            both = self._predictions(self.module, shuffles, self.pattern, start)
             if self.mirror is not None:
-                both += np.stack(
-                    predictions_with_and_without(
-                        self.mirror, shuffles[:, ::-1, ::-1], self.pattern[::-1, ::-1], start=length - width - start
-                    )
-                )
-                both /= 2
+                turned = shuffles[:, ::-1, ::-1], self.pattern[::-1, ::-1]
+                both = (both + self._predictions(self.mirror, *turned, length - width - start)) / 2
         inserted, background = both
         each = np.stack([inserted - background, background, inserted], 1).reshape(len(one_hot), -1, 3)
         found = each.astype(np.float64).mean(1).astype(np.float32)
@@ -136,32 +137,38 @@ class Marginalizer:
             raise InputError("predictions of shuffled windows are not finite", "", "Fix: check the model: zoo test")
         return {"marginalize": found}
 
+    def _predictions(
+        self, module: torch.nn.Module, shuffles: np.ndarray, pattern: np.ndarray, start: int
+    ) -> np.ndarray:
+        """With the motif and without, (2, shuffles)."""
+        size = self.batch_size
+        return np.stack(predictions_with_and_without(module, shuffles, pattern, start=start, batch_size=size))
+
+    def signature(self) -> dict[str, Any]:
+        """The options, and the letters: a file of matrices may have changed."""
+        return options_signature(self.options, self.batch_size) | {"motif": self.motif}
+
 
 def measure(
-    job: PredictJob,
+    job: Job,
+    compute: Marginalizer,
     out: Path,
-    options: AttributeOptions,
-    say: Callable[[str], None],
+    notes: Notes,
     progress: Callable[[int, int], Progress] | None,
 ) -> AttributeResult:
     """Write the table and say the mean effect."""
-    notes = Notes(job.notes, say)
-    runner = Marginalizer(job, options)
-    notes.add(*runner.notes)
-    spec = OutputSpec("marginalize", "scalar", COLUMNS)
-    own = writer_context(job, out)
-    writer = open_writer(WriterContext(out, (spec,), own.chrom_sizes, "mean", {}, own.tiled))
-    signature = {"motif": runner.motif, "format": "tsv"}
-    paths, seconds = run_file(job, runner, writer, signature, notes, progress, running := Running())
-    notes.add(*counted_notes(running.counts, job))
+    context = WriterContext(out, compute.outputs, job.chrom_sizes(), "mean", {}, job.options.window == "tile")
+    run = FileRun(job, compute, open_writer(context), notes, progress)
+    paths = run.go()
+    notes.add(*counted_notes(run.counts, job))
     effects = _column(out, "effect")
     summary = _summary(effects)
     notes.add(
-        f"{runner.motif} inserted into {runner.references.n} shuffles of each of {len(effects):,} windows: "
+        f"{compute.motif} inserted into {compute.references.n} shuffles of each of {len(effects):,} windows: "
         f"mean effect {summary['mean']:+.4g}, standard error {summary['standard_error']:.2g}"
     )
-    write_run_record(out, _record(job, runner, summary, notes.texts, seconds) | {"counts": running.counts})
-    return AttributeResult(out, runner.done, notes.texts, seconds, paths)
+    write_run_record(out, _record(job, compute, summary, notes.texts, run.seconds) | {"counts": run.counts})
+    return AttributeResult(out, run.rows, notes.texts, run.seconds, paths, job.counted(run.counts))
 
 
 def _summary(effects: np.ndarray) -> dict[str, Any]:
@@ -179,23 +186,20 @@ def _column(path: Path, name: str) -> np.ndarray:
         return np.fromiter((float(line.split("\t")[place]) for line in lines), float)
 
 
-def _record(job: PredictJob, runner: Marginalizer, summary: dict[str, Any], notes: list[str], seconds: float) -> dict:
-    references = runner.references
-    return {
-        "model": {"name": job.model.name, **job.model.info, "sha256": job.model.hashes},
+def _record(job: Job, compute: Marginalizer, summary: dict[str, Any], notes: list[str], seconds: float) -> dict:
+    references = compute.references
+    return job.record() | {
         "method": "marginalize",
-        "motif": runner.motif,
-        "motif_from": runner.origin,
+        "motif": compute.motif,
+        "motif_from": compute.origin,
         "effect": summary,
         "references": {"kind": references.kind, "n": references.n, "seed": references.seed},
-        "output": runner.target.output.name,
-        "tracks": list(runner.target.tracks),
-        "bins": runner.target.bins,
-        "reduction": runner.target.reduction,
-        "explained": runner.explained,
-        "rc_average": runner.options.rc_average,
-        "genome": genome_fingerprint(job.genome.sizes, job.genome.path),
-        "regions": {"path": str(job.regions.label), "sha256": sha256_of(job.regions.path)},
+        "output": compute.target.output.name,
+        "tracks": list(compute.target.tracks),
+        "bins": compute.target.bins,
+        "reduction": compute.target.reduction,
+        "explained": compute.explained,
+        "rc_average": compute.options.rc_average,
         "notes": notes,
         "seconds": round(seconds, 3),
     }

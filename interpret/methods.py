@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,9 +58,17 @@ class Method:
 
 
 def open_method(
-    name: str, module: torch.nn.Module, length: int, references: References, fallback: str | None = None
+    name: str,
+    module: torch.nn.Module,
+    length: int,
+    references: References,
+    fallback: str | None = None,
+    batch_size: int | None = None,
 ) -> Method:
     """Prepare a method for a module.
+
+    Args:
+        batch_size: sequences a pass (of deepliftshap each with its references); None is what suits the device.
 
     Raises:
         UsageError: no such method.
@@ -68,7 +77,8 @@ def open_method(
     if name not in METHODS:
         raise UsageError(f"--method {name}: not known", "", f"Fix: one of {', '.join(METHODS)}")
     if name == "integrated_gradients":
-        return Method(name, lambda x, first: explain_by_integrated_gradients(module, x, references.of(x, first)))
+        explain = functools.partial(explain_by_integrated_gradients, module, batch_size=batch_size)
+        return Method(name, lambda x, first: explain(x, references.of(x, first)))
     if name == "deepliftshap":
         try:
             # Without a reference's zeros or quarters, captured on a plausible sequence.
@@ -76,22 +86,37 @@ def open_method(
         except ModelError as error:
             if fallback is None:
                 raise
-            found = open_method(fallback, module, length, references)
+            found = open_method(fallback, module, length, references, batch_size=batch_size)
             return replace(found, note=f"{error.what}: {fallback} was used")
-        return Method(name, lambda x, first: opened.explain(x, references.of(x, first)))
+        return Method(name, lambda x, first: opened.explain(x, references.of(x, first), batch_size))
+    details = None
     if name == "ablation":
-        return Method(name, lambda x, first: _bare(module, x, ablation(module, x, references.of(x, first))))
-    if name == "ism":
-        mutagenesis = Mutagenesis(module, length)
-        return Method(name, lambda x, first: _bare(module, x, mutagenesis(x)), details=mutagenesis.details)
-    function = {"saliency": saliency, "inputxgradient": inputxgradient}[name]
-    return Method(name, lambda x, first: _bare(module, x, function(module, x)))
+
+        def hypothetical(x: np.ndarray, first: int) -> np.ndarray:
+            return ablation(module, x, references.of(x, first), batch_size=batch_size)
+
+    elif name == "ism":
+        mutagenesis = Mutagenesis(module, length, batch_size=batch_size)
+        details = mutagenesis.details
+
+        def hypothetical(x: np.ndarray, first: int) -> np.ndarray:
+            return mutagenesis(x)
+
+    else:
+        function = {"saliency": saliency, "inputxgradient": inputxgradient}[name]
+
+        def hypothetical(x: np.ndarray, first: int) -> np.ndarray:
+            return function(module, x, batch_size=batch_size)
+
+    return Method(name, lambda x, first: _bare(module, x, hypothetical(x, first), batch_size), details=details)
 
 
-def _bare(module: torch.nn.Module, one_hot: np.ndarray, hypothetical: np.ndarray) -> Explanation:
+def _bare(
+    module: torch.nn.Module, one_hot: np.ndarray, hypothetical: np.ndarray, batch_size: int | None
+) -> Explanation:
     """An explanation without references to be complete against."""
     with evaluating(module) as device, torch.inference_mode():
-        parts = [scalar(module, x).float().cpu().numpy() for _, x in batches(one_hot, None, device)]
+        parts = [scalar(module, x).float().cpu().numpy() for _, x in batches(one_hot, batch_size, device)]
     missing = np.full(len(one_hot), np.nan, np.float32)
     prediction = np.concatenate(parts) if parts else missing
     return Explanation(hypothetical, prediction, missing, missing, missing)

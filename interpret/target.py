@@ -13,8 +13,7 @@ from interpret.preactivation import without_last_activation
 from zoo.errors import ModelError, UsageError
 from zoo.models.call import call_module
 from zoo.models.loaded import LoadedModel
-from zoo.tracks import choose_tracks
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec, choose_tracks
 
 __all__ = ["REDUCTIONS", "Explained", "Target", "choose_target", "explained_module"]
 

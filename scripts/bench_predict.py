@@ -318,10 +318,11 @@ import sys, time
 from zoo.genome.fasta import open_genome
 from zoo.genome.intervals import RegionFile
 from zoo.genome.windows import WindowPlan
-from zoo.pipeline import BlockReader
+from zoo.run.compute import windows_a_step
+from zoo.run.pipeline import BlockReader
 genome, regions = open_genome(sys.argv[1]), RegionFile(sys.argv[2])
 start = time.process_time()
-reader = BlockReader(regions, genome, WindowPlan(1000), use_strand=False, n_value=0.25, batch_size=64)
+reader = BlockReader(regions, genome, WindowPlan(1000), use_strand=False, n_value=0.25, step=windows_a_step(64, 1000))
 count = sum(len(block.one_hot) for block in reader)
 print((time.process_time() - start) / count * 1e6)
 """

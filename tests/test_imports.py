@@ -81,10 +81,10 @@ def test_the_reading_of_imports_sees_every_form(tmp_path, monkeypatch):
     (tmp_path / "zoo/models").mkdir(parents=True)
     path = tmp_path / "zoo/models/x.py"
     path.write_text(
-        "import os, zoo.cli\nfrom zoo import prediction\nfrom . import load\nfrom ..genome import fasta\n"
+        "import os, zoo.cli\nfrom zoo import model\nfrom . import load\nfrom ..genome import fasta\n"
         "def f():\n    import importlib\n    importlib.import_module('interpret.report')\n"
     )
-    assert imports_of(path) >= {"zoo.cli", "zoo.prediction", "zoo.models.load", "zoo.genome.fasta", "interpret.report"}
+    assert imports_of(path) >= {"zoo.cli", "zoo.model", "zoo.models.load", "zoo.genome.fasta", "interpret.report"}
 
 
 CLI = files_of("zoo", "cli")
@@ -97,24 +97,19 @@ ZOO = [path for path in files_of("zoo") if path not in CLI]
         (ZOO, ["interpret", "finetune", "zoo.cli"]),
         (files_of("interpret"), ["finetune", "zoo.cli"]),
         (files_of("finetune"), ["interpret", "zoo.cli"]),
-        (files_of("zoo", "genome"), ["zoo.models", "zoo.prediction", "zoo.pipeline", "zoo.writers"]),
-        (files_of("zoo", "writers"), ["zoo.models", "zoo.prediction", "zoo.pipeline"]),
-        (files_of("zoo", "store"), ["zoo.models", "zoo.prediction", "zoo.pipeline", "zoo.writers"]),
+        (files_of("zoo", "run"), ["zoo.model"]),
+        (files_of("zoo", "models"), ["zoo.model", "zoo.run", "zoo.writers"]),
+        (files_of("zoo", "writers"), ["zoo.model", "zoo.run", "zoo.models"]),
+        (files_of("zoo", "genome"), ["zoo.model", "zoo.run", "zoo.models", "zoo.writers", "zoo.outputs"]),
+        (files_of("zoo", "store"), ["zoo.model", "zoo.run", "zoo.models", "zoo.writers", "zoo.outputs"]),
+        (files_of("zoo", "outputs.py"), ["zoo.model", "zoo.run", "zoo.models", "zoo.writers", "zoo.genome"]),
         (files_of("zoo", "errors.py"), ["zoo", "interpret", "finetune"]),
     ],
-    ids=["zoo", "interpret", "finetune", "genome", "writers", "store", "errors"],
+    ids=["zoo", "interpret", "finetune", "run", "models", "writers", "genome", "store", "outputs", "errors"],
 )
 def test_imports_go_one_way(files, forbidden):
     assert files
     assert offenders(files, forbidden) == []
-
-
-def test_the_models_reach_the_prediction_only_from_the_method_that_calls_it():
-    """`LoadedModel.predict_regions` is the one step up, inside the function."""
-    found = offenders(files_of("zoo", "models"), ["zoo.prediction"])
-    assert {line.split(" ")[0] for line in found} == {"zoo/models/loaded.py"}
-    top = ast.parse((ROOT / "zoo/models/loaded.py").read_text()).body
-    assert not any(isinstance(node, ast.ImportFrom) and node.module == "zoo.prediction" for node in top)
 
 
 def test_every_module_has_a_docstring_and_what_it_offers():
@@ -139,8 +134,8 @@ def test_public_names_hold():
     assert set(zoo.__all__) <= set(dir(zoo))
     assert {name: getattr(zoo, name).__module__ for name in zoo.__all__} == {
         "entries": "zoo.store.registry",
-        "load_model": "zoo.models.load",
-        "predict": "zoo.prediction",
+        "load_model": "zoo.model",
+        "predict": "zoo.run.predict",
     }
     with pytest.raises(AttributeError, match="no_such"):
         _ = zoo.no_such

@@ -14,14 +14,15 @@ import zoo
 from zoo.genome.fasta import open_genome
 from zoo.genome.intervals import RegionFile
 from zoo.genome.windows import WindowPlan
-from zoo.models.runner import Runner
-from zoo.pipeline import BlockReader, predict_blocks
-from zoo.tracks import choose_tracks
+from zoo.outputs import choose_tracks
+from zoo.run.compute import Prediction, windows_a_step
+from zoo.run.job import PredictOptions
+from zoo.run.pipeline import BlockReader, compute_blocks
 
 
 @pytest.fixture
 def stages(tmp_path):
-    """A reader of 200 regions in blocks of 16, the toy's runner, and the answers in order."""
+    """A reader of 200 regions in blocks of 16, the toy's predictions 8 at a time, and the answers in order."""
     toy = make_toy_entry(tmp_path / "toy")
     model = zoo.load_model(toy.folder, trust=True)
     rng = random.Random(0)
@@ -31,14 +32,9 @@ def stages(tmp_path):
     bed = tmp_path / "x.bed"
     bed.write_text("".join(f"c\t{s}\t{s + 16}\n" for s in starts))
     with RegionFile(bed) as regions:
-        reader = BlockReader(regions, open_genome(fasta), WindowPlan(16), use_strand=False, n_value=0.25, batch_size=8)
-        reader.block_size = 16
-        yield (
-            reader,
-            Runner(model, batch_size=8),
-            choose_tracks(model.outputs, []),
-            [toy.answer(window(sequence, s, 16))["gc"] for s in starts],
-        )
+        reader = BlockReader(regions, open_genome(fasta), WindowPlan(16), use_strand=False, n_value=0.25, step=16)
+        compute = Prediction(model, choose_tracks(model.outputs, []), PredictOptions(batch_size=8))
+        yield reader, compute, [toy.answer(window(sequence, s, 16))["gc"] for s in starts]
 
 
 def our_threads():
@@ -50,14 +46,14 @@ def nothing(*_):
 
 
 def test_batches_come_in_order_with_their_cursors(stages):
-    reader, runner, choice, answers = stages
+    reader, compute, answers = stages
     values, cursors, done = [], [], []
 
     def consume(batch, cursor, counts):
         values.extend(batch.values["gc"].tolist())
         cursors.append((cursor, counts["windows"]))
 
-    predict_blocks(iter(reader), runner, choice, consume, done.append)
+    compute_blocks(reader, compute, consume, done.append)
     assert values == answers
     assert cursors == [(n, n) for n in [*range(16, 200, 16), 200]], "each with the counts at its own cursor"
     assert sum(done) == 200
@@ -66,10 +62,10 @@ def test_batches_come_in_order_with_their_cursors(stages):
 
 @pytest.mark.parametrize("cursor", [0, 16, 96, 200])
 def test_a_reader_goes_on_at_a_cursor(stages, cursor):
-    reader, runner, choice, answers = stages
+    reader, compute, answers = stages
     reader.skip_until = cursor
     values = []
-    predict_blocks(iter(reader), runner, choice, lambda b, *_: values.extend(b.values["gc"].tolist()), nothing)
+    compute_blocks(reader, compute, lambda b, *_: values.extend(b.values["gc"].tolist()), nothing)
     assert values == answers[cursor:]
 
 
@@ -83,7 +79,7 @@ def test_regions_and_windows_of_a_block(stages):
 
 @pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt, MemoryError])
 def test_an_error_of_the_reader_is_raised_and_all_threads_end(stages, error):
-    reader, runner, choice, answers = stages
+    reader, compute, answers = stages
 
     def broken():
         yield next(iter(reader))
@@ -91,14 +87,14 @@ def test_an_error_of_the_reader_is_raised_and_all_threads_end(stages, error):
 
     values = []
     with pytest.raises(error, match="of the reader"):
-        predict_blocks(broken(), runner, choice, lambda b, *_: values.extend(b.values["gc"].tolist()), nothing)
+        compute_blocks(broken(), compute, lambda b, *_: values.extend(b.values["gc"].tolist()), nothing)
     assert values == answers[:16], "what was read before is written"
     assert our_threads() == []
 
 
 @pytest.mark.parametrize("at", [0, 3, 12])
 def test_an_error_of_the_writer_is_raised_and_all_threads_end(stages, at):
-    reader, runner, choice, _ = stages
+    reader, compute, _ = stages
     written = []
 
     def consume(batch, *_):
@@ -107,15 +103,15 @@ def test_an_error_of_the_writer_is_raised_and_all_threads_end(stages, at):
         written.append(batch)
 
     with pytest.raises(OSError, match="of the writer"):
-        predict_blocks(iter(reader), runner, choice, consume, nothing)
+        compute_blocks(reader, compute, consume, nothing)
     assert len(written) == at, "nothing is written after the error"
     assert our_threads() == []
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_error_of_the_model_is_raised_after_what_it_did_is_written(stages, monkeypatch, error):
-    reader, runner, choice, answers = stages
-    calls, forward = [], runner.forward
+    reader, compute, answers = stages
+    calls, forward = [], compute.runner.forward
 
     def failing(batch):
         calls.append(1)
@@ -123,7 +119,7 @@ def test_an_error_of_the_model_is_raised_after_what_it_did_is_written(stages, mo
             raise error("of the model")
         return forward(batch)
 
-    monkeypatch.setattr(runner, "forward", failing)
+    monkeypatch.setattr(compute.runner, "forward", failing)
     values = []
 
     def slowly(batch, *_):
@@ -131,13 +127,13 @@ def test_an_error_of_the_model_is_raised_after_what_it_did_is_written(stages, mo
         values.extend(batch.values["gc"].tolist())
 
     with pytest.raises(error, match="of the model"):
-        predict_blocks(iter(reader), runner, choice, slowly, nothing)
+        compute_blocks(reader, compute, slowly, nothing)
     assert values == answers[:48]
     assert our_threads() == []
 
 
 def test_an_interrupt_between_batches_keeps_what_was_predicted(stages):
-    reader, runner, choice, answers = stages
+    reader, compute, answers = stages
     values = []
 
     def advance(n):
@@ -147,14 +143,14 @@ def test_an_interrupt_between_batches_keeps_what_was_predicted(stages):
 
     advance.calls = 0
     with pytest.raises(KeyboardInterrupt):
-        predict_blocks(iter(reader), runner, choice, lambda b, *_: values.extend(b.values["gc"].tolist()), advance)
+        compute_blocks(reader, compute, lambda b, *_: values.extend(b.values["gc"].tolist()), advance)
     assert values == answers[:64]
     assert our_threads() == []
 
 
 def test_a_slow_writer_holds_the_reader_back(stages):
     """Memory is bounded: the reader is never more than the queues ahead of the writer."""
-    reader, runner, choice, _ = stages
+    reader, compute, _ = stages
     read, ahead, written = [], [], []
 
     def counted():
@@ -167,16 +163,16 @@ def test_a_slow_writer_holds_the_reader_back(stages):
         written.append(1)
         ahead.append(len(read) - len(written))
 
-    predict_blocks(counted(), runner, choice, consume, nothing)
+    compute_blocks(counted(), compute, consume, nothing)
     # 2 blocks wait to be computed, 4 to be written; one more is in each of the three hands.
     assert max(ahead) <= 2 + 4 + 3
 
 
-def test_blocks_hold_whole_batches_and_about_a_quarter_of_a_megabase():
-    for length, batch_size in [(1, 512), (100, 64), (1280, 51), (524_288, 1)]:
-        reader = BlockReader(None, None, WindowPlan(length), use_strand=False, n_value=0, batch_size=batch_size)
-        assert reader.block_size % batch_size == 0
-        assert reader.block_size * length <= max(256 * 1024, batch_size * length)
+@pytest.mark.parametrize(("length", "batch_size"), [(1, 512), (100, 64), (1280, 51), (524_288, 1)])
+def test_a_step_holds_whole_batches_and_about_a_quarter_of_a_megabase(length, batch_size):
+    step = windows_a_step(batch_size, length)
+    assert step % batch_size == 0
+    assert step * length <= max(256 * 1024, batch_size * length) < (step + batch_size) * length
 
 
 def test_unknown_bases_have_the_value_of_the_loader(tmp_path):
@@ -184,9 +180,7 @@ def test_unknown_bases_have_the_value_of_the_loader(tmp_path):
     bed.write_text("c\t0\t5\n")
     for n_value in (0.0, 0.25):
         with RegionFile(bed) as regions:
-            reader = BlockReader(
-                regions, open_genome(fasta), WindowPlan(7), use_strand=False, n_value=n_value, batch_size=1
-            )
+            reader = BlockReader(regions, open_genome(fasta), WindowPlan(7), use_strand=False, n_value=n_value, step=1)
             (block,) = reader
         assert block.one_hot[0].tolist() == one_hot("NANRGTN", n_value)
         assert (reader.counts.iupac_bases, reader.counts.windows.padded) == (1, 1)

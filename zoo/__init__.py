@@ -14,13 +14,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.models.load import load_model
-    from zoo.prediction import predict
+    from zoo.model import load_model
+    from zoo.run.predict import predict
     from zoo.store.registry import entries
 
 __all__ = ["entries", "load_model", "predict"]
 
-_WHERE = {"load_model": "zoo.models.load", "predict": "zoo.prediction", "entries": "zoo.store.registry"}
+_WHERE = {"load_model": "zoo.model", "predict": "zoo.run.predict", "entries": "zoo.store.registry"}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import MismatchError, ModelError, UsageError, ZooError
-from zoo.models.kipoi_settings import has_own_loader
-from zoo.models.load import Entry, load_entry, open_entry
+from zoo.models.entry import Entry, has_own_loader, open_entry
+from zoo.models.load import load_entry
 from zoo.models.loaded import LoadedModel
+from zoo.outputs import OutputSpec, PredictionBatch
 from zoo.results import check_out
-from zoo.writers.base import OutputSpec, PredictionBatch
+from zoo.run.predict import predict_regions
 
 __all__ = ["ExampleReport", "OutputComparison", "check_example"]
 
@@ -81,7 +82,7 @@ def check_example(
         regions, fasta, expected_path = _example_files(entry)
         loaded = load_entry(entry)
         # The example is cut from its genome, so that no assembly can be recognised.
-        batch = loaded.predict_regions(regions, fasta, any_genome=True, device=device)
+        batch = predict_regions(loaded, regions, fasta, any_genome=True, device=device)
     expected = _read_expected(expected_path, loaded)
     comparisons = [
         _compare(spec, batch, batch.values[spec.name], expected[spec.name], rtol, atol, expected_path)
@@ -108,8 +109,8 @@ class _Predicted:
 
 def _own_example(entry: Entry, device: str) -> tuple[_Predicted, PredictionBatch, Path]:
     """Predictions for the example of a Kipoi folder's own dataloader, and the file of what is expected."""
-    from zoo.kipoi_run import predict_example
     from zoo.models.foreign_loader import local_value
+    from zoo.run.own_loader import predict_example
 
     description = entry.description
     path = description.expect

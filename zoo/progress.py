@@ -1,12 +1,16 @@
-"""Progress on stderr: one line that is rewritten on a terminal, a plain line now and then elsewhere."""
+"""What a run tells its user: notes, and progress on stderr.
+
+Progress is one line that is rewritten on a terminal, and a plain line now and then elsewhere.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterable
 from typing import TextIO
 
-__all__ = ["CLEAR", "Progress", "StatusLine", "duration", "rewritten", "stderr_progress"]
+__all__ = ["CLEAR", "Notes", "Progress", "StatusLine", "duration", "rewritten", "stderr_progress"]
 
 TERMINAL_SECONDS = 0.2
 PLAIN_SECONDS = 30.0
@@ -52,6 +56,31 @@ class StatusLine:
             self._stream.write(CLEAR)
             self._stream.flush()
             self._drawn = False
+
+
+class Notes:
+    """Sentences for the user, told at once and kept for the run record.
+
+    Args:
+        tell: called with each.
+        first: those that are there already.
+    """
+
+    def __init__(self, tell: Callable[[str], None] | None = None, first: Iterable[str] = ()) -> None:
+        self.texts: list[str] = []
+        self._tell = tell
+        self.add(*first)
+
+    def say(self, note: str) -> None:
+        """For the user only: what says nothing of the result."""
+        if self._tell is not None:
+            self._tell(note)
+
+    def add(self, *notes: str) -> None:
+        """Tell and keep."""
+        for note in notes:
+            self.texts.append(note)
+            self.say(note)
 
 
 class Progress:

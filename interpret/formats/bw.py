@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from interpret.contribs_blocks import ContribBlock, Source
-from zoo.writers.base import OutputSpec, PredictionBatch, WriterContext
+from zoo.outputs import OutputSpec, PredictionBatch
+from zoo.writers.base import WriterContext
 from zoo.writers.bigwig import BigWigWriter
 
 __all__ = ["finals", "write"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from interpret.target import Explained, Target, choose_target, explained_module
 from zoo.errors import InputError, ModelError
-from zoo.models.load import load_model
+from zoo.model import load_model
 
 if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel

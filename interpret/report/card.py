@@ -35,7 +35,7 @@ def find_card(run: dict[str, Any]) -> ModelCard | None:
 
     Nothing is fetched, and no Python of the model is run.
     """
-    from zoo.models.load import open_entry
+    from zoo.models.entry import open_entry
     from zoo.store.hub import is_hub_name
 
     model = run.get("model")

@@ -35,7 +35,7 @@ def check_first(
     from interpret.motifs.discover import parse_options
     from interpret.report.genes import read_genes
     from interpret.report.page import check_page_out
-    from zoo.predict_job import inputs_of
+    from zoo.run.job import inputs_of
 
     page = check_page_out(out, [*inputs_of(model, regions, genome, {}), genes, database], made_beside)
     if figures is not None:

@@ -108,7 +108,7 @@ def test_an_interrupted_run_is_resumed(shell, slow, bed, signals, suffix):
     assert 0 < rows < 14_000
     other = resume(shell, slow, bed, "--edges", "skip", out=out).error(2)
     assert 'had another edges: "pad", now "skip"' in other
-    assert f"resuming after {rows:,} predictions" in resume(shell, slow, bed, out=out).notes()
+    assert f"resuming after {rows:,} windows" in resume(shell, slow, bed, out=out).notes()
     assert shell.files() == {"many.bed", out, f"{out}.run.json"}
     assert (shell.folder / out).read_bytes() == expected(shell, slow, bed, suffix)
 

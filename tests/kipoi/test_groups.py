@@ -12,7 +12,7 @@ from zoo.cards.kipoi import read_model
 from zoo.cards.kipoi_groups import read_group
 from zoo.cli import run
 from zoo.errors import ModelError
-from zoo.models.load import open_entry
+from zoo.models.entry import open_entry
 
 TEMPLATE = """\
 defined_as: models.Counts

@@ -16,7 +16,7 @@ from toys import KINDS, make_toy_entry, one_hot, random_sequence
 
 import zoo
 from zoo.errors import FetchError, ModelError, TrustError
-from zoo.models.load import open_entry
+from zoo.models.entry import open_entry
 from zoo.store import registry
 
 
@@ -77,7 +77,7 @@ def registered(tmp_path, monkeypatch):
     (tmp_path / "index.json").write_text(json.dumps({"index_version": 1, "entries": [record]}))
     monkeypatch.setattr(registry, "INDEX", tmp_path / "index.json")
     monkeypatch.setattr(registry, "entries_folder", lambda: tmp_path / "cards")
-    monkeypatch.setattr("zoo.models.load.entries_folder", lambda: tmp_path / "cards")
+    monkeypatch.setattr("zoo.models.entry.entries_folder", lambda: tmp_path / "cards")
     registry._index.cache_clear()
     yield toy
     registry._index.cache_clear()

@@ -14,7 +14,7 @@ from zoo.errors import SystemStateError, UsageError
 from zoo.models.loaded import LoadedModel
 from zoo.models.runner import Runner, auto_batch_size
 from zoo.models.sequence_loader import SequenceLoader
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec
 
 
 @pytest.fixture

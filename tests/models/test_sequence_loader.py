@@ -16,7 +16,7 @@ from zoo.genome.fasta import open_genome
 from zoo.genome.intervals import RegionFile
 from zoo.genome.windows import WindowPlan
 from zoo.models.sequence_loader import SequenceLoader, loader_from_kipoi
-from zoo.pipeline import BlockReader
+from zoo.run.pipeline import BlockReader
 
 # Every combination that kipoiseq accepts: the alphabet may be axis 2 only when there is a dummy axis.
 LAYOUTS = [(a, None) for a in (0, 1)] + [(a, d) for a, d in itertools.product((0, 1, 2), (0, 1, 2)) if a != d]
@@ -78,7 +78,7 @@ def test_arrays_equal_kipoiseqs_dataloader(tmp_path, use_strand, alphabet_axis, 
     layout = SequenceLoader(width, 0.25, use_strand, alphabet_axis=alphabet_axis, dummy_axis=dummy_axis)
     with RegionFile(bed) as regions:
         reader = BlockReader(
-            regions, open_genome(fasta), WindowPlan(width), use_strand=use_strand, n_value=0.25, batch_size=64
+            regions, open_genome(fasta), WindowPlan(width), use_strand=use_strand, n_value=0.25, step=64
         )
         got = np.concatenate([layout.arrange(torch.from_numpy(block.one_hot)).numpy() for block in reader])
     assert np.array_equal(got, expected)
@@ -92,9 +92,7 @@ def test_minus_windows_are_the_reverse_complement_only_when_asked(tmp_path):
     minus = one_hot(complement(window(sequence, 10, 10)))
     for use, expected in ((True, [plus, minus, plus]), (False, [plus, plus, plus])):
         with RegionFile(bed) as regions:
-            reader = BlockReader(
-                regions, open_genome(fasta), WindowPlan(10), use_strand=use, n_value=0.25, batch_size=2
-            )
+            reader = BlockReader(regions, open_genome(fasta), WindowPlan(10), use_strand=use, n_value=0.25, step=2)
             assert np.concatenate([block.one_hot for block in reader]).tolist() == expected
             assert reader.counts.reversed_windows == use
 

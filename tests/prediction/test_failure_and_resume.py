@@ -10,8 +10,8 @@ from prediction_cases import make_case
 from toys import write_fasta
 
 import zoo
-from zoo import file_run, pipeline
 from zoo.errors import ModelError, SystemStateError, UsageError
+from zoo.run import compute, file_run
 
 
 def failing_model(case, error, at):
@@ -35,7 +35,7 @@ SMALL = {"batch_size": 4}
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(pipeline, "BLOCK_BASES", 1)  # a block is one batch
+    monkeypatch.setattr(compute, "STEP_BASES", 1)  # a step is one batch
 
 
 FORMATS = ["tsv", "tsv.gz", "bed", "h5", "bw", "bedgraph", "zarr", "parquet"]
@@ -98,7 +98,7 @@ def test_a_resumed_run_gives_the_same_bytes_and_counts(tmp_path, small_blocks, s
     got = case.predict(out, resume=True, report=notes.append, **(SMALL | options))
     assert out.read_bytes() == whole.read_bytes()
     assert got.counts == expected.counts
-    assert f"resuming after {state['rows']:,} predictions" in notes
+    assert f"resuming after {state['rows']:,} windows" in notes
     assert sorted(p.name for p in tmp_path.glob("out*")) == [out.name, f"{out.name}.run.json"]
 
 

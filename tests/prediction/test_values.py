@@ -10,8 +10,8 @@ from prediction_cases import CONTIGS, flat, make_case, read_tsv, values_of
 from toys import window
 
 import zoo
-from zoo import pipeline
 from zoo.errors import InputError
+from zoo.run import compute
 
 
 @pytest.fixture(params=["gc", "profile", "stranded"])
@@ -52,7 +52,7 @@ def test_regions_in_memory_equal_plain_python(case):
 @pytest.mark.parametrize("options", [{"batch_size": 1}, {"batch_size": 7}, {"device": "cpu"}])
 def test_how_it_runs_changes_no_value(case, tmp_path, monkeypatch, options):
     case.predict(tmp_path / "a.tsv")
-    monkeypatch.setattr(pipeline, "BLOCK_BASES", 500)
+    monkeypatch.setattr(compute, "STEP_BASES", 500)
     case.predict(tmp_path / "b.tsv", **options)
     assert (tmp_path / "a.tsv").read_bytes() == (tmp_path / "b.tsv").read_bytes()
 

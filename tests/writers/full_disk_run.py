@@ -13,7 +13,8 @@ from pathlib import Path
 from writer_batches import PROFILE, make_batch, make_context
 
 from zoo.errors import SystemStateError
-from zoo.writers import OutputSpec, open_writer
+from zoo.outputs import OutputSpec
+from zoo.writers import open_writer
 
 SIZES = {"chr1": 3_000_000}
 OUTPUT = OutputSpec("profile", "profile", ("t",), n_bins=PROFILE.n_bins, bin_size=8)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.writers import OutputSpec, PredictionBatch, WriterContext
+from zoo.outputs import OutputSpec, PredictionBatch
+from zoo.writers import WriterContext
 
 Bases = dict[tuple[str, int], list[float]]
 

@@ -11,7 +11,7 @@ import pytest
 from writer_batches import PROFILE, SCALAR, make_batch, make_batches, make_context, write_all
 
 from zoo.errors import UsageError
-from zoo.writers import OutputSpec
+from zoo.outputs import OutputSpec
 
 
 def joined(batches, output: str) -> np.ndarray:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from writer_batches import CHROM_SIZES, PROFILE, SCALAR, make_batch, make_batches, make_context, write_all
 
 from zoo.errors import InputError
-from zoo.writers import OutputSpec, PredictionBatch, open_writer
+from zoo.outputs import OutputSpec, PredictionBatch
+from zoo.writers import open_writer
 
 ONE = OutputSpec("profile", "profile", ("cuts",), n_bins=3, bin_size=10, offset=5)
 

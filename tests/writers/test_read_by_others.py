@@ -12,7 +12,7 @@ import pytest
 from genome_oracle import covering_values, merged
 from writer_batches import CHROM_SIZES, PROFILE, SCALAR, make_batch, make_batches, make_context, with_values, write_all
 
-from zoo.writers import OutputSpec
+from zoo.outputs import OutputSpec
 
 pd = pytest.importorskip("pandas")
 

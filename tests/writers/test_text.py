@@ -10,7 +10,8 @@ import pytest
 from writer_batches import PROFILE, SCALAR, make_batch, make_batches, make_context, with_values, write_all
 
 from zoo.errors import UsageError
-from zoo.writers import OutputSpec, StreamWriter
+from zoo.outputs import OutputSpec
+from zoo.writers import StreamWriter
 from zoo.writers.columns import value_names
 
 REGION = ["chrom", "start", "end", "name", "score", "strand"]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.writers import OutputSpec, PredictionBatch, Writer, WriterContext, open_writer
+from zoo.outputs import OutputSpec, PredictionBatch
+from zoo.writers import Writer, WriterContext, open_writer
 
 CHROM_SIZES = {"chr1": 5_000, "chr10": 3_000, "chr2": 4_000}
 SCALAR = OutputSpec("counts", "scalar", ("plus", "minus"), units="log counts")

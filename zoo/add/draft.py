@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from zoo.models.grelu_layout import GreluCheckpoint
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec
 
 __all__ = ["SHOWN_TRACKS", "draft_card", "draft_info", "draft_prose", "task_table"]
 

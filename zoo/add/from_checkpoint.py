@@ -12,7 +12,7 @@ from zoo.errors import ModelError, UsageError
 from zoo.export.slim import slim_bytes
 from zoo.models.grelu_checkpoint import activation_name, build_module, output_spec
 from zoo.models.grelu_layout import GreluCheckpoint, read_checkpoint
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec
 
 __all__ = ["entry_of_checkpoint"]
 

@@ -109,9 +109,9 @@ def command(
     # OpenMP threads that spin while they wait take the core from reading and writing: on two cores
     # a small net costs 20 times less CPU when they sleep (scripts/bench_predict.py).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from zoo.models.kipoi_settings import parse_settings
-    from zoo.prediction import predict
+    from zoo.models.entry import parse_settings
     from zoo.progress import stderr_progress
+    from zoo.run.predict import predict
     from zoo.store.transfer import Silent, StderrListener, listening
 
     options["settings"] = parse_settings(settings)

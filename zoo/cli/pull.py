@@ -36,7 +36,7 @@ def command(models: tuple[str, ...], quiet: bool) -> None:
 
 
 def _pull(model: str, quiet: bool) -> None:
-    from zoo.models.load import open_entry
+    from zoo.models.entry import open_entry
     from zoo.store.cache import Cache
     from zoo.store.remote import remote_files
     from zoo.store.transfer import Silent, StderrListener

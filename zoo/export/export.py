@@ -10,7 +10,7 @@ from zoo.errors import ModelError, UsageError
 from zoo.results import check_folder, replacing_folder
 
 if TYPE_CHECKING:
-    from zoo.models.load import Entry
+    from zoo.models.entry import Entry
 
 __all__ = ["export"]
 
@@ -32,7 +32,7 @@ def export(model: str | Path, to: str, folder: Path, *, trust: bool = False, for
     Raises:
         UsageError: ``folder`` exists. ModelError: the model has no such form, with the reason.
     """
-    from zoo.models.load import open_entry
+    from zoo.models.entry import open_entry
 
     target = Path(folder)
     if target.is_dir() and not force and any(target.iterdir()):
@@ -51,7 +51,7 @@ def export(model: str | Path, to: str, folder: Path, *, trust: bool = False, for
 def _drafted(entry: Entry, name: str, scratch: Path) -> Entry:
     """A checkpoint as an entry, as ``zoo add`` drafts it."""
     from zoo.add.add import add
-    from zoo.models.load import open_entry
+    from zoo.models.entry import open_entry
 
     return open_entry(add(entry.path, name, scratch / ".drafted"), trust=True)
 

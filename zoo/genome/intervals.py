@@ -73,6 +73,11 @@ class Intervals:
     def __len__(self) -> int:
         return len(self.start)
 
+    def behind(self, n: int) -> Intervals:
+        """Without the first ``n`` regions."""
+        columns = (self.chrom, self.start, self.end, self.name, self.score, self.strand)
+        return Intervals(*(column[n:] for column in columns), self.first + n)
+
 
 @dataclass
 class RegionSummary:
@@ -128,12 +133,20 @@ class RegionFile:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def chunks(self, limit: int | None = None) -> Iterator[Intervals]:
+    def chunks(self, limit: int | None = None, start: int = 0) -> Iterator[Intervals]:
         """Yield the regions in file order, about 256 kB of text at a time.
 
         Args:
-            limit: stop after this many regions.
+            limit: stop before the region of this number.
+            start: begin at the region of this number, from 0.
         """
+        for block in self._blocks(limit):
+            if block.first >= start:
+                yield block
+            elif block.first + len(block) > start:
+                yield block.behind(start - block.first)
+
+    def _blocks(self, limit: int | None) -> Iterator[Intervals]:
         if self._scanned is not None and self._scanned_limit == limit:
             yield from self._scanned
             return

@@ -1,25 +1,22 @@
-"""A model whose dataloader is its own, ready for arrays: what ``zoo.load_model`` returns for it."""
+"""A model whose dataloader is its own, ready for arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from zoo.errors import ModelError
+from zoo.models.entry import Entry
 from zoo.models.kipoi_import import blame
-from zoo.models.kipoi_native import flat_result
-from zoo.models.load import Entry, framework_of
+from zoo.models.kipoi_native import NativeModule, flat_result
+from zoo.models.load import framework_of, verify_files
 from zoo.models.runner import pick_device
-from zoo.store.checksums import sha256_of
 from zoo.store.sources import refuse_pointers
-
-if TYPE_CHECKING:
-    from zoo.writers.base import PredictionBatch
 
 __all__ = ["ArrayModel"]
 
@@ -50,9 +47,10 @@ class ArrayModel:
         _, reader = framework_of(entry.description)
         used = reader.files_used(entry.description, entry.trusted)
         refuse_pointers(used)
+        hashes = verify_files(entry, used)
         where = pick_device(device)
         module = reader.build_module(entry.description, entry.trusted).to(where)
-        return cls(entry, module, {path.name: sha256_of(path) for path in used}, where)
+        return cls(entry, module, hashes, where)
 
     @property
     def name(self) -> str:
@@ -83,33 +81,16 @@ class ArrayModel:
     def predict_named(self, inputs: Any) -> dict[str, np.ndarray]:
         """``predict``, a lone output too by its name (the target's of model.yaml)."""
         with blame(f"{self.name}: predicting a batch"):
-            if hasattr(self.module, "predict_on_batch"):
+            if isinstance(self.module, NativeModule):
                 result = self.module.predict_on_batch(inputs)
             else:
-                result = _call_torch(self.module, inputs, self.device)
+                keras = framework_of(self.entry.description)[0] == "keras"
+                result = _call_torch(self.module, inputs, self.device, keras)
         named = flat_result(result)
         targets = self.entry.description.targets
         if list(named) == [""]:
             named = {targets[0].place if len(targets) == 1 else "preds": named[""]}
         return {place: _numbers(place, value) for place, value in named.items()}
-
-    def predict_regions(
-        self, regions: str | Path | None, fasta: str | Path | None = None, **options: Any
-    ) -> PredictionBatch:
-        """Run the model's own dataloader and predict; keeps all predictions in memory.
-
-        Args:
-            regions: BED (or whatever file the dataloader reads).
-            fasta: genome, where the dataloader takes one.
-            **options: ``settings`` (arguments of the dataloader by name), ``batch_size, tracks, limit`` as in
-                ``zoo.predict``.
-
-        Raises:
-            TrustError: the dataloader is Python that is not trusted. UsageError: an argument is missing or unknown.
-        """
-        from zoo.kipoi_run import predict_regions_with_own_loader
-
-        return predict_regions_with_own_loader(self, regions, fasta, options)
 
 
 def _numbers(place: str, value: Any) -> np.ndarray:
@@ -123,7 +104,7 @@ def _numbers(place: str, value: Any) -> np.ndarray:
 
 
 @torch.inference_mode()
-def _call_torch(module: torch.nn.Module, inputs: Any, device: torch.device) -> Any:
+def _call_torch(module: torch.nn.Module, inputs: Any, device: torch.device, keras: bool) -> Any:
     """Kipoi's PyTorchModel.predict_on_batch: a dict by keyword, a list by position, an array alone."""
     dtype = next((one.dtype for one in module.parameters() if one.is_floating_point()), torch.float32)
 
@@ -131,11 +112,10 @@ def _call_torch(module: torch.nn.Module, inputs: Any, device: torch.device) -> A
         made = torch.from_numpy(np.ascontiguousarray(value)).to(device)
         return made.to(dtype) if made.is_floating_point() else made
 
-    names = getattr(getattr(module, "graph", module), "input_names", None)
-    if isinstance(inputs, Mapping) and names:  # a converted Keras model takes its inputs in its own order
-        result = module(*(tensor(inputs[name]) for name in names))
-    elif isinstance(inputs, Mapping):
-        result = module(**{name: tensor(value) for name, value in inputs.items()})
+    if isinstance(inputs, Mapping):
+        given = {name: tensor(value) for name, value in inputs.items()}
+        # A converted Keras model knows its inputs by name; a torch module's names are those of its arguments.
+        result = module(given) if keras else module(**given)
     elif isinstance(inputs, list | tuple):
         result = module(*(tensor(value) for value in inputs))
     else:

@@ -17,7 +17,7 @@ from zoo.models.grelu_layout import GreluCheckpoint, read_checkpoint
 from zoo.models.loaded import LoadedModel
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.models.weights import load_into
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec
 
 __all__ = ["GreluModule", "activation_name", "build_module", "load_checkpoint", "output_spec"]
 

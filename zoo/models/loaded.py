@@ -11,20 +11,19 @@ import numpy as np
 
 from zoo.errors import ModelError
 from zoo.models.sequence_loader import SequenceLoader
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec
 
 if TYPE_CHECKING:
     import torch
 
     from zoo.cards.schema import Card
-    from zoo.writers.base import PredictionBatch
 
 __all__ = ["LoadedModel"]
 
 
 @dataclass
 class LoadedModel:
-    """What ``zoo.load_model`` returns.
+    """A module with what is known of its input and outputs.
 
     Attributes:
         name: name or path the model was asked for by.
@@ -55,50 +54,6 @@ class LoadedModel:
     def length(self) -> int:
         """bp of sequence that the model sees."""
         return self.loader.length
-
-    def predict(
-        self,
-        one_hot: np.ndarray | torch.Tensor,
-        *,
-        batch_size: int | str = "auto",
-        device: str = "auto",
-        precision: str = "float32",
-        rc_average: bool = False,
-    ) -> np.ndarray | dict[str, np.ndarray]:
-        """Predict from one-hot sequence.
-
-        Args:
-            one_hot: (N, 4, L) float32, channels A, C, G, T.
-            batch_size: windows a forward pass, or ``"auto"``.
-            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-            precision: ``float32``, ``bfloat16`` or ``float16``.
-            rc_average: average with the prediction for the reverse complement, bins flipped and
-                stranded tracks swapped.
-
-        Returns:
-            (N, tracks) or (N, tracks, bins) float32; a dict of such by output name when the model has
-            several outputs.
-
-        Raises:
-            UsageError: wrong shape of ``one_hot``.
-        """
-        from zoo.models.runner import Runner
-
-        runner = Runner(self, device=device, precision=precision, rc_average=rc_average, batch_size=batch_size)
-        return runner.predict_array(one_hot)
-
-    def predict_regions(self, regions: str | Path, fasta: str | Path, **options: Any) -> PredictionBatch:
-        """Predict for the regions of a BED; keeps all predictions in memory.
-
-        Args:
-            regions: BED3-BED12 or narrowPeak, plain or gzip.
-            fasta: plain or bgzip FASTA.
-            **options: ``window, stride, edges, strand, rc_average, device, batch_size, precision,
-                tracks, limit`` as in ``zoo.predict``.
-        """
-        from zoo.prediction import predict_regions
-
-        return predict_regions(self, regions, fasta, **options)
 
     def named(self, result: Any) -> dict[str, Any]:
         """Give the module's raw result its output names; scalars become (N, tracks).

@@ -11,7 +11,7 @@ import torch
 
 from zoo.errors import SystemStateError, UsageError
 from zoo.models.call import call_module
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec
 
 if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
@@ -105,7 +105,7 @@ class Runner:
         return value if order is None else value[:, order.to(value.device)]
 
     def predict_array(self, one_hot: np.ndarray | torch.Tensor) -> np.ndarray | dict[str, np.ndarray]:
-        """Predict for (N, 4, L) in batches; see ``LoadedModel.predict``."""
+        """Predict for (N, 4, L) in batches; see ``zoo.model.Model.predict``."""
         shape = tuple(one_hot.shape)
         if len(shape) != 3 or shape[1] != 4 or shape[2] != self.model.length:
             raise UsageError(

@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -58,12 +58,14 @@ class HubModel:
         path: checkpoint file, or folder with ``model.yaml``.
         repo, commit: where it is from; the commit is None where a cache does not tell.
         file: in the repo, or None for a whole folder.
+        hashes: resolved path -> sha256 of the files that were verified.
     """
 
     path: Path
     repo: str
     commit: str | None
     file: str | None
+    hashes: dict[Path, str] = field(default_factory=dict)
 
     @property
     def pinned(self) -> str:
@@ -100,8 +102,7 @@ def fetch_model(name: str) -> HubModel:
     if Path(file).name == DESCRIPTION:
         return _fetch_folder(repo, revision, Path(file).parent)
     path = _explained(lambda: _download(repo, file, revision), repo, revision, file)
-    _verify_blob(path)
-    return HubModel(path, repo, _commit_of(path, repo), file)
+    return HubModel(path, repo, _commit_of(path, repo), file, _verified([path]))
 
 
 def _hub() -> Any:
@@ -138,10 +139,8 @@ def _fetch_folder(repo: str, revision: str | None, below: Path) -> HubModel:
     folder = path / below
     if not (folder / DESCRIPTION).is_file():
         raise _not_found(f"{SCHEME}{repo}", f"the cached copy holds no {(below / DESCRIPTION).as_posix()}", repo)
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            _verify_blob(file)
-    return HubModel(folder, repo, path.name, None if below == Path(".") else (below / DESCRIPTION).as_posix())
+    file = None if below == Path(".") else (below / DESCRIPTION).as_posix()
+    return HubModel(folder, repo, path.name, file, _verified(sorted(folder.rglob("*"))))
 
 
 def _choose_file(repo: str, revision: str | None) -> str:
@@ -190,30 +189,40 @@ def _commit_of(path: Path, repo: str) -> str | None:
     return None
 
 
-def _verify_blob(path: Path) -> None:
+def _verified(paths: Iterable[Path]) -> dict[Path, str]:
+    """Resolved path -> sha256 of the files that the cache names by their checksum, once each is that."""
+    found = {path.resolve(): _verify_blob(path) for path in paths if path.is_file()}
+    return {path: sha256 for path, sha256 in found.items() if sha256}
+
+
+def _verify_blob(path: Path) -> str | None:
     """The cache names a large file by its sha256 and a small one by git's sha1: what is used must be that.
+
+    Returns:
+        The sha256; None where the file is not named so.
 
     Raises:
         FetchError: it is not.
     """
     blob = path.resolve()
     if blob == path or blob.parent.name != "blobs":
-        return
-    if re.fullmatch(r"[0-9a-f]{64}", blob.name):
-        digest = hashlib.sha256()
-    elif re.fullmatch(r"[0-9a-f]{40}", blob.name):
-        digest = hashlib.sha1(b"blob %d\0" % blob.stat().st_size)
-    else:
-        return
+        return None
+    sha256 = named = hashlib.sha256()
+    if re.fullmatch(r"[0-9a-f]{40}", blob.name):
+        named = hashlib.sha1(b"blob %d\0" % blob.stat().st_size)
+    elif not re.fullmatch(r"[0-9a-f]{64}", blob.name):
+        return None
     with blob.open("rb") as handle:
         while block := handle.read(1 << 20):
-            digest.update(block)
-    if digest.hexdigest() != blob.name:
+            for digest in {sha256, named}:
+                digest.update(block)
+    if named.hexdigest() != blob.name:
         raise FetchError(
             f"{path}: the cached file is not what Hugging Face holds",
-            f"expected checksum {blob.name[:16]}..., found {digest.hexdigest()[:16]}...",
+            f"expected checksum {blob.name[:16]}..., found {named.hexdigest()[:16]}...",
             f"Fix: rm {blob}, then fetch it again",
         )
+    return sha256.hexdigest()
 
 
 def _explained(

@@ -13,14 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.errors import SystemStateError, UsageError
-from zoo.writers.base import OutputSpec, PredictionBatch, Writer, WriterContext
+from zoo.writers.base import Writer, WriterContext
 from zoo.writers.stream import StreamWriter, check_stream_format
 
 __all__ = [
     "FORMATS",
     "Format",
-    "OutputSpec",
-    "PredictionBatch",
     "StreamWriter",
     "Writer",
     "WriterContext",

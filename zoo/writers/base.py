@@ -14,66 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.outputs import OutputSpec, PredictionBatch
 from zoo.results import check_out, partial_of
 
-__all__ = ["OutputSpec", "PredictionBatch", "Writer", "WriterContext"]
-
-
-@dataclass(frozen=True)
-class OutputSpec:
-    """One named output of a model.
-
-    Attributes:
-        name: output name, e.g. ``"profile"``; unique in the model.
-        kind: ``"scalar"`` (values are ``(N, tracks)``) or ``"profile"`` (``(N, tracks, bins)``).
-        tracks: track names, in channel order.
-        n_bins: bins of a profile; 1 for a scalar.
-        bin_size: bp a bin covers.
-        offset: bp from the start of the model's window to the start of its first bin.
-        units: units of the values, as the card says; None when unknown.
-    """
-
-    name: str
-    kind: str
-    tracks: tuple[str, ...]
-    n_bins: int = 1
-    bin_size: int = 1
-    offset: int = 0
-    units: str | None = None
-
-
-@dataclass(frozen=True)
-class PredictionBatch:
-    """Predictions for ``n`` consecutive windows, in input order.
-
-    One region gives one window, or several with ``--window tile``; ``region`` then repeats.
-
-    Attributes:
-        region: (n,) int64, 0-based number of the region in the input.
-        chrom: (n,) object array of str, the names used in the regions file.
-        start, end: (n,) int64, the region as written in the regions file (0-based half-open).
-        name, score: (n,) object arrays of str, ``"."`` when the file has none.
-        strand: (n,) array of ``"+"``, ``"-"`` or ``"."`` (dtype ``<U1``).
-        window_start, window_end: (n,) int64, what the model saw; may pass the chromosome's ends.
-        reverse: (n,) bool, True where the model was given the reverse complement.
-        values: output name -> float32 ``(n, tracks)`` or ``(n, tracks, bins)`` in the model's own
-            orientation: for a ``reverse`` row, bin 0 is the one with the highest coordinate.
-    """
-
-    region: np.ndarray
-    chrom: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    name: np.ndarray
-    score: np.ndarray
-    strand: np.ndarray
-    window_start: np.ndarray
-    window_end: np.ndarray
-    reverse: np.ndarray
-    values: dict[str, np.ndarray]
-
-    def __len__(self) -> int:
-        return len(self.region)
+__all__ = ["Writer", "WriterContext"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +27,8 @@ class WriterContext:
     Attributes:
         out: final path (``-`` never reaches a file writer).
         outputs: the model's outputs, in order, already restricted to the chosen tracks.
-        chrom_sizes: chromosome name as in the regions file -> length in bp, in FASTA order.
+        chrom_sizes: chromosome name as in the regions file -> length in bp, in FASTA order; None where a dataloader
+            of the model's own gives names and nobody knows them before. Genome tracks need them.
         overlap: ``"mean"``, ``"max"`` or ``"error"``: what genomic writers do where windows overlap.
         stranded_swap: output name -> (tracks,) int64 permutation that gives, for a ``reverse`` row,
             the channel that holds each track's prediction on the genome's strands; absent = identity.
@@ -92,7 +37,7 @@ class WriterContext:
 
     out: Path
     outputs: tuple[OutputSpec, ...]
-    chrom_sizes: dict[str, int]
+    chrom_sizes: dict[str, int] | None
     overlap: str
     stranded_swap: dict[str, np.ndarray]
     tiled: bool = False

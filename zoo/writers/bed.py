@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.writers.base import PredictionBatch
+from zoo.outputs import PredictionBatch
 from zoo.writers.columns import region_columns, track_names
 from zoo.writers.floats import format_rows
 from zoo.writers.text import TextWriter, region_fields

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.writers.base import OutputSpec, WriterContext
+from zoo.outputs import OutputSpec
+from zoo.writers.base import WriterContext
 from zoo.writers.floats import format_rows
 from zoo.writers.genomic import GenomicWriter
 from zoo.writers.text import BgzfFile, PlainFile

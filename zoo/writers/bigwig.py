@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import SystemStateError
+from zoo.outputs import OutputSpec
 from zoo.results import require_room
-from zoo.writers.base import OutputSpec
 from zoo.writers.genomic import GenomicWriter
 
 __all__ = ["BigWigWriter"]

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from zoo.writers.base import OutputSpec, PredictionBatch, WriterContext
+from zoo.outputs import OutputSpec, PredictionBatch
+from zoo.writers.base import WriterContext
 
 __all__ = ["REGION", "WINDOW", "flat_values", "region_columns", "safe_text", "track_names", "value_names"]
 

@@ -15,8 +15,9 @@ from typing import Protocol
 import numpy as np
 
 from zoo.errors import InputError
+from zoo.outputs import OutputSpec, PredictionBatch
 from zoo.results import fresh_folder, remove, rename_all
-from zoo.writers.base import OutputSpec, PredictionBatch, Writer, WriterContext
+from zoo.writers.base import Writer, WriterContext
 from zoo.writers.blocks import BlockOrder, Stretch
 from zoo.writers.merge import merge_stretch
 from zoo.writers.spool import value_shape

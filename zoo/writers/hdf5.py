@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import SystemStateError
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec
 from zoo.writers.spool import RowSpool, SpooledBlock, value_shape
 from zoo.writers.spooled import SpooledWriter
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Hdf5Writer", "annotations", "metadata_columns", "preds_path"]
 
 CHUNK_BYTES = 1 << 18
+NAME_BYTES = 255  # kept for a chromosome's name where none is known before
 
 
 def preds_path(output: OutputSpec, outputs: tuple[OutputSpec, ...]) -> str:
@@ -94,7 +95,8 @@ class Hdf5Writer(SpooledWriter):
             )
             preds.attrs.update(annotations(output))
             preds.attrs["tracks"] = np.array(output.tracks, dtype=h5py.string_dtype("utf-8"))
-        longest = max((len(c.encode()) for c in self.context.chrom_sizes), default=1)
+        sizes = self.context.chrom_sizes
+        longest = NAME_BYTES if sizes is None else max((len(chrom.encode()) for chrom in sizes), default=1)
         types = {
             "metadata/ranges/chr": h5py.string_dtype("utf-8", longest),
             "metadata/ranges/id": h5py.string_dtype("utf-8"),

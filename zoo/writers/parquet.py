@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import SystemStateError
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec
 from zoo.writers.columns import region_columns, track_names
 from zoo.writers.hdf5 import annotations
 from zoo.writers.spool import RowSpool, SpooledBlock

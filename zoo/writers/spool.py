@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from zoo.outputs import OutputSpec, PredictionBatch
 from zoo.results import open_at
-from zoo.writers.base import OutputSpec, PredictionBatch
 from zoo.writers.columns import safe_text
 
 __all__ = ["RowSpool", "SpooledBlock"]

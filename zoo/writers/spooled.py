@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from pathlib import Path
 
+from zoo.outputs import PredictionBatch
 from zoo.results import fresh_folder, remove, rename_all, require_room
-from zoo.writers.base import PredictionBatch, Writer, WriterContext
+from zoo.writers.base import Writer, WriterContext
 from zoo.writers.spool import RowSpool, value_shape
 
 __all__ = ["SpooledWriter"]

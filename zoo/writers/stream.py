@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TextIO
 
 from zoo.errors import UsageError
-from zoo.writers.base import PredictionBatch, Writer, WriterContext
+from zoo.outputs import PredictionBatch
+from zoo.writers.base import Writer, WriterContext
 from zoo.writers.bed import BedWriter
 from zoo.writers.tsv import TsvWriter
 

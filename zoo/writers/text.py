@@ -10,8 +10,9 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 
+from zoo.outputs import PredictionBatch
 from zoo.results import open_at, remove, rename_all
-from zoo.writers.base import PredictionBatch, Writer, WriterContext
+from zoo.writers.base import Writer, WriterContext
 from zoo.writers.columns import region_columns, safe_text
 
 __all__ = ["BgzfFile", "PlainFile", "TextWriter", "region_fields"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.writers.base import PredictionBatch
+from zoo.outputs import PredictionBatch
 from zoo.writers.columns import flat_values, region_columns, value_names
 from zoo.writers.floats import format_rows
 from zoo.writers.text import TextWriter, region_fields

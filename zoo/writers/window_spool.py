@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.outputs import OutputSpec, PredictionBatch
 from zoo.results import open_at
-from zoo.writers.base import OutputSpec, PredictionBatch, WriterContext
+from zoo.writers.base import WriterContext
 from zoo.writers.spool import value_shape
 
 __all__ = ["WINDOW", "WindowSpool", "place"]

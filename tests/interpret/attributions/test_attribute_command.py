@@ -18,7 +18,7 @@ from interpret.references import References
 from interpret.target import choose_target, explained_module
 from zoo.cli import run
 from zoo.errors import InputError, UsageError
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec
 
 EXAMPLE = Path(zoo.__file__).parents[1] / "model_cards" / "yeast-atac" / "example"
 YEAST = [str(EXAMPLE / "regions.bed"), "-g", str(EXAMPLE / "genome.fa"), "--any-genome"]

@@ -19,7 +19,7 @@ from interpret.explainer import Explainer
 from zoo.cli import run
 
 #: The command, with a checkpoint after every step instead of every ten seconds.
-PROGRAM = "import zoo.file_run; zoo.file_run.CHECKPOINT_SECONDS = 0; from zoo.cli import main; main()"
+PROGRAM = "import zoo.run.file_run; zoo.run.file_run.CHECKPOINT_SECONDS = 0; from zoo.cli import main; main()"
 WINDOWS = 800
 
 
@@ -113,10 +113,10 @@ def test_a_resumed_run_gives_the_same_arrays(toy, whole, tmp_path, capsys, numbe
 def test_a_damaged_spool_is_said_and_a_fresh_start_helps(toy, whole, tmp_path, capsys, monkeypatch):
     out, forward = tmp_path / "c.h5", Explainer.forward
 
-    def until_the_fourth_step(self, one_hot):
-        if self.done >= 48:
+    def until_the_fourth_step(self, one_hot, first):
+        if first >= 48:
             raise KeyboardInterrupt
-        return forward(self, one_hot)
+        return forward(self, one_hot, first)
 
     with monkeypatch.context() as patched:
         patched.setattr(Explainer, "forward", until_the_fourth_step)

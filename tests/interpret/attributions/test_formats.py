@@ -185,7 +185,7 @@ def test_a_result_that_could_not_be_made_is_made_by_resuming(toy, tmp_path, monk
 
     with monkeypatch.context() as patched:
         patched.setattr(module, "write", fail_late)
-        patched.setattr("zoo.file_run.CHECKPOINT_SECONDS", 0)
+        patched.setattr("zoo.run.file_run.CHECKPOINT_SECONDS", 0)
         with pytest.raises(SystemStateError, match="the disk is full") as caught:
             explain(toy, tmp_path / name)
     assert "--resume" in caught.value.fix

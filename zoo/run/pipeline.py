@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,18 +18,15 @@ from zoo.genome.encode import one_hot_counted, reverse_complement
 from zoo.genome.fasta import Genome
 from zoo.genome.intervals import Intervals, RegionFile
 from zoo.genome.windows import WindowCounts, WindowPlan, Windows
-from zoo.tracks import TrackChoice
-from zoo.writers.base import PredictionBatch
+from zoo.outputs import PredictionBatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zoo.models.runner import Runner
+    from zoo.run.compute import Compute
 
-__all__ = ["Block", "BlockReader", "ReadCounts", "predict_blocks"]
+__all__ = ["Block", "BlockReader", "BlockSource", "ReadCounts", "compute_blocks"]
 
-# Bases a block holds: 4 MB of float32 one-hot, enough to make numpy's per-call cost vanish.
-BLOCK_BASES = 256 * 1024
 QUEUE_BLOCKS = 2
 
 
@@ -40,12 +37,14 @@ class Block:
     Attributes:
         cursor: windows laid over the file up to the end of this block (skipped ones included):
             where a resumed run goes on.
+        first: number of its first window among all of the file that are kept.
         batch: the windows' regions; its ``values`` are empty until the model ran.
         one_hot: (n, 4, L) float32.
         counts: what the reader had met at the cursor; by the time that a block is written, it is further.
     """
 
     cursor: int
+    first: int
     batch: PredictionBatch
     one_hot: np.ndarray
     counts: dict[str, Any]
@@ -64,6 +63,25 @@ class ReadCounts:
         counts = asdict(self)
         return counts.pop("windows") | counts
 
+    @classmethod
+    def from_dict(cls, counts: dict[str, Any]) -> ReadCounts:
+        """What ``as_dict`` gave."""
+        windows = {f.name: counts[f.name] for f in fields(WindowCounts)}
+        return cls(WindowCounts(**windows), counts["iupac_bases"], counts["reversed_windows"])
+
+
+class BlockSource(Protocol):
+    """Where a run's windows come from, in order.
+
+    Attributes:
+        counts: what it met so far; a resumed run puts back what the earlier one had met.
+    """
+
+    counts: ReadCounts
+
+    def __iter__(self) -> Iterator[Block]:
+        """Blocks of at most the computation's ``step`` windows, those behind the cursor it was opened at."""
+
 
 class BlockReader:
     """Regions -> encoded blocks, in file order.
@@ -72,7 +90,8 @@ class BlockReader:
         plan: how windows are laid.
         use_strand: reverse-complement the windows of regions on ``-``.
         n_value: value of the channels at unknown bases.
-        batch_size: windows a forward pass; a block holds a multiple of it.
+        step: windows a block.
+        limit: the regions end before this number. start: and begin at this one.
         skip_until: windows already done by an earlier run (a cursor of one of its blocks).
     """
 
@@ -84,36 +103,47 @@ class BlockReader:
         *,
         use_strand: bool,
         n_value: float,
-        batch_size: int,
+        step: int,
         aliases: Mapping[str, str] | None = None,
         limit: int | None = None,
+        start: int = 0,
         skip_until: int = 0,
     ) -> None:
         self.regions, self.genome, self.plan = regions, genome, plan
-        self.use_strand, self.n_value, self.aliases, self.limit = use_strand, n_value, aliases, limit
-        self.skip_until = skip_until
+        self.use_strand, self.n_value, self.aliases = use_strand, n_value, aliases
+        self.step, self.limit, self.start, self.skip_until = step, limit, start, skip_until
         self.counts = ReadCounts(WindowCounts())
-        self.block_size = batch_size * max(1, BLOCK_BASES // (batch_size * plan.length))
 
     def __iter__(self) -> Iterator[Block]:
-        cursor = 0
-        for regions in self.regions.chunks(self.limit):
+        cursor, first = 0, self._windows_before()
+        for regions in self.regions.chunks(self.limit, self.start):
             contigs = self.genome.numbers(regions.chrom, self.aliases)
             self._count_cut(regions, cursor)
-            for windows in self.plan.lay(regions, self.block_size):
+            for windows in self.plan.lay(regions, self.step):
                 cursor += len(windows)
-                if cursor <= self.skip_until:
-                    continue
-                kept = self.plan.apply_edges(
-                    windows, self.genome.lengths(contigs[windows.row]), regions, self.counts.windows
-                )
-                yield self._encode(cursor, regions, kept, contigs[kept.row])
+                done = cursor <= self.skip_until
+                kept = self._keep(windows, regions, contigs, WindowCounts() if done else self.counts.windows)
+                if not done:
+                    yield self._encode(cursor, first, regions, kept, contigs[kept.row])
+                first += len(kept)
+
+    def _windows_before(self) -> int:
+        """Windows of the regions before ``start``, so that a window has one number whatever part of a file is read."""
+        before = 0
+        for regions in self.regions.chunks(self.start) if self.start else ():
+            contigs = self.genome.numbers(regions.chrom, self.aliases)
+            for windows in self.plan.lay(regions, self.step):
+                before += len(self._keep(windows, regions, contigs, WindowCounts()))
+        return before
+
+    def _keep(self, windows: Windows, regions: Intervals, contigs: np.ndarray, counts: WindowCounts) -> Windows:
+        return self.plan.apply_edges(windows, self.genome.lengths(contigs[windows.row]), regions, counts)
 
     def _count_cut(self, regions: Intervals, cursor: int) -> None:
         if self.plan.mode == "center" and cursor >= self.skip_until:
             self.counts.windows.cut_regions += int((regions.end - regions.start > self.plan.length).sum())
 
-    def _encode(self, cursor: int, regions: Intervals, windows: Windows, contigs: np.ndarray) -> Block:
+    def _encode(self, cursor: int, first: int, regions: Intervals, windows: Windows, contigs: np.ndarray) -> Block:
         row, length = windows.row, self.plan.length
         letters = self.genome.gather(contigs, windows.start, length)
         reverse = (regions.strand[row] == "-") if self.use_strand else np.zeros(len(row), dtype=bool)
@@ -135,30 +165,29 @@ class BlockReader:
             reverse=reverse,
             values={},
         )
-        return Block(cursor, batch, encoded, self.counts.as_dict())
+        return Block(cursor, first, batch, encoded, self.counts.as_dict())
 
 
-def predict_blocks(
-    blocks: Iterator[Block],
-    runner: Runner,
-    choice: TrackChoice,
+def compute_blocks(
+    blocks: Iterable[Block],
+    compute: Compute,
     consume: Callable[[PredictionBatch, int, dict[str, Any]], None],
     advance: Callable[[int], None],
 ) -> None:
-    """Run the model over blocks; reading and consuming happen in threads beside it.
+    """Compute blocks in order; reading and consuming happen in threads beside it.
 
     Args:
-        consume: called in order, in one other thread, with each predicted batch, its cursor and counts.
-        advance: called in this thread with the number of windows just predicted.
+        consume: called in order, in one other thread, with each computed batch, its cursor and counts.
+        advance: called in this thread with the number of windows just computed.
 
     Raises:
-        Whatever reading, the model or ``consume`` raises, after both threads have ended. On
-        KeyboardInterrupt the batches already predicted are still consumed.
+        Whatever reading, computing or ``consume`` raises, after both threads have ended. On
+        KeyboardInterrupt the blocks already computed are still consumed.
     """
     source, sink = _Prefetch(blocks), _Sink(consume)
     try:
         for block in source:
-            values = choice.apply(_forward(runner, block.one_hot)) if len(block.batch) else {}
+            values = compute.forward(block.one_hot, block.first) if len(block.batch) else {}
             sink.put((replace(block.batch, values=values), block.cursor, block.counts))
             advance(len(block.batch))
     except BaseException:
@@ -168,28 +197,20 @@ def predict_blocks(
     sink.close()
 
 
-def _forward(runner: Runner, windows: np.ndarray) -> dict[str, np.ndarray]:
-    size = runner.batch_size
-    parts = [runner.forward(windows[low : low + size]) for low in range(0, len(windows), size)]
-    if len(parts) == 1:
-        return parts[0]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
 _END = object()
 
 
 class _Prefetch:
     """Iterate ``source`` in a thread, a bounded number of items ahead."""
 
-    def __init__(self, source: Iterator[Any]) -> None:
+    def __init__(self, source: Iterable[Any]) -> None:
         self._queue: queue.Queue[Any] = queue.Queue(QUEUE_BLOCKS)
         self._stopped = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, args=(source,), name="zoo-read", daemon=True)
         self._thread.start()
 
-    def _run(self, source: Iterator[Any]) -> None:
+    def _run(self, source: Iterable[Any]) -> None:
         try:
             for item in source:
                 if not self._offer(item):

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import UsageError
-from zoo.tracks import choose_tracks
-from zoo.writers.base import OutputSpec
+from zoo.outputs import OutputSpec, choose_tracks
 
 PROFILE = OutputSpec("profile", "profile", ("DNASE:K562", "DNASE:GM12878", "CHIP:CTCF", "3", "a/b"), 2, 4)
 COUNTS = OutputSpec("counts", "scalar", ("plus", "minus"))

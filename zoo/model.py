@@ -1,0 +1,110 @@
+"""``load_model``: a registry name, an entry or Kipoi folder, or a gReLU checkpoint -> a model that predicts.
+
+What ``zoo.models`` loads knows nothing of regions; the two classes here add what needs a run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.models.array_model import ArrayModel
+from zoo.models.entry import has_own_loader, open_entry
+from zoo.models.load import load_entry
+from zoo.models.loaded import LoadedModel
+from zoo.models.runner import Runner
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from zoo.outputs import PredictionBatch
+
+__all__ = ["Model", "OwnLoaderModel", "load_model"]
+
+
+class Model(LoadedModel):
+    """What ``zoo.load_model`` returns: a function of sequence, and of regions."""
+
+    def predict(
+        self,
+        one_hot: np.ndarray | torch.Tensor,
+        *,
+        batch_size: int | str = "auto",
+        device: str = "auto",
+        precision: str = "float32",
+        rc_average: bool = False,
+    ) -> np.ndarray | dict[str, np.ndarray]:
+        """Predict from one-hot sequence.
+
+        Args:
+            one_hot: (N, 4, L) float32, channels A, C, G, T.
+            batch_size: windows a forward pass, or ``"auto"``.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            precision: ``float32``, ``bfloat16`` or ``float16``.
+            rc_average: average with the prediction for the reverse complement, bins flipped and
+                stranded tracks swapped.
+
+        Returns:
+            (N, tracks) or (N, tracks, bins) float32; a dict of such by output name when the model has
+            several outputs.
+
+        Raises:
+            UsageError: wrong shape of ``one_hot``.
+        """
+        runner = Runner(self, device=device, precision=precision, rc_average=rc_average, batch_size=batch_size)
+        return runner.predict_array(one_hot)
+
+    def predict_regions(self, regions: str | Path, fasta: str | Path, **options: Any) -> PredictionBatch:
+        """Predict for the regions of a BED; keeps all predictions in memory.
+
+        Args:
+            regions: BED3-BED12 or narrowPeak, plain or gzip.
+            fasta: plain or bgzip FASTA.
+            **options: ``window, stride, edges, strand, rc_average, device, batch_size, precision,
+                tracks, limit`` as in ``zoo.predict``.
+        """
+        from zoo.run.predict import predict_regions
+
+        return predict_regions(self, regions, fasta, **options)
+
+
+class OwnLoaderModel(ArrayModel):
+    """What ``zoo.load_model`` returns for a model whose dataloader is its own: a function of what that makes."""
+
+    def predict_regions(
+        self, regions: str | Path | None, fasta: str | Path | None = None, **options: Any
+    ) -> PredictionBatch:
+        """Run the model's own dataloader and predict; keeps all predictions in memory.
+
+        Args:
+            regions: BED (or whatever file the dataloader reads).
+            fasta: genome, where the dataloader takes one.
+            **options: ``settings`` (arguments of the dataloader by name), ``batch_size, tracks, limit`` as in
+                ``zoo.predict``.
+
+        Raises:
+            TrustError: the dataloader is Python that is not trusted. UsageError: an argument is missing or unknown.
+        """
+        from zoo.run.own_loader import predict_regions_with_own_loader
+
+        return predict_regions_with_own_loader(self, regions, fasta, options)
+
+
+def load_model(name: str | Path, *, trust: bool = False) -> Model | OwnLoaderModel:
+    """Load a model by registry name (``name`` or ``name@version``) or path.
+
+    A model of a Kipoi folder whose dataloader is its own (not kipoiseq's reader of sequence) comes as an
+    ``OwnLoaderModel``: it predicts from the arrays that its dataloader makes.
+
+    Args:
+        name: registry name, path of a folder with ``model.yaml`` or of a gReLU ``.ckpt``, or ``hf://org/repo``.
+        trust: allow Python files of a folder that is not bundled with this package.
+
+    Raises:
+        ModelError: unknown name, broken folder, card or weights. FetchError: a checksum differs.
+    """
+    entry = open_entry(name, trust=trust)
+    if has_own_loader(entry):
+        return OwnLoaderModel.load(entry)
+    return Model(**vars(load_entry(entry)))

@@ -1,0 +1,191 @@
+"""A model before its code is imported: found, read, and with its dataloader's arguments set for one run (``--set``)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from zoo.cards.kipoi import ModelDescription, component_file, read_model
+from zoo.cards.kipoi_groups import find_group
+from zoo.errors import ModelError, UsageError
+from zoo.models.sequence_loader import ARGUMENTS, given_length, is_replaced
+from zoo.store.hub import fetch_model, is_hub_name
+from zoo.store.registry import entries, entries_folder, find_entry, near_names
+from zoo.store.sources import sources
+
+if TYPE_CHECKING:
+    from zoo.cards.schema import Card
+    from zoo.genome.intervals import RegionFile
+
+__all__ = [
+    "Entry",
+    "has_own_loader",
+    "open_entry",
+    "parse_settings",
+    "renames_chromosomes",
+    "unknown_setting",
+    "with_length_of",
+    "with_settings",
+]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model before its code is imported: enough to check regions and genome against.
+
+    Attributes:
+        name: what the user asked for.
+        path: entry folder, or checkpoint file.
+        trusted: whether Python of the folder may run.
+        description: ``model.yaml``, or None for a checkpoint.
+        card: the card, or None where there is none.
+        hashes: file -> sha256 of what was verified already, by resolved path.
+    """
+
+    name: str
+    path: Path
+    trusted: bool
+    description: ModelDescription | None
+    card: Card | None
+    hashes: Mapping[Path, str] = field(default_factory=dict)
+
+
+def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
+    """Find and read an entry's YAML without importing torch or its Python."""
+    path = Path(name)
+    if is_hub_name(name):
+        found = fetch_model(str(name))
+        return replace(open_entry(found.path, trust=trust), name=found.pinned, hashes=found.hashes)
+    if path.is_file() and path.suffix == ".ckpt":
+        return Entry(str(name), path, trust, None, None)
+    if path.is_file() and path.name in ("model.yaml", "model.yml"):
+        path = path.parent
+    if path.is_dir():
+        return _open_folder(str(name), path, trust or _is_bundled(path))
+    if path.is_file() and str(name) not in {one["name"] for one in entries()}:
+        raise _no_model(path)
+    if path.suffix == ".ckpt" or str(name).startswith((".", "/", "~")) or find_group(path, "model"):
+        return _open_member(str(name), path, trust)
+    folder, record = find_entry(str(name))
+    source = sources().get(record.get("source"))
+    return _open_folder(str(name), folder, trust or source is None or source.trusted)
+
+
+def _open_folder(name: str, folder: Path, trusted: bool) -> Entry:
+    if folder.is_dir() and component_file(folder, "model") is None and component_file(folder, "model-template") is None:
+        raise ModelError(f"{folder}: no model.yaml in this folder", "", "Fix: give the folder that holds model.yaml")
+    return Entry(name, folder, trusted, read_model(folder), _card_of(folder))
+
+
+def _open_member(name: str, path: Path, trust: bool) -> Entry:
+    """A model of a group by its path: the group's folder, then the name in models.tsv; there is no such folder."""
+    if find_group(path, "model") is None:
+        raise ModelError(f"{name}: no such model folder or checkpoint", "", "Fix: check the path, or see `zoo list`")
+    return _open_folder(name, path, trust or _is_bundled(path))
+
+
+def _no_model(path: Path) -> ModelError:
+    """The error for a file that is there: weights alone, or something else."""
+    fix = f"give a folder whose model.yaml names {path.name} among its args"
+    if path.suffix in (".pt", ".pth", ".torch", ".pkl", ".pickle", ".joblib"):
+        fix += f"; of a whole module or a linear model `zoo convert {path} -o weights.pth` takes the tensors"
+    what = f"{path}: is a file, and no gReLU checkpoint (.ckpt)"
+    return ModelError(what, "weights alone do not say what the model is", f"Fix: {fix}")
+
+
+def _is_bundled(folder: Path) -> bool:
+    return entries_folder().resolve() in folder.resolve().parents
+
+
+def _card_of(folder: Path) -> Card | None:
+    """The card; a Kipoi folder's README without front matter is not one."""
+    path = folder / "README.md"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if not text.startswith("---") or (not _is_bundled(folder) and "schema_version" not in text):
+        return None  # front matter of other kinds (Hugging Face, web pages) is no card
+    from zoo.cards.read import read_card  # pydantic: 0.1 s that a bare Kipoi folder does not need
+
+    return read_card(path).card
+
+
+def parse_settings(items: Iterable[str]) -> dict[str, Any]:
+    """``name=value`` with the value as YAML reads it: 3 is a number, true a truth value, [1, 2] a list.
+
+    Raises:
+        UsageError: no ``=``, or a value that is not YAML.
+    """
+    found = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set {item}: is not NAME=VALUE", "", "Fix: e.g. --set auto_resize_len=1000")
+        try:
+            found[name.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UsageError(f"--set {item}: the value is not YAML", "", "Fix: put text in quotes") from None
+    return found
+
+
+def has_own_loader(entry: Entry) -> bool:
+    """Whether the model's dataloader must run itself, because ours does not take its place."""
+    return entry.description is not None and not is_replaced(entry.description.loader)
+
+
+def with_settings(entry: Entry, settings: Mapping[str, Any]) -> Entry:
+    """The entry with arguments of its dataloader replaced.
+
+    Raises:
+        UsageError: the dataloader has no such argument (near names are given), or the model has none.
+    """
+    if not settings:
+        return entry
+    if entry.description is None:
+        raise UsageError(f"--set {next(iter(settings))}: {entry.name} has no dataloader", "", "Fix: leave out --set")
+    loader = entry.description.loader
+    known = ARGUMENTS.get(loader.defined_as)
+    if known is not None and (unknown := [name for name in settings if name not in known]):
+        raise unknown_setting(unknown[0], known)
+    changed = dataclasses.replace(loader, args=loader.args | dict(settings))
+    return dataclasses.replace(entry, description=dataclasses.replace(entry.description, loader=changed))
+
+
+def with_length_of(regions: RegionFile, entry: Entry, limit: int | None) -> Entry:
+    """Where neither dataloader nor schema gives a length, kipoiseq takes regions as they are: all of one length.
+
+    Raises:
+        UsageError: the regions differ in length.
+    """
+    description = entry.description
+    if description is None or not is_replaced(description.loader):
+        return entry
+    if given_length(description.loader.args, description) is not None:
+        return entry
+    lengths = {int(one) for chunk in regions.chunks(limit) for one in chunk.end - chunk.start}
+    if len(lengths) != 1:
+        raise UsageError(
+            f"{entry.name} takes regions of any length, but all of the same: auto_resize_len is not set",
+            f"{regions.label}: {len(lengths)} lengths, {min(lengths, default=0):,} to {max(lengths, default=0):,} bp",
+            "Fix: --set auto_resize_len=1000, for instance",
+        )
+    return with_settings(entry, {"auto_resize_len": lengths.pop()})
+
+
+def renames_chromosomes(entry: Entry) -> bool:
+    """``num_chr_fasta: true``: regions are on chr1, the FASTA has 1; kipoiseq renames."""
+    description = entry.description
+    return description is not None and bool(description.loader.args.get("num_chr_fasta") or False)
+
+
+def unknown_setting(name: str, known: tuple[str, ...]) -> UsageError:
+    """The error for a ``--set`` that the dataloader does not take."""
+    near = near_names(name, known)
+    return UsageError(
+        f"--set {name}: the dataloader has no such argument",
+        f"near names: {', '.join(near)}" if near else f"it takes {', '.join(known)}",
+        f"Fix: one of {', '.join(known)}",
+    )

@@ -1,0 +1,152 @@
+"""A run that writes a file: journaled, resumable, and nothing under the final name until it is whole."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import InputError, SystemStateError, UsageError, ZooError
+from zoo.journal import Journal, JournalState
+from zoo.outputs import PredictionBatch
+from zoo.progress import Notes, Progress
+from zoo.results import require_room
+from zoo.run.compute import Compute
+from zoo.run.job import Job
+from zoo.run.pipeline import BlockSource, ReadCounts, compute_blocks
+from zoo.writers.base import Writer
+
+__all__ = ["FileRun"]
+
+CHECKPOINT_SECONDS = 10.0
+
+
+class FileRun:
+    """One run into a file: windows of a job, computed and written, with a journal of what is done.
+
+    Args:
+        job: what is read.
+        compute: what is computed of it.
+        writer: of ``compute.outputs``, not opened.
+        notes: is told where an earlier run is gone on with.
+        progress: ``(total, done) -> Progress``.
+        read: (windows a step, cursor) -> blocks; default the windows of the job's regions. Another source may give
+            several sequences of a window, for instance its alleles; their rows stand in the blocks' batches.
+
+    Attributes:
+        rows: windows written, those of an earlier run included.
+        counts: what reading met up to there.
+        seconds: since ``go`` began.
+
+    Raises:
+        UsageError: ``--resume``, and the earlier run was another one.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        compute: Compute,
+        writer: Writer,
+        notes: Notes | None = None,
+        progress: Callable[[int, int], Progress] | None = None,
+        read: Callable[[int, int], BlockSource] | None = None,
+    ) -> None:
+        self.job, self.compute, self.writer, self.notes = job, compute, writer, notes or Notes()
+        self.journal = Journal(writer.context.out)
+        self.signature = job.signature(writer.context.out) | compute.signature()
+        self.state = self._earlier() if job.options.resume else None
+        self.cursor, self.rows = (self.state.cursor, self.state.rows) if self.state else (0, 0)
+        self.reader = (read or job.reader)(compute.step, self.cursor)
+        if self.state:
+            self.reader.counts = ReadCounts.from_dict(self.state.counts)
+        self.counts = self.reader.counts.as_dict()
+        self._progress = progress or Progress
+        self._bar: Progress | None = None
+        self._saved = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time so far."""
+        return self._bar.seconds if self._bar else 0.0
+
+    def _earlier(self) -> JournalState | None:
+        if self.job.model.folder is None and not self.job.model.hashes:
+            raise UsageError(
+                f"--resume: {self.job.model.name} was not loaded from a file, so that it may be another model by now",
+                "",
+                "Fix: start again without --resume",
+            )
+        return self.journal.load(self.signature)
+
+    def go(self) -> list[Path]:
+        """Run to the end; returns the files.
+
+        Raises:
+            Whatever reading, computing or writing raises; nothing bears the final name then.
+        """
+        if self.state is not None:
+            self.notes.say(f"resuming after {self.rows:,} windows")
+        elif self.job.options.resume:
+            self.notes.say("nothing to resume; starting from the first region")
+        self._bar = self._progress(self.job.count_windows(), self.rows)
+        try:
+            return self._go(self._bar)
+        finally:
+            self._bar.clear()
+
+    def _go(self, bar: Progress) -> list[Path]:
+        if self.state is None:
+            self.journal.remove()
+        try:
+            require_room(self.writer.partial.parent, self.writer.least_bytes(bar.total - self.rows), one_file=False)
+            self.writer.open(self.state.writer if self.state else None)
+            compute_blocks(self.reader, self.compute, self._write, bar.advance)
+            paths = self.writer.finish()
+        except BaseException as error:
+            self._leave(error)
+            if isinstance(error, OSError):
+                raise _explain_os_error(error, self.writer.context.out, self.journal.path.exists()) from error
+            raise
+        self.journal.remove()
+        return paths
+
+    def _write(self, batch: PredictionBatch, cursor: int, counts: dict[str, Any]) -> None:
+        if len(batch):
+            self.writer.write(batch)
+        self.cursor, self.rows, self.counts = cursor, self.rows + len(batch), counts
+        if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+            self._save()
+
+    def _save(self) -> None:
+        self.journal.save(JournalState(self.signature, self.cursor, self.rows, self.counts, self.writer.checkpoint()))
+        self._saved = time.monotonic()
+
+    def _leave(self, error: BaseException) -> None:
+        """Interrupted: keep what is done. Failed: keep it only if it was journaled and can go on."""
+        if isinstance(error, KeyboardInterrupt) and self.cursor:
+            self._save()
+            self.writer.suspend()
+        elif self.journal.path.exists() and not isinstance(error, InputError | UsageError):
+            self.writer.suspend()
+        else:
+            self.journal.remove()
+            self.writer.discard()
+
+
+def _explain_os_error(error: OSError, out: Path, resumable: bool) -> ZooError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        limited = error.errno == errno.EFBIG
+        what = "a file may not become so large here (ulimit -f)" if limited else f"the disk is full ({error.strerror})"
+        return SystemStateError(
+            f"{out}: {what}",
+            "no file bears the final name",
+            ("Fix: raise the limit" if limited else "Fix: free space")
+            + (", then repeat the command with --resume" if resumable else " or write elsewhere with -o"),
+        )
+    return UsageError(
+        f"{out}: cannot be written: {error.strerror or error}",
+        "no file bears the final name",
+        "Fix: check the folder, or write elsewhere with -o",
+    )

@@ -1,0 +1,369 @@
+"""Everything that is fixed before the first batch: options; checks, cheapest first; then the model and the windows."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import UsageError
+from zoo.genome.checks import check_assembly, check_regions, training_note
+from zoo.genome.fasta import Genome, open_genome
+from zoo.genome.intervals import RegionFile, RegionSummary
+from zoo.genome.windows import WindowPlan
+from zoo.models.entry import Entry, open_entry, renames_chromosomes, with_length_of, with_settings
+from zoo.models.load import load_entry
+from zoo.models.loaded import LoadedModel
+from zoo.outputs import TrackChoice, choose_tracks
+from zoo.results import check_out
+from zoo.run.pipeline import BlockReader
+from zoo.run_record import genome_fingerprint
+from zoo.store.checksums import sha256_of
+from zoo.writers import FORMATS, store_of
+
+if TYPE_CHECKING:
+    from zoo.models.array_model import ArrayModel
+
+__all__ = [
+    "Job",
+    "PredictOptions",
+    "PredictResult",
+    "check_predictions_out",
+    "counted_notes",
+    "inputs_of",
+    "opened",
+    "options_from",
+    "prepare",
+]
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """The options of ``zoo predict``; each is the flag of the same name.
+
+    Attributes:
+        window: ``center`` or ``tile``.
+        stride: bp between tiles; default the length that the model predicts.
+        edges: ``pad``, ``skip`` or ``error`` for windows that leave their chromosome.
+        strand: ``auto`` (what the model's dataloader says), ``use`` or ``ignore``.
+        rc_average: average both strands.
+        device, batch_size, precision: how to run.
+        tracks: names, globs or numbers; empty means all.
+        limit: only the first regions.
+        overlap: ``mean``, ``max`` or ``error`` where windows overlap in bigWig and bedGraph.
+        resume: go on with an interrupted run.
+        dry_run: check everything, write nothing.
+        translate_chroms: join chromosome names of different styles.
+        any_genome: accept a FASTA whose chromosome lengths are not the card's assembly.
+        trust: run Python of a model folder that is not bundled.
+        format: output format when the suffix does not tell.
+        settings: arguments of the model's dataloader (``--set NAME=VALUE``).
+    """
+
+    window: str = "center"
+    stride: int | None = None
+    edges: str = "pad"
+    strand: str = "auto"
+    rc_average: bool = False
+    device: str = "auto"
+    batch_size: int | str = "auto"
+    precision: str = "float32"
+    tracks: Sequence[str] = ()
+    limit: int | None = None
+    overlap: str = "mean"
+    resume: bool = False
+    dry_run: bool = False
+    translate_chroms: bool = False
+    any_genome: bool = False
+    trust: bool = False
+    format: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sequences_a_pass(self) -> int | None:
+        """``batch_size`` as a number; None where it is ``auto``."""
+        return None if self.batch_size == "auto" else int(self.batch_size)
+
+    def inputs(self, regions: Any, genome: Any) -> tuple[Any, Any]:
+        """Regions and genome, or the files that ``--set`` gives the dataloader in their place."""
+        return self.settings.get("intervals_file", regions), self.settings.get("fasta_file", genome)
+
+    def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise UsageError(
+                    f"{name} {getattr(self, name)!r} is not known", "", f"Fix: one of {', '.join(allowed)}"
+                )
+        if self.batch_size != "auto" and (not str(self.batch_size).isdecimal() or int(self.batch_size) < 1):
+            raise UsageError(f"--batch-size {self.batch_size}: is no positive number", "", "Fix: auto, or e.g. 64")
+        if self.stride is not None and self.window != "tile":
+            raise UsageError("--stride is for tiled windows", "", "Fix: add --window tile or leave out --stride")
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"limit {self.limit} leaves no region", "", "Fix: --limit 100, say")
+
+
+_CHOICES = {
+    "window": ("center", "tile"),
+    "edges": ("pad", "skip", "error"),
+    "strand": ("auto", "use", "ignore"),
+    "overlap": ("mean", "max", "error"),
+    "precision": ("float32", "bfloat16", "float16"),
+}
+
+
+@dataclass
+class PredictResult:
+    """What a run did.
+
+    Attributes:
+        paths: the files written, in order (empty for standard output or a dry run).
+        regions, windows: how many were predicted.
+        counts: padded and skipped windows, reversed windows, IUPAC bases ...
+        notes: sentences that the user should read.
+        seconds: wall-clock time of reading, computing and writing.
+    """
+
+    paths: list[Path] = field(default_factory=list)
+    regions: int = 0
+    windows: int = 0
+    counts: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def options_from(given: dict[str, Any]) -> PredictOptions:
+    known = {f.name for f in dataclasses.fields(PredictOptions)}
+    if unknown := sorted(given.keys() - known):
+        raise UsageError(f"unknown option {unknown[0]!r}", "", f"Fix: one of {', '.join(sorted(known))}")
+    if isinstance(given.get("tracks"), str):
+        given = given | {"tracks": [given["tracks"]]}
+    return PredictOptions(**given)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Regions, genome and model that fit together, and the windows laid over them: what a run reads.
+
+    What is computed of the windows (``compute``) and where it goes (a writer) are given to the run beside it.
+
+    Attributes:
+        model: what the windows are for.
+        summary: of the regions, all checked.
+        aliases: name of a chromosome in the regions file -> contig, where they differ.
+        plan: how windows are laid.
+        choice: the outputs, of the chosen tracks, that windows cover regions with.
+        use_strand: whether regions on ``-`` are reverse-complemented.
+        notes: sentences for the user.
+        start: number of the first region; those before it are another run's.
+    """
+
+    model: LoadedModel
+    regions: RegionFile
+    genome: Genome
+    summary: RegionSummary
+    aliases: dict[str, str]
+    options: PredictOptions
+    plan: WindowPlan
+    choice: TrackChoice
+    use_strand: bool
+    notes: list[str]
+    start: int = 0
+
+    def reader(self, step: int, skip_until: int = 0) -> BlockReader:
+        """The windows, ``step`` at a time, behind the cursor ``skip_until``."""
+        return BlockReader(
+            self.regions,
+            self.genome,
+            self.plan,
+            use_strand=self.use_strand,
+            n_value=self.model.loader.n_value,
+            step=step,
+            aliases=self.aliases,
+            limit=self.options.limit,
+            start=self.start,
+            skip_until=skip_until,
+        )
+
+    @property
+    def n_regions(self) -> int:
+        """Regions that are run."""
+        return max(0, self.summary.regions - self.start)
+
+    def count_windows(self) -> int:
+        """Windows that will be laid."""
+        if self.plan.mode == "center":
+            return self.n_regions
+        return sum(self.plan.count(chunk) for chunk in self.regions.chunks(self.options.limit, self.start))
+
+    def chrom_sizes(self) -> dict[str, int]:
+        """Chromosome lengths in FASTA order under the names that the regions file uses; it may use two for one."""
+        written: dict[str, list[str]] = {contig: [] for contig in self.genome.sizes}
+        for name in self.summary.chrom_counts:
+            written[self.aliases.get(name, name)].append(name)
+        return {name: size for contig, size in self.genome.sizes.items() for name in (written[contig] or [contig])}
+
+    def counted(self, counts: dict[str, Any]) -> dict[str, Any]:
+        """What a reader counted, behind what is known of the regions file."""
+        return {"regions": self.n_regions, "skipped_lines": self.summary.skipped_lines} | counts
+
+    def record(self) -> dict[str, Any]:
+        """Model, regions and genome, for a run record."""
+        return {
+            "model": {"name": self.model.name, **self.model.info, "sha256": self.model.hashes},
+            "regions": {"path": str(self.regions.label), "sha256": self._regions_sha256},
+            "genome": genome_fingerprint(self.genome.sizes, self.genome.path),
+        }
+
+    def signature(self, out: Path) -> dict[str, Any]:
+        """What must be equal for an interrupted run to go on, beside what is computed."""
+        options = self.options
+        return {
+            "model": self.model.hashes,
+            "regions": self._regions_sha256,
+            "genome": genome_fingerprint(self.genome.sizes, self.genome.path),
+            "output": str(out.resolve()),
+            "window": options.window,
+            "stride": options.stride,
+            "edges": options.edges,
+            "strand": self.use_strand,
+            "limit": options.limit,
+            "start": self.start,
+            "overlap": options.overlap,
+            "format": options.format,
+            "translate_chroms": options.translate_chroms,
+        }
+
+    @cached_property
+    def _regions_sha256(self) -> str:
+        return sha256_of(self.regions.path)
+
+
+def opened(
+    model: str | Path | Entry | LoadedModel | ArrayModel, *, trust: bool = False
+) -> Entry | LoadedModel | ArrayModel:
+    """A model as it was given; a name or path is found and read, once."""
+    return open_entry(model, trust=trust) if isinstance(model, str | Path) else model
+
+
+def prepare(
+    model: Entry | LoadedModel | ArrayModel,
+    regions: RegionFile,
+    genome: str | Path | None,
+    options: PredictOptions,
+    *,
+    start: int = 0,
+) -> Job:
+    """Check regions, genome and model against each other, cheapest first, then load the model and lay windows.
+
+    Args:
+        model: of ``opened``. A module under training is one too: ``LoadedModel(name, module, loader, outputs)``.
+        start: number of the first region; with ``limit``, which the others end at, a part of the file.
+
+    Raises:
+        ZooError: see ``zoo.predict``. Where the result may be written is not checked here.
+    """
+    entry = _entry_of(model, options)
+    fasta = open_genome(genome if genome is not None else _default_genome(entry))
+    notes = []
+    if not options.any_genome and (note := check_assembly(entry.card, fasta)):
+        notes.append(note)
+    translate = options.translate_chroms or renames_chromosomes(entry)
+    summary, aliases = check_regions(regions, fasta, translate=translate, limit=options.limit)
+    if note := training_note(entry.card, summary.chrom_counts):
+        notes.append(note)
+    if summary.skipped_lines:
+        notes.append(
+            f"{summary.skipped_lines:,} header, track, comment or blank line(s) of {regions.label} were skipped"
+        )
+    loaded = model if isinstance(model, LoadedModel) else load_entry(with_length_of(regions, entry, options.limit))
+    choice = choose_tracks(loaded.outputs, options.tracks)
+    use_strand = {"auto": loaded.loader.use_strand, "use": True, "ignore": False}[options.strand]
+    if summary.minus_strand:
+        notes.append(
+            f"{summary.minus_strand:,} regions on '-': "
+            + ("predicted from the reverse complement" if use_strand else "strand ignored (--strand use honours it)")
+        )
+    plan = _plan(loaded, choice, options)
+    return Job(loaded, regions, fasta, summary, aliases, options, plan, choice, use_strand, notes, start)
+
+
+def _entry_of(model: Entry | LoadedModel | ArrayModel, options: PredictOptions) -> Entry:
+    if not isinstance(model, LoadedModel):
+        return with_settings(model if isinstance(model, Entry) else model.entry, options.settings)
+    if changed := options.settings.keys() - {"intervals_file", "fasta_file"}:
+        raise UsageError(
+            f"--set {min(changed)}: {model.name} is loaded already, with the arguments of its own dataloader",
+            "",
+            "Fix: give its name or folder in place of the loaded model",
+        )
+    return Entry(model.name, model.folder or Path(), options.trust, None, model.card)
+
+
+def _default_genome(entry: Entry) -> Path:
+    assembly = entry.card.genome.assembly if entry.card and entry.card.genome else None
+    folder = os.environ.get("ZOO_GENOMES")
+    if assembly and folder:
+        for suffix in (".fa", ".fasta", ".fa.gz", ".fasta.gz"):
+            if (path := Path(folder) / f"{assembly}{suffix}").is_file():
+                return path
+    raise UsageError(
+        "no genome was given",
+        f"{entry.name} was trained on {assembly}" if assembly else "",
+        f"Fix: add -g {assembly or 'genome'}.fa (or set ZOO_GENOMES to a folder that holds it)",
+    )
+
+
+def check_predictions_out(out: str | Path, inputs: Iterable[Any], format: str | None) -> Path:
+    """``check_out`` for a file of predictions; ``-`` is standard output."""
+    return check_out(
+        out,
+        inputs=inputs,
+        suffixes=() if format else tuple(FORMATS),
+        what="predictions",
+        store=store_of(str(out), format),
+        stdout=True,
+    )
+
+
+def inputs_of(model: Any, regions: Any, genome: Any, settings: Mapping[str, Any]) -> list[str | Path]:
+    """The files and folders that a run reads, as far as they are known by name."""
+    if isinstance(model, Entry):
+        model = model.path
+    read = [model if isinstance(model, str | Path) else getattr(model, "folder", None), regions, genome]
+    read += [f"{genome}{suffix}" for suffix in (".fai", ".gzi") if genome is not None]
+    read += [value for value in settings.values() if isinstance(value, str)]
+    return [path for path in read if isinstance(path, str | Path) and str(path) != "-"]
+
+
+def _plan(model: LoadedModel, choice: TrackChoice, options: PredictOptions) -> WindowPlan:
+    offset, span = 0, model.length
+    profiles = [spec for spec in choice.outputs if spec.kind == "profile"]
+    if profiles and model.places_bins:
+        # Tiles must cover the region with every profile output: the part that all predict.
+        offset = max(spec.offset for spec in profiles)
+        span = min(spec.offset + spec.n_bins * spec.bin_size for spec in profiles) - offset
+    return WindowPlan(model.length, options.window, offset, span, options.stride, options.edges, model.loader.centring)
+
+
+def counted_notes(counts: dict[str, Any], job: Job) -> list[str]:
+    """What the user should know of the windows that were read, in sentences."""
+    notes = []
+    if counts.get("padded"):
+        notes.append(f"{counts['padded']:,} windows pass the end of their chromosome and were padded with N (--edges)")
+    if counts.get("skipped"):
+        notes.append(
+            f"{counts['skipped']:,} windows pass the end of their chromosome and were skipped (--edges skip), "
+            f"first: {counts['first_skipped'][0]}"
+        )
+    if counts.get("cut_regions"):
+        notes.append(
+            f"{counts['cut_regions']:,} regions are longer than the model's {job.plan.length:,} bp window: "
+            "only their centre was seen (--window tile covers them)"
+        )
+    if counts.get("iupac_bases"):
+        notes.append(f"{counts['iupac_bases']:,} IUPAC ambiguity codes were read as N")
+    return notes

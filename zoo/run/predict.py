@@ -1,0 +1,261 @@
+"""``predict``: a model, regions and a genome in; a file of predictions out.
+
+The order of work: read the model's YAML, check every region against the genome, load the model, lay windows
+(``job``), say what is computed of them (``compute``), then read, compute and write at once (``pipeline``,
+``file_run``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+
+from zoo.errors import InputError, UsageError
+from zoo.genome.intervals import RegionFile
+from zoo.models.entry import Entry, has_own_loader
+from zoo.models.loaded import LoadedModel
+from zoo.outputs import PredictionBatch
+from zoo.progress import Notes, Progress
+from zoo.results import sole_writer
+from zoo.run.compute import Compute, Prediction
+from zoo.run.file_run import FileRun
+from zoo.run.job import (
+    Job,
+    PredictOptions,
+    PredictResult,
+    check_predictions_out,
+    counted_notes,
+    inputs_of,
+    opened,
+    options_from,
+    prepare,
+)
+from zoo.run.pipeline import compute_blocks
+from zoo.run_record import write_run_record
+from zoo.writers import StreamWriter, check_format, open_writer
+from zoo.writers.base import Writer, WriterContext
+
+if TYPE_CHECKING:
+    from zoo.models.array_model import ArrayModel
+
+__all__ = ["PredictOptions", "PredictResult", "open_file_writer", "predict", "predict_regions", "run_in_memory"]
+
+
+def predict(
+    model: str | Path | Entry | LoadedModel | ArrayModel,
+    regions: str | Path,
+    genome: str | Path | None = None,
+    out: str | Path = "-",
+    *,
+    report: Callable[[str], None] | None = None,
+    progress: Callable[[int, int], Progress] | None = None,
+    **options: Any,
+) -> PredictResult:
+    """Predict for the regions of a BED and write the result.
+
+    Args:
+        model: registry name, ``name@version``, entry or Kipoi folder, gReLU ``.ckpt``, or a model that is loaded
+            (``zoo.load_model``) or opened (``open_entry``) already.
+        regions: BED3-BED12 or narrowPeak, plain or gzip; ``-`` is standard input.
+        genome: plain or bgzip FASTA; default ``$ZOO_GENOMES/<assembly>.fa[.gz]``.
+        out: result; its suffix gives the format; ``-`` is TSV on standard output.
+        report: called with each note for the user.
+        progress: ``(total, done) -> Progress``.
+        **options: see ``PredictOptions``.
+
+    Returns:
+        What was written and counted.
+
+    Raises:
+        ZooError: see ``zoo.errors`` for the kinds; nothing is left under the final name.
+    """
+    chosen = options_from(options)
+    given = opened(model, trust=chosen.trust)
+    if _has_own_loader(given):
+        from zoo.run.own_loader import predict_with_own_loader
+
+        fasta = None if genome is None else str(genome)
+        return predict_with_own_loader(given, str(regions), fasta, str(out), chosen, report, progress)
+    regions, genome = chosen.inputs(regions, genome)
+    read = inputs_of(model, regions, genome, chosen.settings)
+    out = _check_result(out, read, chosen)
+    stdout = sys.stdout
+    # What a model's Python prints is no part of the result, which may go to standard output.
+    with RegionFile(regions) as region_file, contextlib.redirect_stdout(sys.stderr):
+        job = prepare(given, region_file, genome, chosen)
+        compute = Prediction(job.model, job.choice, chosen)
+        notes = Notes(report, job.notes)
+        if chosen.dry_run:
+            windows, counts = job.count_windows(), _plan_counts(job, compute)
+            return PredictResult([], job.n_regions, windows, counts, notes.texts)
+        if str(out) == "-":
+            result = _run_to_stream(job, compute, stdout, notes, progress)
+        else:
+            result = _run_to_file(job, compute, out, notes, progress)
+        notes.add(*counted_notes(result.counts, job))
+        if result.paths:
+            notes.add(*_record(job, compute, out, result))
+    return result
+
+
+def _has_own_loader(model: Entry | LoadedModel | ArrayModel) -> bool:
+    """Whether regions are read by the model's own dataloader: a class of its folder, or one that is not replaced."""
+    if isinstance(model, LoadedModel):
+        return False
+    return has_own_loader(model) if isinstance(model, Entry) else True
+
+
+def _check_result(out: str | Path, inputs: list[str | Path], options: PredictOptions) -> Path:
+    """What can be known of the result before the work; where it is written."""
+    out = check_predictions_out(out, inputs, options.format)
+    if str(out) == "-" and options.resume:
+        raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
+    check_format(str(out), options.format)
+    return out
+
+
+def predict_regions(model: LoadedModel, regions: str | Path, fasta: str | Path, **options: Any) -> PredictionBatch:
+    """Predict for regions and return everything in memory, in input order.
+
+    Returns:
+        One ``PredictionBatch`` of all windows; ``.values`` maps output name -> float32 array.
+    """
+    chosen = options_from(options)
+    regions, fasta = chosen.inputs(regions, fasta)
+    with RegionFile(regions) as region_file:
+        job = prepare(model, region_file, fasta, chosen)
+        return run_in_memory(job, Prediction(job.model, job.choice, chosen))
+
+
+def run_in_memory(job: Job, compute: Compute) -> PredictionBatch:
+    """All windows of a job, computed, as one batch.
+
+    Raises:
+        InputError: there is none.
+    """
+    batches: list[PredictionBatch] = []
+    compute_blocks(job.reader(compute.step), compute, lambda batch, *_: batches.append(batch), lambda _: None)
+    return _concatenate([batch for batch in batches if len(batch)])
+
+
+def _run_to_stream(job: Job, compute: Prediction, stdout: TextIO, notes: Notes, progress: Any) -> PredictResult:
+    writer = StreamWriter(writer_context(job, Path("-")), stdout, job.options.format or "tsv")
+    reader, total = job.reader(compute.step), job.count_windows()
+    bar = progress(total, 0) if progress else Progress(total)
+    try:
+        writer.open()
+        compute_blocks(reader, compute, lambda batch, *_: writer.write(batch), bar.advance)
+        writer.finish()
+    finally:
+        bar.clear()
+    return _result(job, [], reader.counts.as_dict(), notes, bar.seconds)
+
+
+def _run_to_file(job: Job, compute: Prediction, out: Path, notes: Notes, progress: Any) -> PredictResult:
+    with sole_writer(out):
+        run = FileRun(job, compute, open_file_writer(job, out), notes, progress)
+        paths = run.go()
+    return _result(job, paths, run.counts, notes, run.seconds)
+
+
+def _result(job: Job, paths: list[Path], counts: dict[str, Any], notes: Notes, seconds: float) -> PredictResult:
+    counts = job.counted(counts)
+    return PredictResult(paths, job.n_regions, counts["windows"], counts, notes.texts, seconds)
+
+
+def _plan_counts(job: Job, compute: Prediction) -> dict[str, Any]:
+    return job.counted({}) | {
+        "window_bp": job.plan.length,
+        "device": str(compute.runner.device),
+        "batch_size": compute.runner.batch_size,
+        "outputs": {spec.name: len(spec.tracks) for spec in compute.outputs},
+    }
+
+
+def _record(job: Job, compute: Prediction, out: Path, result: PredictResult) -> list[str]:
+    """Write OUT.run.json; return a note when that failed, as the result itself is whole."""
+    options = asdict(job.options)
+    record = job.record() | {
+        "options": options | {"tracks": list(options["tracks"])},
+        "device": str(compute.runner.device),
+        "batch_size": compute.runner.batch_size,
+        "strand_used": job.use_strand,
+        "outputs": [asdict(spec) for spec in compute.outputs],
+        "counts": result.counts,
+        "notes": result.notes,
+        "files": [str(path) for path in result.paths],
+        "seconds": round(result.seconds, 3),
+    }
+    try:
+        write_run_record(out, record)
+    except OSError as error:
+        return [f"{out}.run.json, the record of this run, could not be written: {error.strerror}"]
+    return []
+
+
+def writer_context(job: Job, out: Path) -> WriterContext:
+    swap = {}
+    for spec in job.choice.outputs:
+        if (order := job.model.strand_pairs.get(spec.name)) is not None:
+            swap[spec.name] = _restrict(order, job.choice.channels[spec.name])
+    return WriterContext(
+        out, job.choice.outputs, job.chrom_sizes(), job.options.overlap, swap, job.options.window == "tile"
+    )
+
+
+def _restrict(order: np.ndarray, channels: np.ndarray | None) -> np.ndarray:
+    """The permutation among the chosen channels; a track whose partner was left out stays itself."""
+    if channels is None:
+        return order
+    place = {int(channel): i for i, channel in enumerate(channels)}
+    return np.array([place.get(int(order[channel]), place[int(channel)]) for channel in channels], dtype=np.int64)
+
+
+def open_file_writer(job: Job, out: Path) -> Writer:
+    from zoo.writers.genomic import GenomicWriter
+
+    writer = open_writer(writer_context(job, out), job.options.format)
+    writer.check_finals(inputs_of(job.model, job.regions.path, job.genome.path, job.options.settings))
+    if isinstance(writer, GenomicWriter):
+        _check_places(job, out)
+    return writer
+
+
+def _check_places(job: Job, out: Path) -> None:
+    """A genome track needs bins with coordinates and, for reversed windows, both tracks of each stranded pair."""
+    if not job.model.places_bins:
+        raise UsageError(
+            f"{out}: {job.model.name} has no card that says where its bins lie",
+            "",
+            "Fix: write .tsv, .h5, .zarr or .parquet; or add a card with bin_size and offset",
+        )
+    if not (job.use_strand and job.summary.minus_strand):
+        return
+    tracks = {spec.name: spec.tracks for spec in job.model.outputs}
+    for name, order in job.model.strand_pairs.items():
+        channels = job.choice.channels.get(name)
+        if channels is not None and (lacking := sorted(set(order[channels].tolist()) - set(channels.tolist()))):
+            raise UsageError(
+                f"{out}: --tracks leaves out {tracks[name][lacking[0]]!r}, the other strand of a chosen track",
+                f"{job.summary.minus_strand:,} regions on '-' need it for the genome's strands",
+                "Fix: choose both tracks of a pair, or --strand ignore",
+            )
+
+
+def _concatenate(batches: list[PredictionBatch]) -> PredictionBatch:
+    if not batches:
+        raise InputError("no window was predicted", "every window leaves its chromosome", "Fix: --edges pad")
+    columns = {
+        f.name: np.concatenate([getattr(batch, f.name) for batch in batches])
+        for f in dataclasses.fields(PredictionBatch)
+        if f.name != "values"
+    }
+    values = {name: np.concatenate([batch.values[name] for batch in batches]) for name in batches[0].values}
+    return PredictionBatch(**columns, values=values)
