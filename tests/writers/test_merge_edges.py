@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from writer_batches import SCALAR, make_batches, make_context, write_all
 
 from zoo.errors import InputError
-from zoo.outputs import OutputSpec
-from zoo.writers import PredictionBatch, open_writer
+from zoo.outputs import OutputSpec, PredictionBatch
+from zoo.writers import open_writer
 from zoo.writers.genomic import final_names
 
 ONE = OutputSpec("s", "scalar", ("x",))
