@@ -90,7 +90,8 @@ def attribute(
     if format is None:
         read_motif(chosen.motif)  # a mistake shows before the model is loaded
     # What a model's Python prints is no part of the result.
-    with RegionFile(regions) as region_file, contextlib.redirect_stdout(sys.stderr):
+    alone = contextlib.nullcontext() if reading.dry_run else sole_writer(out)
+    with RegionFile(regions) as region_file, alone, contextlib.redirect_stdout(sys.stderr):
         job = prepare(opened(model, trust=reading.trust), region_file, genome, reading)
         if not job.summary.regions:
             raise InputError(f"{region_file.label}: holds no region", "", "Fix: a BED with regions")
@@ -100,10 +101,9 @@ def attribute(
         notes.add(*compute.notes)
         if reading.dry_run:
             return AttributeResult(out, job.count_windows(), notes.texts, 0.0, [], _plan_counts(job, compute))
-        with sole_writer(out):
-            if format is None:
-                return measure(job, compute, out, notes, progress)
-            return _attribute(job, compute, out, format, notes, progress)
+        if format is None:
+            return measure(job, compute, out, notes, progress)
+        return _attribute(job, compute, out, format, notes, progress)
 
 
 def _plan_counts(job: Job, compute: Explainer | Marginalizer) -> dict[str, Any]:
