@@ -8,6 +8,7 @@ passed as the second argument of ``forward`` and held fixed while bases or refer
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterator
 
 import numpy as np
@@ -80,8 +81,8 @@ def scalar(module: torch.nn.Module, x: torch.Tensor, *fixed: torch.Tensor) -> to
 
 
 def fixed_arguments(module: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """``(module.weights(x),)`` for a module that has it, else nothing."""
-    if not hasattr(module, "weights") or not callable(module.weights):
+    """``(module.weights(x),)`` for a module that has this method, else nothing."""
+    if not inspect.ismethod(getattr(module, "weights", None)):  # a layer of that name can be called too
         return ()
     with torch.no_grad():
         weights = module.weights(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -180,7 +181,7 @@ def explained_module(model: LoadedModel, target: Target, explain: str = "logits"
             "",
             "Fix: --method ism --explain predictions",
         )
-    if callable(getattr(model.module, "logits", None)):
+    if inspect.ismethod(getattr(model.module, "logits", None)):  # a layer of that name can be called too
         return Explained(model, target, _Logits(model.module)), []
     found = without_last_activation(model)
     if found is not None:

@@ -245,8 +245,16 @@ class Job:
 def opened(
     model: str | Path | Entry | LoadedModel | ArrayModel, *, trust: bool = False
 ) -> Entry | LoadedModel | ArrayModel:
-    """A model as it was given; a name or path is found and read, once."""
-    return open_entry(model, trust=trust) if isinstance(model, str | Path) else model
+    """A model as it was given; a name or path is found and read, once.
+
+    Args:
+        trust: allow Python of the folder also where the entry was opened without.
+    """
+    if isinstance(model, str | Path):
+        return open_entry(model, trust=trust)
+    if isinstance(model, Entry) and trust:
+        return dataclasses.replace(model, trusted=True)
+    return model
 
 
 def prepare(
@@ -332,8 +340,10 @@ def check_predictions_out(out: str | Path, inputs: Iterable[Any], format: str | 
 def inputs_of(model: Any, regions: Any, genome: Any, settings: Mapping[str, Any]) -> list[str | Path]:
     """The files and folders that a run reads, as far as they are known by name."""
     if isinstance(model, Entry):
-        model = model.path
-    read = [model if isinstance(model, str | Path) else getattr(model, "folder", None), regions, genome]
+        folder: str | Path | None = model.path
+    else:
+        folder = model if isinstance(model, str | Path) else model.folder
+    read = [folder, regions, genome]
     read += [f"{genome}{suffix}" for suffix in (".fai", ".gzi") if genome is not None]
     read += [value for value in settings.values() if isinstance(value, str)]
     return [path for path in read if isinstance(path, str | Path) and str(path) != "-"]

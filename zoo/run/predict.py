@@ -37,7 +37,7 @@ from zoo.run.job import (
     options_from,
     prepare,
 )
-from zoo.run.pipeline import compute_blocks
+from zoo.run.pipeline import BlockSource, compute_blocks
 from zoo.run_record import write_run_record
 from zoo.writers import StreamWriter, check_format, open_writer
 from zoo.writers.base import Writer, WriterContext
@@ -134,14 +134,15 @@ def predict_regions(model: LoadedModel, regions: str | Path, fasta: str | Path, 
         return run_in_memory(job, Prediction(job.model, job.choice, chosen))
 
 
-def run_in_memory(job: Job, compute: Compute) -> PredictionBatch:
-    """All windows of a job, computed, as one batch.
+def run_in_memory(job: Job, compute: Compute, read: Callable[[int, int], BlockSource] | None = None) -> PredictionBatch:
+    """All windows of a job, computed, as one batch; ``read`` as in ``FileRun``.
 
     Raises:
         InputError: there is none.
     """
     batches: list[PredictionBatch] = []
-    compute_blocks(job.reader(compute.step), compute, lambda batch, *_: batches.append(batch), lambda _: None)
+    blocks = (read or job.reader)(compute.step, 0)
+    compute_blocks(blocks, compute, lambda batch, *_: batches.append(batch), lambda _: None)
     return _concatenate([batch for batch in batches if len(batch)])
 
 
