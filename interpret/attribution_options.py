@@ -98,6 +98,10 @@ class AttributeResult:
     seconds: float
     paths: list[Path] = dataclasses.field(default_factory=list)
 
+    def summary(self, did: str = "explained") -> str:
+        """A sentence for the user."""
+        return f"{self.windows:,} windows {did} in {self.seconds:.1f} s -> {', '.join(map(str, self.paths))}"
+
 
 def split_options(given: dict[str, Any]) -> tuple[AttributeOptions, PredictOptions]:
     """Options of both kinds from one mapping.

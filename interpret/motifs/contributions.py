@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from interpret.contribs import Contribs, open_contribs
-from zoo.errors import InputError
+from zoo.errors import InputError, UsageError
 
-__all__ = ["Contributions", "Regions", "read_contributions", "read_rows"]
+__all__ = ["Contributions", "Regions", "no_such_window", "read_contributions", "read_rows"]
 
 BLOCK_BYTES = 1 << 26
 
@@ -84,12 +84,12 @@ class Contributions:
         return self.one_hot.shape[2]
 
 
-def read_contributions(path: str | Path, window: int | None = None) -> Contributions:
+def read_contributions(path: str | Path, central: int | None = None) -> Contributions:
     """Read the central window of ``contribs.h5``.
 
     Args:
         path: file of ``zoo attribute``.
-        window: bp around the centre; None is the whole sequence.
+        central: bp around the centre; None is the whole sequence.
 
     Raises:
         InputError: no such file, not of this format, empty, shorter than the window, not finite, or arrays that do
@@ -99,14 +99,14 @@ def read_contributions(path: str | Path, window: int | None = None) -> Contribut
         n, length = len(file), file.length
         if n == 0:
             raise InputError(f"{path}: no regions", "0 sequences", "Fix: zoo attribute with a BED that has regions")
-        if window is not None and window > length:
+        if central is not None and central > length:
             raise InputError(
-                f"--window {window}: the sequences are {length} bp",
+                f"--central {central}: the sequences are {length} bp",
                 f"{n:,} sequences",
-                f"Fix: --window {length} or less",
+                f"Fix: --central {length} or less",
             )
         regions = _regions(file, n)
-        width = length if window is None else window
+        width = length if central is None else central
         pair_error = file.file["pair_error"][:] if "pair_error" in file.file else None
         return Contributions(
             file.path,
@@ -118,6 +118,21 @@ def read_contributions(path: str | Path, window: int | None = None) -> Contribut
             regions,
             file.run,
         )
+
+
+def no_such_window(value: object) -> UsageError:
+    """The error for ``window``, which once was the name of ``central``."""
+    if value in ("center", "tile"):
+        return UsageError(
+            f"--window {value}: motifs are found in the windows that the contributions have",
+            "a report of MODEL REGIONS centres one on each region",
+            f"Fix: zoo attribute MODEL REGIONS -g FASTA --window {value} -o contribs.h5, then zoo motifs contribs.h5",
+        )
+    return UsageError(
+        f"--window {value}: the bp around the centre of each window are --central now",
+        "--window is center or tile, an option of `zoo predict` and `zoo attribute`",
+        f"Fix: --central {value if str(value).isdecimal() else 500}",
+    )
 
 
 def read_rows(path: str | Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
