@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interpret.motifs.contributions import no_such_window
+from interpret.motifs.contributions import UNSIGNED, no_such_window, one_sign
 from interpret.motifs.more_views import with_regions
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
 from interpret.report.figures import save_figures
@@ -238,6 +238,9 @@ class Steps:
                 "it gives an effect of each window instead",
                 f"Fix: zoo attribute MODEL REGIONS --method {MARGINALIZE} --motif TGACTCA -o effects.tsv",
             )
+        if options.get("method") in UNSIGNED:
+            error = one_sign(f"--method {options['method']}", options["method"])
+            raise UsageError(error.what, error.extent, "Fix: --method inputxgradient, as quick and with signs")
         self.finding |= {name: options[name] for name in ("trust", "seed") if name in options}
         stem = Path(out).with_suffix("")
         self.contribs = stem.with_name(stem.name + ".contribs.h5")

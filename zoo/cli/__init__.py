@@ -155,7 +155,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _interrupted() -> int:
-    fix = "Fix: repeat the command, with --resume for `zoo predict -o` and `zoo attribute`"
+    fix = "Fix: repeat the command; `zoo predict -o OUT`, `zoo attribute` and `zoo report` continue with --resume"
     _tell("interrupted", "no file bears the final name", fix)
     return 130
 
