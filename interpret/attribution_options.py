@@ -108,6 +108,10 @@ def inputs_of_options(options: AttributeOptions) -> list[str]:
     motif = options.motif or ""
     return [name for name in (options.references, motif, motif.rpartition(":")[0]) if name]
 
+    def summary(self, did: str = "explained") -> str:
+        """A sentence for the user."""
+        return f"{self.windows:,} windows {did} in {self.seconds:.1f} s -> {', '.join(map(str, self.paths))}"
+
 
 def split_options(given: dict[str, Any]) -> tuple[AttributeOptions, PredictOptions]:
     """Options of both kinds from one mapping: what is explained, and how windows are read and run.

@@ -25,7 +25,7 @@ import numpy as np
 
 from zoo.errors import InputError
 
-__all__ = ["FORMAT", "NUMBERS", "TEXTS", "VERSION", "Contribs", "open_contribs"]
+__all__ = ["FORMAT", "NUMBERS", "TEXTS", "VERSION", "Contribs", "open_contribs", "plain_attribute"]
 
 FORMAT, VERSION = "seqzoo-contribs", 1
 NUMBERS = ("prediction", "reference_prediction", "completeness_error", "pair_error")
@@ -104,9 +104,15 @@ def open_contribs(path: str | Path) -> Contribs:
         raise
 
 
+def plain_attribute(item: h5py.File | h5py.Dataset, name: str) -> Any:
+    """An attribute as a value of Python, which can be compared and shown; None where there is none."""
+    value = item.attrs.get(name)
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+
+
 def _check(file: h5py.File, path: Path) -> None:
     fix = "Fix: a file of `zoo attribute MODEL BED -g FASTA -o contribs.h5`"
-    found = file.attrs.get("format"), file.attrs.get("version")
+    found = plain_attribute(file, "format"), plain_attribute(file, "version")
     if found != (FORMAT, VERSION):
         what = f"{path}: format {found[0]!r}, version {found[1]!r}"
         raise InputError(what, f"{FORMAT!r} version {VERSION} is read", fix)
@@ -123,8 +129,7 @@ def _check(file: h5py.File, path: Path) -> None:
         dataset = file[name]
         if dataset.shape != shape:
             raise InputError(f"{path}: {name} has shape {dataset.shape}", f"{shape} is read", fix)
-        if kind and dataset.attrs.get("kind") != kind:
-            found = dataset.attrs.get("kind")
+        if kind and (found := plain_attribute(dataset, "kind")) != kind:
             raise InputError(f"{path}: {name} holds values of kind {found!r}", f"{kind!r} is read", fix)
-        if kind == "hypothetical" and dataset.attrs.get("layout") != "N,4,L":
-            raise InputError(f"{path}: {name} has the layout {dataset.attrs.get('layout')!r}", "'N,4,L' is read", fix)
+        if kind == "hypothetical" and (found := plain_attribute(dataset, "layout")) != "N,4,L":
+            raise InputError(f"{path}: {name} has the layout {found!r}", "'N,4,L' is read", fix)

@@ -43,7 +43,7 @@ RECIPES = {
         (
             "--database",
             "jaspar:fungi",
-            "--window",
+            "--central",
             "500",
             "--references",
             "20",
@@ -67,7 +67,7 @@ RECIPES = {
             "counts",
             "--database",
             "jaspar:vertebrates",
-            "--window",
+            "--central",
             "400",
             "--references",
             "20",

@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from zoo.cli import doctor
+from zoo import doctor
+from zoo.cli.doctor import command
 from zoo.errors import SystemStateError
 
 ROOT = Path(__file__).resolve().parents[1]
 
 CHECK_NAMES = (
-    "from zoo.cli.doctor import check_import_names\n"
+    "from zoo.doctor import check_import_names\n"
     "from zoo.errors import SystemStateError\n"
     "try:\n"
     "    check_import_names()\n"
@@ -226,18 +227,18 @@ def test_offline_flag(monkeypatch, value, said):
 
 
 def test_table_and_exit_code(monkeypatch):
-    result = CliRunner().invoke(doctor.command, [])
+    result = CliRunner().invoke(command, [])
     assert result.exit_code == 0
     assert "Everything needed is here." in result.output
     versions(monkeypatch, pysam=None)
-    result = CliRunner().invoke(doctor.command, [])
+    result = CliRunner().invoke(command, [])
     assert result.exit_code == SystemStateError.exit_code
     assert "FAIL  pysam" in result.output
     assert "fix: pip install" in result.output
 
 
 def test_json_is_complete():
-    result = CliRunner().invoke(doctor.command, ["--json"])
+    result = CliRunner().invoke(command, ["--json"])
     report = json.loads(result.stdout)
     assert report["ok"] is True
     assert all(set(check) == {"name", "ok", "detail", "fix"} for check in report["checks"])
@@ -250,7 +251,7 @@ def test_deep_lists_devices():
 
 def test_import_is_light():
     code = (
-        "import sys\nfrom zoo.cli.doctor import run_checks\nrun_checks()\n"
+        "import sys\nfrom zoo.doctor import run_checks\nrun_checks()\n"
         "heavy = {'torch', 'numpy', 'pandas', 'grelu', 'kipoi', 'captum'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo.errors import MismatchError, ModelError, UsageError, ZooError
+from zoo.errors import InputError, MismatchError, ModelError, UsageError, ZooError
 from zoo.models.entry import Entry, has_own_loader, open_entry
 from zoo.models.load import load_entry
 from zoo.models.loaded import LoadedModel
@@ -82,7 +83,8 @@ def check_example(
         regions, fasta, expected_path = _example_files(entry)
         loaded = load_entry(entry)
         # The example is cut from its genome, so that no assembly can be recognised.
-        batch = predict_regions(loaded, regions, fasta, any_genome=True, device=device)
+        with _naming_the_example(entry):
+            batch = predict_regions(loaded, regions, fasta, any_genome=True, device=device)
     expected = _read_expected(expected_path, loaded)
     comparisons = [
         _compare(spec, batch, batch.values[spec.name], expected[spec.name], rtol, atol, expected_path)
@@ -97,6 +99,19 @@ def check_example(
     if failed:
         raise _mismatch(report, max(failed, key=lambda item: item.largest_difference), expected_path, rtol, atol)
     return report
+
+
+@contextlib.contextmanager
+def _naming_the_example(entry: Entry) -> Iterator[None]:
+    """What is wrong with the example's files is the entry's fault: a user of ``zoo test`` gave none of them."""
+    try:
+        yield
+    except InputError as error:
+        raise ModelError(
+            f"{entry.name}: its example cannot be predicted: {error.what}",
+            error.extent,
+            "Fix: correct the example of the entry, or fetch the entry again",
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from interpret.contribs import Contribs, open_contribs
-from zoo.errors import InputError
+from zoo.errors import InputError, UsageError
 
-__all__ = ["Contributions", "Regions", "read_contributions", "read_rows"]
+__all__ = ["UNSIGNED", "Contributions", "Regions", "no_such_window", "one_sign", "read_contributions", "read_rows"]
 
 BLOCK_BYTES = 1 << 26
+#: Methods whose contributions have no sign, in which no motif can be found.
+UNSIGNED = ("saliency",)
 
 
 @dataclass(frozen=True)
@@ -84,29 +86,29 @@ class Contributions:
         return self.one_hot.shape[2]
 
 
-def read_contributions(path: str | Path, window: int | None = None) -> Contributions:
+def read_contributions(path: str | Path, central: int | None = None) -> Contributions:
     """Read the central window of ``contribs.h5``.
 
     Args:
         path: file of ``zoo attribute``.
-        window: bp around the centre; None is the whole sequence.
+        central: bp around the centre; None is the whole sequence.
 
     Raises:
-        InputError: no such file, not of this format, empty, shorter than the window, not finite, or arrays that do
-            not fit each other.
+        InputError: no such file, not of this format, empty, shorter than the window, not finite, of one sign only,
+            or arrays that do not fit each other.
     """
     with open_contribs(path) as file:
         n, length = len(file), file.length
         if n == 0:
             raise InputError(f"{path}: no regions", "0 sequences", "Fix: zoo attribute with a BED that has regions")
-        if window is not None and window > length:
+        if central is not None and central > length:
             raise InputError(
-                f"--window {window}: the sequences are {length} bp",
+                f"--central {central}: the sequences are {length} bp",
                 f"{n:,} sequences",
-                f"Fix: --window {length} or less",
+                f"Fix: --central {length} or less",
             )
         regions = _regions(file, n)
-        width = length if window is None else window
+        width = length if central is None else central
         pair_error = file.file["pair_error"][:] if "pair_error" in file.file else None
         return Contributions(
             file.path,
@@ -118,6 +120,30 @@ def read_contributions(path: str | Path, window: int | None = None) -> Contribut
             regions,
             file.run,
         )
+
+
+def no_such_window(value: object) -> UsageError:
+    """The error for ``window``, which once was the name of ``central``."""
+    if value in ("center", "tile"):
+        return UsageError(
+            f"--window {value}: motifs are found in the windows that the contributions have",
+            "a report of MODEL REGIONS centres one on each region",
+            f"Fix: zoo attribute MODEL REGIONS -g FASTA --window {value} -o contribs.h5, then zoo motifs contribs.h5",
+        )
+    return UsageError(
+        f"--window {value}: the bp around the centre of each window are --central now",
+        "--window is center or tile, an option of `zoo predict` and `zoo attribute`",
+        f"Fix: --central {value if str(value).isdecimal() else 500}",
+    )
+
+
+def one_sign(where: str | Path, method: str | None, lacking: str = "negative") -> InputError:
+    """The error for contributions of one sign: TF-MoDISco compares them with a null distribution of both."""
+    return InputError(
+        f"{where}: TF-MoDISco needs contributions of both signs, and none is {lacking}",
+        "saliency says how strongly a base acts, not in which direction" if method in UNSIGNED else f"method {method}",
+        "Fix: zoo attribute MODEL REGIONS --method inputxgradient -o contribs.h5 (as quick as saliency, with signs)",
+    )
 
 
 def read_rows(path: str | Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -166,10 +192,13 @@ def _central(file: Contribs, width: int) -> tuple[np.ndarray, np.ndarray, int, i
     offset = length // 2 - width // 2
     one_hot, hypothetical = np.empty((n, 4, width), np.uint8), np.empty((n, 4, width), np.float32)
     bad: list[int] = []
+    signs: set[float] = set()
     for rows in _blocks(n, length):
         one_hot[rows] = file.one_hot[rows][:, :, offset : offset + width]
         hypothetical[rows] = file.hypothetical[rows][:, :, offset : offset + width]
         bad += (rows.start + np.flatnonzero(~np.isfinite(hypothetical[rows]).all(axis=(1, 2)))).tolist()
+        projected = np.einsum("nal,nal->nl", hypothetical[rows], one_hot[rows], dtype=np.float32)
+        signs |= {float(np.sign(projected.min())), float(np.sign(projected.max()))}
         if one_hot[rows].sum(axis=1).max() > 1:
             raise InputError(
                 f"{file.path}: one_hot has positions with more than one base",
@@ -188,6 +217,8 @@ def _central(file: Contribs, width: int) -> tuple[np.ndarray, np.ndarray, int, i
             f"{n:,} sequences, central {width:,} bp",
             "Fix: choose an output that depends on the sequence",
         )
+    if len(signs & {-1.0, 1.0}) < 2:
+        raise one_sign(file.path, file.run.get("method"), "negative" if 1.0 in signs else "positive")
     return one_hot, hypothetical, offset, length
 
 

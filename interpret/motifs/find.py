@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from interpret.motifs.contributions import Contributions, read_contributions, read_rows
+from interpret.motifs.contributions import Contributions, no_such_window, read_contributions, read_rows
 from interpret.motifs.databases import open_database
-from interpret.motifs.discover import capped, modisco_options, run_modisco
+from interpret.motifs.discover import capped, modisco_options, parse_options, run_modisco
 from interpret.motifs.effect import Effect, PredictedTrack
 from interpret.motifs.enrichment import find_enrichment
 from interpret.motifs.exports import EXPORTS
@@ -42,16 +42,19 @@ def find_motifs(
     out: str | Path,
     *,
     database: str = "jaspar",
-    window: int | None = None,
-    modisco: dict[str, Any] | None = None,
+    central: int | None = None,
+    max_seqlets: int | None = None,
+    seqlet_fdr: float | None = None,
+    modisco: Mapping[str, Any] | Sequence[str] = (),
     hits: bool = True,
     seed: int = 0,
     effects: bool = True,
     model: str | None = None,
     trust: bool = False,
-    regions: Sequence[str] = (),
-    report: Callable[[str], None] = lambda note: None,
+    region: str | Sequence[str] = (),
+    report: Callable[[str], None] | None = None,
     progress: Callable[[str], None] | None = None,
+    window: object = None,
 ) -> MotifsFile:
     """Find patterns, place, match and scan for them, and write ``out`` and the text files beside it.
 
@@ -59,39 +62,40 @@ def find_motifs(
         contribs: file of ``zoo attribute``.
         out: ``motifs.h5``; beside it ``motifs.meme``, ``motifs.motifs.tsv`` and the others of ``EXPORTS``.
         database: what ``open_database`` takes.
-        window: bp around the centre to look at; None is the whole sequence.
-        modisco: options of TF-MoDISco by name.
+        central: bp around the centre of the windows to look at; None is the whole window.
+        max_seqlets: of each sign, the first in the file; default 20,000. seqlet_fdr: their false discovery rate;
+            default 0.05.
+        modisco: any other options of TF-MoDISco, by name or as ``NAME=VALUE``.
         hits: scan for all instances.
         seed: of the shuffles with which occurrences are compared; TF-MoDISco seeds itself.
         effects: load the model again, measure what each pattern does and predict the regions that a report draws;
             a note says why where the model cannot be loaded.
         model: where the model is now; default as recorded in ``contribs``. An error if it cannot be loaded.
         trust: as in ``zoo.load_model``, for the model that is loaded again.
-        regions: regions that a report must draw, by name or ``chrom:start-end``.
+        region: region or regions that a report must draw, by name or ``chrom:start-end``.
         report: takes notes on what is done.
         progress: takes a line each second while TF-MoDISco runs.
+        window: the name that ``central`` had; refused with the new one.
 
     Raises:
         InputError, UsageError: a file or option is wrong; nothing is left under the final names then.
     """
-    out = check_motifs_out(out, [contribs, database, model])
+    if window is not None:
+        raise no_such_window(window)
+    out, report = check_motifs_out(out, [contribs, database, model]), report or (lambda note: None)
+    options = _modisco_options(modisco, max_seqlets, seqlet_fdr)
     known = open_database(database)
-    contributions = read_contributions(contribs, window)
-    n, length, window, offset = (
-        len(contributions.regions),
-        contributions.length,
-        contributions.window,
-        contributions.offset,
-    )
-    first = regions_named(contributions.regions, regions)
+    contributions = read_contributions(contribs, central)
+    n, length, offset = len(contributions.regions), contributions.length, contributions.offset
+    first = regions_named(contributions.regions, [region] if isinstance(region, str) else region)
     explained = _load_again(contributions, model, trust, report) if effects else None
     with sole_writer(out), replacing_all([*texts_beside(out).values(), out]) as parts:
         *texts, partial = parts
-        report(f"{n:,} sequences of {length:,} bp; TF-MoDISco looks at the central {window:,} bp")
+        report(f"{n:,} sequences of {length:,} bp; TF-MoDISco looks at the central {contributions.window:,} bp")
         positive, negative, said = run_modisco(
-            contributions.one_hot, contributions.hypothetical, partial, modisco or {}, progress
+            contributions.one_hot, contributions.hypothetical, partial, options, progress
         )
-        if note := capped(said, modisco or {}):
+        if note := capped(said, options):
             report(note)
         report(f"{positive} positive and {negative} negative patterns; matching with {known.title}")
         patterns = _patterns(partial, offset)
@@ -103,11 +107,29 @@ def find_motifs(
         enrichment = find_enrichment(contributions.one_hot, patterns, seed)
         views = choose_views(contributions, patterns, first)
         measured = _ask(explained, contributions, patterns, views, seed, report) if explained else (None, None)
-        run = _run_record(contributions.run, known.title, len(known.motifs), window, modisco or {}, said)
+        run = _run_record(contributions.run, known.title, len(known.motifs), contributions.window, options, said)
         run |= {"command": sys.argv, "contribs": str(contribs), "seed": seed}
         add_results(partial, contributions, patterns, matches, found, enrichment, run, views, *measured)
         _write_texts(dict(zip(EXPORTS, texts, strict=True)), read_motifs(partial))
-    return read_motifs(out)
+    result = read_motifs(out)
+    report(_summary(result, out))
+    return result
+
+
+def _modisco_options(
+    others: Mapping[str, Any] | Sequence[str], max_seqlets: int | None, seqlet_fdr: float | None
+) -> dict[str, Any]:
+    named = {"max_seqlets_per_metacluster": max_seqlets, "target_seqlet_fdr": seqlet_fdr}
+    given = {name: value for name, value in named.items() if value is not None}
+    if isinstance(others, Mapping):
+        return given | dict(others)
+    return given | (parse_options([others] if isinstance(others, str) else others) if others else {})
+
+
+def _summary(found: MotifsFile, out: Path) -> str:
+    named = sum(any(match.significant for match in found.matches[p.name]) for p in found.patterns)
+    hits = f", {len(found.hits):,} hits" if found.hits is not None else ""
+    return f"{len(found.patterns)} patterns, {named} with a known motif{hits} -> {out}"
 
 
 def _load_again(

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from interpret.contribs import plain_attribute
 from interpret.motifs.contributions import Contributions, Regions, read_rows
 from interpret.motifs.databases import KnownMotif
 from interpret.motifs.effect import Effect, PredictedTrack
@@ -294,9 +295,10 @@ def read_motifs(path: str | Path) -> MotifsFile:
         reason = "no such file" if not path.exists() else "not an HDF5 file"
         raise InputError(f"{path}: {reason}", "nothing was read", fix) from error
     with file:
-        if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
-            found = f"{file.attrs.get('format', 'none')} version {file.attrs.get('version', 'none')}"
-            raise InputError(f"{path}: not a file of motifs", f"its format is {found}, not {FORMAT} {VERSION}", fix)
+        found = plain_attribute(file, "format"), plain_attribute(file, "version")
+        if found != (FORMAT, VERSION):
+            has = "its format is not named" if found[0] is None else f"its format is {found[0]} version {found[1]}"
+            raise InputError(f"{path}: not a file of motifs", f"{has}; {FORMAT} version {VERSION} is read", fix)
         try:
             return _read(path, file)
         except KeyError as error:

@@ -312,7 +312,8 @@ def test_windows_on_the_other_strand_reach_the_computation_turned(case, make_job
     class Letters(Numbers):
         def forward(self, one_hot, first):
             seen.extend(
-                "".join("ACGT"[i] if known else "N" for i, known in zip(x.argmax(0), x.max(0) == 1)) for x in one_hot
+                "".join("ACGT"[i] if known else "N" for i, known in zip(x.argmax(0), x.max(0) == 1, strict=True))
+                for x in one_hot
             )
             return super().forward(one_hot, first)
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from zoo.cli.style import GROUP
+from zoo.cli.shared import CONTEXT, GROUP
 from zoo.errors import ZooError
 
 __all__ = ["cli", "main"]
@@ -25,17 +25,17 @@ COMMANDS = {
     "attribute": "find what each base contributes to a prediction",
     "list": "list the models",
     "search": "find models by words",
-    "info": "show what is known of a model",
+    "info": "show what is known about a model",
     "source": "add, list, update or remove folders and repositories of Kipoi models",
-    "pull": "fetch everything that models need, to run offline",
-    "cache": "look at, check and clear the files that were fetched",
-    "test": "run a model on its example and compare with what is expected",
-    "add": "make an entry of a gReLU checkpoint, a folder or a Hugging Face repo",
-    "convert": "write the tensors of a pickled model as data, without running it",
+    "pull": "fetch all files that models need, so that they run offline",
+    "cache": "list, check and delete files that were fetched",
+    "test": "run a model on its example and compare with the expected predictions",
+    "add": "draft an entry from a gReLU checkpoint, a folder or a Hugging Face repo",
+    "convert": "extract the tensors of a pickled model, without running it",
     "export": "write a model for gReLU, Hugging Face or Kipoi",
-    "motifs": "find the motifs in contributions, match them, place them in the genome",
-    "report": "write an HTML page of motifs",
-    "doctor": "check the installation",
+    "motifs": "find the motifs in contributions, name them, locate them in the genome",
+    "report": "write an HTML page of the motifs that drive a model",
+    "doctor": "check this installation and say how to repair it",
 }
 
 
@@ -79,7 +79,7 @@ class LazyGroup(GROUP):
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=CONTEXT | {"max_content_width": 100},
 )
 @click.version_option(package_name="seqzoo", prog_name="zoo")
 def cli() -> None:
@@ -155,7 +155,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _interrupted() -> int:
-    fix = "Fix: repeat the command, with --resume for `zoo predict -o` and `zoo attribute`"
+    fix = "Fix: repeat the command; `zoo predict -o OUT`, `zoo attribute` and `zoo report` continue with --resume"
     _tell("interrupted", "no file bears the final name", fix)
     return 130
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.style import COMMAND
+from zoo.cli.shared import COMMAND, CONTEXT, note
 
 __all__ = ["command"]
 
 
-@click.command("add", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("add", cls=COMMAND, context_settings=CONTEXT)
 @click.argument("source")
 @click.option("--name", required=True, metavar="NAME", help="Name of the entry and of its folder.")
 @click.option(
@@ -21,18 +21,24 @@ __all__ = ["command"]
     default=Path("."),
     metavar="DIR",
     show_default="current folder",
-    help="Where the folder NAME is made.",
+    help="Folder in which the folder NAME is made.",
 )
 @click.option(
-    "-g", "--genome", type=click.Path(path_type=Path), metavar="FASTA", help="Cut the example from this genome,"
+    "-g",
+    "--genome",
+    type=click.Path(path_type=Path),
+    metavar="FASTA",
+    help="Genome that the example is cut from, with --regions; without them it is random sequence.",
 )
-@click.option("--regions", type=click.Path(path_type=Path), metavar="BED", help="on the first of these regions.")
-@click.option("--force", is_flag=True, help="Replace an entry of that name.")
+@click.option(
+    "--regions", type=click.Path(path_type=Path), metavar="BED", help="Regions of the example; the first few are used."
+)
+@click.option("--force", is_flag=True, help="Replace an existing entry of that name.")
 def command(source: str, name: str, out: Path, genome: Path | None, regions: Path | None, force: bool) -> None:
     """Draft an entry of SOURCE: model.yaml, dataloader.yaml, card, weights, example and expected predictions.
 
     SOURCE is a gReLU .ckpt, a folder with model.yaml or a checkpoint, or hf://org/repo[@revision][/file].
-    What SOURCE does not say stands as TODO in the card's text. Nothing of it is run.
+    What SOURCE does not say is marked TODO in the card. None of its code is run.
 
     \b
     zoo add model.ckpt --name my-model -g hg38.fa --regions peaks.bed
@@ -45,7 +51,7 @@ def command(source: str, name: str, out: Path, genome: Path | None, regions: Pat
     card = folder / "README.md"
     todo = card.read_text(encoding="utf-8").count("TODO") if card.is_file() else 0
     if not card.is_file():
-        click.echo(f"zoo: {folder} has no card (README.md)", err=True)
+        note(f"{folder} has no card (README.md)")
     elif todo:
-        click.echo(f"zoo: {todo} TODO in {card}", err=True)
-    click.echo(f"zoo: check it with `zoo test {folder} --trust`", err=True)
+        note(f"{todo} TODO in {card}")
+    note(f"check it with `zoo test {folder} --trust`")

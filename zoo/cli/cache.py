@@ -10,32 +10,31 @@ from dataclasses import asdict
 import click
 
 from zoo.cache_folder import cache_folder
-from zoo.cli.style import COMMAND, GROUP
+from zoo.cli.options import as_json_option
+from zoo.cli.shared import COMMAND, CONTEXT, GROUP, note
 from zoo.errors import FetchError
 from zoo.store.cache import Blob, Cache
 from zoo.store.transfer import human_bytes
 
 __all__ = ["command"]
 
-SETTINGS = {"help_option_names": ["-h", "--help"]}
 
-
-@click.group("cache", cls=GROUP, context_settings=SETTINGS)
+@click.group("cache", cls=GROUP, context_settings=CONTEXT)
 def command() -> None:
-    """Look at, check and clear the files that were fetched.
+    """List, check and delete files that were fetched.
 
     They lie in $ZOO_CACHE, or in the user's cache folder.
     """
 
 
-@command.command("path", cls=COMMAND, context_settings=SETTINGS)
+@command.command("path", cls=COMMAND, context_settings=CONTEXT)
 def path() -> None:
     """Print the folder of the cache."""
     click.echo(str(cache_folder()))
 
 
-@command.command("ls", cls=COMMAND, context_settings=SETTINGS)
-@click.option("--json", "as_json", is_flag=True, help="All facts as JSON.")
+@command.command("ls", cls=COMMAND, context_settings=CONTEXT)
+@as_json_option
 def ls(as_json: bool) -> None:
     """List cached files: size, last use, checksum, name, and the models that use it."""
     cache = Cache()
@@ -58,15 +57,15 @@ def ls(as_json: bool) -> None:
             click.echo("\t".join(row))
     total = f"{len(blobs)} file(s), {human_bytes(sum(blob.bytes for blob in blobs))} in {cache.folder}"
     unfinished = f"; {len(leftovers)} unfinished, {human_bytes(sum(i.bytes for i in leftovers))}" if leftovers else ""
-    click.echo(f"zoo: {total}{unfinished}", err=True)
+    note(f"{total}{unfinished}")
 
 
-@command.command("verify", cls=COMMAND, context_settings=SETTINGS)
-@click.option("--repair", is_flag=True, help="Remove what is damaged; it is fetched again when next used.")
+@command.command("verify", cls=COMMAND, context_settings=CONTEXT)
+@click.option("--repair", is_flag=True, help="Delete damaged files; they are fetched again when next used.")
 def verify(repair: bool) -> None:
-    """Read every cached file again and compare with its checksum.
+    """Read every cached file and compare it with its checksum.
 
-    Exit code 5 when one is damaged and was not removed.
+    Exit code 5 when a damaged file was found and not deleted.
     """
     damaged, n = [], 0
     for blob, intact in Cache().verify(repair):
@@ -74,7 +73,7 @@ def verify(repair: bool) -> None:
         if not intact:
             damaged.append(blob)
             click.echo(f"{'removed' if repair else 'damaged'}\t{blob.path}\t{', '.join(blob.users) or '-'}")
-    click.echo(f"zoo: {n - len(damaged)} of {n} file(s) are intact", err=True)
+    note(f"{n - len(damaged)} of {n} file(s) are intact")
     if damaged and not repair:
         raise FetchError(
             f"{damaged[0].path}: the checksum is not that of its name",
@@ -83,18 +82,18 @@ def verify(repair: bool) -> None:
         )
 
 
-@command.command("prune", cls=COMMAND, context_settings=SETTINGS)
+@command.command("prune", cls=COMMAND, context_settings=CONTEXT)
 @click.option(
     "--older-than",
     type=click.FloatRange(min=0),
     metavar="DAYS",
-    help="Also files that no model has used for so many days; 0 removes all.",
+    help="Also delete files that no model has used for DAYS days; 0 deletes all.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
 def prune(older_than: float | None, dry_run: bool) -> None:
-    """Remove unfinished downloads, and with --older-than also files that are not used.
+    """Delete unfinished downloads and, with --older-than, files that are not used.
 
-    A file that is fetched just now stays.
+    A file that is being fetched stays.
     """
     old, leftovers = Cache().prune(older_than, dry_run)
     for blob in old:
@@ -103,7 +102,7 @@ def prune(older_than: float | None, dry_run: bool) -> None:
         click.echo(f"{human_bytes(leftover.bytes)}\tunfinished\t{leftover.path}\t-")
     freed = sum(item.bytes for item in [*old, *leftovers])
     done = "would be removed" if dry_run else "removed"
-    click.echo(f"zoo: {len(old) + len(leftovers)} file(s), {human_bytes(freed)} {done}", err=True)
+    note(f"{len(old) + len(leftovers)} file(s), {human_bytes(freed)} {done}")
 
 
 def _time(blob: Blob) -> str:

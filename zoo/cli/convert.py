@@ -6,14 +6,12 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.style import COMMAND
+from zoo.cli.shared import COMMAND, CONTEXT, note
 
 __all__ = ["command"]
 
 
-@click.command(
-    "convert", cls=COMMAND, options_metavar="-o OUT", context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.command("convert", cls=COMMAND, options_metavar="-o OUT", context_settings=CONTEXT)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -21,7 +19,7 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     required=True,
     metavar="OUT",
-    help="Tensors: .safetensors, or .pth for Kipoi.",
+    help="Result: .safetensors, or .pth for Kipoi.",
 )
 def command(file: Path, out: Path) -> None:
     """Write the tensors of a pickled model as data, without running the pickle.
@@ -35,6 +33,6 @@ def command(file: Path, out: Path) -> None:
     from zoo.convert.convert import convert
 
     done = convert(file, out)
-    for note in (f"{file}: sha256 {done.sha256}; nothing of it was run", *done.notes):
-        click.echo(f"zoo: {note}", err=True)
+    for text in (f"{file}: sha256 {done.sha256}; nothing of it was run", *done.notes):
+        note(text)
     click.echo(str(done.path))

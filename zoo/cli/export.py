@@ -6,23 +6,24 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.style import COMMAND
+from zoo.cli.options import trust_option
+from zoo.cli.shared import COMMAND, CONTEXT
 
 __all__ = ["command"]
 
 
-@click.command("export", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("export", cls=COMMAND, context_settings=CONTEXT)
 @click.argument("model")
-@click.option("--to", type=click.Choice(["grelu", "hf", "kipoi"]), required=True, help="For whom.")
+@click.option("--to", type=click.Choice(["grelu", "hf", "kipoi"]), required=True, help="Program that will load it.")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
-@click.option("--trust", is_flag=True, help="Run Python files of a model folder that is not bundled.")
-@click.option("--force", is_flag=True, help="Replace DIR.")
+@trust_option
+@click.option("--force", is_flag=True, help="Replace DIR if it exists.")
 def command(model: str, to: str, folder: Path, trust: bool, force: bool) -> None:
-    """Write MODEL into the new folder DIR for another program.
+    """Write MODEL into a new folder DIR, for another program to load.
 
     \b
     grelu   model.ckpt for grelu.resources.load_model, with card and example
-    hf      a Hugging Face repo: everything of the entry, the card with their metadata
+    hf      a Hugging Face repo: the whole entry, its card with their metadata
     kipoi   a complete Kipoi model folder
 
     \b

@@ -3,45 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import click
 
-from zoo.cli.style import COMMAND
+from zoo.cli.options import as_json_option
+from zoo.cli.shared import COMMAND, CONTEXT
+from zoo.store.info import info
 
 __all__ = ["command"]
 
 
-@click.command("info", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("info", cls=COMMAND, context_settings=CONTEXT)
 @click.argument("model")
-@click.option("--json", "as_json", is_flag=True, help="All facts as JSON.")
+@as_json_option
 def command(model: str, as_json: bool) -> None:
-    """Show what is known of MODEL: a name of `zoo list`, source/name, or a folder with model.yaml."""
-    facts = _facts(model)
+    """Show what is known about MODEL: a name of `zoo list`, source/name, or a folder with model.yaml."""
+    facts = info(model)
     click.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
-
-
-def _facts(model: str) -> dict[str, Any]:
-    if Path(model).is_dir():
-        from zoo.store.index import describe
-
-        return describe(Path(model))
-    if os.sep in model and any(parent.is_dir() for parent in Path(model).parents if parent != Path()):
-        from zoo.store.source_index import describe_member
-
-        if (found := describe_member(Path(model))) is not None:
-            return found
-    if model.startswith("grelu/"):
-        from zoo.store.hub import listed_entry
-
-        facts = listed_entry(model)
-        return facts | {"folder": facts["path"]}
-    from zoo.store.registry import find_entry
-
-    folder, facts = find_entry(model)
-    return facts | {"folder": str(folder)}
 
 
 def _text(facts: dict[str, Any]) -> str:

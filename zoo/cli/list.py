@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from zoo.cli.style import COMMAND
+from zoo.cli.options import as_json_option
+from zoo.cli.shared import COMMAND, CONTEXT, note
 from zoo.store.registry import entries
 
 __all__ = ["command", "show"]
@@ -17,9 +18,9 @@ __all__ = ["command", "show"]
 SUMMARY = 160  # letters of a summary that a line shows; --json and `zoo info` give all
 
 
-@click.command("list", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--source", metavar="NAME", help="The models of this source (`zoo source list`), `grelu`, or `all`.")
-@click.option("--json", "as_json", is_flag=True, help="All facts as JSON.")
+@click.command("list", cls=COMMAND, context_settings=CONTEXT)
+@click.option("--source", metavar="NAME", help="List another source: a name of `zoo source list`, `grelu`, or `all`.")
+@as_json_option
 def command(source: str | None, as_json: bool) -> None:
     """List the models that are bundled, or those of a source."""
     show(entries(source), as_json)
@@ -48,7 +49,7 @@ def _tell_broken(source: str) -> None:
 
     broken = source_index(find_source(source))["broken"]
     if broken:
-        click.echo(f"zoo: {len(broken)} model(s) cannot be read; first: {broken[0]['problem']}", err=True)
+        note(f"{len(broken)} model(s) cannot be read; first: {broken[0]['problem']}")
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:

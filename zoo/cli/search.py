@@ -5,23 +5,30 @@ from __future__ import annotations
 import click
 
 from zoo.cli.list import show
-from zoo.cli.style import COMMAND
+from zoo.cli.options import as_json_option
+from zoo.cli.shared import COMMAND, CONTEXT, note
 from zoo.errors import UsageError
 from zoo.store.registry import entries, search
 
 __all__ = ["command"]
 
 
-@click.command("search", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("search", cls=COMMAND, context_settings=CONTEXT)
 @click.argument("words", nargs=-1)
-@click.option("--tag", metavar="TEXT", help="One of the tags holds it, e.g. 'DNA accessibility'.")
-@click.option("--author", metavar="TEXT", help="One of the authors' or contributors' names holds it.")
-@click.option("--framework", metavar="TEXT", help="pytorch, keras, sklearn, tensorflow, custom, grelu.")
-@click.option("--target", metavar="TEXT", help="The name of an output or of one of its tracks holds it, e.g. CTCF.")
-@click.option("--source", default="all", show_default=True, metavar="NAME", help="A source, `bundled` or `grelu`.")
-@click.option("--json", "as_json", is_flag=True, help="All facts as JSON.")
+@click.option("--tag", metavar="TEXT", help="A tag contains TEXT, e.g. 'DNA accessibility'.")
+@click.option("--author", metavar="TEXT", help="The name of an author or contributor contains TEXT.")
+@click.option("--framework", metavar="TEXT", help="Framework: pytorch, keras, sklearn, tensorflow, custom or grelu.")
+@click.option("--target", metavar="TEXT", help="The name of an output or track contains TEXT, e.g. CTCF.")
+@click.option(
+    "--source",
+    default="all",
+    show_default=True,
+    metavar="NAME",
+    help="Where to look: a source, `bundled`, `grelu` or `all`.",
+)
+@as_json_option
 def command(words: tuple[str, ...], source: str, as_json: bool, **fields: str | None) -> None:
-    """Find models by words in name, summary, tags, authors, tracks, assembly, licence or framework.
+    """Find the models that have every one of WORDS in name, summary, tags, authors, tracks, assembly or licence.
 
     \b
     zoo search yeast
@@ -34,4 +41,4 @@ def command(words: tuple[str, ...], source: str, as_json: bool, **fields: str | 
     show(found, as_json)
     if not found:
         asked = [*words, *(f"--{name} {value}" for name, value in fields.items() if value)]
-        click.echo(f"zoo: no model has all of: {' '.join(asked)}", err=True)
+        note(f"no model has all of: {' '.join(asked)}")

@@ -6,14 +6,15 @@ import json
 
 import click
 
-from zoo.cli.style import GROUP
+from zoo.cli.options import as_json_option
+from zoo.cli.shared import COMMAND, CONTEXT, GROUP, note
 from zoo.store.source_index import source_index
 from zoo.store.sources import Source, add_source, find_source, remove_source, sources, update_source
 
 __all__ = ["command"]
 
 
-@click.group("source", cls=GROUP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("source", cls=GROUP, context_settings=CONTEXT)
 def command() -> None:
     """Folders and git repositories of Kipoi models, by name.
 
@@ -24,12 +25,12 @@ def command() -> None:
     """
 
 
-@command.command("add")
+@command.command("add", cls=COMMAND, context_settings=CONTEXT)
 @click.argument("name")
 @click.argument("location", metavar="FOLDER|GIT-URL")
-@click.option("--trust", is_flag=True, help="Allow Python of its models to run.")
+@click.option("--trust", is_flag=True, help="Let Python files of its models run.")
 def add(name: str, location: str, trust: bool) -> None:
-    """Add the models of a folder, or of a git repository, which is cloned."""
+    """Add the models of a folder or of a git repository, which is cloned."""
     source = add_source(name, location, trust)
     try:
         _tell(source)
@@ -38,8 +39,8 @@ def add(name: str, location: str, trust: bool) -> None:
         raise
 
 
-@command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@command.command("list", cls=COMMAND, context_settings=CONTEXT)
+@as_json_option
 def list_sources(as_json: bool) -> None:
     """List the sources that were added."""
     rows = [
@@ -55,12 +56,12 @@ def list_sources(as_json: bool) -> None:
         click.echo(f"{row['name']}\t{row['kind']}\t{row['location']}\t{commit}\t{trusted}")
 
 
-@command.command("update")
+@command.command("update", cls=COMMAND, context_settings=CONTEXT)
 @click.argument("names", nargs=-1)
 def update(names: tuple[str, ...]) -> None:
-    """Fetch the newest commit of git sources (of all, without NAMES) and list their models anew.
+    """Fetch the newest commit of the git sources NAMES (default all) and list their models again.
 
-    The name grelu stands for gReLU's collection on Hugging Face, whose list is read again.
+    The name grelu stands for gReLU's collection on Hugging Face.
     """
     for name in names or tuple(sources()):
         if name == "grelu":
@@ -72,14 +73,14 @@ def update(names: tuple[str, ...]) -> None:
         if before != after:
             click.echo(f"{name}: {(before or 'nothing')[:12]} -> {(after or 'nothing')[:12]}", err=True)
             if source.trusted:
-                click.echo(f"zoo: {name} is trusted: new Python of its models may run", err=True)
+                note(f"{name} is trusted: new Python of its models may run")
         _tell(source)
 
 
-@command.command("remove")
+@command.command("remove", cls=COMMAND, context_settings=CONTEXT)
 @click.argument("name")
 def remove(name: str) -> None:
-    """Forget a source. A clone is removed; a folder of yours is left as it is."""
+    """Forget a source. A clone is deleted; a folder of yours is not touched."""
     source = remove_source(name)
     kept = f"{source.location} is left as it is" if source.kind == "folder" else "its clone was removed"
     click.echo(f"{name}: removed; {kept}", err=True)
@@ -93,4 +94,4 @@ def _tell(source: Source) -> None:
         click.echo(f"{source.name}: its own models and dataloaders need {', '.join(index['needs'])}", err=True)
     if index["broken"]:
         first = index["broken"][0]
-        click.echo(f"zoo: {len(index['broken'])} cannot be read; first: {first['name']}: {first['problem']}", err=True)
+        note(f"{len(index['broken'])} cannot be read; first: {first['name']}: {first['problem']}")

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.style import COMMAND
+from zoo.cli.options import trust_option
+from zoo.cli.shared import COMMAND, CONTEXT
 
 __all__ = ["command"]
 
 
-@click.command("test", cls=COMMAND, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("test", cls=COMMAND, context_settings=CONTEXT)
 @click.argument("model")
 @click.option("--rtol", type=click.FloatRange(min=0), default=1e-4, show_default=True, help="Relative tolerance.")
 @click.option("--atol", type=click.FloatRange(min=0), default=1e-5, show_default=True, help="Absolute tolerance.")
@@ -21,10 +22,10 @@ __all__ = ["command"]
     "--save",
     type=click.Path(path_type=Path),
     metavar="FILE.h5",
-    help="Save what was predicted; without it, only when it differs, as MODEL.got.h5.",
+    help="Save the predictions; without it they are saved only when they differ, as MODEL.got.h5.",
 )
 @click.option("--device", default="cpu", show_default=True, metavar="auto|cpu|cuda|mps", help="Where to run.")
-@click.option("--trust", is_flag=True, help="Run Python files of a model folder that is not bundled.")
+@trust_option
 def command(model: str, rtol: float, atol: float, save: Path | None, device: str, trust: bool) -> None:
     """Run MODEL on its bundled example and compare with the expected predictions.
 

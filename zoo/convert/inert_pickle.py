@@ -135,5 +135,5 @@ def refuse(what: str, extent: str = "") -> ModelError:
     return ModelError(
         what,
         extent or "nothing of the file was run",
-        "Fix: where its authors can be trusted, save a state_dict with their code, or run the model with --trust",
+        "Fix: if its authors can be trusted, save a state_dict with their code, or `zoo predict MODEL REGIONS --trust`",
     )

@@ -34,7 +34,9 @@ def call_module(module: torch.nn.Module, batch: torch.Tensor, name: str) -> Any:
     except Exception as error:
         if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
             raise SystemStateError(
-                f"{name}: not enough memory for {len(batch):,} windows at a time", "", "Fix: a smaller --batch-size"
+                f"{name}: not enough memory for {len(batch):,} windows at a time",
+                "",
+                "Fix: `zoo predict --batch-size 8`, say",
             ) from error
         raise ModelError(
             f"{_place(error) or name}: the model failed: {type(error).__name__}: {_first_line(error)}",

@@ -66,7 +66,7 @@ class Runner:
                 raise SystemStateError(
                     f"the {self.device} has not enough memory for one window of {self.model.length:,} bp",
                     "",
-                    "Fix: --device cpu, or --precision bfloat16",
+                    "Fix: --device cpu, or `zoo predict --precision bfloat16`, which takes half of it",
                 ) from None
             torch.cuda.empty_cache()
             self.batch_size = max(1, len(batch) // 2)

@@ -154,7 +154,7 @@ def _length(args: dict[str, Any], model: ModelDescription) -> int:
         raise model.document.error(
             ("default_dataloader",),
             "the input length is not given",
-            "set auto_resize_len in default_args, or --set auto_resize_len=1000",
+            "set auto_resize_len in default_args, or `zoo predict --set auto_resize_len=1000`",
         )
     if not isinstance(length, int) or length < 1:
         raise _refused(model, "auto_resize_len", length, "a number of bp")

@@ -95,7 +95,7 @@ def test_incomplete_regions(damaged, name):
 
 
 def test_a_window_longer_than_the_sequences(planted):
-    with pytest.raises(InputError, match="--window 400: the sequences are 160 bp"):
+    with pytest.raises(InputError, match="--central 400: the sequences are 160 bp"):
         read_contributions(planted.path, 400)
 
 
@@ -149,7 +149,7 @@ def test_a_file_of_something_else(tmp_path):
 
 def test_windows_shorter_than_a_seqlet_leave_nothing(planted, tmp_path):
     with pytest.raises(InputError, match="shorter than a seqlet"):
-        find_motifs(planted.path, tmp_path / "m.h5", database="jaspar:fungi", window=20)
+        find_motifs(planted.path, tmp_path / "m.h5", database="jaspar:fungi", central=20)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -98,7 +98,7 @@ def contribs(entry, tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(contribs):
     return find_motifs(
-        contribs, contribs.with_name("m.h5"), database="jaspar:fungi", trust=True, hits=False, regions=["region7"]
+        contribs, contribs.with_name("m.h5"), database="jaspar:fungi", trust=True, hits=False, region=["region7"]
     )
 
 

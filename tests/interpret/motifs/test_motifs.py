@@ -236,7 +236,7 @@ def test_flags_reach_modisco_and_the_same_run_gives_the_same_bytes(planted, foun
                     "300",
                     "--seqlet-fdr",
                     "0.1",
-                    "--window",
+                    "--central",
                     "150",
                     "-o",
                     str(tmp_path / f"{name}.h5"),

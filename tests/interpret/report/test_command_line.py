@@ -33,7 +33,7 @@ def test_mistakes(planted, tmp_path, capsys):
         (["motifs", str(tmp_path / "absent.h5"), "-o", out], 3),
         (["motifs", str(planted.path), "--database", "nosuch", "-o", out], 2),
         (["motifs", str(planted.path), "--modisco", "leiden=3", "-o", out], 2),
-        (["motifs", str(planted.path), "--window", "9999", "--database", "jaspar:fungi", "-o", out], 3),
+        (["motifs", str(planted.path), "--central", "9999", "--database", "jaspar:fungi", "-o", out], 3),
         (["motifs", str(planted.path), "-o", str(tmp_path / "no" / "m.h5")], 2),
         (["report", str(planted.path), "-o", str(tmp_path / "m.html")], 3),
         (["report", out, "--contribs", str(planted.path), "-o", str(tmp_path / "m.html")], 2),

@@ -21,7 +21,7 @@ OPTIONS = [
     "inputxgradient",
     "--database",
     "jaspar:fungi",
-    "--window",
+    "--central",
     "500",
 ]
 
@@ -75,7 +75,7 @@ def test_it_is_the_page_of_the_three_commands(made, yeast, tmp_path):
     contribs, motifs, page = (str(tmp_path / name) for name in ("r.contribs.h5", "r.motifs.h5", "r.html"))
     options = ["--any-genome", "--limit", "97", "--method", "inputxgradient"]
     assert run(["attribute", *yeast, *options, "-o", contribs, "-q"]) == 0
-    assert run(["motifs", contribs, "--database", "jaspar:fungi", "--window", "500", "-o", motifs, "-q"]) == 0
+    assert run(["motifs", contribs, "--database", "jaspar:fungi", "--central", "500", "-o", motifs, "-q"]) == 0
     assert run(["report", motifs, "-o", page, "-q"]) == 0
 
     def shown(path: Path) -> str:
@@ -98,11 +98,11 @@ def test_resume_keeps_finished_steps_and_nothing_else(made, yeast, capsys):
     assert times() == first and page.exists()
     assert capsys.readouterr().err.count("is kept: an earlier run made it") == 2
     # another option of the second step: the first is kept
-    assert run([*command, "--window", "400", "-q"]) == 0
+    assert run([*command, "--central", "400", "-q"]) == 0
     second = times()
     assert second[0] == first[0] and second[1] != first[1]
     # another option of the first: both run again
-    assert run([*command, "--window", "400", "--limit", "96", "-q"]) == 0
+    assert run([*command, "--central", "400", "--limit", "96", "-q"]) == 0
     third = times()
     assert third[0] != second[0] and third[1] != second[1]
 
@@ -118,7 +118,7 @@ def test_to_standard_output(made, capsys):
     [
         ([], 2, "one file of motifs, or a model and its regions; 0 were given"),
         (["a", "b", "c"], 2, "3 were given"),
-        (["motifs.h5", "--method", "ism", "--window", "9"], 2, "--method, --window: for MODEL REGIONS"),
+        (["motifs.h5", "--method", "ism", "--central", "9"], 2, "--method, --central: for MODEL REGIONS"),
         (["motifs.h5", "--resume"], 2, "--resume: for MODEL REGIONS"),
         (["yeast-atac"], 3, "yeast-atac: no such file"),
         ([*YEAST, "--database", "nosuch"], 2, "nosuch"),
@@ -147,14 +147,14 @@ def test_a_place_that_is_none(tmp_path, capsys):
 
 def test_an_interrupted_step_is_not_taken_for_finished(tmp_path):
     """A file that is there without its record, or with the record of other contents, is made again."""
-    from interpret.report.steps import Steps
+    from interpret.report.report import Steps
 
     bed, out = tmp_path / "a.bed", str(tmp_path / "r.html")
     bed.write_text("chr1\t0\t9\n")
 
     def wants(options: dict, resume: bool = True) -> bool:
-        steps = Steps(out, "m", str(bed), None, resume)
-        with steps.step("attribute", steps.contribs, options, lambda note: None) as needed:
+        steps = Steps("m", bed, None, out, {"resume": resume}, lambda note: None)
+        with steps.step("attribute", steps.contribs, options) as needed:
             if needed and not options.get("fails"):
                 steps.contribs.write_text("done")
             if options.get("fails"):

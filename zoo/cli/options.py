@@ -1,0 +1,289 @@
+"""Options that commands share, each written once, in groups that are put on a command as decorators.
+
+A group gives its options in the order in which ``--help`` shows them. The names are those of the keywords of the
+Python function that the command calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+__all__ = [
+    "as_json_option",
+    "device_option",
+    "explain_options",
+    "format_option",
+    "genome_check_options",
+    "genome_option",
+    "given_options",
+    "limit_option",
+    "model_options",
+    "motif_options",
+    "no_window_in_bp",
+    "overlap_option",
+    "quiet_option",
+    "resume_options",
+    "run_options",
+    "seed_option",
+    "strand_options",
+    "tracks_option",
+    "trust_option",
+    "window_options",
+]
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _group(*options: Decorator) -> Decorator:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def given_options(context: click.Context) -> dict[str, Any]:
+    """The options that were typed, by name: what was not is left to the defaults of the Python function."""
+    default = (click.core.ParameterSource.DEFAULT, click.core.ParameterSource.DEFAULT_MAP, None)
+    return {name: value for name, value in context.params.items() if context.get_parameter_source(name) not in default}
+
+
+# ---------------------------------------------------------------- values that several commands read alike
+
+
+def _names(context: click.Context, parameter: click.Parameter, items: tuple[str, ...]) -> list[str]:
+    """Names that are repeated or joined by commas, as one list."""
+    names = [name.strip() for item in items for name in item.split(",") if name.strip()]
+    if items and not names:
+        raise click.BadParameter("names nothing (is a variable of the shell empty?)", context, parameter)
+    return names
+
+
+def _settings(context: click.Context, parameter: click.Parameter, items: tuple[str, ...]) -> dict[str, Any]:
+    if not items:
+        return {}
+    from zoo.models.entry import parse_settings
+
+    return parse_settings(items)
+
+
+# ---------------------------------------------------------------- regions, genome, model, run
+
+genome_option = click.option(
+    "-g", "--genome", metavar="FASTA", help="Genome, plain or bgzip; default $ZOO_GENOMES/<assembly>.fa."
+)
+genome_check_options = _group(
+    click.option("--translate-chroms", is_flag=True, help="Match chromosome names of other styles (chr1, 1, NC_...)."),
+    click.option("--any-genome", is_flag=True, help="Accept a FASTA that is not the assembly of the model's card."),
+)
+strand_options = _group(
+    click.option(
+        "--edges",
+        type=click.Choice(["pad", "skip", "error"]),
+        default="pad",
+        show_default=True,
+        help="Windows that pass the end of their chromosome: pad with N, skip them, or stop.",
+    ),
+    click.option(
+        "--strand",
+        type=click.Choice(["auto", "use", "ignore"]),
+        default="auto",
+        show_default=True,
+        help="Whether regions on '-' are reverse-complemented; auto does what the model's dataloader does.",
+    ),
+)
+window_options = _group(
+    click.option(
+        "--window",
+        type=click.Choice(["center", "tile"]),
+        default="center",
+        show_default=True,
+        help="One window centred on each region, or as many as cover it.",
+    ),
+    click.option(
+        "--stride",
+        type=click.IntRange(min=1),
+        metavar="BP",
+        help="Distance between tiles; default the length that the model predicts.",
+    ),
+    strand_options,
+)
+overlap_option = click.option(
+    "--overlap",
+    type=click.Choice(["mean", "max", "error"]),
+    default="mean",
+    show_default=True,
+    help="Value where windows overlap in a bigWig or bedGraph; error refuses overlaps.",
+)
+tracks_option = click.option(
+    "--tracks",
+    multiple=True,
+    callback=_names,
+    metavar="NAME",
+    help="Only these tracks: name, glob or number (0, 3-7); may be repeated or joined by commas.",
+)
+trust_option = click.option(
+    "--trust", is_flag=True, help="Run Python files of a model folder that is not bundled with the zoo."
+)
+model_options = _group(
+    trust_option,
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        callback=_settings,
+        metavar="NAME=VALUE",
+        help="An argument of the model's dataloader; the value is YAML; may be repeated.",
+    ),
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda|mps", help="Where to run."
+)
+limit_option = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N regions.")
+run_options = _group(
+    device_option,
+    click.option("--batch-size", default="auto", show_default=True, metavar="N", help="Windows in one forward pass."),
+    click.option(
+        "--precision",
+        type=click.Choice(["float32", "bfloat16", "float16"]),
+        default="float32",
+        show_default=True,
+        help="Number format in which the model computes.",
+    ),
+    limit_option,
+)
+resume_options = _group(
+    click.option("--resume", is_flag=True, help="Continue an interrupted run of the same command."),
+    click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; write nothing."),
+)
+format_option = click.option("--format", metavar="FORMAT", help="Output format, where the suffix does not tell.")
+
+# ---------------------------------------------------------------- contributions and motifs
+
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of the shuffles; TF-MoDISco has a seed of its own.",
+)
+explain_options = _group(
+    click.option(
+        "--method",
+        default="deepliftshap",
+        show_default=True,
+        metavar="METHOD",
+        help="deepliftshap, integrated_gradients, ism, ablation, saliency or inputxgradient; marginalize inserts "
+        "a motif instead (`zoo attribute`).",
+    ),
+    click.option("--output", metavar="NAME", help="The output of the model to explain."),
+    click.option(
+        "--tracks",
+        multiple=True,
+        callback=_names,
+        metavar="NAME",
+        help="Tracks to explain, as their sum: name, glob or number; may be repeated or joined by commas.",
+    ),
+    click.option("--bins", metavar="A:B", help="Bins A to B-1 of the output, counted from 0; default all."),
+    click.option(
+        "--reduce",
+        type=click.Choice(["sum", "max", "profile"]),
+        default="sum",
+        show_default=True,
+        help="How bins become one number; profile weights them as BPNet does.",
+    ),
+    click.option(
+        "--explain",
+        type=click.Choice(["logits", "predictions"]),
+        default="logits",
+        show_default=True,
+        help="Explain what enters the model's last activation, or what leaves it.",
+    ),
+    click.option(
+        "--references",
+        default="20",
+        show_default=True,
+        metavar="N|uniform|zeros|FILE.npz",
+        help="What windows are compared with: N dinucleotide shuffles of each, or other references.",
+    ),
+    click.option("--rc-average", is_flag=True, help="Average with the contributions on the other strand."),
+    click.option(
+        "--fallback",
+        type=click.Choice(["ism", "integrated_gradients"]),
+        help="Method to use where deepliftshap has no rule for an operation of the model.",
+    ),
+    click.option("--allow-incomplete", is_flag=True, help="Keep contributions that do not add up."),
+)
+motif_options = _group(
+    click.option(
+        "--database",
+        default="jaspar",
+        show_default=True,
+        metavar="NAME|FILE",
+        help="Known motifs: jaspar, jaspar:TAXON (fungi, vertebrates, plants, ...), hocomoco-v12, hocomoco-v13, "
+        "or a MEME file.",
+    ),
+    click.option(
+        "--central",
+        type=click.IntRange(min=1),
+        metavar="BP",
+        help="Look for motifs in the central BP of each window; default all of it.",
+    ),
+    click.option(
+        "--max-seqlets",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="At most N seqlets of each sign, the first in the file; default 20,000.",
+    ),
+    click.option(
+        "--seqlet-fdr",
+        type=click.FloatRange(0, 1, min_open=True),
+        metavar="P",
+        help="False discovery rate of seqlets; default 0.05.",
+    ),
+    click.option(
+        "--modisco",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Any other option of TF-MoDISco (n_leiden_runs=50); may be repeated.",
+    ),
+    click.option(
+        "--hits/--no-hits", default=True, show_default=True, help="Find every instance of the patterns in the windows."
+    ),
+    click.option(
+        "--effects/--no-effects",
+        default=True,
+        show_default=True,
+        help="Measure what each pattern does when the model sees it inserted into background sequences.",
+    ),
+    click.option(
+        "--region",
+        multiple=True,
+        metavar="NAME|CHROM:START-END",
+        help="A region that the report must draw; may be repeated.",
+    ),
+)
+
+
+def _answer_window(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return
+    from zoo.doctor import check_import_names
+
+    check_import_names()
+    from interpret.motifs.contributions import no_such_window
+
+    raise no_such_window(value)
+
+
+#: ``--window 500`` of earlier versions: answered with what it is called now.
+no_window_in_bp = click.option("--window", hidden=True, expose_value=False, callback=_answer_window)
+
+# ---------------------------------------------------------------- for any command
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print all facts as JSON.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No notes and no progress.")
