@@ -31,6 +31,7 @@ from interpret.motifs.motifs_file import (
 )
 from interpret.motifs.pattern import Pattern
 from zoo.errors import UsageError, ZooError
+from zoo.extras import require
 
 __all__ = ["find_motifs"]
 
@@ -75,6 +76,7 @@ def find_motifs(
     out = Path(out)
     if not out.parent.is_dir():
         raise UsageError(f"-o {out}: no folder {out.parent}", "nothing was written", f"Fix: mkdir -p {out.parent}")
+    require("finding motifs", "modiscolite", "memelite", "scipy", "tangermeme")
     known = open_database(database)
     contributions = read_contributions(contribs, window)
     n, length, window, offset = (

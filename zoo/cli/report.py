@@ -90,6 +90,8 @@ def command(
     zoo report yeast-atac peaks.bed -g sacCer3.fa --database jaspar:fungi --window 500 -o report.html
     """
     words = [word.strip() for item in look_for for word in item.split(",") if word.strip()]
+    if figures is not None:
+        _check_figures()
     if len(source) == 1:
         _refuse_options_of_steps(ctx, source[0])
         made = _with_regions(source[0], options["motifs_regions"], contribs)
@@ -142,6 +144,12 @@ def _write(motifs_file: Any, out: str, genes: str | None, words: list[str], quie
     path = write_report(motifs_file, out, genes, words)
     if not quiet:
         click.echo(f"zoo: {path.stat().st_size / 1e6:.1f} MB -> {path}", err=True)
+
+
+def _check_figures() -> None:
+    from interpret.report.figures import require_packages
+
+    require_packages()
 
 
 def _save_figures(motifs_file: Any, folder: str, format: str, quiet: bool) -> None:
