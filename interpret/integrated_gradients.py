@@ -25,6 +25,7 @@ from interpret.explained import (
 from interpret.multipliers import Explanation, explain_pairs
 from interpret.pairs import joined, reference_array
 from interpret.references import References
+from zoo.extras import needs
 
 __all__ = ["explain_by_integrated_gradients", "integrated_gradients"]
 
@@ -133,7 +134,8 @@ def _mean_gradients(
     size: int,
 ) -> torch.Tensor:
     """Gradient averaged along the straight line from each reference (n, 4, L) to x (1, 4, L), (n, 4, L)."""
-    from captum.attr import IntegratedGradients
+    with needs("captum", "integrated_gradients", "or another --method"):
+        from captum.attr import IntegratedGradients
 
     method = IntegratedGradients(lambda z, *rest: scalar(module, z, *rest), multiply_by_inputs=False)
     return (

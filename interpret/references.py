@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import InputError, UsageError
+from zoo.extras import needs
 
 if TYPE_CHECKING:
     import torch
@@ -128,8 +130,8 @@ def _read(path: Path) -> np.ndarray:
 def shuffled(one_hot: np.ndarray, n: int, seed: int, first: int = 0, n_value: float = 0.0) -> np.ndarray:
     """Dinucleotide-preserving shuffles, (N, n, 4, L) float32; unknown bases are shuffled as a letter of their own."""
     import torch
-    from tangermeme.ersatz import dinucleotide_shuffle
 
+    dinucleotide_shuffle = _shuffler()
     known = one_hot.max(1, keepdims=True) > 0.5
     letters = torch.from_numpy((one_hot * known).astype(np.int8))
     # tangermeme takes 32-bit seeds; neighbours of one run must not be each other's in a run with the next seed.
@@ -148,10 +150,15 @@ def shuffled(one_hot: np.ndarray, n: int, seed: int, first: int = 0, n_value: fl
     return drawn
 
 
+def _shuffler() -> Callable[..., torch.Tensor]:
+    with needs("tangermeme", "shuffling of sequences", "or --references uniform"):
+        from tangermeme.ersatz import dinucleotide_shuffle
+    return dinucleotide_shuffle
+
+
 def _alone(letters: torch.Tensor, n: int, seed: int) -> torch.Tensor:
     """Shuffles of one sequence; where it has only one (all N, a homopolymer), n times that: tangermeme refuses it."""
-    from tangermeme.ersatz import dinucleotide_shuffle
-
+    dinucleotide_shuffle = _shuffler()
     try:
         return dinucleotide_shuffle(letters, n=n, random_state=[seed], allow_N=True)
     except ValueError:

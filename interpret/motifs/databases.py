@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import InputError, SystemStateError, UsageError
+from zoo.extras import fix_for, needs, require
 
 __all__ = ["JASPAR_TAXA", "KnownMotif", "MotifDatabase", "open_database", "read_meme"]
 
+INSTEAD = "or --database with a MEME file"
 JASPAR_RELEASE = "JASPAR2026"
 JASPAR_TAXA = ("vertebrates", "plants", "insects", "nematodes", "fungi", "urochordates")
 HOCOMOCO = {"hocomoco-v12": "H12CORE_meme_format.meme", "hocomoco-v13": "H13CORE_meme_format.meme"}
@@ -62,14 +64,8 @@ def _jaspar(taxon: str) -> MotifDatabase:
             f"it has {', '.join(JASPAR_TAXA)}",
             "Fix: --database jaspar:TAXON",
         )
-    try:
+    with needs("pyjaspar", "the database JASPAR", INSTEAD):
         from pyjaspar import jaspardb
-    except ImportError as error:
-        raise SystemStateError(
-            "pyjaspar is not installed",
-            "JASPAR comes with it",
-            "Fix: pip install 'seqzoo[interpret]', or --database with a MEME file",
-        ) from error
     # Annotations of some profiles are duplicated in the database, so that a profile can come twice.
     taxa = {"tax_group": [taxon]} if taxon else {}
     found = jaspardb(release=JASPAR_RELEASE).fetch_motifs(collection="CORE", **taxa)
@@ -84,18 +80,11 @@ def _frequencies(motif: Any) -> np.ndarray:
 
 
 def _hocomoco_file(name: str) -> Path:
+    require("the database HOCOMOCO", "grelu", instead=INSTEAD)
     spec = importlib.util.find_spec("grelu")  # finds the folder; gReLU itself is not imported
-    if spec is None or spec.origin is None:
-        raise SystemStateError(
-            "gReLU is not installed",
-            "HOCOMOCO comes with it",
-            "Fix: pip install 'seqzoo[finetune]', or --database with a MEME file",
-        )
     path = Path(spec.origin).parent / "resources" / "meme" / name
     if not path.exists():
-        raise SystemStateError(
-            f"{path}: no such file", "this gReLU has no such collection", "Fix: pip install 'grelu>=1.1'"
-        )
+        raise SystemStateError(f"{path}: no such file", "this gReLU has no such collection", fix_for("grelu", INSTEAD))
     return path
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from interpret.motifs.elapsed import saying
-from zoo.errors import InputError, SystemStateError, UsageError
+from zoo.errors import InputError, UsageError
+from zoo.extras import needs
 
 __all__ = ["DEFAULTS", "capped", "modisco_options", "parse_options", "run_modisco"]
 
@@ -79,7 +80,8 @@ def run_modisco(
     _check_window(window, modisco_options() | options)
     with saying("TF-MoDISco", say) as said, contextlib.redirect_stdout(said):
         positive, negative = _run(modisco, tracks, modisco_options() | options)
-    from modiscolite.io import save_hdf5
+    with needs("modiscolite", "discovery of motifs"):
+        from modiscolite.io import save_hdf5
 
     save_hdf5(str(path), positive, negative, window)
     return len(positive or []), len(negative or []), said.getvalue()
@@ -122,10 +124,6 @@ def _run(modisco: Any, tracks: list[np.ndarray], options: dict[str, Any]) -> tup
 
 
 def _modisco() -> Any:
-    try:
+    with needs("modiscolite", "discovery of motifs"):
         from modiscolite import tfmodisco
-    except ImportError as error:
-        raise SystemStateError(
-            "modisco-lite is not installed", "motifs need it", "Fix: pip install 'seqzoo[interpret]'"
-        ) from error
     return tfmodisco

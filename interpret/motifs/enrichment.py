@@ -18,6 +18,7 @@ import numpy as np
 from interpret.motifs.hits import log_odds, scan
 from interpret.motifs.match import benjamini_hochberg
 from interpret.motifs.pattern import Pattern
+from zoo.extras import needs
 
 __all__ = ["Enrichment", "find_enrichment"]
 
@@ -51,8 +52,10 @@ def find_enrichment(one_hot: np.ndarray, patterns: Sequence[Pattern], seed: int 
     Args:
         one_hot: (N, 4, W) uint8. seed: of the shuffles.
     """
-    from scipy.stats import fisher_exact
-    from tangermeme.ersatz import dinucleotide_shuffle
+    with needs("scipy", "enrichment of motifs"):
+        from scipy.stats import fisher_exact
+    with needs("tangermeme", "enrichment of motifs"):
+        from tangermeme.ersatz import dinucleotide_shuffle
 
     if not patterns:
         return Enrichment(0, *(np.zeros(0, np.int64) for _ in range(4)), np.zeros(0), np.zeros(0))

@@ -30,6 +30,7 @@ from interpret.motifs.motifs_file import (
 )
 from interpret.motifs.pattern import Pattern
 from zoo.errors import ZooError
+from zoo.extras import require
 from zoo.results import check_out, replacing_all, sole_writer
 
 __all__ = ["check_motifs_out", "find_motifs", "texts_beside"]
@@ -84,6 +85,7 @@ def find_motifs(
         raise no_such_window(window)
     out, report = check_motifs_out(out, [contribs, database, model]), report or (lambda note: None)
     options = _modisco_options(modisco, max_seqlets, seqlet_fdr)
+    require("finding motifs", "modiscolite", "memelite", "scipy", "tangermeme")
     known = open_database(database)
     contributions = read_contributions(contribs, central)
     n, length, offset = len(contributions.regions), contributions.length, contributions.offset

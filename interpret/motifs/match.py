@@ -14,7 +14,7 @@ import numpy as np
 
 from interpret.motifs.databases import KnownMotif, MotifDatabase
 from interpret.motifs.pattern import Pattern
-from zoo.errors import SystemStateError
+from zoo.extras import needs
 
 __all__ = ["MATCHED_AT", "Match", "benjamini_hochberg", "match_motifs", "match_patterns"]
 
@@ -99,10 +99,6 @@ def match_motifs(probabilities: Sequence[np.ndarray], database: MotifDatabase, k
 
 
 def _tomtom():
-    try:
+    with needs("memelite", "matching of motifs"):
         from memelite import tomtom
-    except ImportError as error:
-        raise SystemStateError(
-            "memelite is not installed", "matching of motifs needs it", "Fix: pip install 'seqzoo[interpret]'"
-        ) from error
     return tomtom

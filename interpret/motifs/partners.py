@@ -8,6 +8,7 @@ import numpy as np
 
 from interpret.motifs.hits import Hits
 from interpret.motifs.match import MATCHED_AT, benjamini_hochberg
+from zoo.extras import needs
 
 __all__ = ["FARTHEST", "SPACING_BINS", "Partner", "partners_of"]
 
@@ -41,7 +42,8 @@ def partners_of(hits: Hits, index: int, patterns: int, sequences: int) -> list[P
         hits: of all patterns, ordered by sequence. index: the pattern asked about.
         patterns, sequences: how many there are.
     """
-    from scipy.stats import hypergeom
+    with needs("scipy", "a table of partners"):
+        from scipy.stats import hypergeom
 
     where = [np.unique(hits.sequence[hits.pattern == i]) for i in range(patterns)]
     others = [i for i in range(patterns) if i != index]

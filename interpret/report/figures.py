@@ -10,14 +10,25 @@ import numpy as np
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
 from interpret.motifs.pattern import Pattern
 from interpret.report.logo import probability_heights
-from zoo.errors import SystemStateError, UsageError
+from zoo.errors import UsageError
+from zoo.extras import needs, require
 from zoo.results import check_folder, replacing
 
-__all__ = ["FORMATS", "save_figures"]
+__all__ = ["FORMATS", "require_packages", "save_figures"]
 
 FORMATS = ("pdf", "svg", "png")
+WHAT = "a figure of a logo"
 COLUMN, ROW = 0.22, 1.1  # inches a column and a logo
 COLOURS = {"A": "#1a8a3c", "C": "#1f5fd0", "G": "#e08a00", "T": "#d0302f"}
+
+
+def require_packages() -> None:
+    """Stop before the work where a package that draws is not installed.
+
+    Raises:
+        SystemStateError: one is missing.
+    """
+    require(WHAT, "logomaker", "matplotlib", "pandas")
 
 
 def save_figures(motifs: str | Path | MotifsFile, folder: str | Path, format: str = "pdf") -> list[Path]:
@@ -38,14 +49,16 @@ def save_figures(motifs: str | Path | MotifsFile, folder: str | Path, format: st
     if format not in FORMATS:
         raise UsageError(f"figures as {format}: not known", "", f"Fix: one of {', '.join(FORMATS)}")
     folder = check_folder(folder, option="--figures")
+    require_packages()
     found = motifs if isinstance(motifs, MotifsFile) else read_motifs(motifs)
     folder.mkdir(parents=True, exist_ok=True)
     return [_save(pattern, folder / f"{pattern.name}.{format}") for pattern in found.patterns]
 
 
 def _save(pattern: Pattern, path: Path) -> Path:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with needs("matplotlib", WHAT):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     core = slice(*pattern.core)
     contribution, heights = pattern.contribution[core], probability_heights(pattern.probability[core])
@@ -61,13 +74,10 @@ def _save(pattern: Pattern, path: Path) -> Path:
 
 
 def _draw(heights: np.ndarray, axes: object, label: str, top: float | None = None) -> None:
-    try:
+    with needs("logomaker", WHAT):
         import logomaker
+    with needs("pandas", WHAT):
         import pandas
-    except ImportError as error:
-        raise SystemStateError(
-            "logomaker is not installed", "figures of logos need it", "Fix: pip install 'seqzoo[interpret]'"
-        ) from error
     logo = logomaker.Logo(pandas.DataFrame(heights, columns=list("ACGT")), ax=axes, color_scheme=COLOURS)
     logo.style_spines(visible=False)
     logo.style_spines(spines=["left"], visible=True)

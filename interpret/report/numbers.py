@@ -12,6 +12,7 @@ from interpret.motifs.exports import motifs_tsv
 from interpret.motifs.match import Match
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern, information
+from zoo.extras import needs
 
 __all__ = ["EffectNumbers", "Enriched", "Row", "effect_of", "enriched", "like_another", "row_of", "within"]
 
@@ -105,7 +106,8 @@ def row_of(motifs: MotifsFile, index: int) -> Row:
 
 def effect_of(motifs: MotifsFile, pattern: Pattern) -> EffectNumbers | None:
     """The measured effect of a pattern, if the file has it."""
-    from scipy.stats import t
+    with needs("scipy", "an interval of effects"):
+        from scipy.stats import t
 
     effect = (motifs.effects or {}).get(pattern.name)
     if effect is None:

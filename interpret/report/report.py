@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from interpret.motifs.contributions import UNSIGNED, no_such_window, one_sign
 from interpret.motifs.more_views import with_regions
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
-from interpret.report.figures import save_figures
+from interpret.report.figures import require_packages, save_figures
 from interpret.report.genes import read_genes
 from interpret.report.page import check_page_out, report_text, write_report
 from zoo.errors import UsageError
@@ -100,6 +100,7 @@ def report(
         raise no_such_window(options["window"])
     words = [word.strip() for item in _listed(look_for) for word in item.split(",") if word.strip()]
     if figures is not None:
+        require_packages()
         check_folder(figures, option="--figures")
     if regions is None:
         motifs = _finished(source, _listed(region), contribs, options | ({"genome": genome} if genome else {}))

@@ -99,9 +99,9 @@ def functions() -> dict[str, tuple]:
     from zoo.doctor import run_checks
     from zoo.example_check import check_example
     from zoo.export.export import export
-    from zoo.predict_options import PredictOptions
-    from zoo.prediction import predict
     from zoo.pull import pull
+    from zoo.run.job import PredictOptions
+    from zoo.run.predict import predict
     from zoo.store.info import info
     from zoo.store.registry import entries
 

@@ -191,7 +191,7 @@ def test_without_the_package(hub, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(SystemStateError) as error:
         fetch_model("hf://org/repo")
-    assert error.value.fix == "Fix: pip install huggingface_hub"
+    assert error.value.fix == "Fix: pip install 'seqzoo[hub]'"
 
 
 def test_the_listing_has_the_keys_of_the_index():

@@ -58,7 +58,7 @@ def test_a_package_that_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SystemStateError, match="needs the package zarr") as caught:
         open_writer(make_context(tmp_path / "o.zarr"))
-    assert caught.value.fix == "pip install 'seqzoo[formats]'"
+    assert caught.value.fix == "Fix: pip install 'seqzoo[formats]'"
 
 
 def test_the_package_imports_no_format_library():

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import nn
 
-from zoo.errors import ModelError, SystemStateError
+from zoo.errors import ModelError
+from zoo.extras import needs
 from zoo.models.grelu_layout import GreluCheckpoint, read_checkpoint
 from zoo.models.loaded import LoadedModel
 from zoo.models.sequence_loader import SequenceLoader
@@ -102,14 +104,15 @@ def build_module(checkpoint: GreluCheckpoint) -> GreluModule:
     return module.eval()
 
 
+def _architectures(path: Path) -> ModuleType:
+    with needs("grelu", f"the gReLU checkpoint {path}"):
+        import grelu.model.models as architectures
+    return architectures
+
+
 def _architecture(checkpoint: GreluCheckpoint) -> nn.Module:
     path, model_type = checkpoint.path, checkpoint.model_type
-    try:
-        import grelu.model.models as architectures
-    except ImportError:
-        raise SystemStateError(
-            f"{path}: gReLU checkpoints need the package grelu", "", "Fix: pip install 'seqzoo[finetune]'"
-        ) from None
+    architectures = _architectures(path)
     found = getattr(architectures, model_type, None)
     # `nn`, `torch` and the building blocks are names of that file too.
     if not (inspect.isclass(found) and issubclass(found, nn.Module) and found.__module__ == architectures.__name__):
@@ -166,8 +169,7 @@ def _bins(checkpoint: GreluCheckpoint, length: int, bins: int) -> tuple[int, int
     ``crop_len`` counts bins. gReLU's own function takes it as given; here bins that do not fill the
     window are said to have no known place rather than a wrong one.
     """
-    import grelu.model.models as architectures
-
+    architectures = _architectures(checkpoint.path)
     default = inspect.signature(getattr(architectures, checkpoint.model_type)).parameters.get("crop_len")
     crop = checkpoint.model_params.get("crop_len", default.default if default else 0)
     bin_size = checkpoint.data_number("bin_size")

@@ -15,17 +15,14 @@ from types import ModuleType
 from typing import Any
 
 from zoo.errors import ModelError, SystemStateError, TrustError, ZooError
+from zoo.extras import require
 
 __all__ = ["blame", "import_object", "inside", "python_file", "require_kipoi", "require_trust"]
 
 
 def require_kipoi(what: str) -> None:
     """Raise SystemStateError when kipoi, whose base classes ``what`` inherits from, is not installed."""
-    missing = [name for name in ("kipoi", "kipoiseq") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise SystemStateError(
-            f"{what} needs the package {missing[0]}, which is not installed", "", "Fix: pip install 'seqzoo[kipoi]'"
-        )
+    require(what, "kipoi", "kipoiseq")
 
 
 def require_trust(path: Path, trusted: bool, folder: Path) -> None:

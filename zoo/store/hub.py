@@ -17,7 +17,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from zoo.cache_folder import cache_folder
-from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
+from zoo.errors import FetchError, ModelError, UsageError
+from zoo.extras import needs
 from zoo.results import replacing
 
 __all__ = [
@@ -34,6 +35,8 @@ SCHEME = "hf://"
 GRELU = "grelu/"
 COLLECTION = "Genentech/grelu-model-zoo-6977ba73500cd09b6bbec0ae"
 LISTING = Path(__file__).resolve().parent.parent / "data" / "grelu_models.json"
+#: What huggingface_hub speaks through, by its version.
+HTTP_CLIENTS = ("requests", "httpx", "httpx2")
 DESCRIPTION, CHECKPOINT = "model.yaml", "model.ckpt"
 NAME = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[^/]+))?(?:/(?P<file>.+))?")
 
@@ -106,13 +109,10 @@ def fetch_model(name: str) -> HubModel:
 
 
 def _hub() -> Any:
-    try:
+    with needs("huggingface_hub", "a model of Hugging Face"):
         import huggingface_hub
+        import huggingface_hub.errors
         from huggingface_hub.utils import logging
-    except ImportError:
-        raise SystemStateError(
-            "models of Hugging Face need the package huggingface_hub", "", "Fix: pip install huggingface_hub"
-        ) from None
     logging.set_verbosity_error()  # each of its tries to connect would be a line of its own
     return huggingface_hub
 
@@ -161,13 +161,13 @@ def _choose_file(repo: str, revision: str | None) -> str:
 
 def _files(repo: str, revision: str | None) -> list[str]:
     """Files of a repo: of the cached copy when offline or without a connection."""
-    import requests
-
     hub, options = _hub(), _options()
     try:
         if not options["local_files_only"]:
             return sorted(item.rfilename for item in hub.HfApi().model_info(repo, revision=revision).siblings or [])
-    except (requests.ConnectionError, requests.Timeout) as error:
+    except Exception as error:
+        if isinstance(error, hub.errors.HfHubHTTPError) or not is_lost_connection(error):
+            raise
         try:
             return _cached_files(repo, revision, options)
         except hub.errors.LocalEntryNotFoundError:
@@ -229,9 +229,7 @@ def _explained(
     action: Callable[[], Any], repo: str, revision: str | None, file: str | None, scheme: str = SCHEME
 ) -> Any:
     """Run an action of huggingface_hub; its errors become ours."""
-    import requests
-    from huggingface_hub import errors
-
+    errors = _hub().errors
     what = scheme + repo + (f"@{revision}" if revision else "") + (f"/{file}" if file else "")
     try:
         return action()
@@ -239,7 +237,7 @@ def _explained(
         raise FetchError(
             f"{what}: access is limited by its authors",
             "nothing was fetched",
-            f"Fix: ask for access on huggingface.co/{repo}, then `huggingface-cli login`",
+            f"Fix: ask for access on huggingface.co/{repo}, then `hf auth login`",
         ) from None
     except errors.RevisionNotFoundError:
         raise _not_found(what, f"the repo has no revision {revision!r}", repo) from None
@@ -252,8 +250,20 @@ def _explained(
     except errors.HFValidationError as error:
         detail = " ".join(str(error).split())
         raise UsageError(f"{what}: {detail}", "", "Fix: hf://org/repo[@revision][/file]") from None
-    except (errors.HfHubHTTPError, requests.RequestException, ConnectionError, TimeoutError) as error:
+    except Exception as error:
+        if not is_lost_connection(error):
+            raise
         raise _unreachable(what, error) from None
+
+
+def is_lost_connection(error: Exception) -> bool:
+    """Whether an error is of the network, or of the client that huggingface_hub speaks through.
+
+    That is requests up to 0.36, httpx in 1 and httpx2 in 2. None of them is ours to import: their classes are known
+    by where they are defined.
+    """
+    of_client = any(base.__module__.partition(".")[0] in HTTP_CLIENTS for base in type(error).__mro__)
+    return of_client or isinstance(error, ConnectionError | TimeoutError)
 
 
 def hub_errors(action: Callable[[Any], Any], url: str) -> Any:

@@ -12,7 +12,8 @@ import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.errors import SystemStateError, UsageError
+from zoo.errors import UsageError
+from zoo.extras import require
 from zoo.writers.base import Writer, WriterContext
 from zoo.writers.stream import StreamWriter, check_stream_format
 
@@ -102,11 +103,8 @@ def _find(name: str, fmt: str | None) -> Format:
     if suffix not in FORMATS:
         raise _unknown(name if fmt is None else fmt, suffix)
     chosen = FORMATS[suffix]
-    if chosen.package and importlib.util.find_spec(chosen.package) is None:
-        raise SystemStateError(
-            f"writing {suffix} needs the package {chosen.package}, which is not installed",
-            fix="pip install 'seqzoo[formats]'",
-        )
+    if chosen.package:
+        require(f"writing {suffix}", chosen.package)
     return chosen
 
 
