@@ -11,7 +11,7 @@ import torch
 
 from interpret.preactivation import without_last_activation
 from zoo.errors import ModelError, UsageError
-from zoo.models.call import call_module
+from zoo.models.foreign_python import call_module
 from zoo.models.loaded import LoadedModel
 from zoo.tracks import choose_tracks
 from zoo.writers.base import OutputSpec

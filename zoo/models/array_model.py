@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from zoo.errors import ModelError
-from zoo.models.kipoi_import import blame
+from zoo.models.foreign_python import blame
 from zoo.models.kipoi_native import flat_result
 from zoo.models.load import Entry, framework_of
 from zoo.models.runner import pick_device
