@@ -12,7 +12,7 @@ import torch
 
 from interpret.preactivation import without_last_activation
 from zoo.errors import ModelError, UsageError
-from zoo.models.call import call_module
+from zoo.models.foreign_python import call_module
 from zoo.models.loaded import LoadedModel
 from zoo.outputs import OutputSpec, choose_tracks
 

@@ -57,7 +57,7 @@ YAML_FAULTS = {
     "wrong shape": ("model.yaml", "(1,)", "(1,", "model.yaml:28: shape '(1,'"),
     "shape that is code": ("model.yaml", "(1,)", "__import__('os').mkdir('pwned')", "not a tuple of whole numbers"),
     "no class": ("model.yaml", "GcContent", "Nope", "has no 'Nope'"),
-    "class arguments": ("model.yaml", "{}", "{bogus: 1}", "GcContent could not be built: TypeError"),
+    "class arguments": ("model.yaml", "{}", "{bogus: 1}", "making GcContent failed: TypeError"),
     "other type": ("model.yaml", "PyTorchModel", "FooModel", "model.yaml:1: "),
     "card lacks a field": ("README.md", "summary: Counts bases.\n", "", "README.md:2: the card lacks the field"),
     "card has an unknown field": ("README.md", "units:", "unitz:", "README.md:13: the card has an unknown field"),

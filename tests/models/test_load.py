@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from toys import KINDS, make_toy_entry, one_hot, random_sequence
 
 import zoo
-from zoo.errors import FetchError, ModelError, TrustError
+from zoo.errors import FetchError, ModelError, SystemStateError, TrustError
 from zoo.models.entry import open_entry
 from zoo.store import registry
 
@@ -270,8 +270,8 @@ def edit(toy, *replacements, file="model.yaml"):
     [
         ("module_class: GcContent", "module_class: Nothing", "has no 'Nothing'"),
         ("module_class: GcContent", "module_class: dict", "has no 'dict'"),
-        ("module_kwargs: {}", "module_kwargs: {depth: 3}", "GcContent could not be built: TypeError"),
-        ("module_kwargs: {}", "module_kwargs: [3]", "GcContent could not be built: TypeError"),
+        ("module_kwargs: {}", "module_kwargs: {depth: 3}", "making GcContent failed: TypeError"),
+        ("module_kwargs: {}", "module_kwargs: [3]", "making GcContent failed: TypeError"),
         ("module_file: toy_toy.py", "module_file: none.py", "none.py does not exist"),
         ("  weights: weights.pth\n", "", "`args.weights`"),
         ("  module_class: GcContent\n", "", "lacks `args.module_class`"),
@@ -287,7 +287,10 @@ def test_model_yaml_that_does_not_fit_the_folder(tmp_path, old, new, says):
 
 def test_python_that_fails_to_import_is_explained(tmp_path):
     toy = make_toy_entry(tmp_path / "toy", module_prefix="import no_such_package_anywhere\n")
-    assert "no_such_package_anywhere" in refused(toy.folder).what
+    error = refused(toy.folder, SystemStateError)
+    assert error.what.endswith("it needs the package no_such_package_anywhere, which is not installed")
+    assert error.extent == f"raised at {toy.folder / 'toy_toy.py'}:1"
+    assert error.fix.startswith("Fix: pip install no_such_package_anywhere ")
 
 
 def test_an_error_inside_the_module_is_explained(tmp_path):
@@ -295,7 +298,11 @@ def test_an_error_inside_the_module_is_explained(tmp_path):
     first_line = "        return x[:, 1:3]"
     edit(toy, (first_line, f"        raise ValueError('no')\n{first_line}"), file="toy_toy.py")
     set_checksum(toy, "toy_toy.py")
-    assert "ValueError: no" in refused(toy.folder).what
+    error = refused(toy.folder)
+    assert error.what == f"{toy.folder}: running the module on a window of 16 bp failed: ValueError: no"
+    line = (toy.folder / "toy_toy.py").read_text().splitlines().index("        raise ValueError('no')") + 1
+    assert error.extent == f"raised at {toy.folder / 'toy_toy.py'}:{line}, on an input of shape (1, 4, 16)"
+    assert "alphabet_axis" in error.fix
 
 
 def test_entries_with_files_of_one_name_do_not_meet(tmp_path):

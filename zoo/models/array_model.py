@@ -12,7 +12,7 @@ import torch
 
 from zoo.errors import ModelError
 from zoo.models.entry import Entry
-from zoo.models.kipoi_import import blame
+from zoo.models.foreign_python import blame
 from zoo.models.kipoi_native import NativeModule, flat_result
 from zoo.models.load import framework_of, verify_files
 from zoo.models.runner import pick_device

@@ -17,7 +17,7 @@ from typing import Any
 from zoo.cards.kipoi import LoaderDescription, ModelDescription
 from zoo.errors import ModelError, UsageError
 from zoo.models.entry import unknown_setting
-from zoo.models.kipoi_import import blame, import_object, python_file, require_kipoi, require_trust
+from zoo.models.foreign_python import blame, import_object, python_file, require_kipoi, require_trust
 from zoo.store.cache import Cache
 from zoo.store.remote import RemoteFile, file_name
 

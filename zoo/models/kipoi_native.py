@@ -17,7 +17,7 @@ import torch
 
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import ModelError, TrustError
-from zoo.models.kipoi_import import blame, import_object, inside, python_file, require_kipoi, require_trust
+from zoo.models.foreign_python import blame, import_object, inside, python_file, require_kipoi, require_trust
 from zoo.models.sequence_loader import STRING_NAMES
 from zoo.store.cache import Cache
 from zoo.store.checksums import sha256_of
@@ -144,7 +144,8 @@ def build_module(model: ModelDescription, trusted: bool) -> NativeModule:
         native: Any = _whole_module(model, arguments)
     else:
         found = import_object(model.defined_as, model.folder, fault)
-        with blame(f"{fault}: making {model.defined_as}"), inside(model.folder):
+        source, _ = python_file(model.defined_as, model.folder)
+        with blame(f"{fault}: making {model.defined_as}"), inside(model.folder, source):
             native = found() if "::" in model.defined_as else found(**arguments)
     if not callable(getattr(native, "predict_on_batch", None)):
         what = f"{fault}: {model.defined_as} has no predict_on_batch"

@@ -176,17 +176,13 @@ def _probe(entry: Entry, module: Any, loader: SequenceLoader) -> Any:
     """What the module returns for one window of zeros."""
     import torch
 
+    from zoo.models.foreign_python import blame
+
     window = loader.arrange(torch.zeros(1, 4, loader.length)).to(getattr(torch, loader.dtype))
-    try:
-        with torch.inference_mode():
-            return module(window)
-    except Exception as error:
-        detail = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise ModelError(
-            f"{entry.path}: the module fails on a window of {loader.length:,} bp: {detail}",
-            f"it was given an array of shape {tuple(window.shape)}",
-            "Fix: length and layout (alphabet_axis, dummy_axis) of the dataloader must be what the module takes",
-        ) from error
+    what = f"{entry.path}: running the module on a window of {loader.length:,} bp"
+    fix = "length and layout (alphabet_axis, dummy_axis) of the dataloader must be what the module takes"
+    with blame(what, f"on an input of shape {tuple(window.shape)}", fix), torch.inference_mode():
+        return module(window)
 
 
 def _schema_outputs(description: ModelDescription) -> tuple[OutputSpec, ...]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import copy
 from pathlib import Path
 from types import ModuleType
 
 import torch
 
 from zoo.cards.kipoi import ModelDescription
-from zoo.errors import ModelError, TrustError
+from zoo.models.foreign_python import blame, import_file, inside, require_trust
 from zoo.models.weights import load_into, load_tensors
 from zoo.store.cache import argument_path
 from zoo.store.remote import remote_argument
@@ -42,17 +38,8 @@ def files_used(model: ModelDescription, trusted: bool = True) -> tuple[Path, Pat
         message = f"{path} does not exist"
         raise document.error(("args", "module_file"), message, "fetch the entry again, or correct the path")
     if remote_argument(model, "weights") is not None:
-        _require_trust(model, path, trusted)
+        require_trust(path, trusted, model.folder)
     return path, argument_path(model, "weights")
-
-
-def _require_trust(model: ModelDescription, source: Path, trusted: bool) -> None:
-    if not trusted:
-        raise TrustError(
-            f"{source}: this model runs Python of a folder that is not trusted",
-            "tensors are data, Python is code: nothing was run",
-            f"Fix: read the file, then add --trust (zoo.load_model({str(model.folder)!r}, trust=True))",
-        )
 
 
 def build_module(model: ModelDescription, trusted: bool) -> torch.nn.Module:
@@ -65,10 +52,11 @@ def build_module(model: ModelDescription, trusted: bool) -> torch.nn.Module:
         TrustError: not trusted. ModelError: anything in file, class or weights is wrong.
     """
     source, weights = files_used(model, trusted)
-    _require_trust(model, source, trusted)
+    require_trust(source, trusted, model.folder)
     state = load_tensors(weights)
-    with _import_file(source) as module_file:
-        module = _instance(model, module_file)
+    with blame(f"{source}: importing it"):
+        module_file = import_file(source, model.folder)
+    module = _instance(model, module_file)
     load_into(module, state, weights)
     return module.eval()
 
@@ -81,36 +69,13 @@ def _instance(model: ModelDescription, module_file: ModuleType) -> torch.nn.Modu
         found = getattr(module_file, name)
     except AttributeError:
         raise document.error(("args", key), f"{module_file.__file__} has no {name!r}", "correct the name") from None
-    try:
-        module = found(**(args.get("module_kwargs") or {})) if key == "module_class" else found
-    except (Exception, SystemExit) as error:
-        raise document.error(
-            ("args", key), f"{name} could not be built: {type(error).__name__}: {error}", "correct module_kwargs"
-        ) from error
+    if key == "module_obj":
+        module = copy.deepcopy(found)  # the file is run once, however often its model is loaded
+    else:
+        fault = f"{document.path}:{document.line(('args', key))}"
+        path = Path(module_file.__file__)
+        with blame(f"{fault}: making {name}", fix="correct module_kwargs"), inside(model.folder, path):
+            module = found(**(args.get("module_kwargs") or {}))
     if not isinstance(module, torch.nn.Module):
         raise document.error(("args", key), f"{name} is no torch.nn.Module", "name a module class")
     return module
-
-
-@contextmanager
-def _import_file(path: Path) -> Iterator[ModuleType]:
-    """Import a file under a name of its own, so that entries with like-named files do not meet."""
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    name = f"zoo_entry_{path.stem}_{digest}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickling look the module up
-    sys.path.insert(0, str(path.parent))  # neighbours that the file imports
-    try:
-        spec.loader.exec_module(module)
-        yield module
-    except ModelError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise ModelError(
-            f"{path}: importing it failed: {type(error).__name__}: {error}",
-            "",
-            "Fix: install what it imports, or correct it",
-        ) from error
-    finally:
-        sys.path.remove(str(path.parent))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from zoo.errors import SystemStateError, UsageError
-from zoo.models.call import call_module
+from zoo.models.foreign_python import call_module
 from zoo.outputs import OutputSpec
 
 if TYPE_CHECKING:
