@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.store import transfer
 from zoo.store.transfer import Silent, StderrListener, TransferState, current_listener, human_bytes, listening
 
 
@@ -22,7 +22,7 @@ class Terminal(io.StringIO):
 def clock(monkeypatch):
     """Time that passes as told: ``clock(5)`` is five seconds later."""
     now = [100.0]
-    monkeypatch.setattr(transfer.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
     def later(seconds):
         now[0] += seconds
