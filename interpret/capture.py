@@ -6,17 +6,33 @@ import contextlib
 import inspect
 import io
 import logging
+import operator
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import fx
 
-from interpret.explained import gradients_on
+from interpret.deeplift.rules import LINEAR_IN_ALL, LINEAR_IN_FIRST
+from interpret.module import gradients_on
 from zoo.errors import ModelError
 
-__all__ = ["Captured", "capture", "place_of"]
+__all__ = [
+    "Captured",
+    "attribute_of",
+    "capture",
+    "constants_of",
+    "is_identity",
+    "is_linear",
+    "is_number",
+    "name_of",
+    "place_of",
+    "run_node",
+    "shape_of",
+    "varying_with",
+]
 
 aten = torch.ops.aten
 
@@ -119,3 +135,109 @@ def place_of(node: fx.Node) -> str:
     file, _, rest = own[-1].removeprefix('File "').partition('"')
     number = rest.split("line")[-1].split(",")[0].strip()
     return f"{name}{where} ({file}:{number})"
+
+
+# ---- Facts about nodes of a captured graph that every walk over it needs: names, numbers, what the sequence changes
+
+
+#: Operations that take only the shape of a tensor.
+SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"})
+
+
+def name_of(node: Any) -> str:
+    """Of an operation, without its overload; ``getitem`` for a part of a tuple."""
+    target = node.target if isinstance(node, fx.Node) else None
+    schema = getattr(target, "_schema", None)
+    return schema.name.rpartition("::")[2] if schema is not None else getattr(target, "__name__", str(target))
+
+
+def is_number(node: fx.Node) -> bool:
+    """Whether the node is a size, not a tensor."""
+    return isinstance(node.meta.get("val"), int | float | bool | torch.SymInt | torch.SymFloat | torch.SymBool)
+
+
+def varying_with(graph: fx.Graph, source: fx.Node) -> set[fx.Node]:
+    """Nodes whose tensors depend on the values of ``source``."""
+    found = {source}
+    for node in graph.nodes:
+        depends = node.op == "call_function" and any(n in found for n in node.all_input_nodes)
+        if depends and not is_number(node) and name_of(node) not in SHAPE_ONLY:
+            found.add(node)
+    return found
+
+
+def attribute_of(module: fx.GraphModule, path: str) -> Any:
+    """A parameter or buffer, without gradient."""
+    value: Any = module
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value.detach() if isinstance(value, torch.Tensor) else value
+
+
+# ---- Facts about nodes of a captured graph that propagating windows needs: shapes, constants, what is linear
+
+
+CASTS = frozenset({"to", "_to_copy", "type_as", "float", "double"})
+BILINEAR = frozenset({"mul", "matmul", "bmm", "mm", "linear", "einsum", "div"})
+
+
+def shape_of(node: Any) -> tuple[int, ...] | None:
+    """Sizes without the batch, which is on axis 0; None where it is not, or where the node is no floating tensor."""
+    value = node.meta.get("val") if isinstance(node, fx.Node) else None
+    if not isinstance(value, torch.Tensor) or not value.ndim or not value.dtype.is_floating_point:
+        return None
+    batch, *sizes = value.shape
+    if not isinstance(batch, torch.SymInt) or any(isinstance(size, torch.SymInt) for size in sizes):
+        return None
+    return tuple(sizes)
+
+
+def constants_of(module: fx.GraphModule) -> dict[fx.Node, Any]:
+    """Values of the nodes that no input enters."""
+    found: dict[fx.Node, Any] = {}
+    for node in module.graph.nodes:
+        if node.op == "get_attr":
+            found[node] = attribute_of(module, node.target)
+        elif node.op == "call_function" and all(n in found for n in node.all_input_nodes):
+            found[node] = run_node(node, found)
+    return found
+
+
+def run_node(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
+    """The node's value."""
+    args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
+    name = name_of(node)
+    if name in ("detach", "alias"):  # what is detached for training depends on the sequence all the same
+        return args[0]
+    if name in ("view", "_unsafe_view"):  # a window's value may lie otherwise in memory than the module's own
+        return torch.reshape(*args)
+    return node.target(*args, **kwargs)
+
+
+def is_identity(node: fx.Node) -> bool:
+    """Whether the node gives its first argument unchanged, in eval mode."""
+    return name_of(node) in ("clone", "contiguous", "detach", "alias", "dropout", "feature_dropout", "alpha_dropout")
+
+
+def _uses(node: fx.Node, varying: set[fx.Node]) -> int:
+    """How often the node's arguments name a varying node: x * x does twice."""
+    found: list[fx.Node] = []
+    fx.node.map_arg((node.args, node.kwargs), found.append)
+    return sum(n in varying for n in found)
+
+
+def is_linear(node: fx.Node, varying: set[fx.Node]) -> bool:
+    """Whether the node is linear, or affine, in all its varying arguments together."""
+    if node.op != "call_function":
+        return False
+    name, several = name_of(node), _uses(node, varying)
+    if node.target is operator.getitem:
+        return is_linear(node.args[0], varying)
+    if name in CASTS and node.args[0].meta["val"].dtype != node.meta["val"].dtype:
+        return False  # its weights would be as coarse as what it reads
+    if name in LINEAR_IN_ALL:
+        return True
+    first = node.args[0] in varying if isinstance(node.args[0], fx.Node) else False
+    if name == "_native_batch_norm_legit_no_training" or name in LINEAR_IN_FIRST:
+        return several == 1 and first and not (name == "batch_norm" and node.args[5])
+    return name in BILINEAR and several == 1 and (name != "div" or first)

@@ -25,7 +25,7 @@ from zoo.extras import needs
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["References", "parse_references", "shuffled"]
+__all__ = ["References", "parse_references", "reference_array", "shuffled"]
 
 DEFAULT_N = 20  # Precision of planted motifs was 0.47 with one shuffle, 0.64 with five, 0.69 with twenty.
 
@@ -163,3 +163,28 @@ def _alone(letters: torch.Tensor, n: int, seed: int) -> torch.Tensor:
         return dinucleotide_shuffle(letters, n=n, random_state=[seed], allow_N=True)
     except ValueError:
         return dinucleotide_shuffle(letters, n=1, random_state=[seed], allow_N=True).repeat(1, n, 1, 1)
+
+
+# ---- References as an array beside the sequences, and explanations of batches put together
+
+
+def reference_array(references: np.ndarray | References | None, one_hot: np.ndarray) -> np.ndarray:
+    """(N, n, 4, L) float32.
+
+    Raises:
+        UsageError: another shape. InputError: NaN or infinity.
+    """
+    if references is None:
+        references = References()
+    if isinstance(references, References):
+        return references.of(one_hot)
+    array = np.asarray(references, dtype=np.float32)
+    if array.ndim != 4 or array.shape[0] != len(one_hot) or array.shape[1] < 1 or array.shape[2:] != one_hot.shape[1:]:
+        raise UsageError(
+            f"the references have shape {array.shape}",
+            f"the sequences have shape {one_hot.shape}",
+            "Fix: (N, n, 4, L), n for each sequence",
+        )
+    if not np.isfinite(array).all():
+        raise InputError("the references hold NaN or infinity", "", "Fix: correct the references")
+    return array

@@ -9,14 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import fx
 
-from interpret.preactivation import without_last_activation
+from interpret.capture import capture
+from interpret.module import evaluating
 from zoo.errors import ModelError, UsageError
 from zoo.models.foreign_python import call_module
-from zoo.models.loaded import LoadedModel
+from zoo.models.loaded import LoadedModel, as_list
 from zoo.outputs import OutputSpec, choose_tracks
 
-__all__ = ["REDUCTIONS", "Explained", "Target", "choose_target", "explained_module"]
+__all__ = ["REDUCTIONS", "Target", "TargetModule", "choose_target", "explained_module", "without_last_activation"]
 
 REDUCTIONS = ("sum", "max", "profile")
 
@@ -118,7 +120,7 @@ def _parse_bins(text: str | None, spec: OutputSpec) -> tuple[int, int] | None:
     )
 
 
-class Explained(torch.nn.Module):
+class TargetModule(torch.nn.Module):
     """A loaded model and a target as a module (N, 4, L) -> (N,).
 
     Attributes:
@@ -167,14 +169,14 @@ class _Logits(torch.nn.Module):
         return self.module.logits(x)
 
 
-def explained_module(model: LoadedModel, target: Target, explain: str = "logits") -> tuple[Explained, list[str]]:
+def explained_module(model: LoadedModel, target: Target, explain: str = "logits") -> tuple[TargetModule, list[str]]:
     """The module to explain, and notes for the user.
 
     Logits are explained where there are any: the module's own ``logits``, else what enters the last activation.
     Predictions are, with a note, where none is found.
     """
     if explain == "predictions":
-        return Explained(model, target, None), []
+        return TargetModule(model, target, None), []
     if model.loader.dtype not in ("float32", "float64"):
         raise ModelError(
             f"{model.name}: takes {model.loader.dtype}, which has no gradient",
@@ -182,9 +184,97 @@ def explained_module(model: LoadedModel, target: Target, explain: str = "logits"
             "Fix: --method ism --explain predictions",
         )
     if inspect.ismethod(getattr(model.module, "logits", None)):  # a layer of that name can be called too
-        return Explained(model, target, _Logits(model.module)), []
+        return TargetModule(model, target, _Logits(model.module)), []
     found = without_last_activation(model)
     if found is not None:
         inner, activation = found
-        return Explained(model, target, inner), [f"the values before the model's last {activation} are explained"]
-    return Explained(model, target, None), ["no last activation was found: predictions are explained as they are"]
+        return TargetModule(model, target, inner), [f"the values before the model's last {activation} are explained"]
+    return TargetModule(model, target, None), ["no last activation was found: predictions are explained as they are"]
+
+
+# ---- What enters a model's last activation, found on its graph
+
+
+ACTIVATIONS = frozenset(
+    {
+        "exp",
+        "sigmoid",
+        "softmax",
+        "_softmax",
+        "softplus",
+        "log_softmax",
+        "_log_softmax",
+        "relu",
+        "tanh",
+        "expm1",
+    }
+)
+#: Operations that only rearrange: the activation may stand before them.
+VIEWS = frozenset(
+    {
+        "view",
+        "_unsafe_view",
+        "reshape",
+        "flatten",
+        "unflatten",
+        "permute",
+        "transpose",
+        "t",
+        "squeeze",
+        "unsqueeze",
+        "select",
+        "slice",
+        "clone",
+        "contiguous",
+        "alias",
+        "detach",
+        "index_select",
+    }
+)
+
+
+class _Parts(torch.nn.Module):
+    """A model's outputs as a list, for graphs."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        super().__init__()
+        self.module, self.model = model.module, model
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(as_list(self.module(x), self.model.outputs))
+
+
+def without_last_activation(model: LoadedModel) -> tuple[torch.nn.Module, str] | None:
+    """The module without the activation of its outputs, and that activation's name.
+
+    None where no output ends with one, or where the computation cannot be captured.
+    """
+    parts = _Parts(model)
+    with evaluating(model.module) as device:
+        example = model.loader.arrange(torch.full((3, 4, model.length), 0.25, device=device))
+        try:
+            graph_module = capture(parts, example).graph_module
+        except ModelError:
+            return None
+    output = next(node for node in graph_module.graph.nodes if node.op == "output")
+    removed = [name for part in output.args[0] if (name := _remove(part))]
+    if not removed:
+        return None
+    graph_module.graph.eliminate_dead_code()
+    # Anew, since an exported module refuses eval(), which every method calls.
+    plain = fx.GraphModule(graph_module, graph_module.graph).eval()
+    return plain, ", ".join(dict.fromkeys(removed))
+
+
+def _remove(node: fx.Node) -> str | None:
+    """Take the activation behind an output out of the graph; its name, or None when there is none."""
+    while isinstance(node, fx.Node) and node.op == "call_function" and len(node.users) == 1:
+        schema = getattr(node.target, "_schema", None)
+        name = schema.name.rpartition("::")[2] if schema is not None else ""
+        if name in ACTIVATIONS:
+            node.replace_all_uses_with(node.args[0])
+            return name.strip("_")
+        if name not in VIEWS:
+            return None
+        node = node.args[0]
+    return None

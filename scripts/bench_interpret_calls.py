@@ -87,26 +87,26 @@ def tangermeme_saliency(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
 
 
 def our_saliency(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
-    from interpret.saliency import saliency
+    from interpret.methods.gradients import saliency
 
     return saliency(module, x)
 
 
 def our_inputxgradient(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
-    from interpret.inputxgradient import inputxgradient
+    from interpret.methods.gradients import inputxgradient
 
     return inputxgradient(module, x)
 
 
 def our_integrated_gradients(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
-    from interpret.integrated_gradients import integrated_gradients
+    from interpret.methods.integrated_gradients import integrated_gradients
 
     zeros = np.zeros((len(x), 1, *x.shape[1:]), np.float32)
     return integrated_gradients(module, x, zeros, steps=STEPS, allow_incomplete=True) * x
 
 
 def our_deepliftshap(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
-    from interpret.deepliftshap import deepliftshap
+    from interpret.methods.deepliftshap import deepliftshap
 
     return deepliftshap(module, x, references(x))
 
@@ -121,13 +121,13 @@ def tangermeme_deepliftshap(module: torch.nn.Module, x: np.ndarray) -> np.ndarra
 
 
 def our_ism(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
-    from interpret.ism import ism
+    from interpret.methods.ism import ism
 
     return ism(module, x)
 
 
 def our_ism_unchecked(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
-    from interpret.ism import ism
+    from interpret.methods.ism import ism
 
     return ism(module, x, check=False)
 
@@ -160,7 +160,7 @@ def centred(scores: np.ndarray) -> np.ndarray:
 
 
 def our_ablation(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
-    from interpret.ablation import ablation
+    from interpret.methods.ablation import ablation
     from interpret.references import References
 
     return ablation(module, x, References(n=SHUFFLES), width=STRETCH)
@@ -180,7 +180,7 @@ def tangermeme_ablation(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
 
 
 def our_marginalize(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
-    from interpret.marginalize import marginalize
+    from interpret.methods.marginalize import marginalize
 
     return marginalize(module, x, MOTIF)
 

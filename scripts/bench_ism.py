@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import bench_nets
 
-from interpret.ism import Mutagenesis
+from interpret.methods.ism import Mutagenesis
 
 NETS = {
     "basset": (bench_nets.basset_like, 8),

@@ -25,10 +25,9 @@ from typing import Any
 import numpy as np
 from planted_motifs import Motif, PlantedSet, jaspar_motifs, plant, shuffled_windows, train, write_entry
 
-from interpret.attribution import attribute
-from interpret.motifs.databases import MotifDatabase, open_database
+from interpret.attribute.attribute import attribute
+from interpret.motifs.databases import MotifDatabase, match_motifs, open_database
 from interpret.motifs.find import find_motifs
-from interpret.motifs.match import match_motifs
 from interpret.motifs.motifs_file import MotifsFile
 
 ROOT = Path(__file__).resolve().parent.parent

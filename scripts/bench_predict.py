@@ -175,7 +175,7 @@ def bare_loop(entry: Path, n: int) -> list[str]:
     import torch
 
     from zoo.cards.kipoi import read_model
-    from zoo.models.runner import auto_batch_size
+    from zoo.models.loaded import auto_batch_size
     from zoo.models.sequence_loader import loader_from_kipoi
 
     model = read_model(entry)

@@ -390,7 +390,7 @@ def test_right_advice_is_let_pass(text, monkeypatch):
 
 def test_imports_say_who_reads_what():
     assert reached_by("zoo.errors") == set(COMMANDS)
-    assert "predict" not in reached_by("interpret.contribs")
+    assert "predict" not in reached_by("interpret.contribs.file")
     assert {"predict", "attribute", "report", "test"} <= reached_by("zoo.genome.windows")
     assert "list" not in reached_by("zoo.genome.windows")
 

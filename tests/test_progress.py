@@ -7,8 +7,7 @@ import io
 import pytest
 
 from zoo import progress
-from zoo.progress import Progress, StatusLine, duration, rewritten
-from zoo.store.transfer import StderrListener, TransferState
+from zoo.progress import Progress, StatusLine, StderrListener, TransferState, duration, rewritten
 
 
 class Terminal(io.StringIO):

@@ -18,6 +18,7 @@ from toys import make_toy_entry
 from zoo import results
 from zoo.cli import run
 from zoo.errors import SystemStateError, UsageError
+from zoo.files import hold_lock
 from zoo.results import (
     check_folder,
     check_out,
@@ -28,7 +29,6 @@ from zoo.results import (
     replacing_folder,
     sole_writer,
 )
-from zoo.store.lock import hold_lock
 
 # ---------------------------------------------------------------- every command
 
@@ -455,7 +455,7 @@ def test_no_room_is_said_before_the_first_window(place, capsys, monkeypatch, out
     """What 1 window of `gc` takes at least: a float, and in a bigWig where it lies, 4 numbers of 8 bytes."""
     least = 4 if out != "x.bw" else 36
     calls = []
-    monkeypatch.setattr("zoo.models.runner.Runner.forward", lambda *args: calls.append(1), raising=False)
+    monkeypatch.setattr("zoo.models.loaded.Runner.forward", lambda *args: calls.append(1), raising=False)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=least - 1))
     lines = refused(capsys, place, lambda: COMMANDS["predict"].run(out), code=7)
     assert "the disk is full" in lines[0] and not calls

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.cache_folder import cache_folder
 from zoo.errors import SystemStateError
+from zoo.files import cache_folder
 
 __all__ = ["Check", "check_import_names", "run_checks"]
 

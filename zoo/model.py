@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.models.array_model import ArrayModel
 from zoo.models.entry import has_own_loader, open_entry
 from zoo.models.load import load_entry
-from zoo.models.loaded import LoadedModel
-from zoo.models.runner import Runner
+from zoo.models.loaded import LoadedModel, Runner
 
 if TYPE_CHECKING:
     import numpy as np

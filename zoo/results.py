@@ -17,24 +17,33 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import json
 import os
+import platform
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from zoo.errors import SystemStateError, UsageError
-from zoo.store.lock import hold_lock
+from zoo.files import hold_lock
 
 __all__ = [
+    "Journal",
+    "JournalState",
     "allocate",
     "check_folder",
     "check_out",
     "fresh_folder",
+    "genome_fingerprint",
     "open_at",
     "partial_of",
     "put_folder",
@@ -45,6 +54,7 @@ __all__ = [
     "replacing_folder",
     "require_room",
     "sole_writer",
+    "write_run_record",
 ]
 
 #: What this package writes beside OUT while it works and when it is done.
@@ -469,3 +479,109 @@ def _file_size_limit() -> int | None:
         return None
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     return None if limit == resource.RLIM_INFINITY else limit
+
+
+# ---- What an interrupted run leaves so that ``--resume`` can go on: ``OUT.partial.json``
+
+
+@dataclass(frozen=True)
+class JournalState:
+    """Where a run stands.
+
+    Attributes:
+        signature: what must be equal for the rest to fit: model, regions, genome, options.
+        cursor: windows laid over the regions so far.
+        rows: predictions written so far.
+        counts: the reader's counts at the cursor.
+        writer: what the writer's ``checkpoint`` returned.
+    """
+
+    signature: dict[str, Any]
+    cursor: int
+    rows: int
+    counts: dict[str, Any]
+    writer: dict[str, Any]
+
+
+class Journal:
+    """The journal of one result."""
+
+    def __init__(self, out: Path) -> None:
+        partial = partial_of(out)
+        self.path = partial.with_name(partial.name + ".json")
+
+    def save(self, state: JournalState) -> None:
+        with replacing(self.path) as partial:
+            partial.write_text(json.dumps(asdict(state)), encoding="utf-8")
+
+    def load(self, signature: dict[str, Any]) -> JournalState | None:
+        """The state to resume from, or None when there is none.
+
+        Raises:
+            UsageError: the earlier run had other arguments or files.
+        """
+        try:
+            state = JournalState(**json.loads(self.path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            raise UsageError(
+                f"{self.path}: the journal of the interrupted run is damaged", "", "Fix: start again without --resume"
+            ) from None
+        expected = json.loads(json.dumps(signature))
+        differing = [key for key in expected if state.signature.get(key) != expected[key]]
+        if differing:
+            key = differing[0]
+            raise UsageError(
+                f"--resume: the interrupted run had another {key}: {_short(state.signature.get(key))}, "
+                f"now {_short(expected[key])}",
+                f"{len(differing)} thing(s) differ: {', '.join(differing)}",
+                "Fix: repeat the command with the earlier arguments, or start again without --resume",
+            )
+        return state
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+# ---- ``OUT.run.json``: what was run, with which versions and files, and what was counted
+
+
+def write_run_record(out: Path, record: dict[str, Any]) -> Path:
+    """Write the record beside a result; returns its path."""
+    path = out.with_name(out.name + ".run.json")
+    full = {
+        "command": sys.argv,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": _versions(),
+        "platform": " ".join(platform.uname()[i] for i in (0, 2, 4)),
+    } | record
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(full, indent=1, default=str) + "\n", encoding="utf-8")
+    return path
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what ran. Loaded modules are asked: reading the metadata of torch alone takes 20 ms."""
+    found = {"python": platform.python_version(), "seqzoo": metadata.version("seqzoo")}
+    for name in ("torch", "numpy", "grelu", "kipoi"):
+        if version := getattr(sys.modules.get(name), "__version__", None):
+            found[name] = str(version)
+    return found
+
+
+def genome_fingerprint(sizes: dict[str, int], path: Path) -> dict[str, Any]:
+    """What identifies a genome file without reading its 3 GB: size, date, contigs and their lengths."""
+    stat = path.stat()
+    return {
+        "path": str(path.resolve()),
+        "bytes": stat.st_size,
+        "modified": stat.st_mtime,
+        "contigs": len(sizes),
+        "total_bp": sum(sizes.values()),
+    }

@@ -2,5 +2,5 @@
 
 Read in this order: ``pairs.py`` (sequences and their references in one batch, the primitive rules), ``rules.py`` (one
 an operation), ``where.py`` (choices by a condition), ``graph.py`` (the audit and the pass).
-``interpret/deepliftshap.py`` is what is called.
+``interpret/methods/deepliftshap.py`` is what is called.
 """

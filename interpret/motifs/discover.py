@@ -5,18 +5,22 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+import io
 import re
-from collections.abc import Callable, Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from interpret.motifs.elapsed import saying
 from zoo.errors import InputError, UsageError
 from zoo.extras import needs
+from zoo.progress import duration
 
-__all__ = ["DEFAULTS", "capped", "modisco_options", "parse_options", "run_modisco"]
+__all__ = ["DEFAULTS", "Said", "capped", "modisco_options", "parse_options", "run_modisco", "saying"]
 
 # Where the command line of modisco-lite differs from its function, we take the command line's choice.
 DEFAULTS = {"target_seqlet_fdr": 0.05, "n_leiden_runs": 2, "sliding_window_size": 20, "flank_size": 5}
@@ -127,3 +131,42 @@ def _modisco() -> Any:
     with needs("modiscolite", "discovery of motifs"):
         from modiscolite import tfmodisco
     return tfmodisco
+
+
+# ---- Say every second that a long step still runs, and what it said last
+
+
+class Said(io.StringIO):
+    """Standard output of a step: kept whole, its last line at hand."""
+
+    @property
+    def last(self) -> str:
+        lines = self.getvalue().split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+@contextmanager
+def saying(step: str, say: Callable[[str], None] | None, seconds: float = 1.0) -> Iterator[Said]:
+    """Call ``say`` with the step's name, its last line and the minutes gone, again and again until the block ends.
+
+    Args:
+        step: its name.
+        say: takes the line; None says nothing. It runs in a thread of its own beside a step that forks, so it must
+            take no lock that a child could need: ``os.write``, not ``print``.
+        seconds: between two lines.
+    """
+    said, over, begun = Said(), threading.Event(), time.monotonic()
+
+    def repeat() -> None:
+        while not over.wait(seconds):
+            say(f"{step}, {duration(int(time.monotonic() - begun))}" + (f": {said.last}" if said.last else ""))
+
+    thread = threading.Thread(target=repeat, daemon=True) if say else None
+    if thread:
+        thread.start()
+    try:
+        yield said
+    finally:
+        over.set()
+        if thread:
+            thread.join()

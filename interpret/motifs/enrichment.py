@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interpret.motifs.databases import benjamini_hochberg
 from interpret.motifs.hits import log_odds, scan
-from interpret.motifs.match import benjamini_hochberg
 from interpret.motifs.pattern import Pattern
 from zoo.extras import needs
 

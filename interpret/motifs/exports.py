@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from interpret.motifs.hits import FARTHEST, SPACING_BINS, partners_of
 from interpret.motifs.motifs_file import MotifsFile
-from interpret.motifs.partners import FARTHEST, SPACING_BINS, partners_of
-from interpret.motifs.pattern import Pattern
-from interpret.motifs.places import places_of
+from interpret.motifs.pattern import Pattern, places_of
 
 __all__ = [
     "EXPORTS",

@@ -10,16 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from interpret.motifs.contributions import Contributions, no_such_window, read_contributions, read_rows
-from interpret.motifs.databases import open_database
+from interpret.contribs.central import Contributions, no_such_window, read_contributions, read_rows
+from interpret.motifs.databases import match_patterns, open_database
 from interpret.motifs.discover import capped, modisco_options, parse_options, run_modisco
-from interpret.motifs.effect import Effect, PredictedTrack
+from interpret.motifs.effects import ModelAndTarget, backgrounds_of, load_again, measure_effects, predict_track
 from interpret.motifs.enrichment import find_enrichment
 from interpret.motifs.exports import EXPORTS
 from interpret.motifs.hits import find_hits
-from interpret.motifs.match import match_patterns
-from interpret.motifs.measure_effects import backgrounds_of, measure_effects, predict_track
-from interpret.motifs.model_again import ExplainedModel, load_again
 from interpret.motifs.motifs_file import (
     MotifsFile,
     add_results,
@@ -28,7 +25,7 @@ from interpret.motifs.motifs_file import (
     read_patterns,
     regions_named,
 )
-from interpret.motifs.pattern import Pattern
+from interpret.motifs.pattern import Effect, Pattern, PredictedTrack
 from zoo.errors import ZooError
 from zoo.extras import require
 from zoo.results import check_out, replacing_all, sole_writer
@@ -136,7 +133,7 @@ def _summary(found: MotifsFile, out: Path) -> str:
 
 def _load_again(
     contributions: Contributions, model: str | None, trust: bool, report: Callable[[str], None]
-) -> ExplainedModel | None:
+) -> ModelAndTarget | None:
     """The model; None, with a note why, where it is not at hand and was not named."""
     try:
         return load_again(contributions.run, contributions.length, model, trust=trust)
@@ -148,7 +145,7 @@ def _load_again(
 
 
 def _ask(
-    explained: ExplainedModel,
+    explained: ModelAndTarget,
     contributions: Contributions,
     patterns: Sequence[Pattern],
     views: np.ndarray,

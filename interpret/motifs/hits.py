@@ -21,10 +21,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interpret.motifs.compete import winners
+from interpret.motifs.databases import MATCHED_AT, benjamini_hochberg
 from interpret.motifs.pattern import Pattern
+from zoo.extras import needs
 
-__all__ = ["Hits", "find_hits", "log_odds", "scan"]
+__all__ = ["FARTHEST", "SPACING_BINS", "Hits", "Partner", "find_hits", "log_odds", "partners_of", "scan", "winners"]
 
 LOST, LEAST_SIMILARITY, WEAKER = 0.08, 0.6, 0.75
 SCORES = 1 << 23  # scores in memory at a time: sequences x patterns x positions
@@ -211,3 +212,107 @@ def _joint_limits(scores: np.ndarray) -> np.ndarray:
     share = np.array([np.searchsorted(row, values, side="right") for row, values in zip(ordered, scores, strict=True)])
     worst = np.sort(share.min(axis=0))[int(LOST * scores.shape[1])]
     return np.array([values[share_of >= worst].min() for values, share_of in zip(scores, share, strict=True)])
+
+
+# ---- Which of overlapping candidates stay: a base belongs to one
+
+
+def winners(sequence: np.ndarray, start: np.ndarray, end: np.ndarray, score: np.ndarray, length: int) -> np.ndarray:
+    """Indices of the candidates that stay when the best is taken, all that overlap it dropped, and so on.
+
+    In each round every candidate that is the best at all of its bases is taken, which gives the same as taking them
+    one by one, for all sequences at once.
+
+    Args:
+        sequence, start, end: (n,) where the candidates are, half-open.
+        score: (n,), larger is better; of equal ones the first stays.
+        length: of the sequences.
+    """
+    n = len(start)
+    rank = np.empty(n, np.int64)
+    rank[np.lexsort((np.arange(n)[::-1], score))] = np.arange(1, n + 1)
+    left = np.arange(n)
+    kept: list[np.ndarray] = []
+    rows, row = np.unique(sequence, return_inverse=True)
+    while len(left):
+        width = end[left] - start[left]
+        first = np.cumsum(width) - width
+        owner = np.repeat(np.arange(len(left)), width)
+        base = np.repeat(row[left] * length + start[left] - first, width) + np.arange(len(owner))
+        best = np.zeros(len(rows) * length, np.int64)
+        np.maximum.at(best, base, rank[left][owner])
+        at_all = np.minimum.reduceat(best[base] == rank[left][owner], first)
+        kept.append(left[at_all])
+        taken = np.zeros(len(best), bool)
+        taken[base[at_all[owner]]] = True
+        left = left[~np.maximum.reduceat(taken[base], first)]
+    return np.sort(np.concatenate(kept)) if kept else np.empty(0, np.int64)
+
+
+# ---- Which patterns occur in the same regions, and how far apart
+
+
+FARTHEST, SPACING_BINS = 120, 24
+
+
+@dataclass(frozen=True)
+class Partner:
+    """A pattern that occurs with another more often than chance would have it.
+
+    Attributes:
+        pattern: index of the partner.
+        both: sequences with hits of both that do not overlap each other everywhere.
+        expected: the same if the two were independent.
+        q: one-sided hypergeometric test, Benjamini-Hochberg over all other patterns.
+        spacing: (24,) pairs of hits by the distance of their centres, -120 to 120 bp, in the direction of the
+            first pattern; hits that overlap are left out.
+    """
+
+    pattern: int
+    both: int
+    expected: float
+    q: float
+    spacing: np.ndarray
+
+
+def partners_of(hits: Hits, index: int, patterns: int, sequences: int) -> list[Partner]:
+    """Partners with q at most 0.05, the smallest q first.
+
+    Args:
+        hits: of all patterns, ordered by sequence. index: the pattern asked about.
+        patterns, sequences: how many there are.
+    """
+    with needs("scipy", "a table of partners"):
+        from scipy.stats import hypergeom
+
+    where = [np.unique(hits.sequence[hits.pattern == i]) for i in range(patterns)]
+    others = [i for i in range(patterns) if i != index]
+    both, p, spacings = [], [], []
+    for other in others:
+        count, spacing = _pairs(hits, index, other)
+        both.append(count)
+        spacings.append(spacing)
+        p.append(float(hypergeom.sf(count - 1, sequences, len(where[index]), len(where[other]))))
+    q = benjamini_hochberg(np.array(p)) if p else []
+    found = [
+        Partner(other, count, len(where[index]) * len(where[other]) / sequences, float(value), spacing)
+        for other, count, value, spacing in zip(others, both, q, spacings, strict=True)
+        if value <= MATCHED_AT
+    ]
+    return sorted(found, key=lambda partner: (partner.q, partner.pattern))
+
+
+def _pairs(hits: Hits, first: int, second: int) -> tuple[int, np.ndarray]:
+    """Sequences with a pair that does not overlap, and the spacing of all such pairs."""
+    ours, theirs = np.flatnonzero(hits.pattern == first), np.flatnonzero(hits.pattern == second)
+    # Hits are ordered by sequence: those of the second in a sequence are one run of ``theirs``.
+    begin = np.searchsorted(hits.sequence[theirs], hits.sequence[ours], side="left")
+    count = np.searchsorted(hits.sequence[theirs], hits.sequence[ours], side="right") - begin
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    i, j = np.repeat(ours, count), theirs[np.repeat(begin, count) + within]
+    apart = (hits.end[j] <= hits.start[i]) | (hits.start[j] >= hits.end[i])
+    i, j = i[apart], j[apart]
+    distance = (hits.start[j] + hits.end[j] - hits.start[i] - hits.end[i]) / 2
+    distance = np.where(hits.reverse[i], -distance, distance)
+    counts = np.histogram(distance, bins=SPACING_BINS, range=(-FARTHEST, FARTHEST))[0]
+    return len(np.unique(hits.sequence[i])), counts

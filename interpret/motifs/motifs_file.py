@@ -24,15 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from interpret.contribs import plain_attribute
-from interpret.motifs.contributions import Contributions, Regions, read_rows
-from interpret.motifs.databases import KnownMotif
-from interpret.motifs.effect import Effect, PredictedTrack
+from interpret.contribs.central import Contributions, Regions, read_rows
+from interpret.contribs.file import plain_attribute
+from interpret.motifs.databases import KnownMotif, Match
 from interpret.motifs.enrichment import Enrichment
 from interpret.motifs.hits import Hits
-from interpret.motifs.match import Match
-from interpret.motifs.pattern import Pattern, Seqlets, core_of
-from interpret.motifs.places import Places, places_of
+from interpret.motifs.pattern import Effect, Pattern, Places, PredictedTrack, Seqlets, core_of, places_of
 from zoo.errors import InputError, UsageError
 
 __all__ = ["MotifsFile", "add_results", "choose_views", "letters_of", "read_motifs", "read_patterns", "regions_named"]

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["Pattern", "Seqlets", "core_of", "information"]
+from interpret.contribs.central import Regions
+
+__all__ = ["Effect", "Pattern", "Places", "PredictedTrack", "Seqlets", "core_of", "information", "places_of"]
 
 CORE_THRESHOLD, CORE_WIDTH = 0.2, 6
 MATCH_FLANK = 2
@@ -122,3 +124,75 @@ def information(probability: np.ndarray) -> np.ndarray:
     """(W,) bits of each column against equal frequencies, with TF-MoDISco's pseudocount of 0.001."""
     p = (probability + PSEUDOCOUNT) / (1 + 4 * PSEUDOCOUNT)
     return 2 + (p * np.log2(p)).sum(axis=1)
+
+
+# ---- Positions in sequences to positions in the genome
+
+
+@dataclass(frozen=True)
+class Places:
+    """Intervals in the genome: (n,) chrom (text), start and end (int64, 0-based half-open), strand (text)."""
+
+    chrom: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    strand: np.ndarray
+
+
+def places_of(
+    regions: Regions, sequence: np.ndarray, start: np.ndarray, end: np.ndarray, reverse: np.ndarray
+) -> Places:
+    """Place intervals of the sequences that the model saw into the genome.
+
+    Args:
+        regions: the windows; a reversed window is read from its end.
+        sequence: (n,) index of the sequence of each interval.
+        start, end: (n,) half-open positions in the sequence.
+        reverse: (n,) whether what was found there lies on the other strand of the sequence.
+    """
+    turned = regions.reverse[sequence]
+    left = np.where(turned, regions.window_end[sequence] - end, regions.window_start[sequence] + start)
+    strand = np.where(turned ^ reverse, "-", "+")
+    return Places(regions.chrom[sequence], left, left + (end - start), strand)
+
+
+# ---- What a model said when it was asked again about patterns and regions
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What inserting a pattern's consensus does to the explained output.
+
+    Attributes:
+        consensus: the letters inserted, those of the pattern's core.
+        values: (n,) float32, output with them less output without, one a background.
+    """
+
+    consensus: str
+    values: np.ndarray
+
+    @property
+    def mean(self) -> float:
+        return float(self.values.mean())
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean; nan for a single background."""
+        n = len(self.values)
+        return float(self.values.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
+
+
+@dataclass(frozen=True)
+class PredictedTrack:
+    """Predicted profile of some windows, in the model's orientation.
+
+    Attributes:
+        values: (K, bins) float32, mean over the explained tracks.
+        bin_size, offset: bp of a bin, and from a window's start to the first bin.
+        name: output and tracks.
+    """
+
+    values: np.ndarray
+    bin_size: int
+    offset: int
+    name: str

@@ -2,5 +2,5 @@
 
 Read in this order: ``window.py`` (what a window is), ``plan.py`` (which operations pass windows on), ``layers.py``
 (what they do), ``ends.py``, ``analysis.py``, ``graph.py`` (all edits of a sequence); ``nodes.py`` reads nodes of the
-graph. ``interpret/ism.py`` is what is called.
+graph. ``interpret/methods/ism.py`` is what is called.
 """

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import fx
 
-from interpret.graph_nodes import is_number, name_of, varying_with
+from interpret.capture import constants_of, is_identity, is_linear, is_number, name_of, shape_of, varying_with
 from interpret.mutagenesis.layers import Layer, Local, Relabel, Sum, Taps
-from interpret.mutagenesis.nodes import constants_of, is_identity, is_linear, shape_of
 from interpret.mutagenesis.plan import RESHAPES, Plan, batch_norm_terms, layer_for
 from interpret.mutagenesis.window import Layout
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx
 
-from interpret.graph_nodes import name_of
+from interpret.capture import name_of
 from interpret.mutagenesis.layers import Interval
 from interpret.mutagenesis.plan import Plan
 from interpret.mutagenesis.window import Block, Reference, Window
 
 if TYPE_CHECKING:
-    from interpret.mutagenesis.graph import _Part
+    from interpret.mutagenesis.window import _Part
 
 __all__ = ["DenseEnd", "ReducedEnd", "materialise"]
 

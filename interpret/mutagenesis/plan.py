@@ -11,10 +11,9 @@ import torch
 from torch import fx
 from torch.nn import functional as F
 
+from interpret.capture import is_identity, name_of, shape_of
 from interpret.deeplift.rules import ELEMENTWISE
-from interpret.graph_nodes import name_of
 from interpret.mutagenesis.layers import AvgPool, Layer, Local, MaxPool, Relabel, Shift, Sliding, Sum, Taps
-from interpret.mutagenesis.nodes import is_identity, shape_of
 from interpret.mutagenesis.window import Layout
 
 __all__ = ["Plan", "layer_for"]

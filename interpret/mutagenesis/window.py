@@ -165,3 +165,18 @@ class Window:
         if (low, high) == (self.low, self.high):
             self.value = found
         return found
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Edits whose whole tensors are computed at once: positions ``first, first + step, ...``."""
+
+    first: int
+    count: int
+    step: int
+    blocks: list[Block]
+
+    def rows(self, block: Block) -> slice:
+        """Where the block's positions are among the part's."""
+        start, step = (block.first - self.first) // self.step, block.period // self.step
+        return slice(start, start + (block.positions - 1) * step + 1, step)

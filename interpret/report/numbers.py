@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interpret.motifs.databases import Match
 from interpret.motifs.exports import motifs_tsv
-from interpret.motifs.match import Match
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern, information
 from zoo.extras import needs

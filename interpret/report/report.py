@@ -18,9 +18,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interpret.motifs.contributions import UNSIGNED, no_such_window, one_sign
-from interpret.motifs.more_views import with_regions
+from interpret.contribs.central import UNSIGNED, no_such_window, one_sign
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
+from interpret.motifs.views import with_regions
 from interpret.report.figures import require_packages, save_figures
 from interpret.report.genes import read_genes
 from interpret.report.page import check_page_out, report_text, write_report
@@ -171,7 +171,7 @@ def _write(
 
 def _plan(steps: Steps) -> ReportResult:
     """A dry run: everything that the contributions need is checked."""
-    from interpret.attribution import attribute
+    from interpret.attribute.attribute import attribute
 
     planned = attribute(*steps.asked, steps.contribs, report=steps.say, **steps.attributing)
     steps.say(f"dry run: {planned.windows:,} windows to explain; nothing was written")
@@ -185,7 +185,7 @@ def _run(
     lines: Callable[[str], None] | None,
 ) -> None:
     """Run what has to be run of the two earlier steps."""
-    from interpret.attribution import attribute
+    from interpret.attribute.attribute import attribute
     from interpret.motifs.find import find_motifs
 
     attributing = {**steps.attributing, "report": steps.say, "progress": progress, "resume": steps.resume}
@@ -243,7 +243,7 @@ class Steps:
         say: Callable[[str], None],
         genes: str | Path | None = None,
     ) -> None:
-        from interpret.attribution_options import MARGINALIZE
+        from interpret.attribute.options import MARGINALIZE
 
         self.asked, self.say = (model, regions, genome), say
         self.model = str(model) if isinstance(model, str | Path) else None
@@ -289,7 +289,7 @@ class Steps:
         Raises:
             ZooError: the database, an option of TF-MoDISco or the file of genes is wrong.
         """
-        from interpret.attribution_options import split_options
+        from interpret.attribute.options import split_options
         from interpret.motifs.databases import JASPAR_TAXA, open_database
         from interpret.motifs.discover import parse_options
 
@@ -309,7 +309,7 @@ class Steps:
 
     def reading_record(self) -> dict[str, Any]:
         """The options of the contributions, defaults included: typing a default changes nothing."""
-        from interpret.attribution_options import split_options
+        from interpret.attribute.options import split_options
 
         explaining, reading = split_options(self.attributing)
         return dataclasses.asdict(explaining) | dataclasses.asdict(reading)

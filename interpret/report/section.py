@@ -6,8 +6,8 @@ from html import escape
 
 import numpy as np
 
+from interpret.motifs.hits import FARTHEST, partners_of
 from interpret.motifs.motifs_file import MotifsFile
-from interpret.motifs.partners import FARTHEST, partners_of
 from interpret.motifs.pattern import Pattern
 from interpret.report.bars import number, q_text, sparkline
 from interpret.report.letters_png import letters_png

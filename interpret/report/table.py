@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from interpret.motifs.match import Match
+from interpret.motifs.databases import Match
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern
 from interpret.report.bars import number, q_text, sparkline

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from interpret.motifs.motifs_file import MotifsFile
-from interpret.motifs.places import places_of
+from interpret.motifs.pattern import places_of
 from interpret.report.genes import Gene, genes_within
 
 __all__ = ["GENES", "view_data", "views_shown"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.add.entry_writer import EntryFiles, EntryText, finish_folder, new_folder, write_entry
+from zoo.entries.writer import EntryFiles, EntryText, finish_folder, new_folder, write_entry
 
 __all__ = ["EntryFiles", "KerasEntry", "write_entry", "write_keras_entry"]
 

@@ -90,16 +90,16 @@ def fields_of(*classes: type) -> set[str]:
 
 def functions() -> dict[str, tuple]:
     """Each command's function, and the keywords that it takes by ``**options``."""
-    from interpret.attribution import attribute
-    from interpret.attribution_options import AttributeOptions
+    from interpret.attribute.attribute import attribute
+    from interpret.attribute.options import AttributeOptions
     from interpret.motifs.find import find_motifs
     from interpret.report.report import OF_MOTIFS, report
-    from zoo.add.add import add
     from zoo.convert.convert import convert
     from zoo.doctor import run_checks
-    from zoo.example_check import check_example
-    from zoo.export.export import export
-    from zoo.pull import pull
+    from zoo.entries.add import add
+    from zoo.entries.check import check_example
+    from zoo.entries.export import export
+    from zoo.entries.pull import pull
     from zoo.run.job import PredictOptions
     from zoo.run.predict import predict
     from zoo.store.info import info
@@ -148,7 +148,7 @@ def test_info_is_a_function(capsys):
 @pytest.fixture
 def asked(monkeypatch):
     """What `zoo attribute` asks of the function behind it."""
-    import interpret.attribution
+    import interpret.attribute.attribute
 
     found = SimpleNamespace(arguments=None, options=None)
 
@@ -156,7 +156,7 @@ def asked(monkeypatch):
         found.arguments, found.options = arguments, options
         return SimpleNamespace(windows=3, paths=[], seconds=0.5, summary=lambda did: f"3 windows {did}")
 
-    monkeypatch.setattr(interpret.attribution, "attribute", attribute)
+    monkeypatch.setattr(interpret.attribute.attribute, "attribute", attribute)
     return found
 
 

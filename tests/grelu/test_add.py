@@ -14,10 +14,10 @@ import torch
 import yaml
 
 import zoo
-from zoo.add.add import add
 from zoo.cards.read import read_card
+from zoo.entries.add import add
+from zoo.entries.check import check_example
 from zoo.errors import InputError, ModelError, UsageError
-from zoo.example_check import check_example
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 ZOO = Path(sys.executable).with_name("zoo")

@@ -15,11 +15,11 @@ import yaml
 from toys import make_toy_entry
 
 import zoo
-from zoo.add.add import add
 from zoo.cards.read import read_card
+from zoo.entries.add import add
+from zoo.entries.check import check_example
+from zoo.entries.export import export
 from zoo.errors import ModelError, TrustError, UsageError
-from zoo.example_check import check_example
-from zoo.export.export import export
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 ZOO = Path(sys.executable).with_name("zoo")
@@ -116,7 +116,7 @@ def test_hugging_face_reads_the_card(tmp_path):
     ],
 )
 def test_licences(tmp_path, licence, found, name):
-    from zoo.export.readme import hub_metadata
+    from zoo.entries.export import hub_metadata
 
     metadata = hub_metadata({"name": "x"}, {"license": licence}, "pytorch")
     assert (metadata["license"], metadata.get("license_name")) == (found, name)
@@ -213,8 +213,8 @@ def test_a_folder_without_a_card_has_only_the_kipoi_form(tmp_path):
 
 
 def test_a_fine_tune_leaves_with_a_class_that_needs_no_download(tmp_path):
-    from zoo.export.slim import slim_checkpoint
-    from zoo.models.grelu_layout import read_checkpoint
+    from zoo.entries.grelu import slim_checkpoint
+    from zoo.models.grelu import read_checkpoint
 
     hyper = {"model_params": {"model_type": "BorzoiPretrainedModel", "n_tasks": 4, "fold": 1}, "train_params": {}}
     torch.save({"state_dict": {}, "hyper_parameters": hyper, "data_params": {}}, tmp_path / "x.ckpt")

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 import zoo
-from zoo.add.add import add
+from zoo.entries.add import add
 from zoo.errors import FetchError, ModelError, SystemStateError, TrustError, UsageError
 from zoo.store import hub as hub_module
 from zoo.store.hub import fetch_model, grelu_listing, is_hub_name, refresh_grelu_listing

@@ -74,7 +74,7 @@ def test_checkpoints_of_the_trainer_load_as_data(trained, lightning_model, windo
 
 
 def test_what_the_trainer_recorded_is_read(trained):
-    from zoo.models.grelu_layout import read_checkpoint
+    from zoo.models.grelu import read_checkpoint
 
     folder, model = trained
     checkpoint = read_checkpoint(folder / "tested.ckpt")
@@ -210,7 +210,7 @@ def test_borzoi_of_an_old_grelu_keeps_the_activation_and_epsilon_it_was_trained_
 
 
 def test_versions_that_are_no_numbers_count_as_new(tmp_path):
-    from zoo.models.grelu_layout import read_checkpoint
+    from zoo.models.grelu import read_checkpoint
 
     hyper = {"model_params": BORZOI | {"model_type": "BorzoiModel"}, "train_params": {"grelu_version": "1.2.0.dev3+g1"}}
     torch.save({"state_dict": {}, "hyper_parameters": hyper, "data_params": {}}, tmp_path / "x.ckpt")

@@ -12,8 +12,7 @@ from keras_files import sequential, write_h5
 
 from zoo.errors import ModelError
 from zoo.models.keras import load_keras
-from zoo.models.keras.config import LayerConfig
-from zoo.models.keras.lambdas import (
+from zoo.models.keras.activations import (
     KNOWN_LAMBDAS,
     MaxOverPositions,
     PadUnknown,
@@ -21,6 +20,7 @@ from zoo.models.keras.lambdas import (
     bytecode_hash,
     lambda_module,
 )
+from zoo.models.keras.config import LayerConfig
 
 
 def lambda_options(function, closure=None):

@@ -10,7 +10,7 @@ import torch
 
 from zoo.errors import ModelError
 from zoo.models.keras.config import Call, LayerConfig, TensorRef
-from zoo.models.keras.registry import BUILDERS, build_layer
+from zoo.models.keras.graph import BUILDERS, build_layer
 from zoo.models.keras.sequence_layers import central_mask_features, spline_bases
 
 RNG = np.random.default_rng(0)

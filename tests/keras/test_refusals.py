@@ -14,7 +14,7 @@ from keras_layers import array, layer_of
 from zoo.errors import ModelError
 from zoo.models.keras import load_keras
 from zoo.models.keras.config import parse_config
-from zoo.models.keras.registry import build_layer
+from zoo.models.keras.graph import build_layer
 
 BATCH_NORM = {"moving_mean": array(3), "moving_variance": array(3) ** 2}
 LAYERS = {

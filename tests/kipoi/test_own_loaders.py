@@ -14,9 +14,9 @@ from toys import complement, one_hot
 
 import zoo
 from zoo.cli import run
+from zoo.entries.check import check_example
 from zoo.errors import MismatchError, ModelError, SystemStateError, TrustError, UsageError
-from zoo.example_check import check_example
-from zoo.store.lock import hold_lock
+from zoo.files import hold_lock
 
 pytest.importorskip("kipoi")
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from zoo.errors import ModelError
-from zoo.models.grelu_checkpoint import activation_name
-from zoo.models.grelu_layout import read_checkpoint
+from zoo.models.grelu import activation_name, read_checkpoint
 
 
 def checkpoint(tmp_path, model_params=None, train_params=None, hyper=None, **top):

@@ -11,8 +11,7 @@ from toys import KINDS, complement, make_toy_entry, one_hot, random_sequence
 
 import zoo
 from zoo.errors import SystemStateError, UsageError
-from zoo.models.loaded import LoadedModel
-from zoo.models.runner import Runner, auto_batch_size
+from zoo.models.loaded import LoadedModel, Runner, auto_batch_size
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from zoo.errors import ModelError
-from zoo.models.weights import load_into, load_tensors
+from zoo.models.pytorch import load_into, load_tensors
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int8, torch.uint8, torch.bool]
 

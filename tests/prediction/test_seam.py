@@ -87,7 +87,7 @@ def columns(batch):
 
 
 def test_a_job_is_prepared_without_a_runner_and_without_a_format(make_job, monkeypatch):
-    monkeypatch.setattr("zoo.models.runner.Runner", None)
+    monkeypatch.setattr("zoo.models.loaded.Runner", None)
     monkeypatch.setattr("zoo.writers._find", None)
     job = make_job(format="no such format")
     assert (job.n_regions, job.count_windows(), job.plan.length) == (60, 60, 40)

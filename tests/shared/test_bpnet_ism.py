@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from interpret.ism import Mutagenesis
+from interpret.methods.ism import Mutagenesis
 
 pytestmark = pytest.mark.shared
 MODULE = Path(__file__).resolve().parents[2] / "scripts" / "shared_entries" / "bpnet_ctcf_module.py"

@@ -21,8 +21,8 @@ import torch
 import zoo
 from zoo.errors import UsageError
 from zoo.models.keras import load_keras
+from zoo.models.keras.activations import KNOWN_LAMBDAS, bytecode_hash
 from zoo.models.keras.config import parse_config
-from zoo.models.keras.lambdas import KNOWN_LAMBDAS, bytecode_hash
 
 pytestmark = pytest.mark.shared
 ROOT = Path(__file__).resolve().parents[2]

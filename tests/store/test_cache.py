@@ -16,11 +16,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, ModelError, SystemStateError
+from zoo.files import cache_folder, digests_of, sha256_of, verify
 from zoo.genome.fasta import _cached_index_paths
 from zoo.store.cache import Cache, blob_sha256
-from zoo.store.checksums import digests_of, sha256_of, verify
 from zoo.store.sources import Source
 
 HERE = Path(__file__).resolve().parent

@@ -10,9 +10,8 @@ import urllib.request
 import pytest
 
 from zoo.errors import FetchError
-from zoo.store.fetch import FetchSettings, fetch, is_offline
-from zoo.store.opener import Redirects
-from zoo.store.transfer import StderrListener, TransferState, human_bytes
+from zoo.progress import StderrListener, TransferState, human_bytes
+from zoo.store.fetch import FetchSettings, Redirects, fetch, is_offline
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from zoo.store import lock
-from zoo.store.lock import hold_lock, is_locked
+from zoo import files as lock
+from zoo.files import hold_lock, is_locked
 
 
 def never(holder):

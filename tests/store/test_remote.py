@@ -13,10 +13,10 @@ import zoo
 from zoo.cards.kipoi import read_model
 from zoo.cards.tracks_file import read_names
 from zoo.errors import FetchError, ModelError, TrustError
+from zoo.progress import listening
 from zoo.store.cache import Cache, argument_path
 from zoo.store.index import describe
 from zoo.store.remote import file_name, remote_argument, remote_files
-from zoo.store.transfer import listening
 
 
 def edit(path, change):

@@ -16,7 +16,7 @@ import zoo
 from zoo.cards.kipoi import parse_shape, read_model
 from zoo.cards.read import read_card
 from zoo.cards.tracks_file import read_names
-from zoo.store.checksums import verify
+from zoo.files import verify
 from zoo.store.registry import entries, entries_folder
 from zoo.store.remote import remote_files
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.store.transfer import Silent, StderrListener, TransferState, current_listener, human_bytes, listening
+from zoo.progress import Silent, StderrListener, TransferState, current_listener, human_bytes, listening
 
 
 class Terminal(io.StringIO):

@@ -77,7 +77,7 @@ def test_hdf5_takes_thousands_of_track_names(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".h5", ".zarr", ".parquet"])
 def test_many_blocks_and_none(tmp_path, monkeypatch, suffix):
-    monkeypatch.setattr("zoo.writers.spooled.BLOCK_BYTES", 500)
+    monkeypatch.setattr("zoo.writers.spool.BLOCK_BYTES", 500)
     batches = make_batches(8, 9)
     write_all(make_context(tmp_path / f"o{suffix}"), batches)
     np.testing.assert_array_equal(read_profile(tmp_path / f"o{suffix}"), joined(batches, "profile"))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.writers.floats import format_rows
+from zoo.writers.text import format_rows
 
 TINY = np.float32(1e-45)
 

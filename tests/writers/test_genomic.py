@@ -206,10 +206,10 @@ def test_every_base_is_what_plain_python_says(
     tmp_path_factory, monkeypatch, seed, count, overlap, suffix, tiled, swapped, nan
 ):
     """Blocks and chunks are made tiny, so that windows cross their borders."""
-    monkeypatch.setattr("zoo.writers.blocks.BLOCK", 256)
-    monkeypatch.setattr("zoo.writers.blocks.STRETCH_BINS", 40)
-    monkeypatch.setattr("zoo.writers.blocks.CHUNK", 5)
-    monkeypatch.setattr("zoo.writers.merge.CHUNK", 30)
+    monkeypatch.setattr("zoo.writers.window_spool.BLOCK", 256)
+    monkeypatch.setattr("zoo.writers.window_spool.STRETCH_BINS", 40)
+    monkeypatch.setattr("zoo.writers.window_spool.CHUNK", 5)
+    monkeypatch.setattr("zoo.writers.genomic.CHUNK", 30)
     out = tmp_path_factory.mktemp("genomic") / f"o{suffix}"
     swap = {"profile": np.array([1, 0])} if swapped else {}
     context = make_context(out, overlap=overlap, tiled=tiled, stranded_swap=swap)
@@ -236,9 +236,9 @@ def test_every_base_is_what_plain_python_says(
 
 def test_memory_does_not_grow_with_the_regions(tmp_path, monkeypatch):
     """Up to the size of a stretch it does: that is made small here, as a chunk of windows is."""
-    monkeypatch.setattr("zoo.writers.blocks.STRETCH_BINS", 1 << 12)
-    monkeypatch.setattr("zoo.writers.blocks.CHUNK", 1 << 9)
-    monkeypatch.setattr("zoo.writers.merge.CHUNK", 1 << 12)
+    monkeypatch.setattr("zoo.writers.window_spool.STRETCH_BINS", 1 << 12)
+    monkeypatch.setattr("zoo.writers.window_spool.CHUNK", 1 << 9)
+    monkeypatch.setattr("zoo.writers.genomic.CHUNK", 1 << 12)
     output = OutputSpec("p", "profile", ("x",), n_bins=8, bin_size=16)
     sizes = {"chr1": 40_000_000}
 

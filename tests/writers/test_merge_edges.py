@@ -226,7 +226,7 @@ def test_windows_that_meet_only_outside_their_chromosome_do_not_overlap(tmp_path
 
 
 def test_an_overlap_across_the_border_of_two_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("zoo.writers.blocks.BLOCK", 256)
+    monkeypatch.setattr("zoo.writers.window_spool.BLOCK", 256)
     error = refused(tmp_path, rows((200, 300, 1), (299, 400, 1), (900, 1000, 1)))
     assert error.what.startswith("predictions overlap at chr1:299-300 (region 2)")
     assert error.extent == "1 windows overlap an earlier one"

@@ -12,7 +12,7 @@ from writer_batches import PROFILE, SCALAR, make_batch, make_batches, make_conte
 from zoo.errors import UsageError
 from zoo.outputs import OutputSpec
 from zoo.writers import StreamWriter
-from zoo.writers.columns import value_names
+from zoo.writers.text import value_names
 
 REGION = ["chrom", "start", "end", "name", "score", "strand"]
 

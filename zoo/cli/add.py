@@ -44,7 +44,7 @@ def command(source: str, name: str, out: Path, genome: Path | None, regions: Pat
     zoo add model.ckpt --name my-model -g hg38.fa --regions peaks.bed
     zoo add hf://org/repo --name their-model
     """
-    from zoo.add.add import add
+    from zoo.entries.add import add
 
     folder = add(source, name, out, genome=genome, regions=regions, force=force)
     click.echo(str(folder))

@@ -83,8 +83,7 @@ def command(
     if regions is None:
         _refuse_idle_options(context)
     with long_run(quiet) as telling:
-        from interpret.attribution import attribute
-        from interpret.convert import convert
+        from interpret.attribute.attribute import attribute, convert
 
         if regions is None:
             result = convert(model, out, options["format"], options["overlap"])

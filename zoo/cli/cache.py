@@ -9,12 +9,12 @@ from dataclasses import asdict
 
 import click
 
-from zoo.cache_folder import cache_folder
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, GROUP, note
 from zoo.errors import FetchError
+from zoo.files import cache_folder
+from zoo.progress import human_bytes
 from zoo.store.cache import Blob, Cache
-from zoo.store.transfer import human_bytes
 
 __all__ = ["command"]
 

@@ -29,6 +29,6 @@ def command(model: str, to: str, folder: Path, trust: bool, force: bool) -> None
     \b
     zoo export yeast-atac --to hf yeast-atac-model
     """
-    from zoo.export.export import export
+    from zoo.entries.export import export
 
     click.echo(str(export(model, to, folder, trust=trust, force=force)))

@@ -51,7 +51,7 @@ def _text(facts: dict[str, Any]) -> str:
 
 def _remote(files: list[dict[str, Any]]) -> str:
     """Which files are not part of the entry."""
-    from zoo.store.transfer import human_bytes
+    from zoo.progress import human_bytes
 
     described = []
     for one in files:

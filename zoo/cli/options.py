@@ -275,7 +275,7 @@ def _answer_window(context: click.Context, parameter: click.Parameter, value: st
     from zoo.doctor import check_import_names
 
     check_import_names()
-    from interpret.motifs.contributions import no_such_window
+    from interpret.contribs.central import no_such_window
 
     raise no_such_window(value)
 

@@ -20,7 +20,7 @@ def command(models: tuple[str, ...], quiet: bool) -> None:
     does not keep the others from being fetched; the exit code is that of the first failure.
     """
     with long_run(quiet) as telling:
-        from zoo.pull import pull
+        from zoo.entries.pull import pull
 
         pull(
             models,

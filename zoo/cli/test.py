@@ -31,7 +31,7 @@ def command(model: str, rtol: float, atol: float, save: Path | None, device: str
 
     Exit code 6 when they differ.
     """
-    from zoo.example_check import check_example
+    from zoo.entries.check import check_example
 
     with contextlib.redirect_stdout(sys.stderr):  # what a model's Python prints is no part of the answer
         report = check_example(model, rtol=rtol, atol=atol, trust=trust, save=save, device=device)

@@ -13,11 +13,10 @@ import torch
 
 from zoo.convert.inert_pickle import refuse
 from zoo.convert.linear_model import linear_model, read_pickle
-from zoo.convert.state_dict import ModuleTensors, module_tensors
-from zoo.convert.torch_file import MAGIC, read_torch_file
+from zoo.convert.torch_file import MAGIC, ModuleTensors, module_tensors, read_torch_file
 from zoo.errors import InputError, ModelError
+from zoo.files import sha256_of
 from zoo.results import check_out, replacing, sole_writer
-from zoo.store.checksums import sha256_of
 
 __all__ = ["Converted", "convert"]
 

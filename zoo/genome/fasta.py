@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.cache_folder import cache_folder
 from zoo.errors import InputError, SystemStateError
+from zoo.files import cache_folder
 
 __all__ = ["Contig", "Genome", "open_genome"]
 

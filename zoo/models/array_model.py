@@ -15,7 +15,7 @@ from zoo.models.entry import Entry
 from zoo.models.foreign_python import blame
 from zoo.models.kipoi_native import NativeModule, flat_result
 from zoo.models.load import framework_of, verify_files
-from zoo.models.runner import pick_device
+from zoo.models.loaded import pick_device
 from zoo.store.sources import refuse_pointers
 
 __all__ = ["ArrayModel"]

@@ -17,10 +17,10 @@ import torch
 
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import ModelError, TrustError
+from zoo.files import sha256_of
 from zoo.models.foreign_python import blame, import_object, inside, python_file, require_kipoi, require_trust
 from zoo.models.sequence_loader import STRING_NAMES
 from zoo.store.cache import Cache
-from zoo.store.checksums import sha256_of
 from zoo.store.remote import remote_files
 
 __all__ = ["NativeModule", "build_module", "files_used", "flat_result"]

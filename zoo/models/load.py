@@ -13,12 +13,12 @@ import numpy as np
 from zoo.cards.kipoi import ModelDescription
 from zoo.cards.tracks_file import read_names, read_tracks
 from zoo.errors import FetchError, ModelError
+from zoo.files import sha256_of, verify
 from zoo.outputs import OutputSpec
+from zoo.progress import current_listener
 from zoo.store.cache import Cache, argument_path, blob_sha256
-from zoo.store.checksums import sha256_of, verify
 from zoo.store.remote import remote_files
 from zoo.store.sources import refuse_pointers
-from zoo.store.transfer import current_listener
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card, Output
@@ -31,13 +31,13 @@ __all__ = ["framework_of", "load_entry", "verify_files"]
 GRELU = "grelu.lightning.LightningModel"
 FRAMEWORKS = {"kipoi.model.PyTorchModel": "pytorch", "kipoi.model.KerasModel": "keras"}
 # Everything else that Kipoi defines runs through kipoi's own classes.
-READERS = {"pytorch": "pytorch_folder", "keras": "keras_folder", "kipoi": "kipoi_native"}
+READERS = {"pytorch": "pytorch", "keras": "keras_folder", "kipoi": "kipoi_native"}
 
 
 def load_entry(entry: Entry) -> LoadedModel:
     """Verify checksums, build the module and name its outputs."""
     if entry.description is None:
-        from zoo.models.grelu_checkpoint import load_checkpoint
+        from zoo.models.grelu import load_checkpoint
 
         hashes = verify_files(entry, (entry.path,))
         loaded = load_checkpoint(entry.path, entry.name)
@@ -50,7 +50,7 @@ def load_entry(entry: Entry) -> LoadedModel:
 
 def _load_grelu(entry: Entry, description: ModelDescription) -> LoadedModel:
     """An entry whose ``args.checkpoint`` is a gReLU checkpoint, here or elsewhere; the file names its own tracks."""
-    from zoo.models.grelu_checkpoint import load_checkpoint
+    from zoo.models.grelu import load_checkpoint
 
     path = argument_path(description, "checkpoint")
     hashes = verify_files(entry, (path,))

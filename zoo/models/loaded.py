@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from zoo.errors import ModelError
+from zoo.errors import ModelError, SystemStateError, UsageError
+from zoo.models.foreign_python import call_module
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
     from zoo.cards.schema import Card
 
-__all__ = ["LoadedModel"]
+__all__ = ["PRECISIONS", "LoadedModel", "Runner", "auto_batch_size", "check_mirrors", "full_float32", "pick_device"]
 
 
 @dataclass
@@ -105,3 +108,180 @@ def as_list(result: Any, outputs: Sequence[Any]) -> list[torch.Tensor]:
                 "Fix: forward returns a tensor, or a list or dict of tensors",
             )
     return parts
+
+
+# ---- Run a loaded model over batches on a device: precision, batch size, reverse-complement average
+
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Runner:
+    """A model on a device, in eval mode under ``inference_mode``.
+
+    Args:
+        model: the loaded model; its module is moved to the device.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: a key of ``PRECISIONS``; other than float32 runs under autocast.
+        rc_average: average with the reverse complement.
+        batch_size: windows a forward pass, or ``"auto"``.
+
+    Raises:
+        SystemStateError: the device is absent.
+        UsageError: unknown precision, or ``rc_average`` for outputs that do not mirror (see ``check_mirrors``).
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        device: str = "auto",
+        precision: str = "float32",
+        rc_average: bool = False,
+        batch_size: int | str = "auto",
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise UsageError(f"precision {precision!r} is not known", "", f"Fix: one of {', '.join(PRECISIONS)}")
+        self.model = model
+        self.device = pick_device(device)
+        self.autocast = PRECISIONS[precision]
+        self.rc_average = rc_average
+        if rc_average:
+            check_mirrors(model)
+        self.module = model.module.to(self.device).eval()
+        self.batch_size = auto_batch_size(model.length, self.device) if batch_size == "auto" else int(batch_size)
+        self._swap = {name: torch.from_numpy(order) for name, order in model.strand_pairs.items()}
+
+    def forward(self, one_hot: np.ndarray | torch.Tensor) -> dict[str, np.ndarray]:
+        """(n, 4, L) float32 -> output name -> float32 (n, tracks) or (n, tracks, bins). Halves on CUDA OOM."""
+        batch = torch.as_tensor(one_hot)
+        try:
+            return self._forward(batch)
+        except torch.OutOfMemoryError:
+            if len(batch) == 1:
+                raise SystemStateError(
+                    f"the {self.device} has not enough memory for one window of {self.model.length:,} bp",
+                    "",
+                    "Fix: --device cpu, or `zoo predict --precision bfloat16`, which takes half of it",
+                ) from None
+            torch.cuda.empty_cache()
+            self.batch_size = max(1, len(batch) // 2)
+            halves = [self.forward(part) for part in batch.split(self.batch_size)]
+            return {name: np.concatenate([half[name] for half in halves]) for name in halves[0]}
+
+    def _forward(self, batch: torch.Tensor) -> dict[str, np.ndarray]:
+        with torch.inference_mode(), full_float32():
+            return self._both_strands(batch)
+
+    def _both_strands(self, batch: torch.Tensor) -> dict[str, np.ndarray]:
+        batch = batch.to(self.device, non_blocking=True)
+        named = self._one_strand(batch)
+        if self.rc_average:
+            other = self._one_strand(batch.flip(1, 2))
+            named = {
+                spec.name: (named[spec.name] + self._mirror(spec, other[spec.name])) / 2 for spec in self.model.outputs
+            }
+        return {name: value.to("cpu", torch.float32).numpy() for name, value in named.items()}
+
+    def _one_strand(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        arranged = self.model.loader.arrange(batch)
+        if self.model.loader.dtype != "float32":
+            arranged = arranged.to(getattr(torch, self.model.loader.dtype))
+        if self.autocast is None:
+            return self.model.named(call_module(self.module, arranged, self.model.name))
+        with torch.autocast(self.device.type, dtype=self.autocast):
+            named = self.model.named(call_module(self.module, arranged, self.model.name))
+        return {name: value.float() for name, value in named.items()}
+
+    def _mirror(self, spec: OutputSpec, value: torch.Tensor) -> torch.Tensor:
+        """Bring a prediction for the other strand into this strand's bins and tracks."""
+        if spec.kind == "profile":
+            value = value.flip(2)
+        order = self._swap.get(spec.name)
+        return value if order is None else value[:, order.to(value.device)]
+
+    def predict_array(self, one_hot: np.ndarray | torch.Tensor) -> np.ndarray | dict[str, np.ndarray]:
+        """Predict for (N, 4, L) in batches; see ``zoo.model.Model.predict``."""
+        shape = tuple(one_hot.shape)
+        if len(shape) != 3 or shape[1] != 4 or shape[2] != self.model.length:
+            raise UsageError(
+                f"one_hot has shape {shape}",
+                f"{self.model.name} takes (N, 4, {self.model.length})",
+                "Fix: channels A, C, G, T on axis 1, sequence on axis 2",
+            )
+        array = torch.as_tensor(one_hot, dtype=torch.float32)
+        parts = [self.forward(part) for part in array.split(self.batch_size) if len(part)]
+        if not parts:
+            parts = [{spec.name: np.empty(_empty_shape(spec), np.float32) for spec in self.model.outputs}]
+        joined = {spec.name: np.concatenate([part[spec.name] for part in parts]) for spec in self.model.outputs}
+        return joined if len(joined) > 1 else next(iter(joined.values()))
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """float32 means float32, also after gReLU's ``predict_on_dataset``, which lowers matrix products of the
+    whole process to bfloat16 (an error of 1e-3 of scale)."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _empty_shape(spec: OutputSpec) -> tuple[int, ...]:
+    return (0, len(spec.tracks)) if spec.kind == "scalar" else (0, len(spec.tracks), spec.n_bins)
+
+
+def check_mirrors(model: LoadedModel) -> None:
+    """Refuse to average both strands where the other strand's prediction is not of the same thing.
+
+    Raises:
+        UsageError: the card says that an output belongs to the strand that is read; or a profile is not centred in
+            the window, so that flipped bins would not land on bins.
+    """
+    for output in model.card.outputs if model.card else ():
+        if output.strand == "sense":
+            raise UsageError(
+                f"--rc-average: output {output.name!r} belongs to the strand that is read",
+                f"{model.name} predicts something else from the other strand, says its card (strand: sense)",
+                "Fix: leave out --rc-average; give the strand in the sixth column of the BED",
+            )
+    for spec in model.outputs:
+        if spec.kind == "profile" and model.places_bins:
+            after = model.length - spec.offset - spec.n_bins * spec.bin_size
+            if after != spec.offset:
+                raise UsageError(
+                    f"--rc-average: output {spec.name!r} is not centred in the window",
+                    f"{spec.offset} bp before it, {after} bp after",
+                    "Fix: leave out --rc-average",
+                )
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device for ``auto``, ``cpu``, ``cuda[:n]`` or ``mps``.
+
+    Raises:
+        SystemStateError: the device is absent. UsageError: the name is unknown.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"--device {name}: no such device", "", "Fix: auto, cpu, cuda or mps") from None
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not present.get(device.type, False):
+        raise SystemStateError(
+            f"--device {name}: PyTorch finds no such device on this machine",
+            f"torch {torch.__version__}",
+            "Fix: --device auto (or cpu); for CUDA install a CUDA build of torch",
+        )
+    return device
+
+
+def auto_batch_size(length: int, device: torch.device) -> int:
+    """Windows a forward pass: about 64 kb of sequence on a CPU (its caches), 4 Mb on a GPU."""
+    budget = 64 * 1024 if device.type == "cpu" else 4 << 20
+    return max(1, min(512, budget // max(length, 1)))

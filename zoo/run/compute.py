@@ -51,7 +51,7 @@ class Prediction:
     """
 
     def __init__(self, model: LoadedModel, choice: TrackChoice, options: PredictOptions) -> None:
-        from zoo.models.runner import Runner  # torch: not before the regions are checked
+        from zoo.models.loaded import Runner  # torch: not before the regions are checked
 
         self.choice, self.options, self.outputs = choice, options, choice.outputs
         self.runner = Runner(model, options.device, options.precision, options.rc_average, options.batch_size)

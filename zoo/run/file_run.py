@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError, SystemStateError, UsageError, ZooError
-from zoo.journal import Journal, JournalState
 from zoo.outputs import PredictionBatch
 from zoo.progress import Notes, Progress
-from zoo.results import require_room
+from zoo.results import Journal, JournalState, require_room
 from zoo.run.compute import Compute
 from zoo.run.job import Job
 from zoo.run.pipeline import BlockSource, ReadCounts, compute_blocks

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError
+from zoo.files import sha256_of
 from zoo.genome.checks import check_assembly, check_regions, training_note
 from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.intervals import RegionFile, RegionSummary
@@ -19,10 +20,8 @@ from zoo.models.entry import Entry, open_entry, renames_chromosomes, with_length
 from zoo.models.load import load_entry
 from zoo.models.loaded import LoadedModel
 from zoo.outputs import TrackChoice, choose_tracks
-from zoo.results import check_out
+from zoo.results import check_out, genome_fingerprint
 from zoo.run.pipeline import BlockReader
-from zoo.run_record import genome_fingerprint
-from zoo.store.checksums import sha256_of
 from zoo.writers import FORMATS, store_of
 
 if TYPE_CHECKING:

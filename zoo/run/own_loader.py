@@ -25,9 +25,8 @@ from zoo.models.kipoi_native import PICKLES
 from zoo.models.load import framework_of
 from zoo.outputs import OutputSpec, PredictionBatch, TrackChoice, choose_tracks
 from zoo.progress import Progress
-from zoo.results import sole_writer
+from zoo.results import sole_writer, write_run_record
 from zoo.run.job import PredictOptions, PredictResult, check_predictions_out, inputs_of, options_from
-from zoo.run_record import write_run_record
 from zoo.writers import StreamWriter, check_format, open_writer
 from zoo.writers.base import Writer, WriterContext
 

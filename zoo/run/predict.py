@@ -23,7 +23,7 @@ from zoo.models.entry import Entry, has_own_loader
 from zoo.models.loaded import LoadedModel
 from zoo.outputs import PredictionBatch
 from zoo.progress import Notes, Progress
-from zoo.results import sole_writer
+from zoo.results import sole_writer, write_run_record
 from zoo.run.compute import Compute, Prediction
 from zoo.run.file_run import FileRun
 from zoo.run.job import (
@@ -38,7 +38,6 @@ from zoo.run.job import (
     prepare,
 )
 from zoo.run.pipeline import BlockSource, compute_blocks
-from zoo.run_record import write_run_record
 from zoo.writers import StreamWriter, check_format, open_writer
 from zoo.writers.base import Writer, WriterContext
 

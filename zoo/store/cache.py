@@ -21,15 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, SystemStateError
+from zoo.files import Digests, cache_folder, digests_of, hold_lock, is_locked, sha256_of
+from zoo.progress import Listener, current_listener, human_bytes
 from zoo.results import replacing
-from zoo.store.checksums import Digests, digests_of, sha256_of
 from zoo.store.fetch import FetchSettings, discard, fetch, is_offline
 from zoo.store.hub_checksum import ask_hub, record, recorded
-from zoo.store.lock import hold_lock, is_locked
 from zoo.store.remote import RemoteFile, remote_argument
-from zoo.store.transfer import Listener, current_listener, human_bytes
 
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription

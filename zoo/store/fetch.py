@@ -20,14 +20,14 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from zoo.errors import FetchError, SystemStateError
-from zoo.store.checksums import Digests, digests_of
-from zoo.store.opener import open_url
+from zoo.files import Digests, digests_of
+from zoo.progress import Listener, TransferState, human_bytes
 from zoo.store.remote import RemoteFile, host_of
-from zoo.store.transfer import Listener, TransferState, human_bytes
 
-__all__ = ["FetchSettings", "discard", "fetch", "is_offline"]
+__all__ = ["FetchSettings", "Redirects", "discard", "fetch", "is_offline", "open_url"]
 
 BLOCK = 1 << 18
 TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
@@ -342,3 +342,38 @@ def discard(partial: Path) -> None:
     """Remove an unfinished download."""
     partial.unlink(missing_ok=True)
     _state_path(partial).unlink(missing_ok=True)
+
+
+# ---- Open http and https addresses, and nothing else: no file:, ftp: or data:, also not by redirection
+
+
+class Redirects(urllib.request.HTTPRedirectHandler):
+    """Follow redirects, but never from https to http and never out of http."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        old, new = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
+        if new not in ("http", "https") or (old == "https" and new == "http"):
+            raise urllib.error.HTTPError(req.full_url, code, f"refused: redirects from {old} to {new}", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def open_url(request: urllib.request.Request, timeout: float) -> Any:
+    """Send a request; proxies are those of the environment.
+
+    Raises:
+        urllib.error.HTTPError: the status is not 2xx, or a redirect was refused.
+        urllib.error.URLError, OSError: no connection.
+    """
+    # urllib.request.build_opener would add ftp:, file: and data:.
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.UnknownHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        Redirects,
+        urllib.request.HTTPErrorProcessor,
+    ):
+        opener.add_handler(handler())
+    return opener.open(request, timeout=timeout)

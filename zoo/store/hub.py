@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, ModelError, UsageError
 from zoo.extras import needs
+from zoo.files import cache_folder
 from zoo.results import replacing
 
 __all__ = [

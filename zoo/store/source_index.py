@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cache_folder import cache_folder
 from zoo.errors import ModelError
+from zoo.files import cache_folder
 from zoo.results import replacing
 from zoo.store.sources import Source, require_folder
 

@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.cache_folder import cache_folder
 from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
+from zoo.files import cache_folder, hold_lock
 from zoo.results import replacing, replacing_folder
-from zoo.store.lock import hold_lock
 
 __all__ = [
     "Source",

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zoo.outputs import PredictionBatch
-from zoo.writers.columns import region_columns, track_names
-from zoo.writers.floats import format_rows
-from zoo.writers.text import TextWriter, region_fields
+from zoo.writers.text import TextWriter, format_rows, region_columns, region_fields, track_names
 
 __all__ = ["BedWriter"]
 

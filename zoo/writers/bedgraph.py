@@ -8,9 +8,8 @@ import numpy as np
 
 from zoo.outputs import OutputSpec
 from zoo.writers.base import WriterContext
-from zoo.writers.floats import format_rows
 from zoo.writers.genomic import GenomicWriter
-from zoo.writers.text import BgzfFile, PlainFile
+from zoo.writers.text import BgzfFile, PlainFile, format_rows
 
 __all__ = ["BedGraphWriter"]
 

@@ -14,8 +14,7 @@ import numpy as np
 
 from zoo.errors import SystemStateError
 from zoo.outputs import OutputSpec
-from zoo.writers.spool import RowSpool, SpooledBlock, value_shape
-from zoo.writers.spooled import SpooledWriter
+from zoo.writers.spool import RowSpool, SpooledBlock, SpooledWriter, value_shape
 
 if TYPE_CHECKING:
     import h5py

@@ -10,10 +10,9 @@ import numpy as np
 
 from zoo.errors import SystemStateError
 from zoo.outputs import OutputSpec
-from zoo.writers.columns import region_columns, track_names
 from zoo.writers.hdf5 import annotations
-from zoo.writers.spool import RowSpool, SpooledBlock
-from zoo.writers.spooled import SpooledWriter
+from zoo.writers.spool import RowSpool, SpooledBlock, SpooledWriter
+from zoo.writers.text import region_columns, track_names
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from zoo.outputs import PredictionBatch
-from zoo.writers.columns import flat_values, region_columns, value_names
-from zoo.writers.floats import format_rows
-from zoo.writers.text import TextWriter, region_fields
+from zoo.writers.text import TextWriter, flat_values, format_rows, region_columns, region_fields, value_names
 
 __all__ = ["TsvWriter"]
 

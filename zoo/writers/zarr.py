@@ -9,8 +9,7 @@ import numpy as np
 from zoo.errors import SystemStateError
 from zoo.results import put_folder
 from zoo.writers.hdf5 import annotations, metadata_columns, preds_path
-from zoo.writers.spool import RowSpool, value_shape
-from zoo.writers.spooled import SpooledWriter
+from zoo.writers.spool import RowSpool, SpooledWriter, value_shape
 
 __all__ = ["ZarrWriter"]
 

@@ -12,8 +12,8 @@ import torch
 from toys import make_toy_entry
 
 import zoo
-from interpret.attribution import attribute
-from interpret.contribs import open_contribs
+from interpret.attribute.attribute import attribute
+from interpret.contribs.file import open_contribs
 from interpret.references import References
 from interpret.target import choose_target, explained_module
 from zoo.cli import run
@@ -343,8 +343,8 @@ def test_methods_and_options_that_do_not_fit(tmp_path, capsys):
 def test_both_strands_are_not_averaged_where_the_card_forbids_it():
     from dataclasses import replace
 
-    from interpret.attribution_options import AttributeOptions
-    from interpret.explainer import Explainer
+    from interpret.attribute.explainer import Explainer
+    from interpret.attribute.options import AttributeOptions
 
     model = zoo.load_model("yeast-atac")
     outputs = [output.model_copy(update={"strand": "sense"}) for output in model.card.outputs]

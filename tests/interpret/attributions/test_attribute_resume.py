@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from toys import make_toy_entry
 
-from interpret.attribution import attribute
-from interpret.explainer import Explainer
+from interpret.attribute.attribute import attribute
+from interpret.attribute.explainer import Explainer
 from zoo.cli import run
 
 #: The command, with a checkpoint after every step instead of every ten seconds.

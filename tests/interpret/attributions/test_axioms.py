@@ -10,13 +10,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from interpret.ablation import ablation
-from interpret.deepliftshap import deepliftshap, explain_by_deepliftshap
-from interpret.inputxgradient import inputxgradient
-from interpret.integrated_gradients import integrated_gradients
-from interpret.ism import ism
-from interpret.marginalize import marginalize, predictions_with_and_without
-from interpret.saliency import saliency
+from interpret.methods.ablation import ablation
+from interpret.methods.deepliftshap import deepliftshap, explain_by_deepliftshap
+from interpret.methods.gradients import inputxgradient, saliency
+from interpret.methods.integrated_gradients import integrated_gradients
+from interpret.methods.ism import ism
+from interpret.methods.marginalize import marginalize, predictions_with_and_without
 from zoo.errors import InputError, UsageError
 
 LENGTH = 30

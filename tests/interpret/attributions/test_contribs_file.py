@@ -10,12 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interpret.contribs import NUMBERS, open_contribs
-from interpret.contribs_blocks import ContribBlock, FileSource, spooled_outputs, spooled_values
-from interpret.formats import FORMATS, choose_format
-from interpret.formats.h5 import write
-from interpret.formats.peaks import write_peaks
-from interpret.multipliers import Explanation, explain_pairs
+from interpret.contribs.file import NUMBERS, ContribBlock, FileSource, open_contribs, spooled_outputs, spooled_values
+from interpret.contribs.formats import FORMATS, choose_format, write_peaks
+from interpret.contribs.h5 import write
+from interpret.explanation import Explanation, explain_pairs
 from zoo.errors import InputError, UsageError
 
 N, LENGTH = 5, 12
@@ -77,7 +75,7 @@ def test_what_was_written_is_read(path):
 
 
 def test_a_file_is_read_in_blocks_that_are_those_of_the_run(path, monkeypatch):
-    monkeypatch.setattr("interpret.contribs_blocks.BLOCK_BYTES", 20 * LENGTH * 3)
+    monkeypatch.setattr("interpret.contribs.file.BLOCK_BYTES", 20 * LENGTH * 3)
     with open_contribs(path) as found:
         source = FileSource(found)
         assert source.chrom_sizes == {"chr2": 5000, "chr1": 4000} and list(source.chrom_sizes) == ["chr2", "chr1"]

@@ -8,9 +8,8 @@ import torch
 from torch import nn
 from toys_attribution import COMPLETE, LENGTH, REFUSED, make_toy
 
-from interpret.completeness import check_complete
-from interpret.deepliftshap import deepliftshap, explain_by_deepliftshap
-from interpret.multipliers import explain_pairs
+from interpret.explanation import check_complete, explain_pairs
+from interpret.methods.deepliftshap import deepliftshap, explain_by_deepliftshap
 from interpret.references import References
 from zoo.errors import MismatchError, ModelError, UsageError
 

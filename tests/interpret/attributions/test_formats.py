@@ -15,11 +15,9 @@ import pyBigWig
 import pytest
 from toys import make_toy_entry
 
-from interpret.attribution import attribute
-from interpret.contribs import open_contribs
-from interpret.contribs_blocks import ContribBlock
-from interpret.convert import convert
-from interpret.formats import FORMATS
+from interpret.attribute.attribute import attribute, convert
+from interpret.contribs.file import ContribBlock, open_contribs
+from interpret.contribs.formats import FORMATS
 from zoo.cli import run
 from zoo.errors import InputError, SystemStateError
 
@@ -176,7 +174,7 @@ def test_a_result_that_could_not_be_made_is_made_by_resuming(toy, tmp_path, monk
     """The contributions are spooled; a failure in the end costs no second run of the model."""
     explain(toy, tmp_path / f"whole{name}")
     chosen = FORMATS[{"c.h5": "h5", "c.npz": "modisco-npz", "c.bw": "bw"}[name]]
-    module = importlib.import_module(f"interpret.formats.{chosen.name.replace('-', '_')}")
+    module = importlib.import_module(f"interpret.contribs.{chosen.name.replace('-', '_')}")
     write = module.write
 
     def fail_late(source, paths, *rest):
@@ -190,7 +188,7 @@ def test_a_result_that_could_not_be_made_is_made_by_resuming(toy, tmp_path, monk
             explain(toy, tmp_path / name)
     assert "--resume" in caught.value.fix
     assert {p.name for p in tmp_path.glob("c.*")} == {f"{name}.partial", f"{name}.partial.json"}
-    monkeypatch.setattr("interpret.explainer.Explainer.forward", None)  # the model is not asked again
+    monkeypatch.setattr("interpret.attribute.explainer.Explainer.forward", None)  # the model is not asked again
     assert explain(toy, tmp_path / name, resume=True).windows == 3
     whole, again = (tmp_path / f"{before}{name}" for before in ("whole", ""))
     if name == "c.h5":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from interpret.deepliftshap import explain_by_deepliftshap
+from interpret.methods.deepliftshap import explain_by_deepliftshap
 from interpret.references import References
 
 architectures = pytest.importorskip("grelu.model.models")

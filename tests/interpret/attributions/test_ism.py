@@ -16,9 +16,9 @@ from torch import nn
 from torch.nn import functional as F
 from toys_attribution import COMPLETE, LENGTH, REFUSED, make_toy
 
-from interpret.ism import Mutagenesis, ism, mutate_all
-from interpret.methods import open_method
-from interpret.mutagenesis.graph import MutagenesisGraph
+from interpret.methods.ism import Mutagenesis, ism, mutate_all
+from interpret.methods.registry import open_method
+from interpret.mutagenesis.edits import MutagenesisGraph
 from interpret.references import parse_references
 
 sys.path.append(str(Path(__file__).resolve().parents[3] / "scripts"))
@@ -363,7 +363,7 @@ def test_windows_that_fail_give_way_to_full_passes(sequences, monkeypatch):
 
 
 def test_small_jobs_are_not_captured(sequences, monkeypatch):
-    monkeypatch.setattr("interpret.ism.MutagenesisGraph", None)
+    monkeypatch.setattr("interpret.methods.ism.MutagenesisGraph", None)
     net = make_toy(*TOYS["F.relu"])
     x = sequences(2, LENGTH)
     assert difference(mutate_all(net, x), by_full_passes(net, x)) < 1e-5

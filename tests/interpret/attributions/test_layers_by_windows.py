@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from interpret.ism import Mutagenesis
+from interpret.methods.ism import Mutagenesis
 
 LENGTH, WIDTH = 24, 6
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from toys import make_toy_entry
 
-from interpret.attribution import attribute
-from interpret.marginal_effects import consensus, read_motif
+from interpret.attribute.attribute import attribute
+from interpret.attribute.marginal_effects import consensus, read_motif
 from zoo.cli import run
 from zoo.errors import InputError, UsageError
 

@@ -8,14 +8,16 @@ import torch
 from torch import nn
 from toys_attribution import COMPLETE, LENGTH, make_toy
 
-from interpret.ablation import ablation
-from interpret.adaptive_path import adaptive_gradients
-from interpret.inputxgradient import inputxgradient
-from interpret.integrated_gradients import explain_by_integrated_gradients, integrated_gradients
-from interpret.ism import ism
-from interpret.marginalize import marginalize
+from interpret.methods.ablation import ablation
+from interpret.methods.gradients import inputxgradient, saliency
+from interpret.methods.integrated_gradients import (
+    adaptive_gradients,
+    explain_by_integrated_gradients,
+    integrated_gradients,
+)
+from interpret.methods.ism import ism
+from interpret.methods.marginalize import marginalize
 from interpret.references import References, parse_references, shuffled
-from interpret.saliency import saliency
 from zoo.errors import InputError, MismatchError, UsageError
 
 MOTIF = "TGACTCA"

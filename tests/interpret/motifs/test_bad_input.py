@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from planted import plant
 
-from interpret.motifs.contributions import read_contributions
+from interpret.contribs.central import read_contributions
 from interpret.motifs.databases import open_database
 from interpret.motifs.discover import parse_options
 from interpret.motifs.find import find_motifs
@@ -108,7 +108,7 @@ def test_too_few_sequences_for_statistics(tmp_path):
 
 
 def test_contributions_of_other_regions_or_of_another_model(planted, found, damaged):
-    from interpret.motifs.belongs import check_belongs
+    from interpret.motifs.views import check_belongs
 
     check_belongs(found, planted.path)
     with h5py.File(damaged, "a") as file:
@@ -214,7 +214,7 @@ def test_seqlets_that_were_left_out_are_said():
 )
 def test_a_result_that_another_run_is_writing(planted, tmp_path, capsys, line, out):
     """What the other one has written so far is left alone."""
-    from zoo.store.lock import hold_lock
+    from zoo.files import hold_lock
 
     (tmp_path / f"{out}.partial").mkdir()
     (tmp_path / f"{out}.partial" / "half").write_text("of the other run")

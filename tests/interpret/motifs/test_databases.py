@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interpret.motifs.databases import JASPAR_TAXA, KnownMotif, MotifDatabase, open_database, read_meme
-from interpret.motifs.match import benjamini_hochberg, match_motifs
+from interpret.motifs.databases import (
+    JASPAR_TAXA,
+    KnownMotif,
+    MotifDatabase,
+    benjamini_hochberg,
+    match_motifs,
+    open_database,
+    read_meme,
+)
 from zoo.errors import InputError, SystemStateError, UsageError
 
 ROW = "0.25 0.25 0.25 0.25"

@@ -11,9 +11,9 @@ import pytest
 import torch
 from planted import MOTIFS, plant, reverse_complement
 
-from interpret.motifs.contributions import read_contributions
+from interpret.contribs.central import read_contributions
+from interpret.motifs.effects import load_again
 from interpret.motifs.find import find_motifs
-from interpret.motifs.model_again import load_again
 from interpret.motifs.motifs_file import regions_named
 from zoo.errors import ModelError, TrustError, UsageError
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from interpret.motifs.compete import winners
 from interpret.motifs.enrichment import find_enrichment
-from interpret.motifs.hits import find_hits
+from interpret.motifs.hits import find_hits, winners
 from interpret.motifs.pattern import Pattern, Seqlets
 
 

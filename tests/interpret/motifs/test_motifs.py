@@ -47,7 +47,7 @@ def test_cores_of_seqlets_lie_where_motifs_were_planted(planted, found):
 
 
 def test_hits_recall_and_precision(planted, found):
-    from interpret.motifs.places import places_of
+    from interpret.motifs.pattern import places_of
 
     hits, by = found.hits, named(planted, found)
     places = places_of(found.regions, hits.sequence, hits.start, hits.end, hits.reverse)
@@ -103,7 +103,7 @@ def test_abf1_is_recognized(planted, found):
 
 
 def test_q_values_by_hand():
-    from interpret.motifs.match import benjamini_hochberg
+    from interpret.motifs.databases import benjamini_hochberg
 
     # Benjamini and Hochberg's step up: p * n / rank, and the running minimum from the largest.
     q = benjamini_hochberg(np.array([0.04, 0.01, 0.03, 0.5]))
@@ -258,7 +258,7 @@ def test_flags_reach_modisco_and_the_same_run_gives_the_same_bytes(planted, foun
 def test_minutes_gone_are_said():
     import time
 
-    from interpret.motifs.elapsed import saying
+    from interpret.motifs.discover import saying
 
     lines = []
     with saying("TF-MoDISco", lines.append, seconds=0.01) as said:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from interpret.motifs.hits import Hits
-from interpret.motifs.partners import partners_of
+from interpret.motifs.hits import Hits, partners_of
 
 
 def hits_of(rows):

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interpret.motifs.contributions import Regions
+from interpret.contribs.central import Regions
 from interpret.motifs.hits import log_odds, scan
-from interpret.motifs.pattern import Pattern, Seqlets, core_of, information
-from interpret.motifs.places import places_of
+from interpret.motifs.pattern import Pattern, Seqlets, core_of, information, places_of
 
 
 def pattern_named(name, core=(0, 3), contribution=None, width=10):

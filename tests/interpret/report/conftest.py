@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from interpret.motifs.effect import Effect
+from interpret.motifs.pattern import Effect
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "motifs"))
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from zoo.errors import ModelError
 from zoo.models.keras.activations import activation
 from zoo.models.keras.config import LayerConfig
-from zoo.models.keras.layout import ChannelsLast, EdgePad, in_layout, sizes
+from zoo.models.keras.shapes import ChannelsLast, EdgePad, in_layout, sizes
 from zoo.models.keras.weights import LayerArrays, put
 
 __all__ = ["batch_norm", "conv", "dense", "dropout", "identity", "layer_norm", "prelu", "separable_conv"]

@@ -1,0 +1,172 @@
+"""DeepLIFT on a captured graph: every operation has a rule, or the run stops before it starts."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import fx
+
+from interpret.capture import Captured, attribute_of, capture, name_of, place_of, varying_with
+from interpret.deeplift.pairs import Pairs, elementwise
+from interpret.deeplift.rules import BATCH_FIRST, ELEMENTWISE, HANDLERS, LINEAR_IN_ALL, LINEAR_IN_FIRST, SEVERAL
+from interpret.deeplift.where import CHOICES, STEPS, chosen, root_of_choice, used_as_condition
+from zoo.errors import ModelError
+
+__all__ = ["DeepLiftGraph", "audit"]
+
+
+class DeepLiftGraph:
+    """The graph of a module, ready to give multipliers.
+
+    Args:
+        module: in eval mode; (N, 4, L) -> (N,) or (N, 1).
+        examples: one or more inputs; only the first varies between a sequence and its references.
+
+    Raises:
+        ModelError: the module cannot be captured, or an operation has no rule.
+    """
+
+    def __init__(self, module: torch.nn.Module, *examples: torch.Tensor) -> None:
+        self.captured = capture(module, *examples)
+        self.varying = varying_with(self.captured.graph_module.graph, self.captured.inputs[0])
+        if faults := audit(self.captured, self.varying):
+            shown = "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
+            raise ModelError(
+                f"deepliftshap has no rule for {shown}",
+                f"{len(faults)} operation(s) of the model",
+                "Fix: --fallback integrated_gradients, or --method ism",
+            )
+        self._roots = {
+            node: root
+            for node in self.captured.graph_module.graph.nodes
+            if _is_choice(node, self.varying) and (root := _root(node, self.varying)) is not None
+        }
+        self._last_use = _last_uses(self.captured.graph_module.graph, self._roots)
+
+    def forward(self, pairs: Pairs, *inputs: torch.Tensor) -> torch.Tensor:
+        """The module's value; the gradient of its sum over references' rows is the multiplier of the first input."""
+        values: dict[fx.Node, Any] = dict(zip(self.captured.inputs, inputs, strict=True))
+        for node in self.captured.graph_module.graph.nodes:
+            if node.op == "output":
+                return fx.node.map_arg(node.args[0], values.__getitem__)[0]
+            if node.op == "get_attr":
+                values[node] = attribute_of(self.captured.graph_module, node.target)
+            elif node.op == "call_function":
+                args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
+                values[node] = self._run(pairs, node, list(args), dict(kwargs))
+                if node in self._roots:
+                    condition, root = args[CHOICES[name_of(node)]], values[self._roots[node]]
+                    values[node] = chosen(root, condition, values[node], self._pairs(pairs, node))
+            for used in self._last_use.get(node, ()):
+                values.pop(used, None)
+        raise AssertionError("a graph ends with its output")
+
+    def _run(self, pairs: Pairs, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        name = name_of(node)
+        if node not in self.varying:
+            return node.target(*args, **kwargs)
+        if name in ("detach", "alias"):  # what is detached for training depends on the sequence all the same
+            return args[0]
+        if name in ("view", "_unsafe_view"):  # a rule's value may lie otherwise in memory than the module's own
+            return torch.reshape(*args)
+        if name in ELEMENTWISE or name in HANDLERS:
+            rows = [self._pairs(pairs, source) for source in _operands(node)]
+            own = self._pairs(pairs, node) or next(r for r in rows if r is not None)
+            if name in HANDLERS:
+                return HANDLERS[name](own, node.target, args, kwargs, rows)
+            place = next(i for i, r in enumerate(rows) if r is not None)
+            return elementwise(args[place], lambda x: node.target(*args[:place], x, *args[place + 1 :], **kwargs), own)
+        return node.target(*args, **kwargs)
+
+    def _pairs(self, pairs: Pairs, node: Any) -> Pairs | None:
+        if not isinstance(node, fx.Node) or node not in self.varying:
+            return None
+        axis = _batch_axis(node)
+        return None if axis is None else Pairs(pairs.rows, pairs.n, axis)
+
+
+def audit(captured: Captured, varying: set[fx.Node]) -> list[str]:
+    """Every operation that depends on the sequence and has no rule, with its module and source line."""
+    nodes = captured.graph_module.graph.nodes
+    return [f"{place_of(node)}: {fault}" for node in nodes if (fault := _fault(node, varying))]
+
+
+def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
+    if node not in varying or node.op != "call_function":
+        return None
+    name = name_of(node)
+    several = sum(source in varying for source in node.all_input_nodes)
+    if node.target is operator.getitem:
+        pooled = name_of(node.args[0]) in HANDLERS
+        return "the places of maxima are used" if pooled and node.args[1] != 0 else None
+    if name in LINEAR_IN_ALL:
+        return None
+    if name in STEPS:
+        return None if used_as_condition(node, name_of) else "a step of which more than a choice is made"
+    if _is_choice(node, varying):
+        known = _root(node, varying) is not None and _batch_axis(node) is not None
+        return None if known else "its condition is not made of the values that it chooses from"
+    if name == "where":
+        return None  # the same choice for every sequence: linear in both values
+    if name in ELEMENTWISE:
+        return "more than one argument varies" if several > 1 else None
+    if name in LINEAR_IN_FIRST and name not in HANDLERS:
+        return None if several == 1 and node.args[0] in varying else "more than its first argument varies"
+    if name not in HANDLERS:
+        return "no rule"
+    if name not in SEVERAL and several > 1:
+        return "more than one argument varies"
+    if name == "max" and len(node.args) == 1:
+        return "a maximum over the whole batch"
+    if name == "einsum" and len(node.args[1]) > 2 and several > 1:
+        return "more than two operands"
+    if name in BATCH_FIRST and _batch_axis(node.args[0]) != 0:
+        return "the batch is not on its first axis"
+    if _pairing_axis(node, varying) is None:
+        return "the axis of the batch is not clear"
+    return None
+
+
+def _is_choice(node: fx.Node, varying: set[fx.Node]) -> bool:
+    """Whether a node chooses by a condition on the sequence."""
+    place = CHOICES.get(name_of(node)) if node.op == "call_function" else None
+    return place is not None and len(node.args) > place and node.args[place] in varying
+
+
+def _root(node: fx.Node, varying: set[fx.Node]) -> fx.Node | None:
+    return root_of_choice(node, varying, name_of, ELEMENTWISE)
+
+
+def _pairing_axis(node: fx.Node, varying: set[fx.Node]) -> int | None:
+    axis = _batch_axis(node)
+    if axis is not None:
+        return axis
+    return next((a for n in node.all_input_nodes if n in varying and (a := _batch_axis(n)) is not None), None)
+
+
+def _operands(node: fx.Node) -> list[Any]:
+    """The positional arguments; of einsum, its operands."""
+    return list(node.args[1]) if name_of(node) == "einsum" else list(node.args)
+
+
+def _batch_axis(node: Any) -> int | None:
+    """The axis whose size depends on the batch; None if there is none or several."""
+    value = node.meta.get("val") if isinstance(node, fx.Node) else None
+    if not isinstance(value, torch.Tensor):
+        return None
+    axes = [axis for axis, size in enumerate(value.shape) if isinstance(size, torch.SymInt)]
+    return axes[0] if len(axes) == 1 else None
+
+
+def _last_uses(graph: fx.Graph, also: dict[fx.Node, fx.Node]) -> dict[fx.Node, list[fx.Node]]:
+    """Which nodes are not needed after each; ``also`` gives a node one more that it needs."""
+    seen: set[fx.Node] = set()
+    found: dict[fx.Node, list[fx.Node]] = {}
+    for node in reversed(graph.nodes):
+        for source in [*node.all_input_nodes, *([also[node]] if node in also else [])]:
+            if source not in seen:
+                seen.add(source)
+                found.setdefault(node, []).append(source)
+    return found

@@ -1,0 +1,136 @@
+"""From multipliers to hypothetical contributions, and the completeness of both."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from zoo.errors import MismatchError
+
+__all__ = [
+    "MEDIAN_LIMIT",
+    "SINGLE_LIMIT",
+    "Explanation",
+    "check_complete",
+    "completeness_note",
+    "explain_pairs",
+    "hypothetical_of",
+    "joined",
+    "relative_error",
+]
+
+SMALLEST = 1e-6
+#: Of the predictions: a smaller difference is lost in the rounding of float32, so that nothing can be relative to it.
+ROUNDING = 1e-4
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a method with references found for N sequences.
+
+    Attributes:
+        hypothetical: (N, 4, L) float32, mean over references.
+        prediction: (N,) float32, the explained number.
+        reference_prediction: (N,) float32, its mean over references.
+        completeness_error: (N,) float32, |contributions - difference| of the means over references, relative
+            to the difference, or to 1e-4 of the predictions where the difference is smaller (at least 1e-6).
+        pair_error: (N,) float32, the same for each pair of sequence and reference, summed over references before
+            the ratio is taken: errors of opposite sign do not cancel.
+    """
+
+    hypothetical: np.ndarray
+    prediction: np.ndarray
+    reference_prediction: np.ndarray
+    completeness_error: np.ndarray
+    pair_error: np.ndarray
+
+
+def hypothetical_of(multipliers: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
+    """What each base would contribute against each reference.
+
+    A base contributes its multiplier less the multipliers of the bases it replaces (Shrikumar et al. 2017,
+    https://github.com/kundajelab/shap; tangermeme's ``hypothetical_attributions``).
+
+    Args:
+        multipliers, references: (..., 4, L).
+    """
+    return multipliers - (multipliers * references).sum(-2, keepdim=True)
+
+
+def relative_error(
+    contributions: torch.Tensor, difference: torch.Tensor, floor: float | torch.Tensor = SMALLEST
+) -> torch.Tensor:
+    """|contributions - difference| / max(|difference|, floor)."""
+    return (contributions - difference).abs() / difference.abs().clamp_min(torch.as_tensor(floor))
+
+
+def explain_pairs(
+    x: torch.Tensor, references: torch.Tensor, multipliers: torch.Tensor, y: torch.Tensor, y_reference: torch.Tensor
+) -> Explanation:
+    """Average the pairs of each sequence.
+
+    Args:
+        x: (N, 4, L). references, multipliers: (N, n, 4, L). y: (N,). y_reference: (N, n).
+    """
+    pairs = (multipliers.double() * (x[:, None].double() - references)).sum((2, 3))
+    difference = y[:, None].double() - y_reference.double()
+    floor = (ROUNDING * torch.maximum(y[:, None].abs(), y_reference.abs()).double()).clamp_min(SMALLEST)
+    pair_error = (pairs - difference).abs().sum(1) / torch.maximum(difference.abs().sum(1), floor.sum(1))
+    error = relative_error(pairs.mean(1), difference.mean(1), floor.mean(1))
+    hypothetical = hypothetical_of(multipliers, references).mean(1)
+    return Explanation(
+        *(value.detach().float().cpu().numpy() for value in (hypothetical, y, y_reference.mean(1), error, pair_error))
+    )
+
+
+def joined(parts: Sequence[Explanation], shape: tuple[int, ...]) -> Explanation:
+    """One explanation of consecutive batches; ``shape`` is that of the sequences, for when there are none."""
+    if not parts:
+        nothing = np.empty(0, np.float32)
+        return Explanation(np.empty(shape, np.float32), nothing, nothing, nothing, nothing)
+    return Explanation(
+        *(np.concatenate([getattr(part, field.name) for part in parts]) for field in dataclasses.fields(Explanation))
+    )
+
+
+# ---- Complete or refused: contributions that do not add up to the difference they explain are an error
+
+
+MEDIAN_LIMIT = 1e-3
+SINGLE_LIMIT = 1e-2
+
+
+def check_complete(pair_error: np.ndarray, method: str, limit: float = MEDIAN_LIMIT, fix: str = "") -> None:
+    """Refuse contributions that are not complete.
+
+    Args:
+        pair_error: (N,), see ``multipliers.Explanation``.
+
+    Raises:
+        MismatchError: the median is above ``limit``, or a sequence above ``SINGLE_LIMIT``.
+    """
+    if not len(pair_error):
+        return
+    error = np.where(np.isfinite(pair_error), pair_error, np.inf)
+    median, wrong = float(np.median(error)), int((error > SINGLE_LIMIT).sum())
+    if median > limit or wrong:
+        raise MismatchError(
+            f"the contributions of {method} are not complete: they miss the difference to the references "
+            f"by {median:.2%} (median; at most {error.max():.1%})",
+            f"{wrong:,} of {len(error):,} sequences by more than {SINGLE_LIMIT:.0%}; the median may be {limit:.1%}",
+            fix or "Fix: --method ism, or --allow-incomplete to keep them all the same",
+        )
+
+
+def completeness_note(pair_error: np.ndarray) -> str | None:
+    """A sentence on completeness, for the notes of a run; None without references."""
+    known = pair_error[np.isfinite(pair_error)]
+    if not len(known):
+        return None
+    over = int((known > MEDIAN_LIMIT).sum())
+    tail = f"; {over:,} of {len(known):,} sequences above {MEDIAN_LIMIT:.1%}" if over else ""
+    return f"completeness error: median {np.median(known):.1e}, largest {known.max():.1e}{tail}"

@@ -1,0 +1,113 @@
+"""DeepLIFT/SHAP (Lundberg & Lee 2017, arXiv:1705.07874): DeepLIFT averaged over references, on the graph.
+
+Own code, because captum and tangermeme attach rules to modules: where a net calls ``F.relu``, multiplies two
+values or normalizes, their contributions do not add up. Here each observed sequence is computed once for its
+n references (n + 1 rows where both take 2n).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from interpret.deeplift.multipliers import DeepLiftGraph
+from interpret.deeplift.pairs import Pairs
+from interpret.explanation import MEDIAN_LIMIT, Explanation, check_complete, explain_pairs, joined
+from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, scalar
+from interpret.references import References, reference_array
+
+__all__ = ["DeepLiftShap", "deepliftshap", "explain_by_deepliftshap"]
+
+#: Bases of sequences and references in one pass: what stays in a CPU's caches (1.9x tangermeme's CPU time on a
+#: Basset-like net of 600 bp, where four times as many give 1.7x), and what fills a GPU.
+BASES_A_PASS = {"cpu": 16 * 1024}
+BASES_ON_A_GPU = 1 << 20
+
+
+class DeepLiftShap:
+    """A captured module that explains batch after batch.
+
+    Args:
+        module: (N, 4, L) -> (N,); its weights are shared, not copied.
+        example: (1 or more, 4, L): a sequence, for its length.
+
+    Raises:
+        ModelError: the module cannot be captured, or an operation has no rule.
+        UsageError: the module gives more than one number a sequence.
+    """
+
+    def __init__(self, module: torch.nn.Module, example: np.ndarray) -> None:
+        self.module = module
+        with evaluating(module) as device:
+            x = torch.from_numpy(np.repeat(check_one_hot(example)[:1], 3, axis=0)).to(device)
+            fixed = fixed_arguments(module, x)
+            with torch.no_grad():
+                scalar(module, x, *fixed)
+            self.graph = DeepLiftGraph(module, x, *fixed)
+
+    def explain(self, one_hot: np.ndarray, references: np.ndarray, batch_size: int | None = None) -> Explanation:
+        """Explain sequences (N, 4, L) against references (N, n, 4, L), some sequences a pass."""
+        found = []
+        with evaluating(self.module) as device, gradients_on():
+            bases = BASES_A_PASS.get(device.type, BASES_ON_A_GPU)
+            size = batch_size or max(1, bases // (one_hot.shape[2] * (references.shape[1] + 1)))
+            for part, x in batches(one_hot, size, device):
+                reference = torch.from_numpy(np.ascontiguousarray(references[part])).to(device)
+                found.append(self._explain(x, reference))
+        return joined(found, one_hot.shape)
+
+    def _explain(self, x: torch.Tensor, reference: torch.Tensor) -> Explanation:
+        groups, n = reference.shape[:2]
+        rows = torch.cat([x[:, None], reference], 1).flatten(0, 1).requires_grad_(True)
+        fixed = tuple(value.repeat_interleave(n + 1, 0) for value in fixed_arguments(self.module, x))
+        y = self.graph.forward(Pairs(len(rows), n), rows, *fixed).reshape(groups, n + 1)
+        (slopes,) = torch.autograd.grad(y[:, 1:].sum(), rows)
+        y = y.detach()
+        return explain_pairs(x, reference, slopes.unflatten(0, (groups, n + 1))[:, 1:], y[:, 0], y[:, 1:])
+
+
+def deepliftshap(
+    module: torch.nn.Module,
+    one_hot: np.ndarray,
+    references: np.ndarray | References | None = None,
+    *,
+    batch_size: int | None = None,
+    limit: float = MEDIAN_LIMIT,
+    allow_incomplete: bool = False,
+) -> np.ndarray:
+    """Hypothetical contributions, averaged over references.
+
+    Args:
+        module: (N, 4, L) -> (N,).
+        one_hot: (N, 4, L) float32.
+        references: (N, n, 4, L), or how to make them; default 20 dinucleotide shuffles.
+        batch_size: sequences (each with its references) a pass.
+        limit: median completeness error that is refused.
+        allow_incomplete: return what is not complete.
+
+    Returns:
+        (N, 4, L) float32; times ``one_hot`` it adds up to the prediction less the references' mean prediction.
+
+    Raises:
+        ModelError: the module cannot be captured, or an operation has no rule; it is named.
+        MismatchError: the contributions are not complete.
+    """
+    found = explain_by_deepliftshap(module, one_hot, references, batch_size=batch_size)
+    if not allow_incomplete:
+        check_complete(found.pair_error, "deepliftshap", limit)
+    return found.hypothetical
+
+
+def explain_by_deepliftshap(
+    module: torch.nn.Module,
+    one_hot: np.ndarray,
+    references: np.ndarray | References | None = None,
+    *,
+    batch_size: int | None = None,
+) -> Explanation:
+    """``deepliftshap`` with predictions and completeness; refuses only operations without a rule."""
+    one_hot = check_one_hot(one_hot)
+    given = reference_array(references, one_hot)
+    if not len(one_hot):
+        return joined([], one_hot.shape)
+    return DeepLiftShap(module, one_hot).explain(one_hot, given, batch_size)

@@ -1,0 +1,61 @@
+"""Input x gradient: the signed gradient, read at the base that is there (Shrikumar et al. 2016, arXiv:1605.01713)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, scalar
+
+__all__ = ["gradient", "inputxgradient", "saliency"]
+
+
+def inputxgradient(
+    module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool = True, batch_size: int | None = None
+) -> np.ndarray:
+    """Gradient of the output at every base; times the input it is input x gradient, the projected track.
+
+    Args:
+        module: (N, 4, L) -> (N,).
+        one_hot: (N, 4, L) float32.
+        corrected: subtract the mean over the four bases (see ``saliency``).
+
+    Returns:
+        (N, 4, L) float32: to first order, what each base would contribute at its position.
+    """
+    return gradient(module, one_hot, corrected=corrected, batch_size=batch_size)
+
+
+def gradient(module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool, batch_size: int | None) -> np.ndarray:
+    """Gradient of the output with respect to the one-hot sequence, (N, 4, L) float32."""
+    one_hot = check_one_hot(one_hot)
+    found = np.empty_like(one_hot)
+    with evaluating(module) as device, gradients_on():
+        for part, x in batches(one_hot, batch_size, device):
+            fixed = fixed_arguments(module, x)
+            x.requires_grad_(True)
+            (slope,) = torch.autograd.grad(scalar(module, x, *fixed).sum(), x)
+            if corrected:
+                slope = slope - slope.mean(1, keepdim=True)
+            found[part] = slope.cpu().numpy()
+    return found
+
+
+# ---- Saliency: how strongly the output reacts to each base, without a sign (Simonyan et al. 2013, arXiv:1312.6034)
+
+
+def saliency(
+    module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool = True, batch_size: int | None = None
+) -> np.ndarray:
+    """Absolute gradient of the output, at every base.
+
+    Args:
+        module: (N, 4, L) -> (N,).
+        one_hot: (N, 4, L) float32.
+        corrected: subtract the gradient's mean over the four bases first (Majdandzic et al. 2023,
+            doi:10.1186/s13059-023-02956-3): the part off the simplex of sequences says nothing of them.
+
+    Returns:
+        (N, 4, L) float32, not negative; its values at the observed bases are the projected track.
+    """
+    return np.abs(gradient(module, one_hot, corrected=corrected, batch_size=batch_size))

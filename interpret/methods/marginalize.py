@@ -1,0 +1,91 @@
+"""Marginalization: what inserting a motif into background sequences does to the output."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from interpret.module import batches, check_one_hot, evaluating, scalar
+from zoo.errors import UsageError
+from zoo.genome.encode import one_hot as encode
+
+__all__ = ["marginalize", "pattern_of", "predictions_with_and_without"]
+
+
+def marginalize(
+    module: torch.nn.Module,
+    backgrounds: np.ndarray,
+    motif: str | np.ndarray,
+    *,
+    start: int | None = None,
+    batch_size: int | None = None,
+) -> np.ndarray:
+    """Prediction with the motif less prediction without, for each background.
+
+    Args:
+        module: (N, 4, L) -> (N,).
+        backgrounds: (N, 4, L) float32, e.g. dinucleotide shuffles of the regions.
+        motif: letters A, C, G, T and N, or (4, W) one-hot; N, or a position of zeros, leaves the background's base.
+        start: where it is inserted (replacing what is there); default the centre.
+
+    Returns:
+        (N,) float32.
+
+    Raises:
+        UsageError: the motif does not fit, or holds other letters.
+    """
+    inserted, without = predictions_with_and_without(module, backgrounds, motif, start=start, batch_size=batch_size)
+    return inserted - without
+
+
+def predictions_with_and_without(
+    module: torch.nn.Module,
+    backgrounds: np.ndarray,
+    motif: str | np.ndarray,
+    *,
+    start: int | None = None,
+    batch_size: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What ``marginalize`` subtracts: predictions with the motif and without, (N,) float32 each."""
+    backgrounds = check_one_hot(backgrounds)
+    length = backgrounds.shape[2]
+    pattern = pattern_of(motif, length, start)
+    width = pattern.shape[1]
+    start = (length - width) // 2 if start is None else start
+    known = pattern.any(0)
+    with evaluating(module) as device, torch.inference_mode():
+        inside = torch.from_numpy(pattern[:, known]).to(device)
+        places = torch.from_numpy(start + np.flatnonzero(known)).to(device)
+        with_motif, without = [], []
+        for _, x in batches(backgrounds, batch_size, device):
+            without.append(scalar(module, x).float().cpu().numpy())
+            edited = x.clone()  # x may share the memory of the caller's array
+            edited[:, :, places] = inside
+            with_motif.append(scalar(module, edited).float().cpu().numpy())
+    nothing = [np.empty(0, np.float32)]
+    return np.concatenate(with_motif or nothing), np.concatenate(without or nothing)
+
+
+def pattern_of(motif: str | np.ndarray, length: int, start: int | None = None) -> np.ndarray:
+    """A motif as (4, W) float32, zeros where the background stays.
+
+    Raises:
+        UsageError: it does not fit into sequences of ``length`` bp, or holds other letters.
+    """
+    if isinstance(motif, str):
+        if not motif.upper().strip("N") or set(motif.upper()) - set("ACGTN"):
+            raise UsageError(
+                f"the motif {motif!r} holds other letters than A, C, G, T and N", "", "Fix: give a consensus"
+            )
+        pattern = encode(np.frombuffer(motif.upper().encode(), np.uint8)[None], 0.0)[0]
+    else:
+        pattern = check_one_hot(np.asarray(motif)[None])[0]
+    width = pattern.shape[1]
+    first = (length - width) // 2 if start is None else start
+    if first < 0 or first + width > length:
+        raise UsageError(
+            f"a motif of {width} bp at {first} does not fit",
+            f"the sequences are {length:,} bp",
+            "Fix: a shorter motif, or another start",
+        )
+    return pattern

@@ -1,1 +1,0 @@
-"""``zoo export``: a model of the zoo for gReLU, Hugging Face or Kipoi."""
