@@ -1,4 +1,7 @@
-"""The computation of a module as a graph of tensor operations, functional calls included (``torch.export``)."""
+"""The computation of a module as a graph of tensor operations, functional calls included (``torch.export``).
+
+Below: facts about its nodes that every walk over it needs.
+"""
 
 from __future__ import annotations
 
@@ -137,7 +140,7 @@ def place_of(node: fx.Node) -> str:
     return f"{name}{where} ({file}:{number})"
 
 
-# ---- Facts about nodes of a captured graph that every walk over it needs: names, numbers, what the sequence changes
+# ---------------------------------------------------------------- nodes: names, numbers, what the sequence changes
 
 
 #: Operations that take only the shape of a tensor.
@@ -174,7 +177,7 @@ def attribute_of(module: fx.GraphModule, path: str) -> Any:
     return value.detach() if isinstance(value, torch.Tensor) else value
 
 
-# ---- Facts about nodes of a captured graph that propagating windows needs: shapes, constants, what is linear
+# ---------------------------------------------------------------- nodes: shapes, constants, what is linear
 
 
 CASTS = frozenset({"to", "_to_copy", "type_as", "float", "double"})

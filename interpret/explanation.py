@@ -1,4 +1,4 @@
-"""From multipliers to hypothetical contributions, and the completeness of both."""
+"""What a method found: from multipliers to hypothetical contributions, complete or refused."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def joined(parts: Sequence[Explanation], shape: tuple[int, ...]) -> Explanation:
     )
 
 
-# ---- Complete or refused: contributions that do not add up to the difference they explain are an error
+# ---------------------------------------------------------------- complete or refused
 
 
 MEDIAN_LIMIT = 1e-3

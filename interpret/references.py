@@ -165,7 +165,7 @@ def _alone(letters: torch.Tensor, n: int, seed: int) -> torch.Tensor:
         return dinucleotide_shuffle(letters, n=1, random_state=[seed], allow_N=True).repeat(1, n, 1, 1)
 
 
-# ---- References as an array beside the sequences, and explanations of batches put together
+# ---------------------------------------------------------------- references as an array beside the sequences
 
 
 def reference_array(references: np.ndarray | References | None, one_hot: np.ndarray) -> np.ndarray:

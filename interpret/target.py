@@ -192,7 +192,7 @@ def explained_module(model: LoadedModel, target: Target, explain: str = "logits"
     return TargetModule(model, target, None), ["no last activation was found: predictions are explained as they are"]
 
 
-# ---- What enters a model's last activation, found on its graph
+# ---------------------------------------------------------------- logits: what enters a model's last activation
 
 
 ACTIVATIONS = frozenset(

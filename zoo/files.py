@@ -1,6 +1,6 @@
-"""A lock between processes, so that a file is fetched once.
+"""What several parts need of files: a lock between processes, checksums, the folder of the cache.
 
-The kernel frees it when its holder dies (``flock``), so that no lock is ever stale.
+The kernel frees a lock when its holder dies (``flock``), so that none is ever stale.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-# ---- Checksums of files before they are used: sha256, and md5 where a source gives no other
+# ---------------- checksums: sha256, and md5 where a source gives no other
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def verify(path: Path, expected: str) -> None:
         )
 
 
-# ---- The folder for what can be made or fetched again: weights, sources, indexes of genomes. Standard library only
+# ---------------------------------------------------------------- the folder for what can be made or fetched again
 
 
 def cache_folder() -> Path:

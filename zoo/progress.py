@@ -1,4 +1,4 @@
-"""What a run tells its user: notes, and progress on stderr.
+"""What runs and downloads tell their user: notes, and progress on stderr or to a callback.
 
 Progress is one line that is rewritten on a terminal, and a plain line now and then elsewhere.
 """
@@ -146,7 +146,7 @@ def stderr_progress(total: int, done: int = 0) -> Progress:
     return Progress(total, done, sys.stderr)
 
 
-# ---- What a download tells while it runs: notes and progress, on stderr or to a callback
+# ---------------------------------------------------------------- downloads
 
 
 @dataclass(frozen=True)

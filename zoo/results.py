@@ -481,7 +481,7 @@ def _file_size_limit() -> int | None:
     return None if limit == resource.RLIM_INFINITY else limit
 
 
-# ---- What an interrupted run leaves so that ``--resume`` can go on: ``OUT.partial.json``
+# ---------------------------------------------------------------- the journal, for --resume
 
 
 @dataclass(frozen=True)
@@ -549,7 +549,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-# ---- ``OUT.run.json``: what was run, with which versions and files, and what was counted
+# ---------------------------------------------------------------- the run record
 
 
 def write_run_record(out: Path, record: dict[str, Any]) -> Path:

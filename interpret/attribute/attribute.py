@@ -2,7 +2,7 @@
 
 The order of work is that of ``zoo.run.predict``: check everything, load the model, choose what is explained,
 then read, explain and write block by block (``explainer`` stands where the model's runner does). What is spooled
-survives an interruption; the result is made from it at the end (``contribs_writer``, ``formats``).
+survives an interruption; the result is made from it at the end (``contribs/writer.py``, ``contribs/formats.py``).
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _attribute(
     return AttributeResult(out, run.rows, notes.texts, run.seconds, paths, job.counted(run.counts))
 
 
-# ---- The run record of an attribution: what was explained, how, with which files and versions
+# ---------------------------------------------------------------- the run record
 
 
 def record_of(job: Job, explainer: Explainer, windows: int, notes: list[str], seconds: float) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-# ---- A finished ``contribs.h5`` in another format, without running the model again
+# ---------------------------------------------------------------- a finished contribs.h5 in another format
 
 
 def convert(contribs: str | Path, out: str | Path, format: str | None = None, overlap: str = "mean") -> AttributeResult:

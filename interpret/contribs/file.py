@@ -9,7 +9,7 @@
     windows/{start, end, reverse}    what the model saw
     chroms/{name, size}    of the genome, in its order
 
-``formats/h5.py`` writes it, ``motifs/contributions.py`` reads it whole.
+``h5.py`` writes it, ``central.py`` reads its middle whole.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _check(file: h5py.File, path: Path) -> None:
             raise InputError(f"{path}: {name} has the layout {found!r}", "'N,4,L' is read", fix)
 
 
-# ---- Contributions block by block: what every file format of ``zoo attribute`` is made from
+# ---------------------------------------------------------------- block by block: what every format is made from
 
 
 UNKNOWN = 4  # the letter that is none of A, C, G, T

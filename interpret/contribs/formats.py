@@ -1,4 +1,4 @@
-"""The files that ``zoo attribute`` writes, one module a format; each is made from ``contribs_blocks.Source``.
+"""The files that ``zoo attribute`` writes, one module a format; each is made from ``file.Source``.
 
 h5              contribs.h5, what `zoo motifs` reads
 modisco-npz     what `modisco motifs -s OUT.one_hot.npz -a OUT.npz` reads
@@ -88,7 +88,7 @@ def choose_format(out: Path, name: str | None = None) -> Format:
     return FORMATS[name]
 
 
-# ---- The windows beside a peer's file, as narrowPeak: row ``i`` is where its row ``i`` lies (the summit is the centre)
+# ---------------- the windows beside a peer's file, as narrowPeak: row i is where its row i lies
 
 
 def write_peaks(file: TextIO, block: ContribBlock, length: int) -> None:

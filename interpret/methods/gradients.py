@@ -1,4 +1,4 @@
-"""Input x gradient: the signed gradient, read at the base that is there (Shrikumar et al. 2016, arXiv:1605.01713)."""
+"""Methods of one gradient: input x gradient and saliency."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def gradient(module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool, b
     return found
 
 
-# ---- Saliency: how strongly the output reacts to each base, without a sign (Simonyan et al. 2013, arXiv:1312.6034)
+# ---------------------------------------------------------------- saliency (Simonyan et al. 2013, arXiv:1312.6034)
 
 
 def saliency(

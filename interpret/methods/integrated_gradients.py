@@ -2,7 +2,7 @@
 
 As many steps as completeness needs: captum's 32 points of Gauss and Legendre are exact to rounding where a net is
 smooth. A ReLU or a maximum puts kinks on the way from a reference to the sequence, on which points laid by a fixed
-rule converge as slowly as 1 / steps; pairs that are not complete go on by ``adaptive_path``, which puts points where
+rule converge as slowly as 1 / steps; pairs that are not complete go on by an adaptive path, which puts points where
 the kinks are.
 """
 
@@ -44,7 +44,7 @@ def integrated_gradients(
         one_hot: (N, 4, L) float32.
         references: (N, n, 4, L), or how to make them; default 20 dinucleotide shuffles.
         steps: points on the way from reference to sequence; default 32, and for pairs that are not complete with
-            them up to 4,096 more (fewer for windows above 8 kb, see ``adaptive_path``).
+            them up to 4,096 more (fewer for windows above 8 kb, see the adaptive path below).
         tolerance: relative completeness error that is enough.
         batch_size: sequences on that way a pass; default what suits the device.
         allow_incomplete: return what is not complete.
@@ -142,7 +142,7 @@ def _mean_gradients(
     )
 
 
-# ---- The mean gradient on the straight line from a reference to a sequence, with points where the net has kinks
+# ---------------- the path from a reference, with points where the net has kinks
 
 
 FIRST_POINTS = 33

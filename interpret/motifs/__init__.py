@@ -1,7 +1,7 @@
 """Motifs of a contributions file: TF-MoDISco patterns, their places in the genome, known motifs, instances.
 
-Read in this order: ``find.py`` (the whole way), ``contributions.py`` (input), ``discover.py`` (modisco-lite),
-``pattern.py`` (what a pattern is), ``places.py``, ``databases.py``, ``match.py``, ``hits.py`` and ``compete.py``
-(instances), ``enrichment.py``, ``partners.py``, ``model_again.py`` and ``measure_effects.py`` (what a pattern does),
-``motifs_file.py`` (output), ``exports.py`` (MEME, TSV, BED).
+Read in this order: ``find.py`` (the whole way), ``discover.py`` (modisco-lite), ``pattern.py`` (what a pattern is and
+where its seqlets lie), ``databases.py`` (known motifs, and the name that a pattern gets), ``hits.py`` (instances),
+``enrichment.py``, ``effects.py`` (what a pattern does to the prediction), ``views.py`` (regions to draw),
+``motifs_file.py`` (output), ``exports.py`` (MEME, TSV, BED). Input is ``interpret/contribs/central.py``.
 """

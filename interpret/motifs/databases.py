@@ -1,4 +1,7 @@
-"""Known motifs: JASPAR by taxon (pyjaspar's copy), HOCOMOCO (gReLU's copy), or a MEME file of the user's."""
+"""Known motifs: JASPAR by taxon (pyjaspar's copy), HOCOMOCO (gReLU's copy), or a MEME file of the user's.
+
+``match_patterns`` gives a pattern its name: the known motif that it matches.
+"""
 
 from __future__ import annotations
 
@@ -172,7 +175,7 @@ def _motif(header: list[str], rows: list[list[float]]) -> KnownMotif:
     return KnownMotif(header[0], name, matrix / matrix.sum(axis=1, keepdims=True))
 
 
-# ---- Patterns against known motifs: memelite's TOMTOM, and q-values over the whole database
+# ---------------- the name of a pattern: TOMTOM, and q-values over the whole database
 
 
 MATCHED_AT = 0.05

@@ -133,7 +133,7 @@ def _modisco() -> Any:
     return tfmodisco
 
 
-# ---- Say every second that a long step still runs, and what it said last
+# ---------------------------------------------------------------- a line a second while it runs
 
 
 class Said(io.StringIO):

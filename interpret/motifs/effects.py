@@ -92,7 +92,7 @@ def predict_track(explained: ModelAndTarget, one_hot: np.ndarray) -> PredictedTr
     return PredictedTrack(np.concatenate(parts), output.bin_size, output.offset, f"{output.name}, {name}")
 
 
-# ---- The model that a contributions file explains, loaded again: it must be the same one, and it is asked the same
+# ---------------- the model that a file explains, loaded again: it must be the same one
 
 
 @dataclass(frozen=True)

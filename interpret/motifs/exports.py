@@ -95,7 +95,7 @@ def motifs_tsv(motifs: MotifsFile) -> Iterator[str]:
     """One row a pattern; a match with q above 0.05 is left out as no match.
 
     Occurrences are by the bases alone, expected are those in dinucleotide shuffles (``enrichment.py``); the effect is
-    that of the consensus inserted into backgrounds (``measure_effects.py``).
+    that of the consensus inserted into backgrounds (``effects.py``).
     """
     yield "\t".join(MOTIF_COLUMNS) + "\n"
     for index, pattern in enumerate(motifs.patterns):

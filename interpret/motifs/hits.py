@@ -6,7 +6,7 @@ limits are those that all but the weakest ``LOST`` of the pattern's own seqlets 
 contribution a share of that, ``WEAKER``, since seqlets were chosen for being large. A cosine below
 ``LEAST_SIMILARITY`` is never a hit, since a pattern whose own seqlets are that unlike it has no shape to find.
 
-Candidates of all patterns and both strands then compete (``compete.py``): a base's contribution belongs to one hit,
+Candidates of all patterns and both strands then compete: a base's contribution belongs to one hit,
 that which explains more of it.
 
 fi-nemo fits all patterns at once by a sparse regression. Version 0.41 needs packages beyond ours, and in one thread it
@@ -214,7 +214,7 @@ def _joint_limits(scores: np.ndarray) -> np.ndarray:
     return np.array([values[share_of >= worst].min() for values, share_of in zip(scores, share, strict=True)])
 
 
-# ---- Which of overlapping candidates stay: a base belongs to one
+# ---------------- which of overlapping candidates stay: a base belongs to one
 
 
 def winners(sequence: np.ndarray, start: np.ndarray, end: np.ndarray, score: np.ndarray, length: int) -> np.ndarray:
@@ -249,7 +249,7 @@ def winners(sequence: np.ndarray, start: np.ndarray, end: np.ndarray, score: np.
     return np.sort(np.concatenate(kept)) if kept else np.empty(0, np.int64)
 
 
-# ---- Which patterns occur in the same regions, and how far apart
+# ---------------- partners: patterns of the same regions, and how far apart
 
 
 FARTHEST, SPACING_BINS = 120, 24

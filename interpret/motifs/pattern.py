@@ -1,4 +1,4 @@
-"""What a pattern is: matrices, the core that carries it, and its seqlets."""
+"""What a pattern is: matrices, the core that carries it, its seqlets and their places, what the model says of it."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def information(probability: np.ndarray) -> np.ndarray:
     return 2 + (p * np.log2(p)).sum(axis=1)
 
 
-# ---- Positions in sequences to positions in the genome
+# ---------------------------------------------------------------- positions in sequences to positions in the genome
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def places_of(
     return Places(regions.chrom[sequence], left, left + (end - start), strand)
 
 
-# ---- What a model said when it was asked again about patterns and regions
+# ---------------------------------------------------------------- what the model says of patterns and regions
 
 
 @dataclass(frozen=True)

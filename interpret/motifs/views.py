@@ -58,7 +58,7 @@ def _rank(sequence: int, chosen: list[int]) -> int:
     return chosen.index(sequence) if sequence in chosen else len(chosen)
 
 
-# ---- Whether a file of motifs was made from a file of contributions
+# ---------------- was this file of motifs made from these contributions?
 
 
 def check_belongs(motifs: MotifsFile, contribs: str | Path) -> None:

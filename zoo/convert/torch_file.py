@@ -150,7 +150,7 @@ class _StreamUnpickler(InertUnpickler):
         return pid
 
 
-# ---- The state_dict of a pickled torch module: its parameters and buffers by their dotted names
+# ---------------------------------------------------------------- the state_dict of a pickled module, by dotted names
 
 
 @dataclass

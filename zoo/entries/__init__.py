@@ -1,1 +1,1 @@
-"""``zoo add``: an entry folder out of a gReLU checkpoint or a model folder."""
+"""Entries made, fetched, checked and given away: ``zoo add``, ``pull``, ``test`` and ``export``."""

@@ -82,7 +82,7 @@ def _make(path: Path, name: str, origin: str, out: Path, genome: Path | None, re
     return write_entry(with_exported_card(entry, path) if path.is_dir() else entry, out)
 
 
-# ---- A gReLU checkpoint to an entry folder
+# ---------------------------------------------------------------- from a gReLU checkpoint
 
 
 MODULE = Path(__file__).with_name("grelu_entry_module.py")
@@ -164,7 +164,7 @@ def _extra(checkpoint: GreluCheckpoint, spec: OutputSpec) -> dict[str, bytes]:
     return files
 
 
-# ---- A folder to an entry: one with model.yaml is taken whole; an exported gReLU repo is drafted from its checkpoint
+# ---------------- from a folder: with model.yaml it is taken whole, of a gReLU repo its checkpoint
 
 
 # What programs leave beside a model, and our own scratch folders; the last two are of Hugging Face.

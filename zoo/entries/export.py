@@ -1,4 +1,4 @@
-"""``export``: a model into a folder for gReLU, Hugging Face or Kipoi."""
+"""``export``: a model into a folder for gReLU, Hugging Face (with its README) or Kipoi."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def _loads_by_default(path: Path, checkpoint: Any) -> bool:
     return needed <= set(raw) and not raw.get("optimizer_states") and checkpoint.recorded_type == checkpoint.model_type
 
 
-# ---- The README of a Hugging Face repo: their metadata, made from ours, and ours whole below one key
+# ---------------- the README of a Hugging Face repo: their metadata, and ours below one key
 
 
 INFO = "seqzoo_info"

@@ -1,4 +1,4 @@
-"""The card that a gReLU checkpoint can give: what it records, and TODO lines in the prose for the rest.
+"""gReLU checkpoints and entries: the card that one can give, and a checkpoint that stock gReLU loads.
 
 Nothing is made up: a field that the checkpoint does not know is left out of the front matter.
 """
@@ -216,7 +216,7 @@ def draft_prose(checkpoint: GreluCheckpoint, spec: OutputSpec, source: str, exam
     return "\n".join(parts)
 
 
-# ---- A gReLU checkpoint without the trainer's state, that stock gReLU loads with default arguments
+# ---------------- a checkpoint without the trainer's state, that stock gReLU loads
 
 
 # Lightning refuses a checkpoint without its version; of one that gives none, this is the oldest that gReLU 1.0 used.

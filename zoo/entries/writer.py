@@ -247,7 +247,7 @@ def _file_entry(folder: Path, name: str) -> dict[str, Any]:
     return {"path": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
-# ---- The example of a drafted entry: windows cut from a genome, or seeded random sequence
+# ---------------- the example: windows cut from a genome, or seeded random sequence
 
 
 WINDOWS = 6

@@ -191,7 +191,7 @@ def _bins(checkpoint: GreluCheckpoint, length: int, bins: int) -> tuple[int, int
     return (bin_size, crop * bin_size) if length // bin_size == total else None
 
 
-# ---- What a gReLU checkpoint says of itself, as plain data, whichever gReLU wrote it
+# ---------------- what a checkpoint says of itself, whichever gReLU wrote it
 
 
 # LightningModel's defaults for what train_params leaves out.

@@ -1,4 +1,4 @@
-"""A model that is ready to predict: module, layout of its input, names of its outputs."""
+"""A model that is ready to predict: module, layout of its input, names of its outputs; and how it runs on a device."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def as_list(result: Any, outputs: Sequence[Any]) -> list[torch.Tensor]:
     return parts
 
 
-# ---- Run a loaded model over batches on a device: precision, batch size, reverse-complement average
+# ---------------- batches on a device: precision, batch size, both strands
 
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}

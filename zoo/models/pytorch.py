@@ -1,4 +1,7 @@
-"""A Kipoi folder with ``kipoi.model.PyTorchModel``: Python file, class, weights -> module."""
+"""A Kipoi folder with ``kipoi.model.PyTorchModel``: Python file, class, weights -> module.
+
+Weights are read as data: ``weights_only`` or safetensors, never a pickle that runs code.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +90,7 @@ def _instance(model: ModelDescription, module_file: ModuleType) -> torch.nn.Modu
     return module
 
 
-# ---- Load tensors as data: ``weights_only`` or safetensors, never a pickle that runs code
+# ---------------------------------------------------------------- tensors as data
 
 
 def load_tensors(path: Path, allow_numpy: bool = False) -> Any:

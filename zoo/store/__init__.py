@@ -1,1 +1,1 @@
-"""Where entries and weights are found: the registry, checksums, and (later) the cache."""
+"""Where entries and weights are: names to folders, remote files, the cache."""

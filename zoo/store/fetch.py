@@ -344,7 +344,7 @@ def discard(partial: Path) -> None:
     _state_path(partial).unlink(missing_ok=True)
 
 
-# ---- Open http and https addresses, and nothing else: no file:, ftp: or data:, also not by redirection
+# ---------------- http and https and nothing else, also not by redirection
 
 
 class Redirects(urllib.request.HTTPRedirectHandler):

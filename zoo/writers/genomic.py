@@ -1,8 +1,8 @@
 """Base of bigWig and bedGraph: every value at its true place on the genome, one file a track.
 
 Windows come in any order and may overlap; a genome file wants each base once, in order.
-So windows are spooled (`WindowSpool`), sorted by block of the genome (`blocks`), and each
-stretch of blocks is merged (`merge`) and handed to the files of the tracks.
+So windows are spooled (`WindowSpool`), sorted by block of the genome (`BlockOrder`), and each
+stretch of blocks is merged (`merge_stretch`) and handed to the files of the tracks.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def final_names(context: WriterContext) -> list[Path]:
     return names
 
 
-# ---- Overlapping windows to one value a base, per track
+# ---------------------------------------------------------------- overlapping windows to one value a base
 
 
 CHUNK = 1 << 18  # bins, values or pieces of bins in memory at once

@@ -1,4 +1,4 @@
-"""Predictions on disk in input order, for the formats that can only be made at the end.
+"""Predictions on disk in input order, and the base of the formats that are made from them at the end.
 
 An HDF5 file that is being written does not survive a kill, and a Parquet file has no meaning
 before its footer; raw records can simply be cut back to a checkpoint. The formats are
@@ -140,7 +140,7 @@ def value_shape(output: OutputSpec) -> tuple[int, ...]:
     return (tracks, output.n_bins) if output.kind == "profile" else (tracks,)
 
 
-# ---- Base of the formats that are assembled from the spool at ``finish``: HDF5, Zarr, Parquet
+# ---------------------------------------------------------------- HDF5, Zarr, Parquet: assembled at ``finish``
 
 
 BLOCK_BYTES = 8 << 20

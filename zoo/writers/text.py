@@ -1,4 +1,4 @@
-"""A result that is lines of text, in a plain or blocked-gzip file."""
+"""A result that is lines of text, plain or blocked gzip: its columns, and numbers as text."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class TextWriter(Writer):
         remove(self.partial)
 
 
-# ---- The columns of the table formats (TSV, BED, Parquet): their names, and their values in that order
+# ---------------------------------------------------------------- columns of the tables (TSV, BED, Parquet)
 
 
 REGION = ("chrom", "start", "end", "name", "score", "strand")
@@ -223,7 +223,7 @@ def safe_text(fields: np.ndarray) -> list[str]:
     return fields.tolist()
 
 
-# ---- float32 arrays to text, vectorised: the shortest of 6 to 9 digits that reads back the same
+# ---------------- float32 to text: the shortest of 6 to 9 digits that reads back the same
 
 
 WIDTH = 17  # sign, at most 15 characters of number, separator

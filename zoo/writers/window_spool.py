@@ -1,4 +1,4 @@
-"""Windows and their values on disk, turned to the genome's orientation, in input order."""
+"""Windows and their values on disk, turned to the genome's orientation: in input order, read in genome order."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class WindowSpool:
                 os.preadv(file.fileno(), [view[i * width : (i + 1) * width]], offset)
 
 
-# ---- Windows of a spool in genome order, without ever holding them all in memory
+# ---------------------------------------------------------------- genome order, without holding all windows in memory
 
 
 BLOCK = 1 << 18  # bp

@@ -1,4 +1,4 @@
-"""Activations of Keras by name -> torch modules."""
+"""Functions without weights: activations of Keras by name, and the Lambda layers that are known -> torch modules."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def activation_layer(layer: LayerConfig) -> nn.Module:
     return activation(layer, options.get("activation"))
 
 
-# ---- Lambda layers. Their Python bytecode is data here: it is hashed and never run
+# ---------------------------------------------------------------- Lambda layers: bytecode is hashed, never run
 
 
 class PadUnknown(nn.Module):

@@ -1,4 +1,4 @@
-"""The layers joined: a Keras model as one ``torch.nn.Module``, run in the order of its graph."""
+"""The layers built and joined: a Keras model as one ``torch.nn.Module``, run in the order of its graph."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def _mirror_kernels(graph: nn.Module) -> None:
         kernel.data = kernel.data.flip(tuple(range(2, kernel.ndim))).contiguous()
 
 
-# ---- Which kinds of layers are supported, and the function that builds each
+# ---------------------------------------------------------------- which kinds of layers there are, and what builds each
 
 
 Builder = Callable[[LayerConfig, LayerArrays], nn.Module]

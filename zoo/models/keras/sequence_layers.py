@@ -1,6 +1,6 @@
-"""Layers that are not Keras's own but of genomics packages: concise (MMSplice, MTSplice) and baskerville (Borzoi).
+"""Layers along a sequence: those of genomics packages (concise for MMSplice, baskerville for Borzoi), recurrent layers.
 
-They are written here from their published definitions; no ``custom_objects`` of a model folder is run.
+Those of packages are written here from their published definitions; no ``custom_objects`` of a model folder is run.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def tensorflow_operation(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     return activation(layer, OPERATIONS[name], layer.calls[0].arguments if layer.calls else {})
 
 
-# ---- LSTM, GRU and SimpleRNN with the gates and activations of Keras, and Bidirectional
+# ---------------- LSTM, GRU, SimpleRNN with the gates of Keras; Bidirectional
 
 
 class Recurrent(nn.Module):

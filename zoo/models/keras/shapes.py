@@ -1,4 +1,4 @@
-"""Layers without weights: pooling, cropping, padding, reshaping, joining."""
+"""Layers without weights: pooling, cropping, padding, reshaping, joining; Keras's layouts around torch's modules."""
 
 from __future__ import annotations
 
@@ -269,7 +269,7 @@ def _channels_first(layer: LayerConfig) -> bool:
     return layer.options.get("data_format") == "channels_first"
 
 
-# ---- Layouts and padding: Keras's channels last and TensorFlow's ``same``, around torch's channels-first modules
+# ---------------------------------------------------------------- Keras's channels last and TensorFlow's ``same``
 
 
 class ChannelsLast(nn.Module):
