@@ -9,7 +9,6 @@ import contextlib
 import inspect
 import io
 import logging
-import operator
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from typing import Any
 import torch
 from torch import fx
 
-from interpret.deeplift.rules import LINEAR_IN_ALL, LINEAR_IN_FIRST
 from interpret.module import gradients_on
 from zoo.errors import ModelError
 
@@ -28,7 +26,6 @@ __all__ = [
     "capture",
     "constants_of",
     "is_identity",
-    "is_linear",
     "is_number",
     "name_of",
     "place_of",
@@ -180,10 +177,6 @@ def attribute_of(module: fx.GraphModule, path: str) -> Any:
 # ---------------------------------------------------------------- nodes: shapes, constants, what is linear
 
 
-CASTS = frozenset({"to", "_to_copy", "type_as", "float", "double"})
-BILINEAR = frozenset({"mul", "matmul", "bmm", "mm", "linear", "einsum", "div"})
-
-
 def shape_of(node: Any) -> tuple[int, ...] | None:
     """Sizes without the batch, which is on axis 0; None where it is not, or where the node is no floating tensor."""
     value = node.meta.get("val") if isinstance(node, fx.Node) else None
@@ -220,27 +213,3 @@ def run_node(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
 def is_identity(node: fx.Node) -> bool:
     """Whether the node gives its first argument unchanged, in eval mode."""
     return name_of(node) in ("clone", "contiguous", "detach", "alias", "dropout", "feature_dropout", "alpha_dropout")
-
-
-def _uses(node: fx.Node, varying: set[fx.Node]) -> int:
-    """How often the node's arguments name a varying node: x * x does twice."""
-    found: list[fx.Node] = []
-    fx.node.map_arg((node.args, node.kwargs), found.append)
-    return sum(n in varying for n in found)
-
-
-def is_linear(node: fx.Node, varying: set[fx.Node]) -> bool:
-    """Whether the node is linear, or affine, in all its varying arguments together."""
-    if node.op != "call_function":
-        return False
-    name, several = name_of(node), _uses(node, varying)
-    if node.target is operator.getitem:
-        return is_linear(node.args[0], varying)
-    if name in CASTS and node.args[0].meta["val"].dtype != node.meta["val"].dtype:
-        return False  # its weights would be as coarse as what it reads
-    if name in LINEAR_IN_ALL:
-        return True
-    first = node.args[0] in varying if isinstance(node.args[0], fx.Node) else False
-    if name == "_native_batch_norm_legit_no_training" or name in LINEAR_IN_FIRST:
-        return several == 1 and first and not (name == "batch_norm" and node.args[5])
-    return name in BILINEAR and several == 1 and (name != "div" or first)

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import fx
 
-from interpret.capture import constants_of, is_identity, is_linear, is_number, name_of, shape_of, varying_with
+from interpret.capture import constants_of, is_identity, is_number, name_of, shape_of, varying_with
+from interpret.deeplift.rules import LINEAR_IN_ALL, LINEAR_IN_FIRST
 from interpret.mutagenesis.layers import Layer, Local, Relabel, Sum, Taps
 from interpret.mutagenesis.plan import RESHAPES, Plan, batch_norm_terms, layer_for
 from interpret.mutagenesis.window import Layout
 
-__all__ = ["Analysis", "analyse"]
+__all__ = ["Analysis", "analyse", "is_linear"]
 
 
 @dataclass
@@ -232,3 +233,33 @@ def _with_sum(found: Analysis, layer: Taps, last: fx.Node, following: Sum) -> Ta
         return None
     layer.inputs, layer.adds = [layer.inputs[0], others[0]], True
     return layer
+
+
+CASTS = frozenset({"to", "_to_copy", "type_as", "float", "double"})
+
+
+BILINEAR = frozenset({"mul", "matmul", "bmm", "mm", "linear", "einsum", "div"})
+
+
+def _uses(node: fx.Node, varying: set[fx.Node]) -> int:
+    """How often the node's arguments name a varying node: x * x does twice."""
+    found: list[fx.Node] = []
+    fx.node.map_arg((node.args, node.kwargs), found.append)
+    return sum(n in varying for n in found)
+
+
+def is_linear(node: fx.Node, varying: set[fx.Node]) -> bool:
+    """Whether the node is linear, or affine, in all its varying arguments together."""
+    if node.op != "call_function":
+        return False
+    name, several = name_of(node), _uses(node, varying)
+    if node.target is operator.getitem:
+        return is_linear(node.args[0], varying)
+    if name in CASTS and node.args[0].meta["val"].dtype != node.meta["val"].dtype:
+        return False  # its weights would be as coarse as what it reads
+    if name in LINEAR_IN_ALL:
+        return True
+    first = node.args[0] in varying if isinstance(node.args[0], fx.Node) else False
+    if name == "_native_batch_norm_legit_no_training" or name in LINEAR_IN_FIRST:
+        return several == 1 and first and not (name == "batch_norm" and node.args[5])
+    return name in BILINEAR and several == 1 and (name != "div" or first)

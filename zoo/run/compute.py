@@ -1,46 +1,20 @@
-"""The seam of a run: what is computed of its windows. The model itself, or what stands in its place."""
+"""What ``predict`` computes of the windows of a run: the model's own predictions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
-    from zoo.outputs import OutputSpec, TrackChoice
+    from zoo.outputs import TrackChoice
     from zoo.run.job import PredictOptions
 
-__all__ = ["Compute", "Prediction", "windows_a_step"]
+__all__ = ["Prediction", "windows_a_step"]
 
 # Bases a step holds: 4 MB of float32 one-hot, enough to make numpy's per-call cost vanish.
 STEP_BASES = 256 * 1024
-
-
-class Compute(Protocol):
-    """Windows in, named arrays out: what a run calls and a writer stores.
-
-    Attributes:
-        outputs: what ``forward`` gives, in order.
-        step: windows that are read, computed and written at once; an interrupted run goes on behind a whole step.
-    """
-
-    outputs: tuple[OutputSpec, ...]
-    step: int
-
-    def forward(self, one_hot: np.ndarray, first: int) -> dict[str, np.ndarray]:
-        """Compute consecutive windows.
-
-        Args:
-            one_hot: (n, 4, L) float32, at most ``step`` of them.
-            first: number of the first of them among all windows of the regions file, whatever part of it is run.
-
-        Returns:
-            Output name -> (n, ...) float32.
-        """
-
-    def signature(self) -> dict[str, Any]:
-        """What of it must be equal for an interrupted run to go on, as JSON takes it."""
 
 
 class Prediction:

@@ -12,9 +12,8 @@ from zoo.errors import InputError, SystemStateError, UsageError, ZooError
 from zoo.outputs import PredictionBatch
 from zoo.progress import Notes, Progress
 from zoo.results import Journal, JournalState, require_room
-from zoo.run.compute import Compute
 from zoo.run.job import Job
-from zoo.run.pipeline import BlockSource, ReadCounts, compute_blocks
+from zoo.run.pipeline import BlockSource, Compute, ReadCounts, compute_blocks
 from zoo.writers.base import Writer
 
 __all__ = ["FileRun"]

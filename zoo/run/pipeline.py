@@ -23,11 +23,37 @@ from zoo.outputs import PredictionBatch
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zoo.run.compute import Compute
+    from zoo.outputs import OutputSpec
 
-__all__ = ["Block", "BlockReader", "BlockSource", "ReadCounts", "compute_blocks"]
+__all__ = ["Block", "BlockReader", "BlockSource", "Compute", "ReadCounts", "compute_blocks"]
 
 QUEUE_BLOCKS = 2
+
+
+class Compute(Protocol):
+    """The seam of a run: windows in, named arrays out. ``zoo.run.compute`` is the model itself, others explain it.
+
+    Attributes:
+        outputs: what ``forward`` gives, in order.
+        step: windows that are read, computed and written at once; an interrupted run goes on behind a whole step.
+    """
+
+    outputs: tuple[OutputSpec, ...]
+    step: int
+
+    def forward(self, one_hot: np.ndarray, first: int) -> dict[str, np.ndarray]:
+        """Compute consecutive windows.
+
+        Args:
+            one_hot: (n, 4, L) float32, at most ``step`` of them.
+            first: number of the first of them among all windows of the regions file, whatever part of it is run.
+
+        Returns:
+            Output name -> (n, ...) float32.
+        """
+
+    def signature(self) -> dict[str, Any]:
+        """What of it must be equal for an interrupted run to go on, as JSON takes it."""
 
 
 @dataclass(frozen=True)

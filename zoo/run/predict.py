@@ -24,7 +24,7 @@ from zoo.models.loaded import LoadedModel
 from zoo.outputs import PredictionBatch
 from zoo.progress import Notes, Progress
 from zoo.results import sole_writer, write_run_record
-from zoo.run.compute import Compute, Prediction
+from zoo.run.compute import Prediction
 from zoo.run.file_run import FileRun
 from zoo.run.job import (
     Job,
@@ -37,7 +37,7 @@ from zoo.run.job import (
     options_from,
     prepare,
 )
-from zoo.run.pipeline import BlockSource, compute_blocks
+from zoo.run.pipeline import BlockSource, Compute, compute_blocks
 from zoo.writers import StreamWriter, check_format, open_writer
 from zoo.writers.base import Writer, WriterContext
 
