@@ -144,7 +144,7 @@ def test_public_names_hold():
 def test_exit_codes_hold():
     from zoo import errors
 
-    codes = {name: getattr(errors, name).exit_code for name in errors.__all__}
+    codes = {name: getattr(errors, name).exit_code for name in errors.__all__ if name != "near_names"}
     assert codes == {
         "ZooError": 1,
         "UsageError": 2,

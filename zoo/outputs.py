@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.errors import UsageError
-from zoo.store.registry import near_names
+from zoo.errors import UsageError, near_names
 
 __all__ = ["OutputSpec", "PredictionBatch", "TrackChoice", "choose_tracks"]
 

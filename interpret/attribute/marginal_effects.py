@@ -21,14 +21,13 @@ from interpret.methods.marginalize import pattern_of, predictions_with_and_witho
 from interpret.motifs.databases import KnownMotif, read_meme
 from interpret.references import parse_references
 from interpret.target import choose_target, explained_module
-from zoo.errors import InputError, UsageError
+from zoo.errors import InputError, UsageError, near_names
 from zoo.models.loaded import LoadedModel, check_mirrors, full_float32
 from zoo.outputs import OutputSpec
 from zoo.progress import Notes, Progress
 from zoo.results import write_run_record
 from zoo.run.file_run import FileRun
 from zoo.run.job import Job, counted_notes
-from zoo.store.registry import near_names
 from zoo.writers import open_writer
 from zoo.writers.base import WriterContext
 

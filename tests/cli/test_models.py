@@ -10,7 +10,7 @@ import h5py
 import pytest
 import torch
 import yaml
-from toys import Toy
+from toys import Toy, make_toy_entry
 
 
 def edit(toy: Toy, file: str, old: str, new: str) -> None:
@@ -143,17 +143,17 @@ def test_python_that_is_not_trusted_does_not_run(shell):
 
 
 IMPORTS = {
-    "raises": ("raise RuntimeError('boom\\nsecond line')\n", "RuntimeError: boom second line"),
-    "misses a package": ("import nonexistent_pkg\n", "No module named 'nonexistent_pkg'"),
-    "is no Python": ("def (\n", "SyntaxError"),
-    "exits": ("import sys; sys.exit(0)\n", "SystemExit"),
+    "raises": ("raise RuntimeError('boom\\nsecond line')\n", "RuntimeError: boom second line", 4),
+    "misses a package": ("import nonexistent_pkg\n", "it needs the package nonexistent_pkg", 7),
+    "is no Python": ("def (\n", "SyntaxError", 4),
+    "exits": ("import sys; sys.exit(0)\n", "SystemExit", 4),
 }
 
 
-@pytest.mark.parametrize(("prefix", "told"), IMPORTS.values(), ids=list(IMPORTS))
-def test_python_that_fails_on_import(shell, prefix, told):
+@pytest.mark.parametrize(("prefix", "told", "code"), IMPORTS.values(), ids=list(IMPORTS))
+def test_python_that_fails_on_import(shell, prefix, told, code):
     toy = shell.fresh_toy(module_prefix=prefix)
-    message = refused(shell, toy, 4)
+    message = refused(shell, toy, code)
     assert told in message and "toy_own_gc.py" in message
 
 
@@ -249,3 +249,49 @@ def test_zoo_test_with_an_example_that_is_damaged(shell):
 def test_zoo_test_agrees(shell):
     answer = shell.zoo("test", shell.toys["stranded"].folder, "--trust")
     assert answer.code == 0 and answer.err == "" and "40 elements agree" in answer.out
+
+
+HUGGING_FACE = "---\nlicense: mit\ntags: [biology]\nlibrary_name: pytorch\n---\n# A model, no schema_version\n"
+
+
+def test_a_readme_of_hugging_face_is_no_card_for_any_command(shell):
+    toy = shell.fresh_toy(card=False)
+    (toy.folder / "README.md").write_text(HUGGING_FACE)
+    assert shell.zoo("predict", toy.folder, toy.regions, "-g", toy.genome, "-o", "out.tsv", "--trust").code == 0
+    assert shell.zoo("info", toy.folder).out.startswith("own-gc 1.0.0: counts bases\n")
+    assert "nothing to fetch" in shell.zoo("pull", toy.folder).notes()
+    assert shell.zoo("test", toy.folder, "--trust").code == 0
+    shell.zoo("export", toy.folder, "--to", "kipoi", "-o", "copy").notes()
+    assert (shell.folder / "copy/README.md").read_text() == HUGGING_FACE
+    assert "has no card" in shell.zoo("export", toy.folder, "--to", "hf", "-o", "other").error(4)
+
+
+def test_a_source_with_a_readme_of_hugging_face(shell, monkeypatch):
+    monkeypatch.setenv("ZOO_CONFIG", str(shell.folder / "config"))
+    monkeypatch.setenv("ZOO_CACHE", str(shell.folder / "cache"))
+    for name, card in (("theirs", False), ("ours", True)):
+        folder = make_toy_entry(shell.folder / "models" / name, card=card).folder
+        if not card:
+            (folder / "README.md").write_text(HUGGING_FACE)
+    assert "2 models" in shell.zoo("source", "add", "toys", "models").err
+    lines = shell.zoo("list", "--source", "toys").out.splitlines()
+    assert [line.split("\t")[0] for line in lines[1:]] == ["toys/ours", "toys/theirs"]
+    assert shell.zoo("info", "toys/theirs").out.startswith("toys/theirs 1.0.0: counts bases\n")
+
+
+def test_two_folders_that_each_have_their_own_helper(shell):
+    """Predicted in one process, in both orders; the answer is 10 or 20 times the share of G and C."""
+    folders = {}
+    for name, value in (("ten", 10), ("twenty", 20)):
+        toy = make_toy_entry(shell.folder / name, card=False, module_prefix="from utils import FACTOR\n")
+        edit(toy, f"toy_{name}.py", "* self.scale\n\n\nclass GPerBin", "* FACTOR\n\n\nclass GPerBin")
+        (toy.folder / "utils.py").write_text(f"FACTOR = {value}\n")
+        folders[value] = toy
+    for order in ((10, 20), (20, 10)):
+        for value in order:
+            toy = folders[value]
+            shell.zoo("predict", toy.folder, toy.regions, "-g", toy.genome, "-o", "out.tsv", "--trust", "-q").notes()
+            rows = [line.split("\t") for line in (shell.folder / "out.tsv").read_text().splitlines()[1:]]
+            lines = [line.split("\t") for line in toy.regions.read_text().splitlines()]
+            expected = [toy.centred(row[0], int(row[1]), int(row[2]))["gc"][0] * value for row in lines]
+            assert [float(row[-1]) for row in rows] == pytest.approx(expected)

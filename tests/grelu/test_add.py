@@ -14,7 +14,7 @@ import torch
 import yaml
 
 import zoo
-from zoo.cards.read import read_card
+from zoo.cards.card import read_card
 from zoo.entries.add import add
 from zoo.entries.check import check_example
 from zoo.errors import InputError, ModelError, UsageError

@@ -15,7 +15,7 @@ import yaml
 from toys import make_toy_entry
 
 import zoo
-from zoo.cards.read import read_card
+from zoo.cards.card import read_card
 from zoo.entries.add import add
 from zoo.entries.check import check_example
 from zoo.entries.export import export

@@ -260,3 +260,16 @@ def test_the_listing_at_the_command_line(hub, tmp_path):
     assert typo.returncode == 4 and "near names: grelu/enformer/human" in typo.stderr
     refused = subprocess.run([ZOO, "source", "update", "grelu"], text=True, capture_output=True, timeout=60)
     assert refused.returncode == 5 and len(refused.stderr.splitlines()) == 3 and "Fix: " in refused.stderr
+
+
+def test_a_folder_whose_readme_is_hugging_faces_own(hub, tmp_path):
+    from toys import make_toy_entry
+
+    from zoo.cli import run
+
+    toy = make_toy_entry(tmp_path / "toy", "gc", card=False)
+    (toy.folder / "README.md").write_text("---\nlicense: mit\nlibrary_name: pytorch\n---\n# A model\n")
+    files = {path.relative_to(toy.folder).as_posix(): path for path in toy.folder.rglob("*") if path.is_file()}
+    hub("org/toy", files)
+    assert zoo.load_model("hf://org/toy", trust=True).card is None
+    assert run(["pull", "hf://org/toy"]) == 0

@@ -13,11 +13,11 @@ import pytest
 from kipoi_toys import REGIONS, loader_yaml, model_yaml, write_data, write_folder
 
 import zoo
-from zoo.cards.kipoi_source import read_source_config
 from zoo.cli import run
 from zoo.errors import FetchError, ModelError, TrustError, UsageError
 from zoo.models.entry import open_entry
 from zoo.store.registry import entries, find_entry, search
+from zoo.store.source_index import read_source_config
 from zoo.store.sources import add_source, find_source, remove_source, sources, split_name, update_source
 
 

@@ -10,8 +10,8 @@ import yaml
 from toys import make_toy_entry
 
 import zoo
+from zoo.cards.card import read_names
 from zoo.cards.kipoi import read_model
-from zoo.cards.tracks_file import read_names
 from zoo.errors import FetchError, ModelError, TrustError
 from zoo.progress import listening
 from zoo.store.cache import Cache, argument_path

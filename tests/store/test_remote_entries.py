@@ -13,9 +13,8 @@ import torch
 import yaml
 
 import zoo
+from zoo.cards.card import read_card, read_names
 from zoo.cards.kipoi import parse_shape, read_model
-from zoo.cards.read import read_card
-from zoo.cards.tracks_file import read_names
 from zoo.files import verify
 from zoo.store.registry import entries, entries_folder
 from zoo.store.remote import remote_files

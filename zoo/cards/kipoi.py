@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from zoo.cards.kipoi_schema import ArraySchema, parse_shape, read_schemas
-from zoo.cards.yaml_lines import YamlDocument, load_yaml
+from zoo.cards.yaml_lines import YamlDocument, component_file, load_yaml
 
 __all__ = [
     "ArraySchema",
     "LoaderArgument",
     "LoaderDescription",
     "ModelDescription",
-    "component_file",
     "parse_dataloader",
     "parse_model",
     "parse_shape",
@@ -135,14 +134,6 @@ class ModelDescription:
         if self.defined_as.startswith("kipoi.model."):
             return self.defined_as.rpartition(".")[2].removesuffix("Model").lower()
         return "custom"
-
-
-def component_file(folder: Path, kind: str) -> Path | None:
-    """``<kind>.yaml`` (or ``.yml``) of a folder, or None; ``kind`` is e.g. ``model`` or ``dataloader-template``."""
-    for suffix in (".yml", ".yaml"):
-        if (path := folder / f"{kind}{suffix}").is_file():
-            return path
-    return None
 
 
 def read_model(folder: Path) -> ModelDescription:

@@ -15,9 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cards.kipoi import component_file
-from zoo.cards.yaml_lines import YamlDocument, load_yaml
-from zoo.errors import ModelError
+from zoo.cards.yaml_lines import YamlDocument, component_file, load_yaml
+from zoo.errors import ModelError, near_names
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -137,8 +136,6 @@ def find_group(component: Path, kind: str) -> tuple[Group, str] | None:
 
 
 def _unknown(group: Group, name: str) -> ModelError:
-    from zoo.store.registry import near_names
-
     near = near_names(name, group.rows)
     return ModelError(
         f"{group.folder / 'models.tsv'}: no model {name!r}",

@@ -14,7 +14,7 @@ import yaml
 
 from zoo.errors import ModelError
 
-__all__ = ["YamlDocument", "load_yaml"]
+__all__ = ["YamlDocument", "component_file", "load_yaml"]
 
 DEEPEST = 200
 MOST_NODES = 1_000_000
@@ -52,6 +52,14 @@ def _child(node: yaml.Node | None, key: str | int) -> tuple[yaml.Node, int] | No
                 return value, name.start_mark.line
     if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
         return node.value[key], node.value[key].start_mark.line
+    return None
+
+
+def component_file(folder: Path, kind: str) -> Path | None:
+    """``<kind>.yaml`` (or ``.yml``) of a folder, or None; ``kind`` is e.g. ``model`` or ``dataloader-template``."""
+    for suffix in (".yml", ".yaml"):
+        if (path := folder / f"{kind}{suffix}").is_file():
+            return path
     return None
 
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from zoo.cli.shared import CONTEXT, GROUP
-from zoo.errors import ZooError
+from zoo.errors import ZooError, near_names
 
 __all__ = ["cli", "main"]
 
@@ -56,8 +56,6 @@ class LazyGroup(GROUP):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from zoo.store.registry import near_names
-
             near = near_names(args[0], COMMANDS)
             raise click.UsageError(
                 f"no command {args[0]!r}" + (f"; near names: {', '.join(near)}" if near else ""), ctx

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.convert.arrays import array_of
-from zoo.convert.inert_pickle import InertUnpickler, Record, kind_of, refuse
+from zoo.convert.inert_pickle import InertUnpickler, Record, array_of, kind_of, refuse
 
 __all__ = ["LinearModel", "linear_model", "read_pickle"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from zoo.entries.export import read_exported, split_readme
+from zoo.cards.card import read_exported, split_readme
 from zoo.entries.grelu import SHOWN_TRACKS, draft_card, draft_info, draft_prose, slim_bytes, task_table
 from zoo.entries.writer import EntryFiles, Example, cut_example, random_example
 from zoo.errors import ModelError, UsageError

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from zoo.cards.read import EXPORTED, read_card
-from zoo.cards.yaml_lines import load_yaml
+from zoo.cards.card import EXPORTED, INFO
 from zoo.errors import ModelError, UsageError
 from zoo.results import check_folder, replacing_folder
 
 if TYPE_CHECKING:
     from zoo.models.entry import Entry
 
-__all__ = ["Exported", "export", "exported_readme", "hub_metadata", "read_exported", "split_readme"]
+__all__ = ["export", "exported_readme", "hub_metadata"]
 
 OURS, STOCK = "grelu.ckpt", "model.ckpt"
 EXAMPLE = ("example/genome.fa", "example/regions.bed", "example/expected.h5")
@@ -136,6 +135,7 @@ def _stock_file(item: dict[str, Any], made: Path) -> dict[str, Any]:
 
 def _card_data(entry: Entry) -> tuple[dict[str, Any], str]:
     """The card's front matter as written, and its prose; empty where the entry has none."""
+    from zoo.cards.card import read_exported, split_readme
 
     exported = read_exported(entry.path / "README.md")
     if exported.card is not None:
@@ -202,7 +202,6 @@ def _loads_by_default(path: Path, checkpoint: Any) -> bool:
 # ---------------- the README of a Hugging Face repo: their metadata, and ours below one key
 
 
-INFO = "seqzoo_info"
 # Identifiers that Hugging Face knows; others are `other` with their name.
 LICENSES = {
     "mit",
@@ -222,13 +221,6 @@ LICENSES = {
     "unlicense",
     "unknown",
 }
-
-
-class Exported:
-    """What ``read_exported`` found: front matter and ``info`` of ours, and the prose; None where not an export."""
-
-    def __init__(self, card: dict[str, Any] | None, info: dict[str, Any] | None, prose: str) -> None:
-        self.card, self.info, self.prose = card, info, prose
 
 
 def exported_readme(card: dict[str, Any], info: dict[str, Any], prose: str, library: str) -> str:
@@ -273,28 +265,3 @@ def _result(card: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
     if beside:
         metric["args"] = beside
     return {"task": {"type": "genomics", "name": f"predict {item['output']}"}, "dataset": dataset, "metrics": [metric]}
-
-
-def split_readme(path: Path) -> tuple[dict[str, Any], str]:
-    """Front matter as plain data (empty when there is none), and the prose."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    lines = text.splitlines(keepends=True)
-    ends = [i for i, line in enumerate(lines[1:], start=1) if line.strip() == "---"]
-    if not lines or lines[0].strip() != "---" or not ends:
-        return {}, text
-    front = load_yaml(path, "".join(lines[1 : ends[0]]), first_line=2).data
-    return front if isinstance(front, dict) else {}, "".join(lines[ends[0] + 1 :])
-
-
-def read_exported(path: Path) -> Exported:
-    """What a README carries of ours.
-
-    Raises:
-        ModelError: it carries a card of ours that is not valid.
-    """
-    front, prose = split_readme(path)
-    if not isinstance(front.get(EXPORTED), dict):
-        return Exported(None, None, prose)
-    read_card(path)
-    info = front.get(INFO)
-    return Exported(front[EXPORTED], info if isinstance(info, dict) else None, prose)

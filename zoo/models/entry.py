@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from zoo.cards.kipoi import ModelDescription, component_file, read_model
+from zoo.cards.card import card_of
+from zoo.cards.kipoi import ModelDescription, read_model
 from zoo.cards.kipoi_groups import find_group
-from zoo.errors import ModelError, UsageError
+from zoo.cards.yaml_lines import component_file
+from zoo.errors import ModelError, UsageError, near_names
 from zoo.models.sequence_loader import ARGUMENTS, given_length, is_replaced
 from zoo.store.hub import fetch_model, is_hub_name
-from zoo.store.registry import entries, entries_folder, find_entry, near_names
+from zoo.store.registry import entries, entries_folder, find_entry
 from zoo.store.sources import sources
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
 def _open_folder(name: str, folder: Path, trusted: bool) -> Entry:
     if folder.is_dir() and component_file(folder, "model") is None and component_file(folder, "model-template") is None:
         raise ModelError(f"{folder}: no model.yaml in this folder", "", "Fix: give the folder that holds model.yaml")
-    return Entry(name, folder, trusted, read_model(folder), _card_of(folder))
+    return Entry(name, folder, trusted, read_model(folder), card_of(folder, required=_is_bundled(folder)))
 
 
 def _open_member(name: str, path: Path, trust: bool) -> Entry:
@@ -100,17 +102,6 @@ def _no_model(path: Path) -> ModelError:
 
 def _is_bundled(folder: Path) -> bool:
     return entries_folder().resolve() in folder.resolve().parents
-
-
-def _card_of(folder: Path) -> Card | None:
-    """The card; a Kipoi folder's README without front matter is not one."""
-    path = folder / "README.md"
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    if not text.startswith("---") or (not _is_bundled(folder) and "schema_version" not in text):
-        return None  # front matter of other kinds (Hugging Face, web pages) is no card
-    from zoo.cards.read import read_card  # pydantic: 0.1 s that a bare Kipoi folder does not need
-
-    return read_card(path).card
 
 
 def parse_settings(items: Iterable[str]) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from zoo.cards.card import card_of
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import ModelError
 from zoo.models.keras import KerasGraph, load_keras
 from zoo.store.cache import Cache
-from zoo.store.remote import card_of, remote_argument
+from zoo.store.remote import remote_argument
 
 __all__ = ["TracksFirst", "build_module", "files_used"]
 
@@ -79,7 +80,7 @@ def build_module(model: ModelDescription, trusted: bool = False) -> torch.nn.Mod
             f"schema.inputs of model.yaml names {len(model.inputs)}",
             "Fix: correct schema.inputs",
         )
-    return TracksFirst(graph).eval() if card_of(model) else graph
+    return TracksFirst(graph).eval() if card_of(model.component) else graph
 
 
 def _turned(part: Tensor) -> Tensor:

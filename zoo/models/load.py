@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.cards.card import read_names, read_tracks
 from zoo.cards.kipoi import ModelDescription
-from zoo.cards.tracks_file import read_names, read_tracks
 from zoo.errors import FetchError, ModelError
 from zoo.files import sha256_of, verify
 from zoo.outputs import OutputSpec

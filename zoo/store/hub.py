@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from zoo.errors import FetchError, ModelError, UsageError
+from zoo.errors import FetchError, ModelError, UsageError, near_names
 from zoo.extras import needs
 from zoo.files import cache_folder
 from zoo.results import replacing
@@ -337,8 +337,6 @@ def listed_entry(name: str) -> dict[str, Any]:
     if name in entries:
         return entries[name]
     below = [entry for entry in entries if entry.startswith(name.rstrip("/") + "/")]
-    from zoo.store.registry import near_names
-
     near = near_names(name, entries)
     extent = (
         f"it has {', '.join(below)}"

@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from zoo.cards.card import card_of, read_tracks
 from zoo.cards.kipoi import ModelDescription, read_model
-from zoo.cards.read import read_card
 from zoo.cards.schema import Card, Output
-from zoo.cards.tracks_file import read_tracks
 from zoo.errors import ModelError
 from zoo.store.remote import remote_files
 
@@ -26,7 +25,7 @@ def build_index(folder: Path) -> str:
     """
     records = []
     for path in sorted(folder.glob("**/model.yaml")):
-        record = describe(path.parent)
+        record = describe(path.parent, required=True)
         records.append(record | {"path": path.parent.relative_to(folder).as_posix()})
     names = [record["name"] for record in records]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -34,8 +33,11 @@ def build_index(folder: Path) -> str:
     return json.dumps({"index_version": INDEX_VERSION, "entries": records}, indent=1, ensure_ascii=False) + "\n"
 
 
-def describe(folder: Path) -> dict[str, Any]:
+def describe(folder: Path, required: bool = False) -> dict[str, Any]:
     """Facts of one entry as plain data: card and ``model.yaml`` joined.
+
+    Args:
+        required: a folder without a card is an error.
 
     Raises:
         ModelError: the entry's YAML or card is broken.
@@ -43,9 +45,7 @@ def describe(folder: Path) -> dict[str, Any]:
     if not (folder / "model.yaml").is_file():
         raise ModelError(f"{folder}: no model.yaml in this folder", "", "Fix: give the folder that holds model.yaml")
     model = read_model(folder)
-    readme = folder / "README.md"
-    has_card = readme.is_file() and readme.read_text(encoding="utf-8", errors="replace").startswith("---")
-    card = read_card(readme).card if has_card else None
+    card = card_of(folder, required)
     facts = _from_info(model) | (_from_card(card, folder) if card else _from_schema(model))
     return facts | {"remote": _remote(model, card)}
 

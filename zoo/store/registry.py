@@ -5,17 +5,16 @@ Standard library only, so that ``zoo list`` and ``zoo info`` start without torch
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ModelError
+from zoo.errors import ModelError, near_names
 from zoo.store.sources import Source, find_source, sources, split_name
 
-__all__ = ["all_entries", "entries", "entries_folder", "find_entry", "near_names", "search"]
+__all__ = ["all_entries", "entries", "entries_folder", "find_entry", "search"]
 
 PACKAGE = Path(__file__).resolve().parent.parent
 INDEX = PACKAGE / "index.json"
@@ -127,15 +126,6 @@ def _find_in_source(source: Source, rest: str) -> tuple[Path, dict[str, Any]]:
         f"e.g. {examples}" if near else f"it has {len(index['entries']):,} models",
         f"Fix: `zoo list --source {source.name}` shows all names",
     )
-
-
-def near_names(name: str, known: Iterable[str], n: int = 3) -> list[str]:
-    """Names that a typo could have meant, nearest first."""
-    known = list(known)
-    lower = {item.lower(): item for item in known}
-    hits = difflib.get_close_matches(name.lower(), lower, n=n, cutoff=0.5)
-    hits += [key for key in lower if name.lower() in key and key not in hits]
-    return [lower[key] for key in hits[:n]]
 
 
 def search(

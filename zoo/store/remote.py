@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from zoo.cards.card import card_of
+
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
     from zoo.cards.schema import Card, FileEntry
 
-__all__ = ["RemoteFile", "card_of", "remote_argument", "remote_files"]
+__all__ = ["RemoteFile", "remote_argument", "remote_files"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def remote_files(model: ModelDescription, card: Card | None = None) -> dict[str,
     Raises:
         ModelError: a URL without checksum, with ``file:line``.
     """
-    card = card or card_of(model)
+    card = card or card_of(model.component)
     found = {".".join(location): _from_argument(model, location, value, card) for location, value in _walk(model.args)}
     known = {file.key for file in found.values()} | {file.md5 for file in found.values()}
     for entry in card.files if card else ():
@@ -78,23 +80,13 @@ def remote_argument(model: ModelDescription, name: str) -> RemoteFile | None:
     """
     value = model.args.get(name)
     if isinstance(value, Mapping) and "url" in value:
-        return _from_argument(model, (name,), value, card_of(model))
+        return _from_argument(model, (name,), value, card_of(model.component))
     if isinstance(value, str) and not (model.folder / value).exists():
-        card = card_of(model)
+        card = card_of(model.component)
         for entry in card.files if card else ():
             if entry.path == value and entry.mirrors:
                 return _from_card(entry)
     return None
-
-
-def card_of(model: ModelDescription) -> Card | None:
-    """The card beside a model.yaml; a README without front matter is none."""
-    path = model.folder / "README.md"
-    if not path.is_file() or not path.read_text(encoding="utf-8", errors="replace").startswith("---"):
-        return None
-    from zoo.cards.read import read_card
-
-    return read_card(path).card
 
 
 def _walk(

@@ -10,10 +10,12 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.cards.yaml_lines import YamlDocument, load_yaml
 from zoo.errors import ModelError
 from zoo.files import cache_folder
 from zoo.results import replacing
@@ -22,7 +24,7 @@ from zoo.store.sources import Source, require_folder
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
 
-__all__ = ["describe_member", "source_entries", "source_index"]
+__all__ = ["SourceConfig", "describe_member", "read_source_config", "source_entries", "source_index"]
 
 INDEX_VERSION = 2
 # Files that records are made of; Python and weights may change without the list changing.
@@ -90,7 +92,6 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _build(name: str, folder: Path) -> dict[str, Any]:
-    from zoo.cards.kipoi_source import read_source_config
 
     entries, broken, needs = [], [], ()
     try:
@@ -128,15 +129,13 @@ def _models(folder: Path, broken: list[dict[str, str]]) -> Iterator[tuple[Path, 
 
 
 def _describe(path: Path, member: str | None) -> dict[str, Any]:
+    from zoo.cards.card import card_of
     from zoo.cards.kipoi import parse_model
     from zoo.cards.kipoi_groups import read_group
     from zoo.cards.yaml_lines import load_yaml
     from zoo.store.index import describe
 
-    # Front matter of other kinds (Hugging Face, web pages) is no card.
-    readme = path.parent / "README.md"
-    text = readme.read_bytes() if readme.is_file() else b""
-    if member is None and text.startswith(b"---") and b"schema_version" in text:
+    if member is None and card_of(path.parent) is not None:
         return describe(path.parent)
     document = read_group(path.parent).document(member) if member else load_yaml(path)
     return _record(parse_model(document, path.parent, member))
@@ -201,3 +200,65 @@ def _length(model: ModelDescription) -> int | None:
         return None
     sizes = [size for size in model.inputs[0].shape if size not in (None, 1, 4)]
     return sizes[0] if len(sizes) == 1 and 4 in model.inputs[0].shape else None
+
+
+# ---- ``config.yaml`` at the root of a Kipoi source: what it asks for, and how its models are tested
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """What the file says.
+
+    Attributes:
+        dependencies: packages that all models of the source need.
+        batch_sizes: model or group -> samples a batch in its test, for models that need much memory.
+    """
+
+    dependencies: tuple[str, ...] = ()
+    batch_sizes: dict[str, int] = field(default_factory=dict)
+
+
+def read_source_config(folder: Path) -> SourceConfig:
+    """Read ``config.yaml`` of a source; one without it asks for nothing.
+
+    Raises:
+        ModelError: it does not parse, or a part has the wrong type, with its line.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        return SourceConfig()
+    document = load_yaml(path)
+    data = document.data or {}
+    if not isinstance(data, Mapping):
+        raise document.error((), "config.yaml is not a mapping", "write `key: value` lines")
+    packages: list[str] = []
+    dependencies = _mapping(document, data, "dependencies")
+    for kind in ("conda", "pip"):
+        given = dependencies.get(kind) or []
+        given = [given] if isinstance(given, str) else given
+        if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+            raise document.error(("dependencies", kind), f"`dependencies.{kind}` is no list", "write `- package`")
+        packages += given
+    return SourceConfig(tuple(packages), _batch_sizes(document, _mapping(document, data, "test")))
+
+
+def _batch_sizes(document: YamlDocument, test: Mapping[str, Any]) -> dict[str, int]:
+    constraints = test.get("constraints") or {}
+    if not isinstance(constraints, Mapping):
+        raise document.error(("test", "constraints"), "`test.constraints` is no mapping", "write `model:` below it")
+    sizes = {}
+    for name, item in constraints.items():
+        size = item.get("batch_size") if isinstance(item, Mapping) else None
+        if size is not None and (not isinstance(size, int) or size < 1):
+            where = ("test", "constraints", name, "batch_size")
+            raise document.error(where, f"batch_size {size!r} is no positive number", "write e.g. 2")
+        if size is not None:
+            sizes[str(name)] = size
+    return sizes
+
+
+def _mapping(document: YamlDocument, data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key) or {}
+    if not isinstance(value, Mapping):
+        raise document.error((key,), f"`{key}` is no mapping", "see Kipoi's specification of a source")
+    return value

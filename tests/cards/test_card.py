@@ -6,8 +6,7 @@ import pytest
 import yaml
 from toys import make_toy_entry
 
-from zoo.cards.read import read_card
-from zoo.cards.tracks_file import read_tracks
+from zoo.cards.card import read_card, read_tracks
 from zoo.cards.yaml_lines import load_yaml
 from zoo.errors import ModelError
 

@@ -1,0 +1,220 @@
+"""The card of an entry: YAML front matter of its ``README.md``, then prose.
+
+Many a README has front matter that is no card (Hugging Face's metadata, a web page's). A card is a mapping with the key
+``schema_version``, or with a mapping below the key ``seqzoo``, where `zoo export` puts ours beside Hugging Face's.
+Only what is one is checked field by field, by `zoo.cards.schema` (pydantic: 0.1 s that a bare folder does not need).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.cards.yaml_lines import YamlDocument, load_yaml
+from zoo.errors import ModelError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from zoo.cards.schema import Card, Output
+
+__all__ = [
+    "EXPORTED",
+    "INFO",
+    "CardFile",
+    "Exported",
+    "card_of",
+    "read_card",
+    "read_exported",
+    "read_names",
+    "read_tracks",
+    "split_readme",
+]
+
+README = "README.md"
+EXPORTED, INFO = "seqzoo", "seqzoo_info"  # in a README of Hugging Face: the card, and `info` of model.yaml
+# In front matter that cannot be parsed, such a line says that it was meant as a card.
+MEANT = re.compile(rf"(?m)^(schema_version|{EXPORTED})[ \t]*:")
+
+
+@dataclass(frozen=True)
+class CardFile:
+    """A card and its prose."""
+
+    card: Card
+    prose: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a README of an export carries: front matter and ``info`` of ours (None where it is no export), and prose."""
+
+    card: dict[str, Any] | None
+    info: dict[str, Any] | None
+    prose: str
+
+
+def card_of(folder: Path, required: bool = False) -> Card | None:
+    """The card of a folder; None where it has no README, or one that is no card.
+
+    Args:
+        required: a folder without a card is an error, as for a bundled entry.
+
+    Raises:
+        ModelError: the card does not parse, or a field is missing, unknown or wrong, with ``file:line``.
+    """
+    document, _ = _front_matter(folder / README, required)
+    if document is None or not (required or _is_card(document.data)):
+        return None
+    return _validated(document)
+
+
+def read_card(path: Path) -> CardFile:
+    """Read and validate ``README.md`` of an entry, which must be a card.
+
+    Raises:
+        ModelError: no front matter, YAML that does not parse, or a field missing, unknown or wrong,
+            with ``file:line``.
+    """
+    document, prose = _front_matter(path, required=True)
+    return CardFile(_validated(document), prose, path)
+
+
+def split_readme(path: Path) -> tuple[dict[str, Any], str]:
+    """Front matter as plain data, whosever it is (empty when there is none that can be read), and the prose.
+
+    Raises:
+        ModelError: a card of ours that does not parse.
+    """
+    document, prose = _front_matter(path)
+    return ({} if document is None else document.data), prose
+
+
+def read_exported(path: Path) -> Exported:
+    """What a README carries of ours below the keys of an export.
+
+    Raises:
+        ModelError: it carries a card of ours that is not valid.
+    """
+    document, prose = _front_matter(path)
+    if document is None or not isinstance(document.data.get(EXPORTED), dict):
+        return Exported(None, None, prose)
+    _validated(document)
+    info = document.data.get(INFO)
+    return Exported(document.data[EXPORTED], info if isinstance(info, dict) else None, prose)
+
+
+def _is_card(data: dict[str, Any]) -> bool:
+    return "schema_version" in data or isinstance(data.get(EXPORTED), dict)
+
+
+def _front_matter(path: Path, required: bool = False) -> tuple[YamlDocument | None, str]:
+    """Front matter that is a mapping, and the prose after it.
+
+    Returns:
+        None, and the whole text, where there is none or where it is broken and nothing says that it is ours;
+        where it is ``required``, that is an error.
+    """
+    try:
+        raw = path.read_bytes() if required or path.is_file() else b""
+    except FileNotFoundError:
+        raise ModelError(f"{path}: the entry has no card", "", "Fix: add README.md with front matter") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}", "", "Fix: check the file") from None
+    text = raw.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    front, prose = _split(text)
+    try:
+        return _parsed(path, raw, front, prose), text if prose is None else prose
+    except ModelError:
+        if required or (front is not None and MEANT.search(front)):
+            raise
+        return None, text
+
+
+def _split(text: str) -> tuple[str | None, str | None]:
+    """What stands between the first line and the next of three dashes, and what stands after it.
+
+    The first is None where the text does not begin so. The second is None where no line ends it: then the first ends
+    at an empty line.
+    """
+    lines = text.split("\n")
+    if lines[0].rstrip() != "---":
+        return None, None
+    for i, line in enumerate(lines[1:], start=1):
+        if line.rstrip() == "---":
+            return "".join(f"{one}\n" for one in lines[1:i]), "\n".join(lines[i + 1 :])
+    return text.partition("\n")[2].partition("\n\n")[0], None
+
+
+def _parsed(path: Path, raw: bytes, front: str | None, prose: str | None) -> YamlDocument:
+    dashes = "a line of three dashes (---)"
+    if front is None:
+        raise ModelError(f"{path}:1: the card has no front matter", "", f"Fix: begin README.md with {dashes}")
+    if prose is None:
+        raise ModelError(f"{path}:1: the front matter does not end", "", f"Fix: close it with {dashes}")
+    document = load_yaml(path, front, first_line=2)
+    if not isinstance(document.data, dict):
+        raise document.error((), "the card's front matter is not a mapping", "write `key: value` lines")
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ModelError(f"{path}:{line}: cannot be read: {error}", "", "Fix: save the card as UTF-8 text") from None
+    return document
+
+
+def _validated(document: YamlDocument) -> Card:
+    from pydantic import ValidationError
+
+    from zoo.cards.schema import Card
+
+    # The front matter of a Hugging Face repo is theirs; `zoo export` puts ours below one key of it.
+    below = (EXPORTED,) if isinstance(document.data.get(EXPORTED), dict) else ()
+    try:
+        return Card.model_validate(document.data[EXPORTED] if below else document.data)
+    except ValidationError as error:
+        raise _explain(error, document, below) from None
+
+
+def _explain(error: ValidationError, document: YamlDocument, below: tuple[str, ...]) -> ModelError:
+    problems = error.errors()
+    first = problems[0]
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        what, fix = f"the card lacks the field `{field}`", f"add `{first['loc'][-1]}:`"
+    elif first["type"] == "extra_forbidden":
+        what, fix = f"the card has an unknown field `{field}`", "remove it or correct its spelling"
+    else:
+        what, fix = f"`{field}`: {first['msg']}", "correct the value"
+    extent = f"{len(problems)} field(s) of the card are wrong" if len(problems) > 1 else ""
+    return document.error((*below, *first["loc"]), what, fix, extent)
+
+
+def read_tracks(folder: Path, output: Output) -> tuple[str, ...]:
+    """Names in channel order; numbers where the entry does not hold the names.
+
+    Raises:
+        ModelError: the file is missing.
+    """
+    if output.tracks is not None:
+        return tuple(output.tracks)
+    path = folder / (output.tracks_file or "")
+    if path.is_file():
+        return read_names(path)
+    if output.n_tracks is not None:
+        return tuple(f"{output.name}_{i}" for i in range(output.n_tracks))
+    raise ModelError(f"{path}: no such file", f"tracks_file of output {output.name!r}", "Fix: add it, a name a line")
+
+
+def read_names(path: Path) -> tuple[str, ...]:
+    """One name a line, the first tab-separated column; a repeated name becomes ``name.2``, ``name.3`` ..."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    names, count = [], Counter()
+    for name in (line.split("\t")[0].strip() for line in lines if line.strip()):
+        count[name] += 1
+        names.append(name if count[name] == 1 else f"{name}.{count[name]}")
+    return tuple(names)
