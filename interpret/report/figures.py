@@ -10,7 +10,7 @@ import numpy as np
 
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
 from interpret.motifs.pattern import Pattern
-from interpret.report.logo import probability_heights
+from interpret.report.drawing import probability_heights
 from zoo.errors import SystemStateError, UsageError
 
 __all__ = ["FORMATS", "save_figures"]
