@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
 
-from interpret.motifs.exports import motifs_tsv
 from interpret.motifs.match import Match
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern, information
@@ -130,10 +128,11 @@ def effect_of(motifs: MotifsFile, pattern: Pattern) -> EffectNumbers | None:
 
 def enriched(motifs: MotifsFile) -> list[Enriched | None]:
     """Of each pattern, as in the table of motifs beside the file; None where it was not counted."""
-    names = ("occurrences", "expected_occurrences", "enrichment_q")
-    lines = csv.DictReader(motifs_tsv(motifs), delimiter="\t")
-    texts = [[line.get(name, ".") for name in names] for line in lines]
-    return [None if "." in row else Enriched(*map(float, row)) for row in texts]
+    counted = motifs.enrichment
+    if counted is None:
+        return [None] * len(motifs.patterns)
+    columns = zip(counted.occurrences, counted.expected, counted.q, strict=True)
+    return [Enriched(*map(float, values)) for values in columns]
 
 
 def within(motifs: MotifsFile, index: int) -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import json
 import re
 import shutil
-import time
+import sys
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
@@ -16,11 +15,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import yaml
 from planted import LENGTH, reverse_complement
 
 from interpret.report.card import find_card
-from interpret.report.head import look_for
 from interpret.report.numbers import row_of
 from interpret.report.page import render, write_report
 from zoo.errors import InputError
@@ -209,7 +206,7 @@ def test_partners_are_shown_with_the_numbers_of_the_hits(page, found):
     where = {p.name: {line[9] for line in lines if line[3] == p.name} for p in found.patterns}
     for index, pattern in enumerate(found.patterns):
         section = page.split(f'id="{pattern.name.replace(".", "-")}"')[1].split("</details>")[0]
-        shown = re.findall(r"<tr><td>([+−]\d)[^<]*</td><td class="num">(\d+)</td><td class="num">(\d+)</td>", section)
+        shown = re.findall(r'<tr><td>([+−]\d)[^<]*</td><td class="num">(\d+)</td><td class="num">(\d+)</td>', section)
         assert shown or "No other pattern lies in the same regions" in section
         for name, both, expected in shown:
             other = next(p for p in found.patterns if p.short_name == name.replace("−", "-"))
@@ -251,3 +248,36 @@ def test_an_effect_in_one_background_has_no_interval(asked):
     assert "+2<br><small>– to –</small>" in render(one)
 
 
+def test_a_page_of_many_patterns_draws_each_logo_once_and_stays_small(many_patterns, monkeypatch):
+    """The peers' report of 180 logos has 10.7 MB of pictures: here letters are references to four glyphs."""
+    drawn = []
+    for module in ("table", "section"):
+        original = sys.modules[f"interpret.report.{module}"].logo
+        monkeypatch.setattr(
+            f"interpret.report.{module}.logo", lambda *a, _draw=original, **k: drawn.append(1) or _draw(*a, **k)
+        )
+    text = render(many_patterns)
+    assert text.count('class="logo"') == len(drawn) >= 180
+    assert text.count('<path class="n') == 4
+    without_data = re.sub(r"<(script|template|style).*?</\1>", "", text, flags=re.S)
+    assert len(without_data.encode()) <= 1_000_000
+
+
+def test_the_command_that_runs_is_shown_where_it_is_zoos(asked, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/venv/bin/zoo", "report", "m x.h5"])
+    assert '<pre class="command">zoo report &#39;m x.h5&#39;</pre>' in render(asked)
+
+
+def test_more_seqlets_than_the_page_carries_are_counted(asked, monkeypatch):
+    monkeypatch.setattr("interpret.report.page.BED_ROWS", 5)
+    total = sum(len(pattern.seqlets) for pattern in asked.patterns)
+    lines = unescape(render(asked).split('<template id="bed">')[1].split("</template>")[0]).splitlines()
+    assert lines[0] == f"# 5 of {total} seqlets; all are in the .seqlets.bed beside {asked.path.name}"
+    assert lines[1:] == asked.path.with_name("motifs.seqlets.bed").read_text().splitlines()[:6]
+
+
+def test_the_page_is_written_whole(found, tmp_path):
+    out = tmp_path / "r.html"
+    assert write_report(found, out) == out and [path.name for path in tmp_path.iterdir()] == ["r.html"]
+    text = out.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>") and text.endswith("</html>")
