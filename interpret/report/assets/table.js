@@ -30,7 +30,8 @@
   }
 
   function filter() {
-    const words = $('#search').value.trim().toLowerCase().split(/\s+/);
+    // Names are shown with a real minus sign.
+    const words = $('#search').value.trim().toLowerCase().replaceAll('\u2212', '-').split(/\s+/);
     const kind = $('#kind').value;
     let shown = 0;
     for (const row of rows) {

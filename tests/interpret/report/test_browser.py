@@ -42,10 +42,10 @@ def test_search_and_filter(browse):
         const box = document.querySelector('#search'), kind = document.querySelector('#kind'), out = {};
         const type = text => { box.value = text; box.oninput(); };
         type('abf1'); out.abf1 = shown(); out.count = document.querySelector('#count').textContent;
-        type('nothing of the kind'); out.none = shown(); type('');
+        type('nothing of the kind'); out.none = shown(); type('\u2212' + '1'); out.minus = shown(); type('');
         kind.value = 'lowers'; kind.onchange(); out.lowers = shown(); return out;"""
     )
-    assert answer == {"abf1": [0], "count": "1 of 3 patterns", "none": [], "lowers": [2]}
+    assert answer == {"abf1": [0], "count": "1 of 3 patterns", "none": [], "minus": [2], "lowers": [2]}
     assert console == []
 
 
