@@ -107,6 +107,7 @@ def templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     made.filters |= {"anchor": _anchor, "grouped": _grouped, "minus": _minus, "number": number, "q_text": q_text}

@@ -280,4 +280,4 @@ def test_the_page_is_written_whole(found, tmp_path):
     out = tmp_path / "r.html"
     assert write_report(found, out) == out and [path.name for path in tmp_path.iterdir()] == ["r.html"]
     text = out.read_text(encoding="utf-8")
-    assert text.startswith("<!doctype html>") and text.endswith("</html>")
+    assert text.startswith("<!doctype html>") and text.endswith("</html>\n")
