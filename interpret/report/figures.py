@@ -9,7 +9,7 @@ import numpy as np
 
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
 from interpret.motifs.pattern import Pattern
-from interpret.report.logo import probability_heights
+from interpret.report.drawing import probability_heights
 from zoo.errors import UsageError
 from zoo.extras import needs, require
 from zoo.results import check_folder, replacing

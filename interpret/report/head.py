@@ -1,60 +1,129 @@
-"""The head of the page: what was explained, how, with what, how complete it is, how good the model is."""
+"""The head of the page: what was explained, how, with what, how complete it is, how good the model is.
+
+``head_of`` gathers what ``assets/head.html`` shows; motifs that a user looks for are found by name or by bases.
+"""
 
 from __future__ import annotations
 
-import sys
+import json
+import shlex
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from interpret.motifs.motifs_file import MotifsFile
-from interpret.report.bars import histogram
-from interpret.report.card import ModelCard, metrics_of
-from interpret.report.looked_for import look_for, looked_for_html
-from interpret.report.numbers import Row
-from interpret.report.provenance import file_name, made_by, provenance
+from interpret.motifs.pattern import Pattern
+from interpret.report.card import Metric, ModelCard, metrics_of
+from interpret.report.drawing import histogram
+from interpret.report.numbers import LEAST_SEQLETS, Row
 
-__all__ = ["EDGES", "completeness_of", "head", "model_name"]
+__all__ = [
+    "EDGES",
+    "Completeness",
+    "Head",
+    "LookedFor",
+    "commands_of",
+    "completeness_of",
+    "head_of",
+    "look_for",
+    "model_name",
+    "provenance",
+]
 
 EDGES = (0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, np.inf)
-EDGE_TEXTS = ["1e-6", "1e-5", "1e-4", "1e-3", "1e-2"]
+EDGE_TEXTS = ("1e-6", "1e-5", "1e-4", "1e-3", "1e-2")
 WAYS = {"sum": "summed over bins", "max": "the largest bin", "profile": "bins weighted by their own profile"}
+LEAST_BASES = 6
+COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 
-def head(motifs: MotifsFile, rows: list[Row], card: ModelCard | None, words: Sequence[str] = ()) -> str:
-    """HTML: title, one sentence of result, what was looked for, the facts, metrics of the model, details folded."""
+@dataclass(frozen=True)
+class LookedFor:
+    """A motif looked for.
+
+    Attributes:
+        word: name of a known motif, or bases.
+        pattern: where it was found; None if nowhere. inside: whether in a subpattern of it.
+        q: of the match; None for bases, which are found in the consensus or not.
+    """
+
+    word: str
+    pattern: Pattern | None = None
+    inside: bool = False
+    q: float | None = None
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """Relative errors: what they are of, their median and largest, and a picture of all."""
+
+    of: str
+    median: float
+    largest: float
+    picture: Markup
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the head says, as plain text; see ``assets/head.html``.
+
+    Attributes:
+        model: the model's name. version: as recorded, or None.
+        patterns, raising, named: number of patterns, of those that raise the prediction, of those with a known motif.
+        output, method, references, genome, regions: what was explained, and how, a sentence each.
+        completeness: None where the method has none to check.
+        looked_for, metrics, notes, commands: in the order in which they are shown.
+        provenance: (title, text) of seed, versions and hashes. record: the whole record as JSON.
+    """
+
+    model: str
+    version: str | None
+    patterns: int
+    raising: int
+    named: int
+    output: str
+    method: str
+    references: str
+    genome: str
+    regions: str
+    completeness: Completeness | None
+    looked_for: list[LookedFor]
+    metrics: list[Metric]
+    notes: list[str]
+    commands: list[str]
+    provenance: list[tuple[str, str]]
+    record: str
+
+
+def head_of(
+    motifs: MotifsFile, rows: Sequence[Row], card: ModelCard | None, words: Sequence[str], now: Sequence[str]
+) -> Head:
+    """Head of the page; ``words`` are looked for, ``now`` is the command that is running."""
     run = motifs.run["contributions"]
-    facts = [
-        ("Model", _model(run, card)),
-        ("Output explained", _output(run, card)),
-        ("Method", _method(run)),
-        ("References", _references(run)),
-        ("Genome", _genome(run)),
-        ("Regions", _regions(motifs, run)),
-        ("Known motifs", f"{escape(motifs.run['database'])}, {motifs.run['database_motifs']:,} motifs"),
-        ("Completeness", _completeness(motifs)),
-    ]
-    cells = "".join(f"<div><dt>{title}</dt><dd>{text}</dd></div>" for title, text in facts if text)
-    return (
-        f"<header><h1>Motifs of {escape(model_name(run))}</h1><p class=lead>{_sentence(motifs, rows)}</p>"
-        f"{looked_for_html(look_for(motifs, words))}"
-        f"<dl>{cells}</dl>{_metrics(card)}{_notes(run)}{made_by(motifs.run, sys.argv)}{provenance(motifs.run)}</header>"
-    )
-
-
-def _sentence(motifs: MotifsFile, rows: list[Row]) -> str:
-    if not rows:
-        return (
-            f"TF-MoDISco found no pattern in {len(motifs.regions):,} sequences. Fewer than about a hundred seqlets "
-            "stand out from the background there: more regions, or a model that has learned motifs, may show some."
-        )
-    raising = sum(pattern.positive for pattern in motifs.patterns)
-    named = sum(row.named is not None for row in rows)
-    return (
-        f"{len(rows)} pattern{'s' * (len(rows) != 1)} in {len(motifs.regions):,} sequences: {raising} of bases that "
-        f"raise the prediction, {len(rows) - raising} of bases that lower it; {named} like a known motif (q ≤ 0.05)."
+    model, notes = run.get("model"), run.get("notes") or []
+    version = model.get("version") if isinstance(model, dict) else run.get("model_version")
+    return Head(
+        model=model_name(run),
+        version=str(version) if version else None,
+        patterns=len(rows),
+        raising=sum(pattern.positive for pattern in motifs.patterns),
+        named=sum(row.named is not None for row in rows),
+        output=_output(run, card),
+        method=_method(run),
+        references=_references(run),
+        genome=_genome(run),
+        regions=_regions(motifs, run),
+        completeness=_completeness(motifs),
+        looked_for=look_for(motifs, words),
+        metrics=metrics_of(card) if card else [],
+        notes=[notes] if isinstance(notes, str) else [str(note) for note in notes],
+        commands=commands_of(motifs.run, now),
+        provenance=provenance(motifs.run),
+        record=json.dumps(motifs.run, indent=1),
     )
 
 
@@ -62,16 +131,7 @@ def model_name(run: dict[str, Any]) -> str:
     """What the model was called; the last part where that was a path."""
     model = run.get("model")
     name = model.get("name") if isinstance(model, dict) else model
-    return file_name(name) if name else "a model"
-
-
-def _model(run: dict[str, Any], card: ModelCard | None) -> str:
-    model = run.get("model")
-    version = model.get("version") if isinstance(model, dict) else run.get("model_version")
-    name = escape(" ".join(str(part) for part in (model_name(run), version) if part))
-    if card is None:
-        return name
-    return f'<a href="#card">{name}</a><br><small>{escape(card.summary)}</small>'
+    return _file_name(name) if name else "a model"
 
 
 def _output(run: dict[str, Any], card: ModelCard | None) -> str:
@@ -84,18 +144,15 @@ def _output(run: dict[str, Any], card: ModelCard | None) -> str:
     if run.get("reduction") and not (card and run.get("output") in card.scalars):
         parts.append(WAYS.get(run["reduction"], str(run["reduction"])))
     what = run.get("explained")
-    parts.append(
-        {"logits": "logits explained (what enters the last activation)"}.get(
-            what, f"{what or 'unknown whether logits or predictions'} explained"
-        )
-    )
-    return escape("; ".join(parts))
+    known = {"logits": "logits explained (what enters the last activation)"}
+    parts.append(known.get(what, f"{what or 'unknown whether logits or predictions'} explained"))
+    return "; ".join(parts)
 
 
 def _method(run: dict[str, Any]) -> str:
     options = run.get("options") or {}
     strands = ", both strands averaged" if isinstance(options, dict) and options.get("rc_average") else ""
-    return escape(str(run.get("method") or "not recorded")) + strands
+    return str(run.get("method") or "not recorded") + strands
 
 
 def _references(run: dict[str, Any]) -> str:
@@ -103,28 +160,28 @@ def _references(run: dict[str, Any]) -> str:
     if references in (None, "none"):
         return "none: the method has none"
     if not isinstance(references, dict) or "kind" not in references:
-        return escape(f"{references}, seed {run.get('seed')}")
+        return f"{references}, seed {run.get('seed')}"
     kind, n = references["kind"], references.get("n")
     if kind == "dinucleotide":
         return f"{n} dinucleotide shuffle{'s' * (n != 1)} of each sequence, seed {run.get('seed')}"
-    return escape({"uniform": "0.25 at every base", "zeros": "zeros"}.get(kind, f"{kind} ({n} a sequence)"))
+    return {"uniform": "0.25 at every base", "zeros": "zeros"}.get(kind, f"{kind} ({n} a sequence)")
 
 
 def _genome(run: dict[str, Any]) -> str:
     genome = run.get("genome")
     if not isinstance(genome, dict):
-        return escape(str(genome or "not recorded"))
-    parts = [file_name(genome.get("path", "not recorded"))]
+        return str(genome or "not recorded")
+    parts = [_file_name(genome.get("path", "not recorded"))]
     if run.get("assembly"):
         parts.append(f"assembly {run['assembly']}")
     if genome.get("total_bp"):
         parts.append(f"{genome['total_bp']:,} bp")
-    return escape(", ".join(parts))
+    return ", ".join(parts)
 
 
 def _regions(motifs: MotifsFile, run: dict[str, Any]) -> str:
     regions = run.get("regions")
-    name = f" of {escape(file_name(regions['path']))}" if isinstance(regions, dict) and regions.get("path") else ""
+    name = f" of {_file_name(regions['path'])}" if isinstance(regions, dict) and regions.get("path") else ""
     return (
         f"{len(motifs.regions):,} sequences of {motifs.length:,} bp{name}; motifs sought in the central "
         f"{motifs.window:,} bp"
@@ -138,40 +195,77 @@ def completeness_of(motifs: MotifsFile) -> tuple[np.ndarray, str]:
     return error[np.isfinite(error)], of
 
 
-def _completeness(motifs: MotifsFile) -> str:
+def _completeness(motifs: MotifsFile) -> Completeness | None:
     known, of = completeness_of(motifs)
     if not len(known):
-        return "this method has no completeness to check"
+        return None
     counts = np.histogram(known, bins=EDGES)[0]
     label = "errors below 1e-6, 1e-5, 1e-4, 1e-3, 1e-2 and above: " + ", ".join(map(str, counts))
-    return (
-        f"relative error of {of}: median {np.median(known):.1e}, largest {known.max():.1e}<br>"
-        f"{histogram(counts, EDGE_TEXTS, label)}"
-    )
+    return Completeness(of, float(np.median(known)), float(known.max()), histogram(counts, EDGE_TEXTS, label))
 
 
-def _metrics(card: ModelCard | None) -> str:
-    if card is None or not card.evaluation:
-        return ""
-    rows = []
-    for metric in metrics_of(card):
-        item = metric.evaluation
-        interval = f"{item.ci[0]:.3g} to {item.ci[1]:.3g}" if item.ci else ""
-        beside = "<br>".join(f"{value:.3g} {escape(name)}" for name, value in metric.baselines)
-        rows.append(
-            f"<tr><td>{escape(item.metric)}</td><td class=num>{item.value:.3g}</td><td>{interval}</td>"
-            f"<td class=num>{'' if item.n is None else f'{item.n:,}'}</td><td>{escape(item.split)}</td>"
-            f"<td>{beside}</td></tr>"
-        )
-    return (
-        '<div class="scroll"><table class="small" id="metrics"><thead><tr><th>How good the model is</th>'
-        "<th class=num>Value</th><th>95% interval</th><th class=num>n</th><th>Split</th><th>Baselines</th></tr></thead>"
-        f'<tbody>{"".join(rows)}</tbody></table></div><p><small>From the <a href="#card">card</a>.</small></p>'
-    )
+def look_for(motifs: MotifsFile, words: Sequence[str]) -> list[LookedFor]:
+    """Each word's best place: the smallest q, at most 0.05, of a pattern or of a subpattern with 20 seqlets.
+
+    Six or more of the letters ACGT are bases, looked for in the cores' consensus on either strand; so are those
+    behind the sign in ``poly-A=AAAAAAAA``, under the name before it.
+    """
+    return [_look_for(motifs, word) for word in words]
 
 
-def _notes(run: dict[str, Any]) -> str:
-    notes = run.get("notes") or []
-    notes = [notes] if isinstance(notes, str) else notes
-    items = "".join(f"<li>{escape(str(note))}</li>" for note in notes)
-    return f'<ul class="notes">{items}</ul>' if items else ""
+def _look_for(motifs: MotifsFile, word: str) -> LookedFor:
+    name, _, bases = word.rpartition("=")
+    if name or (len(bases) >= LEAST_BASES and not set(bases.upper()) - set("ACGT")):
+        return _bases(motifs, name or bases, bases.upper())
+    return _name(motifs, word)
+
+
+def _bases(motifs: MotifsFile, word: str, bases: str) -> LookedFor:
+    turned = bases.translate(COMPLEMENT)[::-1]
+    for pattern in motifs.patterns:
+        if bases in pattern.consensus.upper() or turned in pattern.consensus.upper():
+            return LookedFor(word, pattern)
+    return LookedFor(word)
+
+
+def _name(motifs: MotifsFile, word: str) -> LookedFor:
+    found = []
+    for pattern in motifs.patterns:
+        for part in (pattern, *(child for child in pattern.subpatterns if len(child.seqlets) >= LEAST_SEQLETS)):
+            found += [
+                (match.q, part is not pattern, pattern)
+                for match in motifs.matches[part.name]
+                if match.significant and match.motif.name.upper() == word.upper()
+            ]
+    if not found:
+        return LookedFor(word)
+    q, inside, pattern = min(found, key=lambda item: item[:2])
+    return LookedFor(word, pattern, inside, q)
+
+
+def commands_of(run: dict[str, Any], now: Sequence[str] = ()) -> list[str]:
+    """The commands that make the same again, as typed: of contributions and motifs, and ``now`` if that is zoo's."""
+    commands = [run["contributions"].get("command"), run.get("command")]
+    if now and _file_name(now[0]) == "zoo":
+        commands.append(list(now))
+    lines = [shlex.join([_file_name(c[0]), *map(str, c[1:])]) for c in commands if isinstance(c, list) and c]
+    return list(dict.fromkeys(lines))
+
+
+def provenance(run: dict[str, Any]) -> list[tuple[str, str]]:
+    """Title and text of seed, versions and hashes."""
+    made = run["contributions"]
+    rows = [("Seed", str(made.get("seed")))]
+    versions = {**(made.get("versions") or {}), **(run.get("versions") or {})}
+    rows += [(f"Version of {name}", str(version)) for name, version in versions.items()]
+    model = made.get("model")
+    hashes = dict(model.get("sha256") or {}) if isinstance(model, dict) else {}
+    regions = made.get("regions")
+    if isinstance(regions, dict) and regions.get("sha256"):
+        hashes[_file_name(regions.get("path"))] = regions["sha256"]
+    return rows + [(f"SHA-256 of {name}", str(digest)) for name, digest in hashes.items()]
+
+
+def _file_name(path: Any) -> str:
+    """The last part of a path; a name without a slash is itself."""
+    return PurePath(str(path)).name or str(path)

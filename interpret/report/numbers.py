@@ -1,20 +1,30 @@
-"""The numbers that the page shows, computed from ``motifs.h5`` alone and each tested against another way."""
+"""The numbers that the page shows, computed from ``motifs.h5`` alone, and how they are written."""
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 
 import numpy as np
+from markupsafe import Markup
 
 from interpret.motifs.databases import Match
-from interpret.motifs.exports import motifs_tsv
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern, information
 from zoo.extras import needs
 
-__all__ = ["EffectNumbers", "Enriched", "Row", "effect_of", "enriched", "like_another", "row_of", "within"]
+__all__ = [
+    "EffectNumbers",
+    "Enriched",
+    "Row",
+    "effect_of",
+    "enriched",
+    "like_another",
+    "number",
+    "q_text",
+    "row_of",
+    "within",
+]
 
 BINS = 24
 REPETITIVE = 0.9  # share of the core's bases that are one base or two in turn
@@ -120,10 +130,11 @@ def effect_of(motifs: MotifsFile, pattern: Pattern) -> EffectNumbers | None:
 
 def enriched(motifs: MotifsFile) -> list[Enriched | None]:
     """Of each pattern, as in the table of motifs beside the file; None where it was not counted."""
-    names = ("occurrences", "expected_occurrences", "enrichment_q")
-    lines = csv.DictReader(motifs_tsv(motifs), delimiter="\t")
-    texts = [[line.get(name, ".") for name in names] for line in lines]
-    return [None if "." in row else Enriched(*map(float, row)) for row in texts]
+    counted = motifs.enrichment
+    if counted is None:
+        return [None] * len(motifs.patterns)
+    columns = zip(counted.occurrences, counted.expected, counted.q, strict=True)
+    return [Enriched(*map(float, values)) for values in columns]
 
 
 def within(motifs: MotifsFile, index: int) -> list[str]:
@@ -173,3 +184,21 @@ def _similarity(a: np.ndarray, b: np.ndarray) -> float:
             left, right = max(0, shift), min(len(a), shift + len(turned))
             best = max(best, float((a[left:right] * turned[left - shift : right - shift]).sum() / norm))
     return best
+
+
+def number(value: float) -> str:
+    """Three significant digits with a real minus sign; a dash for what is no number."""
+    if value != value:
+        return "–"
+    if abs(value) >= 999.5:  # three digits of it are 1e+03
+        return f"{value:,.0f}".replace("-", "−")
+    return f"{value:.3g}".replace("-", "−") if abs(value) >= 1e-3 or value == 0 else q_text(value)
+
+
+def q_text(value: float) -> str:
+    """A power of ten below a thousandth, else two digits. ``Markup`` where the power stands in a ``sup``."""
+    if value >= 1e-3 or value == 0:
+        return f"{value:.2g}"
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    power = Markup("{}×10<sup>{}</sup>")
+    return power.format(mantissa.replace("-", "−"), str(int(exponent)).replace("-", "−"))

@@ -1,32 +1,37 @@
-"""``motifs.h5`` -> one HTML file that needs nothing else: no network, no fonts, no other file."""
+"""``motifs.h5`` -> one HTML file that needs nothing else: no network, no fonts, no other file.
+
+Python computes, the templates in ``assets/`` write: whatever a BED, a card or a foreign file calls its things is
+escaped by them. The script and the style of the page stand beside them.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from html import escape
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from interpret.motifs.exports import meme, motifs_tsv, seqlets_bed
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
 from interpret.report.card import ModelCard, find_card
-from interpret.report.embedded import data, downloads
+from interpret.report.drawing import GLYPHS, PATHS
 from interpret.report.genes import Gene, read_genes
-from interpret.report.head import head, model_name
-from interpret.report.logo import GLYPHS
-from interpret.report.numbers import Row, enriched, row_of
-from interpret.report.region_script import REGION_SCRIPT
-from interpret.report.script import SCRIPT
-from interpret.report.section import motif_section
-from interpret.report.stylesheet import STYLE
-from interpret.report.table import motif_table
-from interpret.report.views import view_data
+from interpret.report.head import head_of
+from interpret.report.numbers import Row, enriched, number, q_text, row_of
+from interpret.report.regions import view_data
+from interpret.report.section import FARTHEST, section_of
+from interpret.report.table import table_rows
 from zoo.results import check_out, replacing, sole_writer
 
-__all__ = ["check_page_out", "render", "report_text", "write_report"]
+__all__ = ["BED_ROWS", "check_page_out", "render", "report_text", "templates", "write_report"]
 
 SUFFIXES = (".html", ".htm")
-# The browser itself refuses any request that would leave the file.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
+BED_ROWS = 20_000
 
 
 def check_page_out(
@@ -66,126 +71,79 @@ def render(
 ) -> str:
     """The page as text."""
     rows = [row_of(motifs, index) for index in range(len(motifs.patterns))]
+    counted = enriched(motifs)
     views = view_data(motifs, genes)
-    body = [GLYPHS, head(motifs, rows, card, look_for)]
-    if rows:
-        counted = enriched(motifs)
-        sections = "".join(motif_section(motifs, i, row, len(views), counted[i]) for i, row in enumerate(rows))
-        body += [
-            "<h2>Patterns</h2>",
-            _tools(),
-            f"<div>{motif_table(motifs, rows)}</div>",
-            _reading(rows),
-            f"<h2>Each pattern</h2>{sections}",
-        ]
-    body += [
-        _regions(motifs, views, bool(genes)),
-        _card(card),
-        _footer(motifs),
-        downloads(motifs),
-        data(motifs, rows, views),
-    ]
-    title = escape(f"Motifs of {model_name(motifs.run['contributions'])}")
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>{title}</title>'
-        f"<style>{STYLE}</style></head>\n<body>{''.join(body)}\n<script>{SCRIPT}{REGION_SCRIPT}</script></body></html>\n"
-    )
-
-
-def _tools() -> str:
-    kinds = {
-        "all": "all patterns",
-        "raises": "raise the prediction",
-        "lowers": "lower the prediction",
-        "matched": "with a known motif",
-        "unmatched": "without",
-    }
-    options = "".join(f'<option value="{value}">{text}</option>' for value, text in kinds.items())
-    files = {"meme": ("MEME", "motifs.meme"), "tsv": ("TSV", "motifs.tsv"), "bed": ("BED", "seqlets.bed")}
-    buttons = "".join(
-        f'<button type="button" class="tool" data-download="{key}" data-file="{name}">{title}</button>'
-        for key, (title, name) in files.items()
-    )
-    return (
-        '<div class="bar"><input id="search" type="search" placeholder="Name, id or bases" aria-label="Search">'
-        f'<select id="kind" aria-label="Which patterns">{options}</select>'
-        '<button type="button" class="tool" id="turn" aria-pressed="false">Reverse complement</button>'
-        f'<small id="count" role="status"></small><span class="gap"></span><small>Download</small>{buttons}</div>'
-    )
-
-
-def _reading(rows: list[Row]) -> str:
-    n = {len(row.effect.values) for row in rows if row.effect}
-    effect = (
-        (
-            f"Effect: the explained output with the pattern's consensus inserted into {max(n):,} background sequences, "
-            "less the output without; mean and its 95% interval. "
+        templates()
+        .get_template("page.html")
+        .render(
+            motifs=motifs,
+            card=card,
+            head=head_of(motifs, rows, card, look_for, sys.argv),
+            table=table_rows(motifs, rows, counted),
+            backgrounds=max((len(row.effect.values) for row in rows if row.effect), default=0),
+            sections=[section_of(motifs, i, row, len(views), counted[i]) for i, row in enumerate(rows)],
+            farthest=FARTHEST,
+            views=views,
+            genes=bool(genes),
+            data=_data(motifs, rows, views),
+            files=_files(motifs),
+            glyphs=GLYPHS,
+            shapes=PATHS,
         )
-        if n
-        else ""
-    )
-    return (
-        "<p><small>Contribution: mean and standard deviation of the summed contribution of the seqlets' cores. "
-        f"{effect}Position: centres of the cores in the window, and their median distance from its centre. "
-        "q: Benjamini-Hochberg over all known motifs for each pattern. "
-        "× chance: occurrences of the pattern's bases against shuffles of the sequences. "
-        "Logos: frequency and known motif in bits, 0 to 2; contribution to its own scale, "
-        "letters that lower the prediction hang below the line.</small></p>"
     )
 
 
-def _regions(motifs: MotifsFile, views: list[dict[str, Any]], genes: bool) -> str:
-    if not views:
-        return ""
-    options = "".join(
-        f'<option value="{k}">{escape(view["name"])} {escape(view["chrom"])}:{view["start"] + 1:,}</option>'
-        for k, view in enumerate(views)
+@cache
+def templates() -> Environment:
+    """The templates of the page: what they are given is escaped, and a name that is not given is an error."""
+    made = Environment(
+        loader=PackageLoader("interpret.report", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    tools = (
-        ("left", "to the left", "←"),
-        ("right", "to the right", "→"),
-        ("closer", "zoom in", "+"),
-        ("wider", "zoom out", "−"),
-        ("whole", "the whole region", "Whole"),
-    )
-    buttons = "".join(
-        f'<button type="button" class="tool" id="{key}" aria-label="{label}">{text}</button>'
-        for key, label, text in tools
-    )
-    count = (
-        f"{len(views)} of {len(motifs.regions):,} regions: those named by --region, then of each pattern's strongest "
-        "seqlets, then of the largest contributions"
-    )
-    kept = len(motifs.views.sequence)
-    if len(views) < kept:
-        count += f"; {kept:,} are in {escape(motifs.path.name)}, the page holds 4 MB of them"
-    tracks = ["the predicted track"] if any("track" in view for view in views) else []
-    lanes = [
-        *tracks,
-        "contributions (letters when zoomed in)",
-        "instances of the patterns with their strand",
-        *(["genes"] if genes else []),
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    made.filters |= {"anchor": _anchor, "grouped": _grouped, "minus": _minus, "number": number, "q_text": q_text}
+    # Markup: the style and the script are ours, and a browser does not unescape inside of them.
+    made.globals["asset"] = lambda name: Markup(made.loader.get_source(made, name)[0])
+    return made
+
+
+def _anchor(name: str) -> str:
+    """The id of a pattern's section."""
+    return name.replace(".", "-")
+
+
+def _grouped(value: float) -> str:
+    """A whole number with a comma at the thousands."""
+    return f"{value:,.0f}"
+
+
+def _minus(text: str) -> str:
+    """With a real minus sign."""
+    return text.replace("-", "−")
+
+
+def _data(motifs: MotifsFile, rows: Sequence[Row], views: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the view of regions reads: names of the patterns and their signs, and the views."""
+    patterns = [
+        {
+            "name": f"{pattern.short_name} {row.named.motif.name}" if row.named else pattern.short_name,
+            "raises": pattern.positive,
+        }
+        for pattern, row in zip(motifs.patterns, rows, strict=True)
     ]
-    return (
-        f'<section id="regions"><h2>Regions</h2><div class="bar"><select id="region" aria-label="Region">{options}'
-        f'</select>{buttons}</div><canvas id="view" tabindex="0" role="img" aria-label=""></canvas>'
-        f'<p id="where"></p><p id="under" aria-hidden="true"></p><p><small>From top to bottom: {", ".join(lanes)}. '
-        f"Drag to move, Ctrl and wheel or + and - to zoom. {count}.</small></p></section>"
-    )
+    return {"patterns": patterns, "views": views}
 
 
-def _card(card: ModelCard | None) -> str:
-    if card is None:
-        return ""
-    return (
-        f'<details id="card"><summary><b>Card of the model</b> <small>version {escape(card.version)}</small>'
-        f"</summary><pre>{escape(card.text)}</pre></details>"
-    )
-
-
-def _footer(motifs: MotifsFile) -> str:
-    versions = motifs.run["versions"]
-    names = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return f"<footer><p><small>Made from {escape(motifs.path.name)} by {escape(names)}.</small></p></footer>"
+def _files(motifs: MotifsFile) -> dict[str, str]:
+    """The files that the page lets its reader save: MEME, TSV and BED."""
+    total = sum(len(pattern.seqlets) for pattern in motifs.patterns)
+    bed = list(islice(seqlets_bed(motifs), BED_ROWS + 1))
+    if total > BED_ROWS:
+        bed.insert(0, f"# {BED_ROWS} of {total} seqlets; all are in the .seqlets.bed beside {motifs.path.name}\n")
+    texts = {"meme": meme(motifs), "tsv": motifs_tsv(motifs), "bed": bed}
+    return {key: "".join(lines) for key, lines in texts.items()}

@@ -1,4 +1,4 @@
-"""Data of the region view: predicted track, contributions, letters, instances, genes, in the genome's direction."""
+"""Data of the view of regions, in the genome's direction; ``assets/regions.js`` draws it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,210 @@
+"""What the head says of a run: each sentence for each kind of record, the card's metrics, what was looked for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from interpret.report.card import find_card, metrics_of
+from interpret.report.head import commands_of, completeness_of, head_of, look_for, model_name, provenance
+from interpret.report.page import render
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def head(asked):
+    """The head of a run with other entries in its record; None takes an entry out."""
+
+    def make(**changes):
+        made = {**asked.run["contributions"], **changes}
+        made = {key: value for key, value in made.items() if value is not None}
+        return head_of(replace(asked, run={**asked.run, "contributions": made}), [], None, [], [])
+
+    return make
+
+
+def test_the_head_says_what_was_run(page):
+    assert "<h1>Motifs of toy</h1>" in page and ">toy 1.0<" in page and ">saliency<" in page
+    assert "score; summed over bins; logits explained" in page and ">toy.fa<" in page
+    assert "360 sequences of 160 bp; motifs sought in the central 160 bp" in page
+    assert "3 patterns in 360 sequences: 2 of bases that raise the prediction, 1 of bases that lower it" in page
+    assert "JASPAR2026 CORE fungi, 193 motifs" in page
+    # errors were written as linspace(1e-7, 1e-4, 360) in float32, which rounds 1e-4 down
+    assert "relative error of a sequence: median 5.0e-05, largest 1.0e-04" in page
+    assert "below 1e-6, 1e-5, 1e-4, 1e-3, 1e-2 and above: 4, 32, 324, 0, 0, 0" in page
+
+
+def test_pair_errors_are_shown_where_the_file_has_them(asked):
+    text = render(replace(asked, pair_error=np.array([2e-5, 4e-5, np.nan])))
+    assert "relative error of a pair with a reference: median 3.0e-05, largest 4.0e-05" in text
+    assert "below 1e-6, 1e-5, 1e-4, 1e-3, 1e-2 and above: 0, 0, 2, 0, 0, 0" in text
+
+
+@pytest.mark.parametrize(
+    "changes, expected",
+    [
+        ({}, "score; summed over bins; logits explained (what enters the last activation)"),
+        ({"output": None, "reduction": None}, "not recorded; logits explained (what enters the last activation)"),
+        ({"explained": "predictions"}, "score; summed over bins; predictions explained"),
+        ({"explained": None}, "score; summed over bins; unknown whether logits or predictions explained"),
+        (
+            {"tracks": ["a", "b"], "bins": [2, 5], "reduction": "max", "explained": "predictions"},
+            "score; tracks a, b; bins 2 to 4; the largest bin; predictions explained",
+        ),
+        ({"tracks": "all", "reduction": "median", "explained": "x"}, "score; median; x explained"),
+    ],
+)
+def test_the_output_explained(head, changes, expected):
+    assert head(**changes).output == expected
+
+
+@pytest.mark.parametrize(
+    "references, expected",
+    [
+        (None, "none: the method has none"),
+        ("none", "none: the method has none"),
+        ("20", "20, seed 7"),
+        ({"kind": "dinucleotide", "n": 1}, "1 dinucleotide shuffle of each sequence, seed 7"),
+        ({"kind": "dinucleotide", "n": 20}, "20 dinucleotide shuffles of each sequence, seed 7"),
+        ({"kind": "uniform", "n": 1}, "0.25 at every base"),
+        ({"kind": "zeros", "n": 1}, "zeros"),
+        ({"kind": "mine.npz", "n": 3}, "mine.npz (3 a sequence)"),
+    ],
+)
+def test_the_references(head, references, expected):
+    assert head(references=references, seed=7).references == expected
+
+
+@pytest.mark.parametrize(
+    "genome, assembly, expected",
+    [
+        (None, None, "not recorded"),
+        ("hg38", None, "hg38"),
+        ({"path": "/a/b.fa", "total_bp": 12345}, "hg38", "b.fa, assembly hg38, 12,345 bp"),
+        ({}, None, "not recorded"),
+    ],
+)
+def test_the_genome(head, genome, assembly, expected):
+    assert head(genome=genome, assembly=assembly).genome == expected
+
+
+def test_method_regions_and_notes(head):
+    made = head(method="ism", options={"rc_average": True}, regions={"path": "/x/a.bed"}, notes="one")
+    assert made.method == "ism, both strands averaged" and made.notes == ["one"]
+    assert made.regions == "360 sequences of 160 bp of a.bed; motifs sought in the central 160 bp"
+    bare = head(method=None, options="none", notes=["a", 2])
+    assert bare.method == "not recorded" and bare.notes == ["a", "2"]
+
+
+@pytest.mark.parametrize(
+    "run, name",
+    [
+        ({"model": {"name": "/a/my-model"}}, "my-model"),
+        ({"model": "toy"}, "toy"),
+        ({"model": {"name": "Group/sub"}}, "sub"),
+        ({}, "a model"),
+        ({"model": {}}, "a model"),
+    ],
+)
+def test_the_models_name(run, name):
+    assert model_name(run) == name
+
+
+def test_the_version_of_either_kind_of_record(head):
+    assert head().version == "1.0"
+    assert head(model="toy", model_version="2").version == "2" and head(model="toy").version is None
+
+
+def test_completeness_leaves_out_what_is_not_known(asked):
+    some = replace(asked, completeness_error=np.array([np.nan, 1e-3, np.inf, 3e-3]))
+    known, of = completeness_of(some)
+    assert known.tolist() == [1e-3, 3e-3] and of == "a sequence"
+    none = replace(asked, completeness_error=np.array([np.nan]))
+    assert head_of(none, [], None, [], []).completeness is None
+    assert "this method has no completeness to check" in render(none)
+
+
+def test_the_commands_that_made_the_page_are_shown_once_each():
+    run = {
+        "contributions": {"command": ["/venv/bin/zoo", "attribute", "m", "a b.bed"]},
+        "command": ["zoo", "motifs", "c.h5"],
+    }
+    found = commands_of(run, ["/other/zoo", "motifs", "c.h5"])
+    assert found == ["zoo attribute m 'a b.bed'", "zoo motifs c.h5"]
+    assert commands_of({"contributions": {}}) == [] and "pytest" not in " ".join(commands_of(run, ["pytest"]))
+    assert "zoo report m.h5" in commands_of(run, ["zoo", "report", "m.h5"])
+    assert commands_of({"contributions": {"command": "not a list"}, "command": []}) == []
+
+
+def test_seed_versions_and_hashes():
+    run = {
+        "contributions": {
+            "seed": 3,
+            "versions": {"torch": "2", "seqzoo": "old"},
+            "model": {"sha256": {"weights.pth": "ab"}},
+            "regions": {"path": "/x/a.bed", "sha256": "cd"},
+        },
+        "versions": {"seqzoo": "new"},
+    }
+    assert provenance(run) == [
+        ("Seed", "3"),
+        ("Version of torch", "2"),
+        ("Version of seqzoo", "new"),
+        ("SHA-256 of weights.pth", "ab"),
+        ("SHA-256 of a.bed", "cd"),
+    ]
+    assert provenance({"contributions": {"model": "toy", "regions": "a.bed"}}) == [("Seed", "None")]
+
+
+def test_metrics_are_those_of_the_card(asked):
+    """The page's table against the front matter of yeast-atac, read as plain YAML."""
+    card = find_card({"model": {"name": "yeast-atac", "version": "1.0.0", "sha256": {}}})
+    front = yaml.safe_load((ROOT / "model_cards" / "yeast-atac" / "README.md").read_text().split("---")[1])
+    text = render(asked, card).split('id="metrics"')[1].split("</table>")[0]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr><td>.*?</tr>", text)]
+    assert [row[0] for row in rows] == list(dict.fromkeys(item["metric"] for item in front["evaluation"]))
+    for name, value, interval, n, split, baselines in rows:
+        items = [item for item in front["evaluation"] if item["metric"] == name]
+        assert value == f"{items[0]['value']:.3g}" and n == f"{items[0]['n']:,}" and split == items[0]["split"]
+        assert interval == "{:.3g} to {:.3g}".format(*items[0]["ci"])
+        assert baselines.split("<br>") == [f"{i['baseline']['value']:.3g} {i['baseline']['name']}" for i in items]
+    assert front["summary"] in card.text
+
+
+def test_the_card_of_another_version_or_of_other_weights_is_not_shown():
+    assert find_card({"model": {"name": "yeast-atac", "version": "0.9.0"}}) is None
+    assert find_card({"model": {"name": "yeast-atac", "version": "1.0.0", "sha256": {"weights.pth": "0" * 64}}}) is None
+    assert find_card({"model": {"name": "no-such-model", "version": "1.0.0"}}) is None
+    assert find_card({"model": "toy"}) is None
+
+
+def test_a_metric_with_two_baselines_is_one_row():
+    card = find_card({"model": {"name": "yeast-atac", "version": "1.0.0"}})
+    one = card.evaluation[0]
+    other = one.model_copy(update={"baseline": one.baseline.model_copy(update={"name": "other", "value": 0.5})})
+    none = one.model_copy(update={"metric": "alone", "baseline": None})
+    found = metrics_of(replace(card, evaluation=(one, other, none)))
+    assert [item.baselines for item in found] == [((one.baseline.name, one.baseline.value), ("other", 0.5)), ()]
+
+
+def test_what_was_looked_for_is_said(asked):
+    """ABF1 and REB1 are planted and match; poly-A and a motif of vertebrates are not there."""
+    words = ["abf1", "REB1", "CTCF", "AAAAAAAA", "TCACTTTATACG", "mine=TATAAAG"]
+    found = {item.word: item for item in look_for(asked, words)}
+    assert found["abf1"].pattern is asked.patterns[0] and found["REB1"].pattern is asked.patterns[1]
+    assert found["CTCF"].pattern is None and found["AAAAAAAA"].pattern is None
+    # planted as CGTATAAAGTGA: the other strand of it
+    assert found["TCACTTTATACG"].pattern is asked.patterns[0] and found["TCACTTTATACG"].q is None
+    assert found["mine"].pattern is asked.patterns[0]
+    parts = [part for p in asked.patterns for part in (p, *p.subpatterns) if part is p or len(part.seqlets) >= 20]
+    best = min(match.q for part in parts for match in asked.matches[part.name] if match.motif.name == "ABF1")
+    assert found["abf1"].q == best <= 0.05
+    text = render(asked, look_for=["ABF1", "CTCF"])
+    assert 'Looked for and found: ABF1 (<a href="#pos_patterns-pattern_0">+1</a>, q ' in text
+    assert "Looked for and not found: CTCF." in text and "Looked for" not in render(asked).split("<script")[0]

@@ -1,0 +1,153 @@
+"""Numbers of a pattern against small ones computed by hand, and how numbers are written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from interpret.motifs.pattern import Effect
+from interpret.report.numbers import effect_of, enriched, like_another, number, q_text, row_of, within
+from interpret.report.page import render
+
+
+def test_enrichment_is_written_as_a_ratio_to_chance(asked):
+    """60 against 24.5 is 2.449; 7 against 14 one half; nothing is expected of the last, which has no ratio."""
+    counted = replace(
+        asked.enrichment,
+        occurrences=np.array([60, 7, 3]),
+        expected=np.array([24.5, 14, 0]),
+        q=np.array([1e-5, 1, 0.5]),
+    )
+    text = render(replace(asked, enrichment=counted))
+    assert re.findall(r"<small>([\d.]+) × chance</small>", text) == ["2.4", "0.5"]
+    said = re.findall(r"its bases occur (.*?) times in the sequences and (.*?) times in shuffles.*?\(q (.*?)\)", text)
+    assert said == [("60", "24.5", "1.0×10<sup>−5</sup>"), ("7", "14", "1"), ("3", "0", "0.5")]
+
+
+def test_enrichment_is_that_of_the_table_beside_the_file(asked):
+    """Read again as a reader of the TSV would, and whatever the known motifs are called."""
+    lines = [line.split("\t") for line in asked.path.with_name("motifs.motifs.tsv").read_text().splitlines()]
+    quoted = {
+        key: [replace(item, motif=replace(item.motif, name='"quoted')) for item in items]
+        for key, items in asked.matches.items()
+    }
+    at = [lines[0].index(name) for name in ("occurrences", "expected_occurrences", "enrichment_q")]
+    for item, line in zip(enriched(replace(asked, matches=quoted)), lines[1:], strict=True):
+        assert (item.occurrences, item.expected, item.q) == pytest.approx([float(line[i]) for i in at], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (0.0, "0"),
+        (0.0123, "0.0123"),
+        (-2.5, "−2.5"),
+        (2e-5, "2.0×10<sup>−5</sup>"),
+        (float("nan"), "–"),
+        (-3e-4, "−3.0×10<sup>−4</sup>"),
+        (-12345.6, "−12,346"),
+        (999.4, "999"),
+        (999.7, "1,000"),
+        (-999.5, "−1,000"),
+    ],
+)
+def test_numbers_as_text(value, text):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [(0.0, "0"), (0.05, "0.05"), (0.0123, "0.012"), (1.0, "1"), (1e-3, "0.001"), (9.99e-13, "1.0×10<sup>−12</sup>")],
+)
+def test_q_as_text(value, text):
+    assert q_text(value) == text
+
+
+def test_no_number_is_written_as_a_programmer_would():
+    """Neither an e nor a hyphen, over thirty orders of magnitude and both signs."""
+    for value in np.concatenate([np.logspace(-20, 10, 301), -np.logspace(-20, 10, 301)]):
+        assert not re.search(r"[e-]", re.sub("<.?sup>", "", number(float(value))))
+
+
+def test_a_pattern_without_an_effect_has_none(asked):
+    assert effect_of(asked, asked.patterns[1]) is None
+    assert effect_of(replace(asked, effects=None), asked.patterns[0]) is None
+
+
+def test_the_interval_is_students(asked):
+    """1, 2, 3, 4: mean 2.5, standard deviation 1.2910, t of three degrees of freedom 3.1824: 2.5 ± 2.0543."""
+    name = asked.patterns[0].name
+    one = replace(asked, effects={name: Effect("ACGT", np.array([1, 2, 3, 4], np.float32))})
+    effect = effect_of(one, asked.patterns[0])
+    assert (effect.mean, effect.low, effect.high) == pytest.approx((2.5, 0.4457, 4.5543), abs=1e-4)
+
+
+def test_not_counted_occurrences_are_none(asked):
+    assert enriched(replace(asked, enrichment=None)) == [None] * 3
+    assert all(item.occurrences > 0 for item in enriched(asked))
+
+
+def test_a_single_seqlet_has_no_spread(asked):
+    pattern = asked.patterns[0]
+    one = replace(pattern.seqlets, **{key: value[:1] for key, value in vars(pattern.seqlets).items() if np.ndim(value)})
+    row = row_of(replace(asked, patterns=(replace(pattern, seqlets=one),)), 0)
+    assert row.seqlets == row.regions == 1 and row.spread == 0.0
+
+
+def with_core(pattern, columns):
+    """The pattern with other frequencies, all of them core."""
+    matrix = np.array(columns, float)
+    return replace(pattern, probability=matrix, contribution=matrix, core=(0, len(matrix)))
+
+
+A, C, G, T = np.eye(4)
+
+
+@pytest.mark.parametrize(
+    "columns, repetitive",
+    [
+        ([A] * 6, True),
+        ([A, T] * 3, True),
+        ([A, C, G] * 2, False),
+        ([A, A, A, C, C, C], False),
+        ([[0.25] * 4] * 6, False),
+    ],
+)
+def test_low_complexity_is_one_base_or_two_in_turn(asked, columns, repetitive):
+    assert row_of(replace(asked, patterns=(with_core(asked.patterns[0], columns),)), 0).repetitive is repetitive
+
+
+def test_gc_and_bits_of_a_known_core(asked):
+    """C, G, A, T each certain: GC one half, four columns of nearly two bits each."""
+    row = row_of(replace(asked, patterns=(with_core(asked.patterns[0], [C, G, A, T]),)), 0)
+    assert row.gc == 0.5 and row.bits == pytest.approx(4 * 1.966, abs=0.01)
+
+
+def test_a_pattern_like_an_earlier_one_is_found_turned_and_shifted(asked):
+    first = with_core(asked.patterns[0], [A, C, C, G, T, A, G, G])
+    turned = replace(first, contribution=first.contribution[::-1, ::-1], name="pos_patterns.pattern_1")
+    shifted = replace(with_core(first, [*first.contribution[1:], T]), name="pos_patterns.pattern_2")
+    other = replace(with_core(first, [T, T, G, A, C, A, T, C]), name="pos_patterns.pattern_3")
+    negative = replace(first, name="neg_patterns.pattern_0")
+    patterns = (first, turned, shifted, other, negative)
+    # seven of the eight columns agree: 7/8 is below 0.9
+    assert [like_another(patterns, i) for i in range(5)] == [None, first, None, None, None]
+
+
+def test_subpatterns_name_motifs_of_their_own(asked):
+    """One that matches as the pattern does, one small, one not significant, two that match another motif."""
+    pattern, (match,) = asked.patterns[0], asked.matches[asked.patterns[0].name][:1]
+    other = replace(match, motif=replace(match.motif, name="OTHER"))
+    small = replace(
+        pattern.seqlets, **{key: value[:19] for key, value in vars(pattern.seqlets).items() if np.ndim(value)}
+    )
+    children = [replace(pattern, name=f"pos_patterns.pattern_0.subpattern_{i}", subpatterns=()) for i in range(5)]
+    children[1] = replace(children[1], seqlets=small)
+    best = [match, other, replace(other, q=0.06), other, other]
+    matches = {child.name: [item] for child, item in zip(children, best, strict=True)} | {pattern.name: [match]}
+    motifs = replace(asked, patterns=(replace(pattern, subpatterns=tuple(children)),), matches=matches)
+    assert within(motifs, 0) == ["OTHER"]
+    assert within(replace(motifs, matches=matches | {pattern.name: [other]}), 0) == [match.motif.name]
