@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zoo.errors import UsageError
-from zoo.results import Journal, JournalState
+from zoo.run.file_run import Journal, JournalState
 
 SIGNATURE = {"model": {"weights.pth": "abc"}, "tracks": [("counts", ["a"])], "limit": None, "stride": 4}
 STATE = JournalState(SIGNATURE, cursor=12, rows=10, counts={"windows": 10}, writer={"bytes": 345})

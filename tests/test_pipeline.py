@@ -15,9 +15,9 @@ from zoo.genome.fasta import open_genome
 from zoo.genome.intervals import RegionFile
 from zoo.genome.windows import WindowPlan
 from zoo.outputs import choose_tracks
-from zoo.run.compute import Prediction, windows_a_step
 from zoo.run.job import PredictOptions
 from zoo.run.pipeline import BlockReader, compute_blocks
+from zoo.run.predict import Prediction, windows_a_step
 
 
 @pytest.fixture

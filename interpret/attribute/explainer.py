@@ -26,7 +26,7 @@ WINDOWS_A_QUICK_STEP = 16
 
 
 class Explainer:
-    """A model, what is explained of it and a method: the computation (``zoo.run.compute``) of an attribution.
+    """A model, what is explained of it and a method: the computation (``zoo.run.predict``) of an attribution.
 
     Args:
         model, options, device: as in ``attribute``.

@@ -102,8 +102,7 @@ def functions() -> dict[str, tuple]:
     from zoo.entries.pull import pull
     from zoo.run.job import PredictOptions
     from zoo.run.predict import predict
-    from zoo.store.info import info
-    from zoo.store.registry import entries
+    from zoo.store.registry import entries, info
 
     explaining = fields_of(AttributeOptions, PredictOptions)
     return {
@@ -134,7 +133,7 @@ def test_every_option_is_a_keyword_of_the_function(name):
 def test_info_is_a_function(capsys):
     import json
 
-    from zoo.store.info import info
+    from zoo.store.registry import info
 
     assert run(["info", "yeast-atac", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

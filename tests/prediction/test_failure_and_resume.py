@@ -11,7 +11,8 @@ from toys import write_fasta
 
 import zoo
 from zoo.errors import ModelError, SystemStateError, UsageError
-from zoo.run import compute, file_run
+from zoo.run import file_run
+from zoo.run import predict as compute
 
 
 def failing_model(case, error, at):

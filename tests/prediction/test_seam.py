@@ -18,11 +18,10 @@ from zoo.models.entry import open_entry
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec
 from zoo.progress import Notes
-from zoo.run.compute import Prediction
 from zoo.run.file_run import FileRun
 from zoo.run.job import PredictOptions, opened, prepare
 from zoo.run.pipeline import Block
-from zoo.run.predict import open_file_writer, run_in_memory
+from zoo.run.predict import Prediction, open_file_writer, run_in_memory
 from zoo.writers import open_writer
 from zoo.writers.base import WriterContext
 

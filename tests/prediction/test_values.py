@@ -11,7 +11,7 @@ from toys import window
 
 import zoo
 from zoo.errors import InputError
-from zoo.run import compute
+from zoo.run import predict as compute
 
 
 @pytest.fixture(params=["gc", "profile", "stranded"])

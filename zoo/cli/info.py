@@ -9,7 +9,7 @@ import click
 
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT
-from zoo.store.info import info
+from zoo.store.registry import info
 
 __all__ = ["command"]
 

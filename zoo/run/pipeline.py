@@ -31,7 +31,7 @@ QUEUE_BLOCKS = 2
 
 
 class Compute(Protocol):
-    """The seam of a run: windows in, named arrays out. ``zoo.run.compute`` is the model itself, others explain it.
+    """The seam of a run: windows in, named arrays out. ``zoo.run.predict`` is the model itself, others explain it.
 
     Attributes:
         outputs: what ``forward`` gives, in order.

@@ -24,7 +24,6 @@ from zoo.models.loaded import LoadedModel
 from zoo.outputs import PredictionBatch
 from zoo.progress import Notes, Progress
 from zoo.results import sole_writer, write_run_record
-from zoo.run.compute import Prediction
 from zoo.run.file_run import FileRun
 from zoo.run.job import (
     Job,
@@ -43,8 +42,18 @@ from zoo.writers.base import Writer, WriterContext
 
 if TYPE_CHECKING:
     from zoo.models.array_model import ArrayModel
+    from zoo.outputs import TrackChoice
 
-__all__ = ["PredictOptions", "PredictResult", "open_file_writer", "predict", "predict_regions", "run_in_memory"]
+__all__ = [
+    "PredictOptions",
+    "PredictResult",
+    "Prediction",
+    "open_file_writer",
+    "predict",
+    "predict_regions",
+    "run_in_memory",
+    "windows_a_step",
+]
 
 
 def predict(
@@ -259,3 +268,47 @@ def _concatenate(batches: list[PredictionBatch]) -> PredictionBatch:
     }
     values = {name: np.concatenate([batch.values[name] for batch in batches]) for name in batches[0].values}
     return PredictionBatch(**columns, values=values)
+
+
+# ---------------- what is computed of windows: the model's own predictions
+
+
+# Bases a step holds: 4 MB of float32 one-hot, enough to make numpy's per-call cost vanish.
+STEP_BASES = 256 * 1024
+
+
+class Prediction:
+    """The model's own predictions of the chosen tracks.
+
+    Raises:
+        SystemStateError: the device is absent. UsageError: the options do not fit the model, see ``Runner``.
+    """
+
+    def __init__(self, model: LoadedModel, choice: TrackChoice, options: PredictOptions) -> None:
+        from zoo.models.loaded import Runner  # torch: not before the regions are checked
+
+        self.choice, self.options, self.outputs = choice, options, choice.outputs
+        self.runner = Runner(model, options.device, options.precision, options.rc_average, options.batch_size)
+        self.step = windows_a_step(self.runner.batch_size, model.length)
+
+    def forward(self, one_hot: np.ndarray, first: int) -> dict[str, np.ndarray]:
+        """Values of the chosen tracks, in batches of the runner's size."""
+        size = self.runner.batch_size
+        parts = [self.runner.forward(one_hot[low : low + size]) for low in range(0, len(one_hot), size)]
+        if len(parts) == 1:
+            return self.choice.apply(parts[0])
+        return self.choice.apply({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+    def signature(self) -> dict[str, Any]:
+        """Options that change numbers."""
+        return {
+            "rc_average": self.options.rc_average,
+            "precision": self.options.precision,
+            "batch_size": self.runner.batch_size,
+            "tracks": [[spec.name, list(spec.tracks)] for spec in self.outputs],
+        }
+
+
+def windows_a_step(batch_size: int, length: int) -> int:
+    """Whole batches of windows of ``length`` bp, about a quarter of a megabase."""
+    return batch_size * max(1, STEP_BASES // (batch_size * length))

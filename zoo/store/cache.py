@@ -26,7 +26,7 @@ from zoo.files import Digests, cache_folder, digests_of, hold_lock, is_locked, s
 from zoo.progress import Listener, current_listener, human_bytes
 from zoo.results import replacing
 from zoo.store.fetch import FetchSettings, discard, fetch, is_offline
-from zoo.store.hub_checksum import ask_hub, record, recorded
+from zoo.store.hub import ask_hub, record, recorded
 from zoo.store.remote import RemoteFile, remote_argument
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -20,14 +20,18 @@ from zoo.errors import FetchError, ModelError, UsageError, near_names
 from zoo.extras import needs
 from zoo.files import cache_folder
 from zoo.results import replacing
+from zoo.store.remote import RemoteFile
 
 __all__ = [
     "HubModel",
+    "ask_hub",
     "fetch_model",
     "grelu_listing",
     "hub_errors",
     "is_hub_name",
     "listed_entry",
+    "record",
+    "recorded",
     "refresh_grelu_listing",
 ]
 
@@ -401,3 +405,55 @@ def _facts(info: Any) -> dict[str, dict[str, Any]]:
             "framework": "grelu",
         }
     return records
+
+
+# ---------------- the checksum of a file that nobody published, from Hugging Face
+
+# Hugging Face names a large file by its sha256 and says so before it sends it. That finds every damage of the transfer.
+# That the file is the one its authors meant rests on Hugging Face the first time; from then on it is recorded, and a
+# file that was changed there since is refused.
+
+
+FOLDER = "hub"
+
+
+def _place(remote: RemoteFile, cache: Path) -> Path:
+    return cache / FOLDER / f"{hashlib.sha256(remote.urls[0].encode()).hexdigest()[:32]}.json"
+
+
+def recorded(remote: RemoteFile, cache: Path) -> RemoteFile | None:
+    """The file with the checksum that was recorded when it was first fetched; None before that."""
+    try:
+        known = json.loads(_place(remote, cache).read_text(encoding="utf-8"))
+        return replace(remote, sha256=known["sha256"], bytes=known["bytes"], urls=(known["url"], *remote.urls))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def ask_hub(remote: RemoteFile) -> RemoteFile:
+    """The file with the checksum and size that Hugging Face gives for it now, at the commit of now.
+
+    Raises:
+        FetchError: it cannot be reached, or gives no sha256.
+        SystemStateError: huggingface_hub is not installed.
+    """
+
+    url = remote.urls[0]
+    found = hub_errors(lambda hub: hub.get_hf_file_metadata(url), url)
+    if not re.fullmatch(r"[0-9a-f]{64}", found.etag or ""):
+        raise FetchError(
+            f"{url}: Hugging Face gives no sha256 for it",
+            "nothing is fetched unchecked",
+            "Fix: fetch the file yourself and give its path",
+        )
+    pinned = url.replace("/resolve/main/", f"/resolve/{found.commit_hash}/", 1) if found.commit_hash else url
+    return replace(remote, sha256=found.etag, bytes=found.size, urls=(pinned, *remote.urls))
+
+
+def record(remote: RemoteFile, known: RemoteFile, cache: Path) -> None:
+    """Keep what a fetched file was checked against."""
+    path = _place(remote, cache)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content: dict[str, Any] = {"url": known.urls[0], "sha256": known.sha256, "bytes": known.bytes}
+    with replacing(path, shared=True) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -6,6 +6,7 @@ Standard library only, so that ``zoo list`` and ``zoo info`` start without torch
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from zoo.errors import ModelError, near_names
 from zoo.store.sources import Source, find_source, sources, split_name
 
-__all__ = ["all_entries", "entries", "entries_folder", "find_entry", "search"]
+__all__ = ["all_entries", "entries", "entries_folder", "find_entry", "info", "search"]
 
 PACKAGE = Path(__file__).resolve().parent.parent
 INDEX = PACKAGE / "index.json"
@@ -167,3 +168,36 @@ def _texts(entry: dict[str, Any], field: str) -> list[str]:
     else:
         found = [entry["name"], entry["summary"], entry.get("assembly") or "", entry.get("license") or ""]
     return [text.lower() for text in found]
+
+
+# ---------------- info: what is known of a model, without loading it
+
+
+def info(model: str | Path) -> dict[str, Any]:
+    """Facts of a model as plain data: what ``zoo info --json`` prints.
+
+    Args:
+        model: name, ``source/name``, a folder with ``model.yaml``, or a model of a group by its path.
+
+    Raises:
+        ModelError: no such model, or its YAML or card is broken.
+    """
+    path = Path(model)
+    if path.is_dir():
+        from zoo.store.index import describe
+
+        return describe(path)
+    name = str(model)
+    if os.sep in name and any(parent.is_dir() for parent in path.parents if parent != Path()):
+        from zoo.store.source_index import describe_member
+
+        if (found := describe_member(path)) is not None:
+            return found
+    if name.startswith("grelu/"):
+        from zoo.store.hub import listed_entry
+
+        facts = listed_entry(name)
+        return facts | {"folder": facts["path"]}
+
+    folder, facts = find_entry(name)
+    return facts | {"folder": str(folder)}
