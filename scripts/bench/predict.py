@@ -19,14 +19,19 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scripts.bench.rows import Row, limited, save
 from zoo.genome.assembly import load_assembly
+
+if TYPE_CHECKING:
+    from zoo.outputs import OutputSpec, PredictionBatch
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = ROOT / "model_cards" / "yeast-atac"
@@ -46,8 +51,6 @@ class Usage:
 
 def run(command: list[str], folder: Path) -> Usage:
     """Run a process and read the kernel's account of it and its children."""
-    import time
-
     log = folder / "last.log"
     with log.open("wb") as out:
         start = time.monotonic()
@@ -364,11 +367,66 @@ def bench_memory(folder: Path, n: int, repeats: int) -> list[Row]:
     return rows
 
 
+#: CPU-microseconds a window of 32 bins that a format may take.
+WRITER_LIMITS = {".h5": 10, ".tsv": 25, ".bw": 75, ".zarr": 50, ".parquet": 50}
+
+
+def bench_writers(folder: Path, n: int, repeats: int) -> list[Row]:
+    """A profile of 32 bins a window, all over a genome of 22 chromosomes, written in this process."""
+    from zoo.outputs import OutputSpec
+    from zoo.writers import WriterContext, open_writer
+
+    output = OutputSpec("p", "profile", ("t",), n_bins=32, bin_size=32)
+    sizes = {f"chr{i}": 100_000_000 for i in range(1, 23)}
+    batches = [random_profiles(seed, 500, output, sizes) for seed in range(max(n // 500, 1))]
+    rows = []
+    for suffix, limit in WRITER_LIMITS.items():
+        took = []
+        for _ in range(max(repeats, 3)):
+            out = folder / f"written{suffix}"
+            context = WriterContext(out=out, outputs=(output,), chrom_sizes=sizes, overlap="mean", stranded_swap={})
+            start = time.process_time()
+            writer = open_writer(context)
+            writer.open()
+            for batch in batches:
+                writer.write(batch)
+            writer.finish()
+            took.append(time.process_time() - start)
+        each = min(took) / (500 * len(batches)) * 1e6
+        rows.append(limited(f"a window of 32 bins to {suffix} (us)", f"{each:.1f} us", each, f"<= {limit} us"))
+    return rows
+
+
+def random_profiles(seed: int, n: int, output: OutputSpec, sizes: dict[str, int]) -> PredictionBatch:
+    """``n`` windows anywhere, with values over many orders of magnitude, zeros among them."""
+    from zoo.outputs import PredictionBatch
+
+    random = np.random.default_rng(seed)
+    chrom = random.choice(list(sizes), n).astype(object)
+    start = random.integers(0, min(sizes.values()) - 1024, n)
+    shape = (n, len(output.tracks), output.n_bins)
+    values = random.normal(size=shape) * 10.0 ** random.integers(-6, 6, shape)
+    return PredictionBatch(
+        region=np.arange(seed * n, (seed + 1) * n),
+        chrom=chrom,
+        start=start,
+        end=start + 1024,
+        name=np.array([f"peak{i}" for i in range(n)], dtype=object),
+        score=np.full(n, "0", dtype=object),
+        strand=np.full(n, ".", dtype=object),
+        window_start=start,
+        window_end=start + 1024,
+        reverse=np.zeros(n, dtype=bool),
+        values={output.name: np.where(random.random(shape) < 0.1, 0, values).astype(np.float32)},
+    )
+
+
 CASES: dict[str, Callable[[Path, int, int], list[Row]]] = {
     "start": bench_start,
     "bare": bench_bare,
     "toy": bench_toy,
     "loader": bench_loader,
+    "writers": bench_writers,
     "kipoi": bench_kipoi,
     "grelu": bench_grelu,
     "memory": bench_memory,

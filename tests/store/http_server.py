@@ -138,8 +138,9 @@ class MisbehavingServer:
                     page.cuts = None if page.cuts is None else page.cuts - 1
                 try:
                     for i in range(0, len(body), page.block):
-                        self.wfile.write(body[i : i + page.block])
+                        # Counted first: who has the last byte may look at the count.
                         server.sent[self.path] += len(body[i : i + page.block])
+                        self.wfile.write(body[i : i + page.block])
                         if page.pause:
                             self.wfile.flush()
                             time.sleep(page.pause)

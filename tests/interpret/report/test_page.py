@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import cProfile
 import csv
 import json
+import pstats
 import re
 import shutil
-import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -343,17 +344,20 @@ def test_a_page_with_a_card_links_to_it(asked):
     assert '<a href="#card">toy 1.0</a>' in text and '<details id="card">' in text and "schema_version: 1" in text
 
 
-def test_the_motif_part_of_180_logos_takes_5_cpu_seconds_and_1_mb(many_patterns):
-    """The peers' report takes 140 s and 10.7 MB. Hits are of all patterns, so that each has partners to look for."""
+def test_the_motif_part_of_180_logos_takes_half_a_million_calls_and_1_mb(many_patterns):
+    """The peers' report takes 140 s and 10.7 MB, ours 0.25 s; calls of functions stand for time.
+
+    Hits are of all patterns, so that each has partners to look for.
+    """
     n = len(many_patterns.patterns)
     hits = replace(many_patterns.hits, pattern=np.arange(len(many_patterns.hits)) % n)
     motifs = replace(many_patterns, hits=hits)
-    started = time.process_time()
-    rows = [row_of(motifs, i) for i in range(n)]
-    text = motif_table(motifs, rows) + "".join(motif_section(motifs, i, row, 50) for i, row in enumerate(rows))
-    seconds = time.process_time() - started
+    profile = cProfile.Profile()
+    with profile:
+        rows = [row_of(motifs, i) for i in range(n)]
+        text = motif_table(motifs, rows) + "".join(motif_section(motifs, i, row, 50) for i, row in enumerate(rows))
     assert text.count('class="logo"') >= 180
-    assert seconds <= 5 and len(text.encode()) <= 1_000_000
+    assert pstats.Stats(profile).total_calls <= 500_000 and len(text.encode()) <= 1_000_000
 
 
 def test_long_windows_are_capped_and_the_page_says_so(asked):
