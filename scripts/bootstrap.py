@@ -60,8 +60,8 @@ APT = (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recomme
 #: Before the whole suite: their messages say what to mend.
 STYLE_CHECKS = (["ruff", "format", "--check", "."], ["ruff", "check", "."])
 MOST_WORKERS = 4  # each imports torch and takes up to 1.5 GB
-#: Arguments of pytest that choose the workers, or that a worker has no terminal for.
-SERIAL = ("-n", "--numprocesses", "--dist", "--pdb", "--trace", "--collect-only", "--co", "-s", "--capture=no")
+#: Arguments of pytest that choose the workers, or that need its terminal: -n 3, -n3, --dist=load, -s, -xs, --pdb, ...
+OWN_WORKERS = r"(-n(\d+|auto|logical)?|--(numprocesses|dist|pdb|trace|collect-only|co|capture)(=.*)?|-[qvxl]*s[qvxls]*|-pno:xdist)$"
 
 DEMO_MODEL = "yeast-atac"
 DEMO_EXAMPLE = Path("model_cards") / DEMO_MODEL / "example"
@@ -338,13 +338,9 @@ def worker_arguments(arguments: list) -> list:
 
     A file of tests stays with one worker (``loadfile``): its models and reports are made once.
     """
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=False):
-        if word.split("=")[0] in SERIAL or word in SERIAL or re.match(r"-n\d|-n(auto|logical)$", word):
-            return []
-        if word + following == "-pno:xdist" or word == "-pno:xdist":
-            return []
-        if "::" in word:  # few tests: a worker takes seconds to start
-            return []
+    chosen = any(re.match(OWN_WORKERS, word) for word in arguments) or "-p no:xdist" in " ".join(arguments)
+    if chosen or any("::" in word for word in arguments):  # of single tests a worker would start longer than run
+        return []
     workers = min(cores(), MOST_WORKERS)
     return ["-n", str(workers), "--dist", "loadfile"] if workers > 1 else []
 

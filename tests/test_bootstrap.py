@@ -37,7 +37,9 @@ case "$*" in
     while test -e "$here/hold"; do sleep 0.05; done
     echo "$*" >> "$here/pip-done"
     case "$*" in *"${STUB_FAIL:-nothing-fails}"*) echo "ERROR: No matching distribution"; exit 1 ;; esac ;;
-  "-m pytest"*) echo "$*"; exit 5 ;;
+  "-m ruff ${STUB_STYLE:-is kept}"*) echo "Would reformat: x.py"; exit 1 ;;
+  "-m ruff "*) echo "$*" ;;
+  "-m pytest"*) echo "$*"; echo "threads ${OMP_NUM_THREADS:-many}"; exit 5 ;;
 esac
 """.replace("VERSION}", f"{sys.version_info[0]}.{sys.version_info[1]}}}")
 
@@ -217,9 +219,78 @@ def test_another_folder_for_the_environment(project, way):
 
 
 def test_test_passes_arguments_and_exit_code_on(project):
-    run = bootstrap(project, "test", "-k", "demo and not slow", "--venv", "-h")
+    run = bootstrap(project, "test", "-k", "demo and not slow", "--venv", "-h", "-n", "0")
     assert run.returncode == 5
-    assert run.stdout.strip() == "-m pytest -k demo and not slow --venv -h"
+    assert run.stdout.splitlines()[0] == "-m pytest -k demo and not slow --venv -h -n 0"
+
+
+def test_the_style_is_checked_before_the_whole_suite_only(project):
+    run = bootstrap(project, "test")
+    lines = run.stdout.splitlines()
+    assert run.returncode == 5
+    assert lines[:2] == ["-m ruff format --check .", "-m ruff check ."] and lines[2].startswith("-m pytest")
+    assert "ruff" not in bootstrap(project, "test", "-q").stdout
+
+
+@pytest.mark.parametrize(("failing", "fix"), [("format", "ruff format ."), ("check", "ruff check --fix .")])
+def test_a_style_that_is_not_kept_fails_the_run_with_its_own_words(project, failing, fix):
+    run = bootstrap(project, "test", STUB_STYLE=failing)
+    assert run.returncode == 1 and "Would reformat: x.py" in run.stdout and "pytest" not in run.stdout
+    assert f"Fix: .venv/bin/{fix}" in run.stderr
+
+
+def test_workers_have_one_thread_each_unless_the_user_says_otherwise(project, script):
+    many = script.cores() > 1
+    unset = {name: value for name, value in environment().items() if name != "OMP_NUM_THREADS"}
+    run = subprocess.run(command(project, "test", "-q"), capture_output=True, text=True, env=unset)
+    assert run.stdout.splitlines()[-1] == ("threads 1" if many else "threads many")
+    assert bootstrap(project, "test", "-q", OMP_NUM_THREADS="3").stdout.splitlines()[-1] == "threads 3"
+    run = subprocess.run(command(project, "test", "-n0"), capture_output=True, text=True, env=unset)
+    assert run.stdout.splitlines()[-1] == "threads many"
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, None), (2, "2"), (3, "3"), (4, "4"), (64, "4")])
+def test_a_worker_a_core_and_four_at_most(script, monkeypatch, cores, workers):
+    monkeypatch.setattr(script, "cores", lambda: cores)
+    assert script.worker_arguments([]) == ([] if workers is None else ["-n", workers, "--dist", "loadfile"])
+
+
+def test_only_cores_that_this_process_may_use_count(script, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 5}, raising=False)
+    assert script.cores() == 2
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert script.cores() == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "split"),
+    [
+        (["-q"], True),
+        (["-k", "assembly"], True),
+        (["tests/genome", "-x"], True),
+        (["-m", "not browser"], True),
+        (["--strict-markers"], True),
+        (["-n", "3"], False),
+        (["-n3"], False),
+        (["-nauto"], False),
+        (["--numprocesses=2"], False),
+        (["--dist", "load"], False),
+        (["-p", "no:xdist"], False),
+        (["-pno:xdist"], False),
+        (["--pdb"], False),
+        (["--trace"], False),
+        (["-s"], False),
+        (["-xs"], False),
+        (["-svv"], False),
+        (["--capture=no"], False),
+        (["--co", "-q"], False),
+        (["tests/test_gallery.py::test_x"], False),
+    ],
+)
+def test_arguments_that_choose_the_workers_are_left_alone(script, monkeypatch, arguments, split):
+    monkeypatch.setattr(script, "cores", lambda: 2)
+    assert bool(script.worker_arguments(arguments)) is split
 
 
 @pytest.fixture
