@@ -61,7 +61,10 @@ APT = (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recomme
 STYLE_CHECKS = (["ruff", "format", "--check", "."], ["ruff", "check", "."])
 MOST_WORKERS = 4  # each imports torch and takes up to 1.5 GB
 #: Arguments of pytest that choose the workers, or that need its terminal: -n 3, -n3, --dist=load, -s, -xs, --pdb, ...
-OWN_WORKERS = r"(-n(\d+|auto|logical)?|--(numprocesses|dist|pdb|trace|collect-only|co|capture)(=.*)?|-[qvxl]*s[qvxls]*|-pno:xdist)$"
+OWN_WORKERS = (
+    r"(-n(\d+|auto|logical)?|-[qvxl]*s[qvxls]*|-pno:xdist"
+    r"|--(numprocesses|dist|pdb|trace|collect-only|co|capture)(=.*)?)$"
+)
 
 DEMO_MODEL = "yeast-atac"
 DEMO_EXAMPLE = Path("model_cards") / DEMO_MODEL / "example"

@@ -136,7 +136,6 @@ def _stock_file(item: dict[str, Any], made: Path) -> dict[str, Any]:
 
 def _card_data(entry: Entry) -> tuple[dict[str, Any], str]:
     """The card's front matter as written, and its prose; empty where the entry has none."""
-
     exported = read_exported(entry.path / "README.md")
     if exported.card is not None:
         return dict(exported.card), exported.prose
