@@ -11,8 +11,8 @@
 
 ``attribute``, ``motifs`` and ``report`` are the commands of their names as functions. The methods ``deepliftshap``,
 ``integrated_gradients``, ``ism``, ``ablation``, ``saliency``, ``inputxgradient`` and ``marginalize`` take a loaded
-model, or a ``torch.nn.Module`` that turns (N, 4, L) into (N,), and one-hot sequences or letters; of a model with several
-outputs or tracks ``output=``, ``tracks=``, ``bins=`` and ``reduce=`` choose the number that is explained.
+model, or a ``torch.nn.Module`` that turns (N, 4, L) into (N,), and one-hot sequences or letters; of a model with
+several outputs or tracks ``output=``, ``tracks=``, ``bins=`` and ``reduce=`` choose the number that is explained.
 Each name is that function whatever was imported before (``zoo.public_names`` says how), and costs nothing until used.
 """
 

@@ -227,8 +227,10 @@ class Runner:
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """float32 means float32, also after gReLU's ``predict_on_dataset``, which lowers matrix products of the
-    whole process to bfloat16 (an error of 1e-3 of scale)."""
+    """Within this block float32 means float32.
+
+    gReLU's ``predict_on_dataset`` lowers matrix products of the whole process to bfloat16 (an error of 1e-3 of scale).
+    """
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

@@ -230,6 +230,11 @@ def _restrict(order: np.ndarray, channels: np.ndarray | None) -> np.ndarray:
 
 
 def open_file_writer(job: Job, out: Path) -> Writer:
+    """The writer of the job's format for ``out``, which may be written and can hold these outputs.
+
+    Raises:
+        UsageError: it may not be written, or its format cannot hold them.
+    """
     from zoo.writers.genomic import GenomicWriter
 
     writer = open_writer(writer_context(job, out), job.options.format)
