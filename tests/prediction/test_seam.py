@@ -196,10 +196,6 @@ class Alleles:
     def counts(self):
         return self.reader.counts
 
-    @counts.setter
-    def counts(self, counts):
-        self.reader.counts = counts
-
     def __iter__(self):
         for block in self.reader:
             other = block.one_hot.copy()

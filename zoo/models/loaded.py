@@ -18,8 +18,6 @@ from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec
 
 if TYPE_CHECKING:
-    import torch
-
     from zoo.cards.schema import Card
 
 __all__ = ["PRECISIONS", "LoadedModel", "Runner", "auto_batch_size", "check_mirrors", "full_float32", "pick_device"]
@@ -108,8 +106,6 @@ def as_list(result: Any, outputs: Sequence[Any]) -> list[torch.Tensor]:
     Raises:
         ModelError: it holds something else than tensors.
     """
-    import torch
-
     if isinstance(result, Mapping):
         names = [spec.name for spec in outputs]
         parts = [result[name] for name in names] if set(names) == set(result) else list(result.values())

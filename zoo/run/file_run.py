@@ -15,7 +15,7 @@ from zoo.outputs import PredictionBatch
 from zoo.progress import Notes, Progress
 from zoo.results import partial_of, replacing, require_room
 from zoo.run.job import Job
-from zoo.run.pipeline import BlockSource, Compute, ReadCounts, compute_blocks
+from zoo.run.pipeline import BlockSource, Compute, compute_blocks
 from zoo.writers.base import Writer
 
 __all__ = ["FileRun", "Journal", "JournalState"]
@@ -60,7 +60,7 @@ class FileRun:
         self.cursor, self.rows = (self.state.cursor, self.state.rows) if self.state else (0, 0)
         self.reader = (read or job.reader)(compute.step, self.cursor)
         if self.state:
-            self.reader.counts = ReadCounts.from_dict(self.state.counts)
+            self.reader.counts.restore(self.state.counts)
         self.counts = self.reader.counts.as_dict()
         self._progress = progress or Progress
         self._bar: Progress | None = None

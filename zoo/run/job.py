@@ -18,7 +18,6 @@ from zoo.genome.intervals import RegionFile, RegionSummary
 from zoo.genome.windows import WindowPlan
 from zoo.models.entry import Entry, open_entry, renames_chromosomes, with_length_of, with_settings
 from zoo.models.load import load_entry
-from zoo.models.loaded import LoadedModel
 from zoo.outputs import TrackChoice, choose_tracks
 from zoo.results import check_out, genome_fingerprint
 from zoo.run.pipeline import BlockReader
@@ -26,6 +25,7 @@ from zoo.writers import FORMATS, store_of
 
 if TYPE_CHECKING:
     from zoo.models.array_model import ArrayModel
+    from zoo.models.loaded import LoadedModel
 
 __all__ = [
     "Job",
@@ -34,6 +34,7 @@ __all__ = [
     "check_predictions_out",
     "counted_notes",
     "inputs_of",
+    "is_loaded",
     "opened",
     "options_from",
     "prepare",
@@ -261,6 +262,15 @@ def opened(
     return model
 
 
+def is_loaded(model: Entry | LoadedModel | ArrayModel) -> bool:
+    """Whether it is a function of sequence that is loaded already."""
+    if isinstance(model, Entry):
+        return False  # most are: torch, a second's import, waits until their regions are checked
+    from zoo.models.loaded import LoadedModel
+
+    return isinstance(model, LoadedModel)
+
+
 def prepare(
     model: Entry | LoadedModel | ArrayModel,
     regions: RegionFile,
@@ -291,7 +301,7 @@ def prepare(
         notes.append(
             f"{summary.skipped_lines:,} header, track, comment or blank line(s) of {regions.label} were skipped"
         )
-    loaded = model if isinstance(model, LoadedModel) else load_entry(with_length_of(regions, entry, options.limit))
+    loaded = model if is_loaded(model) else load_entry(with_length_of(regions, entry, options.limit))
     choice = choose_tracks(loaded.outputs, options.tracks)
     use_strand = {"auto": loaded.loader.use_strand, "use": True, "ignore": False}[options.strand]
     if summary.minus_strand:
@@ -304,7 +314,7 @@ def prepare(
 
 
 def _entry_of(model: Entry | LoadedModel | ArrayModel, options: PredictOptions) -> Entry:
-    if not isinstance(model, LoadedModel):
+    if not is_loaded(model):
         return with_settings(model if isinstance(model, Entry) else model.entry, options.settings)
     if changed := options.settings.keys() - {"intervals_file", "fasta_file"}:
         raise UsageError(

@@ -89,21 +89,21 @@ class ReadCounts:
         counts = asdict(self)
         return counts.pop("windows") | counts
 
-    @classmethod
-    def from_dict(cls, counts: dict[str, Any]) -> ReadCounts:
-        """What ``as_dict`` gave."""
-        windows = {f.name: counts[f.name] for f in fields(WindowCounts)}
-        return cls(WindowCounts(**windows), counts["iupac_bases"], counts["reversed_windows"])
+    def restore(self, counts: dict[str, Any]) -> None:
+        """Go on from what ``as_dict`` gave in an earlier run."""
+        self.windows = WindowCounts(**{f.name: counts[f.name] for f in fields(WindowCounts)})
+        self.iupac_bases, self.reversed_windows = counts["iupac_bases"], counts["reversed_windows"]
 
 
 class BlockSource(Protocol):
     """Where a run's windows come from, in order.
 
     Attributes:
-        counts: what it met so far; a resumed run puts back what the earlier one had met.
+        counts: what it met so far; a resumed run restores what the earlier one had met.
     """
 
-    counts: ReadCounts
+    @property
+    def counts(self) -> ReadCounts: ...
 
     def __iter__(self) -> Iterator[Block]:
         """Blocks of at most the computation's ``step`` windows, those behind the cursor it was opened at."""

@@ -21,7 +21,6 @@ from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import RegionFile
 from zoo.genome.region_table import Regions
 from zoo.models.entry import Entry, has_own_loader
-from zoo.models.loaded import LoadedModel
 from zoo.outputs import PredictionBatch
 from zoo.progress import Notes, Progress
 from zoo.results import sole_writer, write_run_record
@@ -33,6 +32,7 @@ from zoo.run.job import (
     check_predictions_out,
     counted_notes,
     inputs_of,
+    is_loaded,
     opened,
     options_from,
     prepare,
@@ -43,6 +43,7 @@ from zoo.writers.base import Writer, WriterContext
 
 if TYPE_CHECKING:
     from zoo.models.array_model import ArrayModel
+    from zoo.models.loaded import LoadedModel
     from zoo.outputs import TrackChoice
 
 __all__ = [
@@ -117,9 +118,7 @@ def predict(
 
 def _has_own_loader(model: Entry | LoadedModel | ArrayModel) -> bool:
     """Whether regions are read by the model's own dataloader: a class of its folder, or one that is not replaced."""
-    if isinstance(model, LoadedModel):
-        return False
-    return has_own_loader(model) if isinstance(model, Entry) else True
+    return has_own_loader(model) if isinstance(model, Entry) else not is_loaded(model)
 
 
 def _check_result(out: str | Path, inputs: list[str | Path], options: PredictOptions) -> Path:
