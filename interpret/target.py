@@ -19,7 +19,7 @@ from interpret.capture import capture
 from interpret.module import evaluating
 from interpret.references import References
 from zoo.errors import InputError, ModelError, UsageError
-from zoo.genome.sequences import Sequences, as_one_hot
+from zoo.genome.encode import Sequences, as_one_hot
 from zoo.models.array_model import ArrayModel
 from zoo.models.foreign_python import call_module
 from zoo.models.loaded import LoadedModel, as_list, full_float32

@@ -16,8 +16,8 @@ from zoo.models.loaded import LoadedModel, Runner
 if TYPE_CHECKING:
     import numpy as np
 
+    from zoo.genome.encode import Sequences
     from zoo.genome.region_table import Regions
-    from zoo.genome.sequences import Sequences
     from zoo.outputs import PredictionBatch
 
 __all__ = ["Model", "OwnLoaderModel", "load_model"]

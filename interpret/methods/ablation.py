@@ -8,7 +8,7 @@ import torch
 from interpret.module import check_one_hot, evaluating, fixed_arguments, rows_a_pass, scalar
 from interpret.references import References, reference_array
 from interpret.target import Explained, of_a_model
-from zoo.genome.sequences import Sequences
+from zoo.genome.encode import Sequences
 
 __all__ = ["ablation"]
 

@@ -16,7 +16,7 @@ from interpret.explanation import MEDIAN_LIMIT, Explanation, check_complete, exp
 from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, scalar
 from interpret.references import References, reference_array
 from interpret.target import Explained, of_a_model
-from zoo.genome.sequences import Sequences
+from zoo.genome.encode import Sequences
 
 __all__ = ["DeepLiftShap", "deepliftshap", "explain_by_deepliftshap"]
 

@@ -7,7 +7,7 @@ import torch
 
 from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, scalar
 from interpret.target import Explained, of_a_model
-from zoo.genome.sequences import Sequences
+from zoo.genome.encode import Sequences
 
 __all__ = ["gradient", "inputxgradient", "saliency"]
 

@@ -18,7 +18,7 @@ from interpret.module import batches, check_one_hot, evaluating, fixed_arguments
 from interpret.references import References, reference_array
 from interpret.target import Explained, of_a_model
 from zoo.extras import needs
-from zoo.genome.sequences import Sequences
+from zoo.genome.encode import Sequences
 
 __all__ = ["AveragedGradients", "adaptive_gradients", "explain_by_integrated_gradients", "integrated_gradients"]
 

@@ -20,7 +20,7 @@ from interpret.module import batches, check_one_hot, evaluating, fixed_arguments
 from interpret.mutagenesis.edits import MutagenesisGraph
 from interpret.target import Explained, of_a_model
 from zoo.errors import ModelError
-from zoo.genome.sequences import Sequences
+from zoo.genome.encode import Sequences
 
 __all__ = ["Mutagenesis", "MutagenesisReport", "ism", "mutate_all"]
 

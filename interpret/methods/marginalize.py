@@ -8,8 +8,8 @@ import torch
 from interpret.module import batches, check_one_hot, evaluating, scalar
 from interpret.target import Explained, of_a_model
 from zoo.errors import UsageError
+from zoo.genome.encode import Sequences
 from zoo.genome.encode import one_hot as encode
-from zoo.genome.sequences import Sequences
 
 __all__ = ["marginalize", "pattern_of", "predictions_with_and_without"]
 

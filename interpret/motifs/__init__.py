@@ -2,6 +2,6 @@
 
 Read in this order: ``find.py`` (the whole way), ``discover.py`` (modisco-lite), ``pattern.py`` (what a pattern is and
 where its seqlets lie), ``databases.py`` (known motifs, and the name that a pattern gets), ``hits.py`` (instances),
-``enrichment.py``, ``effects.py`` (what a pattern does to the prediction), ``views.py`` (regions to draw),
-``motifs_file.py`` (output), ``exports.py`` (MEME, TSV, BED). Input is ``interpret/contribs/central.py``.
+``enrichment.py``, ``effects.py`` (what a pattern does to the prediction), ``motifs_file.py`` (output),
+``exports.py`` (MEME, TSV, BED). Input is ``interpret/contribs/central.py``.
 """

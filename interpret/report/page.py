@@ -18,10 +18,9 @@ from markupsafe import Markup
 
 from interpret.motifs.exports import meme, motifs_tsv, seqlets_bed
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
-from interpret.report.card import ModelCard, find_card
 from interpret.report.drawing import GLYPHS, PATHS
 from interpret.report.genes import Gene, read_genes
-from interpret.report.head import head_of
+from interpret.report.head import ModelCard, find_card, head_of
 from interpret.report.numbers import Row, enriched, number, q_text, row_of
 from interpret.report.regions import view_data
 from interpret.report.section import FARTHEST, section_of

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from interpret.contribs.central import UNSIGNED, no_such_window, one_sign
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
-from interpret.motifs.views import with_regions
 from interpret.report.figures import require_packages, save_figures
 from interpret.report.genes import read_genes
 from interpret.report.page import check_page_out, report_text, write_report
+from interpret.report.regions import with_regions
 from zoo.errors import UsageError
 from zoo.results import check_folder, replacing, sole_writer
 from zoo.run.job import inputs_of

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from zoo.errors import ModelError, SystemStateError, UsageError
-from zoo.genome.sequences import Sequences, as_one_hot
+from zoo.genome.encode import Sequences, as_one_hot
 from zoo.models.foreign_python import call_module
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec

@@ -108,7 +108,7 @@ def test_too_few_sequences_for_statistics(tmp_path):
 
 
 def test_contributions_of_other_regions_or_of_another_model(planted, found, damaged):
-    from interpret.motifs.views import check_belongs
+    from interpret.report.regions import check_belongs
 
     check_belongs(found, planted.path)
     with h5py.File(damaged, "a") as file:

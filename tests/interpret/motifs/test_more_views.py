@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from interpret.motifs.views import with_regions
+from interpret.report.regions import with_regions
 from zoo.errors import InputError, UsageError
 
 

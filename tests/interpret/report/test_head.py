@@ -10,8 +10,16 @@ import numpy as np
 import pytest
 import yaml
 
-from interpret.report.card import find_card, metrics_of
-from interpret.report.head import commands_of, completeness_of, head_of, look_for, model_name, provenance
+from interpret.report.head import (
+    commands_of,
+    completeness_of,
+    find_card,
+    head_of,
+    look_for,
+    metrics_of,
+    model_name,
+    provenance,
+)
 from interpret.report.page import render
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from interpret.motifs.exports import meme, motifs_tsv, seqlets_bed
-from interpret.report.card import find_card
 from interpret.report.genes import Gene
+from interpret.report.head import find_card
 from interpret.report.page import render
 
 # What ends an attribute, an element, a script, a comment, a template and a string; {{ }} would be jinja's.

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from planted import LENGTH, reverse_complement
 
-from interpret.report.card import find_card
+from interpret.report.head import find_card
 from interpret.report.numbers import row_of
 from interpret.report.page import render, write_report
 from zoo.errors import InputError
