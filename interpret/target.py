@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import fx
 
 from interpret.capture import capture
 from interpret.module import evaluating
-from zoo.errors import ModelError, UsageError
+from interpret.references import References
+from zoo.errors import InputError, ModelError, UsageError
+from zoo.genome.sequences import Sequences, as_one_hot
+from zoo.models.array_model import ArrayModel
 from zoo.models.foreign_python import call_module
-from zoo.models.loaded import LoadedModel, as_list
-from zoo.outputs import OutputSpec, choose_tracks
+from zoo.models.loaded import LoadedModel, as_list, full_float32
+from zoo.outputs import OutputSpec, choose_tracks, first_of
 
-__all__ = ["REDUCTIONS", "Target", "TargetModule", "choose_target", "explained_module", "without_last_activation"]
+__all__ = [
+    "REDUCTIONS",
+    "Explained",
+    "Target",
+    "TargetModule",
+    "choose_target",
+    "explained_module",
+    "of_a_model",
+    "without_last_activation",
+]
 
 REDUCTIONS = ("sum", "max", "profile")
 
@@ -95,11 +111,7 @@ def choose_target(
 
 
 def _choices(outputs: Sequence[OutputSpec]) -> str:
-    listed = []
-    for spec in outputs:
-        more = f" and {len(spec.tracks) - 4} more" if len(spec.tracks) > 4 else ""
-        listed.append(f"{spec.name} ({', '.join(spec.tracks[:4])}{more})")
-    return f"choices: {'; '.join(listed)}"
+    return f"choices: {'; '.join(f'{spec.name} ({first_of(spec.tracks)})' for spec in outputs)}"
 
 
 def _parse_bins(text: str | None, spec: OutputSpec) -> tuple[int, int] | None:
@@ -190,6 +202,110 @@ def explained_module(model: LoadedModel, target: Target, explain: str = "logits"
         inner, activation = found
         return TargetModule(model, target, inner), [f"the values before the model's last {activation} are explained"]
     return TargetModule(model, target, None), ["no last activation was found: predictions are explained as they are"]
+
+
+# ---------------------------------------------------------------- a method, asked of a loaded model
+
+Explained: TypeAlias = "LoadedModel | torch.nn.Module"
+#: The keywords that ``of_a_model`` adds to a method.
+CHOOSING = {"output": None, "tracks": (), "bins": None, "reduce": "sum", "explain": "logits"}
+
+
+def of_a_model(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Let a method of a module and one-hot sequences take a loaded model, and letters.
+
+    It gets the keywords ``output, tracks, bins, reduce, explain`` of ``zoo attribute``: which number of the model is
+    explained. References that are not given are shuffles in the model's own encoding of unknown bases.
+
+    Raises (the method that is returned):
+        UsageError: no module or loaded model; nothing, or too little, was chosen of a model's outputs; a choice for a
+            bare module, which gives one number already; sequences of another length.
+        InputError: letters that are no bases; unknown bases for a bare module, which does not say what they are.
+    """
+    given = inspect.signature(method)
+    names = list(given.parameters)
+    choosing = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default) for name, default in CHOOSING.items()
+    ]
+
+    @functools.wraps(method)
+    def asked(*args: Any, **options: Any) -> np.ndarray:
+        choice = {name: options.pop(name, default) for name, default in CHOOSING.items()}
+        bound = given.bind(*args, **options)
+        model, sequences = bound.arguments[names[0]], bound.arguments[names[1]]
+        if isinstance(model, LoadedModel):
+            bound.arguments[names[0]] = _module_of(model, choice)
+            n_value = model.loader.n_value
+            bound.arguments[names[1]] = as_one_hot(sequences, model.length, n_value, model.name)
+            if "references" in names and bound.arguments.get("references") is None:
+                bound.arguments["references"] = References(n_value=n_value)
+        else:
+            _check_module(model, choice, method.__name__)
+            bound.arguments[names[1]] = _of_known_bases(sequences)
+        with full_float32():
+            return method(*bound.args, **bound.kwargs)
+
+    asked.__signature__ = given.replace(parameters=[*given.parameters.values(), *choosing])
+    return asked
+
+
+def _module_of(model: LoadedModel, choice: dict[str, Any]) -> TargetModule:
+    tracks = choice["tracks"]
+    tracks = (tracks,) if isinstance(tracks, str) else tuple(tracks)
+    target = choose_target(model.outputs, choice["output"], tracks, choice["bins"], choice["reduce"])
+    if choice["explain"] not in ("logits", "predictions"):
+        raise UsageError(f"explain {choice['explain']!r}: not known", "", "Fix: 'logits' or 'predictions'")
+    return explained_module(model, target, choice["explain"])[0]
+
+
+def _check_module(model: Any, choice: dict[str, Any], method: str) -> None:
+    if isinstance(model, torch.nn.Module):
+        if chosen := [name for name, default in CHOOSING.items() if choice[name] != default]:
+            raise UsageError(
+                f"{chosen[0]}={choice[chosen[0]]!r}: is a choice among the outputs of a loaded model",
+                "a bare module is explained as it is: (N, 4, L) -> (N,)",
+                "Fix: give what zoo.load_model returns, or let the module return the number that is meant",
+            )
+        return
+    if isinstance(model, str | Path):
+        raise UsageError(
+            f"{str(model)!r} is a name, no model", "", f"Fix: {method}(zoo.load_model({str(model)!r}), sequences)"
+        )
+    if isinstance(model, ArrayModel):
+        raise UsageError(
+            f"{model.name} takes the arrays of its own dataloader",
+            "attributions explain functions of one-hot sequence",
+            "Fix: explain another model, or its torch module wrapped as (N, 4, L) -> (N,)",
+        )
+    if callable(model):
+        raise UsageError(
+            f"{getattr(model, '__name__', type(model).__name__)} is a function, no torch.nn.Module",
+            "its parameters, mode and operations cannot be seen",
+            "Fix: call it in the forward of a module: class Wrapped(torch.nn.Module): def forward(self, x): ...",
+        )
+    raise UsageError(
+        f"{type(model).__name__} where a model is expected", "", "Fix: give what zoo.load_model returns, or a module"
+    )
+
+
+def _of_known_bases(sequences: Sequences) -> np.ndarray | torch.Tensor:
+    """One-hot as it is; letters of known bases, since a bare module does not say what an unknown one is."""
+    found = as_one_hot(sequences, n_value=float("nan"), taker="the method")
+    if found is sequences or isinstance(found, torch.Tensor):
+        return found
+    unknown = np.isnan(found).any(1)
+    if len(unknown) and unknown.any() and _are_letters(sequences):
+        row, column = (int(first) for first in np.argwhere(unknown)[0])
+        raise InputError(
+            f"sequences[{row}][{column}] is an unknown base, and a bare module does not say how it takes these",
+            f"{int(unknown.sum()):,} unknown bases in {int(unknown.any(1).sum()):,} of {len(unknown):,} sequences",
+            "Fix: give one-hot arrays, or what zoo.load_model returns",
+        )
+    return found
+
+
+def _are_letters(sequences: Any) -> bool:
+    return not isinstance(sequences, np.ndarray) or sequences.dtype.kind in "OSTU"
 
 
 # ---------------------------------------------------------------- logits: what enters a model's last activation

@@ -6,7 +6,9 @@
     python3 scripts/bootstrap.py env               install only
     python3 scripts/bootstrap.py run -- ARGS       install, then run zoo ARGS
 
-`test` opens HTML reports in a browser: where there is neither Chromium nor Chrome it installs
+`test` runs `ruff format --check` and `ruff check` first where no ARGS are given, and the tests on as many cores as
+there are, four at most, unless ARGS name -n, -s, --pdb or -p no:xdist.
+It opens HTML reports in a browser: where there is neither Chromium nor Chrome it installs
 Debian's chromium when run by root, and otherwise says what to do.
 
 "Install" means: make .venv (--venv DIR before the command, or ZOO_VENV, for another place) and
@@ -21,6 +23,7 @@ Exit code: that of the command; 7 when the environment could not be made; 130 wh
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -53,6 +56,15 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 BROWSER_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 BROWSER_TESTS = ("tests/interpret/report", "tests/test_gallery.py")
 APT = (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "chromium"])
+
+#: Before the whole suite: their messages say what to mend.
+STYLE_CHECKS = (["ruff", "format", "--check", "."], ["ruff", "check", "."])
+MOST_WORKERS = 4  # each imports torch and takes up to 1.5 GB
+#: Arguments of pytest that choose the workers, or that need its terminal: -n 3, -n3, --dist=load, -s, -xs, --pdb, ...
+OWN_WORKERS = (
+    r"(-n(\d+|auto|logical)?|-[qvxl]*s[qvxls]*|-pno:xdist"
+    r"|--(numprocesses|dist|pdb|trace|collect-only|co|capture)(=.*)?)$"
+)
 
 DEMO_MODEL = "yeast-atac"
 DEMO_EXAMPLE = Path("model_cards") / DEMO_MODEL / "example"
@@ -301,9 +313,46 @@ def run_env(venv: Path, _arguments: list) -> int:
 
 def run_test(venv: Path, arguments: list) -> int:
     os.chdir(str(ROOT))
+    if not arguments:
+        code = check_style(venv)
+        if code != 0:
+            return code
     if opens_pages(arguments):
         ensure_browser(venv)
-    return become([str(venv_python(venv)), "-m", "pytest", *arguments])
+    workers = worker_arguments(arguments)
+    if workers:
+        # A worker a core: threads of torch in each would wait for one another.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    return become([str(venv_python(venv)), "-m", "pytest", *workers, *arguments])
+
+
+def check_style(venv: Path) -> int:
+    """Exit code of the first check of the code's style that fails, 0 where none does."""
+    for check in STYLE_CHECKS:
+        code = subprocess.call([str(venv_python(venv)), "-m", *check])
+        if code != 0:
+            say("Fix: {} {}".format(shown(venv) / "bin" / "ruff", "format ." if "format" in check else "check --fix ."))
+            return code
+    return 0
+
+
+def worker_arguments(arguments: list) -> list:
+    """Options of pytest-xdist for as many workers as there are cores; none where the arguments choose otherwise.
+
+    A file of tests stays with one worker (``loadfile``): its models and reports are made once.
+    """
+    chosen = any(re.match(OWN_WORKERS, word) for word in arguments) or "-p no:xdist" in " ".join(arguments)
+    if chosen or any("::" in word for word in arguments):  # of single tests a worker would start longer than run
+        return []
+    workers = min(cores(), MOST_WORKERS)
+    return ["-n", str(workers), "--dist", "loadfile"] if workers > 1 else []
+
+
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def opens_pages(arguments: list) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from build_readme import README, fill
 from build_shared_entries import DATA, ENTRIES, build
+
 from shared_entries.comparison import Comparison
 
 HEADER = ["Model", "Published for", "Runs here as", "Checked against", "Largest difference, of the largest value"]

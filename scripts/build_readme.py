@@ -1,8 +1,8 @@
 """Fill the blocks of README.md that commands make: demo output, metrics, benchmarks.
 
 python scripts/build_readme.py                       # demo and metrics
-python scripts/build_readme.py --bench bench.json    # after: python scripts/bench_predict.py --json bench.json
-python scripts/build_readme.py --bench-interpret b.json  # after: python scripts/bench_interpret.py --json b.json
+python scripts/build_readme.py --bench bench.json    # after: python -m scripts.bench.predict --json bench.json
+python scripts/build_readme.py --bench-interpret b.json  # after: python -m scripts.bench.interpret --json b.json
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def metrics() -> str:
 
 
 def bench(path: Path) -> str:
-    """The table of ``bench_predict.py --json`` or ``bench_interpret.py --json``."""
+    """The table of ``scripts/bench/predict.py --json`` or ``interpret.py --json``."""
     lines = ["| Case | Measured | Ratio | Limit |", "|---|---|---|---|"]
     for row in json.loads(path.read_text()):
         note = "" if row["ok"] in (True, None) else " (missed)"
@@ -75,8 +75,8 @@ def fill(text: str, block: str, content: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bench", type=Path, help="result of scripts/bench_predict.py --json")
-    parser.add_argument("--bench-interpret", type=Path, help="result of scripts/bench_interpret.py --json")
+    parser.add_argument("--bench", type=Path, help="result of scripts/bench/predict.py --json")
+    parser.add_argument("--bench-interpret", type=Path, help="result of scripts/bench/interpret.py --json")
     arguments = parser.parse_args()
     text = README.read_text(encoding="utf-8")
     text = fill(fill(text, "demo", demo()), "metrics", metrics())

@@ -34,7 +34,7 @@ CHECK_NAMES = (
 def run_python(code: str, *folders: Path) -> subprocess.CompletedProcess[str]:
     """Run code with ``folders`` before everything else on the path."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))}
-    return subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, env=env, timeout=60)
+    return subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, env=env, timeout=300)
 
 
 def plant_package(folder: Path, name: str) -> None:

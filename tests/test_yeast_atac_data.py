@@ -16,23 +16,14 @@ DATA = ROOT.parent / "shared" / "data" / "d09_yeast"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is absent")
 
 
-def import_script(name):
-    """A module of scripts/, imported as the scripts import each other."""
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(ROOT / "scripts"))
-
-
 @pytest.fixture(scope="module")
 def yeast():
-    return import_script("yeast_atac_data")
+    return importlib.import_module("scripts.yeast_atac.data")
 
 
 @pytest.fixture(scope="module")
 def evaluation():
-    return import_script("evaluate_yeast_atac")
+    return importlib.import_module("scripts.yeast_atac.evaluate")
 
 
 def chromosome(yeast, length, cuts=(), masked=()):
@@ -198,9 +189,8 @@ def _train_briefly(out: Path, seed: int) -> str:
     out.mkdir()
     for name in ("model.yaml", "yeast_atac_model.py"):
         shutil.copy(ROOT / "model_cards" / "yeast-atac" / name, out)
-    script = ROOT / "scripts" / "train_yeast_atac.py"
     options = {"--data": DATA, "--out": out, "--seed": seed, "--max-epochs": 1, "--limit": 64}
-    command = [sys.executable, script, *(part for pair in options.items() for part in pair)]
-    done = subprocess.run(list(map(str, command)), text=True, capture_output=True, timeout=120)
+    command = [sys.executable, "-m", "scripts.yeast_atac.train", *(part for pair in options.items() for part in pair)]
+    done = subprocess.run(list(map(str, command)), text=True, capture_output=True, timeout=300, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()[-1]

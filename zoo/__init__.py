@@ -1,17 +1,23 @@
 """seqzoo: a zoo of sequence-to-function models that predict from one command.
 
     import zoo
+
     model = zoo.load_model("yeast-atac")
-    model.predict(one_hot)                      # (N, 4, 1024) -> (N, 1, 32)
-    model.predict_regions("peaks.bed", "sacCer3.fa").values["atac"]
+    model.predict(one_hot)                                           # (N, 4, 1280) -> (N, 1, 32)
+    model.predict(["ACGT" * 320])                                    # letters do as well -> (1, 1, 32)
+    model.predict_regions("peaks.bed", "sacCer3.fa").values["atac"]  # (N, 1, 32)
     zoo.predict("yeast-atac", "peaks.bed", "sacCer3.fa", "out.bw")
 
+Regions are a path, a pandas or polars frame with ``chrom``, ``start`` and ``end``, or a list of tuples.
+``zoo.entries()`` lists the models. What drives a prediction is asked of the package ``interpret``.
 Names are imported when first used, so that ``import zoo`` costs nothing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zoo.public_names import offer
 
 if TYPE_CHECKING:
     from zoo.model import load_model
@@ -20,16 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["entries", "load_model", "predict"]
 
-_WHERE = {"load_model": "zoo.model", "predict": "zoo.run.predict", "entries": "zoo.store.registry"}
+_WHERE = {
+    "entries": "zoo.store.registry:entries",
+    "load_model": "zoo.model:load_model",
+    "predict": "zoo.run.predict:predict",
+}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(_WHERE[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_WHERE])
+offer(__name__)

@@ -7,12 +7,14 @@ a command that would meet it late calls ``require`` before its work.
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from zoo.errors import SystemStateError
 
-__all__ = ["EXTRAS", "fix_for", "is_installed", "needs", "require"]
+__all__ = ["EXTRAS", "fix_for", "is_a", "is_installed", "needs", "require"]
 
 #: Import name -> the extra that brings it.
 EXTRAS = {
@@ -40,6 +42,13 @@ def is_installed(package: str) -> bool:
         return importlib.util.find_spec(package) is not None
     except (ImportError, ValueError):  # a broken entry of sys.modules or sys.path
         return False
+
+
+def is_a(value: Any, package: str, *classes: str) -> bool:
+    """``isinstance(value, package.class)`` without importing it: where nobody has, no value is of its classes."""
+    module = sys.modules.get(package)
+    known = tuple(found for name in classes if isinstance(found := getattr(module, name, None), type))
+    return isinstance(value, known)
 
 
 def fix_for(package: str, instead: str = "") -> str:

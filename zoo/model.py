@@ -15,8 +15,9 @@ from zoo.models.loaded import LoadedModel, Runner
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
+    from zoo.genome.region_table import Regions
+    from zoo.genome.sequences import Sequences
     from zoo.outputs import PredictionBatch
 
 __all__ = ["Model", "OwnLoaderModel", "load_model"]
@@ -27,17 +28,18 @@ class Model(LoadedModel):
 
     def predict(
         self,
-        one_hot: np.ndarray | torch.Tensor,
+        sequences: Sequences,
         *,
         batch_size: int | str = "auto",
         device: str = "auto",
         precision: str = "float32",
         rc_average: bool = False,
     ) -> np.ndarray | dict[str, np.ndarray]:
-        """Predict from one-hot sequence.
+        """Predict from sequences.
 
         Args:
-            one_hot: (N, 4, L) float32, channels A, C, G, T.
+            sequences: (N, 4, L) float32, channels A, C, G, T; or N strings of L letters, of which N and the other
+                IUPAC codes are unknown bases.
             batch_size: windows a forward pass, or ``"auto"``.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
             precision: ``float32``, ``bfloat16`` or ``float16``.
@@ -49,16 +51,16 @@ class Model(LoadedModel):
             several outputs.
 
         Raises:
-            UsageError: wrong shape of ``one_hot``.
+            UsageError: another shape, or strings of another length. InputError: a letter that is no base.
         """
         runner = Runner(self, device=device, precision=precision, rc_average=rc_average, batch_size=batch_size)
-        return runner.predict_array(one_hot)
+        return runner.predict_array(sequences)
 
-    def predict_regions(self, regions: str | Path, fasta: str | Path, **options: Any) -> PredictionBatch:
-        """Predict for the regions of a BED; keeps all predictions in memory.
+    def predict_regions(self, regions: Regions, fasta: str | Path, **options: Any) -> PredictionBatch:
+        """Predict for regions; keeps all predictions in memory.
 
         Args:
-            regions: BED3-BED12 or narrowPeak, plain or gzip.
+            regions: BED3-BED12 or narrowPeak, plain or gzip; or a frame or tuples, as in ``zoo.predict``.
             fasta: plain or bgzip FASTA.
             **options: ``window, stride, edges, strand, rc_average, device, batch_size, precision,
                 tracks, limit`` as in ``zoo.predict``.

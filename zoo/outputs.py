@@ -12,7 +12,12 @@ import numpy as np
 
 from zoo.errors import UsageError, near_names
 
-__all__ = ["OutputSpec", "PredictionBatch", "TrackChoice", "choose_tracks"]
+__all__ = ["OutputSpec", "PredictionBatch", "TrackChoice", "choose_tracks", "first_of"]
+
+
+def first_of(names: Sequence[str], n: int = 4) -> str:
+    """The first names of a list, and how many more there are."""
+    return ", ".join(names[:n]) + (f" and {len(names) - n:,} more" if len(names) > n else "")
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,16 @@ class OutputSpec:
     bin_size: int = 1
     offset: int = 0
     units: str | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a window's values: (tracks,), or (tracks, bins) of a profile."""
+        return (len(self.tracks),) if self.kind == "scalar" else (len(self.tracks), self.n_bins)
+
+    def __str__(self) -> str:
+        """One line for people: shape, first tracks, bins and units."""
+        bins = f"; {self.n_bins} bins of {self.bin_size} bp from {self.offset}" if self.kind == "profile" else ""
+        return f"{self.name} {self.shape}: {first_of(self.tracks)}{bins}{f'; {self.units}' if self.units else ''}"
 
 
 @dataclass(frozen=True)

@@ -234,7 +234,10 @@ def current_listener() -> Listener:
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Tell ``listener`` of all downloads in this block: ``with listening(Silent()): zoo.load_model(...)``."""
+    """Tell ``listener`` of all downloads in this block.
+
+    As in ``with listening(Silent()): zoo.load_model(...)``.
+    """
     token = _listener.set(listener)
     try:
         yield

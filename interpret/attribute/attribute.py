@@ -36,6 +36,7 @@ from interpret.explanation import MEDIAN_LIMIT, check_complete, completeness_not
 from interpret.methods.integrated_gradients import FIX
 from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import RegionFile
+from zoo.genome.region_table import Regions
 from zoo.models.loaded import pick_device
 from zoo.progress import Notes, Progress
 from zoo.results import check_out, replacing_all, sole_writer, write_run_record
@@ -54,7 +55,7 @@ EFFECTS = "marginalize gives an effect a window, no contributions of bases; its 
 
 def attribute(
     model: str | Path | Entry | LoadedModel | ArrayModel,
-    regions: str | Path,
+    regions: Regions,
     genome: str | Path | None = None,
     out: str | Path = "contribs.h5",
     *,

@@ -1,4 +1,4 @@
-"""ChromBPNet's file of contributions (``chrombpnet contribs_bw``, ``generate_shap_dict`` of kundajelab/chrombpnet):
+"""ChromBPNet's file of contributions, of ``chrombpnet contribs_bw`` (``generate_shap_dict``, kundajelab/chrombpnet).
 
     raw/seq             (N, 4, L) int8 one-hot
     shap/seq            (N, 4, L) float32 hypothetical contributions (ChromBPNet rounds them to float16)

@@ -7,13 +7,16 @@ import torch
 
 from interpret.module import check_one_hot, evaluating, fixed_arguments, rows_a_pass, scalar
 from interpret.references import References, reference_array
+from interpret.target import Explained, of_a_model
+from zoo.genome.sequences import Sequences
 
 __all__ = ["ablation"]
 
 
+@of_a_model
 def ablation(
-    module: torch.nn.Module,
-    one_hot: np.ndarray,
+    module: Explained,
+    one_hot: Sequences,
     references: np.ndarray | References | None = None,
     *,
     width: int = 1,
@@ -25,11 +28,12 @@ def ablation(
     stretch's length.
 
     Args:
-        module: (N, 4, L) -> (N,).
-        one_hot: (N, 4, L) float32.
+        module: what ``zoo.load_model`` returns, or a module (N, 4, L) -> (N,).
+        one_hot: (N, 4, L) float32, or N strings of L letters.
         references: (N, n, 4, L), or how to make them; default 20 dinucleotide shuffles.
         width: bp of a stretch.
         batch_size: edited sequences a forward pass; default what suits the device.
+        output, tracks, bins, reduce, explain: of a loaded model, what is explained; as in ``zoo attribute``.
 
     Returns:
         (N, 4, L) float32: the loss at the observed base, 0 at the others, as nothing is known of them.

@@ -15,6 +15,8 @@ from interpret.deeplift.pairs import Pairs
 from interpret.explanation import MEDIAN_LIMIT, Explanation, check_complete, explain_pairs, joined
 from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, scalar
 from interpret.references import References, reference_array
+from interpret.target import Explained, of_a_model
+from zoo.genome.sequences import Sequences
 
 __all__ = ["DeepLiftShap", "deepliftshap", "explain_by_deepliftshap"]
 
@@ -66,9 +68,10 @@ class DeepLiftShap:
         return explain_pairs(x, reference, slopes.unflatten(0, (groups, n + 1))[:, 1:], y[:, 0], y[:, 1:])
 
 
+@of_a_model
 def deepliftshap(
-    module: torch.nn.Module,
-    one_hot: np.ndarray,
+    module: Explained,
+    one_hot: Sequences,
     references: np.ndarray | References | None = None,
     *,
     batch_size: int | None = None,
@@ -78,12 +81,13 @@ def deepliftshap(
     """Hypothetical contributions, averaged over references.
 
     Args:
-        module: (N, 4, L) -> (N,).
-        one_hot: (N, 4, L) float32.
+        module: what ``zoo.load_model`` returns, or a module (N, 4, L) -> (N,).
+        one_hot: (N, 4, L) float32, or N strings of L letters.
         references: (N, n, 4, L), or how to make them; default 20 dinucleotide shuffles.
         batch_size: sequences (each with its references) a pass.
         limit: median completeness error that is refused.
         allow_incomplete: return what is not complete.
+        output, tracks, bins, reduce, explain: of a loaded model, what is explained; as in ``zoo attribute``.
 
     Returns:
         (N, 4, L) float32; times ``one_hot`` it adds up to the prediction less the references' mean prediction.

@@ -6,19 +6,23 @@ import numpy as np
 import torch
 
 from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, scalar
+from interpret.target import Explained, of_a_model
+from zoo.genome.sequences import Sequences
 
 __all__ = ["gradient", "inputxgradient", "saliency"]
 
 
+@of_a_model
 def inputxgradient(
-    module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool = True, batch_size: int | None = None
+    module: Explained, one_hot: Sequences, *, corrected: bool = True, batch_size: int | None = None
 ) -> np.ndarray:
     """Gradient of the output at every base; times the input it is input x gradient, the projected track.
 
     Args:
-        module: (N, 4, L) -> (N,).
-        one_hot: (N, 4, L) float32.
+        module: what ``zoo.load_model`` returns, or a module (N, 4, L) -> (N,).
+        one_hot: (N, 4, L) float32, or N strings of L letters.
         corrected: subtract the mean over the four bases (see ``saliency``).
+        output, tracks, bins, reduce, explain: of a loaded model, what is explained; as in ``zoo attribute``.
 
     Returns:
         (N, 4, L) float32: to first order, what each base would contribute at its position.
@@ -44,16 +48,18 @@ def gradient(module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool, b
 # ---------------------------------------------------------------- saliency (Simonyan et al. 2013, arXiv:1312.6034)
 
 
+@of_a_model
 def saliency(
-    module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool = True, batch_size: int | None = None
+    module: Explained, one_hot: Sequences, *, corrected: bool = True, batch_size: int | None = None
 ) -> np.ndarray:
     """Absolute gradient of the output, at every base.
 
     Args:
-        module: (N, 4, L) -> (N,).
-        one_hot: (N, 4, L) float32.
+        module: what ``zoo.load_model`` returns, or a module (N, 4, L) -> (N,).
+        one_hot: (N, 4, L) float32, or N strings of L letters.
         corrected: subtract the gradient's mean over the four bases first (Majdandzic et al. 2023,
             doi:10.1186/s13059-023-02956-3): the part off the simplex of sequences says nothing of them.
+        output, tracks, bins, reduce, explain: of a loaded model, what is explained; as in ``zoo attribute``.
 
     Returns:
         (N, 4, L) float32, not negative; its values at the observed bases are the projected track.

@@ -16,7 +16,9 @@ import torch
 from interpret.explanation import Explanation, check_complete, explain_pairs, joined
 from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, rows_a_pass, scalar
 from interpret.references import References, reference_array
+from interpret.target import Explained, of_a_model
 from zoo.extras import needs
+from zoo.genome.sequences import Sequences
 
 __all__ = ["AveragedGradients", "adaptive_gradients", "explain_by_integrated_gradients", "integrated_gradients"]
 
@@ -27,9 +29,10 @@ SHARE = 0.5
 FIX = "Fix: --method ism or deepliftshap; or --allow-incomplete to keep them all the same"
 
 
+@of_a_model
 def integrated_gradients(
-    module: torch.nn.Module,
-    one_hot: np.ndarray,
+    module: Explained,
+    one_hot: Sequences,
     references: np.ndarray | References | None = None,
     *,
     steps: int | None = None,
@@ -40,14 +43,15 @@ def integrated_gradients(
     """Hypothetical contributions, averaged over references.
 
     Args:
-        module: (N, 4, L) -> (N,).
-        one_hot: (N, 4, L) float32.
+        module: what ``zoo.load_model`` returns, or a module (N, 4, L) -> (N,).
+        one_hot: (N, 4, L) float32, or N strings of L letters.
         references: (N, n, 4, L), or how to make them; default 20 dinucleotide shuffles.
         steps: points on the way from reference to sequence; default 32, and for pairs that are not complete with
             them up to 4,096 more (fewer for windows above 8 kb, see the adaptive path below).
         tolerance: relative completeness error that is enough.
         batch_size: sequences on that way a pass; default what suits the device.
         allow_incomplete: return what is not complete.
+        output, tracks, bins, reduce, explain: of a loaded model, what is explained; as in ``zoo attribute``.
 
     Returns:
         (N, 4, L) float32.

@@ -18,7 +18,9 @@ import torch
 
 from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, scalar
 from interpret.mutagenesis.edits import MutagenesisGraph
+from interpret.target import Explained, of_a_model
 from zoo.errors import ModelError
+from zoo.genome.sequences import Sequences
 
 __all__ = ["Mutagenesis", "MutagenesisReport", "ism", "mutate_all"]
 
@@ -59,9 +61,10 @@ class MutagenesisReport:
     largest_difference: float = 0.0
 
 
+@of_a_model
 def ism(
-    module: torch.nn.Module,
-    one_hot: np.ndarray,
+    module: Explained,
+    one_hot: Sequences,
     *,
     batch_size: int | None = None,
     fast: bool = True,
@@ -70,11 +73,12 @@ def ism(
     """Prediction with each base at each position, less the mean over the four bases there.
 
     Args:
-        module: (N, 4, L) -> (N,).
-        one_hot: (N, 4, L) float32.
+        module: what ``zoo.load_model`` returns, or a module (N, 4, L) -> (N,).
+        one_hot: (N, 4, L) float32, or N strings of L letters.
         batch_size: edited sequences a forward pass; default what suits the device.
         fast: follow what an edit changes only, where that pays.
         check: compare 1% of the edits of each sequence with full forward passes (a fifth of the time, or so).
+        output, tracks, bins, reduce, explain: of a loaded model, what is explained; as in ``zoo attribute``.
 
     Returns:
         (N, 4, L) float32; its value at the observed base is the projected track.

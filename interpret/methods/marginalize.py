@@ -6,15 +6,18 @@ import numpy as np
 import torch
 
 from interpret.module import batches, check_one_hot, evaluating, scalar
+from interpret.target import Explained, of_a_model
 from zoo.errors import UsageError
 from zoo.genome.encode import one_hot as encode
+from zoo.genome.sequences import Sequences
 
 __all__ = ["marginalize", "pattern_of", "predictions_with_and_without"]
 
 
+@of_a_model
 def marginalize(
-    module: torch.nn.Module,
-    backgrounds: np.ndarray,
+    module: Explained,
+    backgrounds: Sequences,
     motif: str | np.ndarray,
     *,
     start: int | None = None,
@@ -23,10 +26,11 @@ def marginalize(
     """Prediction with the motif less prediction without, for each background.
 
     Args:
-        module: (N, 4, L) -> (N,).
-        backgrounds: (N, 4, L) float32, e.g. dinucleotide shuffles of the regions.
+        module: what ``zoo.load_model`` returns, or a module (N, 4, L) -> (N,).
+        backgrounds: (N, 4, L) float32, or N strings of L letters; e.g. dinucleotide shuffles of the regions.
         motif: letters A, C, G, T and N, or (4, W) one-hot; N, or a position of zeros, leaves the background's base.
         start: where it is inserted (replacing what is there); default the centre.
+        output, tracks, bins, reduce, explain: of a loaded model, what is explained; as in ``zoo attribute``.
 
     Returns:
         (N,) float32.

@@ -60,8 +60,10 @@ def meme(motifs: MotifsFile) -> Iterator[str]:
 
 
 def weights_meme(motifs: MotifsFile, kind: str) -> Iterator[str]:
-    """Contributions of the cores in the same layout, as ``modisco meme -t CWM`` (or hCWM) writes them: weights of
-    either sign, for programs that take such matrices; they are no frequencies."""
+    """Contributions of the cores in the same layout, as ``modisco meme -t CWM`` (or hCWM) writes them.
+
+    They are weights of either sign, for programs that take such matrices, not frequencies.
+    """
     yield f"MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\nweights: {kind}\n"
     for pattern in motifs.patterns:
         core = getattr(pattern, kind)[slice(*pattern.core)]

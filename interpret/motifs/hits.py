@@ -11,7 +11,7 @@ that which explains more of it.
 
 fi-nemo fits all patterns at once by a sparse regression. Version 0.41 needs packages beyond ours, and in one thread it
 had not finished ten patterns in 1,200 sequences of 500 bp after three CPU-minutes; the scan here takes half a second
-and, on ten planted motifs (``scripts/bench_motifs.py``), finds 99% of the instances at a precision of 0.77.
+and, on ten planted motifs (``scripts/bench/motifs.py``), finds 99% of the instances at a precision of 0.77.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
-"""Logos as figures for a paper or a talk, one file a pattern, drawn by logomaker (Tareen & Kinney 2020,
-doi:10.1093/bioinformatics/btz921). The page draws its own: a second a logo is too long for a table of them."""
+"""Logos as figures for a paper or a talk, one file a pattern, drawn by logomaker.
+
+Tareen & Kinney 2020, doi:10.1093/bioinformatics/btz921. The page draws its own: a second a logo is too long for a table
+of them.
+"""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ from zoo.results import check_folder, replacing, sole_writer
 from zoo.run.job import inputs_of
 
 if TYPE_CHECKING:
+    from zoo.genome.region_table import Regions
     from zoo.models.loaded import LoadedModel
     from zoo.progress import Progress
 
@@ -60,7 +61,7 @@ class ReportResult:
 
 def report(
     source: str | Path | MotifsFile | LoadedModel,
-    regions: str | Path | None = None,
+    regions: Regions | None = None,
     genome: str | Path | None = None,
     out: str | Path = "report.html",
     *,
@@ -236,7 +237,7 @@ class Steps:
     def __init__(
         self,
         model: str | Path | LoadedModel,
-        regions: str | Path,
+        regions: Regions,
         genome: str | Path | None,
         out: str | Path,
         options: Mapping[str, Any],

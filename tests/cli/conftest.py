@@ -74,7 +74,7 @@ class Shell:
             cwd=cwd or self.folder,
             check=False,
             env=os.environ | (env or {}),
-            timeout=120,
+            timeout=300,
         )
         return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -88,7 +88,7 @@ class Shell:
             cwd=self.folder,
             check=False,
             env=os.environ | (env or {}),
-            timeout=120,
+            timeout=300,
         )
         return Answer(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 

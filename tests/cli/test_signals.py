@@ -13,7 +13,7 @@ from toys import make_toy_entry
 
 from .conftest import COMMAND, Answer
 
-# The model says in the file MARK that a batch begins, and takes its time.
+# The model says in the file MARK that a batch begins, and stops at batch STOP_AT for as long as MARK.stop is there.
 SLOW = """\
 import os, time
 from torch.nn.modules.module import register_module_forward_pre_hook
@@ -22,7 +22,9 @@ def _wait(module, inputs):
     if len(inputs[0]) > 1:
         with open(os.environ["MARK"], "a") as mark:
             mark.write(".")
-        time.sleep(0.02)
+        begun = os.path.getsize(os.environ["MARK"])
+        while begun >= int(os.environ["STOP_AT"]) and os.path.exists(os.environ["MARK"] + ".stop"):
+            time.sleep(0.01)
 
 if "MARK" in os.environ:  # not where the example is made: the hook would stay in that process
     register_module_forward_pre_hook(_wait)
@@ -42,32 +44,30 @@ def bed(shell):
 
 
 class Run:
-    """A prediction in a process of its own."""
+    """A prediction in a process of its own, which has begun ``stop_at`` batches and waits in the last of them."""
 
-    def __init__(self, shell, toy, out: str = "out.tsv") -> None:
+    def __init__(self, shell, toy, stop_at: int, out: str = "out.tsv") -> None:
         self.mark = shell.folder.parent / "mark"
         self.mark.write_text("")
+        self.stop = shell.folder.parent / "mark.stop"
+        self.stop.write_text("")
         arguments = [toy.folder, "many.bed", "-g", toy.genome, "--trust", "-q", "-o", out, "--batch-size", "200"]
         self.process = subprocess.Popen(
             [*COMMAND, "predict", *map(str, arguments)],
             cwd=shell.folder,
-            env=os.environ | {"MARK": str(self.mark)},
+            env=os.environ | {"MARK": str(self.mark), "STOP_AT": str(stop_at)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-
-    def after(self, batches: int) -> subprocess.Popen:
-        """Wait until so many batches have begun."""
-        end = time.monotonic() + 60
-        while self.mark.stat().st_size < batches and self.process.poll() is None:
+        end = time.monotonic() + 300
+        while self.mark.stat().st_size < stop_at and self.process.poll() is None:
             assert time.monotonic() < end
             time.sleep(0.01)
         assert self.process.poll() is None, self.process.communicate()
-        return self.process
 
     def answer(self) -> Answer:
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=300)
         return Answer(self.process.returncode, out, err)
 
 
@@ -96,10 +96,9 @@ def resume(shell, slow, bed, *more: str, out: str = "out.tsv") -> Answer:
 )
 def test_an_interrupted_run_is_resumed(shell, slow, bed, signals, suffix):
     out = f"out.{suffix}"
-    run = Run(shell, slow, out=out)
-    process = run.after(BATCHES_A_BLOCK + 5)
+    run = Run(shell, slow, BATCHES_A_BLOCK + 5, out=out)
     for number in signals:
-        process.send_signal(number)
+        run.process.send_signal(number)
         time.sleep(0.03)
     message = run.answer().error(130)
     assert "interrupted" in message and "--resume" in message
@@ -114,8 +113,8 @@ def test_an_interrupted_run_is_resumed(shell, slow, bed, signals, suffix):
 
 
 def test_an_interruption_before_anything_was_written_leaves_nothing(shell, slow, bed):
-    run = Run(shell, slow)
-    run.after(2).send_signal(signal.SIGINT)
+    run = Run(shell, slow, 2)
+    run.process.send_signal(signal.SIGINT)
     run.answer().error(130)
     assert shell.files() == {"many.bed"}
     assert "nothing to resume" in resume(shell, slow, bed).notes()
@@ -123,8 +122,8 @@ def test_an_interruption_before_anything_was_written_leaves_nothing(shell, slow,
 
 @pytest.mark.parametrize("again", [["--resume"], []], ids=["resume", "fresh"])
 def test_a_killed_run_leaves_nothing_under_the_final_name(shell, slow, bed, again):
-    run = Run(shell, slow)
-    run.after(BATCHES_A_BLOCK + 5).kill()
+    run = Run(shell, slow, BATCHES_A_BLOCK + 5)
+    run.process.kill()
     assert run.answer().code == -signal.SIGKILL
     assert "out.tsv" not in shell.files()
     repeat(shell, slow, bed, *again).notes()
@@ -133,10 +132,10 @@ def test_a_killed_run_leaves_nothing_under_the_final_name(shell, slow, bed, agai
 
 
 def test_two_runs_at_once(shell, slow, bed):
-    run = Run(shell, slow)
-    run.after(2)
+    run = Run(shell, slow, 2)
     message = shell.zoo("predict", slow.folder, bed, "-g", slow.genome, "--trust", "-q", "-o", "out.tsv").error(2)
     assert f"process {run.process.pid}" in message
+    run.stop.unlink()
     run.answer().notes()
     assert shell.files() == {"many.bed", "out.tsv", "out.tsv.run.json"}
 

@@ -232,7 +232,7 @@ def test_two_processes_make_the_index_at_once(tmp_path):
     workers = [context.Process(target=_open_and_read, args=(path, barrier, queue)) for _ in range(2)]
     for worker in workers:
         worker.start()
-    found = [queue.get(timeout=30) for _ in workers]
+    found = [queue.get(timeout=300) for _ in workers]
     for worker in workers:
         worker.join()
     assert found == [[sequences["long"][3:23]]] * 2

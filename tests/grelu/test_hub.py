@@ -251,14 +251,14 @@ def test_importing_the_module_imports_no_huggingface_hub():
 
 
 def test_the_listing_at_the_command_line(hub, tmp_path):
-    listed = subprocess.run([ZOO, "list", "--source", "grelu"], text=True, capture_output=True, timeout=60)
+    listed = subprocess.run([ZOO, "list", "--source", "grelu"], text=True, capture_output=True, timeout=300)
     assert listed.returncode == 0 and "grelu/human-atac-catlas\tmain\thg38\t200\t\t[unverified] " in listed.stdout
     assert len(listed.stdout.splitlines()) == 1 + len(grelu_listing())
-    told = subprocess.run([ZOO, "info", "grelu/human-atac-catlas"], text=True, capture_output=True, timeout=60)
+    told = subprocess.run([ZOO, "info", "grelu/human-atac-catlas"], text=True, capture_output=True, timeout=300)
     assert told.returncode == 0 and "folder     hf://Genentech/human-atac-catlas-model\n" in told.stdout
-    typo = subprocess.run([ZOO, "info", "grelu/enform/human"], text=True, capture_output=True, timeout=60)
+    typo = subprocess.run([ZOO, "info", "grelu/enform/human"], text=True, capture_output=True, timeout=300)
     assert typo.returncode == 4 and "near names: grelu/enformer/human" in typo.stderr
-    refused = subprocess.run([ZOO, "source", "update", "grelu"], text=True, capture_output=True, timeout=60)
+    refused = subprocess.run([ZOO, "source", "update", "grelu"], text=True, capture_output=True, timeout=300)
     assert refused.returncode == 5 and len(refused.stderr.splitlines()) == 3 and "Fix: " in refused.stderr
 
 

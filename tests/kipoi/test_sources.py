@@ -207,16 +207,21 @@ def test_listing_imports_nothing_heavy(tmp_path, arguments):
 
 
 @pytest.mark.shared
-def test_2206_models_are_listed_within_a_second(shared_data):
+def test_2206_models_are_listed_from_an_index_not_from_their_yaml(shared_data):
+    """Processor time beside that of the few bundled models: to read 2,206 files takes many times as long."""
     add_source("kipoi", str(shared_data / "d13_kipoi_models_yaml"))
-    command = [str(Path(sys.executable).with_name("zoo")), "list", "--source", "kipoi"]
-    subprocess.run(command, check=True, capture_output=True)  # makes the index
-    # Of the processor: the wall clock of a busy machine says nothing (0.14 s when it is idle).
+    few = [str(Path(sys.executable).with_name("zoo")), "list"]
+    many = [*few, "--source", "kipoi"]
+    assert len(seconds_of(many)[1].splitlines()) == 1 + 2206  # makes the index
+    assert min(seconds_of(many)[0] for _ in range(3)) < 4 * min(seconds_of(few)[0] for _ in range(3))
+
+
+def seconds_of(command):
+    """CPU-seconds of a process, and what it printed."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert len(done.stdout.splitlines()) == 1 + 2206
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
 
 
 # What else a source can hold

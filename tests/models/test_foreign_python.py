@@ -364,7 +364,7 @@ def test_bare_names_are_for_the_thread_that_loads(tmp_path):
     with inside(folder):
         other = threading.Thread(target=lambda: found.append(importlib.util.find_spec("only_here")))
         other.start()
-        other.join(5)
+        other.join(60)
         assert importlib.util.find_spec("only_here") is not None
     assert found == [None]
 
@@ -382,7 +382,7 @@ def test_loading_in_several_threads_does_not_mix(tmp_path):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert found == {i: (i, i, i) for i in range(6)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,13 @@ def cache(tmp_path):
 
 @pytest.fixture
 def quick():
-    return FetchSettings(timeout=0.4, attempts=3, backoff=0.01, longest_wait=1.5)
+    return FetchSettings(timeout=30, attempts=3, backoff=0.01, longest_wait=1.5)
+
+
+@pytest.fixture
+def impatient(quick):
+    """For servers that fall silent: elsewhere a busy machine would pass for one."""
+    return replace(quick, timeout=0.4)
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ class Page:
         cut: close the connection after so many bytes of each answer.
         cuts: how many answers are cut; None is all.
         stall: seconds of silence after ``cut`` bytes, instead of closing.
-        block, pause: send in blocks of so many bytes, with a pause after each.
+        block: send in blocks of so many bytes.
+        hold: after so many bytes wait until the test sets ``go``.
         before: called with the page before each answer; may change it.
         length: Content-Length to claim; None is the truth, 0 sends none.
     """
@@ -38,7 +39,8 @@ class Page:
     cuts: int | None = None
     stall: float = 0.0
     block: int = 1 << 16
-    pause: float = 0.0
+    hold: int | None = None
+    go: threading.Event = field(default_factory=threading.Event)
     before: Callable[[Page], None] | None = None
     length: int | None = None
 
@@ -138,11 +140,12 @@ class MisbehavingServer:
                     page.cuts = None if page.cuts is None else page.cuts - 1
                 try:
                     for i in range(0, len(body), page.block):
-                        self.wfile.write(body[i : i + page.block])
+                        # Counted first: who has the last byte may look at the count.
                         server.sent[self.path] += len(body[i : i + page.block])
-                        if page.pause:
+                        self.wfile.write(body[i : i + page.block])
+                        if page.hold is not None and i + page.block >= page.hold:
                             self.wfile.flush()
-                            time.sleep(page.pause)
+                            page.go.wait()
                     self.wfile.flush()
                     if cut and page.stall:
                         time.sleep(page.stall)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,7 +33,7 @@ GET = textwrap.dedent("""
     from zoo.store.remote import RemoteFile
     folder, url, sha256, size = sys.argv[1:5]
     remote = RemoteFile("weights.pth", (url,), sha256=sha256, bytes=int(size) or None)
-    print(Cache(Path(folder)).get(remote, "toy", settings=FetchSettings(timeout=5, backoff=0.05)))
+    print(Cache(Path(folder)).get(remote, "toy", settings=FetchSettings(timeout=120, backoff=0.05)))
 """)
 
 
@@ -43,7 +44,7 @@ def start(cache, url, body, known_size=True, **options):
     )
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=120):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -113,33 +114,42 @@ def test_offline_uses_what_is_there_and_names_what_is_not(server, cache, remote_
 
 
 def test_two_processes_fetch_once(server, cache, body):
-    url = server.add("/w", body, block=20_000, pause=0.1)  # 1.5 s
+    url = server.add("/w", body, block=20_000, hold=200_000)
     first = start(cache, url, body)
     wait_for(lambda: server.requests["/w"] == 1)
     second = start(cache, url, body)
-    out = [process.communicate(timeout=30) for process in (first, second)]
+    assert f"waiting for process {first.pid} on " in second.stderr.readline()
+    server.pages["/w"].go.set()
+    out = [process.communicate(timeout=300) for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0)
     assert out[0][0] == out[1][0] and Path(out[0][0].strip()).read_bytes() == body
     assert server.requests["/w"] == 1
-    assert f"waiting for process {first.pid} on " in out[1][1]
 
 
 def test_many_processes_at_once_fetch_once(server, cache, body):
-    url = server.add("/w", body, block=100_000, pause=0.2)
+    url = server.add("/w", body, block=100_000, hold=200_000)
     processes = [start(cache, url, body) for _ in range(4)]
-    assert [process.communicate(timeout=60) and process.returncode for process in processes] == [0] * 4
+    # Three have said something: at least two of them that they wait.
+    saying = [threading.Thread(target=process.stderr.readline) for process in processes]
+    for thread in saying:
+        thread.start()
+    wait_for(lambda: sum(not thread.is_alive() for thread in saying) >= 3)
+    server.pages["/w"].go.set()
+    for thread in saying:
+        thread.join(300)
+    assert [process.communicate(timeout=300) and process.returncode for process in processes] == [0] * 4
     assert server.requests["/w"] == 1
 
 
 def test_a_killed_download_is_gone_on_with_and_its_lock_is_free(server, cache, remote_of, notes, quick, body):
-    url = server.add("/w", body, block=20_000, pause=0.1, etag='"one"')
+    url = server.add("/w", body, block=20_000, hold=200_000, etag='"one"')
     process = start(cache, url, body)
     wait_for(lambda: unfinished(cache) and unfinished(cache)[0].stat().st_size >= 100_000)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     left = unfinished(cache)[0].stat().st_size
     assert cache.blobs() == [] and 100_000 <= left < 300_000
-    server.pages["/w"].pause = 0
+    server.pages["/w"].go.set()
     assert cache.get(remote_of(url), "toy", notes, quick).read_bytes() == body
     last = server.received[-1]
     assert (last["Range"], last["If-Range"]) == (f"bytes={left}-", '"one"')
@@ -147,14 +157,15 @@ def test_a_killed_download_is_gone_on_with_and_its_lock_is_free(server, cache, r
 
 
 def test_the_waiting_process_goes_on_when_the_first_is_killed(server, cache, body):
-    url = server.add("/w", body, block=20_000, pause=0.1)
+    url = server.add("/w", body, block=20_000, hold=200_000)
     first = start(cache, url, body)
     wait_for(lambda: unfinished(cache) and unfinished(cache)[0].stat().st_size >= 60_000)
     second = start(cache, url, body)
     assert "waiting" in second.stderr.readline()
     first.kill()
     first.communicate()
-    out, _ = second.communicate(timeout=30)
+    server.pages["/w"].go.set()
+    out, _ = second.communicate(timeout=300)
     assert second.returncode == 0 and Path(out.strip()).read_bytes() == body
 
 
@@ -165,7 +176,7 @@ def test_a_full_disk_is_an_error_that_frees_the_room(server, cache, body):
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     process = start(cache, url, body, preexec_fn=small_files)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=300)
     assert "SystemStateError" in err and "the disk is full" in err
     assert unfinished(cache) == [] and cache.blobs() == []
 
@@ -222,7 +233,7 @@ def test_prune_goes_by_the_last_use(server, cache, remote_of, notes, quick, body
 
 
 def test_prune_leaves_a_running_download_alone(server, cache, body):
-    url = server.add("/w", body, block=20_000, pause=0.1)
+    url = server.add("/w", body, block=20_000, hold=200_000)
     process = start(cache, url, body)
     wait_for(lambda: unfinished(cache) and unfinished(cache)[0].stat().st_size > 0)
     assert cache.prune() == ([], [])

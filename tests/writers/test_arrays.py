@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import h5py
 import numpy as np
@@ -147,18 +146,3 @@ def test_parquet_of_many_bins_has_a_list_a_track(tmp_path):
     assert table.column_names[6:] == ["a", "b"]
     found = np.array(table["b"].to_pylist(), np.float32)
     np.testing.assert_array_equal(found, joined(batches, "p")[:, 1])
-
-
-@pytest.mark.parametrize(
-    "suffix, limit", [(".h5", 0.1), (".tsv", 0.5), (".bw", 1.5), (".zarr", 1.0), (".parquet", 1.0)]
-)
-def test_speed_of_20000_windows_of_32_bins(tmp_path, suffix, limit):
-    output = OutputSpec("p", "profile", ("t",), n_bins=32, bin_size=32)
-    sizes = {f"chr{i}": 100_000_000 for i in range(1, 23)}
-    batches = [make_batch(i, 500, [output], sizes, window=1024) for i in range(40)]
-    took = []
-    for _ in range(3):
-        start = time.process_time()
-        write_all(make_context(tmp_path / f"o{suffix}", [output], chrom_sizes=sizes), batches)
-        took.append(time.process_time() - start)
-    assert min(took) < limit

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["BASES", "one_hot", "one_hot_counted", "reverse_complement", "reverse_complement_one_hot"]
+__all__ = ["BASES", "IUPAC", "one_hot", "one_hot_counted", "reverse_complement", "reverse_complement_one_hot"]
 
 BASES = "ACGT"
+#: Bases, and the ambiguity codes of NC-IUB 1984 (doi:10.1093/nar/13.9.3021).
+IUPAC = "ACGTRYSWKMBDHVN"
 _UPPER = np.uint8(0xDF)  # clears the bit that marks ASCII lower case
 _CODES = tuple(np.uint8(ord(base)) for base in BASES)
 
 
 def _complement_table() -> np.ndarray:
-    # IUPAC ambiguity codes, NC-IUB 1984 (doi:10.1093/nar/13.9.3021).
-    pairs = dict(zip("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN", strict=True))
+    pairs = dict(zip(IUPAC, "TGCAYRSWMKVHDBN", strict=True))
     table = np.arange(256, dtype=np.uint8)
     for base, partner in pairs.items():
         table[ord(base)], table[ord(base.lower())] = ord(partner), ord(partner.lower())
@@ -26,7 +27,7 @@ def _complement_table() -> np.ndarray:
 
 _COMPLEMENT = _complement_table()
 _IUPAC_ONLY = np.zeros(256, dtype=bool)
-_IUPAC_ONLY[[ord(c) for c in "RYSWKMBDHVryswkmbdhv"]] = True
+_IUPAC_ONLY[[ord(c) for c in IUPAC + IUPAC.lower() if c not in "ACGTNacgtn"]] = True
 
 
 def one_hot(letters: np.ndarray, n_value: float = 0.0) -> np.ndarray:

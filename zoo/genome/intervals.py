@@ -25,6 +25,7 @@ from typing import BinaryIO
 import numpy as np
 
 from zoo.errors import InputError, SystemStateError
+from zoo.genome.region_table import Regions, bed_lines, is_table
 
 __all__ = ["Intervals", "RegionFile", "RegionSummary"]
 
@@ -102,17 +103,27 @@ class _Problem:
 class RegionFile:
     """A regions file that can be read more than once.
 
-    Standard input (``-``) and pipes (``<(bedtools ...)``) are copied to a temporary file, which
-    ``close`` removes.
+    Standard input (``-``), pipes (``<(bedtools ...)``) and tables are copied to a temporary file, which ``close``
+    removes.
+
+    Args:
+        path: a path, ``-``, or a table (``zoo.genome.region_table``).
 
     Raises:
-        InputError: the file is missing, a folder, unreadable or a damaged gzip.
+        InputError: the file is missing, a folder, unreadable or a damaged gzip; or a table with a wrong value.
+        UsageError: a table without the columns of regions.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: Regions) -> None:
         self._spool = None
         self._scanned: list[Intervals] | None = None
         self._scanned_limit: int | None = None
+        if is_table(path):
+            lines = bed_lines(path)
+            self.label = f"<table of {len(lines):,} regions>"
+            self._spool = _spool(io.BytesIO("".join(lines).encode()))
+            self.path = Path(self._spool.name)
+            return
         self.path = Path(path)
         self.label = "<stdin>" if str(path) == "-" else str(path)
         if str(path) == "-":

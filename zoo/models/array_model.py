@@ -15,13 +15,13 @@ from zoo.models.entry import Entry
 from zoo.models.foreign_python import blame
 from zoo.models.kipoi_native import NativeModule, flat_result
 from zoo.models.load import framework_of, verify_files
-from zoo.models.loaded import pick_device
+from zoo.models.loaded import SHOWN, pick_device
 from zoo.store.sources import refuse_pointers
 
 __all__ = ["ArrayModel"]
 
 
-@dataclass
+@dataclass(repr=False)
 class ArrayModel:
     """A model that takes the arrays its own dataloader makes; it is no function of one-hot sequence alone.
 
@@ -51,6 +51,15 @@ class ArrayModel:
         where = pick_device(device)
         module = reader.build_module(entry.description, entry.trusted).to(where)
         return cls(entry, module, hashes, where)
+
+    def __repr__(self) -> str:
+        """Name, dataloader, and the inputs and outputs of model.yaml."""
+        described = self.entry.description
+        lines = [f"<{type(self).__name__} {self.name}", f"  its own dataloader {described.loader.defined_as}"]
+        for kind, schemas in (("input", described.inputs), ("output", described.targets)):
+            lines += [f"  {kind} {schema.place} {schema.shape}" for schema in schemas[:SHOWN]]
+            lines += [f"  and {len(schemas) - SHOWN:,} more {kind}s"] if len(schemas) > SHOWN else []
+        return "\n".join(lines) + ">"
 
     @property
     def name(self) -> str:

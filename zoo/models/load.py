@@ -106,8 +106,9 @@ def _load_folder(entry: Entry, description: ModelDescription) -> LoadedModel:
 
 
 def verify_files(entry: Entry, used: tuple[Path, ...]) -> dict[str, str]:
-    """Check the files that will be used against the card; return their sha256. What was verified when it was fetched
-    is not read again.
+    """Check the files that will be used against the card; return their sha256.
+
+    What was verified when it was fetched is not read again.
 
     Raises:
         FetchError: a file is not the one of the card.

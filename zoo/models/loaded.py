@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from zoo.errors import ModelError, SystemStateError, UsageError
+from zoo.genome.sequences import Sequences, as_one_hot
 from zoo.models.foreign_python import call_module
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["PRECISIONS", "LoadedModel", "Runner", "auto_batch_size", "check_mirrors", "full_float32", "pick_device"]
 
 
-@dataclass
+#: Outputs that ``repr`` lists.
+SHOWN = 8
+
+
+@dataclass(repr=False)
 class LoadedModel:
     """A module with what is known of its input and outputs.
 
@@ -56,6 +61,16 @@ class LoadedModel:
         """bp of sequence that the model sees."""
         return self.loader.length
 
+    def __repr__(self) -> str:
+        """Name, version, input, assembly, and a line an output."""
+        version = f" {self.card.version}" if self.card else ""
+        assembly = f" of {self.card.genome.assembly}" if self.card and self.card.genome else ""
+        lines = [f"<{type(self).__name__} {self.name}{version}", f"  input (4, {self.length}){assembly}"]
+        lines += [f"  output {spec}" for spec in self.outputs[:SHOWN]]
+        if len(self.outputs) > SHOWN:
+            lines.append(f"  and {len(self.outputs) - SHOWN:,} more outputs")
+        return "\n".join(lines) + ">"
+
     def named(self, result: Any) -> dict[str, Any]:
         """Give the module's raw result its output names; scalars become (N, tracks).
 
@@ -73,7 +88,7 @@ class LoadedModel:
 
     def _shaped(self, spec: OutputSpec, part: torch.Tensor) -> torch.Tensor:
         n = part.shape[0]
-        wanted = (len(spec.tracks),) if spec.kind == "scalar" else (len(spec.tracks), spec.n_bins)
+        wanted = spec.shape
         shape = tuple(part.shape[1:])
         squeezed = tuple(size for size in shape if size != 1)
         if squeezed != tuple(size for size in wanted if size != 1):
@@ -195,37 +210,29 @@ class Runner:
         order = self._swap.get(spec.name)
         return value if order is None else value[:, order.to(value.device)]
 
-    def predict_array(self, one_hot: np.ndarray | torch.Tensor) -> np.ndarray | dict[str, np.ndarray]:
-        """Predict for (N, 4, L) in batches; see ``zoo.model.Model.predict``."""
-        shape = tuple(one_hot.shape)
-        if len(shape) != 3 or shape[1] != 4 or shape[2] != self.model.length:
-            raise UsageError(
-                f"one_hot has shape {shape}",
-                f"{self.model.name} takes (N, 4, {self.model.length})",
-                "Fix: channels A, C, G, T on axis 1, sequence on axis 2",
-            )
+    def predict_array(self, sequences: Sequences) -> np.ndarray | dict[str, np.ndarray]:
+        """Predict for (N, 4, L) or letters in batches; see ``zoo.model.Model.predict``."""
+        one_hot = as_one_hot(sequences, self.model.length, self.model.loader.n_value, self.model.name)
         array = torch.as_tensor(one_hot, dtype=torch.float32)
         parts = [self.forward(part) for part in array.split(self.batch_size) if len(part)]
         if not parts:
-            parts = [{spec.name: np.empty(_empty_shape(spec), np.float32) for spec in self.model.outputs}]
+            parts = [{spec.name: np.empty((0, *spec.shape), np.float32) for spec in self.model.outputs}]
         joined = {spec.name: np.concatenate([part[spec.name] for part in parts]) for spec in self.model.outputs}
         return joined if len(joined) > 1 else next(iter(joined.values()))
 
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """float32 means float32, also after gReLU's ``predict_on_dataset``, which lowers matrix products of the
-    whole process to bfloat16 (an error of 1e-3 of scale)."""
+    """Within this block float32 means float32.
+
+    gReLU's ``predict_on_dataset`` lowers matrix products of the whole process to bfloat16 (an error of 1e-3 of scale).
+    """
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def _empty_shape(spec: OutputSpec) -> tuple[int, ...]:
-    return (0, len(spec.tracks)) if spec.kind == "scalar" else (0, len(spec.tracks), spec.n_bins)
 
 
 def check_mirrors(model: LoadedModel) -> None:

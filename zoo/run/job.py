@@ -136,6 +136,11 @@ class PredictResult:
 
 
 def options_from(given: dict[str, Any]) -> PredictOptions:
+    """Options by name; one track may stand for a list of one.
+
+    Raises:
+        UsageError: there is no option of a name.
+    """
     known = {f.name for f in dataclasses.fields(PredictOptions)}
     if unknown := sorted(given.keys() - known):
         raise UsageError(f"unknown option {unknown[0]!r}", "", f"Fix: one of {', '.join(sorted(known))}")

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from zoo.errors import InputError, ModelError, UsageError
+from zoo.genome.region_table import Regions, is_table
 from zoo.models.array_model import ArrayModel
 from zoo.models.entry import Entry
 from zoo.models.foreign_loader import ForeignLoader, example_values, load_foreign_loader, loader_values
@@ -30,7 +31,7 @@ from zoo.run.job import PredictOptions, PredictResult, check_predictions_out, in
 from zoo.writers import StreamWriter, check_format, open_writer
 from zoo.writers.base import Writer, WriterContext
 
-__all__ = ["ForeignRun", "predict_example", "predict_regions_with_own_loader", "predict_with_own_loader"]
+__all__ = ["ForeignRun", "path_of", "predict_example", "predict_regions_with_own_loader", "predict_with_own_loader"]
 
 BATCH_SIZE = 32  # kipoi's
 # The dataloader decides these: an option that asks for something else is refused, not ignored.
@@ -131,20 +132,35 @@ def predict_example(entry: Entry, device: str = "cpu") -> tuple[tuple[OutputSpec
 
 
 def predict_regions_with_own_loader(
-    model: ArrayModel, regions: str | Path | None, genome: str | Path | None, given: Mapping[str, Any]
+    model: ArrayModel, regions: Regions | None, genome: str | Path | None, given: Mapping[str, Any]
 ) -> PredictionBatch:
     """``ArrayModel.predict_regions``: everything in memory."""
     options = options_from(given)
-    _check_options(model, options, str(regions), None if genome is None else str(genome), "-")
+    regions = path_of(model, regions)
+    _check_options(model, options, regions, None if genome is None else str(genome), "-")
     with contextlib.redirect_stdout(sys.stderr):
         run = ForeignRun.load(model)
-        texts = (None if one is None else str(one) for one in (regions, genome))
-        values = loader_values(run.loader, *texts, options.settings)
+        values = loader_values(run.loader, regions, None if genome is None else str(genome), options.settings)
         size = options.sequences_a_pass or BATCH_SIZE
         found = _in_memory(run, values, size, options.tracks, options.limit)
     if found is None:
         raise InputError(f"the dataloader {run.loader.defined_as} gave no sample", "", "Fix: check its files")
     return found[1]
+
+
+def path_of(model: Entry | ArrayModel, regions: Regions | None) -> str | None:
+    """The path of the regions, as the model's own dataloader takes it.
+
+    Raises:
+        UsageError: they are a table.
+    """
+    if regions is not None and is_table(regions):
+        raise UsageError(
+            f"{model.name} reads regions by its own dataloader, which takes a file",
+            "",
+            "Fix: write the regions to a BED and give its path",
+        )
+    return None if regions is None else str(regions)
 
 
 def _in_memory(

@@ -19,6 +19,7 @@ import numpy as np
 
 from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import RegionFile
+from zoo.genome.region_table import Regions
 from zoo.models.entry import Entry, has_own_loader
 from zoo.outputs import PredictionBatch
 from zoo.progress import Notes, Progress
@@ -59,7 +60,7 @@ __all__ = [
 
 def predict(
     model: str | Path | Entry | LoadedModel | ArrayModel,
-    regions: str | Path,
+    regions: Regions,
     genome: str | Path | None = None,
     out: str | Path = "-",
     *,
@@ -72,7 +73,8 @@ def predict(
     Args:
         model: registry name, ``name@version``, entry or Kipoi folder, gReLU ``.ckpt``, or a model that is loaded
             (``zoo.load_model``) or opened (``open_entry``) already.
-        regions: BED3-BED12 or narrowPeak, plain or gzip; ``-`` is standard input.
+        regions: BED3-BED12 or narrowPeak, plain or gzip; ``-`` is standard input. Or a pandas or polars frame with
+            ``chrom, start, end`` (0-based half-open) and maybe ``name, score, strand``, or tuples of these.
         genome: plain or bgzip FASTA; default ``$ZOO_GENOMES/<assembly>.fa[.gz]``.
         out: result; its suffix gives the format; ``-`` is TSV on standard output.
         report: called with each note for the user.
@@ -88,10 +90,10 @@ def predict(
     chosen = options_from(options)
     given = opened(model, trust=chosen.trust)
     if _has_own_loader(given):
-        from zoo.run.own_loader import predict_with_own_loader
+        from zoo.run.own_loader import path_of, predict_with_own_loader
 
         fasta = None if genome is None else str(genome)
-        return predict_with_own_loader(given, str(regions), fasta, str(out), chosen, report, progress)
+        return predict_with_own_loader(given, path_of(given, regions), fasta, str(out), chosen, report, progress)
     regions, genome = chosen.inputs(regions, genome)
     read = inputs_of(model, regions, genome, chosen.settings)
     out = _check_result(out, read, chosen)
@@ -128,7 +130,7 @@ def _check_result(out: str | Path, inputs: list[str | Path], options: PredictOpt
     return out
 
 
-def predict_regions(model: LoadedModel, regions: str | Path, fasta: str | Path, **options: Any) -> PredictionBatch:
+def predict_regions(model: LoadedModel, regions: Regions, fasta: str | Path, **options: Any) -> PredictionBatch:
     """Predict for regions and return everything in memory, in input order.
 
     Returns:
@@ -227,6 +229,11 @@ def _restrict(order: np.ndarray, channels: np.ndarray | None) -> np.ndarray:
 
 
 def open_file_writer(job: Job, out: Path) -> Writer:
+    """The writer of the job's format for ``out``, which may be written and can hold these outputs.
+
+    Raises:
+        UsageError: it may not be written, or its format cannot hold them.
+    """
     from zoo.writers.genomic import GenomicWriter
 
     writer = open_writer(writer_context(job, out), job.options.format)

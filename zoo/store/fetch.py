@@ -60,7 +60,7 @@ class FetchSettings:
 
 
 class _MirrorError(Exception):
-    """This mirror does not serve the file; the next may."""
+    """A mirror does not serve the file; the next may."""
 
 
 class _Again(Exception):

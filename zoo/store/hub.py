@@ -437,7 +437,6 @@ def ask_hub(remote: RemoteFile) -> RemoteFile:
         FetchError: it cannot be reached, or gives no sha256.
         SystemStateError: huggingface_hub is not installed.
     """
-
     url = remote.urls[0]
     found = hub_errors(lambda hub: hub.get_hf_file_metadata(url), url)
     if not re.fullmatch(r"[0-9a-f]{64}", found.etag or ""):

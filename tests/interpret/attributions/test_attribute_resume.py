@@ -66,12 +66,12 @@ def interrupted(toy, out, number):
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments(toy, out, "-q")], stderr=subprocess.PIPE, text=True, env=os.environ
     )
-    journal, end = out.with_name(f"{out.name}.partial.json"), time.monotonic() + 120
+    journal, end = out.with_name(f"{out.name}.partial.json"), time.monotonic() + 300
     while not (journal.is_file() and rows_of(journal) >= 48):
         assert process.poll() is None and time.monotonic() < end, process.communicate()
         time.sleep(0.005)
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert not out.exists()
     return process.returncode, rows_of(journal), err
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,9 +18,7 @@ from interpret.methods.ism import Mutagenesis, ism, mutate_all
 from interpret.methods.registry import open_method
 from interpret.mutagenesis.edits import MutagenesisGraph
 from interpret.references import parse_references
-
-sys.path.append(str(Path(__file__).resolve().parents[3] / "scripts"))
-import bench_nets
+from scripts.bench import nets
 
 TOYS = dict(COMPLETE) | {name: spec[:1] for name, spec in REFUSED.items()}
 #: Toys whose operation mixes positions beyond a window: whole tensors from it on.
@@ -166,7 +162,7 @@ def test_all_four_bases_at_an_unknown_one():
 
 @pytest.mark.parametrize("name", ["basset_like", "beluga_like", "bpnet_like"])
 def test_published_architectures_run_by_windows_to_the_end(name):
-    net, length = getattr(bench_nets, name)()
+    net, length = getattr(nets, name)()
     report = Mutagenesis(net, length).report
     assert (report.path, report.whole_from, report.reason) == ("fast", None, None)
 

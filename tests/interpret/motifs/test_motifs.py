@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import threading
+
 import h5py
 import numpy as np
 import pytest
@@ -256,17 +259,20 @@ def test_flags_reach_modisco_and_the_same_run_gives_the_same_bytes(planted, foun
 
 
 def test_minutes_gone_are_said():
-    import time
-
     from interpret.motifs.discover import saying
 
-    lines = []
-    with saying("TF-MoDISco", lines.append, seconds=0.01) as said:
-        time.sleep(0.1)
+    lines, first, with_step = [], threading.Event(), threading.Event()
+
+    def tell(line):
+        lines.append(line)
+        (with_step if "Using" in line else first).set()
+
+    with saying("TF-MoDISco", tell, seconds=0.01) as said:
+        assert first.wait(60)
         said.write("Using 7 positive seqlets\n")
-        time.sleep(0.1)
-    assert lines[0] == "TF-MoDISco, 0:00" and lines[-1] == "TF-MoDISco, 0:00: Using 7 positive seqlets"
-    assert len(lines) > 2
+        assert with_step.wait(60)
+    assert re.fullmatch(r"TF-MoDISco, \d:\d\d", lines[0])
+    assert re.fullmatch(r"TF-MoDISco, \d:\d\d: Using 7 positive seqlets", lines[-1])
 
 
 def table(found, suffix):

@@ -1,26 +1,19 @@
-"""Motifs planted for a net that learned them: what bench_motifs.py measures, smaller."""
+"""Motifs planted for a net that learned them: what scripts/bench/motifs.py measures, smaller."""
 
 from __future__ import annotations
 
 import importlib
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 EFFECTS = {"MA0139.2": 1.0, "MA0083.3": 1.0, "MA0138.3": -1.0}  # CTCF, SRF; REST lowers
 
 
 @pytest.fixture(scope="module")
 def bench():
-    """scripts/bench_motifs.py, imported as the scripts import each other."""
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        yield importlib.import_module("bench_motifs")
-    finally:
-        sys.path.remove(str(SCRIPTS))
+    """Imported late: it brings all of the interpretation."""
+    return importlib.import_module("scripts.bench.motifs")
 
 
 def test_three_motifs_come_out_of_a_trained_net(bench, tmp_path):

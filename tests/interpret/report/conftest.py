@@ -153,7 +153,7 @@ def open_page(program, tmp_path_factory):
             ],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=True,
         )
         return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]

@@ -213,6 +213,7 @@ def global_pool(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
 
 
 def flatten(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    """Flatten."""
     return Flatten(_channels_first(layer))
 
 
@@ -231,6 +232,11 @@ def pad(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
 
 
 def in_layout_pad(layer: LayerConfig, pads: list[tuple[int, int]]) -> nn.Module:
+    """Zeros around an image, whose channels are last.
+
+    Raises:
+        ModelError: the layer has channels first.
+    """
     if _channels_first(layer):
         raise ModelError(
             f"layer {layer.name!r}: ZeroPadding2D with channels first is not supported",
@@ -251,10 +257,12 @@ def repeat(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
 
 
 def reshape(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    """Reshape."""
     return Reshape(tuple(int(size) for size in layer.options["target_shape"]))
 
 
 def permute(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    """Permute."""
     return Permute(tuple(int(axis) for axis in layer.options["dims"]))
 
 

@@ -1,6 +1,6 @@
-"""The calls that ``bench_interpret.py`` measures, ours and the peers', each on the same module and sequences.
+"""The calls that ``interpret.py`` measures, ours and the peers', each on the same module and sequences.
 
-    python scripts/bench_interpret_calls.py CASE WHO NET N OUT.npy
+    python -m scripts.bench.interpret_calls CASE WHO NET N OUT.npy
 
 makes the sequences, runs the call once on little to warm up, runs it again with the clock on, saves its array and
 prints the CPU-seconds (user and system, children included) as JSON. A call turns ``(module, sequences)`` into an array.
@@ -13,16 +13,22 @@ import os
 import sys
 from collections.abc import Callable
 
-import bench_nets
 import numpy as np
 import torch
+
+from scripts.bench import nets
 
 REFERENCES = 20  # of DeepLIFT/SHAP
 STEPS = 50  # of integrated gradients: captum's own default
 SHUFFLES, STRETCH = 5, 50  # of ablation
 SAMPLE = 128  # full forward passes that stand for all 3L + 1
 MOTIF = "GCCACCAGGGGGCGC"  # CTCF's
-NETS = {"basset": bench_nets.basset_like, "beluga": bench_nets.beluga_like, "bpnet": bench_nets.bpnet_like}
+NETS = {
+    "basset": nets.basset_like,
+    "beluga": nets.beluga_like,
+    "bpnet": nets.bpnet_like,
+    "bpnet-profile": lambda: nets.bpnet_like(head="profile"),
+}
 
 Call = Callable[[torch.nn.Module, np.ndarray], np.ndarray]
 
@@ -132,6 +138,14 @@ def our_ism_unchecked(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
     return ism(module, x, check=False)
 
 
+def our_opening(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
+    """What capturing the module's graph costs, once for all sequences."""
+    from interpret.ism import Mutagenesis
+
+    report = Mutagenesis(module, x.shape[2]).report
+    return np.array([report.path == "fast", report.whole_from is None])
+
+
 def tangermeme_ism(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
     from tangermeme.saturation_mutagenesis import saturation_mutagenesis
 
@@ -214,6 +228,7 @@ CALLS: dict[str, dict[str, Call]] = {
     "ism": {
         "ours": our_ism,
         "unchecked": our_ism_unchecked,
+        "opening": our_opening,
         "tangermeme": tangermeme_ism,
         "gReLU": grelu_ism,
         "full": full_forwards,

@@ -1,11 +1,11 @@
 """Measure attributions against gReLU's and tangermeme's own calls: ratios in one run on this machine.
 
-    python scripts/bench_interpret.py                 # everything, some 15 minutes on two cores
-    python scripts/bench_interpret.py --cases saliency deepliftshap --repeats 5
+    python -m scripts.bench.interpret                 # everything, some 15 minutes on two cores
+    python -m scripts.bench.interpret --cases saliency deepliftshap --repeats 5
 
 Each case runs a process for ours and for each peer in turn (A B C A B C ...), on one thread, and compares medians of
-the CPU time (user + system) of the call alone, after a first call on little; ``bench_interpret_calls.py`` has the
-calls. Nets are those of ``bench_nets.py`` with random weights, sequences are random, the peers come from the same
+the CPU time (user + system) of the call alone, after a first call on little; ``interpret_calls.py`` has the
+calls. Nets are those of ``nets.py`` with random weights, sequences are random, the peers come from the same
 environment. Memory is the peak of whole ``zoo attribute`` processes.
 """
 
@@ -22,9 +22,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from bench_predict import BIN, Row, make_genome, make_regions, make_toy, run
 
-CALLS = Path(__file__).with_name("bench_interpret_calls.py")
+from scripts.bench.predict import BIN, ROOT, make_genome, make_regions, make_toy, run
+from scripts.bench.rows import Row, limited, save
+
+CALLS = "scripts.bench.interpret_calls"
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS")}
 #: Of ours to the better of the peers.
 LIMIT = 1.1
@@ -40,10 +42,10 @@ def measure(case: str, who: str, net: str, n: int, folder: Path) -> tuple[float,
     """CPU-seconds a sequence, and what the call gave."""
     out = folder / f"{case}.{who}.npy"
     done = subprocess.run(
-        [sys.executable, str(CALLS), case, who, net, str(n), str(out)],
+        [sys.executable, "-m", CALLS, case, who, net, str(n), str(out)],
         capture_output=True,
         text=True,
-        cwd=folder,
+        cwd=ROOT,
         env=os.environ | ONE_THREAD,
         check=False,
     )
@@ -91,24 +93,12 @@ def against_peers(case: str, n: int, compared: bool = True) -> Callable[[Path, i
         ratio = times["ours"] / times[best]
         peers = ", ".join(f"{who} {short(times[who])}" for who in people[1:])
         found = [
-            Row(
-                f"{case}, a sequence: ours / {best}",
-                f"ours {short(times['ours'])}, {peers}",
-                ratio,
-                f"<= {LIMIT}",
-                ratio <= LIMIT,
-            )
+            limited(f"{case}, a sequence: ours / {best}", f"ours {short(times['ours'])}, {peers}", ratio, f"<= {LIMIT}")
         ]
         if compared:
             apart = difference(arrays["ours"], arrays[people[1]])
             found.append(
-                Row(
-                    f"{case}: largest difference to {people[1]}, of scale",
-                    f"{apart:.1e}",
-                    apart,
-                    "<= 1e-5",
-                    apart <= 1e-5,
-                )
+                limited(f"{case}: largest difference to {people[1]}, of scale", f"{apart:.1e}", apart, "<= 1e-5")
             )
         return found
 
@@ -123,19 +113,17 @@ def bench_deepliftshap(folder: Path, repeats: int) -> list[Row]:
         ratio, apart = times["tangermeme"] / times["ours"], difference(arrays["ours"], arrays["tangermeme"])
         peers = ", ".join(f"{who} {short(times[who])}" for who in people[1:])
         found += [
-            Row(
+            limited(
                 f"deepliftshap, 20 references, {NAMES[net]}: tangermeme / ours",
                 f"ours {short(times['ours'])}, {peers}",
                 ratio,
                 ">= 1.7",
-                ratio >= 1.7,
             ),
-            Row(
+            limited(
                 f"deepliftshap, {NAMES[net]}: largest difference to tangermeme, of scale",
                 f"{apart:.1e}",
                 apart,
                 "<= 1e-5",
-                apart <= 1e-5,
             ),
         ]
     return found
@@ -153,28 +141,20 @@ def bench_ism(net: str) -> Callable[[Path, int], list[Row]]:
         grelu = f", gReLU {short(times['gReLU'])}" if "gReLU" in times else ""
         name = f"ism, {NAMES[net]}, {n} a call"
         return [
-            Row(
+            limited(
                 f"{name}: 3L + 1 full forwards (from 128 of them) / ours",
                 f"ours {short(times['ours'])}, forwards {short(times['full'])}{grelu}",
                 full,
                 f">= {most}",
-                full >= most,
             ),
             # tangermeme checks one batch a call, ours 1% of the edits of every sequence: compared without.
-            Row(
+            limited(
                 f"{name}: tangermeme fast / ours without its check of each sequence",
                 f"ours {short(times['unchecked'])}, tangermeme {short(times['tangermeme'])}",
                 fast,
                 f">= {least}",
-                fast >= least,
             ),
-            Row(
-                f"{name}: largest difference to tangermeme, of the output",
-                f"{apart:.1e}",
-                apart,
-                "<= 1e-5",
-                apart <= 1e-5,
-            ),
+            limited(f"{name}: largest difference to tangermeme, of the output", f"{apart:.1e}", apart, "<= 1e-5"),
         ]
 
     return rows
@@ -210,12 +190,11 @@ def bench_memory(folder: Path, repeats: int) -> list[Row]:
             peaks.append(run(command, folder).peak_mb)
         ratio = peaks[0] / peaks[1]
         rows.append(
-            Row(
+            limited(
                 f"peak memory, {method} of {many:,} / {few:,} regions to .{suffix}",
                 f"{peaks[0]:.0f} / {peaks[1]:.0f} MB",
                 ratio,
                 "<= 1.2",
-                ratio <= 1.2,
             )
         )
     return rows
@@ -256,10 +235,9 @@ def main() -> int:
         for name in arguments.cases:
             for row in CASES[name](folder, arguments.repeats):
                 rows.append(row)
-                verdict = "ok" if row.ok else "MISSED"
-                print(f"{row.case:<80} {row.measured:>52} {row.ratio:>8.3g}  {row.limit:<8} {verdict}", flush=True)
+                print(row.line(80, 52), flush=True)
     if arguments.json:
-        arguments.json.write_text(json.dumps([row.__dict__ for row in rows], indent=1) + "\n")
+        save(rows, arguments.json)
     return 0 if all(row.ok for row in rows) else 1
 
 

@@ -1,6 +1,6 @@
 """Draw the predicted track of yeast-atac beside the measured cuts on test chromosome I.
 
-    python scripts/plot_yeast_track.py --data ../shared/data/d09_yeast
+    python -m scripts.yeast_atac.plot --data ../shared/data/d09_yeast
 
 The prediction is what ``zoo predict --window tile`` writes to a bigWig; the picture reads it back.
 """
@@ -18,11 +18,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pyBigWig
-from yeast_atac_data import BIN_SIZE, GENOME_FILE, bin_cuts, load_chromosomes, log_pearson, read_fasta
 
 import zoo
+from scripts.yeast_atac.data import BIN_SIZE, GENOME_FILE, bin_cuts, load_chromosomes, log_pearson, read_fasta
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "model_cards" / "yeast-atac" / "chrI.png"
 MEASURED, PREDICTED, GENE, TEXT, FAINT = "#8a8f98", "#1f6f8b", "#c9b458", "#24292f", "#d0d7de"
 

@@ -1,6 +1,6 @@
 """Train the yeast-atac entry: chromatin accessibility of S. cerevisiae from sequence.
 
-    python scripts/train_yeast_atac.py --data DIR --out model_cards/yeast-atac
+    python -m scripts.yeast_atac.train --data DIR --out model_cards/yeast-atac
 
 Writes `weights.pth` (a plain state_dict for `yeast_atac_model.py`) and `grelu.ckpt` (loads in
 gReLU with default arguments) and prints the hash of the weights, which depends on nothing but
@@ -21,11 +21,12 @@ from pathlib import Path
 import numpy as np
 import pytorch_lightning as pl
 import torch
-import yeast_atac_data as yeast
 from grelu.lightning import LightningModel
-from make_yeast_example import build_network
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
+
+from scripts.yeast_atac import data as yeast
+from scripts.yeast_atac.example import build_network
 
 #: The 128 bp at either side give the outer bins context: without them their correlation is
 #: 0.03 to 0.06 lower than that of the middle (measured on the validation chromosome).

@@ -1,6 +1,6 @@
 """Sequences with motifs of known place and effect, a small net trained on them, and its entry folder.
 
-``bench_motifs.py`` and the tests of motifs use it. An instance is drawn from its motif's matrix, again until its log
+``motifs.py`` and the tests of motifs use it. An instance is drawn from its motif's matrix, again until its log
 odds reach ``LEAST_ODDS`` of the consensus's, and put on either strand into a dinucleotide shuffle of real sequence; it
 raises or lowers the sequence's label by the motif's effect. Motifs in the shuffles by chance are left there, and count
 against whoever finds them.
@@ -176,7 +176,7 @@ def write_entry(folder: Path, net: nn.Module, data: PlantedSet) -> tuple[Path, P
                 "args": {"module_file": "planted_net.py", "module_class": "PlantedNet", "weights": "weights.pth"},
                 "default_dataloader": ".",
                 "info": {
-                    "authors": [{"name": "bench_motifs.py"}],
+                    "authors": [{"name": "scripts/bench/motifs.py"}],
                     "doc": "planted motifs",
                     "license": "MIT",
                     "version": "1",
@@ -196,7 +196,7 @@ def write_entry(folder: Path, net: nn.Module, data: PlantedSet) -> tuple[Path, P
                     "alphabet_axis": {"doc": "axis of the bases", "default": False, "optional": True},
                     "dummy_axis": {"doc": "none", "optional": True},
                 },
-                "info": {"authors": [{"name": "bench_motifs.py"}], "doc": "windows"},
+                "info": {"authors": [{"name": "scripts/bench/motifs.py"}], "doc": "windows"},
                 "output_schema": {
                     "inputs": schema,
                     "metadata": {"ranges": {"type": "GenomicRanges", "doc": "windows"}},

