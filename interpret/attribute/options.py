@@ -101,15 +101,15 @@ class AttributeResult:
     paths: list[Path] = dataclasses.field(default_factory=list)
     counts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    def summary(self, did: str = "explained") -> str:
+        """A sentence for the user."""
+        return f"{self.windows:,} windows {did} in {self.seconds:.1f} s -> {', '.join(map(str, self.paths))}"
+
 
 def inputs_of_options(options: AttributeOptions) -> list[str]:
     """Files that an attribution reads besides model, regions and genome: references, and a file of motifs."""
     motif = options.motif or ""
     return [name for name in (options.references, motif, motif.rpartition(":")[0]) if name]
-
-    def summary(self, did: str = "explained") -> str:
-        """A sentence for the user."""
-        return f"{self.windows:,} windows {did} in {self.seconds:.1f} s -> {', '.join(map(str, self.paths))}"
 
 
 def split_options(given: dict[str, Any]) -> tuple[AttributeOptions, PredictOptions]:
