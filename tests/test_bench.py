@@ -177,20 +177,43 @@ def test_ism_is_compared_with_forward_passes_and_with_tangermeme(measured, tmp_p
     assert apart.ratio == 0 and apart.ok
 
 
-def test_every_call_of_a_case_is_there():
+@pytest.mark.parametrize("case", [name for name in interpret.CASES if name != "memory"])
+def test_every_call_that_a_case_measures_is_there(monkeypatch, tmp_path, case):
     from scripts.bench.interpret_calls import CALLS, NETS
 
-    for case in (
-        "saliency",
-        "inputxgradient",
-        "integrated_gradients",
-        "deepliftshap",
-        "ism",
-        "ablation",
-        "marginalize",
-    ):
-        assert (case, "ours") in CALLS, case
-    assert set(interpret.NAMES) <= set(NETS) and set(interpret.ISM_LIMITS) == set(interpret.NAMES)
+    def measure(called, who, net, n, folder):
+        assert who in CALLS[called] and net in NETS and n >= 1
+        return 1.0, np.ones(2)
+
+    monkeypatch.setattr(interpret, "measure", measure)
+    rows = interpret.CASES[case](tmp_path, 1)
+    assert rows and all(np.isfinite(row.ratio) for row in rows)
+
+
+def test_a_failed_call_ends_the_benchmark_with_its_words(tmp_path):
+    with pytest.raises(SystemExit, match="failed: no-such-case ours basset"):
+        interpret.measure("no-such-case", "ours", "basset", 1, tmp_path)
+
+
+def test_what_a_motif_benchmark_misses_is_named():
+    from scripts.bench.motifs import Found, Score, misses
+    from scripts.bench.planted_motifs import Motif
+
+    def found(name, patterns=("pos.0",), q=1e-9, right=True):
+        return Found(Motif("MA1", name, "family", np.ones((1, 4)), 1.0), patterns, "best", q, right, 1.0, 1.0)
+
+    quick = {"attribute": 100.0, "motifs": 100.0}
+    assert misses(Score([found("A"), found("B")], ["neg.3"], 0.95, 0.8), quick) == []
+    poor = Score([found("A", patterns=()), found("B", right=False), found("C", q=0.02)], ["x", "y"], 0.5, 0.6)
+    assert misses(poor, {"attribute": 200.0, "motifs": 150.0}) == [
+        "1 motifs not found",
+        "2 patterns invented",
+        "B: best with q 1.0e-09 comes first",
+        "C: best with q 2.0e-02 comes first",
+        "recall of hits 0.50",
+        "precision of hits 0.60",
+        "attribute and motifs took 350 CPU-s",
+    ]
 
 
 def test_the_scripts_say_how_they_are_called():
