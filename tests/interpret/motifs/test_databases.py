@@ -88,11 +88,11 @@ def test_the_choices_that_an_error_names_are_choices():
 
 def test_a_package_that_is_missing_is_named_with_another_way(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyjaspar", None)
-    with pytest.raises(SystemStateError, match="pyjaspar is not installed") as caught:
+    with pytest.raises(SystemStateError, match="package pyjaspar, which is not installed") as caught:
         open_database("jaspar:fungi")
     assert "pip install 'seqzoo[interpret]'" in caught.value.fix and "--database" in caught.value.fix
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(SystemStateError, match="gReLU is not installed") as caught:
+    with pytest.raises(SystemStateError, match="package grelu, which is not installed") as caught:
         open_database("hocomoco-v12")
     assert "pip install 'seqzoo[finetune]'" in caught.value.fix and caught.value.exit_code == 7
 
