@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import random
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -250,6 +252,28 @@ def test_a_whole_torch_module_is_a_pickle_too(tmp_path):
     with pytest.raises(TrustError, match="is a pickle"):
         zoo.predict(folder, bed, fasta)
     assert predicted(folder, bed, fasta, tmp_path / "out.h5").sum(1).tolist() == [float(LENGTH)] * 7
+
+
+@pytest.mark.parametrize("order", [(2, 3), (3, 2)], ids=str)
+def test_a_whole_module_whose_class_is_a_file_of_its_folder(tmp_path, order):
+    """The pickle names it `net.Net`, as its authors' Python did; two folders, each with another `net.py`."""
+    fasta, bed = write_data(tmp_path)
+    schema = {"inputs": {"name": "seq", **ONE}, "targets": {"name": "out", "shape": f"({LENGTH * 4},)", "doc": "x"}}
+    args = {"auto_resize_len": LENGTH, "dtype": "np.float32"}
+    loader = {"defined_as": "kipoiseq.dataloaders.SeqIntervalDl", "default_args": args}
+    weights = {"weights": "model.pt"}
+    for value in order:
+        model = model_yaml(defined_as=None, type="pytorch", args=weights, default_dataloader=loader, schema=schema)
+        folder = write_folder(tmp_path / str(value), model)
+        (folder / "net.py").write_text(
+            "import torch\n\n\nclass Net(torch.nn.Module):\n    def forward(self, x):\n"
+            f"        return x.flatten(1) * {value}\n"
+        )
+        program = "import net, torch; torch.save(net.Net(), 'model.pt')"
+        subprocess.run([sys.executable, "-c", program], cwd=folder, check=True)
+        found = predicted(folder, bed, fasta, tmp_path / "out.h5")
+        assert found.sum(1).tolist() == [float(LENGTH * value)] * 7
+    assert "net" not in sys.modules
 
 
 def test_the_way_out_of_a_whole_torch_module_is_to_convert_it(tmp_path):

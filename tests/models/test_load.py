@@ -313,6 +313,19 @@ def test_entries_with_files_of_one_name_do_not_meet(tmp_path):
     assert type(models[0].module).__module__ != type(models[1].module).__module__
 
 
+def test_a_module_object_is_each_models_own(tmp_path):
+    """The file runs once, the model is loaded twice: changing one must not change the other."""
+    toy = make_toy_entry(tmp_path / "toy", "gc", card=False)
+    path = toy.folder / "toy_toy.py"
+    path.write_text(path.read_text() + "\n\nnet = GcContent()\n")
+    edit(toy, ("module_class: GcContent", "module_obj: net"))
+    first, second = (zoo.load_model(toy.folder, trust=True) for _ in range(2))
+    with torch.no_grad():
+        first.module.scale.fill_(5)
+    sequence = "ACGTTTAAGGCATTAA"
+    assert second.predict(torch.tensor([one_hot(sequence)])).tolist() == [toy.answer(sequence)["gc"]]
+
+
 # Outputs against the card
 
 

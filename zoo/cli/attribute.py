@@ -48,7 +48,7 @@ OF_A_FILE = {"model", "regions", "out", "format", "overlap", "quiet"}
 @click.option(
     "--motif",
     metavar="LETTERS|FILE.meme[:NAME]",
-    help="What marginalize inserts; N keeps the background's base, a matrix gives its consensus.",
+    help="With --method marginalize: the motif to insert; N keeps what is there, a matrix gives its consensus.",
 )
 @seed_option
 @window_options
@@ -76,8 +76,9 @@ def command(
     \b
     zoo attribute yeast-atac peaks.bed -g sacCer3.fa -o contribs.h5
     zoo attribute contribs.h5 -o contribs.bw
-    zoo attribute basset peaks.bed -g hg19.fa --tracks K562 --method ism -o contribs.h5
-    zoo attribute yeast-atac peaks.bed -g sacCer3.fa --method marginalize --motif TTACCCG -o effects.tsv
+    zoo attribute basset peaks.bed -g hg19.fa --tracks K562 --method ism -o c.h5
+    zoo attribute yeast-atac peaks.bed -g sacCer3.fa \\
+      --method marginalize --motif TTACCCG -o effects.tsv
     """
     check_import_names()
     if regions is None:

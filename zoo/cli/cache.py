@@ -36,7 +36,7 @@ def path() -> None:
 @command.command("ls", cls=COMMAND, context_settings=CONTEXT)
 @as_json_option
 def ls(as_json: bool) -> None:
-    """List cached files: size, last use, checksum, name, and the models that use it."""
+    """List cached files and the models that use them."""
     cache = Cache()
     blobs, leftovers = cache.blobs(), cache.leftovers()
     if as_json:
@@ -91,7 +91,7 @@ def verify(repair: bool) -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
 def prune(older_than: float | None, dry_run: bool) -> None:
-    """Delete unfinished downloads and, with --older-than, files that are not used.
+    """Delete unfinished downloads and, if asked, unused files.
 
     A file that is being fetched stays.
     """

@@ -59,7 +59,7 @@ def _names(context: click.Context, parameter: click.Parameter, items: tuple[str,
     """Names that are repeated or joined by commas, as one list."""
     names = [name.strip() for item in items for name in item.split(",") if name.strip()]
     if items and not names:
-        raise click.BadParameter("names nothing (is a variable of the shell empty?)", context, parameter)
+        raise click.BadParameter("names no track (is a variable of the shell empty?)", context, parameter)
     return names
 
 
@@ -177,8 +177,8 @@ explain_options = _group(
         default="deepliftshap",
         show_default=True,
         metavar="METHOD",
-        help="deepliftshap, integrated_gradients, ism, ablation, saliency or inputxgradient; marginalize inserts "
-        "a motif instead (`zoo attribute`).",
+        help="deepliftshap, integrated_gradients, ism, ablation or inputxgradient; `zoo attribute` also knows "
+        "saliency and marginalize.",
     ),
     click.option("--output", metavar="NAME", help="The output of the model to explain."),
     click.option(

@@ -30,7 +30,10 @@ def command() -> None:
 @click.argument("location", metavar="FOLDER|GIT-URL")
 @click.option("--trust", is_flag=True, help="Let Python files of its models run.")
 def add(name: str, location: str, trust: bool) -> None:
-    """Add the models of a folder or of a git repository, which is cloned."""
+    """Add the models of a folder or a git repository.
+
+    A repository is cloned.
+    """
     source = add_source(name, location, trust)
     try:
         _tell(source)
@@ -59,7 +62,9 @@ def list_sources(as_json: bool) -> None:
 @command.command("update", cls=COMMAND, context_settings=CONTEXT)
 @click.argument("names", nargs=-1)
 def update(names: tuple[str, ...]) -> None:
-    """Fetch the newest commit of the git sources NAMES (default all) and list their models again.
+    """Fetch the newest commit of git sources.
+
+    Without NAMES, of all. Their models are listed again.
 
     The name grelu stands for gReLU's collection on Hugging Face.
     """

@@ -11,8 +11,9 @@ from planted import plant
 
 from interpret.contribs.central import read_contributions
 from interpret.motifs.databases import open_database
-from interpret.motifs.discover import parse_options
+from interpret.motifs.discover import parse_options, run_modisco
 from interpret.motifs.find import find_motifs
+from interpret.motifs.motifs_file import read_motifs
 from zoo.cli import run
 from zoo.errors import InputError, UsageError
 
@@ -92,6 +93,51 @@ def test_incomplete_regions(damaged, name):
     with h5py.File(damaged, "a") as file:
         del file[name]
     refuse(damaged, "regions are incomplete")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_contributions_of_one_sign_are_no_lack_of_regions(damaged, sign):
+    """Saliency is an absolute value: TF-MoDISco finds nothing on the other side of its null distribution."""
+    with h5py.File(damaged, "a") as file:
+        file["hypothetical"][:] = sign * np.abs(file["hypothetical"][:])
+    with pytest.raises(InputError) as caught:
+        read_contributions(damaged)
+    assert f"both signs, and none is {'negative' if sign > 0 else 'positive'}" in caught.value.what
+    assert caught.value.extent.startswith("saliency says how strongly")  # the method in the file's record
+    assert "--method inputxgradient" in caught.value.fix
+
+
+def test_contributions_of_the_observed_base_only_give_motifs(tmp_path):
+    """As ablation writes them: nothing is known of the other bases."""
+    planted = plant(tmp_path, n=200)
+    with h5py.File(planted.path, "a") as file:
+        file["hypothetical"][:] = file["hypothetical"][:] * file["one_hot"][:]
+    contributions = read_contributions(planted.path)
+    positive, negative, _ = run_modisco(
+        contributions.one_hot, contributions.hypothetical, tmp_path / "m.h5", {"n_leiden_runs": 1}
+    )
+    assert (positive, negative) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "said"),
+    [
+        ("version", np.int64(2), "version 2"),
+        ("version", 1.5, "version 1.5"),
+        ("version", [1, 2], "version [1, 2]"),
+        ("format", "other", "other"),
+    ],
+)
+def test_what_a_file_says_of_itself_is_shown_plainly(planted, found, tmp_path, attribute, value, said):
+    for source, reads in ((planted.path, read_contributions), (planted.path.with_name("motifs.h5"), read_motifs)):
+        path = shutil.copy(source, tmp_path)
+        with h5py.File(path, "a") as file:
+            file.attrs[attribute] = value
+        with pytest.raises(InputError) as caught:
+            reads(path)
+        words = f"{caught.value.what} {caught.value.extent}"
+        assert said in words
+        assert "np." not in words and "array(" not in words and "seqzoo-" in words
 
 
 def test_a_window_longer_than_the_sequences(planted):
