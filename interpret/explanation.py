@@ -108,7 +108,7 @@ def check_complete(pair_error: np.ndarray, method: str, limit: float = MEDIAN_LI
     """Refuse contributions that are not complete.
 
     Args:
-        pair_error: (N,), see ``multipliers.Explanation``.
+        pair_error: (N,), see ``Explanation``.
 
     Raises:
         MismatchError: the median is above ``limit``, or a sequence above ``SINGLE_LIMIT``.

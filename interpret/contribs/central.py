@@ -57,7 +57,7 @@ class Contributions:
         total, size: (N,) float32, sums over the whole sequence of the contributions and of their absolute values.
         prediction: (N,) float32, the number that is explained.
         completeness_error: (N,) float32, NaN where the method has none. pair_error: the same of pairs of sequence and
-            reference (``multipliers.Explanation``), or None in files without.
+            reference (``explanation.Explanation``), or None in files without.
         regions: where the sequences come from.
         run: how the file was made.
     """

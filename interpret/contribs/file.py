@@ -20,15 +20,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import h5py
 import numpy as np
 
-from interpret.explanation import Explanation
 from zoo.errors import InputError
 from zoo.outputs import OutputSpec
 from zoo.writers.spool import RowSpool
+
+if TYPE_CHECKING:
+    from interpret.explanation import Explanation
 
 __all__ = [
     "FORMAT",

@@ -261,9 +261,9 @@ def test_a_readme_of_hugging_face_is_no_card_for_any_command(shell):
     assert shell.zoo("info", toy.folder).out.startswith("own-gc 1.0.0: counts bases\n")
     assert "nothing to fetch" in shell.zoo("pull", toy.folder).notes()
     assert shell.zoo("test", toy.folder, "--trust").code == 0
-    shell.zoo("export", toy.folder, "--to", "kipoi", "-o", "copy").notes()
+    shell.zoo("export", toy.folder, "copy", "--to", "kipoi").notes()
     assert (shell.folder / "copy/README.md").read_text() == HUGGING_FACE
-    assert "has no card" in shell.zoo("export", toy.folder, "--to", "hf", "-o", "other").error(4)
+    assert "has no card" in shell.zoo("export", toy.folder, "other", "--to", "hf").error(4)
 
 
 def test_a_source_with_a_readme_of_hugging_face(shell, monkeypatch):

@@ -99,7 +99,7 @@ def functions() -> dict[str, tuple]:
     from zoo.entries.check import check_example
     from zoo.entries.export import export
     from zoo.entries.pull import pull
-    from zoo.predict_options import PredictOptions
+    from zoo.run.job import PredictOptions
     from zoo.run.predict import predict
     from zoo.store.registry import entries, info
 
@@ -146,15 +146,13 @@ def test_info_is_a_function(capsys):
 @pytest.fixture
 def asked(monkeypatch):
     """What `zoo attribute` asks of the function behind it."""
-    import interpret.attribute.attribute
-
     found = SimpleNamespace(arguments=None, options=None)
 
     def attribute(*arguments, **options):
         found.arguments, found.options = arguments, options
         return SimpleNamespace(windows=3, paths=[], seconds=0.5, summary=lambda did: f"3 windows {did}")
 
-    monkeypatch.setattr(interpret.attribute.attribute, "attribute", attribute)
+    monkeypatch.setattr(importlib.import_module("interpret.attribute.attribute"), "attribute", attribute)
     return found
 
 

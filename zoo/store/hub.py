@@ -13,14 +13,16 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from zoo.errors import FetchError, ModelError, UsageError, near_names
 from zoo.extras import needs
 from zoo.files import cache_folder
 from zoo.results import replacing
-from zoo.store.remote import RemoteFile
+
+if TYPE_CHECKING:
+    from zoo.store.remote import RemoteFile
 
 __all__ = [
     "HubModel",

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cards.yaml_lines import YamlDocument, load_yaml
 from zoo.errors import ModelError
 from zoo.files import cache_folder
 from zoo.results import replacing
@@ -23,6 +22,7 @@ from zoo.store.sources import Source, require_folder
 
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
+    from zoo.cards.yaml_lines import YamlDocument
 
 __all__ = ["SourceConfig", "describe_member", "read_source_config", "source_entries", "source_index"]
 
@@ -227,6 +227,8 @@ def read_source_config(folder: Path) -> SourceConfig:
     path = folder / "config.yaml"
     if not path.is_file():
         return SourceConfig()
+    from zoo.cards.yaml_lines import load_yaml
+
     document = load_yaml(path)
     data = document.data or {}
     if not isinstance(data, Mapping):

@@ -255,7 +255,7 @@ def test_arrays_of_another_shape_are_refused_by_every_method(name, shape):
     with pytest.raises(UsageError) as caught:
         METHODS[name](Net(), np.zeros(shape, np.float32), np.zeros((2, 1, 4, LENGTH), np.float32))
     assert caught.value.what == f"one_hot has shape {shape}"
-    assert caught.value.extent == "attributions take (N, 4, L)" and caught.value.exit_code == 2
+    assert caught.value.extent == "the method takes (N, 4, L)" and caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 
 import h5py
@@ -75,7 +76,7 @@ def test_what_was_written_is_read(path):
 
 
 def test_a_file_is_read_in_blocks_that_are_those_of_the_run(path, monkeypatch):
-    monkeypatch.setattr("interpret.contribs.file.BLOCK_BYTES", 20 * LENGTH * 3)
+    monkeypatch.setattr(importlib.import_module("interpret.contribs.file"), "BLOCK_BYTES", 20 * LENGTH * 3)
     with open_contribs(path) as found:
         source = FileSource(found)
         assert source.chrom_sizes == {"chr2": 5000, "chr1": 4000} and list(source.chrom_sizes) == ["chr2", "chr1"]

@@ -188,7 +188,9 @@ def test_a_result_that_could_not_be_made_is_made_by_resuming(toy, tmp_path, monk
             explain(toy, tmp_path / name)
     assert "--resume" in caught.value.fix
     assert {p.name for p in tmp_path.glob("c.*")} == {f"{name}.partial", f"{name}.partial.json"}
-    monkeypatch.setattr("interpret.attribute.explainer.Explainer.forward", None)  # the model is not asked again
+    monkeypatch.setattr(
+        importlib.import_module("interpret.attribute.explainer").Explainer, "forward", None
+    )  # the model is not asked again
     assert explain(toy, tmp_path / name, resume=True).windows == 3
     whole, again = (tmp_path / f"{before}{name}" for before in ("whole", ""))
     if name == "c.h5":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 
 import numpy as np
 import pytest
@@ -359,7 +360,7 @@ def test_windows_that_fail_give_way_to_full_passes(sequences, monkeypatch):
 
 
 def test_small_jobs_are_not_captured(sequences, monkeypatch):
-    monkeypatch.setattr("interpret.methods.ism.MutagenesisGraph", None)
+    monkeypatch.setattr(importlib.import_module("interpret.methods.ism"), "MutagenesisGraph", None)
     net = make_toy(*TOYS["F.relu"])
     x = sequences(2, LENGTH)
     assert difference(mutate_all(net, x), by_full_passes(net, x)) < 1e-5

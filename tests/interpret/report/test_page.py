@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import re
 import shutil
@@ -252,10 +253,8 @@ def test_a_page_of_many_patterns_draws_each_logo_once_and_stays_small(many_patte
     """The peers' report of 180 logos has 10.7 MB of pictures: here letters are references to four glyphs."""
     drawn = []
     for module in ("table", "section"):
-        original = sys.modules[f"interpret.report.{module}"].logo
-        monkeypatch.setattr(
-            f"interpret.report.{module}.logo", lambda *a, _draw=original, **k: drawn.append(1) or _draw(*a, **k)
-        )
+        part = sys.modules[f"interpret.report.{module}"]
+        monkeypatch.setattr(part, "logo", lambda *a, _draw=part.logo, **k: drawn.append(1) or _draw(*a, **k))
     text = render(many_patterns)
     assert text.count('class="logo"') == len(drawn) >= 180
     assert text.count('<path class="n') == 4
@@ -269,7 +268,7 @@ def test_the_command_that_runs_is_shown_where_it_is_zoos(asked, monkeypatch):
 
 
 def test_more_seqlets_than_the_page_carries_are_counted(asked, monkeypatch):
-    monkeypatch.setattr("interpret.report.page.BED_ROWS", 5)
+    monkeypatch.setattr(importlib.import_module("interpret.report.page"), "BED_ROWS", 5)
     total = sum(len(pattern.seqlets) for pattern in asked.patterns)
     lines = unescape(render(asked).split('<template id="bed">')[1].split("</template>")[0]).splitlines()
     assert lines[0] == f"# 5 of {total} seqlets; all are in the .seqlets.bed beside {asked.path.name}"

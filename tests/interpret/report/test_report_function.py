@@ -20,7 +20,7 @@ def steps(monkeypatch, tmp_path):
     asked = SimpleNamespace(attribute=[], motifs=[], page=[], bed=tmp_path / "r.bed", out=tmp_path / "p.html")
     asked.bed.write_text("chr1\t0\t9\n")
 
-    def attribute(*arguments, report, progress, **options):
+    def attribute(*arguments, report, progress=None, **options):
         asked.attribute.append((arguments, options))
         if not options.get("dry_run"):
             Path(arguments[3]).write_text("contribs")
@@ -66,7 +66,7 @@ def test_options_go_to_the_step_that_has_them(steps):
     assert steps.attribute == [(("m", steps.bed, "g.fa", contribs), given | {"resume": False})]
     found = {"database": "jaspar:fungi", "central": 400, "hits": False, "trust": True, "seed": 5}
     assert steps.motifs == [((contribs, motifs), found | {"region": ("peak1",), "model": "m"})]
-    assert steps.page == [(str(motifs), None, ["REB1", "ABF1"])]
+    assert steps.page == [(motifs, None, ["REB1", "ABF1"])]
     assert done == ReportResult(steps.out)
     assert notes == ["7 windows explained", f"0.0 MB -> {steps.out}"]
 
@@ -93,7 +93,7 @@ def test_resume_keeps_what_was_asked_in_other_words(steps):
 
 
 def test_a_loaded_model_is_passed_on_and_never_taken_for_the_same(steps):
-    loaded = SimpleNamespace(name="m")
+    loaded = SimpleNamespace(folder=None, name="m")
     for _ in range(2):
         report(loaded, steps.bed, out=steps.out, resume=True)
     assert [arguments[0] for arguments, _ in steps.attribute] == [loaded, loaded]
