@@ -145,7 +145,7 @@ SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "ne
 
 
 def name_of(node: Any) -> str:
-    """Of an operation, without its overload; ``getitem`` for a part of a tuple."""
+    """The name of an operation without its overload; ``getitem`` for a part of a tuple."""
     target = node.target if isinstance(node, fx.Node) else None
     schema = getattr(target, "_schema", None)
     return schema.name.rpartition("::")[2] if schema is not None else getattr(target, "__name__", str(target))

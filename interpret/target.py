@@ -159,7 +159,7 @@ class TargetModule(torch.nn.Module):
         return found if self.target.bins is None else found[:, :, slice(*self.target.bins)]
 
     def weights(self, x: torch.Tensor) -> torch.Tensor | None:
-        """Of the profile of each observed sequence; None where bins are not weighted."""
+        """Softmax of the profile of each observed sequence; None where bins are not weighted."""
         return self.values(x).softmax(2) if self.target.reduction == "profile" else None
 
     def forward(self, x: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:

@@ -44,7 +44,7 @@ class OutputSpec:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of a window's values: (tracks,), or (tracks, bins) of a profile."""
+        """Shape of a window's values: (tracks,), or (tracks, bins) for a profile."""
         return (len(self.tracks),) if self.kind == "scalar" else (len(self.tracks), self.n_bins)
 
     def __str__(self) -> str:

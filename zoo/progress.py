@@ -90,7 +90,7 @@ class Notes:
         self.add(*first)
 
     def say(self, note: str) -> None:
-        """For the user only: what says nothing of the result."""
+        """Tell the user something that says nothing of the result, and is not kept."""
         if self._tell is not None:
             self._tell(note)
 
@@ -179,7 +179,7 @@ class TransferState:
 
 
 class Listener(Protocol):
-    """Who is told."""
+    """Receives the notes and the progress of a download."""
 
     def note(self, text: str) -> None:
         """A sentence for the user."""
@@ -228,7 +228,7 @@ _listener: ContextVar[Listener | None] = ContextVar("zoo_transfer_listener", def
 
 
 def current_listener() -> Listener:
-    """Whom ``listening`` chose, else stderr."""
+    """The listener that ``listening`` chose, or one that writes to stderr."""
     return _listener.get() or StderrListener()
 
 

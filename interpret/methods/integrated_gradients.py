@@ -207,7 +207,7 @@ class _Line:
         return y.detach().double().cpu(), along.cpu(), slope.cpu()
 
     def errors(self) -> torch.Tensor:
-        """Of each stretch: the net's change less what the gradients at its ends say, (k - 1,)."""
+        """The error of each stretch, (k - 1,): the net's change less what the gradients at its ends give."""
         return self.values.diff() - self.at.diff() * (self.slopes[1:] + self.slopes[:-1]) / 2
 
     def mean_gradient(self) -> torch.Tensor:

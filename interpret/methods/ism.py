@@ -171,7 +171,7 @@ class Mutagenesis:
         return graph, None
 
     def __call__(self, one_hot: np.ndarray) -> np.ndarray:
-        """As ``ism``."""
+        """The scores that ``ism`` gives."""
         return _centred(self.mutate_all(one_hot))
 
     def details(self) -> dict[str, Any]:
@@ -179,7 +179,7 @@ class Mutagenesis:
         return dataclasses.asdict(self.report)
 
     def mutate_all(self, one_hot: np.ndarray) -> np.ndarray:
-        """As the function of that name; ``report`` counts what ran."""
+        """The predictions that the function ``mutate_all`` gives; ``report`` counts what ran."""
         one_hot = check_one_hot(one_hot)
         scores = np.empty(one_hot.shape, np.float64)
         at_once = max(1, EDITS_AT_ONCE // (3 * one_hot.shape[2]))

@@ -177,7 +177,7 @@ class Effect:
 
     @property
     def standard_error(self) -> float:
-        """Of the mean; nan for a single background."""
+        """The standard error of the mean effect; nan for a single background."""
         n = len(self.values)
         return float(self.values.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
 

@@ -52,7 +52,7 @@ class Analysis:
         return math.lcm(*(self.plan.layouts[n].stride for n in [self.source, *self.layers]))
 
     def consumers(self, node: fx.Node) -> list[fx.Node | None]:
-        """Who reads a node's windows; None stands for the linear end."""
+        """The nodes that read a node's windows; None stands for the linear end."""
         found: list[fx.Node | None] = [n for n, layer in self.layers.items() for i in layer.inputs if i is node]
         found += [n for part in (self.dense, self.reduced) for n, x in part.items() if x is node]
         found += [reader for x, reader in self.materialised.items() if x is node]

@@ -177,6 +177,6 @@ class _Part:
     blocks: list[Block]
 
     def rows(self, block: Block) -> slice:
-        """Where the block's positions are among the part's."""
+        """The rows of the part that hold the block's positions."""
         start, step = (block.first - self.first) // self.step, block.period // self.step
         return slice(start, start + (block.positions - 1) * step + 1, step)

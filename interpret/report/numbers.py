@@ -129,7 +129,7 @@ def effect_of(motifs: MotifsFile, pattern: Pattern) -> EffectNumbers | None:
 
 
 def enriched(motifs: MotifsFile) -> list[Enriched | None]:
-    """Of each pattern, as in the table of motifs beside the file; None where it was not counted."""
+    """Enrichment of each pattern, as in the table of motifs beside the file; None where it was not counted."""
     counted = motifs.enrichment
     if counted is None:
         return [None] * len(motifs.patterns)

@@ -229,7 +229,7 @@ def _name_element(spec: OutputSpec, batch: PredictionBatch, at: tuple[int, ...])
 
 
 def _save_somewhere(name: str, model: LoadedModel, batch: PredictionBatch) -> Path | None:
-    """In the current folder, or in the temporary one where that is read-only; None when neither can be written."""
+    """Save in the current folder, or in the temporary one where that is read-only; None when neither is writable."""
     for folder in (Path(), Path(tempfile.gettempdir())):
         with contextlib.suppress(ZooError):
             _save(folder / name, model, batch)

@@ -354,7 +354,7 @@ sys.meta_path.insert(0, _Folders)
 
 
 def _find(fullname: str, places: Sequence[str]) -> ModuleSpec | None:
-    """As Python's own search of a path; source and compiled extensions, no bytecode."""
+    """Search a path as Python does; source and compiled extensions, no bytecode."""
     parts: list[str] = []
     for place in places:
         finder = FileFinder(place, (ExtensionFileLoader, EXTENSION_SUFFIXES), (_SourceOnly, SOURCE_SUFFIXES))

@@ -154,7 +154,7 @@ def _explain_os_error(error: OSError, out: Path, resumable: bool) -> ZooError:
 
 @dataclass(frozen=True)
 class JournalState:
-    """Where a run stands.
+    """How far a run has come.
 
     Attributes:
         signature: what must be equal for the rest to fit: model, regions, genome, options.

@@ -147,7 +147,7 @@ class RepeatVector(Repeat):
 
 
 class Reshape(nn.Module):
-    """To a shape without the batch; one axis may be -1."""
+    """Reshape all axes but the batch; one may be -1."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
