@@ -37,8 +37,16 @@ def distributions(package):
 
 
 def imported(tree):
-    """First parts of the absolute names that a syntax tree imports, wherever."""
+    """First parts of the absolute names that a syntax tree imports, wherever it runs: not for type checking."""
+    unrun = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+        for child in node.body
+    }
     for node in ast.walk(tree):
+        if id(node) in unrun:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:

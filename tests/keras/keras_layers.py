@@ -29,7 +29,7 @@ def run(kind, options, arrays, *inputs, **more):
         return module(*[torch.from_numpy(part) for part in inputs]).numpy()
 
 
-def close(ours, expected, atol=2e-6):
+def close(ours, expected, atol=1e-5):
     """Equal up to the rounding of float32, shapes included."""
     assert ours.shape == expected.shape
     np.testing.assert_allclose(ours, expected, rtol=0, atol=atol * max(1.0, np.abs(expected).max()))
