@@ -140,7 +140,7 @@ def our_ism_unchecked(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
 
 def our_opening(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
     """What capturing the module's graph costs, once for all sequences."""
-    from interpret.ism import Mutagenesis
+    from interpret.methods.ism import Mutagenesis
 
     report = Mutagenesis(module, x.shape[2]).report
     return np.array([report.path == "fast", report.whole_from is None])

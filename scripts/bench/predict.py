@@ -303,7 +303,7 @@ import sys, time
 from zoo.genome.fasta import open_genome
 from zoo.genome.intervals import RegionFile
 from zoo.genome.windows import WindowPlan
-from zoo.run.compute import windows_a_step
+from zoo.run.predict import windows_a_step
 from zoo.run.pipeline import BlockReader
 genome, regions = open_genome(sys.argv[1]), RegionFile(sys.argv[2])
 start = time.process_time()
