@@ -23,7 +23,7 @@ from zoo.genome.encode import Sequences, as_one_hot
 from zoo.models.array_model import ArrayModel
 from zoo.models.foreign_python import call_module
 from zoo.models.loaded import LoadedModel, as_list, full_float32
-from zoo.outputs import OutputSpec, choose_tracks, first_of
+from zoo.outputs import OutputSpec, choose_tracks, first_of, track_patterns
 
 __all__ = [
     "REDUCTIONS",
@@ -72,14 +72,14 @@ def choose_target(
     outputs: Sequence[OutputSpec],
     output: str | None = None,
     tracks: Sequence[str] = (),
-    bins: str | None = None,
+    bins: str | tuple[int, int] | None = None,
     reduction: str = "sum",
 ) -> Target:
     """Resolve ``--output``, ``--tracks``, ``--bins`` and ``--reduce``.
 
     Args:
         tracks: names, globs or numbers, as ``zoo predict`` takes them.
-        bins: ``a:b``, half-open, from 0.
+        bins: ``a:b`` or ``(a, b)``, half-open, from 0.
 
     Raises:
         UsageError: nothing or too little was chosen of a model with several outputs or tracks; lists the choices.
@@ -114,9 +114,10 @@ def _choices(outputs: Sequence[OutputSpec]) -> str:
     return f"choices: {'; '.join(f'{spec.name} ({first_of(spec.tracks)})' for spec in outputs)}"
 
 
-def _parse_bins(text: str | None, spec: OutputSpec) -> tuple[int, int] | None:
-    if text is None:
+def _parse_bins(bins: str | tuple[int, int] | None, spec: OutputSpec) -> tuple[int, int] | None:
+    if bins is None:
         return None
+    text = ":".join(map(str, bins)) if isinstance(bins, tuple | list) else str(bins)
     found = re.fullmatch(r"(\d*):(\d*)", text)
     if found and spec.kind == "profile":
         low, high = int(found[1] or 0), int(found[2] or spec.n_bins)
@@ -250,8 +251,7 @@ def of_a_model(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
 
 
 def _module_of(model: LoadedModel, choice: dict[str, Any]) -> TargetModule:
-    tracks = choice["tracks"]
-    tracks = (tracks,) if isinstance(tracks, str) else tuple(tracks)
+    tracks = track_patterns(choice["tracks"])
     target = choose_target(model.outputs, choice["output"], tracks, choice["bins"], choice["reduce"])
     if choice["explain"] not in ("logits", "predictions"):
         raise UsageError(f"explain {choice['explain']!r}: not known", "", "Fix: 'logits' or 'predictions'")

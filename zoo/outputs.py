@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from zoo.errors import UsageError, near_names
 
-__all__ = ["OutputSpec", "PredictionBatch", "TrackChoice", "choose_tracks", "first_of"]
+__all__ = ["OutputSpec", "PredictionBatch", "TrackChoice", "choose_tracks", "first_of", "track_patterns"]
 
 
 def first_of(names: Sequence[str], n: int = 4) -> str:
@@ -105,6 +105,12 @@ class TrackChoice:
             else values[spec.name][:, self.channels[spec.name]]
             for spec in self.outputs
         }
+
+
+def track_patterns(tracks: str | int | Iterable[str | int]) -> tuple[str, ...]:
+    """Names, globs and numbers as ``choose_tracks`` takes them; one may stand alone, and a number as a number."""
+    alone = isinstance(tracks, str | int | np.integer)
+    return tuple(str(track) for track in ([tracks] if alone else tracks))
 
 
 def choose_tracks(outputs: Sequence[OutputSpec], patterns: Sequence[str]) -> TrackChoice:

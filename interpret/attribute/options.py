@@ -9,6 +9,7 @@ from typing import Any
 
 from interpret.methods.registry import METHODS
 from zoo.errors import UsageError, near_names
+from zoo.outputs import track_patterns
 from zoo.run.job import PredictOptions, options_from
 
 __all__ = ["MARGINALIZE", "TABLES", "AttributeOptions", "AttributeResult", "inputs_of_options", "split_options"]
@@ -120,7 +121,7 @@ def split_options(given: dict[str, Any]) -> tuple[AttributeOptions, PredictOptio
     """
     own = {field.name for field in dataclasses.fields(AttributeOptions)}
     mine = {name: value for name, value in given.items() if name in own}
-    mine["tracks"] = tuple([mine["tracks"]] if isinstance(mine.get("tracks"), str) else mine.get("tracks", ()))
+    mine["tracks"] = track_patterns(mine.get("tracks", ()))
     reading = options_from({k: v for k, v in given.items() if k not in own})
     if reading.precision != "float32":
         raise UsageError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -170,3 +172,72 @@ def test_the_copy_of_a_table_goes_when_it_is_closed():
         path = regions.path
         assert path.exists() and regions.label == "<table of 3 regions>"
     assert not path.exists()
+
+
+STRANDED = [("chr1", 0, 5, "-"), ("chr2", 10, 40, "+")]
+STRANDED_LINES = ["chr1\t0\t5\t.\t.\t-\n", "chr2\t10\t40\t.\t.\t+\n"]
+
+
+@pytest.mark.parametrize("names", [["Chromosome", "Start", "End", "Strand"], ["chrom", "start", "end", "Strand"]])
+@pytest.mark.parametrize("make", [pd.DataFrame, lambda rows, columns: pl.DataFrame(rows, schema=columns, orient="row")])
+def test_the_renaming_that_is_proposed_keeps_the_strand(names, make):
+    """Else the frame would be read without it, in silence."""
+    with pytest.raises(UsageError) as caught:
+        bed_lines(make(STRANDED, columns=names))
+    renames = dict(re.findall(r"'(\w+)' to '(\w+)'", caught.value.fix))
+    assert renames["Strand"] == "strand"
+    assert bed_lines(make(STRANDED, columns=[renames.get(name, name) for name in names])) == STRANDED_LINES
+
+
+@pytest.mark.parametrize("name", ["seqnames", "seqname", "seqid"])
+def test_columns_of_tables_that_count_from_1_are_not_just_renamed(name):
+    with pytest.raises(UsageError) as caught:
+        bed_lines(pd.DataFrame([("chr1", 1, 5)], columns=[name, "start", "end"]))
+    assert "count start from 0" in caught.value.fix and "rename" not in caught.value.fix
+
+
+@pytest.mark.parametrize("strand", ["+", "-"])
+def test_a_strand_in_the_place_of_the_name_is_refused(strand):
+    with pytest.raises(UsageError, match="row 2 of the regions has its strand in the place of the name") as caught:
+        bed_lines([("chr1", 1, 5, "a"), ("chr1", 1, 5, strand)])
+    assert bed_lines([("chr1", 1, 5, ".", ".", strand)]) == [f"chr1\t1\t5\t.\t.\t{strand}\n"]
+    assert repr(strand) in caught.value.fix
+
+
+def test_rows_of_numpy_are_rows():
+    array = np.array([("chr1", 0, 5), ("chr2", 10, 40)], dtype=object)
+    expected = ["chr1\t0\t5\t.\t.\t.\n", "chr2\t10\t40\t.\t.\t.\n"]
+    assert bed_lines(array) == bed_lines(list(array)) == expected
+
+
+def test_records_of_numpy_are_read_by_the_names_of_their_fields():
+    frame = pd.DataFrame(STRANDED, columns=["chrom", "start", "end", "strand"])
+    assert bed_lines(frame[["strand", "end", "start", "chrom"]].to_records(index=False)) == STRANDED_LINES
+    with pytest.raises(UsageError, match="no column 'chrom'"):
+        bed_lines(frame.drop(columns="chrom").to_records(index=False))
+
+
+def test_a_missing_position_is_what_is_said_of_a_column_that_it_made_floats():
+    frame = pd.DataFrame({"chrom": ["c", "c", "c"], "start": [1, None, 3], "end": [2, 5, 4]})
+    with pytest.raises(InputError) as caught:
+        bed_lines(frame)
+    assert caught.value.what == "row 2 of the regions: start nan is missing"
+    assert caught.value.extent == "3 of 3 rows cannot stand in a BED"
+    whole = frame.dropna()  # what is proposed
+    with pytest.raises(InputError, match="no integer") as caught:
+        bed_lines(whole)
+    assert "frame.astype({'start': int, 'end': int})" in caught.value.fix
+    assert bed_lines(whole.astype({"start": int, "end": int})) == ["c\t1\t2\t.\t.\t.\n", "c\t3\t4\t.\t.\t.\n"]
+
+
+def test_wrong_rows_are_counted():
+    with pytest.raises(InputError) as caught:
+        bed_lines([("c", 1, 2), ("c", 1.5, 2), ("c", 1, 2, "n", 0, "?"), ("c", 1, 2)])
+    assert caught.value.what == "row 2 of the regions: start 1.5 is no integer"
+    assert caught.value.extent == "2 of 4 rows cannot stand in a BED"
+
+
+def test_a_name_that_is_no_unicode_is_no_traceback():
+    with RegionFile([("chr1", 1, 3, "a\ud800")]) as regions:
+        regions.scan({"chr1": 10})
+        assert next(regions.chunks()).name.tolist() == ["a?"]

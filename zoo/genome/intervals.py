@@ -121,7 +121,7 @@ class RegionFile:
         if is_table(path):
             lines = bed_lines(path)
             self.label = f"<table of {len(lines):,} regions>"
-            self._spool = _spool(io.BytesIO("".join(lines).encode()))
+            self._spool = _spool(io.BytesIO("".join(lines).encode("utf-8", "replace")))
             self.path = Path(self._spool.name)
             return
         self.path = Path(path)

@@ -25,18 +25,18 @@ Regions: TypeAlias = "str | Path | pd.DataFrame | pl.DataFrame | Iterable[Sequen
 
 NEEDED = ("chrom", "start", "end")
 COLUMNS = (*NEEDED, "name", "score", "strand")
-#: What the columns are called elsewhere (pyranges, GenomicRanges, bioframe's default is ours).
+#: What the columns are called elsewhere (pyranges, UCSC; bioframe's default is ours).
 ELSEWHERE = {
     "chromosome": "chrom",
-    "seqnames": "chrom",
     "chr": "chrom",
     "#chrom": "chrom",
     "chromstart": "start",
     "chromend": "end",
     "stop": "end",
-    "start": "start",
-    "end": "end",
+    **{name: name for name in COLUMNS},
 }
+#: Columns of tables whose first base is 1: GenomicRanges, GFF.
+FROM_ONE = frozenset({"seqnames", "seqname", "seqid"})
 
 
 def is_table(regions: Any) -> bool:
@@ -53,31 +53,54 @@ def bed_lines(regions: Any) -> list[str]:
 
     Raises:
         UsageError: no table, or columns that are lacking. InputError: a value that cannot stand in a BED, with its row
-            (from 1, as lines are counted).
+            (from 1, as lines are counted) and how many rows hold one.
     """
     rows = list(_frame_rows(regions) if _is_frame(regions) else _tuples(regions))
-    strands = [row[5] if len(row) > 5 else "." for row in rows]
-    lines = []
-    for number, (row, strand) in enumerate(zip(rows, strands, strict=True), start=1):
-        chrom, start, end = _chrom(row[0], number), _position(row[1], "start", number), _position(row[2], "end", number)
-        name, score = (_text(row[i], COLUMNS[i], number) if len(row) > i else "." for i in (3, 4))
-        lines.append(f"{chrom}\t{start}\t{end}\t{name}\t{score}\t{_strand(strand, number)}\n")
+    lines: list[str] = []
+    problems: list[InputError] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            lines.append(_line(row, number))
+        except InputError as error:
+            problems.append(error)
+    if problems:
+        # A missing number made pandas write its whole column as floats: it is said first.
+        first = next((error for error in problems if isinstance(error, _Missing)), problems[0])
+        raise InputError(first.what, f"{len(problems):,} of {len(rows):,} rows cannot stand in a BED", first.fix)
     return lines
 
 
+def _line(row: Sequence[Any], number: int) -> str:
+    chrom, start, end = _chrom(row[0], number), _position(row[1], "start", number), _position(row[2], "end", number)
+    name, score = (_text(row[i], COLUMNS[i], number) if len(row) > i else "." for i in (3, 4))
+    strand = _strand(row[5] if len(row) > 5 else ".", number)
+    return f"{chrom}\t{start}\t{end}\t{name}\t{score}\t{strand}\n"
+
+
 def _is_frame(regions: Any) -> bool:
-    return is_a(regions, "pandas", "DataFrame") or is_a(regions, "polars", "DataFrame")
+    return is_a(regions, "pandas", "DataFrame") or is_a(regions, "polars", "DataFrame") or bool(_fields(regions))
+
+
+def _fields(regions: Any) -> Sequence[str]:
+    """Names of the fields of a numpy record array; none of anything else."""
+    return (regions.dtype.names or ()) if is_a(regions, "numpy", "ndarray") else ()
 
 
 def _frame_rows(frame: Any) -> Iterator[tuple[Any, ...]]:
-    names = [str(name) for name in frame.columns]
-    if lacking := [name for name in NEEDED if name not in names]:
-        theirs = [f"{name!r} to {ELSEWHERE[name.lower()]!r}" for name in names if name.lower() in ELSEWHERE]
-        renames = [text for text in theirs if text.split("'")[3] in lacking]
+    names = [str(name) for name in (_fields(frame) or frame.columns)]
+    lacking = [name for name in NEEDED if name not in names]
+    # All of them, the optional ones too: a 'Strand' that is left out would turn minus strands around in silence.
+    renames = {name: ours for name in names if (ours := ELSEWHERE.get(name.lower())) and ours not in names}
+    if lacking or renames:
+        listed = ", ".join(f"{name!r} to {ours!r}" for name, ours in renames.items())
+        fix = f"rename {listed}" if listed else "name the columns chrom, start, end"
+        if from_one := [name for name in names if name.lower() in FROM_ONE]:
+            fix = (
+                f"count start from 0 (tables with {from_one[0]!r} count from 1) and name the columns chrom, start, end"
+            )
+        what = f"no column {', '.join(map(repr, lacking or renames.values()))}"
         raise UsageError(
-            f"the table of regions has no column {', '.join(map(repr, lacking))}",
-            f"it has {', '.join(map(repr, names)) or 'none'}",
-            f"Fix: rename {', '.join(renames)}" if renames else "Fix: name the columns chrom, start, end",
+            f"the table of regions has {what}", f"it has {', '.join(map(repr, names)) or 'none'}", f"Fix: {fix}"
         )
     if doubled := [name for name in COLUMNS if names.count(name) > 1]:
         raise UsageError(f"the table of regions has two columns {doubled[0]!r}", "", "Fix: keep one of them")
@@ -88,7 +111,8 @@ def _frame_rows(frame: Any) -> Iterator[tuple[Any, ...]]:
 
 def _values(frame: Any, name: str) -> list[Any]:
     column = frame[name]
-    return column.to_list()  # of pandas and of polars: Python's own numbers and strings
+    # Python's own numbers and strings, of numpy, pandas and polars.
+    return column.tolist() if _fields(frame) else column.to_list()
 
 
 def _tuples(regions: Any) -> list[Sequence[Any]]:
@@ -98,7 +122,7 @@ def _tuples(regions: Any) -> list[Sequence[Any]]:
             "",
             "Fix: a path, a frame with chrom, start, end, or a list of tuples",
         )
-    rows = list(regions)
+    rows = [row.tolist() if is_a(row, "numpy", "ndarray") and row.ndim == 1 else row for row in regions]
     for number, row in enumerate(rows, start=1):
         if isinstance(row, str | bytes) or not isinstance(row, Sequence):
             raise UsageError(
@@ -111,6 +135,12 @@ def _tuples(regions: Any) -> list[Sequence[Any]]:
                 f"row {number} of the regions has {len(row)} values",
                 f"{len(rows):,} rows were given",
                 f"Fix: three to six values: {', '.join(COLUMNS)}",
+            )
+        if len(row) == 4 and row[3] in ("+", "-"):
+            raise UsageError(
+                f"row {number} of the regions has its strand in the place of the name",
+                f"the order is {', '.join(COLUMNS)}",
+                f"Fix: (chrom, start, end, '.', '.', {row[3]!r})",
             )
     return rows
 
@@ -130,7 +160,7 @@ def _position(value: Any, column: str, number: int) -> int:
     if is_a(value, "numpy", "integer"):
         return int(value)
     if _is_missing(value):
-        raise _wrong(number, column, value, "is missing", "leave such rows out")
+        raise _Missing(f"row {number} of the regions: {column} {value!r} is missing", "", "Fix: leave such rows out")
     fix = "make the column integers: frame.astype({'start': int, 'end': int})" if isinstance(value, float) else ""
     raise _wrong(number, column, value, "is no integer", fix or "give positions as integers")
 
@@ -157,6 +187,10 @@ def _is_missing(value: Any) -> bool:
     if value is None or is_a(value, "pandas._libs.missing", "NAType") or is_a(value, "pandas._libs.tslibs", "NaTType"):
         return True
     return isinstance(value, float) and value != value
+
+
+class _Missing(InputError):
+    """A position that is not there."""
 
 
 def _wrong(number: int, column: str, value: Any, what: str, fix: str) -> InputError:

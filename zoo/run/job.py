@@ -18,7 +18,7 @@ from zoo.genome.intervals import RegionFile, RegionSummary
 from zoo.genome.windows import WindowPlan
 from zoo.models.entry import Entry, open_entry, renames_chromosomes, with_length_of, with_settings
 from zoo.models.load import load_entry
-from zoo.outputs import TrackChoice, choose_tracks
+from zoo.outputs import TrackChoice, choose_tracks, track_patterns
 from zoo.results import check_out, genome_fingerprint
 from zoo.run.pipeline import BlockReader
 from zoo.writers import FORMATS, store_of
@@ -144,8 +144,7 @@ def options_from(given: dict[str, Any]) -> PredictOptions:
     known = {f.name for f in dataclasses.fields(PredictOptions)}
     if unknown := sorted(given.keys() - known):
         raise UsageError(f"unknown option {unknown[0]!r}", "", f"Fix: one of {', '.join(sorted(known))}")
-    if isinstance(given.get("tracks"), str):
-        given = given | {"tracks": [given["tracks"]]}
+    given = given | {"tracks": track_patterns(given.get("tracks", ()))}
     return PredictOptions(**given)
 
 

@@ -161,3 +161,32 @@ def test_the_choices_stand_in_the_signature_and_in_the_text(name):
     assert "output, tracks, bins, reduce, explain: of a loaded model" in method.__doc__
     with pytest.raises(TypeError):
         method(Sum(), ["ACGT"], no_such=1)
+
+
+@pytest.mark.parametrize(
+    ("python", "command"),
+    [
+        ({"tracks": 1}, {"tracks": ["1"]}),
+        ({"tracks": np.int64(1)}, {"tracks": "minus"}),
+        ({"tracks": [0, "minus"]}, {"tracks": ["plus", "minus"]}),
+        ({"tracks": 0, "bins": (1, 3)}, {"tracks": "plus", "bins": "1:3"}),
+    ],
+    ids=str,
+)
+def test_choices_may_be_python_s_own_numbers(stranded, python, command):
+    found = interpret.saliency(stranded, [SEQUENCE], output="counts", **python)
+    assert np.abs(found).max() > 0
+    np.testing.assert_array_equal(found, interpret.saliency(stranded, [SEQUENCE], output="counts", **command))
+
+
+@pytest.mark.parametrize("bins", [(3, 1), (0, 9), (-1, 2), (1, 2, 3), 5, (None, None)])
+def test_bins_that_are_no_range_are_refused(stranded, bins):
+    with pytest.raises(UsageError, match="no range of the 4 bins of 'counts'"):
+        interpret.saliency(stranded, [SEQUENCE], output="counts", tracks=0, bins=bins)
+
+
+def test_a_track_by_number_where_regions_are_predicted(stranded):
+    folder = stranded.folder / "example"
+    found = stranded.predict_regions(folder / "regions.bed", folder / "genome.fa", tracks=0).values
+    whole = stranded.predict_regions(folder / "regions.bed", folder / "genome.fa").values
+    np.testing.assert_array_equal(found["counts"], whole["counts"][:, :1])
