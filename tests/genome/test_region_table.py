@@ -79,6 +79,12 @@ def test_missing_names_scores_and_strands_are_dots():
         ((1, 1, 5), "row 2 of the regions: chrom 1 is no name of a chromosome"),
         ((" chr1", 1, 5), "row 2 of the regions: chrom ' chr1' is no name of a chromosome"),
         (("#chr1", 1, 5), "row 2 of the regions: chrom '#chr1' would be a comment in a BED"),
+        (("track 1", 1, 5), "row 2 of the regions: chrom 'track 1' would be a comment in a BED"),
+        (("browser hide", 1, 5), "row 2 of the regions: chrom 'browser hide' would be a comment in a BED"),
+        (
+            ("chr1", 1, 5, "a", 0, np.array(["+", "-"])),
+            "row 2 of the regions: strand array(['+', '-'], dtype='<U1') is no strand",
+        ),
         (("track", 1, 5), "row 2 of the regions: chrom 'track' would be a comment in a BED"),
         (("chr1", 1, 5, "a\tb"), "row 2 of the regions: name 'a\\tb' holds a tab or a line break"),
         (("chr1", 1, 5, "a", 0, "plus"), "row 2 of the regions: strand 'plus' is no strand"),
@@ -241,3 +247,10 @@ def test_a_name_that_is_no_unicode_is_no_traceback():
     with RegionFile([("chr1", 1, 3, "a\ud800")]) as regions:
         regions.scan({"chr1": 10})
         assert next(regions.chunks()).name.tolist() == ["a?"]
+
+
+def test_no_row_of_a_table_is_taken_for_a_header():
+    """A name may begin as a header does, as long as a BED reads it as a region."""
+    with RegionFile([("trackless", 1, 5), ("browser_2", 1, 5), ("chr1", 1, 5, "track 1")]) as regions:
+        summary = regions.scan()
+    assert (summary.regions, summary.skipped_lines) == (3, 0)

@@ -399,3 +399,15 @@ def test_attributions_say_why_they_cannot(tmp_path, data, capsys):
     arguments = ["attribute", str(folder), str(bed), "-g", str(fasta), "-o", str(tmp_path / "c.h5"), "--trust"]
     assert run(arguments) == 4
     assert "loaders.Rows is not one that is replaced here" in capsys.readouterr().err
+
+
+def test_a_table_of_regions_is_refused_since_the_loader_reads_a_file(tmp_path, data):
+    fasta, _ = data
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml("loaders.Rows", "Dataset"))
+    for call in (
+        lambda: zoo.predict(folder, [("chrA", 0, 8)], fasta, tmp_path / "out.h5", trust=True),
+        lambda: zoo.load_model(folder, trust=True).predict_regions([("chrA", 0, 8)], fasta),
+    ):
+        with pytest.raises(UsageError, match="its own dataloader, which takes a file") as caught:
+            call()
+        assert "write the regions to a BED" in caught.value.fix

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
 import torch
 from prediction_cases import make_case
@@ -177,3 +178,18 @@ def test_without_resume_an_interrupted_run_starts_again(tmp_path, small_blocks):
     case.predict(tmp_path / "whole.tsv", **SMALL)
     assert (tmp_path / "out.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes()
     assert not (tmp_path / "out.tsv.partial.json").exists()
+
+
+def test_a_run_of_a_table_goes_on_with_the_same_rows_in_any_form_and_with_no_others(tmp_path, small_blocks):
+    case = make_case(tmp_path, "profile")
+    frame = pd.DataFrame(case.rows, columns=["chrom", "start", "end", "name", "score", "strand"])
+    case.predict(tmp_path / "whole.tsv", **SMALL)
+    case.bed = frame
+    interrupted(case, tmp_path / "out.tsv")
+    case.bed = [*case.rows[:-1], ("chr1", 5, 6)]
+    with pytest.raises(UsageError, match="another regions"):
+        case.predict(tmp_path / "out.tsv", resume=True, **SMALL)
+    case.bed, notes = iter(case.rows), []
+    case.predict(tmp_path / "out.tsv", resume=True, report=notes.append, **SMALL)
+    assert any(note.startswith("resuming after ") for note in notes)
+    assert (tmp_path / "out.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes()

@@ -25,7 +25,7 @@ from typing import BinaryIO
 import numpy as np
 
 from zoo.errors import InputError, SystemStateError
-from zoo.genome.region_table import Regions, bed_lines, is_table
+from zoo.genome.region_table import HEADER_PREFIXES, Regions, bed_lines, is_table
 
 __all__ = ["Intervals", "RegionFile", "RegionSummary"]
 
@@ -46,7 +46,6 @@ OTHER_FORMATS = (
     ("a SAM file", "convert it: bedtools bamtobed", ("@HD\t", "@SQ\t")),
     ("a BAM file", "convert it: bedtools bamtobed", ("BAM\1",)),
 )
-HEADER_PREFIXES = ("#", "track ", "track\t", "browser ", "browser\t")
 # First fields of the column-header line that spreadsheet and pandas users leave in.
 HEADER_STARTS = frozenset({"start", "chromstart", "chrom_start", "begin", "pos_start"})
 

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-__all__ = ["COLUMNS", "Regions", "bed_lines", "is_table"]
+__all__ = ["COLUMNS", "HEADER_PREFIXES", "Regions", "bed_lines", "is_table"]
 
 #: What stands for regions wherever a path may stand.
 Regions: TypeAlias = "str | Path | pd.DataFrame | pl.DataFrame | Iterable[Sequence[Any]]"
 
 NEEDED = ("chrom", "start", "end")
 COLUMNS = (*NEEDED, "name", "score", "strand")
+#: How lines of a BED begin that are no regions.
+HEADER_PREFIXES = ("#", "track ", "track\t", "browser ", "browser\t")
 #: What the columns are called elsewhere (pyranges, UCSC; bioframe's default is ours).
 ELSEWHERE = {
     "chromosome": "chrom",
@@ -136,7 +138,7 @@ def _tuples(regions: Any) -> list[Sequence[Any]]:
                 f"{len(rows):,} rows were given",
                 f"Fix: three to six values: {', '.join(COLUMNS)}",
             )
-        if len(row) == 4 and row[3] in ("+", "-"):
+        if len(row) == 4 and isinstance(row[3], str) and row[3] in ("+", "-"):
             raise UsageError(
                 f"row {number} of the regions has its strand in the place of the name",
                 f"the order is {', '.join(COLUMNS)}",
@@ -148,7 +150,7 @@ def _tuples(regions: Any) -> list[Sequence[Any]]:
 def _chrom(value: Any, number: int) -> str:
     if not isinstance(value, str) or not value.strip() or value != value.strip():
         raise _wrong(number, "chrom", value, "is no name of a chromosome", "give a string such as 'chr1'")
-    if value.startswith("#") or value in ("track", "browser") or any(c in value for c in "\t\r\n"):
+    if f"{value}\t".startswith(HEADER_PREFIXES) or any(c in value for c in "\t\r\n"):
         raise _wrong(number, "chrom", value, "would be a comment in a BED", "give the name of a chromosome")
     return value
 
@@ -177,7 +179,7 @@ def _text(value: Any, column: str, number: int) -> str:
 def _strand(value: Any, number: int) -> str:
     if _is_missing(value):
         return "."
-    if value not in ("+", "-", "."):
+    if not isinstance(value, str) or value not in ("+", "-", "."):
         raise _wrong(number, "strand", value, "is no strand", "give +, - or .")
     return value
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from toys import make_toy_entry
@@ -32,7 +34,7 @@ def stranded(tmp_path):
 SEQUENCE = "ACGTTTTTACGTAAAACCGGTTAA"
 
 
-@pytest.mark.parametrize("name", ["deepliftshap", "saliency", "ism"])
+@pytest.mark.parametrize("name", METHODS)
 def test_a_method_gives_what_the_command_writes(tmp_path, yeast, name):
     out = tmp_path / "contribs.h5"
     interpret.attribute("yeast-atac", *EXAMPLE, out, method=name, bins="12:20", limit=2, any_genome=True)
@@ -40,6 +42,18 @@ def test_a_method_gives_what_the_command_writes(tmp_path, yeast, name):
         observed, expected = file["one_hot"][:].astype(np.float32), file["hypothetical"][:]
     found = getattr(interpret, name)(yeast, observed, bins="12:20")
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("kind", ["frame", "tuples", "iterator"])
+def test_contributions_of_a_table_are_those_of_its_bed(tmp_path, kind):
+    rows = [line.split("\t")[:3] for line in Path(EXAMPLE[0]).read_text().splitlines()[:3]]
+    rows = [(chrom, int(start), int(end)) for chrom, start, end in rows]
+    table = {"frame": pd.DataFrame(rows, columns=["chrom", "start", "end"]), "tuples": rows, "iterator": iter(rows)}
+    options = {"method": "saliency", "any_genome": True}
+    interpret.attribute("yeast-atac", EXAMPLE[0], EXAMPLE[1], tmp_path / "bed.h5", limit=3, **options)
+    interpret.attribute("yeast-atac", table[kind], EXAMPLE[1], tmp_path / "table.h5", **options)
+    with h5py.File(tmp_path / "bed.h5") as bed, h5py.File(tmp_path / "table.h5") as found:
+        np.testing.assert_array_equal(found["hypothetical"][:], bed["hypothetical"][:])
 
 
 def test_letters_and_one_hot_are_the_same_question(yeast):

@@ -1,0 +1,451 @@
+"""``run.yaml``: what a fine-tuning run is, read and checked before any work.
+
+Every key has its default here and nowhere else. A key that is not known is an error with its line and the nearest
+known one; ``--set train.lr=1e-4`` changes one key as if the file said so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from zoo.cards.yaml_lines import YamlDocument, load_yaml
+from zoo.errors import ModelError, UsageError, near_names
+
+__all__ = [
+    "AugmentConfig",
+    "CellConfig",
+    "CellSplit",
+    "DepthConfig",
+    "FinetuneConfig",
+    "HeadConfig",
+    "LossName",
+    "RegionsConfig",
+    "SamplingConfig",
+    "SplitConfig",
+    "TargetConfig",
+    "TrainConfig",
+    "VerdictConfig",
+    "load_config",
+]
+
+LossName = Literal[
+    "poisson", "poisson_multinomial", "multinomial_counts", "mse", "weighted_mse", "bce", "ce"
+]  # fmt: skip
+
+
+class Strict(BaseModel):
+    """A part of the file: an unknown key is an error, so that a typo is seen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | int | float | dict) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+
+
+class DepthConfig(Strict):
+    """How a track's sequencing depth is brought to a common one; ``finetune.data.transform`` says how.
+
+    ``background`` divides by the mean over bins below the track's median (fitted on training windows only), never by
+    the mean, which is part of what is to be predicted. ``reads`` draws that many reads (fragments and BAM only).
+    """
+
+    background: bool = False
+    reads: int | None = Field(default=None, gt=0)
+
+
+class TargetConfig(Strict):
+    """One track to predict.
+
+    Attributes:
+        name: of the track; unique.
+        files: one file, or replicates that are added up (mean of bigWigs).
+        read: ``signal`` of a bigWig; ``coverage``, ``centres`` or ``cuts`` of fragments or BAM; ``labels`` of BED or
+            narrowPeak; ``table`` of a TSV with chrom, start, end and a column a track. bigWig has one reading, the
+            rest must say.
+        length: ``A-B``, fragments of A to B bp, both included.
+        column: of a table; default the track's name.
+        bin: bp; default the base's. A multiple of the base's that divides the output.
+        reduce: how bases become a bin.
+        transform: ``none``, or in order ``arcsinh``, ``log1p``, ``sqrt``, ``scale:FACTOR``, ``clip:LOW:HIGH``.
+        missing: bases that a bigWig does not name are masked, or ``zero`` where its maker left zeros out.
+        depth: see ``DepthConfig``.
+        cell, assay: what the track measures; a cell's tracks go to one side of ``split.cells``.
+        strand: and ``partner``, the track of the other strand: both swap under reverse complement.
+        head: which of ``heads`` predicts it.
+        weight: of its loss.
+    """
+
+    name: str
+    files: Names
+    read: Literal["signal", "coverage", "centres", "cuts", "labels", "table"] | None = None
+    length: str | None = None
+    column: str | None = None
+    bin: int | None = Field(default=None, gt=0)
+    reduce: Literal["sum", "mean", "max"] = "mean"
+    transform: Names = ("none",)
+    missing: Literal["mask", "zero"] = "mask"
+    depth: DepthConfig = DepthConfig()
+    cell: str | None = None
+    assay: str | None = None
+    strand: Literal["+", "-"] | None = None
+    partner: str | None = None
+    head: str = "main"
+    weight: float = Field(default=1.0, gt=0)
+
+
+class RegionsConfig(Strict):
+    """Where windows are laid.
+
+    Attributes:
+        choose: ``tiles`` of the whole genome; ``covered`` tiles, whose mean target is at least ``threshold``;
+            ``peaks`` with GC-matched ``negatives`` a peak; ``file``, one window centred on each region.
+        files: of peaks or regions.
+        stride: bp between tiles; default the output's length.
+        blacklist: BED files; a window whose output touches one is left out.
+        mappability: bigWig or BED of unique positions; windows with less than ``least_mappable`` are left out.
+        most_n: largest share of N in a window.
+        most: at most so many windows, drawn by the seed.
+        chromosomes: only these.
+    """
+
+    choose: Literal["tiles", "covered", "peaks", "file"] = "tiles"
+    files: Names = ()
+    stride: int | None = Field(default=None, gt=0)
+    threshold: float | None = None
+    negatives: float = Field(default=1.0, ge=0)
+    blacklist: Names = ()
+    mappability: str | None = None
+    least_mappable: float = Field(default=0.5, ge=0, le=1)
+    most_n: float = Field(default=0.1, ge=0, le=1)
+    most: int | None = Field(default=None, gt=0)
+    chromosomes: Names = ()
+
+
+class CellSplit(Strict):
+    """Cell types of each side; those that are not named train."""
+
+    train: Names = ()
+    validation: Names = ()
+    test: Names = ()
+
+
+class SplitConfig(Strict):
+    """Chromosomes and cell types of each side.
+
+    Attributes:
+        train: default all chromosomes with windows that are not named otherwise.
+        validation, test: chromosomes.
+        cells: see ``CellSplit``.
+        duplicates: what near-duplicate sequences between sides are: an error, or left out of validation and test.
+        base_overlap: what test windows on the base's training chromosomes are.
+    """
+
+    train: Names = ()
+    validation: Names
+    test: Names
+    cells: CellSplit | None = None
+    duplicates: Literal["error", "drop"] = "error"
+    base_overlap: Literal["error", "note"] = "error"
+
+
+class CellConfig(Strict):
+    """What the model is told of a cell type, so that it can predict new ones.
+
+    Attributes:
+        input: ``atac``: each cell's own track, from ``tracks`` (cell -> one file or several, read as ``read``).
+        average: the mean track of training cells (without the cell that is trained on): ``offset`` is added to the
+            prediction, ``input`` is seen by the adapter, ``both``.
+    """
+
+    input: Literal["none", "atac"] = "none"
+    average: Literal["none", "offset", "input", "both"] = "none"
+    tracks: dict[str, Names] = {}
+    read: Literal["signal", "coverage", "centres", "cuts"] | None = None
+    transform: Names = ("none",)
+    bin: int | None = Field(default=None, gt=0)
+    dna: bool = True
+    width: int = Field(default=16, gt=0)
+    summary: int = Field(default=8, ge=0)
+
+
+class HeadConfig(Strict):
+    """One of several heads: the targets that name it share a loss. ``genome`` and ``regions`` are another species'."""
+
+    name: str
+    loss: LossName | None = None
+    weight: float = Field(default=1.0, gt=0)
+    genome: str | None = None
+    regions: RegionsConfig | None = None
+    split: SplitConfig | None = None
+
+
+class AugmentConfig(Strict):
+    """Changes of training windows, after the split.
+
+    Attributes:
+        reverse_complement: half of the windows, stranded tracks swapped.
+        shift: up to so many bp either way, input and target together.
+        flank: two more windows a window, so many bp to either side, with the target of the middle one.
+    """
+
+    reverse_complement: bool = True
+    shift: int = Field(default=0, ge=0)
+    flank: int = Field(default=0, ge=0)
+
+
+class SamplingConfig(Strict):
+    """What is done about classes, positives and cells of unlike size; in training only.
+
+    Attributes:
+        resample: ``over`` or ``under`` (imbalanced-learn's random samplers, on window labels), ``smote`` or ``adasyn``
+            (on embeddings: ``mode: head`` only).
+        class_weights: ``balanced``, or a weight a class. positive_weight: of positives, or ``balanced``.
+        cell_weights: ``equal`` divides a cell's loss by its variance over training windows, so that no strong track
+            drowns the rest.
+    """
+
+    resample: Literal["none", "over", "under", "smote", "adasyn"] = "none"
+    class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
+    positive_weight: Literal["none", "balanced"] | float = "none"
+    cell_weights: Literal["none", "equal"] = "none"
+
+
+class TrainConfig(Strict):
+    """How the model is trained. In brackets the key of gReLU's ``train_params``.
+
+    Attributes:
+        loss: [loss, task] of the head ``main``.
+        optimizer: [optimizer]. lr: [lr]. weight_decay: of AdamW.
+        epochs: [max_epochs]. batch: [batch_size] windows. workers: [num_workers].
+        seed: of weights, order, augmentation.
+        accumulate: [accumulate_grad_batches]. clip: [clip] norm of the gradient; 0 is off.
+        warmup: share of steps with a rising rate. schedule: after it.
+        early_stopping: [early_stopping] [patience, monitor, mode]: epochs without a better ``monitor``; 0 is off.
+        total_weight: [total_weight] of the count term of Poisson-multinomial.
+        layer_decay: rate of a layer over that of the next; 1 is off.
+        average: share that the running mean of weights keeps each step; 0 is off.
+        precision: of the trainer. devices: [devices]. nodes, accelerator: of the trainer.
+        log: [logger]; csv is always written. threads: of torch.
+    """
+
+    loss: LossName = "poisson"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    lr: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    epochs: int = Field(default=10, ge=1)
+    batch: int = Field(default=32, ge=1)
+    workers: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0)
+    accumulate: int = Field(default=1, ge=1)
+    clip: float = Field(default=1.0, ge=0)
+    warmup: float = Field(default=0.1, ge=0, le=1)
+    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
+    early_stopping: int = Field(default=0, ge=0)
+    monitor: str = "val_loss"
+    monitor_mode: Literal["min", "max"] = "min"
+    total_weight: float = Field(default=1.0, gt=0)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    average: float = Field(default=0.0, ge=0, lt=1)
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true"
+    devices: int | str = 1
+    nodes: int = Field(default=1, ge=1)
+    accelerator: str = "auto"
+    threads: int | None = Field(default=None, gt=0)
+    log: Annotated[tuple[Literal["csv", "tensorboard", "wandb"], ...], BeforeValidator(_as_list)] = ("csv",)
+
+
+class LoraConfig(Strict):
+    """Rank and places of low-rank updates; ``names`` are ends of module names, or globs."""
+
+    rank: int = Field(default=8, gt=0)
+    alpha: float | None = Field(default=None, gt=0)
+    names: Names = ()
+
+
+class VerdictConfig(Strict):
+    """How the test side is judged: width of the bootstrap's blocks in bp, resamples, coarser bins beside the own."""
+
+    block: int = Field(default=10_000, gt=0)
+    resamples: int = Field(default=1000, ge=100)
+    coarse: int | None = Field(default=None, gt=0)
+    loci: str | None = None
+
+
+class FinetuneConfig(Strict):
+    """A whole ``run.yaml``."""
+
+    base: str
+    genome: str | None = None
+    targets: Annotated[tuple[TargetConfig, ...], Field(min_length=1)]
+    regions: RegionsConfig = RegionsConfig()
+    split: SplitConfig
+    cell: CellConfig = CellConfig()
+    heads: tuple[HeadConfig, ...] = ()
+    mode: Annotated[str, Field(pattern=r"^(head|lora|full|scratch|last-[1-9]\d*)$")] = "head"
+    lora: LoraConfig = LoraConfig()
+    augment: AugmentConfig = AugmentConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    train: TrainConfig = TrainConfig()
+    verdict: VerdictConfig = VerdictConfig()
+    trust: bool = False
+    name: str | None = None
+
+    @model_validator(mode="after")
+    def _names_once(self) -> FinetuneConfig:
+        names = [target.name for target in self.targets]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two targets are named {', '.join(twice)}")
+        return self
+
+
+def load_config(path: str | Path, sets: tuple[str, ...] = ()) -> FinetuneConfig:
+    """Read ``run.yaml``; paths in it are taken from its folder.
+
+    Args:
+        sets: ``key.key=value`` each, the value as YAML.
+
+    Raises:
+        UsageError: the file is missing or does not parse; a key is unknown or its value wrong, with file and line.
+    """
+    path = Path(path)
+    try:
+        document = load_yaml(path)
+    except ModelError as error:
+        raise UsageError(
+            error.what, error.extent, error.fix.replace("a model folder holds model.yaml", "check the path")
+        ) from None
+    if not isinstance(document.data, dict):
+        raise UsageError(
+            f"{path}: is no mapping of keys", "", "Fix: write `base:`, `targets:`, `split:` as in the README"
+        )
+    data = document.data
+    for text in sets:
+        data = _with(data, text)
+    try:
+        config = FinetuneConfig.model_validate(data)
+    except ValidationError as error:
+        raise _explain(error, document, sets) from None
+    return _rooted(config, path.parent)
+
+
+def _with(data: dict[str, Any], text: str) -> dict[str, Any]:
+    """A copy of the data with one ``key.key=value`` of ``--set``."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--set {text}: is not KEY=VALUE", "", "Fix: --set train.lr=1e-4")
+    try:
+        parsed = _number(yaml.safe_load(value))
+    except yaml.YAMLError:
+        raise UsageError(f"--set {text}: the value is no YAML", "", "Fix: put it in quotes") from None
+    return _placed(data, key.split("."), parsed, text)
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 takes 1e-4 for a text."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _placed(data: Any, keys: list[str], value: Any, text: str) -> Any:
+    if not keys:
+        return value
+    if isinstance(data, list):
+        if not keys[0].isdigit() or int(keys[0]) >= len(data):
+            raise UsageError(f"--set {text}: {keys[0]!r} is no place of a list of {len(data)}", "", "Fix: count from 0")
+        return [_placed(item, keys[1:], value, text) if i == int(keys[0]) else item for i, item in enumerate(data)]
+    if data is not None and not isinstance(data, dict):
+        raise UsageError(f"--set {text}: {keys[0]!r} is below a value", "", "Fix: name a key that holds no others")
+    data = data or {}
+    return data | {keys[0]: _placed(data.get(keys[0]), keys[1:], value, text)}
+
+
+def _explain(error: ValidationError, document: YamlDocument, sets: tuple[str, ...]) -> UsageError:
+    problems = error.errors()
+    first = problems[0]
+    place = tuple(part for part in first["loc"] if isinstance(part, str | int))
+    field = ".".join(map(str, place))
+    where = f"{document.path}:{document.line(place)}"
+    extent = f"{len(problems)} keys are wrong" if len(problems) > 1 else ""
+    if first["type"] == "missing":
+        return UsageError(f"{where}: `{field}` is missing", extent, f"Fix: add `{place[-1]}:`")
+    if first["type"] == "extra_forbidden":
+        known = _keys_beside(place)
+        near = near_names(str(place[-1]), known)
+        fix = f"Fix: write `{near[0]}`" if near else f"Fix: remove it; known are {', '.join(known)}"
+        return UsageError(f"{where}: `{field}` is no key of a run", extent, fix)
+    told = first["msg"].removeprefix("Value error, ")
+    return UsageError(f"{where}: `{field}`: {told}" if field else f"{where}: {told}", extent, "Fix: correct the value")
+
+
+def _keys_beside(place: tuple[str | int, ...]) -> list[str]:
+    model: Any = FinetuneConfig
+    for part in place[:-1]:
+        if isinstance(part, str) and part in getattr(model, "model_fields", {}):
+            model = _inner(model.model_fields[part].annotation)
+    return list(getattr(model, "model_fields", {}))
+
+
+def _inner(annotation: Any) -> Any:
+    """The part's class within ``tuple[Part, ...]`` or ``Part | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        if found := _inner(part):
+            return found
+    return None
+
+
+def _rooted(config: FinetuneConfig, folder: Path) -> FinetuneConfig:
+    """Paths that are not absolute lie beside the file."""
+
+    def one(name: str) -> str:
+        return name if Path(name).is_absolute() else str(folder / name)
+
+    def several(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(one, names))
+
+    def regions(part: RegionsConfig) -> RegionsConfig:
+        return part.model_copy(
+            update={
+                "files": several(part.files),
+                "blacklist": several(part.blacklist),
+                "mappability": one(part.mappability) if part.mappability else None,
+            }
+        )
+
+    heads = tuple(
+        head.model_copy(
+            update={
+                "genome": one(head.genome) if head.genome else None,
+                "regions": regions(head.regions) if head.regions else None,
+            }
+        )
+        for head in config.heads
+    )
+    base = one(config.base) if (folder / config.base).exists() and not Path(config.base).is_absolute() else config.base
+    return config.model_copy(
+        update={
+            "base": base,
+            "genome": one(config.genome) if config.genome else None,
+            "targets": tuple(t.model_copy(update={"files": several(t.files)}) for t in config.targets),
+            "regions": regions(config.regions),
+            "cell": config.cell.model_copy(update={"tracks": {c: several(f) for c, f in config.cell.tracks.items()}}),
+            "heads": heads,
+            "verdict": config.verdict.model_copy(
+                update={"loci": one(config.verdict.loci) if config.verdict.loci else None}
+            ),
+        }
+    )

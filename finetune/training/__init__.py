@@ -1,0 +1,1 @@
+"""How it is trained: losses, the run, the search for its settings."""
