@@ -115,7 +115,9 @@ def open_base(name: str, *, trust: bool = False, length: int | None = None) -> B
         return _open_grelu(entry, path, length)
     base = _from_entry(entry, load_entry(entry))
     if length not in (None, base.length):
-        raise UsageError(f"{name}: takes windows of {base.length:,} bp, not {length:,}", "", "Fix: leave out the length")
+        raise UsageError(
+            f"{name}: takes windows of {base.length:,} bp, not {length:,}", "", "Fix: leave out the length"
+        )
     return base
 
 

@@ -59,8 +59,8 @@ class Cut:
     embedding: tuple[int, int]
 
 
-class _Reached(Exception):  # noqa: N818 - it ends a forward pass, it is no error
-    """The input of the layer that was cut off."""
+class _Reached(Exception):
+    """The input of the layer that was cut off; it ends a forward pass and is no error."""
 
     def __init__(self, value: Tensor) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class LastLayer(nn.Module):
 
     def forward(self, embedding: Tensor) -> Tensor:
         """(n, channels, positions) to logits (n, tracks, bins)."""
-        n, channels, positions = embedding.shape
+        n, channels, _ = embedding.shape
         if _is_channels_last(self.layer):
             sizes = (n, *self.middle, channels) if self.middle else (n, channels)
             x = embedding.transpose(1, 2).reshape(sizes)

@@ -16,9 +16,16 @@ from torch import nn
 
 from zoo.errors import UsageError
 
-__all__ = ["blocks_of", "freeze", "freeze_all_but_last", "frozen_hash", "layer_groups", "set_training", "unfreeze"]
-
-MARK = "_frozen_hook"
+__all__ = [
+    "blocks_of",
+    "freeze",
+    "freeze_all_but_last",
+    "frozen_hash",
+    "is_frozen",
+    "layer_groups",
+    "set_training",
+    "unfreeze",
+]
 
 
 def freeze(module: nn.Module) -> None:
@@ -27,8 +34,8 @@ def freeze(module: nn.Module) -> None:
         parameter.requires_grad_(False)
     for part in module.modules():
         part.training = False
-        if MARK not in vars(part):
-            vars(part)[MARK] = part.register_forward_pre_hook(_keep_in_eval)
+        if not is_frozen(part):
+            part.register_forward_pre_hook(_keep_in_eval)
 
 
 def unfreeze(module: nn.Module) -> None:
@@ -36,12 +43,8 @@ def unfreeze(module: nn.Module) -> None:
     for parameter in module.parameters():
         parameter.requires_grad_(parameter.dtype.is_floating_point)
     for part in module.modules():
-        handle = vars(part).pop(MARK, None)
-        if handle is not None:
-            handle.remove()
-            # In a deep copy the handle points to the original; the hook itself is found by what it is.
-            for key in [key for key, hook in part._forward_pre_hooks.items() if hook is _keep_in_eval]:
-                del part._forward_pre_hooks[key]
+        for key in [key for key, hook in part._forward_pre_hooks.items() if hook is _keep_in_eval]:
+            del part._forward_pre_hooks[key]
 
 
 def _keep_in_eval(module: nn.Module, given: tuple[Any, ...]) -> None:
@@ -50,8 +53,8 @@ def _keep_in_eval(module: nn.Module, given: tuple[Any, ...]) -> None:
 
 
 def is_frozen(module: nn.Module) -> bool:
-    """Whether ``freeze`` holds for this module itself."""
-    return MARK in vars(module)
+    """Whether ``freeze`` holds for this module itself; the mark is the hook, which copies take along."""
+    return any(hook is _keep_in_eval for hook in module._forward_pre_hooks.values())
 
 
 def set_training(model: nn.Module) -> None:
@@ -90,8 +93,8 @@ def freeze_all_but_last(trunk: nn.Module, n: int, example: torch.Tensor | None =
 def blocks_of(trunk: nn.Module, example: torch.Tensor | None = None) -> list[tuple[str, nn.Module]]:
     """Blocks of a trunk in the order in which they run, the first one first.
 
-    The trunk is opened into its children. A child is opened too where it only holds others: a ModuleList or ModuleDict,
-    or a module with a single child that has weights. What is left are the blocks: layers, or groups of layers that
+    The trunk is opened into its children (of its only child, where it has one). A ModuleList or ModuleDict is opened
+    further, and so is a module around just one of them. What is left are the blocks: layers, or groups of layers that
     their author made one. Children without weights are no blocks. Enformer has 19: seven of convolutions, eleven
     transformers, one pointwise convolution.
 
@@ -117,11 +120,10 @@ def blocks_of(trunk: nn.Module, example: torch.Tensor | None = None) -> list[tup
 
 
 def _opened(name: str, module: nn.Module, root: bool = False) -> Iterator[tuple[str, nn.Module]]:
-    children = [(key, child) for key, child in module.named_children() if _has_tensors(child)]
-    own = any(True for _ in module.parameters(recurse=False))
-    only_holds = isinstance(module, nn.ModuleList | nn.ModuleDict) or len(children) == 1
-    if not children or own or not (root or only_holds):
-        if _has_tensors(module):
+    children = _with_tensors(module)
+    own = next(module.parameters(recurse=False), None) is not None
+    if own or not children or not (root or _holds_a_list(module)):
+        if own or children:
             yield name, module
         return
     alone = root and len(children) == 1
@@ -129,8 +131,16 @@ def _opened(name: str, module: nn.Module, root: bool = False) -> Iterator[tuple[
         yield from _opened(f"{name}.{key}" if name else key, child, root=alone)
 
 
-def _has_tensors(module: nn.Module) -> bool:
-    return next(module.parameters(), None) is not None
+def _with_tensors(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [(key, child) for key, child in module.named_children() if next(child.parameters(), None) is not None]
+
+
+def _holds_a_list(module: nn.Module) -> bool:
+    """A list of modules, or a module around one and nothing else."""
+    if isinstance(module, nn.ModuleList | nn.ModuleDict):
+        return True
+    children = _with_tensors(module)
+    return len(children) == 1 and _holds_a_list(children[0][1])
 
 
 def frozen_hash(module: nn.Module) -> str:
@@ -154,8 +164,9 @@ def _frozen_tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def layer_groups(model: nn.Module, lr: float, decay: float = 1.0) -> list[dict[str, Any]]:
-    """Groups of an optimizer with layer-wise rates: heads and adapter get ``lr``, the block before them ``lr * decay``,
-    the one before that ``lr * decay**2`` (discriminative rates of Howard & Ruder 2018, arXiv:1801.06146).
+    """Groups of an optimizer with layer-wise rates (Howard & Ruder 2018, arXiv:1801.06146).
+
+    Heads and adapter get ``lr``, the block before them ``lr * decay``, the one before that ``lr * decay**2``.
 
     Args:
         model: with a ``trunk``, or a trunk itself.

@@ -58,6 +58,7 @@ class LoraLayer(nn.Module):
 
     def update(self, dtype: torch.dtype | None = None) -> Tensor:
         """alpha / rank * U D in the shape of the layer's weight."""
+        dtype = dtype or self.up.dtype
         up = self.up.to(dtype).reshape(self.groups, -1, self.rank)
         down = self.down.to(dtype).reshape(self.groups, self.rank, -1)
         return (up @ down).reshape(self.base.weight.shape) * self.scale
