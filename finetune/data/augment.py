@@ -227,8 +227,8 @@ def moved(array: np.ndarray, steps: np.ndarray, fill: float = np.nan) -> np.ndar
 def flanked(windows: Windows, flank: int, size: np.ndarray, length: int) -> tuple[Windows, np.ndarray]:
     """Left, middle and right windows of each one extended by ``flank`` bp both ways; labels are the middle's.
 
-    Cao & Zhang 2019, doi:10.1093/bioinformatics/bty893. For labels of a whole window: a profile's bins would be ``flank``
-    bp off in the outer two.
+    Cao & Zhang 2019, doi:10.1093/bioinformatics/bty893. For labels of a whole window: the bins of a profile would be
+    ``flank`` bp off in the outer two.
 
     Args:
         windows: of the training side. flank: bp. size: (n,) bp of their chromosomes. length: bp of a window.
