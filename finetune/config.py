@@ -17,11 +17,14 @@ from zoo.errors import ModelError, UsageError, near_names
 
 __all__ = [
     "AugmentConfig",
+    "CardConfig",
     "CellConfig",
     "CellSplit",
+    "DataConfig",
     "DepthConfig",
     "FinetuneConfig",
     "HeadConfig",
+    "LoraConfig",
     "LossName",
     "RegionsConfig",
     "SamplingConfig",
@@ -279,6 +282,34 @@ class VerdictConfig(Strict):
     loci: str | None = None
 
 
+class DataConfig(Strict):
+    """Where a track came from, as the card of the entry says it."""
+
+    name: str
+    accession: str | None = None
+    licence: str
+
+
+class CardConfig(Strict):
+    """What the card of the entry says that no program can know; what is left out is a TODO there.
+
+    Attributes:
+        summary: a sentence. doc: what a value means. units: of the prediction.
+        use, avoid: what it is for, and not for.
+        authors, license: of model.yaml. data: of the tracks.
+    """
+
+    summary: str | None = None
+    doc: str | None = None
+    units: str | None = None
+    use: Names = ()
+    avoid: Names = ()
+    authors: Names = ()
+    license: str | None = None
+    data: tuple[DataConfig, ...] = ()
+    tags: Names = ()
+
+
 class FinetuneConfig(Strict):
     """A whole ``run.yaml``."""
 
@@ -295,7 +326,7 @@ class FinetuneConfig(Strict):
     sampling: SamplingConfig = SamplingConfig()
     train: TrainConfig = TrainConfig()
     verdict: VerdictConfig = VerdictConfig()
-    trust: bool = False
+    card: CardConfig = CardConfig()
     name: str | None = None
 
     @model_validator(mode="after")

@@ -1,12 +1,19 @@
-"""Batches of windows, targets and what is known of the cell, in an order that the seed alone decides."""
+"""Batches of windows, targets and what is known of the cell, in an order that the seed and the epoch alone decide."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
-__all__ = ["Batch"]
+from finetune.config import FinetuneConfig
+from finetune.data.prepare import Prepared
+from zoo.errors import UsageError
+from zoo.genome.encode import one_hot
+
+__all__ = ["Batch", "Batches", "CellInputs", "interleaved"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +37,236 @@ class Batch:
     embedded: bool
     target: torch.Tensor
     weight: torch.Tensor
-    atac: torch.Tensor | None
-    summary: torch.Tensor | None
-    average: torch.Tensor | None
-    rows: torch.Tensor
-    cells: torch.Tensor | None
+    atac: torch.Tensor | None = None
+    summary: torch.Tensor | None = None
+    average: torch.Tensor | None = None
+    rows: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    cells: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class CellInputs:
+    """What a model is told of cells, fitted on training cells and training windows.
+
+    Attributes:
+        names: of the cells. train: numbers of those that train.
+        difference: (cells, n, bins) of the cell's track from the training average without it, or None.
+        summary: (cells, k), or None.
+        averaged: whether the average of the target is part of a batch.
+    """
+
+    names: tuple[str, ...]
+    train: np.ndarray
+    difference: np.ndarray | None
+    summary: np.ndarray | None
+    averaged: bool
+
+
+class Batches:
+    """The batches of one head.
+
+    Args:
+        prepared: the set.
+        config: batch size, seed, augmentation and weights are taken from it.
+        n_value: of the one-hot at an unknown base.
+        cells: what is told of cells; None for a model of sequence alone, whose tracks are all predicted at once.
+        embeddings: (n, 2, channels, positions) of both strands, in place of sequence.
+        rows: training windows with repeats, in place of each once (``finetune.data.sampling``).
+        weights: (tracks,) of the loss.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        config: FinetuneConfig,
+        n_value: float,
+        *,
+        cells: CellInputs | None = None,
+        embeddings: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+    ) -> None:
+        self.prepared, self.config, self.n_value, self.cells = prepared, config, n_value, cells
+        self.embeddings = embeddings
+        self.train_rows = prepared.rows("train") if rows is None else rows
+        tracks = prepared.tracks if cells is None else prepared.assays
+        self.weights = np.ones(len(tracks), np.float32) if weights is None else weights.astype(np.float32)
+        self.partners = _partners(prepared, cells)
+        if config.augment.shift and embeddings is not None:
+            raise UsageError(
+                f"augment.shift {config.augment.shift}: embeddings are computed once, where windows lie",
+                "`mode: head` caches them",
+                "Fix: augment.shift: 0, or mode: lora",
+            )
+        if (config.augment.shift or config.augment.flank) and prepared.read is None:
+            raise UsageError(
+                "a set made of arrays cannot be laid anew", "", "Fix: augment.shift: 0 and augment.flank: 0"
+            )
+
+    # ------------------------------------------------------------ what is in an epoch
+
+    def items(self, side: str, cells: Sequence[str] | None = None) -> np.ndarray:
+        """(k, 2) int64: window and cell (-1 where the model is told of none), in order.
+
+        Args:
+            cells: these cells; default those of the side, for training rows those that train.
+        """
+        rows = self.train_rows if side == "train" else self.prepared.rows(side)
+        if self.cells is None:
+            return np.column_stack([rows, np.full(len(rows), -1)])
+        names = list(cells) if cells is not None else self._cells_of(side)
+        numbers = [self.cells.names.index(name) for name in names]
+        return np.array([(row, cell) for cell in numbers for row in rows], dtype=np.int64).reshape(-1, 2)
+
+    def _cells_of(self, side: str) -> list[str]:
+        """Cells that a side's loss is computed on: validation cells where there are any, else those that train."""
+        return self.prepared.cells_of(side) or self.prepared.cells_of("train")
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        n = len(self.items("train")) * (3 if self.config.augment.flank else 1)
+        return max(1, -(-n // self.config.train.batch))
+
+    def train(self, epoch: int) -> Iterator[Batch]:
+        """Batches of an epoch: shuffled, augmented; a function of the seed and the epoch."""
+        rng = np.random.default_rng([self.config.train.seed, epoch])
+        items = self.items("train")
+        shifts = np.zeros(len(items), dtype=np.int64)
+        if flank := self.config.augment.flank:
+            shifts = np.repeat([0, -flank, flank], len(items))
+            items = np.tile(items, (3, 1))
+        flanked = shifts != 0
+        order = rng.permutation(len(items))
+        size, most = self.config.train.batch, self.config.augment.shift
+        for first in range(0, len(order), size):
+            chosen = order[first : first + size]
+            jitter = rng.integers(-most, most + 1, len(chosen)) if most else np.zeros(len(chosen), np.int64)
+            turned = rng.random(len(chosen)) < (0.5 if self.config.augment.reverse_complement else 0.0)
+            yield self._batch(items[chosen], jitter, turned, np.where(flanked[chosen], shifts[chosen], 0))
+
+    def side(self, side: str, cells: Sequence[str] | None = None, size: int | None = None) -> Iterator[Batch]:
+        """Batches of a side as it is: in order, not augmented."""
+        items = self.items(side, cells)
+        size = size or self.config.train.batch
+        for first in range(0, len(items), size):
+            part = items[first : first + size]
+            still = np.zeros(len(part), np.int64)
+            yield self._batch(part, still, still.astype(bool), still)
+
+    # ------------------------------------------------------------ one batch
+
+    def _batch(self, items: np.ndarray, jitter: np.ndarray, turned: np.ndarray, flank: np.ndarray) -> Batch:
+        """Targets follow ``jitter``; ``flank`` moves the input alone, which keeps the target of its middle window."""
+        rows = items[:, 0]
+        values, atac = self._measured(rows, jitter)
+        target, difference, average = self._of_items(items, values, atac)
+        parts = [part if part is None else _mirrored(part, turned, self._order(part)) for part in (target, average)]
+        if difference is not None:
+            difference = _mirrored(difference, turned, None)
+        told = self.cells
+        return Batch(
+            head=self.prepared.head,
+            inputs=self._inputs(rows, jitter + flank, turned),
+            embedded=self.embeddings is not None,
+            target=torch.from_numpy(parts[0]),
+            weight=torch.from_numpy(np.broadcast_to(self.weights, parts[0].shape[:2]).copy()),
+            atac=None if difference is None else torch.from_numpy(difference),
+            summary=None if told is None or told.summary is None else torch.from_numpy(told.summary[items[:, 1]]),
+            average=None if parts[1] is None else torch.from_numpy(parts[1]),
+            rows=torch.from_numpy(np.ascontiguousarray(rows)),
+            cells=None if told is None else torch.from_numpy(np.ascontiguousarray(items[:, 1])),
+        )
+
+    def _measured(self, rows: np.ndarray, jitter: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """(tracks, n, bins) targets and (cells, n, bins) differences of ATAC at the windows, moved by ``jitter``."""
+        told = self.cells
+        if jitter.any():
+            values, atac = self.prepared.read(rows, jitter)
+            if told is None or atac is None or told.difference is None:
+                return values, None
+            from finetune.models.cell_track import difference
+
+            return values, difference(atac, told.train)
+        order = np.argsort(rows, kind="stable")  # a memory map is read in its order
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        values = np.asarray(self.prepared.targets[:, rows[order]])[:, back]
+        difference = told.difference[:, rows] if told is not None and told.difference is not None else None
+        return values, difference
+
+    def _of_items(
+        self, items: np.ndarray, values: np.ndarray, atac: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Target, difference and average of each item, (n, ..., bins)."""
+        if self.cells is None:
+            return np.ascontiguousarray(values.transpose(1, 0, 2)), None, None
+        n = np.arange(len(items))
+        named = [self.cells.names[number] for number in items[:, 1]]
+        tracks = [[self.prepared.track_of.get((name, assay), -1) for name in named] for assay in self.prepared.assays]
+        target = np.stack([_picked(values, np.array(numbers), n) for numbers in tracks], axis=1)
+        difference = None if atac is None else atac[items[:, 1], n][:, None]
+        average = None
+        if self.cells.averaged:
+            average = np.stack([self._average(assay, values, named) for assay in self.prepared.assays], axis=1)
+        return target, difference, average
+
+    def _average(self, assay: str, values: np.ndarray, named: Sequence[str]) -> np.ndarray:
+        """(n, bins) mean of training cells; a cell that trains is left out of its own."""
+        train = {cell: self.prepared.track_of.get((cell, assay), -1) for cell in self.prepared.cells_of("train")}
+        numbers = np.array([number for number in train.values() if number >= 0])
+        known = np.isfinite(values[numbers])
+        total, count = np.where(known, values[numbers], 0).sum(0, dtype=np.float64), known.sum(0)
+        own = np.array([train.get(name, -1) for name in named])
+        mine = _picked(values, own, np.arange(len(named)))
+        measured = np.isfinite(mine)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return ((total - np.where(measured, mine, 0)) / (count - measured)).astype(np.float32)
+
+    def _inputs(self, rows: np.ndarray, shift: np.ndarray, turned: np.ndarray) -> torch.Tensor:
+        if self.embeddings is not None:
+            return torch.from_numpy(self.embeddings[rows, turned.astype(np.int64)].astype(np.float32))
+        if self.prepared.letters is None:
+            return torch.zeros(len(rows), 4, 0)
+        encoded = one_hot(self.prepared.letters(rows, shift), self.n_value)
+        encoded[turned] = encoded[turned][:, ::-1, ::-1]
+        return torch.from_numpy(encoded)
+
+    def _order(self, part: np.ndarray) -> np.ndarray | None:
+        return self.partners if self.partners is not None and part.shape[1] == len(self.partners) else None
+
+
+def _picked(values: np.ndarray, tracks: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """(n, bins) of the track of each item; NaN where its number is -1."""
+    found = values[np.maximum(tracks, 0), n].astype(np.float32)
+    found[tracks < 0] = np.nan
+    return found
+
+
+def _mirrored(part: np.ndarray, turned: np.ndarray, order: np.ndarray | None) -> np.ndarray:
+    """(n, tracks, bins) with the bins of turned rows reversed, and stranded tracks swapped."""
+    if not turned.any():
+        return np.ascontiguousarray(part)
+    part = part.copy()
+    other = part[turned][:, :, ::-1]
+    part[turned] = other if order is None else other[:, order]
+    return part
+
+
+def _partners(prepared: Prepared, cells: CellInputs | None) -> np.ndarray | None:
+    """Permutation of tracks on the other strand, or None where all are unstranded."""
+    if cells is not None or all(track.partner is None for track in prepared.tracks):
+        return None
+    return np.array([i if track.partner is None else track.partner for i, track in enumerate(prepared.tracks)])
+
+
+def interleaved(sets: Mapping[str, Batches], epoch: int, seed: int) -> Iterator[Batch]:
+    """The batches of several heads in an order drawn by seed and epoch, each head's own order kept."""
+    if len(sets) == 1:
+        yield from next(iter(sets.values())).train(epoch)
+        return
+    names = [name for name, batches in sets.items() for _ in range(len(batches))]
+    np.random.default_rng([seed, epoch, 1]).shuffle(names)
+    running = {name: batches.train(epoch) for name, batches in sets.items()}
+    for name in names:
+        if (batch := next(running[name], None)) is not None:
+            yield batch
