@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["blocks", "neighbours", "nearest", "ridge", "words"]
+__all__ = ["blocks", "neighbours", "nearest", "ridge", "windows_of", "words"]
 
 CHUNK = 2048
 
@@ -78,3 +78,9 @@ def blocks(n_bins: int, size: int, every: int, margin: int) -> tuple[np.ndarray,
     inner = (within >= margin) & (within < size - margin)
     test = np.arange(n_bins) // size % every == every - 1
     return ~test & inner, test & inner
+
+
+def windows_of(values: np.ndarray, n_bins: int) -> np.ndarray:
+    """(..., bins) as windows (..., n, n_bins); what is left at the end is dropped."""
+    n = values.shape[-1] // n_bins
+    return values[..., : n * n_bins].reshape(*values.shape[:-1], n, n_bins)
