@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -149,9 +149,25 @@ class Batches:
         items = self.items(side, cells)
         size = size or self.config.train.batch
         for first in range(0, len(items), size):
-            part = items[first : first + size]
-            still = np.zeros(len(part), np.int64)
-            yield self._batch(part, still, still.astype(bool), still)
+            yield self.at(items[first : first + size])
+
+    def at(self, items: np.ndarray) -> Batch:
+        """One batch of (k, 2) windows and cells, not augmented."""
+        still = np.zeros(len(items), np.int64)
+        return self._batch(items, still, still.astype(bool), still)
+
+    def told(self, batch: Batch, rows: np.ndarray, cell: str) -> Batch:
+        """The same batch with another cell's input; ``""`` is the average cell's, which is no difference."""
+        if self.cells is None or batch.atac is None:
+            return batch
+        if not cell:
+            summary = None if batch.summary is None else torch.zeros_like(batch.summary)
+            return replace(batch, atac=torch.zeros_like(batch.atac), summary=summary)
+        number = self.cells.names.index(cell)
+        summary = None
+        if batch.summary is not None:
+            summary = torch.from_numpy(self.cells.summary[number]).expand(len(rows), -1).clone()
+        return replace(batch, atac=torch.from_numpy(self.cells.difference[number, rows][:, None]), summary=summary)
 
     # ------------------------------------------------------------ one batch
 
@@ -184,7 +200,7 @@ class Batches:
             values, atac = self.prepared.read(rows, jitter)
             if told is None or atac is None or told.difference is None:
                 return values, None
-            from finetune.models.cell_track import difference
+            from finetune.data.cell_track import difference
 
             return values, difference(atac, told.train)
         order = np.argsort(rows, kind="stable")  # a memory map is read in its order

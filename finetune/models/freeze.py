@@ -8,7 +8,7 @@ on). Here every frozen module is in eval mode whenever it runs, whoever called `
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ __all__ = [
     "layer_groups",
     "set_training",
     "unfreeze",
+    "weights_hash",
 ]
 
 
@@ -145,8 +146,17 @@ def _holds_a_list(module: nn.Module) -> bool:
 
 def frozen_hash(module: nn.Module) -> str:
     """sha256 over name and bytes of every frozen weight, and of every buffer of a frozen module."""
+    return _hash_of(_frozen_tensors(module))
+
+
+def weights_hash(module: nn.Module) -> str:
+    """sha256 over name and bytes of every weight and buffer: same hash, same model."""
+    return _hash_of(module.state_dict().items())
+
+
+def _hash_of(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
     digest = hashlib.sha256()
-    for name, tensor in sorted(_frozen_tensors(module)):
+    for name, tensor in sorted(tensors, key=lambda item: item[0]):
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
