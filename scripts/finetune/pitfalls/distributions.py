@@ -33,7 +33,8 @@ def show(data: Path) -> Pitfall:
     others = [cell for cell in CELLS if cell not in (REFERENCE, TRAINED)]
     fits = {cell: r2(predicted, tracks[cell][test]) for cell in (TRAINED, *others)}
     guard = judged_sentence(
-        f"zoo evaluate RUN run.yaml        # split: {{cells: {{test: [{NEW}]}}}}",
+        f"judge([Judged(side='held-out chromosomes', cell='{TRAINED}', ...), Judged(side='both', cell='{NEW}', ...)])"
+        "   # what zoo finetune and zoo evaluate print",
         "A held-out cell is a side of its own in the verdict, beside held-out chromosomes, and there the model has to "
         "beat the best baseline in squared error, which no difference of scale escapes.",
         "held-out cells judged on their own, by squared error against the best baseline",
@@ -87,8 +88,16 @@ def _judged(tracks: dict[str, np.ndarray], train: np.ndarray, test: np.ndarray, 
         held = Known(known, shaped(cells, train), shaped(cells, test), own)
         made.append(
             Judged(
-                side, "H3K4me3", shaped(tracks[cell], test), shaped(predicted, np.ones(len(predicted), bool)),
-                baselines(held), np.full(len(start), "pilot", object), start, BIN, cell=cell, raw=False,
-            )  # fmt: skip
+                side,
+                "H3K4me3",
+                shaped(tracks[cell], test),
+                shaped(predicted, np.ones(len(predicted), bool)),
+                baselines(held),
+                np.full(len(start), "pilot", object),
+                start,
+                BIN,
+                cell=cell,
+                raw=False,
+            )
         )
     return made

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from finetune.data.average import affine, leave_one_out, training_average
+from finetune.data.train_only import TrainOnly
 from finetune.verdict.metrics import pearson, r2
 from scripts.finetune.pitfalls.figure import bars
+from scripts.finetune.pitfalls.guard import Guard, refusal
 from scripts.finetune.pitfalls.page import Measure, Picture, Pitfall
 from scripts.finetune.pitfalls.real import CELLS, marks
 from scripts.finetune.pitfalls.small import blocks, neighbours, ridge
@@ -15,47 +19,117 @@ from scripts.finetune.pitfalls.small import blocks, neighbours, ridge
 __all__ = ["show"]
 
 BIN = 200
+#: Bins of a block of 100 kb, each third of which is for test.
 BLOCK, EVERY, MARGIN = 500, 3, 10
 NEW = "E116"
+TRAINED = tuple(i for i, cell in enumerate(CELLS) if cell != NEW)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """R² of a model that sees an average: over the regions of training cells held out, and of the new cell."""
+
+    promised: float
+    kept: float
 
 
 def show(data: Path) -> Pitfall:
-    """H3K27me3 of a cell from the average over cells, with and without the cell itself."""
+    """H3K27me3 of a cell from the average over training cells, with and without the cell itself."""
     tracks = marks(data, "H3K27me3", BIN)
     train, test = blocks(tracks.shape[1], BLOCK, EVERY, MARGIN)
-    every = tracks.mean(0)
-    apart = [np.delete(tracks, i, 0).mean(0) for i in range(len(CELLS))]
-    leaky = [pearson(every[test], track[test]) for track in tracks]
-    honest = [pearson(average[test], track[test]) for average, track in zip(apart, tracks, strict=True)]
+    targets = tracks[:, None, :]  # one window, so that the functions of a run take it
+    average = training_average(targets, TRAINED)[0]
+    apart = [leave_one_out(targets, TRAINED, cell)[0] for cell in TRAINED]
+    leaky = _trained(tracks, [average] * len(TRAINED), average, train, test)
+    honest = _trained(tracks, apart, average, train, test)
+    cells = [CELLS[i] for i in TRAINED]
+    with_own = [pearson(average[test], tracks[i][test]) for i in TRAINED]
+    without = [pearson(one[test], tracks[i][test]) for one, i in zip(apart, TRAINED, strict=True)]
     return Pitfall(
         "leakage",
         "Leaky preprocessing",
-        "",
-        "",
-        "",
-        "",
-        (Measure("the average alone, mean over four cells", "Pearson", float(np.mean(leaky)), float(np.mean(honest))),
-         *_trained(tracks, train, test)),
-        (Picture(bars(CELLS, {"average with the cell": leaky, "average of the others": honest}, "Pearson"), ""),),
-        (),
+        "What was computed before the split, such as an average, a scale or a choice of features, holds part of what "
+        "is to be predicted. An average over cells that includes the cell itself is the commonest of its kind.",
+        f"H3K27me3 in the ENCODE pilot regions, {BIN}-bp bins: {', '.join(cells)} train, {NEW} is new",
+        "a model that sees the mean of all training cells, judged on regions of these cells that it was not fitted on.",
+        "each training cell sees the mean of the others.",
+        (
+            Measure("promised by held-out regions of training cells", "R²", leaky.promised, honest.promised),
+            Measure(f"kept on {NEW}, which is new", "R²", leaky.kept, honest.kept),
+            *(
+                Measure(f"the average alone in {cell}", "Pearson", naive, fair)
+                for cell, naive, fair in zip(cells, with_own, without, strict=True)
+            ),
+        ),
+        (
+            Picture(
+                bars(
+                    ["promised", f"kept on {NEW}"],
+                    {
+                        "average with the cell itself": (leaky.promised, leaky.kept),
+                        "without it": (honest.promised, honest.kept),
+                    },
+                    "R²",
+                ),
+                "The leak does not only flatter: the model learns to copy its input and fails where the input does not "
+                "hold the answer. Without the leak what is promised is kept, and it is little.",
+            ),
+            Picture(
+                bars(cells, {"average with the cell itself": with_own, "without it": without}, "Pearson"),
+                "The average alone, no model: its correlation with each training cell.",
+            ),
+        ),
+        (_refused(targets, train), _unmoved(tracks, train, test)),
+        ("The pilot regions lie end to end without coordinates; bins within 2 kb of another block are left out.",),
     )
 
 
-def _trained(tracks: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple[Measure, ...]:
-    """A model that sees the average of training cells: on their other regions, and on a new cell."""
+def _trained(
+    tracks: np.ndarray, seen: list[np.ndarray], average: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> _Found:
+    """Ridge regression on what each training cell sees; a new cell sees the average of all that train."""
+    fit = ridge(
+        np.concatenate([neighbours(one)[train] for one in seen]),
+        np.concatenate([tracks[i][train] for i in TRAINED]),
+        10.0,
+    )
+    promised = np.concatenate([fit(neighbours(one)[test]) for one in seen])
+    new = tracks[CELLS.index(NEW)][test]
+    return _Found(
+        r2(promised, np.concatenate([tracks[i][test] for i in TRAINED])), r2(fit(neighbours(average)[test]), new)
+    )
+
+
+def _refused(targets: np.ndarray, train: np.ndarray) -> Guard:
     new = CELLS.index(NEW)
-    old = [i for i in range(len(CELLS)) if i != new]
-    average = tracks[old].mean(0)
-    found = {}
-    for name in ("naive", "honest"):
-        seen = [average if name == "naive" else tracks[[j for j in old if j != i]].mean(0) for i in old]
-        fit = ridge(
-            np.concatenate([neighbours(one)[train] for one in seen]),
-            np.concatenate([tracks[i][train] for i in old]), 10.0,
-        )
-        own = np.mean([r2(fit(neighbours(one)[test]), tracks[i][test]) for one, i in zip(seen, old, strict=True)])
-        found[name] = float(own), r2(fit(neighbours(average)[test]), tracks[new][test])
-    return (
-        Measure("ridge regression that sees the average, on training cells", "R²", found["naive"][0], found["honest"][0]),
-        Measure(f"the same on {NEW}, which is new", "R²", found["naive"][1], found["honest"][1]),
+    rows = np.zeros(1, np.int64)
+    return refusal(
+        f"TrainOnly(targets, rows, cells={list(TRAINED)}).read({new})   # finetune.data.train_only; {new} is {NEW}",
+        "All that is fitted in a run (averages, scales, weights, depths) is given the targets through TrainOnly, "
+        "which holds nothing but training cells in training windows.",
+        "`TrainOnly` lets nothing be fitted on a cell or window that does not train",
+        TrainOnly(targets, rows, TRAINED).read,
+        new,
+    )
+
+
+def _unmoved(tracks: np.ndarray, train: np.ndarray, test: np.ndarray) -> Guard:
+    """The fitted numbers of the average, before and after all that does not train is made another."""
+    rows = np.where(train, "train", "test")
+    other = tracks.copy()
+    other[CELLS.index(NEW)] = 9.0
+    other[:, ~train] = 9.0
+    before, after = (affine(TrainOnly(each.T[None].transpose(2, 1, 0), rows, TRAINED)) for each in (tracks, other))
+    if before != after:
+        raise RuntimeError("a fitted number moved with data that do not train")
+    said = "\n".join(
+        f"{name}: slope {slope:.6f}, intercept {intercept:.6f}"
+        for name, (slope, intercept) in (("data as they are", before), (f"{NEW} and the test regions set to 9", after))
+    )
+    return Guard(
+        "affine(TrainOnly(targets, split, cells))   # finetune.data.average",
+        said,
+        "Each training cell is compared with the average of the others, and no fitted number moves when the new cell "
+        "and the test regions are made other data.",
+        "the average that a training cell sees leaves it out",
     )

@@ -132,9 +132,9 @@ def _figure(picture: Picture) -> str:
 
 
 def _guard(guard: Guard) -> str:
-    return (
-        f'<p>{escape(guard.stops)}</p><pre class="command">$ {escape(guard.call)}</pre><pre>{escape(guard.said)}</pre>\n'
-    )
+    sign = "$" if guard.call.startswith("zoo ") else ">>>"
+    call, said = escape(f"{sign} {guard.call}"), escape(guard.said)
+    return f'<p>{escape(guard.stops)}</p><pre class="command">{call}</pre><pre>{said}</pre>\n'
 
 
 def _notes(notes: Sequence[str]) -> str:

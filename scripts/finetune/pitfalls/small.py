@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["blocks", "neighbours", "nearest", "ridge", "windows_of", "words"]
+__all__ = ["blocks", "nearest", "neighbours", "ridge", "windows_of", "words"]
 
 CHUNK = 2048
 
