@@ -7,7 +7,7 @@ train, judge once on the test side, write the page, draft the entry.
         run.json          what was asked, versions, checksums, counts, notes
         config.yaml       the configuration with what --set changed
         history.csv       losses of each epoch
-        checkpoints/      last.ckpt (for --resume) and best.ckpt
+        last.ckpt         for --resume; best.ckpt the weights of the best epoch
         verdict.json      every figure; verdict.html the page
         entry/NAME/       the draft of an entry
 """
@@ -17,21 +17,19 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
 
 from finetune.config import FinetuneConfig, load_config
-from finetune.data.batches import interleaved
+from finetune.data.batches import Batch, interleaved
 from finetune.data.prepare import Prepared
 from finetune.models.base import describe
 from finetune.models.cut import activate
-from finetune.models.embed import embed
 from finetune.models.freeze import frozen_hash, layer_groups
 from finetune.models.heads import Adapted
 from finetune.models.lora import trainable_share
@@ -44,7 +42,7 @@ from zoo.errors import ModelError, UsageError
 from zoo.progress import Notes
 from zoo.results import check_folder, replacing, sole_writer, write_run_record
 
-__all__ = ["FinetuneResult", "command", "finetune"]
+__all__ = ["FinetuneResult", "command", "finetune", "fit"]
 
 Report = Callable[[str], None]
 
@@ -169,7 +167,8 @@ def _train_and_judge(run: Run, folder: Path, resume: bool, notes: Notes) -> Fine
     share = trainable_share(model)
     notes.add(f"{share:.2%} of {sum(p.numel() for p in model.parameters()):,} weights train")
     before = frozen_hash(model)
-    trained = _train(run, model, folder, resume, notes)
+    trained = fit(run, model, folder, resume=resume, told=lambda row: notes.say(_told(row)))
+    notes.add(*trained.notes)
     if frozen_hash(model) != before:
         raise RuntimeError("what is frozen changed during training")
     verdict = run.judge(model, facts=_facts(run, trained, share))
@@ -187,12 +186,23 @@ def _train_and_judge(run: Run, folder: Path, resume: bool, notes: Notes) -> Fine
     )
 
 
-def _train(run: Run, model: Adapted, folder: Path, resume: bool, notes: Notes) -> TrainResult:
-    config = run.config
-    cached = _embeddings(run, notes) if config.mode == "head" else None
-    batches = run.batches(cached)
+def fit(
+    run: Run,
+    model: Adapted,
+    folder: Path,
+    *,
+    resume: bool = False,
+    told: Callable[[Mapping[str, float]], None] | None = None,
+) -> TrainResult:
+    """Train the model of a run; checkpoints and history lie in ``folder``.
 
-    def validation() -> Any:
+    Args:
+        told: each epoch's row of the history.
+    """
+    config = run.config
+    batches = run.batches(run.embeddings() if config.mode == "head" else None)
+
+    def validation() -> Iterator[Batch]:
         for one in batches.values():
             yield from one.side("validation")
 
@@ -205,7 +215,7 @@ def _train(run: Run, model: Adapted, folder: Path, resume: bool, notes: Notes) -
         folder,
         sum(len(one) for one in batches.values()),
         resume=resume,
-        report=lambda row: notes.say(_told(row)),
+        report=told,
         parameter_groups=lambda module, settings: layer_groups(module, settings.lr, settings.layer_decay),
     )
 
@@ -215,11 +225,6 @@ def _told(row: Mapping[str, float]) -> str:
         f"epoch {int(row['epoch'])}: loss {row['train_loss']:.4f} in training, {row['val_loss']:.4f} in validation, "
         f"{row['seconds']:.0f} s"
     )
-
-
-def _embeddings(run: Run, notes: Notes) -> dict[str, np.ndarray]:
-    """Of training and validation windows, of both strands; of the test side none is kept in lower precision."""
-    return {name: embed(run.base, prepared, run.device, report=notes.add) for name, prepared in run.sets.items()}
 
 
 # ---------------------------------------------------------------- what is written

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,12 +24,14 @@ from finetune.data.sampling import (
 from finetune.data.train_only import TrainOnly
 from finetune.models.adapt import adapt, cell_inputs, head_loss
 from finetune.models.base import Base, open_base
+from finetune.models.embed import embed
 from finetune.models.heads import Adapted
 from finetune.training.losses import Loss, check_targets, loss_of
 from finetune.verdict.loci import read_loci
 from finetune.verdict.sides import BaseTracks, Predictor, judged_tracks
 from finetune.verdict.verdict import Judged, Verdict, judge
 from zoo.errors import UsageError
+from zoo.files import cache_folder
 from zoo.models.loaded import pick_device
 from zoo.progress import Notes
 
@@ -84,11 +86,35 @@ class Run:
 
     # ------------------------------------------------------------ batches and losses
 
+    def embeddings(self) -> dict[str, np.ndarray]:
+        """Of training and validation windows, in that order, of both strands: (k, 2, channels, positions) float16.
+
+        The test side is judged from sequence, in full precision.
+        """
+        made = {}
+        for name, prepared in self.sets.items():
+            rows = _embedded_rows(prepared)
+            none = np.zeros(len(rows), np.int64)
+
+            def windows(part: slice, rows: np.ndarray = rows, prepared: Prepared = prepared) -> np.ndarray:
+                return prepared.letters(rows[part], none[part])
+
+            made[name] = embed(
+                self.base,
+                windows,
+                len(rows),
+                cache_folder() / "embeddings",
+                key=str(prepared.facts.get("hash")),
+                device=str(self.device),
+                report=self.notes.add,
+            )
+        return made
+
     def batches(self, embeddings: Mapping[str, np.ndarray] | None = None) -> dict[str, Batches]:
         """Of each head.
 
         Args:
-            embeddings: of each head's windows, (n, 2, channels, positions), in place of sequence.
+            embeddings: of ``embeddings()``, in place of sequence.
         """
         return {
             name: self._batches(name, prepared, None if embeddings is None else embeddings[name])
@@ -98,8 +124,12 @@ class Run:
     def _batches(self, name: str, prepared: Prepared, embeddings: np.ndarray | None) -> Batches:
         sampling, rows = self.config.sampling, prepared.rows("train")
         loss = head_loss(self.config, name)
+        place = None
+        if embeddings is not None:
+            place = np.full(len(prepared), -1)
+            place[_embedded_rows(prepared)] = np.arange(len(embeddings))
         if sampling.resample in SYNTHETIC and embeddings is not None:
-            prepared, embeddings = _with_synthetic(prepared, embeddings, loss, self.config)
+            prepared, embeddings, place = _with_synthetic(prepared, embeddings, place, loss, self.config)
             rows = prepared.rows("train")
         elif sampling.resample in ("over", "under"):
             labels = window_labels(prepared.targets[:, rows].transpose(1, 0, 2), loss)
@@ -110,7 +140,7 @@ class Run:
             self.config,
             self.base.n_value,
             cells=self.cells[name],
-            embeddings=embeddings,
+            embeddings=None if embeddings is None else lambda rows, strands: embeddings[place[rows], strands],
             rows=rows,
             weights=weight * self._weights(name, prepared),
         )
@@ -154,21 +184,18 @@ class Run:
         frozen = open_base(self.config.base, trust=self.trust)
         return judge(self._judged(model, frozen, side), self.config.verdict, facts, self.config.train.seed)
 
-    def _judged(self, model: Adapted, frozen: Base, side: str) -> Any:
+    def _judged(self, model: Adapted, frozen: Base, side: str) -> Iterator[Judged]:
         loci = self.config.verdict.loci
         for name, batches in self.batches().items():
             prepared = self.sets[name]
-            tracks: Callable[..., Any] = judged_tracks
-            found: Judged
-            for found in tracks(
+            yield from judged_tracks(
                 prepared,
                 Predictor(model, batches, self.device),
                 side=side,
                 cells=self.cells[name],
                 base=BaseTracks(frozen, prepared, self.device),
                 loci=read_loci(loci, prepared) if loci else None,
-            ):
-                yield found
+            )
 
     def splits(self) -> dict[str, list[str]]:
         """Chromosomes of each side, of the first head."""
@@ -192,9 +219,13 @@ def _check_sides(prepared: Prepared) -> None:
             )
 
 
+def _embedded_rows(prepared: Prepared) -> np.ndarray:
+    return np.concatenate([prepared.rows("train"), prepared.rows("validation")])
+
+
 def _with_synthetic(
-    prepared: Prepared, embeddings: np.ndarray, loss: str, config: FinetuneConfig
-) -> tuple[Prepared, np.ndarray]:
+    prepared: Prepared, embeddings: np.ndarray, place: np.ndarray, loss: str, config: FinetuneConfig
+) -> tuple[Prepared, np.ndarray, np.ndarray]:
     """The set with examples between those of rare classes, which train and lie nowhere.
 
     Raises:
@@ -208,7 +239,7 @@ def _with_synthetic(
         )
     rows = prepared.rows("train")
     labels = window_labels(prepared.targets[:, rows].transpose(1, 0, 2), loss)
-    made, of = synthesise(config.sampling.resample, embeddings[rows, 0], labels, config.train.seed)
+    made, of = synthesise(config.sampling.resample, embeddings[place[rows], 0], labels, config.train.seed)
     made, of = made[len(rows) :], of[len(rows) :]
     values = np.eye(len(prepared.tracks))[of].T if loss == "ce" else of[None]
     at = np.concatenate([np.arange(len(prepared)), np.repeat(rows[:1], len(made))])
@@ -219,4 +250,4 @@ def _with_synthetic(
         targets=np.concatenate([prepared.targets, values[:, :, None].astype(np.float32)], axis=1),
     )
     both = np.repeat(made[:, None].astype(embeddings.dtype), 2, axis=1)
-    return extended, np.concatenate([embeddings, both])
+    return extended, np.concatenate([embeddings, both]), np.append(place, len(embeddings) + np.arange(len(made)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -70,7 +70,7 @@ class Batches:
         config: batch size, seed, augmentation and weights are taken from it.
         n_value: of the one-hot at an unknown base.
         cells: what is told of cells; None for a model of sequence alone, whose tracks are all predicted at once.
-        embeddings: (n, 2, channels, positions) of both strands, in place of sequence.
+        embeddings: gives (k, channels, positions) for (k,) windows and (k,) strands, in place of sequence.
         rows: training windows with repeats, in place of each once (``finetune.data.sampling``).
         weights: (tracks,) of the loss.
     """
@@ -82,7 +82,7 @@ class Batches:
         n_value: float,
         *,
         cells: CellInputs | None = None,
-        embeddings: np.ndarray | None = None,
+        embeddings: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
         rows: np.ndarray | None = None,
         weights: np.ndarray | None = None,
     ) -> None:
@@ -240,7 +240,7 @@ class Batches:
 
     def _inputs(self, rows: np.ndarray, shift: np.ndarray, turned: np.ndarray) -> torch.Tensor:
         if self.embeddings is not None:
-            return torch.from_numpy(self.embeddings[rows, turned.astype(np.int64)].astype(np.float32))
+            return torch.from_numpy(self.embeddings(rows, turned.astype(np.int64)).astype(np.float32))
         if self.prepared.letters is None:
             return torch.zeros(len(rows), 4, 0)
         encoded = one_hot(self.prepared.letters(rows, shift), self.n_value)

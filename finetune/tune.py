@@ -1,0 +1,89 @@
+"""``tune``: settings searched on the validation side, the best trained again and judged once on the test side."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from finetune.config import FinetuneConfig, load_config
+from finetune.finetune import FinetuneResult, finetune, fit
+from finetune.run import Run
+from finetune.training.tune import parse_space, search
+from zoo.errors import UsageError
+from zoo.progress import Notes
+from zoo.results import replacing
+
+__all__ = ["tune"]
+
+Report = Callable[[str], None]
+#: What is varied where nothing is said; a setting that the mode does not use is left out.
+DEFAULT_SPACE = ("train.lr=1e-4:1e-2", "train.weight_decay=0,1e-3,1e-2", "lora.rank=4,8,16")
+
+
+def tune(
+    config: str | Path,
+    out: str | Path | None = None,
+    *,
+    trials: int = 16,
+    space: Sequence[str] = (),
+    sets: tuple[str, ...] = (),
+    address: str | None = None,
+    cpus: int = 1,
+    force: bool = False,
+    trust: bool = False,
+    report: Report | None = None,
+) -> FinetuneResult:
+    """Search settings with Ray Tune's ASHA (Li et al. 2020, arXiv:1810.05934), then run the best of them.
+
+    Args:
+        config: a ``run.yaml``. out: folder of the best run; default the file's name with ``-tuned``.
+        trials: settings that are tried. space: ``key=a,b,...`` or ``key=low:high`` each.
+        address: of a Ray cluster that runs already. cpus: of a trial.
+        force, trust, sets, report: as in ``finetune``.
+
+    Returns:
+        The best run; ``tuning.json`` in its folder lists all trials.
+
+    Raises:
+        ZooError: as ``finetune``; a trial that fails ends nothing but itself.
+    """
+    folder = Path(out) if out is not None else Path(config).with_name(f"{Path(config).with_suffix('').name}-tuned")
+    read = load_config(config, sets)
+    varied = parse_space(space or _default_space(read))
+    notes = Notes(report)
+    Run(read, trust, notes)  # prepared once, and every mistake found before a trial starts
+    path = str(Path(config).resolve())
+
+    def trial(overrides: Mapping[str, Any], tell: Callable[[int, float], None]) -> float:
+        return _validation_loss(path, (*sets, *_as_sets(overrides)), trust, tell)
+
+    found = search(trial, varied, trials, seed=read.train.seed, cpus=cpus, address=address, report=notes.add)
+    best = _as_sets(found.best)
+    notes.add(f"best of {trials} trials: {', '.join(best)}; {found.failed} failed")
+    result = finetune(config, folder, sets=(*sets, *best), force=force, trust=trust, report=report)
+    with replacing(result.folder / "tuning.json") as partial:
+        record = {"best": found.best, "failed": found.failed, "trials": found.trials, "space": list(space)}
+        partial.write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
+    return result
+
+
+def _default_space(config: FinetuneConfig) -> tuple[str, ...]:
+    return tuple(one for one in DEFAULT_SPACE if config.mode == "lora" or not one.startswith("lora."))
+
+
+def _as_sets(overrides: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(f"{key}={json.dumps(value)}" for key, value in overrides.items())
+
+
+def _validation_loss(path: str, sets: tuple[str, ...], trust: bool, tell: Callable[[int, float], None]) -> float:
+    """Train once and give the best validation loss; the test side is not looked at."""
+    run = Run(load_config(path, sets), trust, Notes())
+    with tempfile.TemporaryDirectory(prefix="zoo-trial-") as folder:
+        trained = fit(run, run.adapted(), Path(folder), told=lambda row: tell(int(row["epoch"]), row["val_loss"]))
+    losses = [row["val_loss"] for row in trained.history]
+    if not losses:
+        raise UsageError("a trial has no epoch", "", "Fix: train.epochs: 1 or more")
+    return min(losses)
