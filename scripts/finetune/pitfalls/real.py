@@ -37,6 +37,10 @@ class YeastWindows:
         """(n,) share of C and G."""
         return np.isin(self.codes, (1, 2)).mean(1)
 
+    def take(self, rows: np.ndarray) -> YeastWindows:
+        """Those of the rows, given by number or as a mask."""
+        return YeastWindows(self.chrom[rows], self.start[rows], self.codes[rows], self.cuts[rows])
+
     def on(self, chroms: tuple[str, ...]) -> np.ndarray:
         """(n,) bool, True on one of the chromosomes."""
         return np.isin(self.chrom, np.array(chroms, dtype=object))
