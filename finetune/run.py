@@ -46,6 +46,7 @@ class Run:
 
     Args:
         trust: Python of a base that is not bundled may run.
+        base: in the place of the one that the configuration names.
 
     Attributes:
         base: taken apart; training changes its trunk. sets: prepared, by head. cells: what is told of them, by head.
@@ -55,12 +56,12 @@ class Run:
         ZooError: whatever is wrong with the configuration or the files that it names.
     """
 
-    def __init__(self, config: FinetuneConfig, trust: bool, notes: Notes) -> None:
+    def __init__(self, config: FinetuneConfig, trust: bool, notes: Notes, base: Base | None = None) -> None:
         self.config, self.trust, self.notes = config, trust, notes
         for name in head_names(config):
             check_sampling(config.sampling, head_loss(config, name), config.mode)
         self.device = pick_device({"gpu": "cuda"}.get(config.train.accelerator, config.train.accelerator))
-        self.base: Base = open_base(config.base, trust=trust)
+        self.base: Base = base or open_base(config.base, trust=trust)
         self.sets: dict[str, Prepared] = {
             name: prepare(config, self.base, head=name, report=notes.add) for name in head_names(config)
         }
@@ -94,10 +95,9 @@ class Run:
         made = {}
         for name, prepared in self.sets.items():
             rows = _embedded_rows(prepared)
-            none = np.zeros(len(rows), np.int64)
 
             def windows(part: slice, rows: np.ndarray = rows, prepared: Prepared = prepared) -> np.ndarray:
-                return prepared.letters(rows[part], none[part])
+                return prepared.letters(rows[part], np.zeros(len(rows[part]), np.int64))
 
             made[name] = embed(
                 self.base,

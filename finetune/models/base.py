@@ -139,7 +139,8 @@ def _without_embeddings(name: str, why: str) -> ModelError:
     )
 
 
-def _trained_on(card: Card | None, checkpoint: GreluCheckpoint | None = None) -> tuple[str, ...] | None:
+def trained_on(card: Card | None, checkpoint: GreluCheckpoint | None = None) -> tuple[str, ...] | None:
+    """Chromosomes that a model was trained on, as its card or checkpoint says; None where they are silent."""
     splits = card.training.splits if card is not None else None
     if splits is not None and isinstance(splits.train, list):
         return tuple(splits.train)
@@ -174,7 +175,7 @@ def _from_entry(entry: Entry, model: LoadedModel) -> Base:
         activation=cut.activation,
         tracks=spec.tracks,
         card=model.card,
-        trained_on=_trained_on(model.card),
+        trained_on=trained_on(model.card),
         place=cut.place,
         hashes=dict(model.hashes),
         model=model,
@@ -246,7 +247,7 @@ def _open_grelu(entry: Entry, path: Path, length: int | None) -> Base:
         base,
         tracks=spec.tracks,
         card=entry.card,
-        trained_on=_trained_on(entry.card, slim),
+        trained_on=trained_on(entry.card, slim),
         hashes=hashes,
     )
 

@@ -58,7 +58,7 @@ from zoo.errors import InputError, SystemStateError, UsageError
 from zoo.extras import needs
 from zoo.results import remove
 
-__all__ = ["TrainResult", "freeze_aware", "notes_on", "train"]
+__all__ = ["TrainResult", "freeze_aware", "load_best", "notes_on", "train"]
 
 #: Keys that a resumed run may change: they touch no weight.
 _FREE = ("log", "workers")
@@ -305,13 +305,31 @@ def _best_into(model: nn.Module, folder: Path) -> dict[str, Any] | None:
     return best
 
 
+def load_best(model: nn.Module, folder: Path) -> TrainResult:
+    """The weights of a finished run's best epoch, into a model that was built as it was.
+
+    Raises:
+        InputError: no epoch was finished. SystemStateError: the checkpoint is of another model.
+    """
+    if not (folder / checkpoints.LAST).is_file() or not (folder / checkpoints.BEST).is_file():
+        raise InputError(f"{folder}: the run has no finished epoch", "", "Fix: zoo finetune CONFIG --resume")
+    last = checkpoints.read(folder / checkpoints.LAST)
+    _best_into(model, folder)
+    return _described(model.eval(), last, ())
+
+
 def _result(model: nn.Module, config: TrainConfig, folder: Path, notes: tuple[str, ...]) -> TrainResult:
     """Read what the run wrote: it may have run in other processes."""
     last = checkpoints.read(folder / checkpoints.LAST)
     _best_into(model, folder)
     if config.precision == "64-true":
         model.float()
+    found = _described(model, last, notes)
+    write_history(folder, found.history)
+    return found
+
+
+def _described(model: nn.Module, last: Mapping[str, Any], notes: tuple[str, ...]) -> TrainResult:
     history = tuple(dict(row) for row in last["history"])
-    write_history(folder, history)
     everything = checkpoints.frozen_of(model) | checkpoints.moving_of(model)
     return TrainResult(history, checkpoints.hash_of(everything), last["watch"]["best_epoch"], last["stopped"], notes)

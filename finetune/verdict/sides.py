@@ -97,7 +97,10 @@ class BaseTracks:
     @cached_property
     def applies(self) -> bool:
         """Whether its bins can be laid on those of the targets."""
-        if self.base.head is None or self.prepared.letters is None:
+        base, geometry = self.base, self.prepared.geometry
+        if base.head is None or self.prepared.letters is None or base.length != geometry.length:
+            return False
+        if base.positions > 1 and (base.offset, base.positions * base.bin_size) != (geometry.offset, geometry.span):
             return False
         return self._one(np.array([0])).shape[-1] == self.prepared.geometry.n_bins
 
