@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -134,13 +135,18 @@ def _figure(picture: Picture) -> str:
 def _guard(guard: Guard) -> str:
     sign = "$" if guard.call.startswith("zoo ") else ">>>"
     call, said = escape(f"{sign} {guard.call}"), escape(guard.said)
-    return f'<p>{escape(guard.stops)}</p><pre class="command">{call}</pre><pre>{said}</pre>\n'
+    return f'<p>{_code(guard.stops)}</p><pre class="command">{call}</pre><pre>{said}</pre>\n'
+
+
+def _code(text: str) -> str:
+    """Escaped, with what stands in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _notes(notes: Sequence[str]) -> str:
     if not notes:
         return ""
-    return '<ul class="notes">' + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>"
+    return '<ul class="notes">' + "".join(f"<li>{_code(note)}</li>" for note in notes) + "</ul>"
 
 
 def write(pitfalls: Sequence[Pitfall], folder: Path) -> list[Path]:

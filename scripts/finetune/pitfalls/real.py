@@ -10,7 +10,16 @@ import numpy as np
 
 from scripts.yeast_atac.data import GENOME_FILE, encode, load_chromosomes, touches_mask
 
-__all__ = ["CELLS", "YeastWindows", "bound_sequences", "genome_sequences", "marks", "yeast_genome", "yeast_windows"]
+__all__ = [
+    "CELLS",
+    "YeastWindows",
+    "bound_sequences",
+    "genome_sequences",
+    "marks",
+    "peak_bases",
+    "yeast_genome",
+    "yeast_windows",
+]
 
 #: Roadmap's names of H1 embryonic stem cells, IMR-90 lung fibroblasts, aorta and GM12878 lymphoblastoid cells.
 CELLS = ("E003", "E017", "E065", "E116")
@@ -97,6 +106,12 @@ def genome_sequences(data: Path, length: int = 100) -> tuple[np.ndarray, np.ndar
         parts.append(tiles)
         chrom += [name.partition(":")[0]] * len(tiles)
     return np.array(chrom, dtype=object), np.concatenate(parts)
+
+
+def peak_bases(data: Path) -> int:
+    """Bases of all CTCF peaks of K562."""
+    with gzip.open(data / "d12_encode_tf_peaks" / "K562.CTCF.narrowPeak.gz", "rt") as rows:
+        return sum(int(end) - int(start) for _, start, end, *_ in map(str.split, rows))
 
 
 def _records(path: Path) -> list[tuple[str, np.ndarray]]:

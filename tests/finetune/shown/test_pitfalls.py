@@ -22,7 +22,8 @@ PITFALL = Pitfall(
     "slug", "A <title>", "What & why.", "data", "the naive way", "the honest way",
     (Measure("model", "Pearson", 0.914, -0.126), Measure("another", "AUROC", 0.5, math.nan)),
     (Picture(bars(["a", "b"], {"one": [1.0, 2.0], "two": [0.5, -1.0]}, "r"), "A caption"),),
-    (Guard("zoo finetune run.yaml", "error: a < b", "It stops.", "short"), Guard("check()", "refused", "Too.", "two")),
+    (Guard("zoo finetune run.yaml", "error: a < b", "`This` stops.", "short"),
+     Guard("check()", "refused", "Too.", "two")),
 )  # fmt: skip
 
 
@@ -106,7 +107,7 @@ def test_a_page_loads_nothing_and_escapes():
     text = page(PITFALL, [PITFALL])
     assert "A &lt;title&gt;" in text and "<title>A &lt;" in text and "What &amp; why." in text
     assert not re.search(r"<script|<link|<img|src=|url\(|@import", text)
-    assert "error: a &lt; b" in text
+    assert "error: a &lt; b" in text and "<code>This</code> stops." in text
     assert re.search(r"\$ zoo finetune run\.yaml", text) and "&gt;&gt;&gt; check()" in text
 
 
@@ -162,6 +163,7 @@ def of(name: str, data) -> Pitfall:
 def test_distributions_the_scale_of_one_cell_is_not_that_of_the_next(shared_data):
     shown = of("distributions", shared_data)
     assert shown.measures[0].naive > 0.6 and shown.measures[0].honest < 0
+    assert shown.measures[2].naive > shown.measures[2].honest + 0.05  # over all choices, not the one that is shown
     assert shown.measures[-1].honest > 0.6  # Pearson sees nothing of it
     assert "held-out cells and chromosomes at once: nothing was gained" in shown.guards[0].said
 
@@ -186,9 +188,11 @@ def test_confounding_gc_alone_tells_bound_from_unbound(shared_data):
 
 @pytest.mark.shared
 def test_leakage_promises_what_a_new_cell_does_not_keep(shared_data):
-    promised, kept, *alone = of("leakage", shared_data).measures
+    promised, kept, promised_median, kept_median, *alone = of("leakage", shared_data).measures
     assert promised.naive > 0.4 and kept.naive < -0.5
     assert promised.honest == pytest.approx(kept.honest, abs=0.1)
+    assert promised_median.naive > 0.4 and promised_median.honest < 0.1
+    assert kept_median.naive < kept_median.honest  # whichever cell is new, on the median
     assert all(one.naive > one.honest + 0.15 for one in alone)
 
 
