@@ -98,7 +98,7 @@ def show(data: Path) -> Pitfall:
         (_peaks_guard(data), average_guard),
         (
             "Sequences of the genome are drawn from 55 windows of 131 kb (hg38) without asking whether CTCF binds; few "
-            f"can be bound, as all CTCF peaks of K562 cover {peak_bases(data) / 1e6:.0f} Mb.",
+            f"can be bound, as all CTCF peaks of K562 cover {peak_bases(data) / 1e6:.0f} Mb of 3,100.",
             f"{NEW} is shown because its average is noisiest: the constant is ahead of the average in "
             f"{ahead} of the {len(CELLS)} cells.",
             "A constant has no correlation with anything, given the average: that is the dash in the table.",

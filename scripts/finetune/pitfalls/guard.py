@@ -78,6 +78,5 @@ def command_refusal(config: str, folder: Path, stops: str, short: str) -> Guard:
     done = subprocess.run(command, cwd=folder, env=os.environ | own, capture_output=True, text=True, check=False)
     if done.returncode not in (2, 3, 4):
         raise RuntimeError(f"zoo finetune was to refuse, and ended with {done.returncode}: {done.stderr}")
-    shown = "\n".join(line for line in config.splitlines() if line.startswith(("base", "split")))
     said = done.stderr.strip().replace(f"{folder}/", "")
-    return Guard(f"zoo finetune run.yaml --prepare-only\n{shown}", said, stops, short)
+    return Guard(f"zoo finetune run.yaml --prepare-only   # run.yaml:\n{config.strip()}", said, stops, short)

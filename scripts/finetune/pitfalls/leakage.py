@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from finetune.data.average import affine, leave_one_out, training_average
+from finetune.data.cell_track import refuse_itself
 from finetune.data.train_only import TrainOnly
 from finetune.verdict.metrics import pearson, r2
 from scripts.finetune.pitfalls.figure import bars
@@ -81,7 +82,7 @@ def show(data: Path) -> Pitfall:
                 "The average alone, no model: its correlation with each training cell.",
             ),
         ),
-        (_refused(targets, train), _unmoved(tracks, train, test)),
+        (_refused(targets), _unmoved(tracks, train), _itself(tracks)),
         ("The pilot regions lie end to end without coordinates; bins within 2 kb of another block are left out.",),
     )
 
@@ -119,7 +120,7 @@ def _trained(
     )
 
 
-def _refused(targets: np.ndarray, train: np.ndarray) -> Guard:
+def _refused(targets: np.ndarray) -> Guard:
     new = CELLS.index(NEW)
     rows = np.zeros(1, np.int64)
     return refusal(
@@ -132,7 +133,7 @@ def _refused(targets: np.ndarray, train: np.ndarray) -> Guard:
     )
 
 
-def _unmoved(tracks: np.ndarray, train: np.ndarray, test: np.ndarray) -> Guard:
+def _unmoved(tracks: np.ndarray, train: np.ndarray) -> Guard:
     """The fitted numbers of the average, before and after all that does not train is made another."""
     rows = np.where(train, "train", "test")
     other = tracks.copy()
@@ -151,4 +152,19 @@ def _unmoved(tracks: np.ndarray, train: np.ndarray, test: np.ndarray) -> Guard:
         "Each training cell is compared with the average of the others, and no fitted number moves when the new cell "
         "and the test regions are made other data.",
         "the average that a training cell sees leaves it out",
+    )
+
+
+def _itself(tracks: np.ndarray) -> Guard:
+    """The track that is to be predicted, given as the cell's input: in another unit, so that the file is another."""
+    target = tracks[CELLS.index(NEW)][None]
+    return refusal(
+        f"refuse_itself(target, np.arcsinh(0.9 * np.sinh(target)), 'H3K27me3', '{NEW}')   # finetune.data.cell_track",
+        "A cell's own input is refused where it is the target itself: the same file, or a correlation above 0.99.",
+        "a track is not predicted from itself",
+        refuse_itself,
+        target,
+        np.arcsinh(np.sinh(target) * 0.9),
+        "H3K27me3",
+        NEW,
     )
