@@ -139,7 +139,7 @@ def _unmoved(tracks: np.ndarray, train: np.ndarray) -> Guard:
     other = tracks.copy()
     other[CELLS.index(NEW)] = 9.0
     other[:, ~train] = 9.0
-    before, after = (affine(TrainOnly(each.T[None].transpose(2, 1, 0), rows, TRAINED)) for each in (tracks, other))
+    before, after = (affine(TrainOnly(each[:, :, None], rows, TRAINED)) for each in (tracks, other))
     if before != after:
         raise RuntimeError("a fitted number moved with data that do not train")
     said = "\n".join(
