@@ -63,7 +63,7 @@ def test_the_entry_passes_its_test_and_predicts_what_was_judged(head_run, world)
         [sys.executable, "-m", "zoo", "test", str(entry), "--trust"], capture_output=True, text=True, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
-    predicted = zoo.load_model(entry, trust=True).predict_regions([("chrF", 128, 128 + 1024 * 11)], world.genome)
+    predicted = zoo.load_model(entry, trust=True).predict_regions([("chrF", 128, 128 + 1024 * 12)], world.genome)
     assert predicted.values["preds"].shape[1:] == (1, 32)
 
 
@@ -138,21 +138,21 @@ def test_prepared_data_are_found_again_and_change_with_an_option(world, tmp_path
     assert first.prepared == again.prepared != other.prepared
     assert not (tmp_path / "run").exists()
     targets = np.load(first.prepared["main"] / "targets.npy")
-    assert targets.shape == (1, 66, 32)
+    assert targets.shape == (1, 72, 32)
 
 
 def test_prepared_targets_are_the_counts_of_the_fragments(world):
     run = Run(load_config(world.write("counts.yaml")), False, Notes())
     prepared = run.sets["main"]
-    assert len(prepared) == 66
-    rows = [row for row in range(66) if prepared.windows.chrom[row] == "chrB"]
+    assert len(prepared) == 72
+    rows = [row for row in range(72) if prepared.windows.chrom[row] == "chrB"]
     import gzip
 
-    counts = np.zeros(11 * 32)
+    counts = np.zeros(12 * 32)
     with gzip.open(world.fragments, "rt") as lines:
         for chrom, start, end in map(str.split, lines):
             place = (int(start) + int(end)) // 2 - 128
-            if chrom == "chrB" and 0 <= place < 11 * 1024:
+            if chrom == "chrB" and 0 <= place < 12 * 1024:
                 counts[place // 32] += 1
     assert np.array_equal(prepared.targets[0, rows].ravel(), counts)
 
