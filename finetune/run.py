@@ -27,7 +27,6 @@ from finetune.models.base import Base, open_base
 from finetune.models.embed import embed
 from finetune.models.heads import Adapted
 from finetune.training.losses import Loss, check_targets, loss_of
-from finetune.verdict.loci import read_loci
 from finetune.verdict.sides import BaseTracks, Predictor, judged_tracks
 from finetune.verdict.verdict import Judged, Verdict, judge
 from zoo.errors import UsageError
@@ -185,7 +184,6 @@ class Run:
         return judge(self._judged(model, frozen, side), self.config.verdict, facts, self.config.train.seed)
 
     def _judged(self, model: Adapted, frozen: Base, side: str) -> Iterator[Judged]:
-        loci = self.config.verdict.loci
         for name, batches in self.batches().items():
             prepared = self.sets[name]
             yield from judged_tracks(
@@ -194,7 +192,7 @@ class Run:
                 side=side,
                 cells=self.cells[name],
                 base=BaseTracks(frozen, prepared, self.device),
-                loci=read_loci(loci, prepared) if loci else None,
+                loci=self.config.verdict.loci,
             )
 
     def splits(self) -> dict[str, list[str]]:

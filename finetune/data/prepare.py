@@ -176,9 +176,13 @@ class _Preparation:
         self.notes: list[str] = []
         if own.genome is None and (note := check_assembly(base.card, self.genome)):
             self.notes.append(note)
+        self.moved = config.augment.shift + config.augment.flank
+        self.sides = _sides(self.targets, self.split)
+        # A cell that `split.cells.train` leaves out is of no side, and not read.
+        self.targets = tuple(target for target, side in zip(self.targets, self.sides, strict=True) if side)
+        self.sides = [side for side in self.sides if side]
         self.geometry = _geometry(self.targets, base)
         self.transforms = [parse_transform(t.transform, f"target {t.name!r}") for t in self.targets]
-        self.sides = _sides(self.targets, self.split)
         self.sources = [source_of(target) for target in self.targets]
         self.opened = [open_track(source, self.genome.sizes) for source in self.sources]
         self.cells, self.cell_sources = _cell_sources(config)
@@ -208,7 +212,7 @@ class _Preparation:
             "split": self.split.model_dump(),
             "cell": config.cell.model_dump(exclude={"tracks"}),
             "cells": self.cells,
-            "shift": config.augment.shift,
+            "shift": self.moved,
             "trained_on": self.base.trained_on,
             "seed": config.train.seed,
         }
@@ -219,7 +223,7 @@ class _Preparation:
         windows, counts = choose_windows(
             self.regions, self.geometry, self.genome, self.config.train.seed, self._mean_target
         )
-        split = split_windows(windows, self.split, self.geometry, self.config.augment.shift)
+        split = split_windows(windows, self.split, self.geometry, self.moved, self.genome.sizes)
         counts = dict(counts) | {"on no side of the split": int((split == "").sum())}
         windows, split = windows.take(split != ""), split[split != ""]
         windows, split, dropped = self._checked(windows, split)
@@ -251,11 +255,17 @@ class _Preparation:
 
     def _checked(self, windows: Windows, split: np.ndarray) -> tuple[Windows, np.ndarray, int]:
         """Windows without the near-duplicates that are left out, once nothing of training is known to the test side."""
-        check_overlap(windows, split, self.geometry, self.config.augment.shift)
-        kept = check_duplicates(self.genome, windows, split, self.geometry, self.split)
-        dropped = int((~kept).sum())
-        windows, split = windows.take(kept), split[kept]
-        note = check_base(windows, split, self.base.trained_on, self.split, self.base.name)
+        check_overlap(windows, split, self.geometry, self.moved)
+        split, dropped = check_duplicates(self.genome, windows, split, self.geometry, self.split)
+        windows, split = windows.take(split != ""), split[split != ""]
+        note = check_base(
+            windows,
+            split,
+            self.base.trained_on,
+            self.split,
+            base=Path(self.base.name).name,
+            held_out=_held_out(self.base),
+        )
         if note:
             self.notes.append(note)
         return windows, split, dropped
@@ -441,6 +451,12 @@ def _cell_sources(config: FinetuneConfig) -> tuple[tuple[str, ...], list[TrackSo
         for cell in cells
     ]
     return cells, sources
+
+
+def _held_out(base: Base) -> tuple[str, ...]:
+    """Chromosomes that the base's card names for test."""
+    splits = base.card.training.splits if base.card is not None else None
+    return tuple(splits.test) if splits is not None and isinstance(splits.test, list) else ()
 
 
 def _files_of(regions: RegionsConfig) -> list[str]:
