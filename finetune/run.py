@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from finetune.config import FinetuneConfig
+from finetune.data.augment import check_augment
 from finetune.data.batches import Batches, CellInputs
 from finetune.data.prepare import Prepared, head_names, prepare
 from finetune.data.sampling import (
@@ -66,6 +67,13 @@ class Run:
         }
         for name, prepared in self.sets.items():
             _check_sides(prepared)
+            check_augment(
+                config.augment,
+                prepared.geometry,
+                cached=config.mode == "head",
+                targets=[target for target in config.targets if target.head == name],
+                position=self.base.bin_size,
+            )
             for track, values in zip(prepared.tracks, prepared.targets, strict=True):
                 check_targets(head_loss(config, name), values, track.name, track.transform)
         self.cells: dict[str, CellInputs | None] = {

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from finetune.config import FinetuneConfig
+from finetune.data.augment import reverse_complement
 from finetune.data.prepare import Prepared
 from zoo.errors import UsageError
 from zoo.genome.encode import one_hot
@@ -91,13 +92,7 @@ class Batches:
         self.train_rows = prepared.rows("train") if rows is None else rows
         tracks = prepared.tracks if cells is None else prepared.assays
         self.weights = np.ones(len(tracks), np.float32) if weights is None else weights.astype(np.float32)
-        self.partners = _partners(prepared, cells)
-        if config.augment.shift and embeddings is not None:
-            raise UsageError(
-                f"augment.shift {config.augment.shift}: embeddings are computed once, where windows lie",
-                "`mode: head` caches them",
-                "Fix: augment.shift: 0, or mode: lora",
-            )
+        self.partners = _partners(prepared, cells, len(tracks))
         if (config.augment.shift or config.augment.flank) and prepared.read is None:
             raise UsageError(
                 "a set made of arrays cannot be laid anew", "", "Fix: augment.shift: 0 and augment.flank: 0"
@@ -176,19 +171,21 @@ class Batches:
         rows = items[:, 0]
         values, atac = self._measured(rows, jitter)
         target, difference, average = self._of_items(items, values, atac)
-        parts = [part if part is None else _mirrored(part, turned, self._order(part)) for part in (target, average)]
-        if difference is not None:
-            difference = _mirrored(difference, turned, None)
+        inputs = self._inputs(rows, jitter + flank)
+        embedded = self.embeddings is not None or inputs is None
+        inputs, target, difference, average = reverse_complement(
+            turned, None if embedded else inputs, target, self.partners, difference, average
+        )
         told = self.cells
         return Batch(
             head=self.prepared.head,
-            inputs=self._inputs(rows, jitter + flank, turned),
-            embedded=self.embeddings is not None,
-            target=torch.from_numpy(parts[0]),
-            weight=torch.from_numpy(np.broadcast_to(self.weights, parts[0].shape[:2]).copy()),
+            inputs=self._embedded(rows, turned) if embedded else torch.from_numpy(inputs),
+            embedded=embedded,
+            target=torch.from_numpy(target),
+            weight=torch.from_numpy(np.broadcast_to(self.weights, target.shape[:2]).copy()),
             atac=None if difference is None else torch.from_numpy(difference),
             summary=None if told is None or told.summary is None else torch.from_numpy(told.summary[items[:, 1]]),
-            average=None if parts[1] is None else torch.from_numpy(parts[1]),
+            average=None if average is None else torch.from_numpy(average),
             rows=torch.from_numpy(np.ascontiguousarray(rows)),
             cells=None if told is None else torch.from_numpy(np.ascontiguousarray(items[:, 1])),
         )
@@ -238,17 +235,16 @@ class Batches:
         with np.errstate(invalid="ignore", divide="ignore"):
             return ((total - np.where(measured, mine, 0)) / (count - measured)).astype(np.float32)
 
-    def _inputs(self, rows: np.ndarray, shift: np.ndarray, turned: np.ndarray) -> torch.Tensor:
-        if self.embeddings is not None:
-            return torch.from_numpy(self.embeddings(rows, turned.astype(np.int64)).astype(np.float32))
-        if self.prepared.letters is None:
-            return torch.zeros(len(rows), 4, 0)
-        encoded = one_hot(self.prepared.letters(rows, shift), self.n_value)
-        encoded[turned] = encoded[turned][:, ::-1, ::-1]
-        return torch.from_numpy(encoded)
+    def _inputs(self, rows: np.ndarray, shift: np.ndarray) -> np.ndarray | None:
+        """(n, 4, L) one-hot; None where embeddings were cached, or there is no sequence."""
+        if self.embeddings is not None or self.prepared.letters is None:
+            return None
+        return one_hot(self.prepared.letters(rows, shift), self.n_value)
 
-    def _order(self, part: np.ndarray) -> np.ndarray | None:
-        return self.partners if self.partners is not None and part.shape[1] == len(self.partners) else None
+    def _embedded(self, rows: np.ndarray, turned: np.ndarray) -> torch.Tensor:
+        if self.embeddings is None:
+            return torch.zeros(len(rows), 0, self.prepared.geometry.n_bins)
+        return torch.from_numpy(self.embeddings(rows, turned.astype(np.int64)).astype(np.float32))
 
 
 def _picked(values: np.ndarray, tracks: np.ndarray, n: np.ndarray) -> np.ndarray:
@@ -258,20 +254,10 @@ def _picked(values: np.ndarray, tracks: np.ndarray, n: np.ndarray) -> np.ndarray
     return found
 
 
-def _mirrored(part: np.ndarray, turned: np.ndarray, order: np.ndarray | None) -> np.ndarray:
-    """(n, tracks, bins) with the bins of turned rows reversed, and stranded tracks swapped."""
-    if not turned.any():
-        return np.ascontiguousarray(part)
-    part = part.copy()
-    other = part[turned][:, :, ::-1]
-    part[turned] = other if order is None else other[:, order]
-    return part
-
-
-def _partners(prepared: Prepared, cells: CellInputs | None) -> np.ndarray | None:
-    """Permutation of tracks on the other strand, or None where all are unstranded."""
-    if cells is not None or all(track.partner is None for track in prepared.tracks):
-        return None
+def _partners(prepared: Prepared, cells: CellInputs | None, n: int) -> np.ndarray:
+    """Permutation of tracks on the other strand; assays of cells are unstranded."""
+    if cells is not None:
+        return np.arange(n)
     return np.array([i if track.partner is None else track.partner for i, track in enumerate(prepared.tracks)])
 
 

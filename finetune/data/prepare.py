@@ -25,7 +25,8 @@ from finetune.config import FinetuneConfig, HeadConfig, RegionsConfig, SplitConf
 from finetune.data.duplicates import check_duplicates
 from finetune.data.regions import Geometry, Windows, choose_windows
 from finetune.data.splits import check_base, check_overlap, split_cells, split_windows
-from finetune.data.tracks import Track, TrackSource, check_track, open_track, source_of
+from finetune.data.sources import TrackSource, source_of
+from finetune.data.tracks import Track, check_track, open_track
 from finetune.data.transform import background_depth, parse_transform
 from zoo.errors import UsageError
 from zoo.files import cache_folder, sha256_of
@@ -183,10 +184,15 @@ class _Preparation:
         self.sides = [side for side in self.sides if side]
         self.geometry = _geometry(self.targets, base)
         self.transforms = [parse_transform(t.transform, f"target {t.name!r}") for t in self.targets]
-        self.sources = [source_of(target) for target in self.targets]
-        self.opened = [open_track(source, self.genome.sizes) for source in self.sources]
+        self.sources = [source_of(target, config.train.seed) for target in self.targets]
+        self.opened = [self._opened(source) for source in self.sources]
         self.cells, self.cell_sources = _cell_sources(config)
-        self.cell_tracks = [open_track(source, self.genome.sizes) for source in self.cell_sources]
+        self.cell_tracks = [self._opened(source) for source in self.cell_sources]
+
+    def _opened(self, source: TrackSource) -> Track:
+        track = open_track(source, self.genome.sizes)
+        self.notes += track.notes
+        return track
 
     # ------------------------------------------------------------ in order
 
@@ -294,7 +300,7 @@ class _Preparation:
         for i, (target, track) in enumerate(zip(self.targets, self.opened, strict=True)):
             for rows in _blocks(len(windows)):
                 values[i, rows] = self._raw(track, windows.chrom[rows], windows.start[rows])
-            check_track(target.name, values[i], windows.chrom)
+            self.notes += check_track(target.name, values[i], windows.chrom)
             depths.append(self._depth(target, values[i], train, self.sides[i]))
             for rows in _blocks(len(windows)):
                 values[i, rows] = self.transforms[i].forward(values[i, rows] / np.float32(depths[i]))
@@ -304,7 +310,7 @@ class _Preparation:
 
     def _depth(self, target: TargetConfig, values: np.ndarray, train: np.ndarray, side: str) -> float:
         """A validation or test cell's own depth is measured on the training chromosomes too: nothing of it trains."""
-        return background_depth(values[train], target.name) if target.depth.background else 1.0
+        return background_depth(values[train], f"target {target.name}") if target.depth.background else 1.0
 
     def _write_atac(self, made: Path, windows: Windows, shape: tuple[int, ...]) -> None:
         values = np.lib.format.open_memmap(made / "atac.npy", "w+", np.float32, shape)
@@ -312,11 +318,11 @@ class _Preparation:
         for i, track in enumerate(self.cell_tracks):
             for rows in _blocks(len(windows)):
                 values[i, rows] = transform.forward(self._raw(track, windows.chrom[rows], windows.start[rows]))
-            check_track(f"cell.tracks.{self.cells[i]}", values[i], windows.chrom)
+            self.notes += check_track(f"cell.tracks.{self.cells[i]}", values[i], windows.chrom)
         values.flush()
 
     def _infos(self, depths: list[float]) -> list[TrackInfo]:
-        names = [target.name for target in self.targets]
+        partners = partners_of(self.targets) if any(t.strand or t.partner for t in self.targets) else None
         return [
             TrackInfo(
                 target.name,
@@ -324,12 +330,12 @@ class _Preparation:
                 target.assay or (target.name if target.cell is None else "signal"),
                 side,
                 target.weight,
-                _partner(target, names),
+                None if partners is None or partners[i] == i else int(partners[i]),
                 tuple(target.transform),
                 depth,
                 target.reduce,
             )
-            for target, side, depth in zip(self.targets, self.sides, depths, strict=True)
+            for i, (target, side, depth) in enumerate(zip(self.targets, self.sides, depths, strict=True))
         ]
 
     def _open(self, folder: Path, key: str) -> Prepared:
@@ -461,15 +467,3 @@ def _held_out(base: Base) -> tuple[str, ...]:
 
 def _files_of(regions: RegionsConfig) -> list[str]:
     return [*regions.files, *regions.blacklist, *([regions.mappability] if regions.mappability else [])]
-
-
-def _partner(target: TargetConfig, names: Sequence[str]) -> int | None:
-    if target.partner is None:
-        return None
-    if target.partner not in names:
-        raise UsageError(
-            f"target {target.name!r}: its partner {target.partner!r} is no target of this head",
-            "",
-            "Fix: correct `partner:`",
-        )
-    return names.index(target.partner)
