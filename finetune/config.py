@@ -32,6 +32,7 @@ __all__ = [
     "TargetConfig",
     "TrainConfig",
     "VerdictConfig",
+    "as_number",
     "load_config",
 ]
 
@@ -374,13 +375,13 @@ def _with(data: dict[str, Any], text: str) -> dict[str, Any]:
     if not equals or not key:
         raise UsageError(f"--set {text}: is not KEY=VALUE", "", "Fix: --set train.lr=1e-4")
     try:
-        parsed = _number(yaml.safe_load(value))
+        parsed = as_number(yaml.safe_load(value))
     except yaml.YAMLError:
         raise UsageError(f"--set {text}: the value is no YAML", "", "Fix: put it in quotes") from None
     return _placed(data, key.split("."), parsed, text)
 
 
-def _number(value: Any) -> Any:
+def as_number(value: Any) -> Any:
     """YAML 1.1 takes 1e-4 for a text."""
     if isinstance(value, str):
         try:

@@ -148,6 +148,7 @@ class Run:
             self.base.n_value,
             cells=self.cells[name],
             embeddings=None if embeddings is None else lambda rows, strands: embeddings[place[rows], strands],
+            position=self.base.bin_size,
             rows=rows,
             weights=weight * self._weights(name, prepared),
         )
