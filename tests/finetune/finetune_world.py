@@ -17,7 +17,9 @@ import zoo
 from zoo.genome.encode import one_hot
 
 CHROMS = ("chrA", "chrB", "chrC", "chrD", "chrE", "chrF")
-LENGTH = 1280 + 1024 * 11
+#: Windows that tile a chromosome.
+WINDOWS = 24
+LENGTH = 1280 + 1024 * (WINDOWS - 1)
 BASES = np.frombuffer(b"ACGT", np.uint8)
 
 
@@ -71,7 +73,7 @@ def make_world(folder: Path, seed: int = 0) -> World:
         for chrom in CHROMS:
             letters = BASES[rng.choice(4, LENGTH, p=[0.31, 0.19, 0.19, 0.31])]
             fasta.write(f">{chrom}\n{letters.tobytes().decode()}\n")
-            windows = np.stack([letters[i * 1024 : i * 1024 + 1280] for i in range(12)])
+            windows = np.stack([letters[i * 1024 : i * 1024 + 1280] for i in range(WINDOWS)])
             known = model.predict(one_hot(windows, 0.25))[:, 0].ravel()
             inside = letters[128 : 128 + 32 * len(known)].reshape(-1, 32)
             strong = ((inside == ord("C")) | (inside == ord("G"))).mean(1)
