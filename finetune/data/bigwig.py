@@ -20,8 +20,9 @@ __all__ = ["BigWigBases"]
 
 
 class BigWigBases:
-    """The mean of one bigWig or several. A base that one of them does not measure is missing: a mean over fewer
-    replicates would change its level in silence.
+    """The mean of one bigWig or several.
+
+    A base that one of them does not measure is missing: a mean over fewer replicates would change its level in silence.
 
     Attributes:
         chroms: names that every file has. notes: what a user should know.
@@ -71,8 +72,9 @@ class BigWigBases:
         self._readers = []
 
     def _damaged(self, path: object, error: Exception) -> InputError:
+        told = (str(error).splitlines() or [repr(error)])[0][:200]
         return InputError(
-            f"track {self._source.name}: {path} cannot be read: {str(error).splitlines()[0][:200] if str(error) else error!r}",
+            f"track {self._source.name}: {path} cannot be read: {told}",
             "the bigWig is truncated or damaged",
             "Fix: fetch or make the file again",
         )

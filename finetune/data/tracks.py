@@ -90,7 +90,7 @@ class Track:
         if absent:
             raise InputError(
                 f"track {self.name}: {self._files()} has nothing on {absent[0][0]}",
-                f"{sum(n for _, n in absent):,} of {int(counts.sum()):,} windows lie on {len(absent)} such chromosome(s)",
+                f"{sum(n for _, n in absent):,} of {int(counts.sum()):,} windows, on {len(absent)} such chromosome(s)",
                 "Fix: leave them out with `regions.chromosomes`, or `missing: zero` where there is truly nothing",
             )
 
@@ -160,8 +160,8 @@ def open_track(source: TrackSource, sizes: Mapping[str, int], asked: Sequence[st
         sizes: chromosome -> bp of the FASTA. asked: the windows' chromosomes, where known: checked at once.
 
     Raises:
-        InputError: another assembly, or names of another style; a row off its chromosome; a damaged or empty file; peaks or
-            reads where fragments are read; nothing on an asked chromosome.
+        InputError: another assembly, or names of another style; a row off its chromosome; a damaged or empty file;
+            peaks or reads where fragments are read; nothing on an asked chromosome.
         SystemStateError: figwig is missing, or there is no room for temporary files.
     """
     kinds = {"signal": BigWigBases, "labels": LabelBases, "table": TableBins}
