@@ -1,4 +1,4 @@
-"""Real tracks: yeast fragments against the counts of the bundled model, hg38 bigWigs against pyBigWig and their source."""
+"""Real tracks: yeast fragments against the bundled model's counts, hg38 bigWigs against pyBigWig and their source."""
 
 from __future__ import annotations
 
