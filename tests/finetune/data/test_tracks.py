@@ -477,3 +477,21 @@ def test_tracks_of_which_nothing_is_learned():
     chrom = np.array(["a", "b", "c"], object)
     values = np.array([[1, 2], [0, 0], [nan, nan]], np.float32)
     assert check_track("t", values, chrom) == ["track t: every bin of b is 0", "track t: c is all missing"]
+
+
+@pytest.mark.parametrize("block", [1, 7, 20, 64, 4096])
+def test_blocks_do_not_change_a_fragment_or_a_line_number(tmp_path, monkeypatch, block):
+    monkeypatch.setattr("finetune.data.fragments.BLOCK", block)
+    assert bins(written(tmp_path / "f.bed", FRAGMENTS), read="cuts", reduce="sum") == [2, 3, 1, 0]
+    with pytest.raises(InputError, match=r"f.bed:5: start 40 is not below end 30"):
+        bins(written(tmp_path / "f.bed", FRAGMENTS + "chr1\t40\t30\n"), read="cuts")
+
+
+def test_temporary_files_go_with_the_track(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    with opened(written(tmp_path / "f.bed", FRAGMENTS), read="cuts"):
+        assert len(list((tmp_path / "temporary").iterdir())) == 1
+    with pytest.raises(InputError):
+        opened(written(tmp_path / "g.bed", FRAGMENTS + "chr1\t5\n"), read="cuts")
+    assert list((tmp_path / "temporary").iterdir()) == []
