@@ -143,6 +143,9 @@ class Track:
         return bases
 
     def _refuse_infinite(self, bins: np.ndarray, chrom: np.ndarray, start: np.ndarray, bin_size: int) -> None:
+        with np.errstate(invalid="ignore"):  # one pass where all is well
+            if np.isfinite(bins.sum()):
+                return
         infinite = np.isinf(bins)
         if infinite.any():
             row, place = np.argwhere(infinite)[0].tolist()
