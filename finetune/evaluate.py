@@ -16,7 +16,6 @@ from finetune.finetune import command
 from finetune.models.base import Base, open_base, trained_on
 from finetune.run import Run
 from finetune.training.train import load_best
-from finetune.verdict.loci import read_loci
 from finetune.verdict.page import page
 from finetune.verdict.sides import BaseTracks, judged_tracks
 from finetune.verdict.verdict import Verdict, judge
@@ -134,14 +133,13 @@ def _of_model(
         )
 
     base = BaseTracks(open_base(config.base, trust=trust), prepared, run.device)
-    loci = config.verdict.loci
     judged = judged_tracks(
         prepared,
         predict,
         side=split,
         base=base,
         columns=columns,
-        loci=read_loci(loci, prepared) if loci else None,
+        loci=config.verdict.loci,
     )
     facts = {"model": name, "base": config.base, "splits": run.splits(), "command": command()}
     return judge(judged, config.verdict, facts, config.train.seed)

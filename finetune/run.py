@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from finetune.config import FinetuneConfig
+from finetune.data.augment import check_augment
 from finetune.data.batches import Batches, CellInputs
 from finetune.data.prepare import Prepared, head_names, prepare
 from finetune.data.sampling import (
@@ -27,7 +28,6 @@ from finetune.models.base import Base, open_base
 from finetune.models.embed import embed
 from finetune.models.heads import Adapted
 from finetune.training.losses import Loss, check_targets, loss_of
-from finetune.verdict.loci import read_loci
 from finetune.verdict.sides import BaseTracks, Predictor, judged_tracks
 from finetune.verdict.verdict import Judged, Verdict, judge
 from zoo.errors import UsageError
@@ -67,6 +67,13 @@ class Run:
         }
         for name, prepared in self.sets.items():
             _check_sides(prepared)
+            check_augment(
+                config.augment,
+                prepared.geometry,
+                cached=config.mode == "head",
+                targets=[target for target in config.targets if target.head == name],
+                position=self.base.bin_size,
+            )
             for track, values in zip(prepared.tracks, prepared.targets, strict=True):
                 check_targets(head_loss(config, name), values, track.name, track.transform)
         self.cells: dict[str, CellInputs | None] = {
@@ -141,6 +148,7 @@ class Run:
             self.base.n_value,
             cells=self.cells[name],
             embeddings=None if embeddings is None else lambda rows, strands: embeddings[place[rows], strands],
+            position=self.base.bin_size,
             rows=rows,
             weights=weight * self._weights(name, prepared),
         )
@@ -185,7 +193,6 @@ class Run:
         return judge(self._judged(model, frozen, side), self.config.verdict, facts, self.config.train.seed)
 
     def _judged(self, model: Adapted, frozen: Base, side: str) -> Iterator[Judged]:
-        loci = self.config.verdict.loci
         for name, batches in self.batches().items():
             prepared = self.sets[name]
             yield from judged_tracks(
@@ -194,7 +201,7 @@ class Run:
                 side=side,
                 cells=self.cells[name],
                 base=BaseTracks(frozen, prepared, self.device),
-                loci=read_loci(loci, prepared) if loci else None,
+                loci=self.config.verdict.loci,
             )
 
     def splits(self) -> dict[str, list[str]]:

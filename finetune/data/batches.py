@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from finetune.config import FinetuneConfig
+from finetune.data.augment import moved, reverse_complement
 from finetune.data.prepare import Prepared
 from zoo.errors import UsageError
 from zoo.genome.encode import one_hot
@@ -71,6 +72,7 @@ class Batches:
         n_value: of the one-hot at an unknown base.
         cells: what is told of cells; None for a model of sequence alone, whose tracks are all predicted at once.
         embeddings: gives (k, channels, positions) for (k,) windows and (k,) strands, in place of sequence.
+        position: bp of a position of an embedding; shifts of cached ones are whole bins and whole positions.
         rows: training windows with repeats, in place of each once (``finetune.data.sampling``).
         weights: (tracks,) of the loss.
     """
@@ -83,22 +85,23 @@ class Batches:
         *,
         cells: CellInputs | None = None,
         embeddings: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+        position: int = 1,
         rows: np.ndarray | None = None,
         weights: np.ndarray | None = None,
     ) -> None:
         self.prepared, self.config, self.n_value, self.cells = prepared, config, n_value, cells
-        self.embeddings = embeddings
+        self.embeddings, self.position = embeddings, position
         self.train_rows = prepared.rows("train") if rows is None else rows
         tracks = prepared.tracks if cells is None else prepared.assays
         self.weights = np.ones(len(tracks), np.float32) if weights is None else weights.astype(np.float32)
-        self.partners = _partners(prepared, cells)
-        if config.augment.shift and embeddings is not None:
+        self.partners = _partners(prepared, cells, len(tracks))
+        if config.augment.flank and embeddings is not None:
             raise UsageError(
-                f"augment.shift {config.augment.shift}: embeddings are computed once, where windows lie",
+                f"augment.flank {config.augment.flank}: embeddings are computed once, where windows lie",
                 "`mode: head` caches them",
-                "Fix: augment.shift: 0, or mode: lora",
+                "Fix: augment.flank: 0, or mode: lora",
             )
-        if (config.augment.shift or config.augment.flank) and prepared.read is None:
+        if (config.augment.shift or config.augment.flank) and prepared.read is None and embeddings is None:
             raise UsageError(
                 "a set made of arrays cannot be laid anew", "", "Fix: augment.shift: 0 and augment.flank: 0"
             )
@@ -137,10 +140,11 @@ class Batches:
             items = np.tile(items, (3, 1))
         flanked = shifts != 0
         order = rng.permutation(len(items))
-        size, most = self.config.train.batch, self.config.augment.shift
+        step = 1 if self.embeddings is None else self.prepared.geometry.bin_size
+        size, most = self.config.train.batch, self.config.augment.shift // step
         for first in range(0, len(order), size):
             chosen = order[first : first + size]
-            jitter = rng.integers(-most, most + 1, len(chosen)) if most else np.zeros(len(chosen), np.int64)
+            jitter = step * rng.integers(-most, most + 1, len(chosen)) if most else np.zeros(len(chosen), np.int64)
             turned = rng.random(len(chosen)) < (0.5 if self.config.augment.reverse_complement else 0.0)
             yield self._batch(items[chosen], jitter, turned, np.where(flanked[chosen], shifts[chosen], 0))
 
@@ -176,19 +180,21 @@ class Batches:
         rows = items[:, 0]
         values, atac = self._measured(rows, jitter)
         target, difference, average = self._of_items(items, values, atac)
-        parts = [part if part is None else _mirrored(part, turned, self._order(part)) for part in (target, average)]
-        if difference is not None:
-            difference = _mirrored(difference, turned, None)
+        inputs = self._inputs(rows, jitter + flank)
+        embedded = self.embeddings is not None or inputs is None
+        inputs, target, difference, average = reverse_complement(
+            turned, None if embedded else inputs, target, self.partners, difference, average
+        )
         told = self.cells
         return Batch(
             head=self.prepared.head,
-            inputs=self._inputs(rows, jitter + flank, turned),
-            embedded=self.embeddings is not None,
-            target=torch.from_numpy(parts[0]),
-            weight=torch.from_numpy(np.broadcast_to(self.weights, parts[0].shape[:2]).copy()),
+            inputs=self._embedded(rows, jitter, turned) if embedded else torch.from_numpy(inputs),
+            embedded=embedded,
+            target=torch.from_numpy(target),
+            weight=torch.from_numpy(np.broadcast_to(self.weights, target.shape[:2]).copy()),
             atac=None if difference is None else torch.from_numpy(difference),
             summary=None if told is None or told.summary is None else torch.from_numpy(told.summary[items[:, 1]]),
-            average=None if parts[1] is None else torch.from_numpy(parts[1]),
+            average=None if average is None else torch.from_numpy(average),
             rows=torch.from_numpy(np.ascontiguousarray(rows)),
             cells=None if told is None else torch.from_numpy(np.ascontiguousarray(items[:, 1])),
         )
@@ -196,7 +202,7 @@ class Batches:
     def _measured(self, rows: np.ndarray, jitter: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """(tracks, n, bins) targets and (cells, n, bins) differences of ATAC at the windows, moved by ``jitter``."""
         told = self.cells
-        if jitter.any():
+        if jitter.any() and self.embeddings is None:
             values, atac = self.prepared.read(rows, jitter)
             if told is None or atac is None or told.difference is None:
                 return values, None
@@ -208,6 +214,10 @@ class Batches:
         back[order] = np.arange(len(order))
         values = np.asarray(self.prepared.targets[:, rows[order]])[:, back]
         difference = told.difference[:, rows] if told is not None and told.difference is not None else None
+        if jitter.any():  # cached windows stay where they are, and what is seen of them moves
+            steps = jitter // self.prepared.geometry.bin_size
+            values = np.stack([moved(track, steps) for track in values])
+            difference = None if difference is None else np.stack([moved(track, steps) for track in difference])
         return values, difference
 
     def _of_items(
@@ -238,17 +248,19 @@ class Batches:
         with np.errstate(invalid="ignore", divide="ignore"):
             return ((total - np.where(measured, mine, 0)) / (count - measured)).astype(np.float32)
 
-    def _inputs(self, rows: np.ndarray, shift: np.ndarray, turned: np.ndarray) -> torch.Tensor:
-        if self.embeddings is not None:
-            return torch.from_numpy(self.embeddings(rows, turned.astype(np.int64)).astype(np.float32))
-        if self.prepared.letters is None:
-            return torch.zeros(len(rows), 4, 0)
-        encoded = one_hot(self.prepared.letters(rows, shift), self.n_value)
-        encoded[turned] = encoded[turned][:, ::-1, ::-1]
-        return torch.from_numpy(encoded)
+    def _inputs(self, rows: np.ndarray, shift: np.ndarray) -> np.ndarray | None:
+        """(n, 4, L) one-hot; None where embeddings were cached, or there is no sequence."""
+        if self.embeddings is not None or self.prepared.letters is None:
+            return None
+        return one_hot(self.prepared.letters(rows, shift), self.n_value)
 
-    def _order(self, part: np.ndarray) -> np.ndarray | None:
-        return self.partners if self.partners is not None and part.shape[1] == len(self.partners) else None
+    def _embedded(self, rows: np.ndarray, jitter: np.ndarray, turned: np.ndarray) -> torch.Tensor:
+        if self.embeddings is None:
+            return torch.zeros(len(rows), 0, self.prepared.geometry.n_bins)
+        found = self.embeddings(rows, turned.astype(np.int64)).astype(np.float32)
+        if jitter.any():  # the other strand's embedding runs from the window's end
+            found = moved(found, np.where(turned, -1, 1) * (jitter // self.position), 0.0)
+        return torch.from_numpy(found)
 
 
 def _picked(values: np.ndarray, tracks: np.ndarray, n: np.ndarray) -> np.ndarray:
@@ -258,20 +270,10 @@ def _picked(values: np.ndarray, tracks: np.ndarray, n: np.ndarray) -> np.ndarray
     return found
 
 
-def _mirrored(part: np.ndarray, turned: np.ndarray, order: np.ndarray | None) -> np.ndarray:
-    """(n, tracks, bins) with the bins of turned rows reversed, and stranded tracks swapped."""
-    if not turned.any():
-        return np.ascontiguousarray(part)
-    part = part.copy()
-    other = part[turned][:, :, ::-1]
-    part[turned] = other if order is None else other[:, order]
-    return part
-
-
-def _partners(prepared: Prepared, cells: CellInputs | None) -> np.ndarray | None:
-    """Permutation of tracks on the other strand, or None where all are unstranded."""
-    if cells is not None or all(track.partner is None for track in prepared.tracks):
-        return None
+def _partners(prepared: Prepared, cells: CellInputs | None, n: int) -> np.ndarray:
+    """Permutation of tracks on the other strand; assays of cells are unstranded."""
+    if cells is not None:
+        return np.arange(n)
     return np.array([i if track.partner is None else track.partner for i, track in enumerate(prepared.tracks)])
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from zoo.errors import InputError, UsageError
 
-__all__ = ["LIMIT", "Summary", "cell_summary", "difference", "fit_summary", "refuse_itself"]
+__all__ = ["LIMIT", "Summary", "cell_summary", "difference", "fit_summary", "refuse_itself", "track_features"]
 
 #: Correlation above which an input is taken for the target itself.
 LIMIT = 0.99
-CHUNK = 1 << 22  # values of all cells in memory at once, times 8 bytes
+CHUNK = 1024  # windows in memory at once
 
 
 def difference(atac: np.ndarray, train_cells: Sequence[int]) -> np.ndarray:
@@ -53,60 +53,91 @@ def difference(atac: np.ndarray, train_cells: Sequence[int]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Summary:
-    """Directions of the whole track along which training cells differ (principal components).
+    """What is read off a whole track: products with features of the windows, along few directions.
 
     Attributes:
-        directions: (k, n * bins) float32 orthonormal rows. scale: one number, so that the first coordinate of the
-            training cells has variance 1; all directions share it, for the weak ones are mostly noise.
+        directions: (k, channels) float32 orthonormal rows, those along which training cells differ most.
+        centre, spread: (channels,) of the features over training windows.
+        scale: one number, so that the first coordinate of the training cells has mean square 1. All directions share
+            it, for the weak ones are mostly noise.
     """
 
     directions: np.ndarray
+    centre: np.ndarray
+    spread: np.ndarray
     scale: float
 
-    def of(self, differences: np.ndarray) -> np.ndarray:
-        """(cells, k) float32 coordinates of (cells, n, bins) differences on the training windows; NaN counts as 0."""
-        flat = differences.reshape(len(differences), -1)
-        out = np.zeros((len(flat), len(self.directions)))
-        step = max(1, CHUNK // len(flat))
-        for at in range(0, flat.shape[1], step):
-            out += np.nan_to_num(flat[:, at : at + step]).astype(np.float64) @ self.directions[:, at : at + step].T
-        return (out / self.scale).astype(np.float32)
+    def of(self, differences: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """Summaries of cells.
+
+        Args:
+            differences: (cells, n, bins) on the training windows, NaN counts as 0. features: (n, channels, bins).
+
+        Returns:
+            (cells, k) float32, exactly 0 for a cell without differences.
+        """
+        moments = _moments(differences, features, self.centre, self.spread)
+        return (moments @ self.directions.T.astype(np.float64) / self.scale).astype(np.float32)
 
 
-def fit_summary(differences: np.ndarray, train_cells: Sequence[int], k: int) -> Summary:
-    """Learn the summary from training cells on training windows, and nothing else.
+def _moments(differences: np.ndarray, features: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """(cells, channels) mean over bins of the difference times each standardised feature."""
+    total = np.zeros((len(differences), features.shape[1]))
+    for at in range(0, features.shape[0], CHUNK):
+        seen = (features[at : at + CHUNK] - centre[:, None]) / spread[:, None]
+        part = np.nan_to_num(differences[:, at : at + CHUNK])
+        total += np.einsum("ynb,ncb->yc", part, seen, optimize=True)
+    return total / (features.shape[0] * features.shape[2])
+
+
+def track_features(average: np.ndarray, n: int = 8) -> np.ndarray:
+    """Features of windows for a summary without sequence: how high the average track is, in steps.
 
     Args:
-        differences: (cells, n, bins) of training windows only (see ``difference``). train_cells: those that are used.
-        k: numbers of a summary; fewer come out where there are fewer training cells.
+        average: (windows, bins) mean of the training cells, NaN counts as 0. n: steps, each with as many bins.
 
-    Not centred: the average cell is 0 in each direction.
+    Returns:
+        (windows, n, bins) float32, 1 where the bin's average lies in the step. A track with few values fills fewer.
     """
-    train = np.asarray(train_cells, dtype=np.int64)
-    flat = differences.reshape(len(differences), -1)
-    gram = np.zeros((len(train), len(train)))
-    step = max(1, CHUNK // len(flat))
-    for at in range(0, flat.shape[1], step):
-        part = np.nan_to_num(flat[train, at : at + step]).astype(np.float64)
-        gram += part @ part.T
-    values, vectors = np.linalg.eigh(gram)
-    order = np.argsort(values)[::-1][:k]
-    order = order[values[order] > values.max() * 1e-9]
-    loads = vectors[:, order] * np.where(vectors[np.abs(vectors[:, order]).argmax(0), order] < 0, -1, 1)
-    directions = np.empty((len(order), flat.shape[1]), dtype=np.float32)
-    for at in range(0, flat.shape[1], step):
-        part = np.nan_to_num(flat[train, at : at + step]).astype(np.float64)
-        directions[:, at : at + step] = (loads / np.sqrt(values[order])).T @ part
-    scale = float(np.sqrt(values[order[0]] / len(train))) if len(order) else 1.0
-    return Summary(directions, scale)
+    level = np.nan_to_num(average)
+    steps = np.searchsorted(np.quantile(level, np.arange(1, n) / n), level, side="right")
+    return np.stack([steps == step for step in range(n)], axis=1).astype(np.float32)
 
 
-def cell_summary(differences: np.ndarray, train_cells: Sequence[int], k: int) -> np.ndarray:
+def fit_summary(differences: np.ndarray, features: np.ndarray, train_cells: Sequence[int], k: int) -> Summary:
+    """Learn the summary from training cells on training windows, and nothing else.
+
+    The principal components of tracks themselves will not do: with some dozen cells and 100,000 noisy bins each
+    training cell lies far out along its own noise, where no new cell ever comes. A product with few features that all
+    cells share, such as the DNA's embedding (which factor's motif lies at the bins that are open?), averages the noise
+    away and reads training and new cells alike.
+
+    Args:
+        differences: (cells, n, bins) of training windows only (see ``difference``).
+        features: (n, channels, bins) of these windows: the embedding of the base before training, or
+            ``track_features``.
+        train_cells: those that are used.
+        k: numbers of a summary; fewer come out where there are fewer training cells or channels.
+
+    Not centred over cells: the average cell is 0 in each direction.
+    """
+    centre = features.mean((0, 2), dtype=np.float64)
+    spread = features.std((0, 2), dtype=np.float64)
+    spread[spread < 1e-9] = 1.0
+    moments = _moments(differences[np.asarray(train_cells)], features, centre, spread)
+    _, values, directions = np.linalg.svd(moments, full_matrices=False)
+    keep = np.flatnonzero(values > values[0] * 1e-9)[:k]
+    signs = np.sign(directions[keep, np.abs(directions[keep]).argmax(1)])  # the sign of an SVD is any machine's own
+    scale = float(values[0] / np.sqrt(len(moments))) if len(keep) else 1.0
+    return Summary((directions[keep] * signs[:, None]).astype(np.float32), centre, spread, scale)
+
+
+def cell_summary(differences: np.ndarray, features: np.ndarray, train_cells: Sequence[int], k: int) -> np.ndarray:
     """(cells, k) features of each cell's whole track, 0 for the average cell; see ``fit_summary``.
 
     Fewer than ``k`` directions (few training cells) are filled up with zeros.
     """
-    found = fit_summary(differences, train_cells, k).of(differences)
+    found = fit_summary(differences, features, train_cells, k).of(differences, features)
     return np.pad(found, ((0, 0), (0, k - found.shape[1])))
 
 

@@ -3,6 +3,9 @@
 Windows are compared by a sketch: those of their canonical 24-mers (the lesser of both strands) whose hash falls below a
 bound, as in FracMinHash (Irber et al. 2022, doi:10.1101/2022.01.11.475838). k-mers are counted once however often they
 occur, so that poly-A or a short tandem repeat, with a handful of distinct k-mers, makes no two windows alike.
+
+What is looked for is a stretch of training sequence as long as a window, wherever windows begin: a copy that two tiles
+hold half each was seen as well as one that lies in a single tile.
 """
 
 from __future__ import annotations
@@ -27,19 +30,22 @@ CONTAINED = 0.5
 DISTINCT = 0.5
 #: k-mers of a window that are enough to tell a share of 0.4 from 0.6, and of a genome that fit in memory.
 SKETCH, MOST = 256, 1 << 25
-#: Training windows that are looked at for one k-mer: satellites lie in thousands, any of which will do.
-WINDOWS_A_KMER = 256
+#: Stretches of training sequence that are compared begin every window's length / STEPS.
+STEPS = 4
+#: Stretches that are looked at for one k-mer: satellites lie in thousands, any of which will do.
+STRETCHES_A_KMER = 1024
+CONTIG = 1 << 40  # between the coordinates of two contigs
 PIECE = 1 << 20
 _UNKNOWN = 4
 
 
 @dataclass(frozen=True)
 class Twin:
-    """A window of validation or test and the training window that has most of its k-mers.
+    """A window of validation or test, and where in training most of its k-mers are.
 
     Attributes:
-        row, train: numbers of the two windows.
-        contained: share of the first's distinct k-mers that the second has, between 0 and 1.
+        row: number of the window. train: number of the training window that begins nearest to the stretch.
+        contained: share of the window's distinct k-mers in that stretch, between 0 and 1.
     """
 
     row: int
@@ -88,7 +94,7 @@ def _tell(twin: Twin, windows: Windows, split: np.ndarray, length: int) -> str:
 
 
 def find_twins(genome: Genome, windows: Windows, split: np.ndarray, length: int) -> list[Twin]:
-    """Windows of validation and test most of whose k-mers one training window has, in the order of rows.
+    """Windows of validation and test most of whose k-mers one stretch of training has, in the order of rows.
 
     Args:
         split: (n,) as in ``check_duplicates``. length: bp of the windows.
@@ -120,18 +126,19 @@ class _Sketches:
     def __init__(self, genome: Genome, number: np.ndarray, start: np.ndarray, length: int, keep_one_in: int) -> None:
         self.low = np.zeros(len(start), dtype=np.int64)
         self.high = np.zeros(len(start), dtype=np.int64)
-        parts: list[np.ndarray] = []
+        self.start = number * CONTIG + start
+        self.length = length
+        at, parts = [], []
         base = 0
         for contig, rows in by_chromosome(number):
             places, hashes = _sampled(genome, contig, Runs(start[rows], start[rows] + length), keep_one_in)
             self.low[rows] = base + np.searchsorted(places, start[rows])
             self.high[rows] = base + np.searchsorted(places, start[rows] + length - K + 1)
+            at.append(places + contig * CONTIG)
             parts.append(hashes)
             base += len(hashes)
+        self.at = np.concatenate(at)
         self.hashes = np.concatenate(parts)
-
-    def __len__(self) -> int:
-        return len(self.low)
 
     def distinct(self, window: int) -> np.ndarray:
         return np.unique(self.hashes[self.low[window] : self.high[window]])
@@ -239,32 +246,35 @@ def _half_in(known: np.ndarray, mine: np.ndarray, whole: float) -> bool:
 
 
 class _Index:
-    """Which training windows have which of the k-mers that are asked for."""
+    """Which stretches of training have which of the k-mers that are asked for."""
 
     def __init__(self, seen: _Sketches, asked: np.ndarray) -> None:
-        at = np.searchsorted(asked, seen.hashes)
-        at[at == len(asked)] = 0
-        hit = np.flatnonzero(asked[at] == seen.hashes)
-        window, place = _windows_over(seen, hit)
-        pair = np.unique(np.searchsorted(asked, seen.hashes[place]) * np.int64(len(seen)) + window)
-        self._asked, self._window = asked, pair % len(seen)
-        self._low = np.searchsorted(pair // len(seen), np.arange(len(asked) + 1))
+        place = np.searchsorted(asked, seen.hashes)
+        place[place == len(asked)] = 0
+        hit = np.flatnonzero(asked[place] == seen.hashes)
+        step = max(1, seen.length // STEPS)
+        covering = (seen.at[hit, None] // step - np.arange(STEPS)).ravel()
+        stretches, number = np.unique(covering, return_inverse=True)
+        pair = np.unique(np.repeat(place[hit], STEPS) * np.int64(max(len(stretches), 1)) + number)
+        self._asked, self._stretch = asked, pair % max(len(stretches), 1)
+        self._low = np.searchsorted(pair // max(len(stretches), 1), np.arange(len(asked) + 1))
+        self._nearest = _nearest(seen.start, stretches * step)
 
     def best(self, mine: np.ndarray) -> tuple[int, int]:
-        """The training window with most of these k-mers, the first of equals, and how many it has."""
+        """The training window at the stretch with most of these k-mers, the first of equals, and how many it has."""
         rows = np.searchsorted(self._asked, mine)
-        windows = [
-            self._window[low : min(high, low + WINDOWS_A_KMER)]
+        stretches = [
+            self._stretch[low : min(high, low + STRETCHES_A_KMER)]
             for low, high in zip(self._low[rows].tolist(), self._low[rows + 1].tolist(), strict=True)
         ]
-        found, counts = np.unique(np.concatenate(windows), return_counts=True)
-        return (int(found[np.argmax(counts)]), int(counts.max())) if len(found) else (0, 0)
+        found, counts = np.unique(np.concatenate(stretches), return_counts=True)
+        return (int(self._nearest[found[np.argmax(counts)]]), int(counts.max())) if len(found) else (0, 0)
 
 
-def _windows_over(seen: _Sketches, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Every (window, place) where a hit lies in a window's slice of sampled k-mers."""
-    low, high = np.searchsorted(hit, seen.low), np.searchsorted(hit, seen.high)
-    n = high - low
-    window = np.repeat(np.arange(len(seen)), n)
-    offset = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
-    return window, hit[np.repeat(low, n) + offset]
+def _nearest(start: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """For each place the number of the window that begins nearest to it."""
+    order = np.argsort(start, kind="stable")
+    below = np.clip(np.searchsorted(start[order], at, side="right") - 1, 0, len(start) - 1)
+    above = np.minimum(below + 1, len(start) - 1)
+    left, right = order[below], order[above]
+    return np.where(np.abs(start[right] - at) < np.abs(start[left] - at), right, left)

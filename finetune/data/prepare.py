@@ -24,8 +24,9 @@ import numpy as np
 from finetune.config import FinetuneConfig, HeadConfig, RegionsConfig, SplitConfig, TargetConfig
 from finetune.data.duplicates import check_duplicates
 from finetune.data.regions import Geometry, Windows, choose_windows
+from finetune.data.sources import TrackSource, source_of
 from finetune.data.splits import check_base, check_overlap, split_cells, split_windows
-from finetune.data.tracks import Track, TrackSource, check_track, open_track, source_of
+from finetune.data.tracks import Track, check_track, open_track
 from finetune.data.transform import background_depth, parse_transform
 from zoo.errors import UsageError
 from zoo.files import cache_folder, sha256_of
@@ -176,13 +177,22 @@ class _Preparation:
         self.notes: list[str] = []
         if own.genome is None and (note := check_assembly(base.card, self.genome)):
             self.notes.append(note)
+        self.moved = config.augment.shift + config.augment.flank
+        self.sides = _sides(self.targets, self.split)
+        # A cell that `split.cells.train` leaves out is of no side, and not read.
+        self.targets = tuple(target for target, side in zip(self.targets, self.sides, strict=True) if side)
+        self.sides = [side for side in self.sides if side]
         self.geometry = _geometry(self.targets, base)
         self.transforms = [parse_transform(t.transform, f"target {t.name!r}") for t in self.targets]
-        self.sides = _sides(self.targets, self.split)
-        self.sources = [source_of(target) for target in self.targets]
-        self.opened = [open_track(source, self.genome.sizes) for source in self.sources]
+        self.sources = [source_of(target, config.train.seed) for target in self.targets]
+        self.opened = [self._opened(source) for source in self.sources]
         self.cells, self.cell_sources = _cell_sources(config)
-        self.cell_tracks = [open_track(source, self.genome.sizes) for source in self.cell_sources]
+        self.cell_tracks = [self._opened(source) for source in self.cell_sources]
+
+    def _opened(self, source: TrackSource) -> Track:
+        track = open_track(source, self.genome.sizes)
+        self.notes += track.notes
+        return track
 
     # ------------------------------------------------------------ in order
 
@@ -208,7 +218,7 @@ class _Preparation:
             "split": self.split.model_dump(),
             "cell": config.cell.model_dump(exclude={"tracks"}),
             "cells": self.cells,
-            "shift": config.augment.shift,
+            "shift": self.moved,
             "trained_on": self.base.trained_on,
             "seed": config.train.seed,
         }
@@ -219,7 +229,7 @@ class _Preparation:
         windows, counts = choose_windows(
             self.regions, self.geometry, self.genome, self.config.train.seed, self._mean_target
         )
-        split = split_windows(windows, self.split, self.geometry, self.config.augment.shift)
+        split = split_windows(windows, self.split, self.geometry, self.moved, self.genome.sizes)
         counts = dict(counts) | {"on no side of the split": int((split == "").sum())}
         windows, split = windows.take(split != ""), split[split != ""]
         windows, split, dropped = self._checked(windows, split)
@@ -251,11 +261,17 @@ class _Preparation:
 
     def _checked(self, windows: Windows, split: np.ndarray) -> tuple[Windows, np.ndarray, int]:
         """Windows without the near-duplicates that are left out, once nothing of training is known to the test side."""
-        check_overlap(windows, split, self.geometry, self.config.augment.shift)
-        kept = check_duplicates(self.genome, windows, split, self.geometry, self.split)
-        dropped = int((~kept).sum())
-        windows, split = windows.take(kept), split[kept]
-        note = check_base(windows, split, self.base.trained_on, self.split, self.base.name)
+        check_overlap(windows, split, self.geometry, self.moved)
+        split, dropped = check_duplicates(self.genome, windows, split, self.geometry, self.split)
+        windows, split = windows.take(split != ""), split[split != ""]
+        note = check_base(
+            windows,
+            split,
+            self.base.trained_on,
+            self.split,
+            base=Path(self.base.name).name,
+            held_out=_held_out(self.base),
+        )
         if note:
             self.notes.append(note)
         return windows, split, dropped
@@ -284,7 +300,7 @@ class _Preparation:
         for i, (target, track) in enumerate(zip(self.targets, self.opened, strict=True)):
             for rows in _blocks(len(windows)):
                 values[i, rows] = self._raw(track, windows.chrom[rows], windows.start[rows])
-            check_track(target.name, values[i], windows.chrom)
+            self.notes += check_track(target.name, values[i], windows.chrom)
             depths.append(self._depth(target, values[i], train, self.sides[i]))
             for rows in _blocks(len(windows)):
                 values[i, rows] = self.transforms[i].forward(values[i, rows] / np.float32(depths[i]))
@@ -294,7 +310,7 @@ class _Preparation:
 
     def _depth(self, target: TargetConfig, values: np.ndarray, train: np.ndarray, side: str) -> float:
         """A validation or test cell's own depth is measured on the training chromosomes too: nothing of it trains."""
-        return background_depth(values[train], target.name) if target.depth.background else 1.0
+        return background_depth(values[train], f"target {target.name}") if target.depth.background else 1.0
 
     def _write_atac(self, made: Path, windows: Windows, shape: tuple[int, ...]) -> None:
         values = np.lib.format.open_memmap(made / "atac.npy", "w+", np.float32, shape)
@@ -302,11 +318,11 @@ class _Preparation:
         for i, track in enumerate(self.cell_tracks):
             for rows in _blocks(len(windows)):
                 values[i, rows] = transform.forward(self._raw(track, windows.chrom[rows], windows.start[rows]))
-            check_track(f"cell.tracks.{self.cells[i]}", values[i], windows.chrom)
+            self.notes += check_track(f"cell.tracks.{self.cells[i]}", values[i], windows.chrom)
         values.flush()
 
     def _infos(self, depths: list[float]) -> list[TrackInfo]:
-        names = [target.name for target in self.targets]
+        partners = partners_of(self.targets) if any(t.strand or t.partner for t in self.targets) else None
         return [
             TrackInfo(
                 target.name,
@@ -314,12 +330,12 @@ class _Preparation:
                 target.assay or (target.name if target.cell is None else "signal"),
                 side,
                 target.weight,
-                _partner(target, names),
+                None if partners is None or partners[i] == i else int(partners[i]),
                 tuple(target.transform),
                 depth,
                 target.reduce,
             )
-            for target, side, depth in zip(self.targets, self.sides, depths, strict=True)
+            for i, (target, side, depth) in enumerate(zip(self.targets, self.sides, depths, strict=True))
         ]
 
     def _open(self, folder: Path, key: str) -> Prepared:
@@ -443,17 +459,11 @@ def _cell_sources(config: FinetuneConfig) -> tuple[tuple[str, ...], list[TrackSo
     return cells, sources
 
 
+def _held_out(base: Base) -> tuple[str, ...]:
+    """Chromosomes that the base's card names for test."""
+    splits = base.card.training.splits if base.card is not None else None
+    return tuple(splits.test) if splits is not None and isinstance(splits.test, list) else ()
+
+
 def _files_of(regions: RegionsConfig) -> list[str]:
     return [*regions.files, *regions.blacklist, *([regions.mappability] if regions.mappability else [])]
-
-
-def _partner(target: TargetConfig, names: Sequence[str]) -> int | None:
-    if target.partner is None:
-        return None
-    if target.partner not in names:
-        raise UsageError(
-            f"target {target.name!r}: its partner {target.partner!r} is no target of this head",
-            "",
-            "Fix: correct `partner:`",
-        )
-    return names.index(target.partner)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from finetune.data.cell_track import Summary, cell_summary, difference, fit_summary, refuse_itself
+from finetune.data.cell_track import Summary, cell_summary, difference, fit_summary, refuse_itself, track_features
 from zoo.errors import ModelError
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "offset_prediction",
     "refuse_itself",
     "to_bins",
+    "track_features",
 ]
 
 #: Least mean that an offset takes the logarithm of; bins below it can still rise.

@@ -10,7 +10,7 @@ import torch
 from finetune.config import TrainConfig
 from zoo.errors import InputError, SystemStateError, UsageError, ZooError
 
-__all__ = ["explained", "is_out_of_memory", "not_finite", "nothing_measured"]
+__all__ = ["explained", "is_out_of_memory", "not_finite", "nothing_measured", "refused"]
 
 #: What allocators without an exception of their own say.
 _MEMORY = ("not enough memory", "can't allocate memory", "out of memory", "cannot allocate memory", "alloc_failed")
@@ -42,12 +42,7 @@ def explained(config: TrainConfig) -> Iterator[None]:
             raise KeyboardInterrupt from None
         raise
     except MisconfigurationException as error:
-        raise UsageError(
-            f"train: {_first_line(error)}",
-            f"accelerator {config.accelerator}, devices {config.devices}, nodes {config.nodes}, "
-            f"precision {config.precision}",
-            "Fix: train.accelerator: cpu, train.devices: 1",
-        ) from error
+        raise _refusal(config, error) from error
     except Exception as error:
         if is_out_of_memory(error):
             raise _memory(config, error) from error
@@ -58,6 +53,26 @@ def explained(config: TrainConfig) -> Iterator[None]:
                 "Fix: train.devices: 1",
             ) from error
         raise
+
+
+@contextmanager
+def refused(config: TrainConfig) -> Iterator[None]:
+    """The trainer is made inside: a setting that it refuses is a UsageError."""
+    from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+    try:
+        yield
+    except (MisconfigurationException, ValueError) as error:
+        raise _refusal(config, error) from error
+
+
+def _refusal(config: TrainConfig, error: BaseException) -> UsageError:
+    return UsageError(
+        f"train: {_first_line(error)}",
+        f"accelerator {config.accelerator}, devices {config.devices}, nodes {config.nodes}, "
+        f"precision {config.precision}",
+        "Fix: train.accelerator: cpu, train.devices: 1",
+    )
 
 
 def _memory(config: TrainConfig, error: BaseException) -> SystemStateError:

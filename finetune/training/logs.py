@@ -76,13 +76,13 @@ class Logs:
             self._run.log(numbers, step=epoch)
 
     def close(self) -> None:
-        """End them; never raises, because it runs while errors are handled."""
+        """End them; a full disk is told by what else is written, because this runs while errors are handled."""
         if self._board is not None:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(OSError):
                 self._board.close()
         if self._run is not None:
-            with contextlib.suppress(Exception):
-                self._run.finish(quiet=True)
+            with contextlib.suppress(OSError):
+                self._run.finish()
         self._board = self._run = None
 
 

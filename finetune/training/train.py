@@ -49,7 +49,7 @@ from finetune.config import TrainConfig
 from finetune.data.batches import Batch
 from finetune.training import checkpoints
 from finetune.training.as_found import as_found
-from finetune.training.failures import explained
+from finetune.training.failures import explained, refused
 from finetune.training.feed import Feed
 from finetune.training.logs import HISTORY, write_history
 from finetune.training.losses import Loss
@@ -168,27 +168,28 @@ def _fit(
 
 
 def _trainer(config: TrainConfig, folder: Path, epochs: int) -> Any:
-    """Lightning's trainer without what it prints and leaves behind."""
+    """Lightning's trainer without what it prints and leaves behind; UsageError where it refuses the settings."""
     import pytorch_lightning as pl
 
-    return pl.Trainer(
-        max_epochs=epochs,
-        accelerator=config.accelerator,
-        devices=config.devices,
-        num_nodes=config.nodes,
-        strategy=_strategy(config),
-        precision=config.precision,
-        accumulate_grad_batches=config.accumulate,
-        gradient_clip_val=config.clip or None,
-        default_root_dir=folder,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        inference_mode=False,  # the running mean is exchanged with the weights around validation
-        use_distributed_sampler=False,
-    )
+    with refused(config):
+        return pl.Trainer(
+            max_epochs=epochs,
+            accelerator=config.accelerator,
+            devices=config.devices,
+            num_nodes=config.nodes,
+            strategy=_strategy(config),
+            precision=config.precision,
+            accumulate_grad_batches=config.accumulate,
+            gradient_clip_val=config.clip or None,
+            default_root_dir=folder,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            inference_mode=False,  # the running mean is exchanged with the weights around validation
+            use_distributed_sampler=False,
+        )
 
 
 def _strategy(config: TrainConfig) -> str:

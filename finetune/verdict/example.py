@@ -90,9 +90,9 @@ def _examples(place: Place, observed: np.ndarray, predicted: np.ndarray, baselin
     gain = np.nansum((baseline[whole] - observed[whole]) ** 2 - (predicted[whole] - observed[whole]) ** 2, axis=1)
     order = whole[np.argsort(-gain, kind="stable")]
     chosen = {
-        int(order[0]): "where the model gains most on the baseline",
-        int(order[len(order) // 2]): "the middle window by gain",
-        int(order[-1]): "where the model loses most to the baseline, or gains least",
+        int(order[0]): "largest gain on the baseline" if gain.max() > 0 else "smallest loss to the baseline",
+        int(order[len(order) // 2]): "middle window by gain",
+        int(order[-1]): "largest loss to the baseline" if gain.min() < 0 else "smallest gain on the baseline",
     }
     bins = observed.shape[1]
     return tuple(

@@ -20,6 +20,7 @@ from finetune.models.base import Base
 from finetune.models.heads import Adapted
 from finetune.training.feed import moved
 from finetune.verdict.baselines import Known, baselines
+from finetune.verdict.loci import bins_of_loci
 from finetune.verdict.verdict import SIDES, Judged
 from zoo.genome.encode import one_hot
 
@@ -150,7 +151,7 @@ def judged_tracks(
     cells: CellInputs | None = None,
     base: BaseTracks | None = None,
     columns: Mapping[int, int] | None = None,
-    loci: np.ndarray | None = None,
+    loci: str | None = None,
 ) -> Iterator[Judged]:
     """Every track on every side, one at a time.
 
@@ -158,7 +159,7 @@ def judged_tracks(
         predict: see ``Rows``. side: ``test`` or ``validation``.
         cells: what the model is told of cells; None for a model of sequence alone.
         columns: track of ``prepared`` -> track of the prediction; default the same, or its assay.
-        loci: (n, bins) bool of specific loci.
+        loci: BED of specific loci, looked for on the held-out chromosomes.
     """
     for place in _places(prepared, side, cells):
         for number in place.tracks:
@@ -182,7 +183,7 @@ def _judged(
     cells: CellInputs | None,
     base: BaseTracks | None,
     columns: Mapping[int, int] | None,
-    loci: np.ndarray | None,
+    loci: str | None,
 ) -> Judged:
     info, rows = prepared.tracks[number], place.rows
     column = _column(prepared, number, cells, columns)
@@ -209,9 +210,15 @@ def _judged(
         average=average,
         variance=None if several is None else _variance(several),
         swapped=_Swapped(predict, rows, info, column, cells) if told else None,
-        specific=None if loci is None else loci[rows],
+        specific=None if loci is None or place.side == SIDES[1] else _specific(prepared, rows, loci),
         raw=info.transform == ("none",),
     )
+
+
+def _specific(prepared: Prepared, rows: np.ndarray, loci: str) -> np.ndarray:
+    geometry = prepared.geometry
+    first = prepared.windows.start[rows] + geometry.offset
+    return bins_of_loci(loci, prepared.windows.chrom[rows], first, geometry.n_bins, geometry.bin_size)
 
 
 def _column(prepared: Prepared, number: int, cells: CellInputs | None, columns: Mapping[int, int] | None) -> int:

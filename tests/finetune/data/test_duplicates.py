@@ -104,8 +104,19 @@ def test_overlapping_windows_share_their_words_and_the_best_twin_is_named(tmp_pa
     assert (twin.row, starts[twin.train], twin.contained) == (len(starts), 1500, 1.0)
 
 
+@pytest.mark.parametrize("phase", [0, 130, 500, 777])
+def test_a_copy_is_found_wherever_the_tiles_begin(phase, tmp_path):
+    rng = random.Random(phase)
+    chromosome = dna(rng, 10_000)
+    copy = mutated(rng, chromosome[4000 + phase : 5000 + phase], 0.01)  # 79% of its words survive
+    parts = [chromosome[i : i + 1000] for i in range(0, 10_000, 1000)]
+    genome, windows, split = setting(tmp_path, 1000, train=parts, test=[dna(rng, 1000), copy])
+    (twin,) = find_twins(genome, windows, split, 1000)
+    assert twin.row == 11 and twin.train in (4, 5) and twin.contained > 0.6
+
+
 def test_a_satellite_in_thousands_of_training_windows(tmp_path, monkeypatch):
-    monkeypatch.setattr(duplicates, "WINDOWS_A_KMER", 8)
+    monkeypatch.setattr(duplicates, "STRETCHES_A_KMER", 8)
     rng = random.Random(5)
     monomer = dna(rng, 500)
     genome, windows, split = setting(

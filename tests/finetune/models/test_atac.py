@@ -21,6 +21,7 @@ from finetune.models.atac import (
     offset_prediction,
     refuse_itself,
     to_bins,
+    track_features,
 )
 from zoo.errors import InputError, ModelError, UsageError
 
@@ -153,29 +154,52 @@ def test_a_training_cell_is_left_out_of_its_own_average() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 999), k=st.integers(1, 4))
-def test_the_summary_is_the_svd_of_training_cells(seed: int, k: int) -> None:
-    tracks = np.random.default_rng(seed).normal(size=(7, 3, 11)).astype(np.float32)
+def test_the_summary_is_the_svd_of_products_with_features(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    tracks, features = rng.normal(size=(7, 3, 11)), rng.normal(size=(3, 5, 11)) * 4 + 2
     train = [0, 2, 3, 5, 6]
-    summary = fit_summary(tracks, train, k)
-    _, values, vt = np.linalg.svd(tracks[train].reshape(5, -1).astype(float), full_matrices=False)
-    overlap = np.abs((summary.directions @ vt[:k].T).diagonal())
-    np.testing.assert_allclose(overlap, 1, atol=1e-4)
-    assert summary.scale == pytest.approx(values[0] / np.sqrt(5), rel=1e-5)
-    assert np.array_equal(summary.of(np.zeros((1, 3, 11))), np.zeros((1, k)))
+    summary = fit_summary(tracks, features, train, k)
+    flat = features.transpose(0, 2, 1).reshape(33, 5)
+    products = tracks.reshape(7, 33) @ ((flat - flat.mean(0)) / flat.std(0)) / 33
+    _, values, vt = np.linalg.svd(products[train])
+    np.testing.assert_allclose(np.abs((summary.directions @ vt[:k].T).diagonal()), 1, atol=1e-4)
+    found = summary.of(tracks, features)
+    np.testing.assert_allclose(np.abs(found), np.abs(products @ vt[:k].T) * np.sqrt(5) / values[0], atol=1e-4)
+    assert np.array_equal(summary.of(np.zeros((1, 3, 11)), features), np.zeros((1, k)))
+
+
+def test_the_summary_says_which_factor_is_active() -> None:
+    rng = np.random.default_rng(0)
+    features = (rng.random((200, 3, 20)) < 0.05).astype(float)
+    activity = rng.gamma(1.0, size=(30, 3))
+    track = np.einsum("yc,ncb->ynb", activity, features) + 0.5 * rng.normal(size=(30, 200, 20))
+    train = np.arange(24)
+    found = np.c_[cell_summary(difference(track, train), features, train, 3), np.ones(30)]
+    fitted = np.linalg.lstsq(found[:24], activity[:24], rcond=None)[0]
+    np.testing.assert_allclose(found[24:] @ fitted, activity[24:], atol=0.35)
 
 
 def test_held_out_cells_change_nothing_of_the_summary() -> None:
-    tracks = np.random.default_rng(0).normal(size=(6, 2, 9))
+    rng = np.random.default_rng(0)
+    tracks, features = rng.normal(size=(6, 2, 9)), rng.normal(size=(2, 4, 9))
     train = [0, 1, 2, 3]
-    before = fit_summary(tracks, train, 3)
+    before = fit_summary(tracks, features, train, 3)
     tracks[4:] = 100.0
-    after = fit_summary(tracks, train, 3)
+    after = fit_summary(tracks, features, train, 3)
     assert np.array_equal(before.directions, after.directions) and before.scale == after.scale
 
 
 def test_few_cells_fill_the_summary_with_zeros() -> None:
-    found = cell_summary(np.random.default_rng(1).normal(size=(4, 2, 9)), [0, 1], 5)
+    rng = np.random.default_rng(1)
+    found = cell_summary(rng.normal(size=(4, 2, 9)), rng.normal(size=(2, 6, 9)), [0, 1], 5)
     assert found.shape == (4, 5) and (found[:, 2:] == 0).all() and (found[:, :2] != 0).all()
+
+
+def test_steps_of_the_average_have_equal_numbers_of_bins() -> None:
+    level = np.random.default_rng(2).permutation(40).reshape(4, 10).astype(float)
+    steps = track_features(level, 4)
+    assert steps.shape == (4, 4, 10) and (steps.sum(1) == 1).all() and steps.sum((0, 2)).tolist() == [10] * 4
+    assert (level[steps[:, 3] == 1].min() > level[steps[:, 2] == 1].max()).all()
 
 
 def test_a_baked_head_is_the_adapter_with_the_average_track() -> None:
