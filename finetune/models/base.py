@@ -16,19 +16,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from finetune.models.cut import Cut, activate, cut_module
+from finetune.models.cut import Cut, activate, cut_module, shares_weights
 from zoo.errors import ModelError, UsageError
 from zoo.extras import needs
 from zoo.models.entry import Entry, has_own_loader, open_entry
 from zoo.models.grelu import GreluCheckpoint, activation_name, build_module, output_spec, read_checkpoint
 from zoo.models.load import load_entry, verify_files
 from zoo.models.loaded import LoadedModel
+from zoo.models.sequence_loader import SequenceLoader
 from zoo.store.cache import argument_path
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
 
-__all__ = ["Base", "copied", "describe", "from_grelu", "open_base", "places", "shape_of"]
+__all__ = ["Base", "copied", "describe", "from_grelu", "open_base", "places", "shape_of", "trained_on"]
 
 GRELU = "grelu.lightning.LightningModel"
 GRELU_FILE = "grelu.ckpt"
@@ -52,11 +53,12 @@ class Base:
         tracks: names of its own tracks.
         card: the card of an entry.
         trained_on: chromosomes that the base was trained on, as card or checkpoint says; None where they are silent.
-        grelu: its gReLU form, without weights (``full_state`` is empty), by which results export to stock gReLU.
+        grelu: its gReLU form, without weights (``full_state`` is empty), by which results export to stock gReLU: with
+            ``final_pool_func`` None where a new head gives a value a position.
         grelu_keys: name of a tensor in ``trunk.state_dict()`` -> its name in the state of a gReLU checkpoint.
         place: name of the head's layer in the module of an entry (``trunk.module`` is that module without it).
         hashes: file -> sha256 of what was loaded.
-        model: the loaded model, whole; None where there is none (Enformer, gReLU checkpoints of another length).
+        model: the loaded model, whole, on the trunk's weights; None for Enformer, and at another length than its own.
     """
 
     name: str
@@ -140,6 +142,7 @@ def _without_embeddings(name: str, why: str) -> ModelError:
 
 
 def trained_on(card: Card | None, checkpoint: GreluCheckpoint | None = None) -> tuple[str, ...] | None:
+    """Training chromosomes of a card, else of a checkpoint's ``data_params``; None where both are silent."""
     """Chromosomes that a model was trained on, as its card or checkpoint says; None where they are silent."""
     splits = card.training.splits if card is not None else None
     if splits is not None and isinstance(splits.train, list):
@@ -240,15 +243,19 @@ def _open_grelu(entry: Entry, path: Path, length: int | None) -> Base:
     checkpoint = read_checkpoint(path)
     module = build_module(checkpoint)
     own = checkpoint.length
-    spec, _ = output_spec(module, checkpoint)
+    spec, places_bins = output_spec(module, checkpoint)
     slim = replace(checkpoint, full_state={})  # the module has copies of the weights
-    base = from_grelu(entry.name, module.model, slim, length or own)
+    whole = None
+    if length in (None, own):
+        loader = SequenceLoader(own, centring="grelu")
+        whole = LoadedModel(entry.name, module, loader, (spec,), entry.card, entry.path, places_bins, hashes=hashes)
     return replace(
-        base,
+        from_grelu(entry.name, module.model, slim, length or own),
         tracks=spec.tracks,
         card=entry.card,
         trained_on=trained_on(entry.card, slim),
         hashes=hashes,
+        model=whole,
     )
 
 
@@ -268,6 +275,7 @@ def from_grelu(name: str, model: nn.Module, checkpoint: GreluCheckpoint, length:
     inner = None
     if type(head).__name__ == "MLPHead":  # its layers before the last belong to the trunk
         trunk, head, inner = _before_last(model)
+    trunk = shares_weights(trunk)
     shape = shape_of(trunk, length, name)
     if len(shape) != 2:
         raise _without_embeddings(name, f"its embedding has the shape {shape}, not (channels, positions)")
@@ -278,6 +286,9 @@ def from_grelu(name: str, model: nn.Module, checkpoint: GreluCheckpoint, length:
             name, f"it is not known where its {positions:,} positions lie in {length:,} bp: crop_len or bin_size is off"
         )
     bins = shape_of(nn.Sequential(trunk, head), length, name)[1]
+    if positions > 1 and "final_pool_func" in _arguments(checkpoint):
+        # a new head gives a value a position; gReLU's default is to average them
+        checkpoint = replace(checkpoint, model_params=checkpoint.model_params | {"final_pool_func": None})
     prefix = "" if inner is None else "0."
     keys = {key: "model." + _grelu_name(key, prefix) for key in trunk.state_dict()}
     return Base(
@@ -337,14 +348,17 @@ def _grelu_name(key: str, prefix: str) -> str:
     return f"embedding.{rest}" if number == "0" else f"head.{rest}"
 
 
+def _arguments(checkpoint: GreluCheckpoint) -> dict[str, Any]:
+    """Arguments of the checkpoint's class of gReLU, with their defaults."""
+    with needs("grelu", f"the gReLU checkpoint {checkpoint.path}"):
+        import grelu.model.models as architectures
+    signature = inspect.signature(getattr(architectures, checkpoint.model_type))
+    return {name: parameter.default for name, parameter in signature.parameters.items()}
+
+
 def places(checkpoint: GreluCheckpoint, length: int, positions: int) -> tuple[int, int] | None:
     """bp of a position and bp to the first, by ``crop_len`` of the model; None where they do not fill the window."""
-    crop = checkpoint.model_params.get("crop_len")
-    if crop is None:
-        with needs("grelu", f"the gReLU checkpoint {checkpoint.path}"):
-            import grelu.model.models as architectures
-        signature = inspect.signature(getattr(architectures, checkpoint.model_type))
-        crop = signature.parameters["crop_len"].default if "crop_len" in signature.parameters else 0
+    crop = checkpoint.model_params.get("crop_len", _arguments(checkpoint).get("crop_len", 0))
     if not isinstance(crop, int):  # "auto" of DilatedConvModel, which does not pool
         return (1, (length - positions) // 2)
     total = positions + 2 * crop
