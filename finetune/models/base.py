@@ -7,7 +7,6 @@ what is put on it is in ``finetune.models.heads``.
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,17 +17,16 @@ from torch import Tensor, nn
 
 from finetune.models.cut import Cut, activate, cut_module
 from zoo.errors import ModelError, UsageError
-from zoo.extras import needs
 from zoo.models.entry import Entry, has_own_loader, open_entry
-from zoo.models.grelu import GreluCheckpoint, activation_name, build_module, output_spec, read_checkpoint
-from zoo.models.load import load_entry, verify_files
+from zoo.models.grelu import GreluCheckpoint, read_checkpoint
+from zoo.models.load import load_entry
 from zoo.models.loaded import LoadedModel
 from zoo.store.cache import argument_path
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
 
-__all__ = ["Base", "copied", "describe", "from_grelu", "open_base", "places", "shape_of"]
+__all__ = ["Base", "copied", "describe", "open_base", "trained_on", "without_embeddings"]
 
 GRELU = "grelu.lightning.LightningModel"
 GRELU_FILE = "grelu.ckpt"
@@ -52,11 +50,12 @@ class Base:
         tracks: names of its own tracks.
         card: the card of an entry.
         trained_on: chromosomes that the base was trained on, as card or checkpoint says; None where they are silent.
-        grelu: its gReLU form, without weights (``full_state`` is empty), by which results export to stock gReLU.
+        grelu: its gReLU form, without weights (``full_state`` is empty), by which results export to stock gReLU: with
+            ``final_pool_func`` None where a new head gives a value a position.
         grelu_keys: name of a tensor in ``trunk.state_dict()`` -> its name in the state of a gReLU checkpoint.
         place: name of the head's layer in the module of an entry (``trunk.module`` is that module without it).
         hashes: file -> sha256 of what was loaded.
-        model: the loaded model, whole; None where there is none (Enformer, gReLU checkpoints of another length).
+        model: the loaded model, whole, on the trunk's weights; None for Enformer, and at another length than its own.
     """
 
     name: str
@@ -109,10 +108,12 @@ def open_base(name: str, *, trust: bool = False, length: int | None = None) -> B
         return open_enformer(str(name), length)
     entry = open_entry(name, trust=trust)
     if has_own_loader(entry):
-        raise _without_embeddings(str(name), "its dataloader is its own, and makes more than windows of sequence")
+        raise without_embeddings(str(name), "its dataloader is its own, and makes more than windows of sequence")
     path = _checkpoint_of(entry)
     if path is not None:
-        return _open_grelu(entry, path, length)
+        from finetune.models.grelu import open_grelu
+
+        return open_grelu(entry, path, length)
     base = _from_entry(entry, load_entry(entry))
     if length not in (None, base.length):
         raise UsageError(
@@ -130,7 +131,8 @@ def _checkpoint_of(entry: Entry) -> Path | None:
     return argument_path(entry.description, "checkpoint")
 
 
-def _without_embeddings(name: str, why: str) -> ModelError:
+def without_embeddings(name: str, why: str) -> ModelError:
+    """The error for a base that cannot be taken apart."""
     return ModelError(
         f"{name}: base without embeddings",
         why,
@@ -140,6 +142,7 @@ def _without_embeddings(name: str, why: str) -> ModelError:
 
 
 def trained_on(card: Card | None, checkpoint: GreluCheckpoint | None = None) -> tuple[str, ...] | None:
+    """Training chromosomes of a card, else of a checkpoint's ``data_params``; None where both are silent."""
     """Chromosomes that a model was trained on, as its card or checkpoint says; None where they are silent."""
     splits = card.training.splits if card is not None else None
     if splits is not None and isinstance(splits.train, list):
@@ -157,7 +160,7 @@ def trained_on(card: Card | None, checkpoint: GreluCheckpoint | None = None) -> 
 def _from_entry(entry: Entry, model: LoadedModel) -> Base:
     cut = cut_module(model)
     if cut is None:
-        raise _without_embeddings(entry.name, "no linear layer makes its output through a known activation")
+        raise without_embeddings(entry.name, "no linear layer makes its output through a known activation")
     spec = model.outputs[cut.output]
     channels, positions = cut.embedding
     bin_size, offset, own = _positions_of_entry(model, cut)
@@ -194,7 +197,7 @@ def _positions_of_entry(model: LoadedModel, cut: Cut) -> tuple[int, int, int]:
         return span, offset, span
     if spec.kind == "scalar" and model.length % positions == 0:  # pooled after the layer: positions fill the window
         return model.length // positions, 0, model.length
-    raise _without_embeddings(
+    raise without_embeddings(
         model.name, f"it is not known where its {positions} positions lie: its description names no bin size"
     )
 
@@ -230,147 +233,6 @@ def _same_tensors(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> d
         found[name] = match
         del left[match]
     return found
-
-
-# ---------------------------------------------------------------- checkpoints of gReLU
-
-
-def _open_grelu(entry: Entry, path: Path, length: int | None) -> Base:
-    hashes = verify_files(entry, (path,))
-    checkpoint = read_checkpoint(path)
-    module = build_module(checkpoint)
-    own = checkpoint.length
-    spec, _ = output_spec(module, checkpoint)
-    slim = replace(checkpoint, full_state={})  # the module has copies of the weights
-    base = from_grelu(entry.name, module.model, slim, length or own)
-    return replace(
-        base,
-        tracks=spec.tracks,
-        card=entry.card,
-        trained_on=trained_on(entry.card, slim),
-        hashes=hashes,
-    )
-
-
-def from_grelu(name: str, model: nn.Module, checkpoint: GreluCheckpoint, length: int) -> Base:
-    """A base of a model of gReLU: its ``embedding`` and ``head``.
-
-    Args:
-        model: of ``grelu.model.models``, in eval mode. length: bp of a window.
-
-    Raises:
-        ModelError: no embedding of (channels, positions), or it is not known where its positions lie.
-        UsageError: a length that the model does not take.
-    """
-    trunk, head = getattr(model, "embedding", None), getattr(model, "head", None)
-    if not isinstance(trunk, nn.Module) or not isinstance(head, nn.Module):
-        raise _without_embeddings(name, f"gReLU's {checkpoint.model_type} has no embedding and head")
-    inner = None
-    if type(head).__name__ == "MLPHead":  # its layers before the last belong to the trunk
-        trunk, head, inner = _before_last(model)
-    shape = shape_of(trunk, length, name)
-    if len(shape) != 2:
-        raise _without_embeddings(name, f"its embedding has the shape {shape}, not (channels, positions)")
-    channels, positions = shape
-    placed = (length, 0) if positions == 1 else places(checkpoint, length, positions)
-    if placed is None:
-        raise _without_embeddings(
-            name, f"it is not known where its {positions:,} positions lie in {length:,} bp: crop_len or bin_size is off"
-        )
-    bins = shape_of(nn.Sequential(trunk, head), length, name)[1]
-    prefix = "" if inner is None else "0."
-    keys = {key: "model." + _grelu_name(key, prefix) for key in trunk.state_dict()}
-    return Base(
-        name=name,
-        trunk=trunk,
-        channels=channels,
-        positions=positions,
-        length=length,
-        bin_size=placed[0],
-        offset=placed[1],
-        own_bin=placed[0] if bins == positions else placed[0] * positions,
-        n_value=0.0,
-        head=head,
-        activation=activation_name(checkpoint),
-        grelu=checkpoint,
-        grelu_keys=keys,
-        place=inner,
-    )
-
-
-class _Hidden(nn.Module):
-    """The layers of gReLU's MLPHead but the last: (n, channels, positions) to (n, hidden, 1)."""
-
-    def __init__(self, head: nn.Module) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(list(head.blocks)[:-1])
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x.flatten(1).unsqueeze(1)
-        for block in self.blocks:
-            x = block(x)
-        return x.transpose(1, 2)
-
-
-class _LastOfMlp(nn.Module):
-    """The last layer of gReLU's MLPHead, on (n, hidden, 1)."""
-
-    def __init__(self, head: nn.Module) -> None:
-        super().__init__()
-        self.block = head.blocks[-1]
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.block(x.transpose(1, 2)).transpose(1, 2)
-
-
-def _before_last(model: nn.Module) -> tuple[nn.Module, nn.Module, str]:
-    number = len(model.head.blocks) - 1
-    trunk = nn.Sequential(model.embedding, _Hidden(model.head)).eval()
-    return trunk, _LastOfMlp(model.head).eval(), f"model.head.blocks.{number}.linear"
-
-
-def _grelu_name(key: str, prefix: str) -> str:
-    """Name in gReLU's model of a tensor of the trunk; of one with an MLP, ``1.`` is the head's part."""
-    if not prefix:
-        return f"embedding.{key}"
-    number, _, rest = key.partition(".")
-    return f"embedding.{rest}" if number == "0" else f"head.{rest}"
-
-
-def places(checkpoint: GreluCheckpoint, length: int, positions: int) -> tuple[int, int] | None:
-    """bp of a position and bp to the first, by ``crop_len`` of the model; None where they do not fill the window."""
-    crop = checkpoint.model_params.get("crop_len")
-    if crop is None:
-        with needs("grelu", f"the gReLU checkpoint {checkpoint.path}"):
-            import grelu.model.models as architectures
-        signature = inspect.signature(getattr(architectures, checkpoint.model_type))
-        crop = signature.parameters["crop_len"].default if "crop_len" in signature.parameters else 0
-    if not isinstance(crop, int):  # "auto" of DilatedConvModel, which does not pool
-        return (1, (length - positions) // 2)
-    total = positions + 2 * crop
-    return (length // total, crop * (length // total)) if length % total == 0 else None
-
-
-def shape_of(module: nn.Module, length: int, name: str) -> tuple[int, ...]:
-    """Shape of the module's output for one window, without the batch, computed without numbers where it can be.
-
-    Raises:
-        UsageError: the module does not take this length.
-    """
-    tensors = {key: tensor for key, tensor in (*module.named_parameters(), *module.named_buffers())}
-    try:
-        with torch.inference_mode():
-            try:
-                state = {key: tensor.to("meta") for key, tensor in tensors.items()}
-                window = torch.zeros(1, 4, length, device="meta")
-                return tuple(torch.func.functional_call(module, state, (window,)).shape[1:])
-            except NotImplementedError:  # an operation that needs numbers
-                return tuple(module(torch.zeros(1, 4, length)).shape[1:])
-    except Exception as error:
-        detail = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise UsageError(
-            f"{name}: does not take a window of {length:,} bp", detail, "Fix: leave out the length, or give a multiple"
-        ) from error
 
 
 def copied(base: Base) -> Base:

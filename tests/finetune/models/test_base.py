@@ -231,3 +231,28 @@ def test_models_of_grelu(kind, tmp_path):
     for ours, theirs in base.grelu_keys.items():
         assert torch.equal(base.trunk.state_dict()[ours], state[theirs])
     assert base.offset * 2 + base.bin_size * base.positions == 64
+    with torch.no_grad():
+        assert torch.equal(base.model.module(x), base.predict(x))
+    assert base.model.folder == path and base.grelu.full_state == {}
+
+
+def test_positions_that_grelu_would_pool_are_kept_for_new_heads(tmp_path):
+    from grelu.model.models import ConvModel
+
+    torch.manual_seed(0)
+    params = {"n_tasks": 3, "n_conv": 1, "stem_channels": 5, "channel_init": 6}  # gReLU's default pools to one bin
+    module = ConvModel(**params).eval()
+    state = {f"model.{key}": value for key, value in module.state_dict().items()}
+    hyper = {"model_params": {"model_type": "ConvModel"} | params, "train_params": {"task": "binary", "loss": "bce"}}
+    torch.save(
+        {"state_dict": state, "hyper_parameters": hyper, "data_params": {"train_seq_len": 64}}, tmp_path / "m.ckpt"
+    )
+    base = open_base(str(tmp_path / "m.ckpt"))
+    assert (base.positions, base.bin_size, base.own_bin) == (64, 1, 64) and base.trained_on is None
+    assert base.grelu.model_params["final_pool_func"] is None
+    with torch.no_grad():
+        again = ConvModel(**base.grelu.model_params)
+        again.load_state_dict(module.state_dict())
+        x = windows(2, 64)
+        torch.testing.assert_close(again.eval()(x).mean(2, keepdim=True), module(x))
+        assert base.predict(x).shape == (2, 3, 1)
