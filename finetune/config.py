@@ -17,11 +17,14 @@ from zoo.errors import ModelError, UsageError, near_names
 
 __all__ = [
     "AugmentConfig",
+    "CardConfig",
     "CellConfig",
     "CellSplit",
+    "DataConfig",
     "DepthConfig",
     "FinetuneConfig",
     "HeadConfig",
+    "LoraConfig",
     "LossName",
     "RegionsConfig",
     "SamplingConfig",
@@ -29,6 +32,7 @@ __all__ = [
     "TargetConfig",
     "TrainConfig",
     "VerdictConfig",
+    "as_number",
     "load_config",
 ]
 
@@ -279,6 +283,34 @@ class VerdictConfig(Strict):
     loci: str | None = None
 
 
+class DataConfig(Strict):
+    """Where a track came from, as the card of the entry says it."""
+
+    name: str
+    accession: str | None = None
+    licence: str
+
+
+class CardConfig(Strict):
+    """What the card of the entry says that no program can know; what is left out is a TODO there.
+
+    Attributes:
+        summary: a sentence. doc: what a value means. units: of the prediction.
+        use, avoid: what it is for, and not for.
+        authors, license: of model.yaml. data: of the tracks.
+    """
+
+    summary: str | None = None
+    doc: str | None = None
+    units: str | None = None
+    use: Names = ()
+    avoid: Names = ()
+    authors: Names = ()
+    license: str | None = None
+    data: tuple[DataConfig, ...] = ()
+    tags: Names = ()
+
+
 class FinetuneConfig(Strict):
     """A whole ``run.yaml``."""
 
@@ -295,7 +327,7 @@ class FinetuneConfig(Strict):
     sampling: SamplingConfig = SamplingConfig()
     train: TrainConfig = TrainConfig()
     verdict: VerdictConfig = VerdictConfig()
-    trust: bool = False
+    card: CardConfig = CardConfig()
     name: str | None = None
 
     @model_validator(mode="after")
@@ -343,13 +375,13 @@ def _with(data: dict[str, Any], text: str) -> dict[str, Any]:
     if not equals or not key:
         raise UsageError(f"--set {text}: is not KEY=VALUE", "", "Fix: --set train.lr=1e-4")
     try:
-        parsed = _number(yaml.safe_load(value))
+        parsed = as_number(yaml.safe_load(value))
     except yaml.YAMLError:
         raise UsageError(f"--set {text}: the value is no YAML", "", "Fix: put it in quotes") from None
     return _placed(data, key.split("."), parsed, text)
 
 
-def _number(value: Any) -> Any:
+def as_number(value: Any) -> Any:
     """YAML 1.1 takes 1e-4 for a text."""
     if isinstance(value, str):
         try:

@@ -49,7 +49,7 @@ ONLY: dict[str, tuple[set[str], str]] = {
     "PredictOptions": (RUN, TEST),
     "PredictOptions --stride": (TILED, "a report refuses --stride before"),
     "PredictOptions --window": (TILED, "a report refuses --stride before"),
-    "_default_genome": (RUN, TEST),
+    "default_genome": (RUN, TEST),
     "sole_writer": (RUN | MOTIFS | {"convert"}, "only a command that writes a result holds its lock"),
     "FileRun": (RUN, TEST),
     "_explain_os_error": (RUN, TEST),

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from finetune.models.cell_track import Summary, cell_summary, difference, fit_summary, refuse_itself, track_features
+from finetune.data.cell_track import Summary, cell_summary, difference, fit_summary, refuse_itself, track_features
 from zoo.errors import ModelError
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""One script for each claim of `zoo finetune`, minutes each, and its figures."""

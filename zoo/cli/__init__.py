@@ -35,6 +35,9 @@ COMMANDS = {
     "export": "write a model for gReLU, Hugging Face or Kipoi",
     "motifs": "find the motifs in contributions, name them, locate them in the genome",
     "report": "write an HTML page of the motifs that drive a model",
+    "finetune": "adapt a model to new tracks or cell types, and judge what was gained",
+    "evaluate": "judge a run or any model on held-out data, beside baselines",
+    "tune": "search the settings of a run, and judge the best once",
     "doctor": "check this installation and say how to repair it",
 }
 
@@ -153,7 +156,8 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _interrupted() -> int:
-    fix = "Fix: repeat the command; `zoo predict -o OUT`, `zoo attribute` and `zoo report` continue with --resume"
+    going_on = "`zoo predict -o OUT`, `zoo attribute`, `zoo report` and `zoo finetune` continue with --resume"
+    fix = f"Fix: repeat the command; {going_on}"
     _tell("interrupted", "no file bears the final name", fix)
     return 130
 

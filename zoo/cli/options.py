@@ -28,6 +28,7 @@ __all__ = [
     "resume_options",
     "run_options",
     "seed_option",
+    "set_config_option",
     "strand_options",
     "tracks_option",
     "trust_option",
@@ -282,6 +283,16 @@ def _answer_window(context: click.Context, parameter: click.Parameter, value: st
 
 #: ``--window 500`` of earlier versions: answered with what it is called now.
 no_window_in_bp = click.option("--window", hidden=True, expose_value=False, callback=_answer_window)
+
+# ---------------------------------------------------------------- fine-tuning
+
+set_config_option = click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key of CONFIG, as in --set train.lr=1e-4; may be repeated.",
+)
 
 # ---------------------------------------------------------------- for any command
 

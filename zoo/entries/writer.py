@@ -116,6 +116,7 @@ def new_folder(entry: EntryText, out: Path) -> Path:
         shutil.rmtree(folder)
     (folder / "example").mkdir(parents=True)
     for name, content in entry.extra.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     (folder / "example" / "genome.fa").write_text(entry.fasta)
     (folder / "example" / "regions.bed").write_text(entry.bed)

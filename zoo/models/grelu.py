@@ -27,6 +27,7 @@ __all__ = [
     "GreluCheckpoint",
     "GreluModule",
     "activation_name",
+    "architecture",
     "build_module",
     "load_checkpoint",
     "output_spec",
@@ -109,7 +110,7 @@ def load_checkpoint(path: Path, name: str | None = None) -> LoadedModel:
 def build_module(checkpoint: GreluCheckpoint) -> GreluModule:
     """The checkpoint's model with its weights, in eval mode."""
     activation = activation_name(checkpoint)
-    module = GreluModule(_architecture(checkpoint), activation)
+    module = GreluModule(architecture(checkpoint), activation)
     load_into(module, checkpoint.state, checkpoint.path)
     return module.eval()
 
@@ -120,7 +121,12 @@ def _architectures(path: Path) -> ModuleType:
     return architectures
 
 
-def _architecture(checkpoint: GreluCheckpoint) -> nn.Module:
+def architecture(checkpoint: GreluCheckpoint) -> nn.Module:
+    """The checkpoint's model with weights of its own drawing.
+
+    Raises:
+        ModelError: this gReLU has no such model, or builds it otherwise.
+    """
     path, model_type = checkpoint.path, checkpoint.model_type
     architectures = _architectures(path)
     found = getattr(architectures, model_type, None)

@@ -24,6 +24,7 @@ from zoo.run.pipeline import BlockReader
 from zoo.writers import FORMATS, store_of
 
 if TYPE_CHECKING:
+    from zoo.cards.schema import Card
     from zoo.models.array_model import ArrayModel
     from zoo.models.loaded import LoadedModel
 
@@ -33,6 +34,7 @@ __all__ = [
     "PredictResult",
     "check_predictions_out",
     "counted_notes",
+    "default_genome",
     "inputs_of",
     "is_loaded",
     "opened",
@@ -288,7 +290,7 @@ def prepare(
         ZooError: see ``zoo.predict``. Where the result may be written is not checked here.
     """
     entry = _entry_of(model, options)
-    fasta = open_genome(genome if genome is not None else _default_genome(entry))
+    fasta = open_genome(genome if genome is not None else default_genome(entry.card, entry.name, "-g {}.fa"))
     notes = []
     if not options.any_genome and (note := check_assembly(entry.card, fasta)):
         notes.append(note)
@@ -324,8 +326,16 @@ def _entry_of(model: Entry | LoadedModel | ArrayModel, options: PredictOptions) 
     return Entry(model.name, model.folder or Path(), options.trust, None, model.card)
 
 
-def _default_genome(entry: Entry) -> Path:
-    assembly = entry.card.genome.assembly if entry.card and entry.card.genome else None
+def default_genome(card: Card | None, name: str, where: str) -> Path:
+    """The FASTA of ``$ZOO_GENOMES`` for the assembly that a card names.
+
+    Args:
+        name: of the model, and where: a genome is given, for the error.
+
+    Raises:
+        UsageError: there is none.
+    """
+    assembly = card.genome.assembly if card and card.genome else None
     folder = os.environ.get("ZOO_GENOMES")
     if assembly and folder:
         for suffix in (".fa", ".fasta", ".fa.gz", ".fasta.gz"):
@@ -333,8 +343,8 @@ def _default_genome(entry: Entry) -> Path:
                 return path
     raise UsageError(
         "no genome was given",
-        f"{entry.name} was trained on {assembly}" if assembly else "",
-        f"Fix: add -g {assembly or 'genome'}.fa (or set ZOO_GENOMES to a folder that holds it)",
+        f"{name} was trained on {assembly}" if assembly else "",
+        f"Fix: add {where.format(assembly or 'genome')} (or set ZOO_GENOMES to a folder that holds it)",
     )
 
 

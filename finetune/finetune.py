@@ -1,0 +1,313 @@
+"""``finetune``: a configuration in; a run with its verdict and the draft of an entry out.
+
+The order of work: read the configuration, take the base apart, prepare windows and targets, put heads on the trunk,
+train, judge once on the test side, write the page, draft the entry.
+
+    RUN/
+        run.json          what was asked, versions, checksums, counts, notes
+        config.yaml       the configuration with what --set changed
+        history.csv       losses of each epoch
+        last.ckpt         for --resume; best.ckpt the weights of the best epoch
+        verdict.json      every figure; verdict.html the page
+        entry/NAME/       the draft of an entry
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from finetune.config import FinetuneConfig, load_config
+from finetune.data.batches import Batch, interleaved
+from finetune.data.prepare import Prepared
+from finetune.models.base import describe
+from finetune.models.cut import activate
+from finetune.models.freeze import frozen_hash, layer_groups
+from finetune.models.heads import Adapted
+from finetune.models.lora import trainable_share
+from finetune.package import HeadWeights, Result, package
+from finetune.run import Run
+from finetune.training.train import TrainResult, train
+from finetune.verdict.page import page
+from finetune.verdict.verdict import Verdict
+from zoo.errors import ModelError, UsageError
+from zoo.progress import Notes
+from zoo.results import check_folder, replacing, sole_writer, write_run_record
+
+__all__ = ["FinetuneResult", "command", "finetune", "fit"]
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class FinetuneResult:
+    """What a run made.
+
+    Attributes:
+        folder: of the run. prepared: folder of each head's set.
+        verdict: None where only data were prepared. entry: the draft, or None where the model is no function of
+            sequence alone. weights_hash: sha256 of what was trained.
+        notes: what the user should know.
+    """
+
+    folder: Path
+    prepared: dict[str, Path | None]
+    verdict: Verdict | None = None
+    entry: Path | None = None
+    weights_hash: str | None = None
+    training: TrainResult | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words, or where the data lie."""
+        if self.verdict is None:
+            return "prepared: " + ", ".join(f"{head} in {folder}" for head, folder in self.prepared.items())
+        return self.verdict.sentence
+
+
+def finetune(
+    config: str | Path | FinetuneConfig,
+    out: str | Path | None = None,
+    *,
+    sets: tuple[str, ...] = (),
+    prepare_only: bool = False,
+    resume: bool = False,
+    force: bool = False,
+    trust: bool = False,
+    report: Report | None = None,
+) -> FinetuneResult:
+    """Adapt a model to new tracks or cell types, and judge what was gained.
+
+    Args:
+        config: a ``run.yaml``, or a configuration.
+        out: folder of the run; default the file's name without its suffix, beside it.
+        sets: ``key=value`` each, as ``--set``.
+        prepare_only: stop once the data are read, checked and binned.
+        resume: go on behind the last whole epoch. force: replace an older run.
+        trust: Python of a base that is not bundled may run.
+        report: called with each note for the user.
+
+    Raises:
+        ZooError: see ``zoo.errors`` for the kinds. An interrupted run keeps its last whole epoch.
+    """
+    read = config if isinstance(config, FinetuneConfig) else load_config(config, sets)
+    folder = _folder(config, out)
+    notes = Notes(report)
+    run = Run(read, trust, notes)
+    if prepare_only:
+        return FinetuneResult(folder, {name: one.folder for name, one in run.sets.items()}, notes=notes.texts)
+    folder = _checked_folder(folder, run, config, resume=resume, force=force)
+    with sole_writer(folder):
+        return _train_and_judge(run, folder, resume, notes)
+
+
+# ---------------------------------------------------------------- the folder
+
+
+def _folder(config: str | Path | FinetuneConfig, out: str | Path | None) -> Path:
+    if out is not None:
+        return Path(out)
+    if isinstance(config, FinetuneConfig):
+        raise UsageError("a configuration that is no file needs a folder for its run", "", "Fix: give `out`")
+    return Path(config).with_suffix("")
+
+
+def _checked_folder(folder: Path, run: Run, config: Any, *, resume: bool, force: bool) -> Path:
+    """The folder to write, with the configuration of this run in it.
+
+    Raises:
+        UsageError: there is an older run, or one of other data or options that cannot go on.
+    """
+    read = [path for target in run.config.targets for path in target.files]
+    folder = check_folder(folder, inputs=[*read, run.config.genome], option="-o")
+    identity = folder / "identity.json"
+    if identity.is_file():
+        before = json.loads(identity.read_text(encoding="utf-8"))
+        if resume:
+            _check_same(before, run.identity(), folder)
+        elif not force:
+            raise UsageError(
+                f"{folder}: holds a run already", "", "Fix: --resume to go on with it, --force, or another -o"
+            )
+    elif folder.is_dir() and any(folder.iterdir()) and not force:
+        raise UsageError(f"{folder}: is a folder with other files", "", "Fix: give another folder with -o")
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(identity) as partial:
+        partial.write_text(json.dumps(run.identity(), indent=1) + "\n", encoding="utf-8")
+    with replacing(folder / "config.yaml") as partial:
+        plain = json.loads(run.config.model_dump_json())
+        partial.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
+    return folder
+
+
+def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    changed = [key for key in now if before.get(key) != now[key]]
+    if changed:
+        raise UsageError(
+            f"{folder}: cannot go on: {changed[0]} changed since the run began",
+            f"{len(changed)} changed: {', '.join(changed)}",
+            "Fix: bring back what it was, or begin anew with --force",
+        )
+
+
+# ---------------------------------------------------------------- train
+
+
+def _train_and_judge(run: Run, folder: Path, resume: bool, notes: Notes) -> FinetuneResult:
+    model = run.adapted()
+    share = trainable_share(model)
+    notes.add(f"{share:.2%} of {sum(p.numel() for p in model.parameters()):,} weights train")
+    before = frozen_hash(model)
+    trained = fit(run, model, folder, resume=resume, told=lambda row: notes.say(_told(row)))
+    notes.add(*trained.notes)
+    if frozen_hash(model) != before:
+        raise RuntimeError("what is frozen changed during training")
+    verdict = run.judge(model, facts=_facts(run, trained, share))
+    _write_verdict(verdict, trained, folder)
+    entry = _package(run, model, verdict, folder, notes)
+    write_run_record(folder / "run", _record(run, trained, verdict, notes))
+    return FinetuneResult(
+        folder,
+        {name: one.folder for name, one in run.sets.items()},
+        verdict,
+        entry,
+        trained.weights_hash,
+        trained,
+        notes.texts,
+    )
+
+
+def fit(
+    run: Run,
+    model: Adapted,
+    folder: Path,
+    *,
+    resume: bool = False,
+    told: Callable[[Mapping[str, float]], None] | None = None,
+) -> TrainResult:
+    """Train the model of a run; checkpoints and history lie in ``folder``.
+
+    Args:
+        told: each epoch's row of the history.
+    """
+    config = run.config
+    batches = run.batches(run.embeddings() if config.mode == "head" else None)
+
+    def validation() -> Iterator[Batch]:
+        for one in batches.values():
+            yield from one.side("validation")
+
+    return train(
+        model,
+        lambda epoch: interleaved(batches, epoch, config.train.seed),
+        validation,
+        config.train,
+        run.losses(),
+        folder,
+        sum(len(one) for one in batches.values()),
+        resume=resume,
+        report=told,
+        parameter_groups=lambda module, settings: layer_groups(module, settings.lr, settings.layer_decay),
+    )
+
+
+def _told(row: Mapping[str, float]) -> str:
+    return (
+        f"epoch {int(row['epoch'])}: loss {row['train_loss']:.4f} in training, {row['val_loss']:.4f} in validation, "
+        f"{row['seconds']:.0f} s"
+    )
+
+
+# ---------------------------------------------------------------- what is written
+
+
+def _facts(run: Run, trained: TrainResult, share: float) -> dict[str, Any]:
+    main = next(iter(run.sets.values()))
+    return {
+        "base": run.base.name,
+        "mode": run.config.mode,
+        "loss": run.config.train.loss,
+        "seed": run.config.train.seed,
+        "epochs": len(trained.history),
+        "weights": trained.weights_hash,
+        "prepared": main.facts.get("hash"),
+        "trained share": share,
+        "windows": main.facts.get("windows", {}),
+        "left out": main.facts.get("counts", {}),
+        "splits": run.splits(),
+        "command": command(),
+    }
+
+
+def command() -> str:
+    """What was typed."""
+    name = Path(sys.argv[0]).name
+    return shlex.join(["zoo" if name in ("__main__.py", "zoo") else name, *sys.argv[1:]])
+
+
+def _write_verdict(verdict: Verdict, trained: TrainResult, folder: Path) -> None:
+    with replacing(folder / "verdict.json") as partial:
+        partial.write_text(json.dumps(verdict.as_dict(), indent=1) + "\n", encoding="utf-8")
+    with replacing(folder / "verdict.html") as partial:
+        partial.write_text(page(verdict, trained.history), encoding="utf-8")
+
+
+def _record(run: Run, trained: TrainResult, verdict: Verdict, notes: Notes) -> dict[str, Any]:
+    return {
+        "config": json.loads(run.config.model_dump_json()),
+        "base": describe(run.base),
+        "prepared": {name: one.facts for name, one in run.sets.items()},
+        "weights": trained.weights_hash,
+        "best epoch": trained.best_epoch,
+        "sentence": verdict.sentence,
+        "notes": notes.texts,
+    }
+
+
+# ---------------------------------------------------------------- the entry
+
+
+def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: Notes) -> Path | None:
+    if model.adapter is not None:
+        notes.add("the model reads a cell's own track: no entry of sequence alone is drafted")
+        return None
+    plain = {name: model.to_plain(_names(run.sets[name]), name) for name in run.sets}
+    first = next(iter(plain.values()))
+    run.base.trunk = first.trunk
+    heads = tuple(
+        HeadWeights(name, one.tracks, one.weight, one.bias, one.pool, one.activation) for name, one in plain.items()
+    )
+    name = run.config.name or f"{Path(run.base.name).name.split(':')[-1]}-{folder.name}".replace(" ", "-")
+
+    def predict(x: torch.Tensor) -> dict[str, torch.Tensor]:
+        with torch.inference_mode():
+            return {key: activate(one.logits(x), one.activation) for key, one in plain.items()}
+
+    result = Result(
+        run.base,
+        heads,
+        run.sets,
+        predict,
+        verdict.evaluation_lines(command(), "preds" if len(heads) == 1 else None),
+        verdict.sentence,
+        command(),
+        {"weights_sha256": verdict.facts.get("weights"), "prepared": verdict.facts.get("prepared")},
+    )
+    try:
+        return package(result, run.config, name, folder / "entry")
+    except ModelError as error:
+        notes.add(f"no entry was drafted: {error.what}; {error.fix}")
+        return None
+
+
+def _names(prepared: Prepared) -> tuple[str, ...]:
+    return tuple(track.name for track in prepared.tracks)

@@ -1,0 +1,149 @@
+"""One track at one width of bins: skill, every metric beside every baseline, and intervals paired with the best one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from finetune.verdict.intervals import Interval, block_bootstrap, paired_interval
+from finetune.verdict.measures import METRICS, View, applicable, beside
+
+__all__ = ["SkillSums", "Swaps", "score_track", "skill_of", "skill_sums", "skills", "swap_gain"]
+
+
+@dataclass(frozen=True)
+class SkillSums:
+    """Squared errors a block: (blocks,) of the model and of each baseline; which blocks hold anything; the best."""
+
+    model: np.ndarray
+    baselines: dict[str, np.ndarray]
+    measured: np.ndarray
+    best: str
+
+
+def skill_of(sums: np.ndarray) -> np.ndarray:
+    """1 - error / error of the baseline, of (..., 2) sums of squared errors; 0 where both are 0."""
+    top, bottom = sums[..., 0], sums[..., 1]
+    return np.where(bottom > 0, 1 - top / np.where(bottom > 0, bottom, 1), np.where(top > 0, -np.inf, 0.0))
+
+
+def squared_sums(view: View, predicted: np.ndarray) -> np.ndarray:
+    """(blocks,) squared errors over measured bins."""
+    error = np.nansum((np.asarray(predicted, dtype=np.float64) - view.observed) ** 2, axis=1)
+    return np.bincount(view.block, weights=error, minlength=view.blocks)
+
+
+def skill_sums(view: View, predicted: np.ndarray, made: Mapping[str, np.ndarray]) -> SkillSums:
+    """Squared errors a block; the best baseline is the one with the smallest error on these very windows."""
+    errors = {name: squared_sums(view, values) for name, values in made.items()}
+    best = min(errors, key=lambda name: errors[name].sum())
+    return SkillSums(squared_sums(view, predicted), errors, view.measured, best)
+
+
+def skills(sums: SkillSums, resamples: int, seed: int) -> dict[str, Any]:
+    """Skill over the best baseline and over each, with intervals of resampled blocks, paired by nature."""
+
+    def one(name: str) -> dict[str, Any]:
+        pair = np.stack([sums.model, sums.baselines[name]], axis=1)
+        ci = block_bootstrap(skill_of, pair, resamples=resamples, seed=seed, measured=sums.measured)
+        return {"value": float(skill_of(pair.sum(0))), "ci": ci}
+
+    over = {name: one(name) for name in sums.baselines}
+    return {**over[sums.best], "baseline": sums.best, "over": over}
+
+
+def score_track(view: View, predicted: np.ndarray, made: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Every metric that applies: value, interval, that of every baseline, and the difference from the best of them.
+
+    A metric's best baseline is the best *in that metric*, which is the hardest to gain on. Of the others no sums are
+    kept.
+    """
+    names = applicable(view)
+    own = {name: _measure(name, view, predicted) for name in names}
+    best: dict[str, tuple[str, np.ndarray]] = {}
+    reached: dict[str, dict[str, float]] = {name: {} for name in names}
+    for baseline, values in made.items():
+        for name in names:
+            value, sums = _measure(name, view, values)
+            reached[name][baseline] = value
+            if np.isfinite(value) and (name not in best or value > reached[name][best[name][0]]):
+                best[name] = baseline, sums
+    return {name: _compared(name, view, predicted, own[name], reached[name], best.get(name)) for name in names}
+
+
+def _measure(name: str, view: View, predicted: np.ndarray) -> tuple[float, np.ndarray]:
+    """A metric's value and its sums a block."""
+    metric = METRICS[name]
+    sums = metric.sums(view, predicted)
+    return metric.exact(view, predicted) if metric.exact else float(metric.of(sums.sum(0))), sums
+
+
+def _compared(
+    name: str,
+    view: View,
+    predicted: np.ndarray,
+    own: tuple[float, np.ndarray],
+    reached: dict[str, float],
+    best: tuple[str, np.ndarray] | None,
+) -> dict[str, Any]:
+    """The record of one metric; ``best`` is a baseline and its sums, None where the metric is defined for none."""
+    value, sums = own
+    of = METRICS[name].of
+    again: dict[str, Any] = {"resamples": view.resamples, "seed": view.seed, "measured": view.measured}
+    result: dict[str, Any] = {"value": value, "ci": block_bootstrap(of, sums, **again), "baselines": reached}
+    result["best_baseline"] = None if best is None else best[0]
+    if best is not None:
+        result["difference"] = value - reached[best[0]]
+        result["difference_ci"] = paired_interval(of, sums, best[1], **again)
+    return result | beside(name, view, predicted)
+
+
+@dataclass(frozen=True)
+class Swaps:
+    """Skill over a baseline with wrong cells' inputs.
+
+    Attributes:
+        own: with the cell's own input. value: with all wrong ones together, and ci its interval.
+        each: by cell. errors: (blocks,) squared errors of all wrong ones together, a mean over them.
+        gone: whether the gain went: ``ci`` is not above 0 (without an interval: ``value`` is not).
+    """
+
+    own: float
+    value: float
+    ci: Interval
+    each: dict[str, float]
+    errors: np.ndarray
+    gone: bool
+
+
+def swap_gain(
+    predict: Callable[[str], np.ndarray], cells: Sequence[str], own: str, view: View, baseline: np.ndarray
+) -> Swaps:
+    """Skill over a baseline with every wrong cell's input in the place of the cell's own, one at a time.
+
+    A gain that stays is none of the cell's: it came with any input.
+
+    Args:
+        predict: the prediction (n, bins) of the judged cell from the input of the cell it is given.
+        cells: whose input may be taken; ``own``, the judged one, is left out.
+        baseline: (n, bins).
+
+    Raises:
+        ValueError: there is no wrong cell.
+    """
+    wrong = [cell for cell in cells if cell != own]
+    if not wrong:
+        raise ValueError(f"no cell but {own}: its input cannot be swapped")
+    bottom, total, each = squared_sums(view, baseline), np.zeros(view.blocks), {}
+    for cell in wrong:
+        errors = squared_sums(view, predict(cell))
+        total += errors / len(wrong)
+        each[cell] = float(skill_of(np.array([errors.sum(), bottom.sum()])))
+    pair = np.stack([total, bottom], axis=1)
+    ci = block_bootstrap(skill_of, pair, resamples=view.resamples, seed=view.seed, measured=view.measured)
+    value = float(skill_of(pair.sum(0)))
+    mine = float(skill_of(np.array([squared_sums(view, predict(own)).sum(), bottom.sum()])))
+    return Swaps(mine, value, ci, each, total, value <= 0 if ci is None else ci[0] <= 0)

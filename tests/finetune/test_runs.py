@@ -1,0 +1,171 @@
+"""Whole runs: what they write, that they repeat, resume, and say the truth."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import finetune
+import zoo
+from finetune.config import load_config
+from finetune.models.freeze import frozen_hash
+from finetune.run import Run
+from zoo.errors import UsageError
+from zoo.progress import Notes
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def head_run(world, tmp_path_factory):
+    """A head, trained for some epochs, by the command."""
+    folder = tmp_path_factory.mktemp("head")
+    config = world.write("head.yaml", train={"epochs": 6, "lr": 0.03})
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", "finetune", str(config), "-o", str(folder / "run")],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    return config, folder / "run", done
+
+
+def test_a_run_writes_verdict_page_history_and_entry(head_run):
+    _, folder, done = head_run
+    assert done.stdout.startswith("On held-out chromosomes: ")
+    verdict = json.loads((folder / "verdict.json").read_text())
+    assert verdict["sentence"] == done.stdout.strip()
+    assert (folder / "history.csv").read_text().count("\n") == 7
+    assert "<html" in (folder / "verdict.html").read_text()
+    assert not list(folder.rglob("*.partial"))
+    record = json.loads((folder / "run.run.json").read_text())
+    assert record["config"]["train"]["lr"] == 0.03
+
+
+def test_the_head_gains_over_the_frozen_base_what_the_base_does_not_know(head_run):
+    verdict = json.loads((head_run[1] / "verdict.json").read_text())
+    skill = verdict["sides"]["held-out chromosomes"]["skill"]
+    assert skill["value"] > 0
+    assert {"constant", "mean profile of training windows", "frozen base"} <= skill["over"].keys()
+
+
+def test_the_entry_passes_its_test_and_predicts_what_was_judged(head_run, world):
+    _, folder, _ = head_run
+    entry = next((folder / "entry").iterdir())
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", "test", str(entry), "--trust"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    predicted = zoo.load_model(entry, trust=True).predict_regions([("chrF", 128, 128 + 1024 * 11)], world.genome)
+    assert predicted.values["preds"].shape[1:] == (1, 32)
+
+
+def test_evaluate_repeats_the_verdict_of_a_run(head_run):
+    config, folder, _ = head_run
+    verdict = finetune.evaluate(folder, config)
+    before = json.loads((folder / "verdict.json").read_text())
+    assert verdict.as_dict()["sides"] == before["sides"]
+
+
+def test_evaluate_judges_the_entry_like_the_run(head_run):
+    config, folder, _ = head_run
+    entry = next((folder / "entry").iterdir())
+    skill = finetune.evaluate(entry, config, trust=True).as_dict()["sides"]["held-out chromosomes"]["skill"]
+    before = json.loads((folder / "verdict.json").read_text())["sides"]["held-out chromosomes"]["skill"]
+    assert skill["value"] == pytest.approx(before["value"], abs=1e-5)
+
+
+def test_evaluate_judges_any_model_and_the_base_gains_nothing_over_itself(head_run):
+    config, _, _ = head_run
+    verdict = finetune.evaluate("yeast-atac", config)
+    assert not verdict.gained
+
+
+@pytest.mark.parametrize("mode", ["lora", "last-2", "full", "scratch"])
+def test_every_mode_ends_at_the_same_weights_for_the_same_seed(world, tmp_path, mode):
+    config = world.write(f"{mode}.yaml", mode=mode, train={"epochs": 1, "lr": 0.001})
+    runs = [finetune.finetune(config, tmp_path / name) for name in ("a", "b")]
+    assert runs[0].weights_hash == runs[1].weights_hash
+    states = [torch.load(next((run.folder / "entry").iterdir()) / "weights.pth", weights_only=True) for run in runs]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    base = torch.load(ROOT / "model_cards/yeast-atac/weights.pth", weights_only=True)
+    changed = [key for key in base if not torch.equal(base[key], states[0][key])]
+    assert any("stem" in key for key in changed) == (mode in ("lora", "full", "scratch"))
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights(world, tmp_path):
+    config = world.write("whole.yaml", mode="lora", train={"epochs": 3, "lr": 0.003, "average": 0.9})
+    whole = finetune.finetune(config, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        finetune.finetune(config, tmp_path / "part", report=_stopping_after("epoch 2"))
+    assert not (tmp_path / "part" / "verdict.json").exists()
+    part = finetune.finetune(config, tmp_path / "part", resume=True)
+    assert part.weights_hash == whole.weights_hash
+
+
+def _stopping_after(text):
+    def report(note):
+        if note.startswith(text):
+            raise KeyboardInterrupt
+
+    return report
+
+
+def test_a_run_of_other_data_does_not_resume(world, tmp_path):
+    config = world.write("other.yaml", train={"epochs": 1})
+    finetune.finetune(config, tmp_path / "run")
+    changed = world.write(
+        "other.yaml", train={"epochs": 1}, regions={"choose": "tiles", "chromosomes": ["chrA", "chrE", "chrF"]}
+    )
+    with pytest.raises(UsageError, match="the data changed since the run began"):
+        finetune.finetune(changed, tmp_path / "run", resume=True)
+    with pytest.raises(UsageError, match="holds a run already"):
+        finetune.finetune(changed, tmp_path / "run")
+
+
+def test_prepared_data_are_found_again_and_change_with_an_option(world, tmp_path):
+    config = world.write("prepared.yaml")
+    first = finetune.finetune(config, tmp_path / "run", prepare_only=True)
+    again = finetune.finetune(config, tmp_path / "run", prepare_only=True)
+    other = finetune.finetune(config, tmp_path / "run", sets=("augment.shift=32", "mode=lora"), prepare_only=True)
+    assert first.prepared == again.prepared != other.prepared
+    assert not (tmp_path / "run").exists()
+    targets = np.load(first.prepared["main"] / "targets.npy")
+    assert targets.shape == (1, 66, 32)
+
+
+def test_prepared_targets_are_the_counts_of_the_fragments(world):
+    run = Run(load_config(world.write("counts.yaml")), False, Notes())
+    prepared = run.sets["main"]
+    assert len(prepared) == 66
+    rows = [row for row in range(66) if prepared.windows.chrom[row] == "chrB"]
+    import gzip
+
+    counts = np.zeros(11 * 32)
+    with gzip.open(world.fragments, "rt") as lines:
+        for chrom, start, end in map(str.split, lines):
+            place = (int(start) + int(end)) // 2 - 128
+            if chrom == "chrB" and 0 <= place < 11 * 1024:
+                counts[place // 32] += 1
+    assert np.array_equal(prepared.targets[0, rows].ravel(), counts)
+
+
+def test_frozen_is_frozen_in_a_head(world):
+    run = Run(load_config(world.write("frozen.yaml")), False, Notes())
+    model = run.adapted()
+    before = frozen_hash(model)
+    model.set_training()
+    for batch in run.batches()["main"].train(0):
+        model(batch).sum().backward()
+    assert frozen_hash(model) == before
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == [
+        "heads.main.conv.weight",
+        "heads.main.conv.bias",
+    ]
