@@ -67,7 +67,7 @@ class CellAdapter(nn.Module):
     ) -> None:
         super().__init__()
         self.tracks, self.channels, self.n_summary = tracks, channels, summary
-        self.takes_average, self.pool, self.width = average, pool, width
+        self.takes_average, self.pool, self.width, self.dna = average, pool, width, channels is not None
         same = {"kernel_size": kernel, "padding": kernel // 2, "bias": False}
         self.scales = tuple(scales)
         self.filters = nn.Conv1d(len(self.scales), width, **same)

@@ -19,7 +19,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from finetune.models.atac import CellAdapter, cell_summary, difference, offset_logits, offset_prediction, track_features
+from finetune.data.cell_track import cell_summary, difference, track_features
+from finetune.models.atac import CellAdapter, offset_logits, offset_prediction
 from scripts.finetune.cell_training import train
 from scripts.finetune.planted_cells import BIN, Truth, plant
 
@@ -139,8 +140,8 @@ def prepare(truth: Truth, trunk: Trunk) -> Data:
     level = np.log1p(truth.atac * depth[truth.train].mean() / depth)
     own = difference(level, truth.train)
     steps = track_features(level[truth.train][:, train].mean(0))
-    summary = cell_summary(own[:, train], embedding.numpy()[train], truth.train, SUMMARY)
-    plain = cell_summary(own[:, train], steps, truth.train, SUMMARY)
+    summary = cell_summary(own[:, train], truth.train, SUMMARY, embedding.numpy()[train])
+    plain = cell_summary(own[:, train], truth.train, SUMMARY, steps)
     average = truth.assay - difference(truth.assay, truth.train)
     return Data(embedding, *(torch.from_numpy(a) for a in (own, summary, plain, truth.assay, average.clip(min=0))))
 
