@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from finetune.data.cell_track import cell_summary, difference, track_features
 from finetune.models.atac import CellAdapter, offset_logits, offset_prediction
+from finetune.verdict.metrics import partial_correlation
 from scripts.finetune.cell_training import train
 from scripts.finetune.planted_cells import BIN, Truth, plant
 
@@ -186,13 +187,6 @@ def train_adapter(truth: Truth, data: Data, seed: int, epochs: int, dna: bool = 
     return adapter.eval()
 
 
-def partial_correlation(predicted: np.ndarray, observed: np.ndarray, average: np.ndarray) -> float:
-    """Correlation of what a straight line of the average leaves of both."""
-    seen = np.stack([average.ravel(), np.ones(average.size)], axis=1)
-    left = [v.ravel() - seen @ np.linalg.lstsq(seen, v.ravel(), rcond=None)[0] for v in (predicted, observed)]
-    return float(np.corrcoef(*left)[0, 1])
-
-
 def judge(truth: Truth, data: Data, adapters: dict[str, CellAdapter]) -> dict[str, float | bool]:
     """Figures on held-out cells x held-out chromosomes, in counts."""
     rows = np.flatnonzero(truth.split == "test")
@@ -221,7 +215,7 @@ def judge(truth: Truth, data: Data, adapters: dict[str, CellAdapter]) -> dict[st
         "truth": 1 - errors(truth.rate[truth.test][:, rows]).sum() / base.sum(),
         "skill": 1 - errors(own).sum() / base.sum(),
         "worst cell": cells.min(),
-        "partial r": partial_correlation(own, seen, average),
+        "partial r": partial_correlation(*(a.reshape(-1, a.shape[-1]) for a in (own, seen, average))),
         "no DNA": 1 - errors(plain).sum() / base.sum(),
         "wrong ATAC": 1 - np.sum(wrong) / (base.sum() * len(wrong)),
         "average exact": unchanged,
