@@ -1,6 +1,6 @@
 """A small world for runs: chromosomes of random bases, and fragments whose density the bundled base knows in part.
 
-The track is made from the base's own prediction: ``rate = prediction + 12 * (share of G and C in the bin)``. So a
+The track is made from the base's own prediction: ``rate = 4 * prediction * exp(6 * (share of G and C in the bin - 0.38))``. So a
 head on the base's embedding gains over the frozen base, and what can be known is known.
 """
 
@@ -77,7 +77,7 @@ def make_world(folder: Path, seed: int = 0) -> World:
             known = model.predict(one_hot(windows, 0.25))[:, 0].ravel()
             inside = letters[128 : 128 + 32 * len(known)].reshape(-1, 32)
             strong = ((inside == ord("C")) | (inside == ord("G"))).mean(1)
-            rates[chrom] = known + 12 * strong
+            rates[chrom] = 4 * known * np.exp(6 * (strong - 0.38))
             counts = rng.poisson(rates[chrom])
             starts = 128 + 32 * np.repeat(np.arange(len(counts)), counts) + rng.integers(0, 32, counts.sum())
             rows += [(chrom, centre - 80, centre + 80) for centre in starts if 80 <= centre < LENGTH - 80]
