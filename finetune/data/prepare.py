@@ -24,8 +24,8 @@ import numpy as np
 from finetune.config import FinetuneConfig, HeadConfig, RegionsConfig, SplitConfig, TargetConfig
 from finetune.data.augment import partners_of
 from finetune.data.duplicates import check_duplicates
+from finetune.data.reading.sources import TrackSource, source_of
 from finetune.data.regions import Geometry, Windows, choose_windows
-from finetune.data.sources import TrackSource, source_of
 from finetune.data.splits import check_base, check_overlap, split_cells, split_windows
 from finetune.data.tracks import Track, check_track, open_track
 from finetune.data.transform import background_depth, parse_transform

@@ -12,12 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from finetune.data.bigwig import BigWigBases
-from finetune.data.bins import reduce_bases
-from finetune.data.counts import CountedBases
-from finetune.data.labels import LabelBases
-from finetune.data.sources import TrackSource, source_of
-from finetune.data.table import TableBins
+from finetune.data.reading.bigwig import BigWigBases
+from finetune.data.reading.bins import reduce_bases
+from finetune.data.reading.counts import CountedBases
+from finetune.data.reading.labels import LabelBases
+from finetune.data.reading.sources import TrackSource, source_of
+from finetune.data.reading.table import TableBins
 from zoo.errors import InputError
 from zoo.files import sha256_of
 
@@ -62,7 +62,7 @@ class Track:
 
         Returns:
             (n, n_bins) float32; NaN where not measured, which is so outside of the chromosome too. How bases become a
-            bin: ``finetune.data.bins``, ``labels`` and ``table``.
+            bin: ``finetune.data.reading.bins``, ``labels`` and ``table``.
 
         Raises:
             InputError: windows on a chromosome that the file has nothing on (``missing: zero`` allows it); a damaged

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.config import TargetConfig
-from finetune.data.bins import reduce_bases
+from finetune.data.reading.bins import reduce_bases
 from finetune.data.tracks import check_track, open_track, source_of
 from zoo.errors import InputError, UsageError
 
@@ -481,7 +481,7 @@ def test_tracks_of_which_nothing_is_learned():
 
 @pytest.mark.parametrize("block", [1, 7, 20, 64, 4096])
 def test_blocks_do_not_change_a_fragment_or_a_line_number(tmp_path, monkeypatch, block):
-    monkeypatch.setattr("finetune.data.fragments.BLOCK", block)
+    monkeypatch.setattr("finetune.data.reading.fragments.BLOCK", block)
     assert bins(written(tmp_path / "f.bed", FRAGMENTS), read="cuts", reduce="sum") == [2, 3, 1, 0]
     with pytest.raises(InputError, match=r"f.bed:5: start 40 is not below end 30"):
         bins(written(tmp_path / "f.bed", FRAGMENTS + "chr1\t40\t30\n"), read="cuts")

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from finetune.data.fragments import Fragments
-from finetune.data.naming import check_lengths
+from finetune.data.reading.fragments import Fragments
+from finetune.data.reading.naming import check_lengths
 from zoo.errors import InputError
 
 __all__ = ["ONE_CUT", "read_alignments"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from finetune.data.naming import check_names
-from finetune.data.sources import TrackSource
+from finetune.data.reading.naming import check_names
+from finetune.data.reading.sources import TrackSource
 from zoo.errors import InputError
 from zoo.genome.intervals import RegionFile
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from finetune.data.naming import check_lengths, check_names
-from finetune.data.sources import TrackSource
+from finetune.data.reading.naming import check_lengths, check_names
+from finetune.data.reading.sources import TrackSource
 from zoo.errors import InputError
 from zoo.extras import needs
 

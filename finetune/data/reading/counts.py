@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from finetune.data.alignments import ONE_CUT, read_alignments
-from finetune.data.fragments import Fragments, read_fragments
-from finetune.data.naming import check_names
-from finetune.data.sources import TrackSource, kind_of
+from finetune.data.reading.alignments import ONE_CUT, read_alignments
+from finetune.data.reading.fragments import Fragments, read_fragments
+from finetune.data.reading.naming import check_names
+from finetune.data.reading.sources import TrackSource, kind_of
 from finetune.data.transform import subsample_reads
 from zoo.errors import InputError, SystemStateError
 

@@ -36,7 +36,7 @@ class TrackSource:
             or ``table``.
         length: shortest and longest fragment in bp, both included; None takes all.
         column: of a table.
-        reduce: ``sum``, ``mean`` or ``max`` of a bin's bases; see ``finetune.data.bins``.
+        reduce: ``sum``, ``mean`` or ``max`` of a bin's bases; see ``finetune.data.reading.bins``.
         missing: ``mask``, or ``zero`` where what a file does not name is 0.
         strand: reads of this strand alone, of BAM and of fragments with a strand; else only a name.
         reads: draw so many fragments or reads of all files together; None takes all.

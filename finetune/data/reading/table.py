@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from finetune.data.naming import check_names
-from finetune.data.sources import GZIP_MAGIC, TrackSource
+from finetune.data.reading.naming import check_names
+from finetune.data.reading.sources import GZIP_MAGIC, TrackSource
 from zoo.errors import InputError, near_names
 
 __all__ = ["TableBins"]
