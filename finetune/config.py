@@ -32,6 +32,7 @@ __all__ = [
     "TargetConfig",
     "TrainConfig",
     "VerdictConfig",
+    "as_number",
     "load_config",
 ]
 
@@ -49,6 +50,9 @@ class Strict(BaseModel):
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str | int | float | dict) else value
 
+
+#: Keys that hold paths, or lists or mappings of them.
+PATHS = {"genome", "files", "blacklist", "mappability", "loci", "tracks", "base"}
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 
@@ -374,13 +378,21 @@ def _with(data: dict[str, Any], text: str) -> dict[str, Any]:
     if not equals or not key:
         raise UsageError(f"--set {text}: is not KEY=VALUE", "", "Fix: --set train.lr=1e-4")
     try:
-        parsed = _number(yaml.safe_load(value))
+        parsed = as_number(yaml.safe_load(value))
     except yaml.YAMLError:
         raise UsageError(f"--set {text}: the value is no YAML", "", "Fix: put it in quotes") from None
-    return _placed(data, key.split("."), parsed, text)
+    keys = key.split(".")
+    return _placed(data, keys, _from_here(parsed) if PATHS & set(keys[-2:]) else parsed, text)
 
 
-def _number(value: Any) -> Any:
+def _from_here(value: Any) -> Any:
+    """Paths that are typed lie where the command runs, not beside the file."""
+    if isinstance(value, list):
+        return [_from_here(item) for item in value]
+    return str(Path(value).absolute()) if isinstance(value, str) and (Path(value).exists() or "/" in value) else value
+
+
+def as_number(value: Any) -> Any:
     """YAML 1.1 takes 1e-4 for a text."""
     if isinstance(value, str):
         try:

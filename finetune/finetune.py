@@ -171,7 +171,7 @@ def _train_and_judge(run: Run, folder: Path, resume: bool, notes: Notes) -> Fine
     notes.add(*trained.notes)
     if frozen_hash(model) != before:
         raise RuntimeError("what is frozen changed during training")
-    verdict = run.judge(model, facts=_facts(run, trained, share))
+    verdict = run.judge(model, facts=_facts(run, trained, share) | {"name": folder.name})
     _write_verdict(verdict, trained, folder)
     entry = _package(run, model, verdict, folder, notes)
     write_run_record(folder / "run", _record(run, trained, verdict, notes))

@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from finetune.config import FinetuneConfig, load_config
+import yaml
+
+from finetune.config import FinetuneConfig, as_number, load_config
 from finetune.finetune import FinetuneResult, finetune, fit
 from finetune.run import Run
-from finetune.training.tune import parse_space, search
+from finetune.training.tune import search
 from zoo.errors import UsageError
 from zoo.progress import Notes
 from zoo.results import replacing
@@ -19,8 +21,10 @@ from zoo.results import replacing
 __all__ = ["tune"]
 
 Report = Callable[[str], None]
-#: What is varied where nothing is said; a setting that the mode does not use is left out.
+#: What is varied where nothing is said; what the mode does not use is left out.
 DEFAULT_SPACE = ("train.lr=1e-4:1e-2", "train.weight_decay=0,1e-3,1e-2", "lora.rank=4,8,16")
+#: Where a trial's processes cannot be told apart from others': one thread each.
+ONE_THREAD = "train.threads=1"
 
 
 def tune(
@@ -52,26 +56,61 @@ def tune(
     """
     folder = Path(out) if out is not None else Path(config).with_name(f"{Path(config).with_suffix('').name}-tuned")
     read = load_config(config, sets)
-    varied = parse_space(space or _default_space(read))
+    varied = dict(map(_varied, space or _default_space(read)))
     notes = Notes(report)
     Run(read, trust, notes)  # prepared once, and every mistake found before a trial starts
     path = str(Path(config).resolve())
 
-    def trial(overrides: Mapping[str, Any], tell: Callable[[int, float], None]) -> float:
-        return _validation_loss(path, (*sets, *_as_sets(overrides)), trust, tell)
+    def trial(overrides: dict[str, Any], tell: Callable[[int, float], None]) -> float:
+        return _validation_loss(path, (*sets, ONE_THREAD, *_as_sets(overrides)), trust, tell)
 
-    found = search(trial, varied, trials, seed=read.train.seed, cpus=cpus, address=address, report=notes.add)
+    found = search(
+        trial,
+        varied,
+        trials,
+        read.train.seed,
+        None,
+        address,
+        epochs=read.train.epochs,
+        cpus_per_trial=cpus,
+        tell=lambda row: notes.say(_told(row)),
+    )
     best = _as_sets(found.best)
     notes.add(f"best of {trials} trials: {', '.join(best)}; {found.failed} failed")
     result = finetune(config, folder, sets=(*sets, *best), force=force, trust=trust, report=report)
     with replacing(result.folder / "tuning.json") as partial:
-        record = {"best": found.best, "failed": found.failed, "trials": found.trials, "space": list(space)}
+        record = {"best": found.best, "failed": found.failed, "trials": found.trials, "space": varied}
         partial.write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
     return result
 
 
 def _default_space(config: FinetuneConfig) -> tuple[str, ...]:
     return tuple(one for one in DEFAULT_SPACE if config.mode == "lora" or not one.startswith("lora."))
+
+
+def _varied(text: str) -> tuple[str, Any]:
+    """``key=a,b,...`` or ``key=low:high`` (on a log scale) as ``search`` takes it.
+
+    Raises:
+        UsageError: neither.
+    """
+    key, equals, values = text.partition("=")
+    low, colon, high = values.partition(":")
+    try:
+        if equals and colon:
+            return key, {"loguniform": [float(low), float(high)]}
+        if equals and values:
+            return key, [as_number(yaml.safe_load(value)) for value in values.split(",")]
+    except (ValueError, yaml.YAMLError):
+        pass
+    raise UsageError(
+        f"--space {text}: is no range and no choice", "", "Fix: --space train.lr=1e-4:1e-2 or --space mode=lora,full"
+    )
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    settings = ", ".join(f"{key}={value}" for key, value in row.items() if "." in key or key == "mode")
+    return f"trial {row['trial']}: validation loss {row['val_loss']}, {row['state']} ({settings})"
 
 
 def _as_sets(overrides: Mapping[str, Any]) -> tuple[str, ...]:

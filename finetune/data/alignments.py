@@ -36,8 +36,8 @@ def read_alignments(
     """Yield fragments, or single reads, in file order; their ``line`` is 0.
 
     Raises:
-        InputError: truncated, no alignments of use, of another assembly, spliced, pairs and single reads mixed, or single
-            reads where fragments are needed.
+        InputError: truncated, no alignments of use, of another assembly, spliced, pairs and single reads mixed, or
+            single reads where fragments are needed.
     """
     import pysam
 

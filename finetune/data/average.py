@@ -13,7 +13,7 @@ import numpy as np
 from finetune.data.train_only import TrainOnly
 from zoo.errors import InputError, UsageError
 
-__all__ = ["affine", "apply_affine", "leave_one_out", "training_average"]
+__all__ = ["affine", "apply_affine", "average_of", "average_without", "leave_one_out", "training_average"]
 
 _BLOCK = 4096  # windows at once, so that a memory-mapped set is not read whole
 
@@ -79,6 +79,31 @@ def _mean(targets: np.ndarray, cells: np.ndarray) -> np.ndarray:
             count += measured
         out[rows] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return out
+
+
+def average_of(values: np.ndarray) -> np.ndarray:
+    """Mean over the first axis of what was measured: (cells, ...) to (...) float32; NaN where nothing was."""
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = np.where(known, values, 0).sum(0, dtype=np.float64)
+        return (total / known.sum(0)).astype(np.float32)
+
+
+def average_without(values: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """The mean of training cells at each of some windows, without the cell that the window is seen in.
+
+    Args:
+        values: (cells, n, bins) of training cells alone. own: (n,) number among them; -1 for a cell that trains not.
+
+    Returns:
+        (n, bins) float32; NaN where no other training cell was measured.
+    """
+    known = np.isfinite(values)
+    total, count = np.where(known, values, 0).sum(0, dtype=np.float64), known.sum(0)
+    place = np.maximum(own, 0), np.arange(values.shape[1])
+    mine, measured = values[place], known[place] & (own >= 0)[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return ((total - np.where(measured, mine, 0)) / (count - measured)).astype(np.float32)
 
 
 def affine(data: TrainOnly, average: np.ndarray | None = None) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import torch
 
 from finetune.config import FinetuneConfig
 from finetune.data.augment import moved, reverse_complement
+from finetune.data.average import average_without
 from finetune.data.prepare import Prepared
 from zoo.errors import UsageError
 from zoo.genome.encode import one_hot
@@ -238,15 +239,10 @@ class Batches:
 
     def _average(self, assay: str, values: np.ndarray, named: Sequence[str]) -> np.ndarray:
         """(n, bins) mean of training cells; a cell that trains is left out of its own."""
-        train = {cell: self.prepared.track_of.get((cell, assay), -1) for cell in self.prepared.cells_of("train")}
-        numbers = np.array([number for number in train.values() if number >= 0])
-        known = np.isfinite(values[numbers])
-        total, count = np.where(known, values[numbers], 0).sum(0, dtype=np.float64), known.sum(0)
-        own = np.array([train.get(name, -1) for name in named])
-        mine = _picked(values, own, np.arange(len(named)))
-        measured = np.isfinite(mine)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return ((total - np.where(measured, mine, 0)) / (count - measured)).astype(np.float32)
+        tracks = {cell: self.prepared.track_of.get((cell, assay), -1) for cell in self.prepared.cells_of("train")}
+        train = [cell for cell, track in tracks.items() if track >= 0]
+        own = np.array([train.index(name) if name in train else -1 for name in named])
+        return average_without(values[[tracks[cell] for cell in train]], own)
 
     def _inputs(self, rows: np.ndarray, shift: np.ndarray) -> np.ndarray | None:
         """(n, 4, L) one-hot; None where embeddings were cached, or there is no sequence."""

@@ -104,7 +104,7 @@ def track_features(average: np.ndarray, n: int = 8) -> np.ndarray:
     return np.stack([steps == step for step in range(n)], axis=1).astype(np.float32)
 
 
-def fit_summary(differences: np.ndarray, features: np.ndarray, train_cells: Sequence[int], k: int) -> Summary:
+def fit_summary(differences: np.ndarray, train_cells: Sequence[int], k: int, features: np.ndarray) -> Summary:
     """Learn the summary from training cells on training windows, and nothing else.
 
     The principal components of tracks themselves will not do: with some dozen cells and 100,000 noisy bins each
@@ -114,10 +114,10 @@ def fit_summary(differences: np.ndarray, features: np.ndarray, train_cells: Sequ
 
     Args:
         differences: (cells, n, bins) of training windows only (see ``difference``).
-        features: (n, channels, bins) of these windows: the embedding of the base before training, or
-            ``track_features``.
         train_cells: those that are used.
         k: numbers of a summary; fewer come out where there are fewer training cells or channels.
+        features: (n, channels, bins) of these windows: the embedding of the base before training, or
+            ``track_features``.
 
     Not centred over cells: the average cell is 0 in each direction.
     """
@@ -132,12 +132,20 @@ def fit_summary(differences: np.ndarray, features: np.ndarray, train_cells: Sequ
     return Summary((directions[keep] * signs[:, None]).astype(np.float32), centre, spread, scale)
 
 
-def cell_summary(differences: np.ndarray, features: np.ndarray, train_cells: Sequence[int], k: int) -> np.ndarray:
+def cell_summary(
+    differences: np.ndarray, train_cells: Sequence[int], k: int, features: np.ndarray | None = None
+) -> np.ndarray:
     """(cells, k) features of each cell's whole track, 0 for the average cell; see ``fit_summary``.
 
     Fewer than ``k`` directions (few training cells) are filled up with zeros.
+
+    Args:
+        features: (n, channels, bins); default steps of how much training cells differ at a bin, which tell little:
+            give the embedding where there is a sequence.
     """
-    found = fit_summary(differences, features, train_cells, k).of(differences, features)
+    if features is None:
+        features = track_features(np.nan_to_num(differences[np.asarray(train_cells)]).std(0))
+    found = fit_summary(differences, train_cells, k, features).of(differences, features)
     return np.pad(found, ((0, 0), (0, k - found.shape[1])))
 
 

@@ -47,6 +47,8 @@ def check_names(found: Iterable[str], sizes: Mapping[str, int], track: str, path
     """
     names = list(found)
     absent = [name for name in names if name not in sizes]
+    if names and not absent:
+        return []
     joined = {name: contig for name, contig in alias_map(absent, sizes).items() if contig not in names}
     if joined:
         name, contig = next(iter(joined.items()))

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetune.config import FinetuneConfig, HeadConfig, RegionsConfig, SplitConfig, TargetConfig
+from finetune.data.augment import partners_of
 from finetune.data.duplicates import check_duplicates
 from finetune.data.regions import Geometry, Windows, choose_windows
 from finetune.data.sources import TrackSource, source_of

@@ -144,7 +144,7 @@ def _reading(target: TargetConfig, kinds: dict[Path, str], where: str) -> str:
         raise UsageError(
             f"{where}: {first} is no bigWig, whose reading `signal` is",
             "",
-            "Fix: bedGraphToBigWig makes one of a bedGraph; else `read: cuts`, `centres`, `coverage`, `labels` or `table`",
+            "Fix: bedGraphToBigWig makes one of a bedGraph; else `read: cuts`, `coverage`, `labels` or `table`",
         )
     return target.read
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import math
 import zlib
 from collections.abc import Iterator, Mapping
@@ -114,7 +115,7 @@ class TableBins:
 
     def _sorted(self, found: list[tuple[int, int, int, float]]) -> _Rows:
         found.sort()
-        for one, other in zip(found, found[1:], strict=False):
+        for one, other in itertools.pairwise(found):
             if one[:2] == other[:2]:
                 raise self._wrong(other[2], f"has the start and end of line {one[2]}", "remove one of the two rows")
         start, end, line, value = (np.array(column) for column in zip(*found, strict=True))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -70,7 +71,7 @@ class Track:
         chrom, start = np.asarray(chrom, dtype=object), np.asarray(start, dtype=np.int64)
         self.check_asked(chrom)
         out = np.empty((len(start), n_bins), dtype=np.float32)
-        order = np.lexsort((start, chrom.astype(str))) if len(start) else np.empty(0, np.int64)
+        order = np.lexsort((start, chrom.astype(str)))
         step = max(1, BASES // (n_bins * bin_size))
         for first in range(0, len(order), step):
             rows = order[first : first + step]
@@ -85,12 +86,12 @@ class Track:
         """
         if self.source.missing == "zero":
             return
-        names, counts = np.unique(np.asarray(chrom, dtype=str), return_counts=True)
-        absent = [(name, n) for name, n in zip(names.tolist(), counts.tolist(), strict=True) if name not in self.chroms]
+        counts = Counter(list(chrom))
+        absent = [(name, n) for name, n in sorted(counts.items()) if name not in self.chroms]
         if absent:
             raise InputError(
                 f"track {self.name}: {self._files()} has nothing on {absent[0][0]}",
-                f"{sum(n for _, n in absent):,} of {int(counts.sum()):,} windows lie on {len(absent)} such chromosome(s)",
+                f"{sum(n for _, n in absent):,} of {counts.total():,} windows, on {len(absent)} such chromosome(s)",
                 "Fix: leave them out with `regions.chromosomes`, or `missing: zero` where there is truly nothing",
             )
 
@@ -142,6 +143,9 @@ class Track:
         return bases
 
     def _refuse_infinite(self, bins: np.ndarray, chrom: np.ndarray, start: np.ndarray, bin_size: int) -> None:
+        with np.errstate(invalid="ignore"):  # one pass where all is well
+            if np.isfinite(bins.sum()):
+                return
         infinite = np.isinf(bins)
         if infinite.any():
             row, place = np.argwhere(infinite)[0].tolist()
@@ -160,8 +164,8 @@ def open_track(source: TrackSource, sizes: Mapping[str, int], asked: Sequence[st
         sizes: chromosome -> bp of the FASTA. asked: the windows' chromosomes, where known: checked at once.
 
     Raises:
-        InputError: another assembly, or names of another style; a row off its chromosome; a damaged or empty file; peaks or
-            reads where fragments are read; nothing on an asked chromosome.
+        InputError: another assembly, or names of another style; a row off its chromosome; a damaged or empty file;
+            peaks or reads where fragments are read; nothing on an asked chromosome.
         SystemStateError: figwig is missing, or there is no room for temporary files.
     """
     kinds = {"signal": BigWigBases, "labels": LabelBases, "table": TableBins}

@@ -129,7 +129,10 @@ def _set_mode(base: Base, config: FinetuneConfig, tell: Callable[[str], None]) -
 
 
 def _start(head: Head, base: Base, prepared: Prepared, config: FinetuneConfig, told: bool) -> None:
-    """Begin at the base's own head where it fits, else at the mean of the training targets."""
+    """Begin at the mean of the training targets; where the trunk trains too, at the base's own head, if it fits.
+
+    A head alone finds its weights sooner from none than from those of another track.
+    """
     rows = prepared.rows("train")
     if told:
         train = prepared.cells_of("train")
@@ -137,7 +140,7 @@ def _start(head: Head, base: Base, prepared: Prepared, config: FinetuneConfig, t
     else:
         means = [float(np.nanmean(prepared.targets[i, rows])) for i in range(len(prepared.tracks))]
     mean = torch.tensor(means, dtype=torch.float32)
-    if config.mode != "scratch" and base.head is not None and prepared.letters is not None:
+    if config.mode not in ("head", "scratch") and base.head is not None and prepared.letters is not None:
         some = rows[np.linspace(0, len(rows) - 1, min(len(rows), STARTING)).astype(int)]
         if warm_start(head, base, mean, _mean_prediction(base, prepared, some)):
             return

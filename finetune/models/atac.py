@@ -51,6 +51,7 @@ class CellAdapter(nn.Module):
         average: whether the average track is an input of the gate (``cell.average: input`` or ``both``).
         kernel: bins that the filters see, odd.
         pool: positions of the embedding to a bin.
+        scales: widths in bins, odd, of running means of the difference that are seen beside each other.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class CellAdapter(nn.Module):
         average: bool = False,
         kernel: int = 5,
         pool: int = 1,
+        scales: tuple[int, ...] = (1,),
     ) -> None:
         super().__init__()
         self.tracks, self.channels, self.n_summary = tracks, channels, summary
-        self.takes_average, self.pool, self.width = average, pool, width
+        self.takes_average, self.pool, self.width, self.dna = average, pool, width, channels is not None
         same = {"kernel_size": kernel, "padding": kernel // 2, "bias": False}
-        self.filters = nn.Conv1d(1, width, **same)
+        self.scales = tuple(scales)
+        self.filters = nn.Conv1d(len(self.scales), width, **same)
         self.spread = nn.Linear(summary, width, bias=False) if summary else None
         self.cross = nn.Linear(summary, width, bias=False) if summary else None
         self.mix = nn.Conv1d(width, width, **same)
@@ -105,6 +108,7 @@ class CellAdapter(nn.Module):
             ModelError: the embedding has not as many positions as the bins need.
         """
         atac = torch.nan_to_num(atac)
+        atac = torch.cat([_running_mean(atac, scale) for scale in self.scales], dim=1)
         gates = self._gates(embedding, average, atac.shape[-1])
         own = self.filters(atac)
         hidden = own * gates[:, : self.width]
@@ -130,6 +134,12 @@ class CellAdapter(nn.Module):
                 )
             seen.append(torch.log1p(torch.nan_to_num(average).clamp_min(0)))
         return self.gate(torch.cat(seen, dim=1))
+
+
+def _running_mean(track: torch.Tensor, width: int) -> torch.Tensor:
+    if width == 1:
+        return track
+    return functional.avg_pool1d(track, width, stride=1, padding=width // 2, count_include_pad=False)
 
 
 def to_bins(embedding: torch.Tensor, bins: int, pool: int) -> torch.Tensor:

@@ -15,6 +15,9 @@ from finetune.verdict.track import BEST, MODEL, SWAPPED, Scored
 
 __all__ = ["judge_side"]
 
+#: Skill that is no gain: the same numbers in float32 and float64 differ by as much.
+ROUNDING = 1e-6
+
 
 def judge_side(side: str, tracks: Sequence[Scored], config: VerdictConfig, seed: int) -> dict[str, Any]:
     """One side: all tracks together, each track's error in units of its own variance so that none drowns the rest."""
@@ -36,7 +39,7 @@ def judge_side(side: str, tracks: Sequence[Scored], config: VerdictConfig, seed:
         "n": int(sum(_own_width(track)["bins"] for track in tracks)),
     }
     each = [_own_width(track)["skill"] for track in tracks]
-    above = sum(item["ci"] is not None and item["ci"][0] > 0 for item in each)
+    above = sum(item["ci"] is not None and item["ci"][0] > ROUNDING for item in each)
     found: dict[str, Any] = {
         "skill": skill,
         "blocks": blocks,
@@ -46,9 +49,9 @@ def judge_side(side: str, tracks: Sequence[Scored], config: VerdictConfig, seed:
     }
     if SWAPPED in pooled:
         swaps = one(SWAPPED, BEST) | {"over": {key: one(SWAPPED, key) for key in shared}}
-        gone = swaps["value"] <= 0 if swaps["ci"] is None else swaps["ci"][0] <= 0
+        gone = swaps["value"] <= ROUNDING if swaps["ci"] is None else swaps["ci"][0] <= ROUNDING
         found["swaps"] = swaps | {"gone": gone}
-    found["gained"] = bool(skill["ci"] and skill["ci"][0] > 0 and found.get("swaps", {"gone": True})["gone"])
+    found["gained"] = bool(skill["ci"] and skill["ci"][0] > ROUNDING and found.get("swaps", {"gone": True})["gone"])
     return {"gained": found["gained"], "sentence": _sentence(side, found), **found}
 
 
@@ -82,7 +85,7 @@ def _sentence(side: str, found: dict[str, Any]) -> str:
         few = f"{found['blocks']} blocks are too few for an interval (at least {LEAST_BLOCKS})"
         return f"{ahead}nothing can be said of a gain over {name}: {few}; skill {value}{several}."
     interval = f"interval {_figure(ci[0])} to {_figure(ci[1])}"
-    if ci[0] <= 0:
+    if ci[0] <= ROUNDING:
         return f"{ahead}nothing was gained over {name}: skill {value}, {interval}{several}."
     swaps = found.get("swaps")
     if swaps and not swaps["gone"]:

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from finetune.data.average import average_of
 from finetune.data.batches import Batches, CellInputs
 from finetune.data.prepare import Prepared, TrackInfo
 from finetune.models.base import Base
@@ -195,7 +196,7 @@ def _judged(
     told = cells is not None and cells.difference is not None
     without = predict(rows, info.cell, "")[:, column] if told else None
     known = _known(prepared, number, others, rows, base, without)
-    average = _mean(prepared.targets[others][:, rows]) if others else None
+    average = average_of(prepared.targets[others][:, rows]) if others else None
     several = np.asarray(prepared.targets[others][:, rows]) if len(others) > 1 else None
     return Judged(
         side=place.side,
@@ -247,7 +248,7 @@ def _known(
         own_atac = np.asarray(prepared.atac[prepared.cells.index(info.cell)][fitted])
     base_train = base_test = None
     if base is not None and base.applies:
-        target = own if own is not None else _mean(prepared.targets[list(others)][:, fitted])
+        target = own if own is not None else average_of(prepared.targets[list(others)][:, fitted])
         track = base.nearest(fitted, target)
         base_train, base_test = base.of(fitted, track), base.of(rows, track)
     shape = (0, len(rows), prepared.geometry.n_bins)
@@ -281,15 +282,7 @@ class _Swapped(Mapping[str, np.ndarray]):
         return len(self._names)
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the first axis of what was measured; NaN where nothing was."""
-    known = np.isfinite(values)
-    count = known.sum(0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (np.where(known, values, 0).sum(0, dtype=np.float64) / count).astype(np.float32)
-
-
 def _variance(values: np.ndarray) -> np.ndarray:
     known = np.isfinite(values)
-    centred = np.where(known, values - _mean(values), 0)
+    centred = np.where(known, values - average_of(values), 0)
     return (centred**2).sum(0, dtype=np.float64) / np.maximum(known.sum(0), 1)

@@ -12,7 +12,9 @@ from finetune.config import VerdictConfig
 from finetune.verdict import metrics
 from finetune.verdict.example import Drawing, Place, drawing_of
 from finetune.verdict.intervals import block_ids
-from finetune.verdict.score import Swaps, View, positives, score_track, skill_of, skill_sums, skills, swap_gain
+from finetune.verdict.loci import bins_of_loci
+from finetune.verdict.measures import View, positives
+from finetune.verdict.score import Swaps, score_track, skill_of, skill_sums, skills, swap_gain
 from zoo.errors import ModelError
 
 __all__ = ["BEST", "MODEL", "SWAPPED", "Judged", "Scored", "judge_track"]
@@ -29,7 +31,8 @@ class Judged:
         chrom: (n,) names. start: (n,) bp of the first bin. bin_size: bp.
         average: (n, bins) of training cells, or None. variance: (n, bins) over training cells, or None.
         swapped: wrong cell -> prediction (n, bins) of this cell from that one's input; read one at a time. Or None.
-        specific: (n, bins) bool of the bins of specific loci. None: bins that are no positives in the average.
+        specific: (n, bins) bool of the bins of specific loci. None: those of ``verdict.loci``, else bins that are
+            no positives in the average.
         depth: (n,) reads of each window, or None.
         raw: whether values are signals or counts, not their logarithm; log1p and Poisson are then computed too.
     """
@@ -75,6 +78,7 @@ def judge_track(track: Judged, config: VerdictConfig, seed: int, drawn: bool) ->
 
     Raises:
         ModelError: a prediction or a baseline is no number where something was measured.
+        InputError: ``config.loci`` is no BED, or lies outside all windows.
         ValueError: shapes differ; ``config.coarse`` does not fit the track's bins.
     """
     observed, predicted, made = _checked(track)
@@ -87,6 +91,9 @@ def judge_track(track: Judged, config: VerdictConfig, seed: int, drawn: bool) ->
         view = replace(view, variable=metrics.most_variable(np.asarray(track.variance)))
     if track.specific is not None:
         view = replace(view, specific=np.asarray(track.specific, dtype=bool))
+    elif config.loci is not None:
+        inside = bins_of_loci(config.loci, track.chrom, track.start, observed.shape[1], track.bin_size)
+        view = replace(view, specific=inside)
     elif view.average is not None:
         view = replace(view, specific=~positives(view.average))
     sums = skill_sums(view, predicted, made)

@@ -46,7 +46,7 @@ FACTORS = (
     Factor("GCN4", "TGACTCA", 4.0, 0.0),
     Factor("MBP1", "ACGCGT", 4.0, 0.0),
     Factor("CBF1", "TCACGTG", 4.0, -6.0),
-    Factor("ABF1", "RTCAYNNNNNACG", 2.0, 6.0),
+    Factor("STE12", "TGAAACA", 2.0, 4.0),
 )
 IUPAC = {"A": "A", "C": "C", "G": "G", "T": "T", "R": "AG", "Y": "CT", "N": "ACGT"}
 

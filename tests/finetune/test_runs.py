@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from finetune_world import WINDOWS
 
 import finetune
 import zoo
@@ -26,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def head_run(world, tmp_path_factory):
     """A head, trained for some epochs, by the command."""
     folder = tmp_path_factory.mktemp("head")
-    config = world.write("head.yaml", train={"epochs": 6, "lr": 0.03})
+    config = world.write("head.yaml", train={"epochs": 8, "lr": 0.03})
     done = subprocess.run(
         [sys.executable, "-m", "zoo", "finetune", str(config), "-o", str(folder / "run")],
         capture_output=True,
@@ -42,7 +43,7 @@ def test_a_run_writes_verdict_page_history_and_entry(head_run):
     assert done.stdout.startswith("On held-out chromosomes: ")
     verdict = json.loads((folder / "verdict.json").read_text())
     assert verdict["sentence"] == done.stdout.strip()
-    assert (folder / "history.csv").read_text().count("\n") == 7
+    assert (folder / "history.csv").read_text().count("\n") == 9
     assert "<html" in (folder / "verdict.html").read_text()
     assert not list(folder.rglob("*.partial"))
     record = json.loads((folder / "run.run.json").read_text())
@@ -63,7 +64,7 @@ def test_the_entry_passes_its_test_and_predicts_what_was_judged(head_run, world)
         [sys.executable, "-m", "zoo", "test", str(entry), "--trust"], capture_output=True, text=True, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
-    predicted = zoo.load_model(entry, trust=True).predict_regions([("chrF", 128, 128 + 1024 * 11)], world.genome)
+    predicted = zoo.load_model(entry, trust=True).predict_regions([("chrF", 128, 128 + 1024 * WINDOWS)], world.genome)
     assert predicted.values["preds"].shape[1:] == (1, 32)
 
 
@@ -138,21 +139,21 @@ def test_prepared_data_are_found_again_and_change_with_an_option(world, tmp_path
     assert first.prepared == again.prepared != other.prepared
     assert not (tmp_path / "run").exists()
     targets = np.load(first.prepared["main"] / "targets.npy")
-    assert targets.shape == (1, 66, 32)
+    assert targets.shape == (1, 6 * WINDOWS, 32)
 
 
 def test_prepared_targets_are_the_counts_of_the_fragments(world):
     run = Run(load_config(world.write("counts.yaml")), False, Notes())
     prepared = run.sets["main"]
-    assert len(prepared) == 66
-    rows = [row for row in range(66) if prepared.windows.chrom[row] == "chrB"]
+    assert len(prepared) == 6 * WINDOWS
+    rows = [row for row in range(6 * WINDOWS) if prepared.windows.chrom[row] == "chrB"]
     import gzip
 
-    counts = np.zeros(11 * 32)
+    counts = np.zeros(WINDOWS * 32)
     with gzip.open(world.fragments, "rt") as lines:
         for chrom, start, end in map(str.split, lines):
             place = (int(start) + int(end)) // 2 - 128
-            if chrom == "chrB" and 0 <= place < 11 * 1024:
+            if chrom == "chrB" and 0 <= place < WINDOWS * 1024:
                 counts[place // 32] += 1
     assert np.array_equal(prepared.targets[0, rows].ravel(), counts)
 

@@ -69,10 +69,16 @@ def _bar(axes: _Axes, x: float, width: float, value: float, colour: str) -> str:
     )
 
 
-def lines(given: Sequence[Line], x_name: str, y_name: str, y: tuple[float, float] | None = None) -> str:
-    """Lines over one axis."""
+def lines(
+    given: Sequence[Line],
+    x_name: str,
+    y_name: str,
+    y: tuple[float, float] | None = None,
+    x: tuple[float, float] | None = None,
+) -> str:
+    """Lines over one axis, whose ends are those of the values unless given."""
     every_x, every_y = np.concatenate([line.x for line in given]), np.concatenate([line.y for line in given])
-    axes = _Axes((float(every_x.min()), float(every_x.max())), y or (0.0, 1.05 * float(every_y.max())))
+    axes = _Axes(x or (float(every_x.min()), float(every_x.max())), y or (0.0, 1.05 * float(every_y.max())))
     drawn = [
         f'<polyline fill="none" stroke="{COLOURS[i]}" stroke-width="2" points="'
         + " ".join(f"{axes.left(a):.1f},{axes.top(b):.1f}" for a, b in zip(line.x, line.y, strict=True))

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from finetune.data.average import affine, leave_one_out, training_average
+from finetune.config import FinetuneConfig
+from finetune.data.average import leave_one_out, training_average
+from finetune.data.batches import Batches, CellInputs
 from finetune.data.cell_track import refuse_itself
+from finetune.data.prepare import Prepared, TrackInfo
+from finetune.data.regions import Geometry, Windows
 from finetune.data.train_only import TrainOnly
 from finetune.verdict.metrics import pearson, r2
 from scripts.finetune.pitfalls.figure import bars
@@ -82,7 +86,7 @@ def show(data: Path) -> Pitfall:
                 "The average alone, no model: its correlation with each training cell.",
             ),
         ),
-        (_refused(targets), _unmoved(tracks, train), _itself(tracks)),
+        (_refused(targets), _seen(tracks, train, test), _itself(tracks)),
         ("The pilot regions lie end to end without coordinates; bins within 2 kb of another block are left out.",),
     )
 
@@ -125,34 +129,65 @@ def _refused(targets: np.ndarray) -> Guard:
     rows = np.zeros(1, np.int64)
     return refusal(
         f"TrainOnly(targets, rows, cells={list(TRAINED)}).read({new})   # finetune.data.train_only; {new} is {NEW}",
-        "All that is fitted in a run (averages, scales, weights, depths) is given the targets through TrainOnly, "
-        "which holds nothing but training cells in training windows.",
+        "Numbers that a run fits on targets, such as weights, are fitted through `TrainOnly`, which gives out nothing "
+        "but training cells in training windows.",
         "`TrainOnly` lets nothing be fitted on a cell or window that does not train",
         TrainOnly(targets, rows, TRAINED).read,
         new,
     )
 
 
-def _unmoved(tracks: np.ndarray, train: np.ndarray) -> Guard:
-    """The fitted numbers of the average, before and after all that does not train is made another."""
-    rows = np.where(train, "train", "test")
+def _seen(tracks: np.ndarray, train: np.ndarray, test: np.ndarray) -> Guard:
+    """The averages that a run's batches hold: correlated with their targets, and after all else was made other data."""
+    new = CELLS.index(NEW)
     other = tracks.copy()
-    other[CELLS.index(NEW)] = 9.0
-    other[:, ~train] = 9.0
-    before, after = (affine(TrainOnly(each[:, :, None], rows, TRAINED)) for each in (tracks, other))
-    if before != after:
-        raise RuntimeError("a fitted number moved with data that do not train")
-    said = "\n".join(
-        f"{name}: slope {slope:.6f}, intercept {intercept:.6f}"
-        for name, (slope, intercept) in (("data as they are", before), (f"{NEW} and the test regions set to 9", after))
+    other[new], other[:, ~train] = 9.0, 9.0
+    before, after = (_training_items(each, train, test) for each in (tracks, other))
+    if not all(np.array_equal(one, two) for one, two in zip(before, after, strict=True)):
+        raise RuntimeError("what training sees moved with data that do not train")
+    cells, average, target = _training_items(tracks, test, train)
+    said = [
+        f"{CELLS[i]}: Pearson {pearson(average[cells == i], target[cells == i]):.2f} of average and target"
+        for i in TRAINED
+    ]
+    said.append(
+        f"{NEW} and the test regions set to 9: {len(average):,} averages and targets of training, all as before"
     )
     return Guard(
-        "affine(TrainOnly(targets, split, cells))   # finetune.data.average",
-        said,
-        "Each training cell is compared with the average of the others, and no fitted number moves when the new cell "
-        "and the test regions are made other data.",
+        "Batches(prepared, config, n_value=0.25, cells=CellInputs(...)).side('train')   # finetune.data.batches",
+        "\n".join(said),
+        "The average in a training cell's batch leaves that cell out, and neither the new cell nor the test regions "
+        "move anything that training sees. (For comparison with the table the first lines have the test regions in "
+        "the place of training ones.)",
         "the average that a training cell sees leaves it out",
     )
+
+
+def _training_items(tracks: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Cell, average and target of every item that trains, (items,) each, as a run's batches have them."""
+    split = np.where(train, "train", np.where(test, "test", ""))
+    kept = split != ""
+    infos = tuple(
+        TrackInfo(cell, cell, "H3K27me3", "train" if i in TRAINED else "test") for i, cell in enumerate(CELLS)
+    )
+    start = np.flatnonzero(kept) * BIN
+    laid = Windows(np.full(len(start), "pilot", object), start, np.full(len(start), "region", "<U8"))
+    targets = tracks[:, kept, None].astype(np.float32)
+    prepared = Prepared("main", Geometry(BIN, 0, BIN, 1), laid, split[kept], infos, targets)
+    config = FinetuneConfig.model_validate(
+        {
+            "base": "none",
+            "targets": [{"name": cell, "files": cell, "cell": cell, "assay": "H3K27me3"} for cell in CELLS],
+            "split": {"validation": [], "test": [], "cells": {"test": [NEW]}},
+            "cell": {"average": "offset"},
+        }
+    )
+    told = CellInputs(CELLS, np.array(TRAINED), None, None, averaged=True)
+    parts = [
+        (batch.cells.numpy(), batch.average.numpy()[:, 0, 0], batch.target.numpy()[:, 0, 0])
+        for batch in Batches(prepared, config, 0.25, cells=told).side("train", size=1 << 16)
+    ]
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
 
 def _itself(tracks: np.ndarray) -> Guard:

@@ -29,6 +29,7 @@ STYLE = """
 figure.wide { display: block; margin: 16px 0; }
 figure.wide figcaption { font-size: 13px; line-height: 1.4; max-width: 90ch; margin-top: 6px; }
 nav a { margin-right: 16px; }
+pre.said { white-space: pre-wrap; overflow-wrap: anywhere; max-height: none; }
 """
 
 
@@ -135,7 +136,7 @@ def _figure(picture: Picture) -> str:
 def _guard(guard: Guard) -> str:
     sign = "$" if guard.call.startswith("zoo ") else ">>>"
     call, said = escape(f"{sign} {guard.call}"), escape(guard.said)
-    return f'<p>{_code(guard.stops)}</p><pre class="command">{call}</pre><pre>{said}</pre>\n'
+    return f'<p>{_code(guard.stops)}</p><pre class="command">{call}</pre><pre class="said">{said}</pre>\n'
 
 
 def _code(text: str) -> str:

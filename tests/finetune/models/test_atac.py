@@ -75,6 +75,15 @@ def test_track_summary_sequence_and_average_each_change_the_prediction() -> None
         assert not torch.allclose(adapter(*other), first)
 
 
+def test_wider_means_reach_farther_and_are_zero_for_the_average_cell() -> None:
+    adapter = trained(CellAdapter(1, None, summary=0, kernel=1, scales=(1, 9)))
+    atac = torch.zeros(1, 1, 41)
+    assert (adapter(None, atac) == 0).all()
+    atac[0, 0, 20] = 1.0
+    change = adapter(None, atac)[0, 0]
+    assert (change[16:25] != 0).all() and (change[:16] == 0).all() and (change[25:] == 0).all()
+
+
 def test_a_far_bin_of_the_track_is_not_seen() -> None:
     adapter = trained(CellAdapter(1, None, summary=0, kernel=5))
     atac = torch.zeros(1, 1, 41)
@@ -158,7 +167,7 @@ def test_the_summary_is_the_svd_of_products_with_features(seed: int, k: int) -> 
     rng = np.random.default_rng(seed)
     tracks, features = rng.normal(size=(7, 3, 11)), rng.normal(size=(3, 5, 11)) * 4 + 2
     train = [0, 2, 3, 5, 6]
-    summary = fit_summary(tracks, features, train, k)
+    summary = fit_summary(tracks, train, k, features)
     flat = features.transpose(0, 2, 1).reshape(33, 5)
     products = tracks.reshape(7, 33) @ ((flat - flat.mean(0)) / flat.std(0)) / 33
     _, values, vt = np.linalg.svd(products[train])
@@ -174,7 +183,7 @@ def test_the_summary_says_which_factor_is_active() -> None:
     activity = rng.gamma(1.0, size=(30, 3))
     track = np.einsum("yc,ncb->ynb", activity, features) + 0.5 * rng.normal(size=(30, 200, 20))
     train = np.arange(24)
-    found = np.c_[cell_summary(difference(track, train), features, train, 3), np.ones(30)]
+    found = np.c_[cell_summary(difference(track, train), train, 3, features), np.ones(30)]
     fitted = np.linalg.lstsq(found[:24], activity[:24], rcond=None)[0]
     np.testing.assert_allclose(found[24:] @ fitted, activity[24:], atol=0.35)
 
@@ -183,15 +192,15 @@ def test_held_out_cells_change_nothing_of_the_summary() -> None:
     rng = np.random.default_rng(0)
     tracks, features = rng.normal(size=(6, 2, 9)), rng.normal(size=(2, 4, 9))
     train = [0, 1, 2, 3]
-    before = fit_summary(tracks, features, train, 3)
+    before = fit_summary(tracks, train, 3, features)
     tracks[4:] = 100.0
-    after = fit_summary(tracks, features, train, 3)
+    after = fit_summary(tracks, train, 3, features)
     assert np.array_equal(before.directions, after.directions) and before.scale == after.scale
 
 
 def test_few_cells_fill_the_summary_with_zeros() -> None:
     rng = np.random.default_rng(1)
-    found = cell_summary(rng.normal(size=(4, 2, 9)), rng.normal(size=(2, 6, 9)), [0, 1], 5)
+    found = cell_summary(rng.normal(size=(4, 2, 9)), [0, 1], 5, rng.normal(size=(2, 6, 9)))
     assert found.shape == (4, 5) and (found[:, 2:] == 0).all() and (found[:, :2] != 0).all()
 
 

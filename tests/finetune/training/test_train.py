@@ -17,15 +17,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-
-pytest.importorskip("pytorch_lightning")
-pytest.importorskip("yaml")
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from toy_tuning import STEPS, Toy, batch_of, batches, config, run, validation
 
 from finetune.training import checkpoints
@@ -35,6 +26,8 @@ from finetune.training.feed import read_ahead
 from finetune.training.losses import loss_of
 from finetune.training.schedule import PLATEAU_FACTOR, Watch, rate_factor
 from zoo.errors import InputError, SystemStateError, UsageError
+
+pytest.importorskip("pytorch_lightning")
 
 WAYS = {
     "plain": {},

@@ -11,8 +11,8 @@ import pytest
 
 from finetune.config import VerdictConfig
 from finetune.verdict import drawing
+from finetune.verdict.measures import METRICS
 from finetune.verdict.page import TITLES, page
-from finetune.verdict.score import METRICS
 from finetune.verdict.verdict import Judged, judge
 
 VOID = {"meta", "br", "path", "rect", "circle", "link", "img"}

@@ -11,7 +11,8 @@ import pytest
 from finetune.config import VerdictConfig
 from finetune.verdict import baselines as b
 from finetune.verdict import metrics
-from finetune.verdict.score import View, positives, swap_gain
+from finetune.verdict.measures import View, positives
+from finetune.verdict.score import swap_gain
 from finetune.verdict.verdict import Judged, judge
 from zoo.cards.schema import Evaluation
 from zoo.errors import ModelError
@@ -209,6 +210,20 @@ def test_coarser_bins_stand_beside():
     assert found["128"]["bins"] == M * BINS // 4
     with pytest.raises(ValueError, match=r"verdict\.coarse: 100 bp"):
         judge([track], VerdictConfig(coarse=100))
+
+
+def test_loci_are_those_of_the_run_else_those_that_are_no_peak_on_average(tmp_path):
+    track = judged(lambda y, r, made: y + r.normal(0, 1, y.shape))
+    loci = tmp_path / "loci.bed"
+    # The first 24 windows, which lie on chr1 up to 115,512.
+    loci.write_text("chr1\t0\t200000\n")
+    inside = np.repeat(np.arange(M) < M // 2, BINS).reshape(M, BINS)
+    positive = positives(track.observed)
+    for config, bins in ((VerdictConfig(loci=str(loci)), inside), (VerdictConfig(), ~positives(track.average))):
+        found = judge([track], config).sides["both"]["tracks"][0]["resolutions"]["32"]["metrics"]["ap_specific"]
+        value, prevalence = metrics.auprc(track.predicted[bins], positive[bins])
+        assert found["value"] == pytest.approx(value, abs=1e-5)
+        assert (found["prevalence"], found["n"]) == (pytest.approx(prevalence, abs=1e-5), int(bins.sum()))
 
 
 def test_a_logarithm_has_no_log1p_nor_poisson():

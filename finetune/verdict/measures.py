@@ -1,0 +1,257 @@
+"""The metrics of a track, each as sums a block and a function of sums: intervals are then one product of matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from finetune.verdict import metrics
+from finetune.verdict.intervals import by_block
+
+__all__ = ["METRICS", "Levels", "Metric", "View", "applicable", "beside", "levels_of", "positives"]
+
+#: Observed bins above this quantile are the positives of AUROC and AUPRC, unless the track is of labels.
+POSITIVE_QUANTILE = 0.95
+#: Levels of the scores' histogram that intervals of AUROC and AUPRC are computed from.
+LEVELS = 64
+LEAST_POSITIVES = 10
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The order of values: (n, bins) int32 number of each among the distinct ones from the lowest, and (k,) ranks.
+
+    Ranks are from 1, ties share their mean; where nothing was measured the number is 0 and means nothing.
+    """
+
+    number: np.ndarray
+    ranks: np.ndarray
+
+
+def levels_of(values: np.ndarray, known: np.ndarray) -> Levels:
+    """Order of the known values; one sort serves ranks, AUROC and AUPRC."""
+    distinct, number, counts = np.unique(values[known], return_inverse=True, return_counts=True)
+    whole = np.zeros(values.shape, dtype=np.int32)
+    whole[known] = number
+    return Levels(whole, np.cumsum(counts) - (counts - 1) / 2 if len(distinct) else np.zeros(1))
+
+
+@dataclass(frozen=True)
+class View:
+    """One track as it is judged.
+
+    Attributes:
+        observed: (n, bins) float64, NaN where not measured. block: (n,) of windows. blocks: how many there are.
+        positive: (n, bins) bool. average: (n, bins) or None. variable: (n, bins) bool of most variable bins, or None.
+        specific: (n, bins) bool of the bins of specific loci, or None.
+        raw: whether values are signals or counts as measured, not their logarithm.
+        resamples, seed: of the bootstrap.
+    """
+
+    observed: np.ndarray
+    block: np.ndarray
+    blocks: int
+    positive: np.ndarray
+    average: np.ndarray | None = None
+    variable: np.ndarray | None = None
+    specific: np.ndarray | None = None
+    raw: bool = True
+    resamples: int = 1000
+    seed: int = 0
+    _memo: dict[str, tuple[np.ndarray, Levels]] = field(default_factory=dict, init=False, repr=False)
+
+    def levels(self, values: np.ndarray, kept: str = "predicted") -> Levels:
+        """The order of one array's values, computed once while the same array is asked about."""
+        held = self._memo.get(kept)
+        if held is None or held[0] is not values:
+            held = self._memo[kept] = (values, levels_of(values, np.isfinite(self.observed)))
+        return held[1]
+
+    @property
+    def measured(self) -> np.ndarray:
+        """(blocks,) bool of blocks with a measured bin."""
+        held = np.isfinite(self.observed).any(1)
+        return np.bincount(self.block[held], minlength=self.blocks) > 0
+
+
+def positives(observed: np.ndarray) -> np.ndarray:
+    """Bool: 1 of a track of labels, else the bins above the 95th percentile of what is measured."""
+    known = observed[np.isfinite(observed)]
+    if not len(known):
+        return np.zeros(observed.shape, dtype=bool)
+    limit = 0.5 if np.isin(known, (0.0, 1.0)).all() else np.quantile(known, POSITIVE_QUANTILE)
+    return np.nan_to_num(observed, nan=-np.inf) > limit
+
+
+Sums = Callable[[View, np.ndarray], np.ndarray]
+Exact = Callable[[View, np.ndarray], float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric: its sums a block, the function of sums, and where that is an approximation the exact value."""
+
+    sums: Sums
+    of: Callable[[np.ndarray], np.ndarray]
+    exact: Exact | None = None
+
+
+def _rows(rows: Callable[[View, np.ndarray], np.ndarray]) -> Sums:
+    return lambda view, predicted: by_block(rows(view, predicted), view.block, view.blocks)
+
+
+def _shifted(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    return metrics.moments(predicted, observed, float(np.nanmean(observed)) if np.isfinite(observed).any() else 0.0)
+
+
+def _log(values: np.ndarray) -> np.ndarray:
+    return np.log1p(np.maximum(values, 0))
+
+
+def _rank_rows(view: View, predicted: np.ndarray) -> np.ndarray:
+    known = np.isfinite(view.observed)
+    sides = (view.levels(predicted), view.levels(view.observed, "observed"))
+    x, y = (np.where(known, levels.ranks[levels.number], np.nan) for levels in sides)
+    return _shifted(x, y)
+
+
+def _count_rows(view: View, predicted: np.ndarray) -> np.ndarray:
+    x, y = metrics.count_rows(predicted, view.observed)
+    return _shifted(x[:, None], y[:, None])
+
+
+def _mean_of(sums: np.ndarray) -> np.ndarray:
+    n, total = sums[..., 0], sums[..., 1]
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
+
+
+def _classes(view: View, predicted: np.ndarray, bins: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(k,) positives and negatives of each distinct score, the highest first, and (bins,) which one each bin has."""
+    levels = view.levels(predicted)
+    k = len(levels.ranks)
+    number = k - 1 - levels.number[bins]
+    positive = view.positive[bins]
+    made = [np.bincount(number[chosen], minlength=k).astype(float) for chosen in (positive, ~positive)]
+    return made[0], made[1], number
+
+
+def _class_sums(chosen: Callable[[View], np.ndarray]) -> Sums:
+    """(blocks, 2 * LEVELS): positives and negatives by level of the score, high first and finest there."""
+    tails = np.concatenate([np.geomspace(1e-4, 0.1, LEVELS // 2), np.linspace(0.1, 1, LEVELS // 2 + 1)[1:]])
+
+    def sums(view: View, predicted: np.ndarray) -> np.ndarray:
+        bins = chosen(view)
+        positive, negative, number = _classes(view, predicted, bins)
+        passed = np.cumsum(positive + negative) / max(len(number), 1)
+        level = np.minimum(np.searchsorted(tails, passed * (1 - 1e-12)), LEVELS - 1)[number]
+        where = np.broadcast_to(view.block[:, None], bins.shape)[bins] * LEVELS + level
+        own = view.positive[bins]
+        made = [
+            np.bincount(where[part], minlength=view.blocks * LEVELS).reshape(view.blocks, LEVELS)
+            for part in (own, ~own)
+        ]
+        return np.concatenate(made, axis=1).astype(float)
+
+    return sums
+
+
+def _auroc_of(sums: np.ndarray) -> np.ndarray:
+    positive, negative = np.split(sums, 2, axis=-1)
+    p, n = positive.sum(-1), negative.sum(-1)
+    below = n[..., None] - np.cumsum(negative, -1) + negative / 2
+    return np.where((p > 0) & (n > 0), (positive * below).sum(-1) / np.maximum(p * n, 1), np.nan)
+
+
+def _ap_of(sums: np.ndarray) -> np.ndarray:
+    """Average precision of a histogram; within a level positives are taken as evenly spread."""
+    positive, negative = np.split(sums, 2, axis=-1)
+    found, passed = np.cumsum(positive, -1), np.cumsum(positive + negative, -1)
+    middle = (found - positive / 2) / np.maximum(passed - (positive + negative) / 2, 0.5)
+    p = found[..., -1]
+    return np.where(p > 0, (positive * middle).sum(-1) / np.maximum(p, 1), np.nan)
+
+
+def _known(view: View) -> np.ndarray:
+    return np.isfinite(view.observed)
+
+
+def _specific(view: View) -> np.ndarray:
+    return _known(view) & view.specific  # type: ignore[operator]
+
+
+def _exact(of: Callable[[np.ndarray], np.ndarray], chosen: Callable[[View], np.ndarray]) -> Exact:
+    """The value over every distinct score, of which the sums of blocks keep ``LEVELS``."""
+
+    def exact(view: View, predicted: np.ndarray) -> float:
+        positive, negative, _ = _classes(view, predicted, chosen(view))
+        return float(of(np.concatenate([positive, negative])))
+
+    return exact
+
+
+def _average_precision(sums: np.ndarray) -> np.ndarray:
+    """Average precision where a level is one score."""
+    positive, negative = np.split(sums, 2, axis=-1)
+    found = np.cumsum(positive, -1)
+    precision = found / np.maximum(np.cumsum(positive + negative, -1), 1)
+    return (positive * precision).sum(-1) / np.maximum(found[..., -1], 1)
+
+
+def _variable_rows(view: View, predicted: np.ndarray) -> np.ndarray:
+    return _shifted(predicted, np.where(view.variable, view.observed, np.nan))  # type: ignore[arg-type]
+
+
+METRICS: dict[str, Metric] = {
+    "pearson": Metric(_rows(lambda v, p: _shifted(p, v.observed)), metrics.pearson_of),
+    "pearson_log1p": Metric(_rows(lambda v, p: _shifted(_log(p), _log(v.observed))), metrics.pearson_of),
+    "spearman": Metric(_rows(_rank_rows), metrics.pearson_of),
+    "profile": Metric(_rows(lambda v, p: metrics.profile_rows(p, v.observed)), _mean_of),
+    "counts": Metric(_rows(_count_rows), metrics.pearson_of),
+    "poisson_deviance": Metric(_rows(lambda v, p: metrics.deviance_sums(p, v.observed)), metrics.deviance_of),
+    "r2": Metric(_rows(lambda v, p: _shifted(p, v.observed)), metrics.r2_of),
+    "auroc": Metric(_class_sums(_known), _auroc_of, _exact(_auroc_of, _known)),
+    "auprc": Metric(_class_sums(_known), _ap_of, _exact(_average_precision, _known)),
+    "partial": Metric(_rows(lambda v, p: metrics.partial_sums(p, v.observed, v.average)), metrics.partial_of),
+    "pearson_variable": Metric(_rows(_variable_rows), metrics.pearson_of),
+    "ap_specific": Metric(_class_sums(_specific), _ap_of, _exact(_average_precision, _specific)),
+}
+
+
+def applicable(view: View) -> list[str]:
+    """Names of the metrics that the track has, in their order."""
+    known = view.observed[_known(view)]
+    signal = view.raw and len(known) > 0 and known.min() >= 0
+    bins = view.observed.shape[1]
+    both = 0 < int(view.positive[_known(view)].sum()) < len(known)
+    asked = {
+        "pearson_log1p": signal,
+        "counts": signal and len(view.observed) > 2,
+        "poisson_deviance": signal,
+        "profile": bins > 2,
+        "auroc": both,
+        "auprc": both,
+        "partial": view.average is not None,
+        "pearson_variable": view.variable is not None and bool((view.variable & _known(view)).any()),
+        "ap_specific": view.specific is not None and int((view.positive & _specific(view)).sum()) >= LEAST_POSITIVES,
+    }
+    return [name for name in METRICS if asked.get(name, True)]
+
+
+def beside(name: str, view: View, predicted: np.ndarray) -> dict[str, Any]:
+    """What a metric is to be read beside."""
+    if name in ("auroc", "auprc", "ap_specific"):
+        bins = _specific(view) if name == "ap_specific" else _known(view)
+        return {"prevalence": float(view.positive[bins].mean()), "n": int(bins.sum())}
+    if name == "profile":
+        _, left_out, flat = metrics.profile_correlation(predicted, view.observed)
+        return {"windows_left_out": left_out, "windows_flat": flat, "n": int(len(view.observed) - left_out)}
+    if name == "counts":
+        return {"n": int(_known(view).any(1).sum())}
+    if name == "pearson_variable":
+        return {"n": int((view.variable & _known(view)).sum())}  # type: ignore[operator]
+    if name == "r2":
+        return {"n": int(_known(view).sum()), "variance_of_top_bins": metrics.leverage(view.observed)}
+    return {"n": int(_known(view).sum())}

@@ -1,0 +1,252 @@
+"""A cell's H3K27me3 from its own H3K4me3 and other cells' H3K27me3, without sequence: what do 50 blocks buy?
+
+    python -m scripts.finetune.own_mark --data ../shared/data [--cells E003 ...] [--seeds 0 1]
+
+Tracks are the Roadmap consortium's (arcsinh of -log10 p over the ENCODE pilot regions, 25-bp bins), here in means of
+200 bp, which is a nucleosome and about the length to which reads were extended. Any cell whose two files lie in the
+folder is judged, with all others as training cells. Blocks have 100 kb. 50 of the new cell are trained on, all others
+tested; with ``--blocks 0`` (always shown too) a model of the other cells is used as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from finetune.models.atac import CellAdapter
+from finetune.verdict.baselines import Known, baselines, best_baseline
+from finetune.verdict.intervals import block_bootstrap
+from finetune.verdict.score import skill_of
+from scripts.finetune.cell_training import train
+
+TARGET, MARK = "H3K27me3", "H3K4me3"
+ENDING = "pilot.arcsinh.npz"
+REDUCE = 8
+BLOCK = 100_000 // (25 * REDUCE)
+FEW = 50
+#: Bins of the running means that are seen: 200 bp to 64 kb.
+SCALES = (1, 5, 21, 81, 321)
+WIDTH = 32
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Tracks of all cells, (cells, blocks, bins) float32 each."""
+
+    names: tuple[str, ...]
+    target: np.ndarray
+    mark: np.ndarray
+
+
+def read(folder: Path) -> Cells:
+    """All cells of the folder that have both marks; the last, partial block is left out."""
+    names = sorted(
+        path.name.split(".")[0]
+        for path in folder.glob(f"*.{TARGET}.{ENDING}")
+        if (folder / f"{path.name.split('.')[0]}.{MARK}.{ENDING}").exists()
+    )
+    if len(names) < 3:
+        raise SystemExit(f"{folder}: {len(names)} cells with {TARGET} and {MARK}; at least 3 are needed")
+
+    def blocks(name: str, mark: str) -> np.ndarray:
+        with np.load(folder / f"{name}.{mark}.{ENDING}") as file:
+            track = file[file.files[0]]
+        n = len(track) // (BLOCK * REDUCE)
+        return track[: n * BLOCK * REDUCE].reshape(n, BLOCK, REDUCE).mean(2, dtype=np.float32)
+
+    return Cells(tuple(names), *(np.stack([blocks(name, mark) for name in names]) for mark in (TARGET, MARK)))
+
+
+class Net(nn.Module):
+    """Other cells' tracks (n, features, bins) to (n, 1, bins); with ``own`` the cell's mark changes the prediction."""
+
+    def __init__(self, features: int, own: bool) -> None:
+        super().__init__()
+        self.line = nn.Conv1d(features, 1, 1)
+        self.hidden = nn.Sequential(
+            nn.Conv1d(features, WIDTH, 1),
+            nn.GELU(approximate="tanh"),
+            nn.Dropout(0.2),
+            nn.Conv1d(WIDTH, WIDTH, 1),
+            nn.GELU(approximate="tanh"),
+            nn.Dropout(0.2),
+        )
+        self.last = nn.Conv1d(WIDTH, 1, 1)
+        nn.init.zeros_(self.last.weight)
+        self.adapter = CellAdapter(1, WIDTH, summary=0, width=16, scales=SCALES[:4]) if own else None
+
+    def forward(self, seen: torch.Tensor, mark: torch.Tensor) -> torch.Tensor:
+        """Predictions."""
+        hidden = self.hidden(seen)
+        out = self.line(seen) + self.last(hidden)
+        return out if self.adapter is None else out + self.adapter(hidden, mark)
+
+
+def running_means(track: np.ndarray) -> np.ndarray:
+    """(blocks, bins) to (blocks, scales, bins), over the ends of blocks, which lie beside each other."""
+    flat = torch.from_numpy(track.reshape(1, 1, -1))
+    parts = [nn.functional.avg_pool1d(flat, w, 1, w // 2, count_include_pad=False) for w in SCALES]
+    return torch.cat(parts, 1)[0].numpy().reshape(len(SCALES), *track.shape).transpose(1, 0, 2)
+
+
+def standard(values: np.ndarray, rows: np.ndarray) -> torch.Tensor:
+    """(n, channels, bins) less the mean and over the spread of the rows."""
+    mean, spread = (getattr(values[rows], name)((0, 2), keepdims=True) for name in ("mean", "std"))
+    return torch.from_numpy(((values - mean) / spread).astype(np.float32))
+
+
+def fit(
+    seen: torch.Tensor, mark: torch.Tensor, target: torch.Tensor, rows: np.ndarray, own: bool, seed: int, epochs: int
+) -> nn.Module:
+    """A model on some blocks, in both directions of the genome; no block is kept back, the last weights stay."""
+    torch.manual_seed(seed)
+    net = Net(seen.shape[1], own)
+
+    def loss(model: nn.Module, batch: tuple[np.ndarray, bool]) -> torch.Tensor:
+        some, turned = batch
+        parts = [part[some].flip(2) if turned else part[some] for part in (seen, mark, target)]
+        return ((model(parts[0], parts[1]) - parts[2]) ** 2).mean()
+
+    def batches(epoch: int) -> Iterator[tuple[np.ndarray, bool]]:
+        rng = np.random.default_rng((seed, epoch))
+        order = rng.permutation(rows)
+        yield from ((order[i : i + 4], bool(rng.integers(2))) for i in range(0, len(order), 4))
+
+    train(net, batches, loss, lambda: 0.0, epochs, 3e-3, -(-len(rows) // 4), decay=0.05)
+    return net.eval()
+
+
+def few_blocks(cells: Cells, cell: int, rows: np.ndarray, own: bool, seed: int, nets: int, epochs: int) -> np.ndarray:
+    """(blocks, bins) prediction of a cell that ``rows`` of its blocks were trained on: the mean of some models."""
+    others = [i for i in range(len(cells.names)) if i != cell]
+    seen = standard(np.concatenate([running_means(cells.target[i]) for i in others], 1), rows)
+    mark = standard(cells.mark[cell][:, None], rows)
+    mean, spread = cells.target[cell][rows].mean(), cells.target[cell][rows].std()
+    target = torch.from_numpy((cells.target[cell] - mean) / spread)[:, None]
+    total = 0.0
+    for net in (fit(seen, mark, target, rows, own, seed * 100 + i, epochs) for i in range(nets)):
+        with torch.no_grad():
+            total = total + net(seen, mark)[:, 0].numpy()
+    return total / nets * spread + mean
+
+
+def no_block(cells: Cells, cell: int, own: bool, seed: int, nets: int, epochs: int) -> np.ndarray:
+    """(blocks, bins) prediction of a cell that nothing was trained on: each other cell from the rest, then this one.
+
+    What is seen of the rest is their mean and their highest, for their number differs.
+    """
+    everything = np.arange(cells.target.shape[1])
+    others = [i for i in range(len(cells.names)) if i != cell]
+
+    def seen_of(one: int) -> np.ndarray:
+        rest = cells.target[[i for i in others if i != one]]
+        return np.concatenate([running_means(part) for part in (rest.mean(0), rest.max(0))], 1)
+
+    features = [seen_of(i) for i in (*others, cell)]
+    spread = [values.std((0, 2), keepdims=True) for values in features]
+    seen = torch.from_numpy(np.concatenate([v / s for v, s in zip(features, spread, strict=True)]))
+    mark = torch.cat([standard(cells.mark[i][:, None], everything) for i in (*others, cell)])
+    level, scale = cells.target[others].mean(), cells.target[others].std()
+    target = torch.from_numpy((cells.target[[*others, cell]].reshape(len(seen), -1) - level) / scale)[:, None]
+    target[-len(everything) :] = 0  # the new cell's: not looked at
+    rng = np.random.default_rng(seed)
+    rows = rng.choice(len(others) * len(everything), 3 * FEW, replace=False)
+    total = 0.0
+    for net in (fit(seen, mark, target, rows, own, seed * 100 + i, epochs) for i in range(nets)):
+        with torch.no_grad():
+            total = total + net(seen[-len(everything) :], mark[-len(everything) :])[:, 0].numpy()
+    return total / nets * scale + level
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures of one cell and seed: value, low, high each.
+
+    Attributes:
+        blocks: of the cell that were trained on. best: the best baseline's name, and gain: skill over it.
+        mark: skill over the same model without the own mark.
+    """
+
+    cell: str
+    seed: int
+    blocks: int
+    best: str
+    gain: tuple[float, float, float]
+    mark: tuple[float, float, float]
+
+
+def judge(cells: Cells, cell: int, seed: int, blocks: int, nets: int = 3, epochs: int = 30) -> Row:
+    """Train with and without the own mark, and compare on all blocks that were not trained on."""
+    n = cells.target.shape[1]
+    rows = np.sort(np.random.default_rng((seed, 1)).choice(n, FEW, replace=False))
+    test = np.setdiff1d(np.arange(n), rows)
+    others = [i for i in range(len(cells.names)) if i != cell]
+    if blocks:
+        with_mark, without = (few_blocks(cells, cell, rows, own, seed, nets, epochs) for own in (True, False))
+    else:
+        with_mark, without = (no_block(cells, cell, own, seed, nets, epochs) for own in (True, False))
+    known = Known(
+        [cells.names[i] for i in others],
+        cells.target[others][:, rows],
+        cells.target[others][:, test],
+        cells.target[cell][rows] if blocks else None,
+        cells.mark[others][:, rows],
+        cells.mark[cell][rows],
+    )
+    made = baselines(known)
+    truth = cells.target[cell][test]
+    best = best_baseline(made, truth)
+
+    def over(baseline: np.ndarray) -> tuple[float, float, float]:
+        sums = np.stack([((p - truth) ** 2).sum(1, dtype=np.float64) for p in (with_mark[test], baseline)], axis=1)
+        interval = block_bootstrap(skill_of, sums, seed=seed)
+        return float(skill_of(sums.sum(0))), *(interval or (np.nan, np.nan))
+
+    return Row(cells.names[cell], seed, blocks, best, over(made[best]), over(without[test]))
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown; a figure that misses its limit has an exclamation mark."""
+    lines = ["| cell | seed | blocks | best baseline | over it | over the same without the mark |", "|---" * 6 + "|"]
+    for row in rows:
+        fine = (row.gain[0] >= 0.10, row.mark[1] > 0) if row.blocks else (True, True)
+        figures = [
+            f"{value:+.3f} [{low:+.3f}, {high:+.3f}]{'' if holds else ' !'}"
+            for (value, low, high), holds in zip((row.gain, row.mark), fine, strict=True)
+        ]
+        lines.append(f"| {row.cell} | {row.seed} | {row.blocks} | {row.best} | {' | '.join(figures)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with d07_avocado_pilot, or that folder")
+    parser.add_argument("--cells", nargs="+", help="default all that lie there")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--blocks", type=int, nargs="+", default=[FEW, 0], choices=[FEW, 0])
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    start = time.process_time()
+    folder = args.data / "d07_avocado_pilot"
+    cells = read(folder if folder.is_dir() else args.data)
+    chosen = args.cells or cells.names
+    rows = []
+    for blocks in args.blocks:
+        for name in chosen:
+            for seed in args.seeds:
+                rows.append(judge(cells, cells.names.index(name), seed, blocks))
+                sys.stderr.write(table(rows[-1:]).splitlines()[-1] + "\n")
+    sys.stdout.write(table(rows) + f"\n\nCPU: {time.process_time() - start:.0f} s\n")
+
+
+if __name__ == "__main__":
+    main()
