@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from finetune.models.base import Base
+from finetune.models.parts import Base
 from zoo.errors import ModelError, UsageError
 from zoo.extras import needs
 from zoo.files import sha256_of

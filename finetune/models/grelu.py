@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from finetune.models.base import Base, trained_on, without_embeddings
 from finetune.models.cut import shares_weights
+from finetune.models.parts import Base, trained_on, without_embeddings
 from zoo.errors import UsageError
 from zoo.extras import needs
 from zoo.models.entry import Entry
