@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +44,8 @@ from zoo.results import check_folder, replacing, sole_writer, write_run_record
 __all__ = ["FinetuneResult", "command", "finetune", "fit"]
 
 Report = Callable[[str], None]
+#: Options with a letter of their own.
+OPTIONS = {"out": "-o"}
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def finetune(
         return FinetuneResult(folder, {name: one.folder for name, one in run.sets.items()}, notes=notes.texts)
     folder = _checked_folder(folder, run, config, resume=resume, force=force)
     with sole_writer(folder):
-        return _train_and_judge(run, folder, resume, notes)
+        return _train_and_judge(run, folder, resume, notes, command("finetune", config, sets=sets, out=out))
 
 
 # ---------------------------------------------------------------- the folder
@@ -162,7 +163,7 @@ def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path)
 # ---------------------------------------------------------------- train
 
 
-def _train_and_judge(run: Run, folder: Path, resume: bool, notes: Notes) -> FinetuneResult:
+def _train_and_judge(run: Run, folder: Path, resume: bool, notes: Notes, made_by: str) -> FinetuneResult:
     model = run.adapted()
     share = trainable_share(model)
     notes.add(f"{share:.2%} of {sum(p.numel() for p in model.parameters()):,} weights train")
@@ -171,9 +172,9 @@ def _train_and_judge(run: Run, folder: Path, resume: bool, notes: Notes) -> Fine
     notes.add(*trained.notes)
     if frozen_hash(model) != before:
         raise RuntimeError("what is frozen changed during training")
-    verdict = run.judge(model, facts=_facts(run, trained, share) | {"name": folder.name})
+    verdict = run.judge(model, facts=_facts(run, trained, share) | {"name": folder.name, "command": made_by})
     _write_verdict(verdict, trained, folder)
-    entry = _package(run, model, verdict, folder, notes)
+    entry = _package(run, model, verdict, folder, notes, made_by)
     write_run_record(folder / "run", _record(run, trained, verdict, notes))
     return FinetuneResult(
         folder,
@@ -244,14 +245,20 @@ def _facts(run: Run, trained: TrainResult, share: float) -> dict[str, Any]:
         "windows": main.facts.get("windows", {}),
         "left out": main.facts.get("counts", {}),
         "splits": run.splits(),
-        "command": command(),
     }
 
 
-def command() -> str:
-    """What was typed."""
-    name = Path(sys.argv[0]).name
-    return shlex.join(["zoo" if name in ("__main__.py", "zoo") else name, *sys.argv[1:]])
+def command(verb: str, *arguments: object, sets: tuple[str, ...] = (), **options: object) -> str:
+    """The command line that does what a function was asked for.
+
+    Args:
+        arguments: paths and names; a configuration that is no file is ``CONFIG``.
+        options: ``name=value``; those without a value are left out.
+    """
+    words = ["zoo", verb, *("CONFIG" if isinstance(one, FinetuneConfig) else str(one) for one in arguments)]
+    words += [word for text in sets for word in ("--set", text)]
+    words += [word for name, value in options.items() if value for word in (OPTIONS.get(name, f"--{name}"), str(value))]
+    return shlex.join(words)
 
 
 def _write_verdict(verdict: Verdict, trained: TrainResult, folder: Path) -> None:
@@ -276,7 +283,7 @@ def _record(run: Run, trained: TrainResult, verdict: Verdict, notes: Notes) -> d
 # ---------------------------------------------------------------- the entry
 
 
-def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: Notes) -> Path | None:
+def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: Notes, made_by: str) -> Path | None:
     if model.adapter is not None:
         notes.add("the model reads a cell's own track: no entry of sequence alone is drafted")
         return None
@@ -297,9 +304,9 @@ def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: No
         heads,
         run.sets,
         predict,
-        verdict.evaluation_lines(command(), _only_output(heads)),
+        verdict.evaluation_lines(made_by, _only_output(heads)),
         verdict.sentence,
-        command(),
+        made_by,
         {"weights_sha256": verdict.facts.get("weights"), "prepared": verdict.facts.get("prepared")},
     )
     try:
