@@ -71,6 +71,7 @@ class CellAdapter(nn.Module):
         same = {"kernel_size": kernel, "padding": kernel // 2, "bias": False}
         self.scales = tuple(scales)
         self.filters = nn.Conv1d(len(self.scales), width, **same)
+        self.bend = nn.Conv1d(width, width, 1, bias=False)
         self.spread = nn.Linear(summary, width, bias=False) if summary else None
         self.cross = nn.Linear(summary, width, bias=False) if summary else None
         self.mix = nn.Conv1d(width, width, **same)
@@ -111,8 +112,10 @@ class CellAdapter(nn.Module):
         atac = torch.cat([_running_mean(atac, scale) for scale in self.scales], dim=1)
         gates = self._gates(embedding, average, atac.shape[-1])
         own = self.filters(atac)
+        own = own + self.bend(functional.gelu(own, approximate="tanh"))
         hidden = own * gates[:, : self.width]
         if self.spread is not None and summary is not None:
+            summary = torch.asinh(summary)  # a new cell may lie beyond all training cells
             hidden = hidden + self.spread(summary)[:, :, None] * gates[:, self.width :]
             hidden = hidden + own * torch.tanh(self.cross(summary))[:, :, None]
         return self.last(torch.cat([hidden, functional.gelu(self.mix(hidden), approximate="tanh")], dim=1))
@@ -133,7 +136,7 @@ class CellAdapter(nn.Module):
                     "the adapter takes the average track and got none", "", "Fix: set `cell.average: offset`"
                 )
             seen.append(torch.log1p(torch.nan_to_num(average).clamp_min(0)))
-        return self.gate(torch.cat(seen, dim=1))
+        return torch.tanh(self.gate(torch.cat(seen, dim=1)))
 
 
 def _running_mean(track: torch.Tensor, width: int) -> torch.Tensor:
