@@ -162,7 +162,7 @@ def predict(adapter: CellAdapter, data: Data, cell: int, rows: np.ndarray, told:
 def train_adapter(truth: Truth, data: Data, seed: int, epochs: int, dna: bool = True) -> CellAdapter:
     """The adapter on the base's embeddings: Poisson loss, the average as offset, training cells x chromosomes."""
     torch.manual_seed(seed)
-    adapter = CellAdapter(1, CHANNELS if dna else None, summary=SUMMARY, width=16, average=not dna)
+    adapter = CellAdapter(1, CHANNELS if dna else None, summary=SUMMARY, width=16, average=not dna, limit=3.0)
     rows, held = (np.flatnonzero(truth.split == side) for side in ("train", "validation"))
     summary = data.summary if dna else data.plain
 

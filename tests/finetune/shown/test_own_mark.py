@@ -27,11 +27,11 @@ from scripts.finetune.own_mark import (
 )
 
 
-def made(own: float, blocks: int = 80, seed: int = 0) -> Cells:
+def made(own: float, blocks: int = 64, seed: int = 0, bins: int = 100) -> Cells:
     """Four cells whose targets share a part; ``own`` of a cell's own mark is added."""
     rng = np.random.default_rng(seed)
-    shared = rng.normal(size=(1, blocks, BLOCK))
-    mark = rng.normal(size=(4, blocks, BLOCK)).astype(np.float32)
+    shared = rng.normal(size=(1, blocks, bins))
+    mark = rng.normal(size=(4, blocks, bins)).astype(np.float32)
     target = shared + own * mark + 0.5 * rng.normal(size=mark.shape)
     return Cells(("A", "B", "C", "D"), target.astype(np.float32), mark)
 
