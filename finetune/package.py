@@ -148,7 +148,7 @@ def _grelu_module(result: Result, config: FinetuneConfig) -> dict[str, Any] | No
     found = _grelu_checkpoint(result, config)
     if found is None:
         return None
-    import zoo.entries.grelu_entry_module as module
+    from zoo.entries import grelu_entry_module as module
 
     params = {key: list(value) if isinstance(value, tuple) else value for key, value in found.model_params.items()}
     return {
