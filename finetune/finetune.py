@@ -33,7 +33,7 @@ from finetune.models.cut import activate
 from finetune.models.freeze import frozen_hash, layer_groups
 from finetune.models.heads import Adapted
 from finetune.models.lora import trainable_share
-from finetune.package import HeadWeights, Result, package
+from finetune.package import HeadWeights, Result, output_name, package
 from finetune.run import Run
 from finetune.training.checkpoints import BEST, LAST
 from finetune.training.train import TrainResult, train
@@ -328,7 +328,7 @@ def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: No
         heads,
         run.sets,
         predict,
-        verdict.evaluation_lines(command(), "preds" if len(heads) == 1 else None),
+        verdict.evaluation_lines(command(), _only_output(heads)),
         verdict.sentence,
         command(),
         {"weights_sha256": verdict.facts.get("weights"), "prepared": verdict.facts.get("prepared")},
@@ -338,6 +338,11 @@ def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: No
     except ModelError as error:
         notes.add(f"no entry was drafted: {error.what}; {error.fix}")
         return None
+
+
+def _only_output(heads: tuple[HeadWeights, ...]) -> str | None:
+    """The output of the card that all figures are of; None where there are several."""
+    return output_name(heads[0]) if len(heads) == 1 else None
 
 
 def _names(prepared: Prepared) -> tuple[str, ...]:

@@ -19,13 +19,14 @@ import torch
 
 from finetune.config import FinetuneConfig
 from finetune.data.prepare import Prepared
+from finetune.models.adapt import head_loss
 from zoo.entries.writer import EntryFiles, cut_example, random_example, write_entry
 from zoo.errors import MismatchError, ModelError
 
 if TYPE_CHECKING:
     from finetune.models.base import Base
 
-__all__ = ["HeadWeights", "Result", "package"]
+__all__ = ["HeadWeights", "Result", "output_name", "package"]
 
 #: Largest difference, of the largest value, between the entry's predictions and the trained model's.
 TOLERANCE = 1e-4
@@ -190,9 +191,10 @@ def _grelu_checkpoint(result: Result, config: FinetuneConfig) -> Any:
     if base.grelu is None or not base.grelu_keys or len(result.heads) != 1:
         return None
     head = result.heads[0]
-    loss = GRELU_LOSSES.get(config.train.loss)
+    loss = GRELU_LOSSES.get(head_loss(config, head.name))
     keys = _head_keys(base)
-    if loss is None or head.pool != 1 or keys is None:
+    # gReLU's head is no layer at all where it has as many tasks as channels.
+    if loss is None or head.pool != 1 or keys is None or len(head.tracks) == base.channels:
         return None
     state = {theirs: base.trunk.state_dict()[ours] for ours, theirs in base.grelu_keys.items()}
     weight, bias = keys
@@ -304,8 +306,9 @@ def _chroms(prepared: Prepared, side: str) -> list[str]:
     return list(dict.fromkeys(map(str, prepared.windows.chrom[prepared.rows(side)])))
 
 
-def _output_name(head: HeadWeights, result: Result) -> str:
-    return "preds" if len(result.heads) == 1 and head.name == "main" else head.name
+def output_name(head: HeadWeights) -> str:
+    """What the head's output is called in an entry."""
+    return "preds" if head.name == "main" else head.name
 
 
 def _targets(result: Result) -> Any:
@@ -313,7 +316,7 @@ def _targets(result: Result) -> Any:
     for head in result.heads:
         bins = result.sets[head.name].geometry.n_bins
         shape = f"({len(head.tracks)},)" if result.base.positions == 1 else f"({len(head.tracks)}, {bins})"
-        targets.append({"name": _output_name(head, result), "shape": shape, "doc": "one row a track, see the card"})
+        targets.append({"name": output_name(head), "shape": shape, "doc": "one row a track, see the card"})
     return targets if len(targets) > 1 else targets[0]
 
 
@@ -370,7 +373,7 @@ def _card(result: Result, config: FinetuneConfig) -> dict[str, Any]:
 def _output(head: HeadWeights, result: Result, config: FinetuneConfig) -> dict[str, Any]:
     prepared = result.sets[head.name]
     output: dict[str, Any] = {
-        "name": _output_name(head, result),
+        "name": output_name(head),
         "kind": "scalar" if result.base.positions == 1 else "profile",
         "tracks": list(head.tracks),
     }
@@ -444,10 +447,10 @@ def _compare(result: Result, folder: Path) -> None:
     letters = torch.randint(4, (4, result.base.length), generator=torch.Generator().manual_seed(0))
     x = torch.nn.functional.one_hot(letters, 4).transpose(1, 2).float()
     found = model.predict(x.numpy())
-    named = found if isinstance(found, dict) else {_output_name(result.heads[0], result): found}
+    named = found if isinstance(found, dict) else {output_name(result.heads[0]): found}
     for head in result.heads:
         wanted = result.predict(x)[head.name].detach().cpu().numpy()
-        got = named[_output_name(head, result)].reshape(wanted.shape)
+        got = named[output_name(head)].reshape(wanted.shape)
         worst = float(np.abs(got - wanted).max() / max(float(np.abs(wanted).max()), 1e-12))
         if worst > TOLERANCE:
             raise MismatchError(

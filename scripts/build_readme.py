@@ -3,6 +3,7 @@
 python scripts/build_readme.py                       # demo and metrics
 python scripts/build_readme.py --bench bench.json    # after: python -m scripts.bench.predict --json bench.json
 python scripts/build_readme.py --bench-interpret b.json  # after: python -m scripts.bench.interpret --json b.json
+python scripts/build_readme.py --shown own-mark=own.md   # a block by what its command printed; may be repeated
 """
 
 from __future__ import annotations
@@ -77,13 +78,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", type=Path, help="result of scripts/bench/predict.py --json")
     parser.add_argument("--bench-interpret", type=Path, help="result of scripts/bench/interpret.py --json")
+    parser.add_argument("--shown", action="append", default=[], metavar="BLOCK=FILE", help="what a command printed")
     arguments = parser.parse_args()
     text = README.read_text(encoding="utf-8")
-    text = fill(fill(text, "demo", demo()), "metrics", metrics())
+    if not arguments.shown:
+        text = fill(fill(text, "demo", demo()), "metrics", metrics())
     if arguments.bench:
         text = fill(text, "bench", bench(arguments.bench))
     if arguments.bench_interpret:
         text = fill(text, "bench-interpret", bench(arguments.bench_interpret))
+    for shown in arguments.shown:
+        block, _, path = shown.partition("=")
+        text = fill(text, block, Path(path).read_text(encoding="utf-8").strip())
     README.write_text(text, encoding="utf-8")
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from finetune.models.base import Base
 from finetune.models.freeze import weights_hash
+from finetune.models.parts import Base
 from zoo.errors import ModelError, SystemStateError
 from zoo.genome.encode import one_hot
 from zoo.models.loaded import auto_batch_size, full_float32

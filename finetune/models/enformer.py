@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from finetune.models.base import Base
+from finetune.models.parts import Base
 from zoo.errors import ModelError, UsageError
 from zoo.extras import needs
 from zoo.files import sha256_of
@@ -36,6 +36,7 @@ __all__ = [
     "WEIGHTS",
     "Sizes",
     "crop_of",
+    "in_pieces",
     "open_enformer",
     "random_enformer",
     "use_tf_gamma",
@@ -138,7 +139,38 @@ def _trunk(sizes: Sizes, length: int, name: str) -> nn.Module:
         )
     with needs("grelu", "Enformer"):
         from grelu.model.trunks.enformer import EnformerTrunk
-    return EnformerTrunk(**asdict(sizes), crop_len=crop_of(length, sizes)).eval()
+    return in_pieces(EnformerTrunk(**asdict(sizes), crop_len=crop_of(length, sizes)).eval())
+
+
+class _StemInPieces(nn.Sequential):
+    """The first block of convolutions, piece by piece where no gradients are wanted.
+
+    At 196,608 bp each of its tensors takes 0.6 GB, and five or so are alive at once: the peak of a forward pass. All
+    that it does is local, so pieces with the convolution's flanks give the same.
+    """
+
+    piece = 16_384
+
+    def forward(self, x: Tensor) -> Tensor:
+        moving = any(part.training for part in self.modules() if isinstance(part, nn.BatchNorm1d))
+        if torch.is_grad_enabled() or moving or x.shape[2] <= self.piece or x.is_meta:
+            return super().forward(x)
+        first, *rest = self
+        flank, parts = first.kernel_size[0] // 2, []
+        for start in range(0, x.shape[2], self.piece):
+            left = min(start, flank)
+            part = first(x[:, :, start - left : start + self.piece + flank])[:, :, left : left + self.piece]
+            for layer in rest:
+                part = layer(part)
+            parts.append(part)
+        return torch.cat(parts, 2)
+
+
+def in_pieces(trunk: nn.Module) -> nn.Module:
+    """gReLU's ``EnformerTrunk`` with a first block that takes less memory; names of weights stay."""
+    blocks = trunk.conv_tower.blocks
+    blocks[0] = _StemInPieces(*blocks[0]).train(blocks[0].training)
+    return trunk
 
 
 def _base(

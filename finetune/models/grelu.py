@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from finetune.models.base import Base, trained_on, without_embeddings
 from finetune.models.cut import shares_weights
+from finetune.models.parts import Base, trained_on, without_embeddings
 from zoo.errors import UsageError
 from zoo.extras import needs
 from zoo.models.entry import Entry
@@ -69,6 +69,10 @@ def from_grelu(name: str, model: nn.Module, checkpoint: GreluCheckpoint, length:
     if type(head).__name__ == "MLPHead":  # its layers before the last belong to the trunk
         trunk, head, inner = _before_last(model)
     trunk = shares_weights(trunk)
+    if type(trunk).__name__ == "EnformerTrunk":
+        from finetune.models.enformer import in_pieces
+
+        trunk = in_pieces(trunk)
     shape = shape_of(trunk, length, name)
     if len(shape) != 2:
         raise without_embeddings(name, f"its embedding has the shape {shape}, not (channels, positions)")

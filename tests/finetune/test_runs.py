@@ -170,3 +170,11 @@ def test_frozen_is_frozen_in_a_head(world):
         "heads.main.conv.weight",
         "heads.main.conv.bias",
     ]
+
+
+def test_thirty_lines_of_python_give_the_same_verdict(world, tmp_path):
+    from scripts.finetune.thirty_lines import main
+
+    config = world.write("lines.yaml", mode="last-1", train={"epochs": 1, "lr": 0.001})
+    sentence = main(str(config), str(tmp_path / "lines"))
+    assert finetune.finetune(config, tmp_path / "run").sentence == sentence

@@ -218,6 +218,20 @@ def test_geometry_of_the_published_model():
         assert other == 895 - bin_number
 
 
+def test_the_first_block_in_pieces_gives_the_same():
+    trunk = random_enformer(1024, Sizes(n_conv=3, channels=384, n_transformers=1)).trunk
+    stem = trunk.conv_tower.blocks[0]
+    x = torch.nn.functional.one_hot(torch.randint(4, (2, 1000)), 4).transpose(1, 2).float()
+    wanted = stem(x).detach()  # with gradients: in one piece
+    for stem.piece in (128, 1000, 2):
+        with torch.no_grad():
+            torch.testing.assert_close(stem(x), wanted, rtol=1e-6, atol=1e-6)
+    stem.piece = 128
+    stem.train()
+    with torch.no_grad():  # batch norm that moves sees the whole window
+        torch.testing.assert_close(stem(x), nn.Sequential(*stem)(x))
+
+
 def test_other_lengths_keep_all_their_positions():
     small = Sizes(channels=384, n_transformers=1)
     base = random_enformer(24_576, small)
