@@ -6,13 +6,16 @@ known one; ``--set train.lr=1e-4`` changes one key as if the file said so.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from zoo.cards.yaml_lines import YamlDocument, load_yaml
+from finetune.mistakes import explain, refuse_twice, rule
+from zoo.cards.yaml_lines import load_yaml
 from zoo.errors import ModelError, UsageError, near_names
 
 __all__ = [
@@ -57,6 +60,43 @@ PATHS = {"genome", "files", "blacklist", "mappability", "loci", "tracks", "base"
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 
 
+def _track_name(name: str) -> str:
+    """A name stands on one line of tables and pages."""
+    if not name.strip() or name != name.strip() or not name.isprintable():
+        raise rule(f"{name!r} is no name: it is empty, or begins, ends or breaks with a blank", "name: mono")
+    return name
+
+
+def _head_name(name: str) -> str:
+    """A name of a module and of a file's part."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or hasattr(dict, name) or name == "type":
+        raise rule(f"{name!r} is no name of a head", "letters, digits, _ and -, as in `name: accessibility`")
+    return name
+
+
+def _mode(given: str) -> str:
+    """What of the model trains."""
+    if not re.fullmatch(r"head|lora|full|scratch|last-[1-9]\d*", given):
+        known = ["head", "lora", "last-2", "full", "scratch"]
+        near = near_names(given, known)
+        raise rule(f"{given!r} is no mode", f"mode: {near[0]}" if near else f"mode: one of {', '.join(known)}")
+    return given
+
+
+def _devices(given: int | str) -> int | str:
+    """How many, or which."""
+    if not re.fullmatch(r"-1|[1-9]\d*|auto|\d+(,\d+)*,?", str(given)):
+        raise rule(f"{given!r} is no number of devices", "devices: 1, or auto")
+    return given
+
+
+def _entry_name(name: str | None) -> str | None:
+    """A name of a folder."""
+    if name is not None and (not _track_name(name) or "/" in name or name in (".", "..")):
+        raise rule(f"{name!r} is no name of an entry, which is a folder's", "name: yeast-nucleosomes")
+    return name
+
+
 class DepthConfig(Strict):
     """How a track's sequencing depth is brought to a common one; ``finetune.data.transform`` says how.
 
@@ -90,7 +130,7 @@ class TargetConfig(Strict):
         weight: of its loss.
     """
 
-    name: str
+    name: Annotated[str, AfterValidator(_track_name)]
     files: Names
     read: Literal["signal", "coverage", "centres", "cuts", "labels", "table"] | None = None
     length: str | None = None
@@ -182,11 +222,18 @@ class CellConfig(Strict):
     width: int = Field(default=16, gt=0)
     summary: int = Field(default=8, ge=0)
 
+    @model_validator(mode="after")
+    def _average_of_what(self) -> CellConfig:
+        """Without a cell's own track there is nothing that would change the average, and no adapter that saw it."""
+        if self.average != "none" and self.input == "none":
+            raise rule(f"`average: {self.average}` needs a cell's own track beside it", "set `cell.input: atac`")
+        return self
+
 
 class HeadConfig(Strict):
     """One of several heads: the targets that name it share a loss. ``genome`` and ``regions`` are another species'."""
 
-    name: str
+    name: Annotated[str, AfterValidator(_head_name)]
     loss: LossName | None = None
     weight: float = Field(default=1.0, gt=0)
     genome: str | None = None
@@ -262,9 +309,9 @@ class TrainConfig(Strict):
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     average: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true"
-    devices: int | str = 1
+    devices: Annotated[int | str, AfterValidator(_devices)] = 1
     nodes: int = Field(default=1, ge=1)
-    accelerator: str = "auto"
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     threads: int | None = Field(default=None, gt=0)
     log: Annotated[tuple[Literal["csv", "tensorboard", "wandb"], ...], BeforeValidator(_as_list)] = ("csv",)
 
@@ -317,28 +364,29 @@ class CardConfig(Strict):
 class FinetuneConfig(Strict):
     """A whole ``run.yaml``."""
 
-    base: str
+    base: Annotated[str, Field(min_length=1)]
     genome: str | None = None
     targets: Annotated[tuple[TargetConfig, ...], Field(min_length=1)]
     regions: RegionsConfig = RegionsConfig()
     split: SplitConfig
     cell: CellConfig = CellConfig()
     heads: tuple[HeadConfig, ...] = ()
-    mode: Annotated[str, Field(pattern=r"^(head|lora|full|scratch|last-[1-9]\d*)$")] = "head"
+    mode: Annotated[str, AfterValidator(_mode)] = "head"
     lora: LoraConfig = LoraConfig()
     augment: AugmentConfig = AugmentConfig()
     sampling: SamplingConfig = SamplingConfig()
     train: TrainConfig = TrainConfig()
     verdict: VerdictConfig = VerdictConfig()
     card: CardConfig = CardConfig()
-    name: str | None = None
+    name: Annotated[str | None, AfterValidator(_entry_name)] = None
 
     @model_validator(mode="after")
     def _names_once(self) -> FinetuneConfig:
-        names = [target.name for target in self.targets]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two targets are named {', '.join(twice)}")
+        for part in ("targets", "heads"):
+            names = [one.name for one in getattr(self, part)]
+            for i, name in enumerate(names):
+                if name in names[:i]:
+                    raise rule(f"another of `{part}` is named {name!r} too", "give each its own", (part, i, "name"))
         return self
 
 
@@ -352,6 +400,8 @@ def load_config(path: str | Path, sets: tuple[str, ...] = ()) -> FinetuneConfig:
         UsageError: the file is missing or does not parse; a key is unknown or its value wrong, with file and line.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder, not the configuration of a run", "", "Fix: name the .yaml in it")
     try:
         document = load_yaml(path)
     except ModelError as error:
@@ -360,15 +410,18 @@ def load_config(path: str | Path, sets: tuple[str, ...] = ()) -> FinetuneConfig:
         ) from None
     if not isinstance(document.data, dict):
         raise UsageError(
-            f"{path}: is no mapping of keys", "", "Fix: write `base:`, `targets:`, `split:` as in the README"
+            f"{path}: {'is empty' if document.data is None else 'is no mapping of keys'}",
+            "",
+            "Fix: give a YAML file with the keys `base`, `targets` and `split`",
         )
+    refuse_twice(document.node, path)
     data = document.data
     for text in sets:
         data = _with(data, text)
     try:
         config = FinetuneConfig.model_validate(data)
     except ValidationError as error:
-        raise _explain(error, document, sets) from None
+        raise explain(error, document, sets, FinetuneConfig) from None
     return _rooted(config, path.parent)
 
 
@@ -415,40 +468,38 @@ def _placed(data: Any, keys: list[str], value: Any, text: str) -> Any:
     return data | {keys[0]: _placed(data.get(keys[0]), keys[1:], value, text)}
 
 
-def _explain(error: ValidationError, document: YamlDocument, sets: tuple[str, ...]) -> UsageError:
-    problems = error.errors()
-    first = problems[0]
-    place = tuple(part for part in first["loc"] if isinstance(part, str | int))
-    field = ".".join(map(str, place))
-    where = f"{document.path}:{document.line(place)}"
-    extent = f"{len(problems)} keys are wrong" if len(problems) > 1 else ""
-    if first["type"] == "missing":
-        return UsageError(f"{where}: `{field}` is missing", extent, f"Fix: add `{place[-1]}:`")
-    if first["type"] == "extra_forbidden":
-        known = _keys_beside(place)
-        near = near_names(str(place[-1]), known)
-        fix = f"Fix: write `{near[0]}`" if near else f"Fix: remove it; known are {', '.join(known)}"
-        return UsageError(f"{where}: `{field}` is no key of a run", extent, fix)
-    told = first["msg"].removeprefix("Value error, ")
-    return UsageError(f"{where}: `{field}`: {told}" if field else f"{where}: {told}", extent, "Fix: correct the value")
+def check_files(config: FinetuneConfig) -> None:
+    """Refuse files that the configuration names and that are not there, before any of them is read.
+
+    Raises:
+        UsageError: the first is named with its key, and how many there are.
+    """
+    named = list(_files(config))
+    absent = [(key, path) for key, path in named if not Path(path).is_file()]
+    if absent:
+        key, path = absent[0]
+        raise UsageError(
+            f"`{key}`: {path}: {'is a folder' if Path(path).is_dir() else 'no such file'}",
+            f"{len(absent)} of {len(named)} files that the configuration names",
+            f"Fix: correct `{key}`; paths are taken from the folder of the configuration",
+        )
 
 
-def _keys_beside(place: tuple[str | int, ...]) -> list[str]:
-    model: Any = FinetuneConfig
-    for part in place[:-1]:
-        if isinstance(part, str) and part in getattr(model, "model_fields", {}):
-            model = _inner(model.model_fields[part].annotation)
-    return list(getattr(model, "model_fields", {}))
-
-
-def _inner(annotation: Any) -> Any:
-    """The part's class within ``tuple[Part, ...]`` or ``Part | None``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for part in getattr(annotation, "__args__", ()):
-        if found := _inner(part):
-            return found
-    return None
+def _files(config: FinetuneConfig) -> Iterator[tuple[str, str]]:
+    for i, target in enumerate(config.targets):
+        yield from ((f"targets.{i}.files", path) for path in target.files)
+    yield from (("genome", path) for path in (config.genome,) if path)
+    parts = [("regions", config.regions)]
+    for i, head in enumerate(config.heads):
+        yield from ((f"heads.{i}.genome", path) for path in (head.genome,) if path)
+        parts += [(f"heads.{i}.regions", head.regions)] if head.regions else []
+    for key, part in parts:
+        yield from ((f"{key}.files", path) for path in part.files)
+        yield from ((f"{key}.blacklist", path) for path in part.blacklist)
+        yield from ((f"{key}.mappability", path) for path in (part.mappability,) if path)
+    for cell, paths in config.cell.tracks.items():
+        yield from ((f"cell.tracks.{cell}", path) for path in paths)
+    yield from (("verdict.loci", path) for path in (config.verdict.loci,) if path)
 
 
 def _rooted(config: FinetuneConfig, folder: Path) -> FinetuneConfig:

@@ -25,7 +25,7 @@ import torch
 import yaml
 
 from finetune.config import FinetuneConfig, load_config
-from finetune.data.batches import Batch, interleaved
+from finetune.data.batches import Batch, Batches, interleaved
 from finetune.data.prepare import Prepared
 from finetune.models.base import describe
 from finetune.models.cut import activate
@@ -34,12 +34,13 @@ from finetune.models.heads import Adapted
 from finetune.models.lora import trainable_share
 from finetune.package import HeadWeights, Result, output_name, package
 from finetune.run import Run
+from finetune.training.checkpoints import BEST, LAST
 from finetune.training.train import TrainResult, train
 from finetune.verdict.page import page
 from finetune.verdict.verdict import Verdict
 from zoo.errors import ModelError, UsageError
 from zoo.progress import Notes
-from zoo.results import check_folder, replacing, sole_writer, write_run_record
+from zoo.results import check_folder, remove, replacing, sole_writer, write_run_record
 
 __all__ = ["FinetuneResult", "command", "finetune", "fit"]
 
@@ -102,13 +103,18 @@ def finetune(
     """
     read = config if isinstance(config, FinetuneConfig) else load_config(config, sets)
     folder = _folder(config, out)
+    if not prepare_only:  # before the data are read, which may take long
+        folder = _checked_folder(folder, read, config, resume=resume, force=force)
     notes = Notes(report)
     run = Run(read, trust, notes)
     if prepare_only:
         return FinetuneResult(folder, {name: one.folder for name, one in run.sets.items()}, notes=notes.texts)
-    folder = _checked_folder(folder, run, config, resume=resume, force=force)
+    model = run.adapted()
+    batches = run.batches(run.embeddings() if read.mode == "head" else None)
     with sole_writer(folder):
-        return _train_and_judge(run, folder, resume, notes, command("finetune", config, sets=sets, out=out))
+        _begin(run, folder, resume=resume)
+        made_by = command("finetune", config, sets=sets, out=out)
+        return _train_and_judge(run, model, batches, folder, resume, notes, made_by)
 
 
 # ---------------------------------------------------------------- the folder
@@ -122,32 +128,55 @@ def _folder(config: str | Path | FinetuneConfig, out: str | Path | None) -> Path
     return Path(config).with_suffix("")
 
 
-def _checked_folder(folder: Path, run: Run, config: Any, *, resume: bool, force: bool) -> Path:
-    """The folder to write, with the configuration of this run in it.
+#: What a run leaves that ended before its first epoch did: another may begin in its place.
+BEGUN = {"identity.json", "config.yaml", "history.csv", "tensorboard", "wandb"}
+
+
+def _checked_folder(folder: Path, config: FinetuneConfig, given: Any, *, resume: bool, force: bool) -> Path:
+    """The folder to write.
 
     Raises:
-        UsageError: there is an older run, or one of other data or options that cannot go on.
+        UsageError: it holds an older run or other files, or is a part of what is read.
     """
-    read = [path for target in run.config.targets for path in target.files]
-    folder = check_folder(folder, inputs=[*read, run.config.genome], option="-o")
+    read = [path for target in config.targets for path in target.files]
+    base = Path(config.base) if Path(config.base).is_dir() else None
+    folder = check_folder(folder, inputs=[*read, config.genome], option="-o")
+    if base is not None and base.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise UsageError(f"{folder}: is a part of {base}, the base", "", "Fix: give another folder with -o")
+    inside = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if force or inside <= BEGUN:
+        return folder
+    if "identity.json" not in inside:
+        raise UsageError(
+            f"{folder}: is a folder with other files", _counted(inside), "Fix: give another folder with -o"
+        )
+    if not resume:
+        raise UsageError(f"{folder}: holds a run already", "", "Fix: --resume to go on with it, --force, or another -o")
+    return folder
+
+
+def _counted(names: set[str]) -> str:
+    return f"{len(names):,} files and folders: {', '.join(sorted(names)[:3])}{', ...' if len(names) > 3 else ''}"
+
+
+def _begin(run: Run, folder: Path, *, resume: bool) -> None:
+    """Write what a later part of the run must be the same in.
+
+    Raises:
+        UsageError: what is to go on was of other data or options.
+    """
     identity = folder / "identity.json"
-    if identity.is_file():
-        before = json.loads(identity.read_text(encoding="utf-8"))
-        if resume:
-            _check_same(before, run.identity(), folder)
-        elif not force:
-            raise UsageError(
-                f"{folder}: holds a run already", "", "Fix: --resume to go on with it, --force, or another -o"
-            )
-    elif folder.is_dir() and any(folder.iterdir()) and not force:
-        raise UsageError(f"{folder}: is a folder with other files", "", "Fix: give another folder with -o")
+    if resume and identity.is_file() and (folder / LAST).is_file():
+        _check_same(json.loads(identity.read_text(encoding="utf-8")), run.identity(), folder)
     folder.mkdir(parents=True, exist_ok=True)
+    if not resume:  # what an older run found is not this one's
+        for name in (*BEGUN, LAST, BEST, "verdict.json", "verdict.html", "run.run.json", "entry"):
+            remove(folder / name)
     with replacing(identity) as partial:
         partial.write_text(json.dumps(run.identity(), indent=1) + "\n", encoding="utf-8")
     with replacing(folder / "config.yaml") as partial:
         plain = json.loads(run.config.model_dump_json())
         partial.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
-    return folder
 
 
 def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
@@ -163,12 +192,19 @@ def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path)
 # ---------------------------------------------------------------- train
 
 
-def _train_and_judge(run: Run, folder: Path, resume: bool, notes: Notes, made_by: str) -> FinetuneResult:
-    model = run.adapted()
+def _train_and_judge(
+    run: Run,
+    model: Adapted,
+    batches: Mapping[str, Batches],
+    folder: Path,
+    resume: bool,
+    notes: Notes,
+    made_by: str,
+) -> FinetuneResult:
     share = trainable_share(model)
     notes.add(f"{share:.2%} of {sum(p.numel() for p in model.parameters()):,} weights train")
     before = frozen_hash(model)
-    trained = fit(run, model, folder, resume=resume, told=lambda row: notes.say(_told(row)))
+    trained = fit(run, model, folder, batches, resume=resume, told=lambda row: notes.say(_told(row)))
     notes.add(*trained.notes)
     if frozen_hash(model) != before:
         raise RuntimeError("what is frozen changed during training")
@@ -191,6 +227,7 @@ def fit(
     run: Run,
     model: Adapted,
     folder: Path,
+    batches: Mapping[str, Batches] | None = None,
     *,
     resume: bool = False,
     told: Callable[[Mapping[str, float]], None] | None = None,
@@ -198,10 +235,11 @@ def fit(
     """Train the model of a run; checkpoints and history lie in ``folder``.
 
     Args:
-        told: each epoch's row of the history.
+        batches: of the run; made where they are not given. told: each epoch's row of the history.
     """
     config = run.config
-    batches = run.batches(run.embeddings() if config.mode == "head" else None)
+    if batches is None:
+        batches = run.batches(run.embeddings() if config.mode == "head" else None)
 
     def validation() -> Iterator[Batch]:
         for one in batches.values():

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
-from finetune.config import FinetuneConfig
+from finetune.config import FinetuneConfig, check_files
 from finetune.data.augment import check_augment
 from finetune.data.batches import Batches, CellInputs
 from finetune.data.prepare import Prepared, head_names, prepare
@@ -28,9 +29,10 @@ from finetune.models.base import Base, open_base
 from finetune.models.embed import embed
 from finetune.models.heads import Adapted
 from finetune.training.losses import Loss, check_targets, loss_of
+from finetune.verdict.loci import bins_of_loci
 from finetune.verdict.sides import BaseTracks, Predictor, judged_tracks
 from finetune.verdict.verdict import Judged, Verdict, judge
-from zoo.errors import UsageError
+from zoo.errors import SystemStateError, UsageError
 from zoo.files import cache_folder
 from zoo.models.loaded import pick_device
 from zoo.progress import Notes
@@ -38,6 +40,8 @@ from zoo.progress import Notes
 __all__ = ["SIDES", "Run"]
 
 SIDES = ("train", "validation", "test")
+#: Training windows without which no run starts.
+LEAST = 2
 SYNTHETIC = ("smote", "adasyn")
 
 
@@ -58,15 +62,17 @@ class Run:
 
     def __init__(self, config: FinetuneConfig, trust: bool, notes: Notes, base: Base | None = None) -> None:
         self.config, self.trust, self.notes = config, trust, notes
+        check_files(config)
         for name in head_names(config):
             check_sampling(config.sampling, head_loss(config, name), config.mode)
-        self.device = pick_device({"gpu": "cuda"}.get(config.train.accelerator, config.train.accelerator))
+        self.device = _device(config)
         self.base: Base = base or open_base(config.base, trust=trust)
         self.sets: dict[str, Prepared] = {
             name: prepare(config, self.base, head=name, report=notes.add) for name in head_names(config)
         }
         for name, prepared in self.sets.items():
             _check_sides(prepared)
+            _check_loci(prepared, config)
             check_augment(
                 config.augment,
                 prepared.geometry,
@@ -216,6 +222,30 @@ def _training(prepared: Prepared) -> TrainOnly:
     return TrainOnly(prepared.targets, prepared.rows("train"), tracks)
 
 
+def _device(config: FinetuneConfig) -> torch.device:
+    """Where it trains.
+
+    Raises:
+        SystemStateError: this machine has no such device.
+    """
+    asked = config.train.accelerator
+    try:
+        return pick_device({"gpu": "cuda"}.get(asked, asked))
+    except SystemStateError as error:
+        what = error.what.partition(": ")[2] or error.what
+        fix = "Fix: train.accelerator: cpu (or auto); for CUDA install a CUDA build of torch"
+        raise SystemStateError(f"train.accelerator: {asked}: {what}", error.extent, fix) from None
+
+
+def _check_loci(prepared: Prepared, config: FinetuneConfig) -> None:
+    """Loci are read once before training, so that a wrong file does not end a run whose work is done."""
+    if config.verdict.loci is None:
+        return
+    geometry, rows = prepared.geometry, prepared.rows("test")
+    first = prepared.windows.start[rows] + geometry.offset
+    bins_of_loci(config.verdict.loci, prepared.windows.chrom[rows], first, geometry.n_bins, geometry.bin_size)
+
+
 def _check_sides(prepared: Prepared) -> None:
     for side in SIDES:
         if not len(prepared.rows(side)):
@@ -224,6 +254,12 @@ def _check_sides(prepared: Prepared) -> None:
                 f"{len(prepared):,} windows in all",
                 f"Fix: name other chromosomes in `split.{side}`, or choose more `regions`",
             )
+    if len(prepared.rows("train")) < LEAST:
+        raise UsageError(
+            f"head {prepared.head}: 1 window trains, of which nothing can be learned that holds for another",
+            f"{len(prepared):,} windows in all",
+            "Fix: name more chromosomes in `split.train`, or choose more `regions`",
+        )
 
 
 def _embedded_rows(prepared: Prepared) -> np.ndarray:

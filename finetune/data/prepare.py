@@ -27,9 +27,9 @@ from finetune.data.duplicates import check_duplicates
 from finetune.data.reading.sources import TrackSource, source_of
 from finetune.data.regions import Geometry, Windows, choose_windows
 from finetune.data.splits import check_base, check_overlap, split_cells, split_windows
-from finetune.data.tracks import Track, check_track, open_track
+from finetune.data.tracks import Track, check_sides, check_track, open_track
 from finetune.data.transform import background_depth, parse_transform
-from zoo.errors import UsageError
+from zoo.errors import InputError, UsageError
 from zoo.files import cache_folder, sha256_of
 from zoo.genome.checks import check_assembly
 from zoo.genome.fasta import Genome, open_genome
@@ -176,7 +176,7 @@ class _Preparation:
         self.targets = tuple(target for target in config.targets if target.head == head)
         self.genome = _open_genome(own.genome or config.genome, base)
         self.notes: list[str] = []
-        if own.genome is None and (note := check_assembly(base.card, self.genome)):
+        if own.genome is None and (note := _check_assembly(base, self.genome)):
             self.notes.append(note)
         self.moved = config.augment.shift + config.augment.flank
         self.sides = _sides(self.targets, self.split)
@@ -302,6 +302,7 @@ class _Preparation:
             for rows in _blocks(len(windows)):
                 values[i, rows] = self._raw(track, windows.chrom[rows], windows.start[rows])
             self.notes += check_track(target.name, values[i], windows.chrom)
+            check_sides(target.name, values[i], split, trains=self.sides[i] == "train")
             depths.append(self._depth(target, values[i], train, self.sides[i]))
             for rows in _blocks(len(windows)):
                 values[i, rows] = self.transforms[i].forward(values[i, rows] / np.float32(depths[i]))
@@ -384,7 +385,25 @@ def _blocks(n: int) -> Iterator[slice]:
 def _open_genome(given: str | None, base: Base) -> Genome:
     from zoo.run.job import default_genome
 
-    return open_genome(Path(given) if given else default_genome(base.card, base.name, "`genome: {}.fa`"))
+    path = Path(given) if given else default_genome(base.card, base.name, "`genome: {}.fa`")
+    try:
+        return open_genome(path)
+    except InputError as error:
+        raise InputError(error.what, error.extent, error.fix.replace("with -g", "as `genome`")) from None
+
+
+def _check_assembly(base: Base, genome: Genome) -> str | None:
+    """A note on the genome of the base's card.
+
+    Raises:
+        InputError: the FASTA is of another assembly.
+    """
+    try:
+        return check_assembly(base.card, genome)
+    except InputError as error:
+        own = "or name it as that of a head, `heads: [{name: main, genome: FASTA}]`, if another one is meant"
+        fix = error.fix.replace("or --any-genome if another one is meant", own)
+        raise InputError(error.what, error.extent, fix) from None
 
 
 def _geometry(targets: Sequence[TargetConfig], base: Base) -> Geometry:

@@ -21,7 +21,7 @@ from finetune.data.reading.table import TableBins
 from zoo.errors import InputError
 from zoo.files import sha256_of
 
-__all__ = ["Track", "TrackSource", "check_track", "open_track", "source_of"]
+__all__ = ["Track", "TrackSource", "check_sides", "check_track", "open_track", "source_of"]
 
 #: Bases read at once: 16 MB of float32.
 BASES = 4 << 20
@@ -211,6 +211,36 @@ def check_track(name: str, values: np.ndarray, chrom: np.ndarray | None = None) 
         if not measured or low == high:
             notes.append(f"track {name}: {f'every bin of {one} is {low:g}' if measured else f'{one} is all missing'}")
     return notes
+
+
+def check_sides(name: str, values: np.ndarray, split: np.ndarray, *, trains: bool = True) -> None:
+    """Refuse a track that a side of the split cannot use: for that side alone the rest of the track is no help.
+
+    Args:
+        values: (n, bins), NaN where not measured; may be a memory map. split: (n,) sides of the windows.
+        trains: whether its cell trains; else its training windows are not looked at.
+
+    Raises:
+        InputError: nothing was measured on a side, or every bin of training is the same.
+    """
+    for side in ("train", "validation", "test"):
+        if side == "train" and not trains:
+            continue
+        rows = np.flatnonzero(split == side)
+        low, high, measured = _range(values[rows])
+        if not measured:
+            raise InputError(
+                f"track {name}: no bin of a {side} window was measured",
+                f"{len(rows):,} windows, all masked",
+                f"Fix: name chromosomes that it measures in `split.{side}`, or `missing: zero` where its file leaves "
+                "zeros out",
+            )
+        if side == "train" and low == high:
+            raise InputError(
+                f"track {name}: every bin of training is {low:g}: there is nothing to learn",
+                f"{len(rows):,} windows, {measured:,} measured bins",
+                "Fix: name chromosomes where it is not constant in `split.train`",
+            )
 
 
 def _range(values: np.ndarray) -> tuple[float, float, int]:

@@ -88,7 +88,7 @@ class Transform:
             raise InputError(
                 f"{self.where}: {step.name} of negative values, the lowest {lowest:g}",
                 f"{negative:,} of {math.prod(values.shape):,} values",
-                f"Fix: take arcsinh, which knows negative values, or clip:0:HIGH before {step.name}",
+                f"Fix: take arcsinh, which knows negative values, or clip:0:inf before {step.name}",
             )
         return lib.log1p(values) if step.name == "log1p" else lib.sqrt(values)
 
@@ -139,12 +139,13 @@ def _parse(text: str, where: str) -> Step:
             f"known are {', '.join(KNOWN)}",
             f"Fix: write `{(near or ['none'])[0]}`",
         )
-    form = next(known for known in KNOWN if known.split(":")[0] == name)
+    form = next(one for one in KNOWN if one.split(":")[0] == name)
     try:
         numbers = tuple(float(number) for number in given)
     except ValueError:
         numbers = (math.nan,)
-    if len(numbers) != wanted[name] or not all(map(math.isfinite, numbers)):
+    known = (lambda number: not math.isnan(number)) if name == "clip" else math.isfinite  # clip:0:inf has one end
+    if len(numbers) != wanted[name] or not all(map(known, numbers)):
         raise UsageError(f"{where}: transform {text!r} is not of the form {form}", "", f"Fix: write {form}")
     if name == "scale" and numbers[0] <= 0:
         raise UsageError(f"{where}: a scale must be above 0, not {numbers[0]:g}", "", "Fix: e.g. scale:0.1")

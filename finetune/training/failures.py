@@ -62,7 +62,7 @@ def refused(config: TrainConfig) -> Iterator[None]:
 
     try:
         yield
-    except (MisconfigurationException, ValueError) as error:
+    except (MisconfigurationException, ValueError, TypeError) as error:
         raise _refusal(config, error) from error
 
 
@@ -82,7 +82,7 @@ def _memory(config: TrainConfig, error: BaseException) -> SystemStateError:
     return SystemStateError(
         f"out of memory in training: {_first_line(error)}",
         f"train.batch is {config.batch}, train.precision {config.precision}",
-        f"Fix: {lower}{precision}or mode: head (or lora)",
+        f"Fix: {lower}{precision}or mode: head (or lora); from the start with --force",
     )
 
 
@@ -97,7 +97,9 @@ def not_finite(config: TrainConfig, what: str, epoch: int, step: int | None, kep
     warm = "" if config.warmup else " or train.warmup: 0.1"
     half = " or train.precision: 32-true" if config.precision == "16-mixed" else ""
     return InputError(
-        f"{what} is not finite any more in {where}", kept, f"Fix: train.lr: {config.lr / 10:g}{clip}{warm}{half}"
+        f"{what} is not finite any more in {where}",
+        kept,
+        f"Fix: train.lr: {config.lr / 10:g}{clip}{warm}{half}, from the start with --force",
     )
 
 

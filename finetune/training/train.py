@@ -37,6 +37,7 @@ Not there: ``precision`` (``Trainer``'s own), ``warmup``, ``schedule``, ``weight
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,6 +161,7 @@ def _fit(
 
     module = Tuning(model, losses, groups, config, folder, steps_per_epoch, done, identity, report, settle)
     trainer = _trainer(config, folder, config.epochs - module.first)
+    _check_processes(trainer, config, steps_per_epoch)
     feed = Feed(
         batches, lambda: module.epoch, config.workers, lambda: (trainer.global_rank, trainer.world_size), "train"
     )
@@ -189,6 +191,28 @@ def _trainer(config: TrainConfig, folder: Path, epochs: int) -> Any:
             num_sanity_val_steps=0,
             inference_mode=False,  # the running mean is exchanged with the weights around validation
             use_distributed_sampler=False,
+        )
+
+
+def _check_processes(trainer: Any, config: TrainConfig, steps_per_epoch: int) -> None:
+    """Refuse what would wait for ever, or start processes that have nothing to do.
+
+    Raises:
+        UsageError: more processes than batches; several nodes, and nothing says where the first is.
+    """
+    if trainer.world_size > steps_per_epoch:
+        raise UsageError(
+            f"train.devices: {config.devices} on {config.nodes} nodes are {trainer.world_size} processes, and an epoch "
+            f"has {steps_per_epoch} batches",
+            "each takes a batch of its own at a time",
+            f"Fix: train.devices: 1, or train.batch: {max(1, config.batch // trainer.world_size)}",
+        )
+    alone = type(getattr(trainer.strategy, "cluster_environment", None)).__name__ == "LightningEnvironment"
+    if config.nodes > 1 and alone and "MASTER_ADDR" not in os.environ:
+        raise UsageError(
+            f"train.nodes: {config.nodes}, and nothing says where the first node is",
+            "neither a scheduler (SLURM, LSF, MPI) nor MASTER_ADDR and NODE_RANK",
+            "Fix: train.nodes: 1, or start it by `srun`, or by `torchrun` on each node",
         )
 
 
