@@ -1,4 +1,4 @@
-"""``yeast-atac`` taught where nucleosomes lie: 10, 30 and 100% of the training chromosomes, every mode, and from scratch.
+"""``yeast-atac`` taught where nucleosomes lie: from 10, 30 and 100% of training chromosomes, all modes, and scratch.
 
     python -m scripts.finetune.nucleosomes --data ../shared/data [--out RUNS] [--shares 10 30 100] [--modes head full]
 
