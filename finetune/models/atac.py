@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from finetune.data.cell_track import Summary, cell_summary, difference, fit_summary, refuse_itself, track_features
+from finetune.models.cut import activate, to_logit
 from zoo.errors import ModelError
 
 __all__ = [
@@ -175,17 +176,7 @@ def offset_logits(average: torch.Tensor, activation: str, floor: float = FLOOR) 
         floor: least mean under ``exp``, ``softplus`` and ``softmax``, and distance from 0 and 1 under ``sigmoid``; a
             bin that no training cell had reads in is thus able to rise.
     """
-    average = torch.nan_to_num(average)
-    if activation == "identity":
-        return average
-    if activation in ("exp", "softmax"):
-        return average.clamp_min(floor).log()
-    if activation == "softplus":
-        kept = average.clamp_min(floor)
-        return kept + torch.log(-torch.expm1(-kept))
-    if activation == "sigmoid":
-        return torch.logit(average, eps=floor)
-    raise ModelError(f"the activation {activation!r} has no inverse", "", "Fix: set `cell.average: input`")
+    return to_logit(torch.nan_to_num(average), activation, floor)
 
 
 def offset_prediction(
@@ -200,16 +191,8 @@ def offset_prediction(
         average, change: (n, tracks, bins).
     """
     logits = offset_logits(average, activation, floor) + change
-    if activation == "softmax":
-        same = (change == 0).all(1, keepdim=True)
-        return torch.where(same, average, torch.softmax(logits, dim=1))
-    active = {
-        "exp": torch.exp,
-        "softplus": functional.softplus,
-        "sigmoid": torch.sigmoid,
-        "identity": lambda x: x,
-    }[activation]
-    return torch.where(change == 0, average, active(logits))
+    same = (change == 0).all(1, keepdim=True) if activation == "softmax" else change == 0
+    return torch.where(same, average.to(logits), activate(logits, activation))
 
 
 class Baked(nn.Module):
