@@ -4,10 +4,11 @@
 
 Everything happens on the square root of coverage: on coverage itself a handful of bins holds most of the error. The
 model is a head on the other nine tracks, their neighbouring bins, the embeddings, and embeddings times the average of
-the nine: ridge regression and a small network, averaged. Its numbers were chosen by cross-validation within the training windows. It is judged on the
-validation windows against the best of all baselines there, the frozen base's own track (which was trained on this very
-biosample) among them. "Adapted", not "novel": the published trunk saw these biosamples. The second trunk did not: a
-small network trained here on the CAGE and RNA tracks of the training windows. The third model has no trunk at all.
+the nine: ridge regression and a small network, averaged. Its numbers were chosen by cross-validation within the
+training windows. It is judged on the validation windows against the best of all baselines there, the frozen base's own
+track (which was trained on this very biosample) among them. "Adapted", not "novel": the published trunk saw these
+biosamples. The second trunk did not: a small network trained here on the CAGE and RNA tracks of the training windows.
+The third model has no trunk at all.
 """
 
 from __future__ import annotations
