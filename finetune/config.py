@@ -92,8 +92,8 @@ def _devices(given: int | str) -> int | str:
 
 def _entry_name(name: str | None) -> str | None:
     """A name of a folder."""
-    if name is not None and (not _track_name(name) or "/" in name or name in (".", "..")):
-        raise rule(f"{name!r} is no name of an entry, which is a folder's", "name: yeast-nucleosomes")
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise rule(f"{name!r} is no name of an entry: letters, digits and . _ - behind the first", "name: my-model")
     return name
 
 

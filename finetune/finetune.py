@@ -15,6 +15,7 @@ train, judge once on the test side, write the page, draft the entry.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -317,7 +318,7 @@ def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: No
     heads = tuple(
         HeadWeights(name, one.tracks, one.weight, one.bias, one.pool, one.activation) for name, one in plain.items()
     )
-    name = run.config.name or f"{Path(run.base.name).name.split(':')[-1]}-{folder.name}".replace(" ", "-")
+    name = run.config.name or _entry_name(run.base.name, folder)
 
     def predict(x: torch.Tensor) -> dict[str, torch.Tensor]:
         with torch.inference_mode():
@@ -343,6 +344,12 @@ def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: No
 def _only_output(heads: tuple[HeadWeights, ...]) -> str | None:
     """The output of the card that all figures are of; None where there are several."""
     return output_name(heads[0]) if len(heads) == 1 else None
+
+
+def _entry_name(base: str, folder: Path) -> str:
+    """Of base and run, in the letters that the name of an entry may have."""
+    name = f"{Path(base).name.split(':')[-1]}-{folder.resolve().name}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "model"
 
 
 def _names(prepared: Prepared) -> tuple[str, ...]:

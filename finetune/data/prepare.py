@@ -420,10 +420,11 @@ def _geometry(targets: Sequence[TargetConfig], base: Base) -> Geometry:
             "Fix: give them the same `bin:`, or a head each",
         )
     bin_size, own, span = bins.pop(), base.bin_size, base.bin_size * base.positions
+    where = f"target {targets[0].name!r}" + (f" and {len(targets) - 1} more" if targets[1:] else "")
     if base.positions == 1:  # a scalar: one bin, around the middle of the window
         if bin_size > base.length or (base.length - bin_size) % 2:
             raise UsageError(
-                f"bin {bin_size}: is not centred in the {base.length:,} bp that {base.name} sees",
+                f"{where}: bin {bin_size} is not centred in the {base.length:,} bp that {base.name} sees",
                 "the base gives one number a window",
                 f"Fix: bin: {base.length}, or less by an even number",
             )
@@ -431,7 +432,7 @@ def _geometry(targets: Sequence[TargetConfig], base: Base) -> Geometry:
     if bin_size % own or span % bin_size:
         fitting = [own * k for k in range(1, base.positions + 1) if base.positions % k == 0]
         raise UsageError(
-            f"bin {bin_size}: does not divide what {base.name} predicts",
+            f"{where}: bin {bin_size} does not divide what {base.name} predicts",
             f"{base.positions:,} positions of {own} bp, {span:,} bp in all",
             f"Fix: bin: one of {', '.join(map(str, fitting[:8]))}",
         )

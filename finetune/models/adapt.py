@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -54,10 +55,12 @@ def cell_inputs(prepared: Prepared, config: FinetuneConfig) -> CellInputs | None
         return CellInputs(names, train, None, None, averaged)
     order = [prepared.cells.index(name) for name in names]
     atac = np.asarray(prepared.atac[order])
+    read = {target.name: [Path(name) for name in target.files] for target in config.targets}
     for track, values in zip(prepared.tracks, prepared.targets, strict=True):
         if track.cell is not None:
             given = atac[names.index(track.cell)]
-            refuse_itself(values, given, track.name, track.cell)
+            told = [Path(name) for name in config.cell.tracks[track.cell]]
+            refuse_itself(values, given, track.name, track.cell, read[track.name], told)
     found = difference(atac, train)
     rows = prepared.rows("train")
     summary = cell_summary(found[:, rows], train, config.cell.summary) if config.cell.summary else None

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (tables of cases)
 """What a stranger gets wrong: three lines, the exit code, no traceback, and nothing half-written."""
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ import zoo.cli
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = dict.fromkeys(CHROMS, LENGTH)
 TARGET = {"name": "t", "bin": 32}
+#: Of runs that train.
+FEW = {"regions": {"chromosomes": ["chrA", "chrE", "chrF"]}}
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,9 @@ class Files:
     def __getitem__(self, name: str) -> str:
         return str(self.folder / name)
 
-    def track(self, name: str, **more: Any) -> dict[str, Any]:
+    def track(self, file: str, **more: Any) -> dict[str, Any]:
         """A target of a file."""
-        return TARGET | {"files": self[name]} | more
+        return TARGET | {"files": self[file]} | more
 
     def cells(self, n: int, **more: Any) -> list[dict[str, Any]]:
         """Targets of n cells."""
@@ -82,7 +85,7 @@ def files(world, tmp_path_factory) -> Files:
     _big_wig(folder / "negative.bw", SIZES, lambda chrom: rng.normal(size=LENGTH // 32))
     (folder / "cut.bw").write_bytes((folder / "good.bw").read_bytes()[:1500])
     texts = {
-        "off.bed": "chrA\t5000\t5200\nchrB\t12000\t20000\n",
+        "off.bed": "chrA\t5000\t5200\nchrB\t24000\t40000\n",
         "unknown.bed": "chrA\t5000\t5200\nchr9\t1200\t2000\n",
         "empty.bed": "# nothing\n",
         "edge.bed": "chrA\t0\t200\n",
@@ -163,7 +166,7 @@ def _both(*parts: Any):
 CASES: dict[str, tuple[Any, int, str, str]] = {
     # tracks
     "bigWig of another assembly": (
-        lambda f: {"targets": [f.track("other.bw")]}, 3, "other.bw is of another assembly than the FASTA: chrA has 12,554 bp", "`genome`"),
+        lambda f: {"targets": [f.track("other.bw")]}, 3, "other.bw is of another assembly than the FASTA: chrA has 24,842 bp", "`genome`"),
     "bigWig without a chromosome": (
         lambda f: {"targets": [f.track("without.bw")]}, 3, "without.bw has nothing on chrF", "`missing: zero`"),
     "bigWig with names of another style": (
@@ -197,13 +200,13 @@ CASES: dict[str, tuple[Any, int, str, str]] = {
         lambda f: {"targets": [f.track("table.tsv", read="table", column="signl")]}, 3, "table.tsv:1: no column 'signl'", "column: signal"),
     "no such file": (_target(files="absent.bed"), 2, "`targets.0.files`", "`targets.0.files`"),
     "fragments without read": (_target(read=None), 2, "`read` must say", "`read: cuts`"),
-    "bin that does not divide": (_target(bin=48), 2, "bin 48: does not divide what yeast-atac predicts", "bin: one of 32, 64, 128"),
+    "bin that does not divide": (_target(bin=48), 2, "target 'centres': bin 48 does not divide what yeast-atac predicts", "bin: one of 32, 64, 128"),
     "no fragment of that length": (_target(length="1000-2000"), 3, "no fragment of 1000 to 2000 bp", "`length`"),
     "more reads than there are": (_target(depth={"reads": 10**9}), 3, "depth.reads asks for 1,000,000,000", "at most"),
     "unknown transform": (_target(transform="log1"), 2, "'log1' is no transform", "write `log1p`"),
     # regions and genome
     "peaks off the genome": (
-        lambda f: {"regions": {"choose": "peaks", "files": f["off.bed"]}}, 3, "off.bed:2: end 20000 is past the end of chrB", "remove the row"),
+        lambda f: {"regions": {"choose": "peaks", "files": f["off.bed"]}}, 3, "off.bed:2: end 40000 is past the end of chrB", "remove the row"),
     "peaks on an unknown chromosome": (
         lambda f: {"regions": {"choose": "peaks", "files": f["unknown.bed"]}}, 3, "unknown.bed:2: chromosome 'chr9'", "remove these rows"),
     "no peaks": (lambda f: {"regions": {"choose": "peaks", "files": f["empty.bed"]}}, 3, "empty.bed: no regions", "at least three"),
@@ -216,7 +219,7 @@ CASES: dict[str, tuple[Any, int, str, str]] = {
     "genome of another assembly": (
         lambda f: {"genome": f["roman.fa"], "targets": [f.target | {"files": f["roman.bed.gz"]}],
                    "split": {"validation": ["chrI"], "test": ["chrIV"]}},
-        3, "chrI has 12,544 bp; in sacCer3", "heads: [{name: main, genome: FASTA}]"),
+        3, "chrI has 24,832 bp; in sacCer3", "heads: [{name: main, genome: FASTA}]"),
     "test windows that the base has seen": (
         lambda f: {"heads": [{"name": "main", "genome": f["roman.fa"]}], "targets": [f.target | {"files": f["roman.bed.gz"]}],
                    "split": {"validation": ["chrI"], "test": ["chrIV"]}},
@@ -257,8 +260,8 @@ CASES: dict[str, tuple[Any, int, str, str]] = {
     "more blocks than there are": ({"mode": "last-99"}, 2, "the trunk has 6 blocks", "last-6"),
     "a head that there is not": (_target(head="mian"), 2, "the head 'mian', which `heads` lacks", "`head:`"),
     "shift of cached embeddings": ({"augment": {"shift": 5}}, 2, "is no whole bin of 32 bp", "`mode: lora`"),
-    "SMOTE of sequences": ({"mode": "lora", "sampling": {"resample": "smote"}, "train": {"loss": "mse"}}, 2, "smote", "`mode: head`"),
-    "more processes than batches": ({"train": {"devices": 99}}, 2, "99 processes, and an epoch has 3 batches", "train.devices: 1"),
+    "SMOTE of sequences": ({"mode": "lora", "sampling": {"resample": "smote"}, "train": {"loss": "bce"}}, 2, "smote", "`mode: head`"),
+    "more processes than batches": ({"train": {"devices": 99}}, 2, "99 processes, and an epoch has 6 batches", "train.devices: 1"),
     "no scheduler": ({"train": {"nodes": 2}}, 2, "nothing says where the first node is", "train.nodes: 1"),
     "no such metric": ({"train": {"monitor": "vall_loss"}}, 2, "train.monitor: vall_loss", "val_loss"),
 }  # fmt: skip
@@ -329,7 +332,7 @@ def test_a_mistake_in_the_file_is_named_with_its_line(name, world, refused, tmp_
         ("train.lr=-1", "`train.lr`: -1", "above 0"),
         ("train=3", "--set train=3: `train`: 3", "`train:` with its own keys"),
         ("base.x=1", "'x' is below a value", "name a key"),
-        ("targets.0.bin=48", "bin 48: does not divide", "bin: one of 32"),
+        ("targets.0.bin=48", "bin 48 does not divide", "bin: one of 32"),
     ],
 )
 def test_a_mistake_in_set_is_named(given, what, fix, world, refused, tmp_path):
@@ -339,10 +342,10 @@ def test_a_mistake_in_set_is_named(given, what, fix, world, refused, tmp_path):
 
 
 def test_two_of_one_name_are_named_where_the_second_stands(world, files, refused, tmp_path):
-    path = world.write("twice.yaml", targets=[files.target, files.target])
+    path = world.write("twice.yaml", targets=[files.target | {"name": "copy"} for _ in range(2)])
     told = refused("finetune", path, "-o", tmp_path / "run")
-    second = [i for i, line in enumerate(path.read_text().splitlines(), 1) if "name: centres" in line][1]
-    assert told.what.startswith(f"{path}:{second}: `targets.1.name`: another of `targets` is named 'centres' too")
+    second = [i for i, line in enumerate(path.read_text().splitlines(), 1) if "name: copy" in line][1]
+    assert told.what.startswith(f"{path}:{second}: `targets.1.name`: another of `targets` is named 'copy' too")
 
 
 @pytest.mark.parametrize(
@@ -396,7 +399,7 @@ def test_the_advice_is_true(world, files, tmp_path):
 
 
 def test_a_folder_that_cannot_be_the_runs_is_refused_before_data_are_read(world, files, refused, tmp_path, monkeypatch):
-    monkeypatch.setattr("finetune.finetune.Run", lambda *_: pytest.fail("data were read"))
+    monkeypatch.setattr("finetune.run.prepare", lambda *_, **__: pytest.fail("data were read"))
     path = world.write("folder.yaml")
     told = refused("finetune", path, "-o", files["other"])
     assert (told.code, told.what.endswith("is a folder with other files")) == (2, True)
@@ -433,7 +436,7 @@ def run_in(world, tmp_path):
     """A short run of low-rank updates, whose steps can be made to fail."""
 
     def go(*arguments: Any, name: str = "run", **changes: Any) -> int:
-        made = {"mode": "lora", "train": {"epochs": 3, "lr": 0.003}} | changes
+        made = FEW | {"mode": "lora", "train": {"epochs": 3, "lr": 0.003}} | changes
         path = world.write("part.yaml", **made)
         return zoo.cli.run(["finetune", str(path), "-o", str(tmp_path / name), "--quiet", *map(str, arguments)])
 
@@ -518,7 +521,7 @@ def _weights(folder: Path) -> str:
 
 
 def test_ctrl_c_loses_no_finished_epoch_and_resumes_to_the_same_weights(world, run_in, tmp_path):
-    path = world.write("stopped.yaml", mode="lora", train={"epochs": 8, "lr": 0.003})
+    path = world.write("stopped.yaml", **FEW, mode="lora", train={"epochs": 4, "lr": 0.003})
     command = [sys.executable, "-m", "zoo", "finetune", str(path), "-q", "-o"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
@@ -546,7 +549,7 @@ def test_a_run_does_not_resume_on_other_data_nor_begin_over_another(world, files
     shutil.copy(world.fragments, copy)
     changes = {"targets": [files.target | {"files": str(copy)}], "mode": "lora"}
     assert run_in("--set", "train.epochs=1", **changes) == 0
-    path = world.write("again.yaml", **changes, train={"epochs": 1, "lr": 0.003})
+    path = world.write("again.yaml", **FEW, **changes, train={"epochs": 1, "lr": 0.003})
     told = refused("finetune", path, "-o", tmp_path / "run")
     assert (told.code, "holds a run already" in told.what, "--resume" in told.fix) == (2, True, True)
     with gzip.open(copy, "at") as more:
@@ -560,7 +563,7 @@ def test_a_run_does_not_resume_on_other_data_nor_begin_over_another(world, files
 
 
 def test_names_of_any_script_and_with_a_slash_are_names(world, files, tmp_path):
-    path = world.write("σήμα.yaml", targets=[files.target | {"name": "σήμα/ñ 1"}], train={"epochs": 1})
+    path = world.write("σήμα.yaml", targets=[files.target | {"name": "σήμα/ñ 1"}], **FEW, train={"epochs": 1})
     assert zoo.cli.run(["finetune", str(path), "-o", str(tmp_path / "ünï"), "-q"]) == 0
     entry = next((tmp_path / "ünï/entry").iterdir())
     assert zoo.cli.run(["test", str(entry), "--trust"]) == 0
@@ -568,7 +571,7 @@ def test_names_of_any_script_and_with_a_slash_are_names(world, files, tmp_path):
 
 
 def test_a_reader_that_leaves_and_quiet_are_no_errors(world, tmp_path):
-    path = world.write("piped.yaml", train={"epochs": 1})
+    path = world.write("piped.yaml", **FEW, train={"epochs": 1})
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {sys.executable} -m zoo finetune {path} -q -o {tmp_path / 'run'} | true"],
         cwd=ROOT,
