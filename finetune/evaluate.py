@@ -65,10 +65,11 @@ def evaluate(
         page_path = check_out(out, inputs=[config], suffixes=(".html",), what="the page", beside=_beside)
     notes = Notes(report)
     folder = Path(model)
+    made_by = command("evaluate", model, config, sets=sets, split=split, tracks=",".join(tracks), out=out)
     if (folder / "identity.json").is_file():
-        verdict, history = _of_run(folder, read, split, trust, notes)
+        verdict, history = _of_run(folder, read, split, trust, notes, made_by)
     else:
-        verdict, history = _of_model(str(model), read, split, tracks, trust, notes), ()
+        verdict, history = _of_model(str(model), read, split, tracks, trust, notes, made_by), ()
     if page_path is not None:
         with sole_writer(page_path), replacing_all([*_beside(page_path), page_path]) as (data, html):
             data.write_text(json.dumps(verdict.as_dict(), indent=1) + "\n", encoding="utf-8")
@@ -83,7 +84,9 @@ def _beside(path: Path) -> list[Path]:
 # ---------------------------------------------------------------- a run
 
 
-def _of_run(folder: Path, config: FinetuneConfig, split: str, trust: bool, notes: Notes) -> tuple[Verdict, tuple]:
+def _of_run(
+    folder: Path, config: FinetuneConfig, split: str, trust: bool, notes: Notes, made_by: str
+) -> tuple[Verdict, tuple]:
     """The weights of the run's best epoch, on the data of the configuration.
 
     Raises:
@@ -101,14 +104,20 @@ def _of_run(folder: Path, config: FinetuneConfig, split: str, trust: bool, notes
     model = run.adapted()
     trained = load_best(model, folder)
     facts = {"model": str(folder), "base": run.base.name, "mode": config.mode, "weights": trained.weights_hash}
-    return run.judge(model, split, facts | {"splits": run.splits(), "command": command()}), trained.history
+    return run.judge(model, split, facts | {"splits": run.splits(), "command": made_by}), trained.history
 
 
 # ---------------------------------------------------------------- a model
 
 
 def _of_model(
-    name: str, config: FinetuneConfig, split: str, tracks: Sequence[str], trust: bool, notes: Notes
+    name: str,
+    config: FinetuneConfig,
+    split: str,
+    tracks: Sequence[str],
+    trust: bool,
+    notes: Notes,
+    made_by: str,
 ) -> Verdict:
     import zoo
 
@@ -141,7 +150,7 @@ def _of_model(
         columns=columns,
         loci=config.verdict.loci,
     )
-    facts = {"model": name, "base": config.base, "splits": run.splits(), "command": command()}
+    facts = {"model": name, "base": config.base, "splits": run.splits(), "command": made_by}
     return judge(judged, config.verdict, facts, config.train.seed)
 
 

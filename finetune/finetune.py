@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +46,8 @@ from zoo.results import check_folder, remove, replacing, sole_writer, write_run_
 __all__ = ["FinetuneResult", "command", "finetune", "fit"]
 
 Report = Callable[[str], None]
+#: Options with a letter of their own.
+OPTIONS = {"out": "-o"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def finetune(
     batches = run.batches(run.embeddings() if read.mode == "head" else None)
     with sole_writer(folder):
         _begin(run, folder, resume=resume)
-        return _train_and_judge(run, model, batches, folder, resume, notes)
+        made_by = command("finetune", config, sets=sets, out=out)
+        return _train_and_judge(run, model, batches, folder, resume, notes, made_by)
 
 
 # ---------------------------------------------------------------- the folder
@@ -192,7 +194,13 @@ def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path)
 
 
 def _train_and_judge(
-    run: Run, model: Adapted, batches: Mapping[str, Batches], folder: Path, resume: bool, notes: Notes
+    run: Run,
+    model: Adapted,
+    batches: Mapping[str, Batches],
+    folder: Path,
+    resume: bool,
+    notes: Notes,
+    made_by: str,
 ) -> FinetuneResult:
     share = trainable_share(model)
     notes.add(f"{share:.2%} of {sum(p.numel() for p in model.parameters()):,} weights train")
@@ -201,9 +209,9 @@ def _train_and_judge(
     notes.add(*trained.notes)
     if frozen_hash(model) != before:
         raise RuntimeError("what is frozen changed during training")
-    verdict = run.judge(model, facts=_facts(run, trained, share) | {"name": folder.name})
+    verdict = run.judge(model, facts=_facts(run, trained, share) | {"name": folder.name, "command": made_by})
     _write_verdict(verdict, trained, folder)
-    entry = _package(run, model, verdict, folder, notes)
+    entry = _package(run, model, verdict, folder, notes, made_by)
     write_run_record(folder / "run", _record(run, trained, verdict, notes))
     return FinetuneResult(
         folder,
@@ -276,14 +284,20 @@ def _facts(run: Run, trained: TrainResult, share: float) -> dict[str, Any]:
         "windows": main.facts.get("windows", {}),
         "left out": main.facts.get("counts", {}),
         "splits": run.splits(),
-        "command": command(),
     }
 
 
-def command() -> str:
-    """What was typed."""
-    name = Path(sys.argv[0]).name
-    return shlex.join(["zoo" if name in ("__main__.py", "zoo") else name, *sys.argv[1:]])
+def command(verb: str, *arguments: object, sets: tuple[str, ...] = (), **options: object) -> str:
+    """The command line that does what a function was asked for.
+
+    Args:
+        arguments: paths and names; a configuration that is no file is ``CONFIG``.
+        options: ``name=value``; those without a value are left out.
+    """
+    words = ["zoo", verb, *("CONFIG" if isinstance(one, FinetuneConfig) else str(one) for one in arguments)]
+    words += [word for text in sets for word in ("--set", text)]
+    words += [word for name, value in options.items() if value for word in (OPTIONS.get(name, f"--{name}"), str(value))]
+    return shlex.join(words)
 
 
 def _write_verdict(verdict: Verdict, trained: TrainResult, folder: Path) -> None:
@@ -308,7 +322,7 @@ def _record(run: Run, trained: TrainResult, verdict: Verdict, notes: Notes) -> d
 # ---------------------------------------------------------------- the entry
 
 
-def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: Notes) -> Path | None:
+def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: Notes, made_by: str) -> Path | None:
     if model.adapter is not None:
         notes.add("the model reads a cell's own track: no entry of sequence alone is drafted")
         return None
@@ -329,9 +343,9 @@ def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: No
         heads,
         run.sets,
         predict,
-        verdict.evaluation_lines(command(), _only_output(heads)),
+        verdict.evaluation_lines(made_by, _only_output(heads)),
         verdict.sentence,
-        command(),
+        made_by,
         {"weights_sha256": verdict.facts.get("weights"), "prepared": verdict.facts.get("prepared")},
     )
     try:

@@ -83,7 +83,7 @@ class Run:
             for track, values in zip(prepared.tracks, prepared.targets, strict=True):
                 check_targets(head_loss(config, name), values, track.name, track.transform)
         self.cells: dict[str, CellInputs | None] = {
-            name: cell_inputs(prepared, config) for name, prepared in self.sets.items()
+            name: cell_inputs(prepared, config, self.base) for name, prepared in self.sets.items()
         }
 
     def identity(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from finetune.data.prepare import Prepared
 from finetune.models.atac import CellAdapter
 from finetune.models.base import Base
 from finetune.models.freeze import freeze, freeze_all_but_last
-from finetune.models.heads import Adapted, Head, head_for, init_head, warm_start
+from finetune.models.heads import ACTIVATION_OF_LOSS, Adapted, Head, head_for, init_head, warm_start
 from finetune.models.lora import add_lora
 from zoo.errors import UsageError
 from zoo.genome.encode import one_hot
@@ -24,6 +24,10 @@ __all__ = ["adapt", "cell_inputs", "head_loss"]
 
 #: Training windows that the base predicts, to bring its head to the scale of the new track.
 STARTING = 128
+#: Bytes of embeddings of training windows that the summary of a cell's track is read with.
+FEATURES = 1 << 28
+#: Largest change of a logarithm by a cell's own track: 20-fold.
+LIMIT = 3.0
 
 
 def head_loss(config: FinetuneConfig, head: str) -> str:
@@ -32,7 +36,7 @@ def head_loss(config: FinetuneConfig, head: str) -> str:
     return own or config.train.loss
 
 
-def cell_inputs(prepared: Prepared, config: FinetuneConfig) -> CellInputs | None:
+def cell_inputs(prepared: Prepared, config: FinetuneConfig, base: Base) -> CellInputs | None:
     """What the model is told of cells, fitted on training cells and training windows; None where it is told nothing.
 
     Raises:
@@ -62,9 +66,30 @@ def cell_inputs(prepared: Prepared, config: FinetuneConfig) -> CellInputs | None
             told = [Path(name) for name in config.cell.tracks[track.cell]]
             refuse_itself(values, given, track.name, track.cell, read[track.name], told)
     found = difference(atac, train)
-    rows = prepared.rows("train")
-    summary = cell_summary(found[:, rows], train, config.cell.summary) if config.cell.summary else None
+    summary = _summary(prepared, config, base, found, train) if config.cell.summary else None
     return CellInputs(names, train, found, summary, averaged)
+
+
+def _summary(
+    prepared: Prepared, config: FinetuneConfig, base: Base, found: np.ndarray, train: np.ndarray
+) -> np.ndarray:
+    """(cells, k): which of the embedding's features go with what a cell has of its own, over training windows.
+
+    Windows are spread evenly where the embedding of all would not fit.
+    """
+    rows = prepared.rows("train")
+    if not config.cell.dna or prepared.letters is None:
+        return cell_summary(found[:, rows], train, config.cell.summary)
+    one = base.channels * prepared.geometry.n_bins * 4
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), max(1, FEATURES // one))).astype(int))]
+    head = head_for(base, prepared.geometry, 1, "mse")
+    parts = []
+    with torch.inference_mode():
+        for first in range(0, len(rows), 16):
+            part = rows[first : first + 16]
+            letters = prepared.letters(part, np.zeros(len(part), np.int64))
+            parts.append(head.place(base.trunk(torch.from_numpy(one_hot(letters, base.n_value)))).numpy())
+    return cell_summary(found[:, rows], train, config.cell.summary, np.concatenate(parts))
 
 
 def adapt(
@@ -105,12 +130,14 @@ def adapt(
 def _adapter(base: Base, config: FinetuneConfig, prepared: Prepared, told: CellInputs) -> CellAdapter | None:
     if told.difference is None:
         return None
+    activation = ACTIVATION_OF_LOSS[head_loss(config, prepared.head)]
     return CellAdapter(
         len(prepared.assays),
         base.channels if config.cell.dna else None,
         0 if told.summary is None else told.summary.shape[1],
         config.cell.width,
         config.cell.average in ("input", "both"),
+        limit=None if activation == "identity" else LIMIT,
     )
 
 

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from finetune.data.cell_track import Summary, cell_summary, difference, fit_summary, refuse_itself, track_features
+from finetune.models.cut import activate, to_logit
 from zoo.errors import ModelError
 
 __all__ = [
@@ -52,6 +53,8 @@ class CellAdapter(nn.Module):
         kernel: bins that the filters see, odd.
         pool: positions of the embedding to a bin.
         scales: widths in bins, odd, of running means of the difference that are seen beside each other.
+        limit: largest change of a logit either way, approached smoothly; for logits of a logarithm (3 is 20-fold),
+            where a cell beyond all training cells would else be changed without bounds. None for other units.
     """
 
     def __init__(
@@ -64,13 +67,15 @@ class CellAdapter(nn.Module):
         kernel: int = 5,
         pool: int = 1,
         scales: tuple[int, ...] = (1,),
+        limit: float | None = None,
     ) -> None:
         super().__init__()
         self.tracks, self.channels, self.n_summary = tracks, channels, summary
         self.takes_average, self.pool, self.width, self.dna = average, pool, width, channels is not None
         same = {"kernel_size": kernel, "padding": kernel // 2, "bias": False}
-        self.scales = tuple(scales)
+        self.scales, self.limit = tuple(scales), limit
         self.filters = nn.Conv1d(len(self.scales), width, **same)
+        self.bend = nn.Conv1d(width, width, 1, bias=False)
         self.spread = nn.Linear(summary, width, bias=False) if summary else None
         self.cross = nn.Linear(summary, width, bias=False) if summary else None
         self.mix = nn.Conv1d(width, width, **same)
@@ -111,11 +116,14 @@ class CellAdapter(nn.Module):
         atac = torch.cat([_running_mean(atac, scale) for scale in self.scales], dim=1)
         gates = self._gates(embedding, average, atac.shape[-1])
         own = self.filters(atac)
+        own = own + self.bend(functional.gelu(own, approximate="tanh"))
         hidden = own * gates[:, : self.width]
         if self.spread is not None and summary is not None:
+            summary = torch.asinh(summary)  # a new cell may lie beyond all training cells
             hidden = hidden + self.spread(summary)[:, :, None] * gates[:, self.width :]
             hidden = hidden + own * torch.tanh(self.cross(summary))[:, :, None]
-        return self.last(torch.cat([hidden, functional.gelu(self.mix(hidden), approximate="tanh")], dim=1))
+        change = self.last(torch.cat([hidden, functional.gelu(self.mix(hidden), approximate="tanh")], dim=1))
+        return change if self.limit is None else self.limit * torch.tanh(change / self.limit)
 
     def _gates(self, embedding: torch.Tensor | None, average: torch.Tensor | None, bins: int) -> torch.Tensor:
         """(n or 1, parts, bins or 1) factors of the filtered difference, then of the summary."""
@@ -133,7 +141,7 @@ class CellAdapter(nn.Module):
                     "the adapter takes the average track and got none", "", "Fix: set `cell.average: offset`"
                 )
             seen.append(torch.log1p(torch.nan_to_num(average).clamp_min(0)))
-        return self.gate(torch.cat(seen, dim=1))
+        return torch.tanh(self.gate(torch.cat(seen, dim=1)))
 
 
 def _running_mean(track: torch.Tensor, width: int) -> torch.Tensor:
@@ -168,17 +176,7 @@ def offset_logits(average: torch.Tensor, activation: str, floor: float = FLOOR) 
         floor: least mean under ``exp``, ``softplus`` and ``softmax``, and distance from 0 and 1 under ``sigmoid``; a
             bin that no training cell had reads in is thus able to rise.
     """
-    average = torch.nan_to_num(average)
-    if activation == "identity":
-        return average
-    if activation in ("exp", "softmax"):
-        return average.clamp_min(floor).log()
-    if activation == "softplus":
-        kept = average.clamp_min(floor)
-        return kept + torch.log(-torch.expm1(-kept))
-    if activation == "sigmoid":
-        return torch.logit(average, eps=floor)
-    raise ModelError(f"the activation {activation!r} has no inverse", "", "Fix: set `cell.average: input`")
+    return to_logit(torch.nan_to_num(average), activation, floor)
 
 
 def offset_prediction(
@@ -193,16 +191,8 @@ def offset_prediction(
         average, change: (n, tracks, bins).
     """
     logits = offset_logits(average, activation, floor) + change
-    if activation == "softmax":
-        same = (change == 0).all(1, keepdim=True)
-        return torch.where(same, average, torch.softmax(logits, dim=1))
-    active = {
-        "exp": torch.exp,
-        "softplus": functional.softplus,
-        "sigmoid": torch.sigmoid,
-        "identity": lambda x: x,
-    }[activation]
-    return torch.where(change == 0, average, active(logits))
+    same = (change == 0).all(1, keepdim=True) if activation == "softmax" else change == 0
+    return torch.where(same, average.to(logits), activate(logits, activation))
 
 
 class Baked(nn.Module):

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from finetune.models.cut import LastLayer, activate
+from finetune.models.atac import offset_logits, offset_prediction
+from finetune.models.cut import LastLayer, activate, to_logit
 from finetune.models.freeze import is_frozen, set_training, unfreeze
 from finetune.models.lora import merge_lora
 from zoo.errors import UsageError
@@ -36,7 +37,7 @@ ACTIVATION_OF_LOSS = {
     "bce": "sigmoid",
     "ce": "softmax",
 }
-#: Smallest mean or average that is taken to a logit: log(0) is none.
+#: Smallest mean that is taken to a logit: log(0) is none.
 FLOOR = 1e-3
 
 
@@ -97,18 +98,6 @@ def head_for(base: Base, geometry: Geometry, tracks: int, loss: str, seed: int =
         )
 
 
-def to_logit(value: Tensor, activation: str) -> Tensor:
-    """What the activation turns into the value; values at or beyond its ends are brought to ``FLOOR`` of them."""
-    if activation in ("exp", "softmax"):
-        return value.clamp(min=FLOOR).log()
-    if activation == "sigmoid":
-        return torch.logit(value.clamp(FLOOR, 1 - FLOOR))
-    if activation == "softplus":
-        value = value.clamp(min=FLOOR)
-        return value + torch.log(-torch.expm1(-value))
-    return value
-
-
 def init_head(head: Head, mean: Tensor) -> None:
     """Start at a constant: weights zero, and the bias such that each track is its training mean.
 
@@ -117,7 +106,7 @@ def init_head(head: Head, mean: Tensor) -> None:
     """
     with torch.no_grad():
         head.conv.weight.zero_()
-        head.conv.bias.copy_(to_logit(torch.as_tensor(mean, dtype=torch.float32), head.activation))
+        head.conv.bias.copy_(to_logit(torch.as_tensor(mean, dtype=torch.float32), head.activation, FLOOR))
 
 
 def warm_start(head: Head, base: Base, mean: Tensor | None = None, predicted: float | None = None) -> bool:
@@ -225,10 +214,10 @@ class Adapted(nn.Module):
     def predict(self, batch: Batch) -> Tensor:
         """Predictions (n, tracks, bins), in the units of the target after its transform."""
         logits, change = self._logits(batch)
-        predicted = activate(logits, self.heads[batch.head].activation)
+        activation = self.heads[batch.head].activation
         if self.offset and change is not None and batch.average is not None:
-            predicted = torch.where(change == 0, batch.average.to(predicted), predicted)
-        return predicted
+            return offset_prediction(batch.average, change, activation)
+        return activate(logits, activation)
 
     def embed(self, batch: Batch) -> Tensor:
         """(n, channels, positions): those of the batch where it holds them, else the trunk's.
@@ -260,7 +249,7 @@ class Adapted(nn.Module):
             return head(embedding) + change, change
         if batch.average is None:
             raise UsageError("`cell.average: offset` without averages", "", "Fix: prepare the run again")
-        return to_logit(batch.average.nan_to_num(0.0), head.activation) + change, change
+        return offset_logits(batch.average, head.activation) + change, change
 
     def to_plain(self, tracks: tuple[str, ...], head: str = "main") -> Plain:
         """One head and a merged copy of the trunk; this model stays as it is.

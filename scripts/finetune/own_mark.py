@@ -183,7 +183,7 @@ class Row:
     mark: tuple[float, float, float]
 
 
-def judge(cells: Cells, cell: int, seed: int, blocks: int, nets: int = 3, epochs: int = 30) -> Row:
+def judge(cells: Cells, cell: int, seed: int, blocks: int, nets: int = 4, epochs: int = 30) -> Row:
     """Train with and without the own mark, and compare on all blocks that were not trained on."""
     n = cells.target.shape[1]
     rows = np.sort(np.random.default_rng((seed, 1)).choice(n, FEW, replace=False))

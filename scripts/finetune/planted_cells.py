@@ -117,7 +117,7 @@ def plant(seed: int, cells: tuple[int, int, int] = (24, 4, 8), chroms: tuple[str
     """
     rng = np.random.default_rng(seed)
     n_cells = sum(cells)
-    activity = rng.gamma(0.8, 1 / 0.8, size=(n_cells, len(FACTORS)))
+    activity = rng.gamma(2.0, 1 / 2.0, size=(n_cells, len(FACTORS)))
     depth = rng.lognormal(0, 0.2, size=(2, n_cells))
     parts = []
     for chrom, codes in yeast_codes(chroms or TRAIN + VALIDATION + TEST).items():

@@ -162,7 +162,7 @@ def predict(adapter: CellAdapter, data: Data, cell: int, rows: np.ndarray, told:
 def train_adapter(truth: Truth, data: Data, seed: int, epochs: int, dna: bool = True) -> CellAdapter:
     """The adapter on the base's embeddings: Poisson loss, the average as offset, training cells x chromosomes."""
     torch.manual_seed(seed)
-    adapter = CellAdapter(1, CHANNELS if dna else None, summary=SUMMARY, width=16, average=not dna)
+    adapter = CellAdapter(1, CHANNELS if dna else None, summary=SUMMARY, width=16, average=not dna, limit=3.0)
     rows, held = (np.flatnonzero(truth.split == side) for side in ("train", "validation"))
     summary = data.summary if dna else data.plain
 
@@ -182,7 +182,7 @@ def train_adapter(truth: Truth, data: Data, seed: int, epochs: int, dna: bool = 
 
     every = tuple(map(np.concatenate, zip(*[(held, np.full(len(held), c)) for c in truth.validation], strict=True)))
     steps = -(-len(rows) * PAIRS // 64)
-    history = train(adapter, batches, loss, lambda: loss(adapter, every).item(), epochs, 5e-3, steps)
+    history = train(adapter, batches, loss, lambda: loss(adapter, every).item(), epochs, 3e-3, steps, decay=0.01)
     sys.stderr.write(f"adapter {history}\n")
     return adapter.eval()
 
@@ -211,6 +211,7 @@ def judge(truth: Truth, data: Data, adapters: dict[str, CellAdapter]) -> dict[st
             for pairs in [list(zip(truth.test, np.roll(truth.test, turn), strict=True))]
         ]
     cells = 1 - errors(own) / base
+    sys.stderr.write(f"cells {cells.round(2)}, without DNA {(1 - errors(plain) / base).round(2)}\n")
     return {
         "truth": 1 - errors(truth.rate[truth.test][:, rows]).sum() / base.sum(),
         "skill": 1 - errors(own).sum() / base.sum(),

@@ -1,7 +1,7 @@
 """A small world for runs: chromosomes of random bases, and fragments whose density the bundled base knows in part.
 
-The track is made from the base's own prediction and what it does not know: ``rate = 4 * prediction * exp(6 * (GC - 0.38))``
-with the share of G and C in the bin. So a head on the base's embedding gains over the frozen base.
+The track is made from the base's own prediction and what it does not know, the share of G and C in the bin:
+``rate = 4 * prediction * exp(6 * (share - 0.38))``. So a head on the base's embedding gains over the frozen base.
 """
 
 from __future__ import annotations

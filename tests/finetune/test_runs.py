@@ -83,6 +83,22 @@ def test_evaluate_judges_the_entry_like_the_run(head_run):
     assert skill["value"] == pytest.approx(before["value"], abs=1e-5)
 
 
+def test_evaluate_prints_a_table_that_a_pipe_takes(head_run, tmp_path):
+    config, folder, _ = head_run
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", "evaluate", str(folder), str(config), "-o", str(tmp_path / "page.html")],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    header, *rows = (line.split("\t") for line in done.stdout.splitlines())
+    assert {len(row) for row in rows} == {len(header)} == {8}
+    assert {row[2] for row in rows} >= {"skill_32bp", "pearson_32bp"}
+    assert json.loads((tmp_path / "page.json").read_text())["sentence"] in done.stderr
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+
+
 def test_evaluate_judges_any_model_and_the_base_gains_nothing_over_itself(head_run):
     config, _, _ = head_run
     verdict = finetune.evaluate("yeast-atac", config)

@@ -45,5 +45,11 @@ def command(context: click.Context, **_: Any) -> None:
         from finetune.evaluate import evaluate
 
         verdict = evaluate(**given, report=telling["report"])
-    for line in verdict.lines():
-        click.echo(line)
+    click.echo("side\ttrack\tmetric\tvalue\tlow\thigh\tbaseline\tof_baseline")
+    for line in verdict.evaluation_lines(""):
+        low, high = line.get("ci") or ("", "")
+        best = line.get("baseline") or {"name": "", "value": ""}
+        cells = [line["split"], line["output"], line["metric"], line["value"], low, high, best["name"], best["value"]]
+        click.echo("\t".join(map(str, cells)))
+    if not quiet:
+        click.echo(f"zoo: {verdict.sentence}", err=True)

@@ -75,6 +75,14 @@ def test_track_summary_sequence_and_average_each_change_the_prediction() -> None
         assert not torch.allclose(adapter(*other), first)
 
 
+def test_a_limit_bounds_the_change_and_keeps_small_ones_and_zero() -> None:
+    free, bound = (trained(CellAdapter(1, None, summary=0, limit=limit)) for limit in (None, 3.0))
+    atac = torch.randn(4, 1, 20)
+    assert free(None, 100 * atac).abs().max() > 100 and bound(None, 100 * atac).abs().max() <= 3.0
+    torch.testing.assert_close(bound(None, atac), 3 * torch.tanh(free(None, atac) / 3))
+    assert (bound(None, 0 * atac) == 0).all()
+
+
 def test_wider_means_reach_farther_and_are_zero_for_the_average_cell() -> None:
     adapter = trained(CellAdapter(1, None, summary=0, kernel=1, scales=(1, 9)))
     atac = torch.zeros(1, 1, 41)

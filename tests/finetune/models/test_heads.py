@@ -171,4 +171,4 @@ def test_a_plain_copy_gives_the_same_and_leaves_the_model():
 
 @pytest.mark.parametrize("activation", ["exp", "sigmoid", "softplus", "identity"])
 def test_logits_of_ends_are_finite(activation):
-    assert bool(torch.isfinite(to_logit(torch.tensor([0.0, 1.0]), activation)).all())
+    assert bool(torch.isfinite(to_logit(torch.tensor([0.0, 1.0]), activation, 1e-3)).all())

