@@ -422,7 +422,7 @@ def load_config(path: str | Path, sets: tuple[str, ...] = ()) -> FinetuneConfig:
         config = FinetuneConfig.model_validate(data)
     except ValidationError as error:
         raise explain(error, document, sets, FinetuneConfig) from None
-    return _rooted(config, path.parent)
+    return _rooted(config, path.absolute().parent)
 
 
 def _with(data: dict[str, Any], text: str) -> dict[str, Any]:

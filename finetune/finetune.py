@@ -43,7 +43,7 @@ from zoo.errors import ModelError, UsageError
 from zoo.progress import Notes
 from zoo.results import check_folder, remove, replacing, sole_writer, write_run_record
 
-__all__ = ["FinetuneResult", "command", "finetune", "fit"]
+__all__ = ["FinetuneResult", "check_run_folder", "command", "finetune", "fit"]
 
 Report = Callable[[str], None]
 #: Options with a letter of their own.
@@ -105,7 +105,7 @@ def finetune(
     read = config if isinstance(config, FinetuneConfig) else load_config(config, sets)
     folder = _folder(config, out)
     if not prepare_only:  # before the data are read, which may take long
-        folder = _checked_folder(folder, read, config, resume=resume, force=force)
+        folder = check_run_folder(folder, read, config, resume=resume, force=force)
     notes = Notes(report)
     run = Run(read, trust, notes)
     if prepare_only:
@@ -133,7 +133,7 @@ def _folder(config: str | Path | FinetuneConfig, out: str | Path | None) -> Path
 BEGUN = {"identity.json", "config.yaml", "history.csv", "tensorboard", "wandb"}
 
 
-def _checked_folder(folder: Path, config: FinetuneConfig, given: Any, *, resume: bool, force: bool) -> Path:
+def check_run_folder(folder: Path, config: FinetuneConfig, given: Any, *, resume: bool, force: bool) -> Path:
     """The folder to write.
 
     Raises:

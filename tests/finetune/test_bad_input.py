@@ -485,6 +485,27 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_epoch(run_in, capsys, tmp_
     _nothing_half_written(tmp_path)
 
 
+def test_a_later_loss_that_is_no_number_leaves_the_epoch_before(run_in, capsys, monkeypatch, tmp_path):
+    from finetune.training import checkpoints
+    from finetune.training.module import Tuning
+
+    real = Tuning.training_step
+    monkeypatch.setattr(
+        Tuning, "training_step", lambda self, *given: real(self, *given) * (1 if self.epoch < 1 else float("nan"))
+    )
+    assert run_in("--set", "train.clip=0") == 3
+    what, extent, fix = _three(capsys)
+    assert "is not finite any more in epoch 2" in what
+    assert "last.ckpt holds the last good epoch" in extent
+    assert "--force" in fix
+    kept = checkpoints.read(tmp_path / "run/last.ckpt")
+    assert kept["epoch"] == 1
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in kept["weights"].values())
+    assert checkpoints.read(tmp_path / "run/best.ckpt")["epoch"] == 1
+    monkeypatch.undo()
+    assert run_in("--set", "train.clip=0", "--set", "train.lr=0.0003", "--set", "train.epochs=1", "--force") == 0
+
+
 def test_a_full_disk_at_a_checkpoint_loses_nothing_that_was_finished(run_in, capsys, monkeypatch, tmp_path):
     from finetune.training import checkpoints
 
@@ -503,11 +524,11 @@ def test_a_full_disk_at_a_checkpoint_loses_nothing_that_was_finished(run_in, cap
     what, extent, fix = _three(capsys)
     assert "the disk is full" in what
     assert "holds the last good epoch" in extent
-    assert "--resume" in fix
+    typed = fix.rpartition("then zoo ")[2].split()
     assert not list(tmp_path.rglob("*.partial"))
     assert not (tmp_path / "run/verdict.json").exists()
     monkeypatch.undo()
-    assert run_in("--resume") == whole == 0
+    assert zoo.cli.run([*typed, "-q"]) == whole == 0
     assert _weights(tmp_path / "run") == _weights(tmp_path / "whole")
 
 
@@ -573,14 +594,48 @@ def test_names_of_any_script_and_with_a_slash_are_names(world, files, tmp_path):
 def test_a_reader_that_leaves_and_quiet_are_no_errors(world, tmp_path):
     path = world.write("piped.yaml", **FEW, train={"epochs": 1})
     done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {sys.executable} -m zoo finetune {path} -q -o {tmp_path / 'run'} | true"],
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m zoo finetune {path} -q --prepare-only | true"],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "run/verdict.html").is_file()
+
+
+def test_a_base_without_embeddings_and_models_of_other_bins_are_refused(world, files, refused, tmp_path):
+    from toys import make_toy_entry
+
+    toys = {kind: make_toy_entry(tmp_path / kind, kind).folder for kind in ("gc", "profile", "stranded")}
+    told = refused("finetune", world.write("toy.yaml", base=str(toys["gc"])), "-o", tmp_path / "run", "--trust")
+    assert (told.code, "base without embeddings" in told.what, "Linear or Conv1d" in told.fix) == (4, True, True)
+    told = refused("evaluate", toys["profile"], world.write("bins.yaml"), "--trust")
+    assert (told.code, "bin 32 does not divide what" in told.what) == (2, True), told
+    several = world.write("several.yaml", targets=[{k: v for k, v in files.target.items() if k != "bin"}])
+    told = refused("evaluate", toys["stranded"], several, "--trust")
+    assert told.code == 2, told
+    assert "which of its" in told.what
+    assert "--tracks NAME" in told.fix
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("space", "what", "fix"),
+    [
+        ("train.rl=1e-4:1e-2", "--space train.rl=", "write `train.lr`"),
+        ("train.lr=a,b", "--space train.lr=", "train.lr: a number"),
+        ("train.lr", "--space train.lr: is no range and no choice", "--space train.lr=1e-4:1e-2"),
+    ],
+)
+def test_tune_finds_mistakes_before_a_trial(space, what, fix, world, refused, tmp_path, monkeypatch):
+    monkeypatch.setattr("finetune.run.prepare", lambda *_, **__: pytest.fail("data were read"))
+    path = world.write("tuned.yaml")
+    told = refused("tune", path, "-o", tmp_path / "run", "--space", space)
+    assert (told.code, told.what.startswith(what), fix in told.fix) == (2, True, True), told
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/identity.json").write_text("{}")
+    told = refused("tune", path, "-o", tmp_path / "run")
+    assert (told.code, "holds a run already" in told.what, "--resume" in told.fix) == (2, True, False)
 
 
 def test_evaluate_refuses_what_is_no_run_and_what_it_cannot_place(world, files, refused, tmp_path):
