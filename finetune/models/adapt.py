@@ -47,6 +47,12 @@ def cell_inputs(prepared: Prepared, config: FinetuneConfig, base: Base) -> CellI
     names = tuple(dict.fromkeys(track.cell for track in prepared.tracks if track.cell))
     if not names:
         raise UsageError("`cell` is given, and no target names its cell", "", "Fix: add `cell:` to the targets")
+    if without := [track.name for track in prepared.tracks if track.cell is None]:
+        raise UsageError(
+            f"`cell` is given, and the target {without[0]!r} names no cell",
+            f"{len(without)} of {len(prepared.tracks)} targets",
+            "Fix: add `cell:` to it, or give it a run of its own",
+        )
     train = np.array([names.index(cell) for cell in prepared.cells_of("train")], dtype=np.int64)
     if len(train) < 2:
         raise UsageError(

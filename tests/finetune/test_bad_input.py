@@ -252,6 +252,20 @@ CASES: dict[str, tuple[Any, int, str, str]] = {
         lambda f: _cells(3)(f) | {"cell": {"input": "atac", "tracks": f.atac(3) | {"c0": f["copy.bw"]}}}, 3, "correlate at 1.0000", "cell.tracks.c0"),
     "an ATAC of another assembly": (
         lambda f: _cells(3)(f) | {"cell": {"input": "atac", "tracks": f.atac(3) | {"c0": f["other.bw"]}}}, 3, "of another assembly", "`genome`"),
+    "a target of no cell": (
+        lambda f: _cells(3)(f) | {"targets": [*f.cells(3), f.track("good.bw", name="u")]}, 2, "the target 'u' names no cell", "add `cell:`"),
+    "two targets of a cell and assay": (
+        lambda f: _cells(3)(f) | {"targets": [*f.cells(3), f.track("good.bw", name="u", cell="c0")]},
+        2, "'u' is of the same cell and assay as 't0'", "`assay:`"),
+    # verdict and losses
+    "coarse bins that do not divide": ({"verdict": {"coarse": 48}}, 2, "verdict.coarse: 48", "one of 64, 128"),
+    "one class": (
+        lambda f: {"targets": [f.track("labels-train.bed", read="labels", reduce="max", missing="zero")], "train": {"loss": "ce"}},
+        2, "there is one target", "train.loss: bce"),
+    "a weight below 0": (
+        {"sampling": {"positive_weight": -1}}, 2, "`sampling.positive_weight`: a weight must be above 0, not -1", "balanced"),
+    "a weight that is a word": (
+        {"sampling": {"positive_weight": "balance"}}, 2, "`sampling.positive_weight`: 'balance'", "balanced"),
     # model
     "unknown base": ({"base": "yeast-atak"}, 4, "no model named 'yeast-atak'", "zoo list"),
     "no base": ({"base": "./absent"}, 4, "no such model folder", "zoo list"),
