@@ -74,6 +74,14 @@ def _head_name(name: str) -> str:
     return name
 
 
+def _weights(given: Any) -> Any:
+    """Of classes or positives."""
+    values = given if isinstance(given, tuple) else () if isinstance(given, str) else (given,)
+    if wrong := [value for value in values if not value > 0]:
+        raise rule(f"a weight must be above 0, not {wrong[0]:g}", "a weight above 0, or balanced")
+    return given
+
+
 def _mode(given: str) -> str:
     """What of the model trains."""
     if not re.fullmatch(r"head|lora|full|scratch|last-[1-9]\d*", given):
@@ -92,8 +100,8 @@ def _devices(given: int | str) -> int | str:
 
 def _entry_name(name: str | None) -> str | None:
     """A name of a folder."""
-    if name is not None and (not _track_name(name) or "/" in name or name in (".", "..")):
-        raise rule(f"{name!r} is no name of an entry, which is a folder's", "name: yeast-nucleosomes")
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise rule(f"{name!r} is no name of an entry: letters, digits and . _ - behind the first", "name: my-model")
     return name
 
 
@@ -270,8 +278,8 @@ class SamplingConfig(Strict):
     """
 
     resample: Literal["none", "over", "under", "smote", "adasyn"] = "none"
-    class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
-    positive_weight: Literal["none", "balanced"] | float = "none"
+    class_weights: Annotated[Literal["none", "balanced"] | tuple[float, ...], AfterValidator(_weights)] = "none"
+    positive_weight: Annotated[Literal["none", "balanced"] | float, AfterValidator(_weights)] = "none"
     cell_weights: Literal["none", "equal"] = "none"
 
 
@@ -392,6 +400,20 @@ class FinetuneConfig(Strict):
                     raise rule(f"another of `{part}` is named {name!r} too", "give each its own", (part, i, "name"))
         return self
 
+    @model_validator(mode="after")
+    def _assays_once(self) -> FinetuneConfig:
+        """A cell's tracks are told apart by their assays, and one of two alike would never be looked at."""
+        first: dict[tuple[str, str | None, str | None], str] = {}
+        for i, target in enumerate(self.targets):
+            before = first.setdefault((target.head, target.cell, target.assay), target.name)
+            if target.cell is not None and before != target.name:
+                raise rule(
+                    f"the target {target.name!r} is of the same cell and assay as {before!r}",
+                    "give each its own `assay:`",
+                    ("targets", i, "cell"),
+                )
+        return self
+
 
 def load_config(path: str | Path, sets: tuple[str, ...] = ()) -> FinetuneConfig:
     """Read ``run.yaml``; paths in it are taken from its folder.
@@ -425,7 +447,7 @@ def load_config(path: str | Path, sets: tuple[str, ...] = ()) -> FinetuneConfig:
         config = FinetuneConfig.model_validate(data)
     except ValidationError as error:
         raise explain(error, document, sets, FinetuneConfig) from None
-    return _rooted(config, path.parent)
+    return _rooted(config, path.absolute().parent)
 
 
 def _with(data: dict[str, Any], text: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ train, judge once on the test side, write the page, draft the entry.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ from zoo.errors import ModelError, UsageError
 from zoo.progress import Notes
 from zoo.results import check_folder, remove, replacing, sole_writer, write_run_record
 
-__all__ = ["FinetuneResult", "command", "finetune", "fit"]
+__all__ = ["FinetuneResult", "check_run_folder", "command", "finetune", "fit"]
 
 Report = Callable[[str], None]
 #: Options with a letter of their own.
@@ -105,7 +106,7 @@ def finetune(
     read = config if isinstance(config, FinetuneConfig) else load_config(config, sets)
     folder = _folder(config, out)
     if not prepare_only:  # before the data are read, which may take long
-        folder = _checked_folder(folder, read, config, resume=resume, force=force)
+        folder = check_run_folder(folder, read, config, resume=resume, force=force)
     notes = Notes(report)
     run = Run(read, trust, notes)
     if prepare_only:
@@ -133,7 +134,7 @@ def _folder(config: str | Path | FinetuneConfig, out: str | Path | None) -> Path
 BEGUN = {"identity.json", "config.yaml", "history.csv", "tensorboard", "wandb"}
 
 
-def _checked_folder(folder: Path, config: FinetuneConfig, given: Any, *, resume: bool, force: bool) -> Path:
+def check_run_folder(folder: Path, config: FinetuneConfig, given: Any, *, resume: bool, force: bool) -> Path:
     """The folder to write.
 
     Raises:
@@ -332,7 +333,7 @@ def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: No
     plain = {name: model.to_plain(_names(run.sets[name]), name, baked=bool(baked)) for name in run.sets}
     run.base.trunk = next(iter(plain.values())).trunk
     heads = tuple(_head_weights(run, model, name, one) for name, one in plain.items())
-    name = run.config.name or f"{Path(run.base.name).name.split(':')[-1]}-{folder.name}".replace(" ", "-")
+    name = run.config.name or _entry_name(run.base.name, folder)
 
     def predict(x: torch.Tensor) -> dict[str, torch.Tensor]:
         with torch.inference_mode():
@@ -379,6 +380,12 @@ def _logits(head: HeadWeights, plain: Plain, x: torch.Tensor) -> torch.Tensor:
 def _only_output(heads: tuple[HeadWeights, ...]) -> str | None:
     """The output of the card that all figures are of; None where there are several."""
     return output_name(heads[0]) if len(heads) == 1 else None
+
+
+def _entry_name(base: str, folder: Path) -> str:
+    """Of base and run, in the letters that the name of an entry may have."""
+    name = f"{Path(base).name.split(':')[-1]}-{folder.resolve().name}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "model"
 
 
 def _names(prepared: Prepared) -> tuple[str, ...]:

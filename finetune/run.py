@@ -74,6 +74,8 @@ class Run:
         for name, prepared in self.sets.items():
             _check_sides(prepared)
             _check_loci(prepared, config)
+            _check_coarse(prepared, config)
+            _check_classes(prepared, head_loss(config, name))
             check_augment(
                 config.augment,
                 prepared.geometry,
@@ -271,6 +273,30 @@ def _check_loci(prepared: Prepared, config: FinetuneConfig) -> None:
     geometry, rows = prepared.geometry, prepared.rows("test")
     first = prepared.windows.start[rows] + geometry.offset
     bins_of_loci(config.verdict.loci, prepared.windows.chrom[rows], first, geometry.n_bins, geometry.bin_size)
+
+
+def _check_coarse(prepared: Prepared, config: FinetuneConfig) -> None:
+    """Coarser bins of the verdict are whole bins, and fill a window."""
+    geometry, coarse = prepared.geometry, config.verdict.coarse
+    if coarse is None or (coarse % geometry.bin_size == 0 and geometry.span % coarse == 0):
+        return
+    fitting = [geometry.bin_size * k for k in range(2, geometry.n_bins + 1) if geometry.n_bins % k == 0]
+    raise UsageError(
+        f"verdict.coarse: {coarse} is no multiple of the bins of {geometry.bin_size} bp that divides a window",
+        f"{geometry.n_bins} bins, {geometry.span:,} bp in all",
+        f"Fix: verdict.coarse: one of {', '.join(map(str, fitting[:8]))}"
+        if fitting
+        else "Fix: remove `verdict.coarse`",
+    )
+
+
+def _check_classes(prepared: Prepared, loss: str) -> None:
+    if loss == "ce" and len(prepared.assays if prepared.atac is not None else prepared.tracks) < 2:
+        raise UsageError(
+            f"head {prepared.head}: the loss ce is of classes, and there is one target",
+            "its share of one class is always 1",
+            "Fix: train.loss: bce, or a target of each class",
+        )
 
 
 def _check_sides(prepared: Prepared) -> None:

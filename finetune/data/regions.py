@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from finetune.config import RegionsConfig
 from finetune.data.exclude import Places, Runs, base_counts, by_chromosome, mappable, merged, read_places, read_runs
 from finetune.data.negatives import candidates, gc_bins, match, wanted_each
+from zoo.cards.schema import Card
 from zoo.errors import InputError, UsageError, near_names
 from zoo.genome.fasta import Genome
 from zoo.genome.windows import center_starts
 
-__all__ = ["Geometry", "Windows", "choose_windows"]
+__all__ = ["Geometry", "Sees", "Windows", "choose_windows"]
 
 LAID, KEPT = "laid", "kept"
 OFF, BLACKLISTED, UNMAPPABLE, FULL_OF_N = "off the chromosome", "blacklisted", "unmappable", "full of N"
@@ -42,6 +44,24 @@ class Geometry:
     def span(self) -> int:
         """bp that the bins cover."""
         return self.bin_size * self.n_bins
+
+
+class Sees(Protocol):
+    """What data are laid out for: a base, as far as its windows and positions go.
+
+    Attributes:
+        name: of the base. card: of its entry, or None.
+        length: bp of a window. positions: of its embedding, of ``bin_size`` bp each, from ``offset`` bp on.
+        trained_on: chromosomes that it was trained on; None where its card is silent.
+    """
+
+    name: str
+    card: Card | None
+    length: int
+    positions: int
+    bin_size: int
+    offset: int
+    trained_on: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -46,6 +47,12 @@ def cell_inputs(prepared: Prepared, config: FinetuneConfig, base: Base) -> CellI
     names = tuple(dict.fromkeys(track.cell for track in prepared.tracks if track.cell))
     if not names:
         raise UsageError("`cell` is given, and no target names its cell", "", "Fix: add `cell:` to the targets")
+    if without := [track.name for track in prepared.tracks if track.cell is None]:
+        raise UsageError(
+            f"`cell` is given, and the target {without[0]!r} names no cell",
+            f"{len(without)} of {len(prepared.tracks)} targets",
+            "Fix: add `cell:` to it, or give it a run of its own",
+        )
     train = np.array([names.index(cell) for cell in prepared.cells_of("train")], dtype=np.int64)
     if len(train) < 2:
         raise UsageError(
@@ -58,10 +65,12 @@ def cell_inputs(prepared: Prepared, config: FinetuneConfig, base: Base) -> CellI
         return CellInputs(names, train, None, None, averaged)
     order = [prepared.cells.index(name) for name in names]
     atac = np.asarray(prepared.atac[order])
+    read = {target.name: [Path(name) for name in target.files] for target in config.targets}
     for track, values in zip(prepared.tracks, prepared.targets, strict=True):
         if track.cell is not None:
             given = atac[names.index(track.cell)]
-            refuse_itself(values, given, track.name, track.cell)
+            told = [Path(name) for name in config.cell.tracks[track.cell]]
+            refuse_itself(values, given, track.name, track.cell, read[track.name], told)
     found = difference(atac, train)
     summary = _summary(prepared, config, base, found, train) if config.cell.summary else None
     return CellInputs(names, train, found, summary, averaged)
