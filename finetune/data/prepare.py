@@ -225,7 +225,7 @@ class _Preparation:
 
     def _make(self, folder: Path) -> None:
         windows, counts = choose_windows(
-            self.regions, self.geometry, self.genome, self.config.train.seed, self._mean_target
+            self.regions, self.geometry, self.genome, self.config.train.seed, self._mean_target, self.moved
         )
         split = split_windows(windows, self.split, self.geometry, self.moved, self.genome.sizes)
         counts = dict(counts) | {"on no side of the split": int((split == "").sum())}

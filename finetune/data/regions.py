@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -92,6 +92,7 @@ def choose_windows(
     genome: Genome,
     seed: int,
     mean_target: Callable[[Windows], np.ndarray] | None = None,
+    moved: int = 0,
 ) -> tuple[Windows, dict[str, int]]:
     """Lay windows, leave out those that cannot be used, and count them.
 
@@ -102,6 +103,7 @@ def choose_windows(
     Args:
         seed: of the negatives' places and of ``most``.
         mean_target: windows -> (n,) mean over tracks and bins, NaN where nothing was measured; for ``covered``.
+        moved: bp that augmentation moves a window either way; its output must not touch the blacklist there either.
 
     Returns:
         The windows, and counts in words. A window is counted under the first reason that leaves it out:
@@ -114,7 +116,7 @@ def choose_windows(
     """
     _check(config, geometry, genome, mean_target)
     rng = np.random.default_rng([seed, 0x7E61])
-    use = _Usable(config, geometry, genome)
+    use = _Usable(config, geometry, genome, moved)
     if config.choose in ("tiles", "covered"):
         windows, counts = _tiles(config, geometry, genome, use)
         if config.choose == "covered":
@@ -164,14 +166,15 @@ def _check(config: RegionsConfig, geometry: Geometry, genome: Genome, mean_targe
 class _Usable:
     """Which windows, all of them inside their chromosomes, can be used."""
 
-    def __init__(self, config: RegionsConfig, geometry: Geometry, genome: Genome) -> None:
+    def __init__(self, config: RegionsConfig, geometry: Geometry, genome: Genome, moved: int = 0) -> None:
         self._config, self._geometry, self._genome = config, geometry, genome
+        self._reached = replace(geometry, offset=geometry.offset - moved, bin_size=1, n_bins=geometry.span + 2 * moved)
         self._blacklist = read_runs(config.blacklist, genome, "regions.blacklist")
 
     def __call__(self, number: np.ndarray, start: np.ndarray, counts: dict[str, int]) -> np.ndarray:
         """Rows that can be used, rising; the others are counted."""
         rows = np.arange(len(start))
-        rows = _without(rows, touches(self._blacklist, number, start, self._geometry), BLACKLISTED, counts)
+        rows = _without(rows, touches(self._blacklist, number, start, self._reached), BLACKLISTED, counts)
         if self._config.mappability:
             share = mappable(self._config.mappability, self._genome, number[rows], start[rows], self._geometry.length)
             rows = _without(rows, share < self._config.least_mappable, UNMAPPABLE, counts)
