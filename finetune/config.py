@@ -218,6 +218,8 @@ class CellConfig(Strict):
         input: ``atac``: each cell's own track, from ``tracks`` (cell -> one file or several, read as ``read``).
         average: the mean track of training cells (without the cell that is trained on): ``offset`` is added to the
             prediction, ``input`` is seen by the adapter, ``both``.
+        dna: whether the sequence is seen. width, summary: of the adapter.
+        bake: cells whose heads become an entry of sequence alone, with what their whole tracks say as constants.
     """
 
     input: Literal["none", "atac"] = "none"
@@ -229,6 +231,7 @@ class CellConfig(Strict):
     dna: bool = True
     width: int = Field(default=16, gt=0)
     summary: int = Field(default=8, ge=0)
+    bake: Names = ()
 
     @model_validator(mode="after")
     def _average_of_what(self) -> CellConfig:

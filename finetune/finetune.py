@@ -28,12 +28,13 @@ import yaml
 from finetune.config import FinetuneConfig, load_config
 from finetune.data.batches import Batch, Batches, interleaved
 from finetune.data.prepare import Prepared
+from finetune.models.atac import bake
 from finetune.models.base import describe
 from finetune.models.cut import activate
 from finetune.models.freeze import frozen_hash, layer_groups
-from finetune.models.heads import Adapted
+from finetune.models.heads import Adapted, Plain
 from finetune.models.lora import trainable_share
-from finetune.package import HeadWeights, Result, output_name, package
+from finetune.package import BakedCells, HeadWeights, Result, output_name, package
 from finetune.run import Run
 from finetune.training.checkpoints import BEST, LAST
 from finetune.training.train import TrainResult, train
@@ -323,20 +324,20 @@ def _record(run: Run, trained: TrainResult, verdict: Verdict, notes: Notes) -> d
 
 
 def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: Notes, made_by: str) -> Path | None:
-    if model.adapter is not None:
-        notes.add("the model reads a cell's own track: no entry of sequence alone is drafted")
+    baked = run.config.cell.bake
+    if model.adapter is not None and not baked:
+        notes.add("the model reads a cell's own track: an entry of sequence alone is drafted of cells in `cell.bake`")
         return None
-    plain = {name: model.to_plain(_names(run.sets[name]), name) for name in run.sets}
-    first = next(iter(plain.values()))
-    run.base.trunk = first.trunk
-    heads = tuple(
-        HeadWeights(name, one.tracks, one.weight, one.bias, one.pool, one.activation) for name, one in plain.items()
-    )
+    if baked:  # its figures are those of the heads without the track
+        verdict = run.judge(model, facts=verdict.facts, baked=True)
+    plain = {name: model.to_plain(_names(run.sets[name]), name, baked=bool(baked)) for name in run.sets}
+    run.base.trunk = next(iter(plain.values())).trunk
+    heads = tuple(_head_weights(run, model, name, one) for name, one in plain.items())
     name = run.config.name or _entry_name(run.base.name, folder)
 
     def predict(x: torch.Tensor) -> dict[str, torch.Tensor]:
         with torch.inference_mode():
-            return {key: activate(one.logits(x), one.activation) for key, one in plain.items()}
+            return {head.name: activate(_logits(head, plain[head.name], x), head.activation) for head in heads}
 
     result = Result(
         run.base,
@@ -353,6 +354,27 @@ def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: No
     except ModelError as error:
         notes.add(f"no entry was drafted: {error.what}; {error.fix}")
         return None
+
+
+def _head_weights(run: Run, model: Adapted, name: str, plain: Plain) -> HeadWeights:
+    told, tracks, cells = run.cells[name], plain.tracks, None
+    if run.config.cell.bake:
+        baked, assays = run.config.cell.bake, run.sets[name].assays
+        numbers = [told.names.index(cell) for cell in baked]
+        cells = BakedCells(baked, model.adapter, torch.from_numpy(told.summary[numbers]))
+        tracks = tuple(cell if len(assays) == 1 else f"{cell}-{assay}" for cell in baked for assay in assays)
+    return HeadWeights(name, tracks, plain.weight, plain.bias, plain.pool, plain.activation, cells)
+
+
+def _logits(head: HeadWeights, plain: Plain, x: torch.Tensor) -> torch.Tensor:
+    """(n, tracks, bins) of the trained model, baked cells one after the other."""
+    if head.cells is None:
+        return plain.logits(x)
+    embedding = plain.trunk(x)
+    pooled = torch.nn.functional.avg_pool1d(embedding, head.pool) if head.pool > 1 else embedding
+    values = torch.nn.functional.conv1d(pooled, head.weight[:, :, None], head.bias)
+    parts = [bake(head.cells.adapter, one)(pooled) for one in head.cells.summaries]
+    return torch.cat([values + part for part in parts], dim=1)
 
 
 def _only_output(heads: tuple[HeadWeights, ...]) -> str | None:

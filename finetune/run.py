@@ -65,6 +65,7 @@ class Run:
         check_files(config)
         for name in head_names(config):
             check_sampling(config.sampling, head_loss(config, name), config.mode)
+        _check_bake(config)
         self.device = _device(config)
         self.base: Base = base or open_base(config.base, trust=trust)
         self.sets: dict[str, Prepared] = {
@@ -163,11 +164,10 @@ class Run:
 
     def _weights(self, name: str, prepared: Prepared) -> np.ndarray:
         """(tracks,) of the loss: those of the targets, and such that no strong track drowns the rest."""
-        if self.cells[name] is not None:
-            return np.ones(len(prepared.assays), np.float32)
         weights = np.array([track.weight for track in prepared.tracks], np.float32)
         if self.config.sampling.cell_weights == "equal":
-            weights *= cell_weights(_training(prepared))
+            training = _training(prepared)
+            weights[training.cells] *= cell_weights(training)
         return weights
 
     def losses(self) -> dict[str, Loss]:
@@ -191,31 +191,58 @@ class Run:
 
     # ------------------------------------------------------------ the verdict
 
-    def judge(self, model: Adapted, side: str = "test", facts: Mapping[str, Any] | None = None) -> Verdict:
+    def judge(
+        self, model: Adapted, side: str = "test", facts: Mapping[str, Any] | None = None, baked: bool = False
+    ) -> Verdict:
         """The verdict on a trained model of this run.
 
         Args:
             side: ``test`` or ``validation``.
+            baked: judge the heads of the cells of ``cell.bake`` alone, without their tracks' bins.
         """
         frozen = open_base(self.config.base, trust=self.trust)
-        return judge(self._judged(model, frozen, side), self.config.verdict, facts, self.config.train.seed)
+        return judge(self._judged(model, frozen, side, baked), self.config.verdict, facts, self.config.train.seed)
 
-    def _judged(self, model: Adapted, frozen: Base, side: str) -> Iterator[Judged]:
+    def _judged(self, model: Adapted, frozen: Base, side: str, baked: bool) -> Iterator[Judged]:
         for name, batches in self.batches().items():
             prepared = self.sets[name]
             yield from judged_tracks(
                 prepared,
-                Predictor(model, batches, self.device),
+                Predictor(model, batches, self.device, baked),
                 side=side,
                 cells=self.cells[name],
                 base=BaseTracks(frozen, prepared, self.device),
                 loci=self.config.verdict.loci,
+                only=self.config.cell.bake if baked else (),
             )
 
     def splits(self) -> dict[str, list[str]]:
         """Chromosomes of each side, of the first head."""
         main = next(iter(self.sets.values()))
         return {side: list(dict.fromkeys(map(str, main.windows.chrom[main.rows(side)]))) for side in SIDES}
+
+
+def _check_bake(config: FinetuneConfig) -> None:
+    """Refuse to bake what no sequence alone can give, before any work.
+
+    Raises:
+        UsageError: the average track, or no summary, is what the head would need; a cell without a track.
+    """
+    cell = config.cell
+    if not cell.bake:
+        return
+    if cell.input != "atac" or cell.average != "none" or not cell.dna or not cell.summary:
+        raise UsageError(
+            "`cell.bake`: an entry of sequence alone has no track to read",
+            f"input: {cell.input}, average: {cell.average}, dna: {cell.dna}, summary: {cell.summary}",
+            "Fix: cell.input: atac, cell.average: none, cell.dna: true and cell.summary: 8, or leave out cell.bake",
+        )
+    if unknown := [name for name in cell.bake if name not in cell.tracks]:
+        raise UsageError(
+            f"`cell.bake`: {unknown[0]!r} has no track",
+            f"cells with one: {', '.join(cell.tracks)}",
+            "Fix: name cells of `cell.tracks`",
+        )
 
 
 def _training(prepared: Prepared) -> TrainOnly:

@@ -8,6 +8,7 @@ model cannot gain by predicting the average better, only by what this cell has o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -72,6 +73,7 @@ class CellAdapter(nn.Module):
         super().__init__()
         self.tracks, self.channels, self.n_summary = tracks, channels, summary
         self.takes_average, self.pool, self.width, self.dna = average, pool, width, channels is not None
+        self.kernel = kernel
         same = {"kernel_size": kernel, "padding": kernel // 2, "bias": False}
         self.scales, self.limit = tuple(scales), limit
         self.filters = nn.Conv1d(len(self.scales), width, **same)
@@ -89,6 +91,20 @@ class CellAdapter(nn.Module):
             else None
         )
         self.open = None if seen else nn.Parameter(torch.ones(1, parts, 1))
+
+    def arguments(self) -> dict[str, Any]:
+        """What another one of the same shape is built with, as YAML takes it."""
+        return {
+            "tracks": self.tracks,
+            "channels": self.channels,
+            "summary": self.n_summary,
+            "width": self.width,
+            "average": self.takes_average,
+            "kernel": self.kernel,
+            "pool": self.pool,
+            "scales": list(self.scales),
+            "limit": self.limit,
+        }
 
     def forward(
         self,

@@ -251,16 +251,17 @@ class Adapted(nn.Module):
             raise UsageError("`cell.average: offset` without averages", "", "Fix: prepare the run again")
         return offset_logits(batch.average, head.activation) + change, change
 
-    def to_plain(self, tracks: tuple[str, ...], head: str = "main") -> Plain:
+    def to_plain(self, tracks: tuple[str, ...], head: str = "main", baked: bool = False) -> Plain:
         """One head and a merged copy of the trunk; this model stays as it is.
 
         Args:
             tracks: names of the head's tracks.
+            baked: whether the adapter is taken along by the caller, with a cell's summary as a constant.
 
         Raises:
             UsageError: the cell's own track is an input of the model: a plain network has no place for it.
         """
-        if self.adapter is not None:
+        if self.adapter is not None and not baked:
             raise UsageError(
                 "the model reads a cell's own track; it is no function of the sequence alone",
                 "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +35,10 @@ class Judged:
             no positives in the average.
         depth: (n,) reads of each window, or None.
         raw: whether values are signals or counts, not their logarithm; log1p and Poisson are then computed too.
+        on_roots: of counts and coverage: gives, for a number of bins that are summed, the baselines fitted on square
+            roots of the sums, (n, bins) on that scale. Skill is then one of square roots: the scatter of a count grows
+            with it, and a bin of a hundred times the mean would else decide for all (Anscombe 1948,
+            doi:10.1093/biomet/35.3-4.246). None: skill is of the values as they are.
     """
 
     side: str
@@ -52,6 +56,7 @@ class Judged:
     specific: np.ndarray | None = None
     depth: np.ndarray | None = None
     raw: bool = True
+    on_roots: Callable[[int], Mapping[str, np.ndarray]] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,9 @@ def judge_track(track: Judged, config: VerdictConfig, seed: int, drawn: bool) ->
         view = replace(view, specific=inside)
     elif view.average is not None:
         view = replace(view, specific=~positives(view.average))
-    sums = skill_sums(view, predicted, made)
-    swaps = _swaps(track, view, predicted, made[sums.best])
+    at, own, beside = _for_skill(track, view, predicted, made, 1)
+    sums = skill_sums(at, own, beside)
+    swaps = _swaps(track, at, own, beside[sums.best])
     record: dict[str, Any] = {
         "track": track.name,
         "cell": track.cell,
@@ -106,9 +112,10 @@ def judge_track(track: Judged, config: VerdictConfig, seed: int, drawn: bool) ->
         "masked_bins": int((~np.isfinite(observed)).sum()),
         "resolutions": {
             str(track.bin_size): _resolution(view, predicted, made, {"skill": skills(sums, view.resamples, view.seed)})
+            | {"skill_of": "values" if track.on_roots is None else "square roots"}
         },
         "calibration": _calibration(predicted, observed),
-        "chromosomes": _chromosomes(track.chrom, observed, predicted, made[sums.best]),
+        "chromosomes": _chromosomes(track.chrom, at.observed, own, beside[sums.best]),
     }
     if track.depth is not None:
         groups, rank = metrics.residual_by_depth(predicted, observed, np.asarray(track.depth))
@@ -119,8 +126,8 @@ def judge_track(track: Judged, config: VerdictConfig, seed: int, drawn: bool) ->
     if swaps is not None:
         record["swaps"] = {key: getattr(swaps, key) for key in ("own", "value", "ci", "each", "gone")}
     if config.coarse and config.coarse != track.bin_size:
-        record["resolutions"][str(config.coarse)] = _coarse(view, predicted, made, config.coarse, track.bin_size)
-    known = observed[np.isfinite(observed)]
+        record["resolutions"][str(config.coarse)] = _coarse(track, view, predicted, made, config.coarse)
+    known = at.observed[np.isfinite(at.observed)]
     errors = {**sums.baselines, MODEL: sums.model, BEST: sums.baselines[sums.best]}
     if swaps is not None:
         errors[SWAPPED] = swaps.errors
@@ -163,13 +170,34 @@ def _resolution(
     return {**start, "bins": int(np.isfinite(view.observed).sum()), "metrics": score_track(view, predicted, made)}
 
 
+def _for_skill(
+    track: Judged, view: View, predicted: np.ndarray, made: Mapping[str, np.ndarray], group: int
+) -> tuple[View, np.ndarray, Mapping[str, np.ndarray]]:
+    """Observed, prediction and baselines on the scale that skill is one of.
+
+    On square roots each baseline stands in two forms, fitted on roots and fitted on values: the better one counts.
+    """
+    if track.on_roots is None:
+        return view, predicted, made
+    at = replace(view, observed=_root(view.observed))
+    both = {}
+    for name, fitted in track.on_roots(group).items():
+        forms = [np.asarray(fitted, dtype=np.float64)] + ([_root(made[name])] if name in made else [])
+        both[name] = min(forms, key=lambda values: float(np.nansum((values - at.observed) ** 2)))
+    return at, _root(predicted), both
+
+
+def _root(values: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(values, 0))
+
+
 def _coarse(
-    view: View, predicted: np.ndarray, made: dict[str, np.ndarray], width: int, bin_size: int
+    track: Judged, view: View, predicted: np.ndarray, made: dict[str, np.ndarray], width: int
 ) -> dict[str, Any]:
     """The same in sums of bins; classes and most variable bins are those of the own bins only."""
-    group, rest = divmod(width, bin_size)
+    group, rest = divmod(width, track.bin_size)
     if rest or group < 1 or view.observed.shape[1] % group:
-        raise ValueError(f"verdict.coarse: {width} bp is no multiple of {bin_size} bp that divides the window")
+        raise ValueError(f"verdict.coarse: {width} bp is no multiple of {track.bin_size} bp that divides the window")
     observed = metrics.coarser(view.observed, group)
     wide = replace(
         view,
@@ -181,7 +209,8 @@ def _coarse(
     )
     small = {name: metrics.coarser(values, group) for name, values in made.items()}
     own = metrics.coarser(predicted, group)
-    return _resolution(wide, own, small, {"skill": skills(skill_sums(wide, own, small), view.resamples, view.seed)})
+    sums = skill_sums(*_for_skill(track, wide, own, small, group))
+    return _resolution(wide, own, small, {"skill": skills(sums, view.resamples, view.seed)})
 
 
 def _swaps(track: Judged, view: View, predicted: np.ndarray, baseline: np.ndarray) -> Swaps | None:
@@ -189,7 +218,12 @@ def _swaps(track: Judged, view: View, predicted: np.ndarray, baseline: np.ndarra
         return None
     own = track.cell or track.name
     swapped = track.swapped
-    return swap_gain(lambda cell: predicted if cell == own else swapped[cell], list(swapped), own, view, baseline)
+    scaled = _root if track.on_roots is not None else np.asarray
+
+    def predict(cell: str) -> np.ndarray:
+        return predicted if cell == own else scaled(swapped[cell])
+
+    return swap_gain(predict, list(swapped), own, view, baseline)
 
 
 def _calibration(predicted: np.ndarray, observed: np.ndarray) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import yaml
 from finetune_world import CHROMS, WINDOWS
 
 import finetune
+import zoo
 from finetune.config import load_config
 from finetune.data.average import leave_one_out
 from finetune.run import Run
@@ -157,3 +158,30 @@ def test_a_track_is_not_predicted_from_itself(cell_config, tmp_path):
 
 def test_windows_are_those_of_the_world(opened):
     assert len(opened.sets["main"]) == len(CHROMS) * WINDOWS
+
+
+def test_a_cells_head_is_baked_into_an_entry_of_sequence_alone(cell_config, tmp_path):
+    sets = ("cell.average=none", "cell.bake=[c7, c1]", "name=baked")
+    run = finetune.finetune(cell_config, tmp_path / "run", sets=sets)
+    model = zoo.load_model(run.entry, trust=True)
+    assert model.outputs[0].tracks == ("c7", "c1")
+    found = model.predict(["ACGTTGCA" * 160])
+    assert found.shape == (1, 2, 32)
+    assert not np.allclose(found[:, 0], found[:, 1])
+    card = zoo.load_model(run.entry, trust=True).card
+    assert {line.metric for line in card.evaluation} >= {"skill_32bp"}
+
+
+def test_what_needs_the_average_track_is_not_baked(cell_config, tmp_path):
+    with pytest.raises(UsageError, match="no track to read"):
+        finetune.finetune(cell_config, tmp_path / "run", sets=("cell.bake=[c7]",))
+
+
+def test_weights_of_cells_are_those_of_their_tracks(cell_config):
+    run = Run(load_config(cell_config, ("sampling.cell_weights=equal",)), False, Notes())
+    prepared, batches = run.sets["main"], run.batches()["main"]
+    rows = prepared.rows("train")
+    variance = np.array([prepared.targets[i][rows].astype(float).var() for i in range(6)])
+    wanted = 1 / variance / np.mean(1 / variance)
+    batch = batches.at(np.array([[rows[0], cell] for cell in range(6)]))
+    assert np.allclose(batch.weight[:, 0].numpy(), wanted, rtol=1e-4)
