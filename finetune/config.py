@@ -531,7 +531,7 @@ def _rooted(config: FinetuneConfig, folder: Path) -> FinetuneConfig:
     """Paths that are not absolute lie beside the file."""
 
     def one(name: str) -> str:
-        return name if Path(name).is_absolute() else str(folder / name)
+        return str((folder / name).absolute())  # a copy of the configuration may lie elsewhere
 
     def several(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(one, names))

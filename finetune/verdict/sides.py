@@ -21,6 +21,7 @@ from finetune.models.base import Base
 from finetune.models.heads import Adapted
 from finetune.training.feed import moved
 from finetune.verdict.baselines import Known, baselines
+from finetune.verdict.count_baselines import baselines_of_counts, grouped
 from finetune.verdict.loci import bins_of_loci
 from finetune.verdict.verdict import SIDES, Judged
 from zoo.genome.encode import one_hot
@@ -225,7 +226,7 @@ def _judged(
         depth=_input_depth(prepared, info, rows),
         specific=None if loci is None or place.side == SIDES[1] else _specific(prepared, rows, loci),
         raw=raw,
-        on_roots=(lambda group: baselines(_on_roots(known, group))) if counts else None,
+        of_counts=(lambda group: baselines_of_counts(grouped(known, group))) if counts else None,
     )
 
 
@@ -282,34 +283,6 @@ def _known(
         base_train=base_train,
         base_test=base_test,
         without=without,
-    )
-
-
-def _on_roots(known: Known, group: int) -> Known:
-    """The same on square roots of sums of ``group`` bins; the cells' own tracks stay as they are."""
-
-    def root(values: np.ndarray | None) -> np.ndarray | None:
-        if values is None:
-            return None
-        values = np.asarray(values, dtype=np.float64)
-        wide = values.reshape(*values.shape[:-1], -1, group).sum(-1) if group > 1 else values
-        return np.sqrt(np.maximum(wide, 0))
-
-    def pooled(values: np.ndarray | None) -> np.ndarray | None:
-        if values is None or group == 1:
-            return values
-        return np.asarray(values, dtype=np.float64).reshape(*values.shape[:-1], -1, group).mean(-1)
-
-    return replace(
-        known,
-        train=root(known.train),
-        test=root(known.test),
-        own=root(known.own),
-        atac=pooled(known.atac),
-        own_atac=pooled(known.own_atac),
-        base_train=root(known.base_train),
-        base_test=root(known.base_test),
-        without=root(known.without),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,10 +35,9 @@ class Judged:
             no positives in the average.
         depth: (n,) reads of each window, or None.
         raw: whether values are signals or counts, not their logarithm; log1p and Poisson are then computed too.
-        on_roots: of counts and coverage: gives, for a number of bins that are summed, the baselines fitted on square
-            roots of the sums, (n, bins) on that scale. Skill is then one of square roots: the scatter of a count grows
-            with it, and a bin of a hundred times the mean would else decide for all (Anscombe 1948,
-            doi:10.1093/biomet/35.3-4.246). None: skill is of the values as they are.
+        of_counts: of counts and coverage: gives, for a number of bins that are summed, further forms of the baselines,
+            fitted by the Poisson likelihood (``count_baselines``); skill is then one of deviances. None: skill is of
+            squared errors.
     """
 
     side: str
@@ -56,12 +55,12 @@ class Judged:
     specific: np.ndarray | None = None
     depth: np.ndarray | None = None
     raw: bool = True
-    on_roots: Callable[[int], Mapping[str, np.ndarray]] | None = None
+    of_counts: Callable[[int], Mapping[str, Sequence[np.ndarray]]] | None = None
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A judged track: its record, squared errors a named block for the pool, its drawing."""
+    """A judged track: its record, errors a named block for the pool, its drawing."""
 
     record: dict[str, Any]
     names: tuple[str, ...]
@@ -101,9 +100,9 @@ def judge_track(track: Judged, config: VerdictConfig, seed: int, drawn: bool) ->
         view = replace(view, specific=inside)
     elif view.average is not None:
         view = replace(view, specific=~positives(view.average))
-    at, own, beside = _for_skill(track, view, predicted, made, 1)
-    sums = skill_sums(at, own, beside)
-    swaps = _swaps(track, at, own, beside[sums.best])
+    at, beside = _for_skill(track, view, made, 1)
+    sums = skill_sums(at, predicted, beside)
+    swaps = _swaps(track, at, predicted, beside[sums.best])
     record: dict[str, Any] = {
         "track": track.name,
         "cell": track.cell,
@@ -112,10 +111,10 @@ def judge_track(track: Judged, config: VerdictConfig, seed: int, drawn: bool) ->
         "masked_bins": int((~np.isfinite(observed)).sum()),
         "resolutions": {
             str(track.bin_size): _resolution(view, predicted, made, {"skill": skills(sums, view.resamples, view.seed)})
-            | {"skill_of": "values" if track.on_roots is None else "square roots"}
+            | {"skill_of": "squared errors" if track.of_counts is None else "deviances"}
         },
         "calibration": _calibration(predicted, observed),
-        "chromosomes": _chromosomes(track.chrom, at.observed, own, beside[sums.best]),
+        "chromosomes": _chromosomes(track.chrom, at, predicted, beside[sums.best]),
     }
     if track.depth is not None:
         groups, rank = metrics.residual_by_depth(predicted, observed, np.asarray(track.depth))
@@ -127,12 +126,13 @@ def judge_track(track: Judged, config: VerdictConfig, seed: int, drawn: bool) ->
         record["swaps"] = {key: getattr(swaps, key) for key in ("own", "value", "ci", "each", "gone")}
     if config.coarse and config.coarse != track.bin_size:
         record["resolutions"][str(config.coarse)] = _coarse(track, view, predicted, made, config.coarse)
-    known = at.observed[np.isfinite(at.observed)]
     errors = {**sums.baselines, MODEL: sums.model, BEST: sums.baselines[sums.best]}
     if swaps is not None:
         errors[SWAPPED] = swaps.errors
     drawing = _drawing(track, observed, predicted, (sums.best, made[sums.best])) if drawn else None
-    return Scored(record, names, errors, sums.measured, float(known.var()) if len(known) else 0.0, drawing)
+    known = np.isfinite(observed)
+    scatter = at.errors(np.full_like(observed, np.nanmean(observed))).sum() / known.sum() if known.any() else 0.0
+    return Scored(record, names, errors, sums.measured, float(scatter), drawing)
 
 
 def _drawing(track: Judged, observed: np.ndarray, predicted: np.ndarray, best: tuple[str, np.ndarray]) -> Drawing:
@@ -171,24 +171,17 @@ def _resolution(
 
 
 def _for_skill(
-    track: Judged, view: View, predicted: np.ndarray, made: Mapping[str, np.ndarray], group: int
-) -> tuple[View, np.ndarray, Mapping[str, np.ndarray]]:
-    """Observed, prediction and baselines on the scale that skill is one of.
-
-    On square roots each baseline stands in two forms, fitted on roots and fitted on values: the better one counts.
-    """
-    if track.on_roots is None:
-        return view, predicted, made
-    at = replace(view, observed=_root(view.observed))
-    both = {}
-    for name, fitted in track.on_roots(group).items():
-        forms = [np.asarray(fitted, dtype=np.float64)] + ([_root(made[name])] if name in made else [])
-        both[name] = min(forms, key=lambda values: float(np.nansum((values - at.observed) ** 2)))
-    return at, _root(predicted), both
-
-
-def _root(values: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.maximum(values, 0))
+    track: Judged, view: View, made: Mapping[str, np.ndarray], group: int
+) -> tuple[View, Mapping[str, np.ndarray]]:
+    """The view with the error that skill is one of, and each baseline in its best form on these very windows."""
+    if track.of_counts is None:
+        return view, made
+    at, forms = replace(view, counts=True), track.of_counts(group)
+    best = {
+        name: min([values, *forms.get(name, ())], key=lambda form: float(at.errors(form).sum()))
+        for name, values in made.items()
+    }
+    return at, best
 
 
 def _coarse(
@@ -209,7 +202,8 @@ def _coarse(
     )
     small = {name: metrics.coarser(values, group) for name, values in made.items()}
     own = metrics.coarser(predicted, group)
-    sums = skill_sums(*_for_skill(track, wide, own, small, group))
+    at, beside = _for_skill(track, wide, small, group)
+    sums = skill_sums(at, own, beside)
     return _resolution(wide, own, small, {"skill": skills(sums, view.resamples, view.seed)})
 
 
@@ -218,10 +212,9 @@ def _swaps(track: Judged, view: View, predicted: np.ndarray, baseline: np.ndarra
         return None
     own = track.cell or track.name
     swapped = track.swapped
-    scaled = _root if track.on_roots is not None else np.asarray
 
     def predict(cell: str) -> np.ndarray:
-        return predicted if cell == own else scaled(swapped[cell])
+        return predicted if cell == own else swapped[cell]
 
     return swap_gain(predict, list(swapped), own, view, baseline)
 
@@ -233,17 +226,17 @@ def _calibration(predicted: np.ndarray, observed: np.ndarray) -> dict[str, Any]:
 
 
 def _chromosomes(
-    chrom: np.ndarray, observed: np.ndarray, predicted: np.ndarray, baseline: np.ndarray
+    chrom: np.ndarray, view: View, predicted: np.ndarray, baseline: np.ndarray
 ) -> dict[str, dict[str, Any]]:
     """Skill and Pearson of each chromosome."""
     made = {}
     names = np.asarray(chrom, dtype=str)
+    errors = np.stack([view.errors(values).sum(1) for values in (predicted, baseline)])
     for name in dict.fromkeys(names.tolist()):
         rows = names == name
-        errors = [np.nansum((values[rows] - observed[rows]) ** 2) for values in (predicted, baseline)]
         made[name] = {
             "windows": int(rows.sum()),
-            "skill": float(skill_of(np.array(errors))),
-            "pearson": metrics.pearson(predicted[rows], observed[rows]),
+            "skill": float(skill_of(errors[:, rows].sum(1))),
+            "pearson": metrics.pearson(predicted[rows], view.observed[rows]),
         }
     return made
