@@ -373,9 +373,18 @@ class CardConfig(Strict):
 
 
 class FinetuneConfig(Strict):
-    """A whole ``run.yaml``."""
+    """A whole ``run.yaml``.
+
+    Attributes:
+        base: an entry, a folder of Kipoi's, a gReLU ``.ckpt``, ``hf://org/repo``, ``enformer`` or ``enformer:PATH``.
+        length: bp of a window, of gReLU models and Enformer, which take other lengths than their own.
+        genome: FASTA; default ``$ZOO_GENOMES/<assembly>.fa`` of the base's card.
+        mode: ``head``, ``lora``, ``last-N`` blocks, ``full``, or ``scratch``: the base's architecture, drawn anew.
+        name: of the entry.
+    """
 
     base: Annotated[str, Field(min_length=1)]
+    length: int | None = Field(default=None, gt=0)
     genome: str | None = None
     targets: Annotated[tuple[TargetConfig, ...], Field(min_length=1)]
     regions: RegionsConfig = RegionsConfig()
@@ -554,7 +563,8 @@ def _rooted(config: FinetuneConfig, folder: Path) -> FinetuneConfig:
         )
         for head in config.heads
     )
-    base = one(config.base) if (folder / config.base).exists() and not Path(config.base).is_absolute() else config.base
+    prefix, _, path = config.base.rpartition(":") if config.base.startswith("enformer:") else ("", "", config.base)
+    base = f"{prefix}:{one(path)}".lstrip(":") if (folder / path).exists() else config.base
     return config.model_copy(
         update={
             "base": base,

@@ -141,7 +141,7 @@ def _of_model(
             [_predicted(runner, output, prepared, rows[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
         )
 
-    base = BaseTracks(open_base(config.base, trust=trust), prepared, run.device)
+    base = BaseTracks(open_base(config.base, trust=trust, length=config.length), prepared, run.device)
     judged = judged_tracks(
         prepared,
         predict,

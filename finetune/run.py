@@ -67,7 +67,7 @@ class Run:
             check_sampling(config.sampling, head_loss(config, name), config.mode)
         _check_bake(config)
         self.device = _device(config)
-        self.base: Base = base or open_base(config.base, trust=trust)
+        self.base: Base = base or open_base(config.base, trust=trust, length=config.length)
         self.sets: dict[str, Prepared] = {
             name: prepare(config, self.base, head=name, report=notes.add) for name in head_names(config)
         }
@@ -200,7 +200,7 @@ class Run:
             side: ``test`` or ``validation``.
             baked: judge the heads of the cells of ``cell.bake`` alone, without their tracks' bins.
         """
-        frozen = open_base(self.config.base, trust=self.trust)
+        frozen = open_base(self.config.base, trust=self.trust, length=self.config.length)
         return judge(self._judged(model, frozen, side, baked), self.config.verdict, facts, self.config.train.seed)
 
     def _judged(self, model: Adapted, frozen: Base, side: str, baked: bool) -> Iterator[Judged]:
