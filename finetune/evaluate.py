@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from finetune.config import FinetuneConfig, load_config
+from finetune.config import FinetuneConfig
+from finetune.config_file import load_config
 from finetune.data.prepare import Prepared
 from finetune.finetune import command
 from finetune.models.base import Base, open_base, trained_on

@@ -25,7 +25,8 @@ from typing import Any
 import torch
 import yaml
 
-from finetune.config import FinetuneConfig, load_config
+from finetune.config import FinetuneConfig
+from finetune.config_file import load_config
 from finetune.data.batches import Batch, Batches, interleaved
 from finetune.data.prepare import Prepared
 from finetune.models.atac import bake

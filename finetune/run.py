@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from finetune.config import FinetuneConfig, check_files
+from finetune.config import FinetuneConfig
+from finetune.config_file import check_files
 from finetune.data.augment import check_augment
 from finetune.data.batches import Batches, CellInputs
 from finetune.data.prepare import Prepared, head_names, prepare

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from finetune.config import FinetuneConfig, as_number, load_config
+from finetune.config import FinetuneConfig
+from finetune.config_file import as_number, load_config
 from finetune.finetune import FinetuneResult, check_run_folder, finetune, fit
 from finetune.run import Run
 from finetune.training.tune import search

@@ -93,6 +93,7 @@ FLOORS = [
     ["zoo"],
     ["zoo.entries", "interpret.module", "finetune.mistakes"],
     ["finetune.config"],
+    ["finetune.config_file"],
     ["finetune.data"],
     ["finetune.models"],
     ["finetune.training"],

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from finetune.config import load_config
+from finetune.config_file import load_config
 from finetune.finetune import finetune
 from finetune.run import Run
 from finetune.verdict.metrics import coarser, pearson

@@ -11,7 +11,7 @@ from finetune_world import CHROMS, WINDOWS
 
 import finetune
 import zoo
-from finetune.config import load_config
+from finetune.config_file import load_config
 from finetune.data.average import leave_one_out
 from finetune.run import Run
 from finetune.verdict.sides import Predictor

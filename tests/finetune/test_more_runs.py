@@ -14,7 +14,7 @@ from finetune_world import CHROMS, LENGTH, WINDOWS, make_world
 
 import finetune
 import zoo
-from finetune.config import load_config
+from finetune.config_file import load_config
 from finetune.run import Run
 from zoo.progress import Notes
 

@@ -14,7 +14,7 @@ from finetune_world import WINDOWS
 
 import finetune
 import zoo
-from finetune.config import load_config
+from finetune.config_file import load_config
 from finetune.models.freeze import frozen_hash
 from finetune.run import Run
 from zoo.errors import UsageError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.config import load_config
+from finetune.config_file import load_config
 from scripts.finetune.nucleosomes import HERE, SETTINGS, SHARES, Row, changes, missed, table
 
 
