@@ -11,13 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 
-ACTIVATIONS = {
-    "exp": torch.exp,
-    "sigmoid": torch.sigmoid,
-    "softmax": lambda x: x.softmax(1),
-    "identity": lambda x: x,
-}
-
 
 class FinetunedEntry(nn.Module):
     """(N, 4, L) one-hot to one tensor a head: (N, tracks, bins), or (N, tracks) where the base gives one number.
@@ -79,4 +72,6 @@ class FinetunedEntry(nn.Module):
         return value.squeeze(2) if self.scalar else value
 
     def _activated(self, name: str, value: torch.Tensor) -> torch.Tensor:
-        return ACTIVATIONS[self.settings[name]["activation"]](value)
+        from finetune.models.cut import activate
+
+        return activate(value, self.settings[name]["activation"])

@@ -30,7 +30,7 @@ from finetune.data.splits import check_base, check_overlap, split_cells, split_w
 from finetune.data.tracks import Track, check_sides, check_track, open_track
 from finetune.data.transform import background_depth, parse_transform
 from zoo.errors import InputError, UsageError
-from zoo.files import cache_folder, sha256_of
+from zoo.files import cache_folder, hold_lock, sha256_of
 from zoo.genome.checks import check_assembly
 from zoo.genome.fasta import Genome, open_genome
 from zoo.results import replacing_folder, require_room
@@ -197,11 +197,17 @@ class _Preparation:
     def run(self) -> Prepared:
         key = self._key()
         folder = cache_folder() / "prepared" / key
-        if not (folder / "facts.json").is_file():
-            self._make(folder)
-        else:
+        if (folder / "facts.json").is_file():
             self.report(f"the prepared set {folder} is used")
+            return self._open(folder, key)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with hold_lock(folder.with_name(f"{key}.lock"), self._waits):
+            if not (folder / "facts.json").is_file():  # another run may have made it meanwhile
+                self._make(folder)
         return self._open(folder, key)
+
+    def _waits(self, holder: str) -> None:
+        self.report(f"{holder} prepares the same set: waiting")
 
     def _key(self) -> str:
         config = self.config

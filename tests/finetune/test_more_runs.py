@@ -230,3 +230,19 @@ def test_a_small_enformer_by_path_at_another_length(world, bigwig, tmp_path):
     assert any("to_q" in note for note in run.notes)
     model = zoo.load_model(entry_of(run), trust=True)
     assert model.length == 1024 and model.outputs[0].n_bins == 8
+
+
+@pytest.mark.slow
+def test_settings_are_searched_on_validation_and_the_best_is_judged_once(world, tmp_path):
+    config = world.write("tuned.yaml", train={"epochs": 2, "lr": 0.01})
+    run = finetune.tune(config, tmp_path / "tuned", trials=3, space=("train.lr=1e-3,1e-2,1e9",))
+    record = json.loads((run.folder / "tuning.json").read_text())
+    assert len(record["trials"]) == 3
+    good = [row for row in record["trials"] if row["state"] != "failed"]
+    # At a rate of 1e9 the loss is no number: that trial fails, and ends nothing.
+    assert {row["train.lr"] for row in good} == {1e-3, 1e-2} and record["failed"] == 1
+    best = min(good, key=lambda row: row["val_loss"])
+    assert record["best"]["train.lr"] == best["train.lr"]
+    config = json.loads((run.folder / "run.run.json").read_text())["config"]
+    assert config["train"]["lr"] == pytest.approx(best["train.lr"])
+    assert (run.folder / "verdict.json").is_file()
