@@ -172,11 +172,16 @@ class RegionsConfig(Strict):
 
 
 class CellSplit(Strict):
-    """Cell types of each side; those that are not named train."""
+    """Cell types of each side; those that are not named train.
+
+    Attributes:
+        reference: cells that are part of averages and neither train nor are judged.
+    """
 
     train: Names = ()
     validation: Names = ()
     test: Names = ()
+    reference: Names = ()
 
 
 class SplitConfig(Strict):
@@ -203,8 +208,9 @@ class CellConfig(Strict):
 
     Attributes:
         input: ``atac``: each cell's own track, from ``tracks`` (cell -> one file or several, read as ``read``).
-        average: the mean track of training cells (without the cell that is trained on): ``offset`` is added to the
-            prediction, ``input`` is seen by the adapter, ``both``.
+        average: the mean track of training and reference cells (without the cell that is trained on): ``offset`` is
+            added to the prediction, ``input`` is seen by the adapter, ``both``. With ``input: none`` it is all that is
+            known of cells: for one new cell with data on some chromosomes, others in ``split.cells.reference``.
         dna: whether the sequence is seen. width, summary: of the adapter.
         bake: cells whose heads become an entry of sequence alone, with what their whole tracks say as constants.
     """
@@ -221,10 +227,10 @@ class CellConfig(Strict):
     bake: Names = ()
 
     @model_validator(mode="after")
-    def _average_of_what(self) -> CellConfig:
-        """Without a cell's own track there is nothing that would change the average, and no adapter that saw it."""
-        if self.average != "none" and self.input == "none":
-            raise rule(f"`average: {self.average}` needs a cell's own track beside it", "set `cell.input: atac`")
+    def _something_to_see(self) -> CellConfig:
+        """Without sequence, a cell's own track or the average the model would see nothing."""
+        if not self.dna and self.input == "none" and self.average in ("none", "offset"):
+            raise rule("`dna: false` leaves nothing to predict from", "set `cell.input: atac` or `cell.average: input`")
         return self
 
 

@@ -327,7 +327,9 @@ def _record(run: Run, trained: TrainResult, verdict: Verdict, notes: Notes) -> d
 def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: Notes, made_by: str) -> Path | None:
     baked = run.config.cell.bake
     if model.adapter is not None and not baked:
-        notes.add("the model reads a cell's own track: an entry of sequence alone is drafted of cells in `cell.bake`")
+        notes.add(
+            "the model reads tracks: no entry of sequence alone is drafted (of cells in `cell.bake` there would be)"
+        )
         return None
     if baked:  # its figures are those of the heads without the track
         verdict = run.judge(model, facts=verdict.facts, baked=True)

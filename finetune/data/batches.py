@@ -248,8 +248,8 @@ class Batches:
         return np.where(np.array(number) < 0, 0, self.weights[np.array(number)]).astype(np.float32)
 
     def _average(self, assay: str, values: np.ndarray, named: Sequence[str]) -> np.ndarray:
-        """(n, bins) mean of training cells; a cell that trains is left out of its own."""
-        tracks = {cell: self.prepared.track_of.get((cell, assay), -1) for cell in self.prepared.cells_of("train")}
+        """(n, bins) mean of training and reference cells; a cell is left out of its own."""
+        tracks = {cell: self.prepared.track_of.get((cell, assay), -1) for cell in self.prepared.averaged}
         train = [cell for cell, track in tracks.items() if track >= 0]
         own = np.array([train.index(name) if name in train else -1 for name in named])
         return average_without(values[[tracks[cell] for cell in train]], own)

@@ -51,7 +51,7 @@ class TrackInfo:
 
     Attributes:
         name, cell, assay, weight: of the config; the assay of a track without one is its name.
-        side: ``train``, ``validation`` or ``test``: of its cell. A track of no cell trains.
+        side: ``train``, ``validation``, ``test`` or ``reference``: of its cell. A track of no cell trains.
         partner: number of the track of the other strand, or None.
         transform: names of what was applied. depth: what it was divided by.
         reduce: how bases became a bin.
@@ -120,6 +120,11 @@ class Prepared:
     def cells_of(self, side: str) -> list[str]:
         """Cells of a side that have a track, in order."""
         return list(dict.fromkeys(track.cell for track in self.tracks if track.cell and track.side == side))
+
+    @cached_property
+    def averaged(self) -> list[str]:
+        """Cells whose mean is the average: those that train, and those that are there for it alone."""
+        return [*self.cells_of("train"), *self.cells_of("reference")]
 
     def of_cells(self, assay: str, cells: Sequence[str]) -> np.ndarray:
         """(cells, n, bins) targets of an assay; NaN for a cell that lacks it."""

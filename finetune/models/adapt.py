@@ -13,6 +13,7 @@ from finetune.data.batches import CellInputs
 from finetune.data.cell_track import cell_summary, difference, refuse_itself
 from finetune.data.prepare import Prepared
 from finetune.models.atac import CellAdapter
+from finetune.models.average import AverageAdapter
 from finetune.models.base import Base
 from finetune.models.freeze import freeze, freeze_all_but_last
 from finetune.models.heads import ACTIVATION_OF_LOSS, Adapted, Head, head_for, init_head, warm_start
@@ -54,7 +55,7 @@ def cell_inputs(prepared: Prepared, config: FinetuneConfig, base: Base) -> CellI
             "Fix: add `cell:` to it, or give it a run of its own",
         )
     train = np.array([names.index(cell) for cell in prepared.cells_of("train")], dtype=np.int64)
-    if len(train) < 2:
+    if len(prepared.averaged) < 2 or (config.cell.input != "none" and len(train) < 2):
         raise UsageError(
             f"an average over cells leaves out the cell that is trained on, and {len(train)} cell trains",
             f"{len(names)} cells have targets",
@@ -133,9 +134,10 @@ def adapt(
         return Adapted(base.trunk, heads, adapter, bool(told) and config.cell.average in ("offset", "both"))
 
 
-def _adapter(base: Base, config: FinetuneConfig, prepared: Prepared, told: CellInputs) -> CellAdapter | None:
+def _adapter(base: Base, config: FinetuneConfig, prepared: Prepared, told: CellInputs) -> CellAdapter | AverageAdapter:
     if told.difference is None:
-        return None
+        channels, seen = base.channels if config.cell.dna else None, config.cell.average in ("input", "both")
+        return AverageAdapter(len(prepared.assays), channels, seen, config.cell.width)
     activation = ACTIVATION_OF_LOSS[head_loss(config, prepared.head)]
     return CellAdapter(
         len(prepared.assays),

@@ -189,7 +189,7 @@ class Adapted(nn.Module):
     ) -> None:
         super().__init__()
         if offset and adapter is None:
-            raise UsageError("`cell.average: offset` needs `cell.input: atac`", "", "Fix: set `cell.input: atac`")
+            raise ValueError("an average is changed by an adapter, and there is none")
         self.trunk = trunk
         self.heads = nn.ModuleDict(heads)
         self.adapter = adapter
@@ -263,7 +263,7 @@ class Adapted(nn.Module):
         """
         if self.adapter is not None and not baked:
             raise UsageError(
-                "the model reads a cell's own track; it is no function of the sequence alone",
+                "the model reads tracks; it is no function of the sequence alone",
                 "",
                 "Fix: bake a cell's head first",
             )

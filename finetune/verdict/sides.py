@@ -200,7 +200,11 @@ def _judged(
     others = [
         i
         for i, track in enumerate(prepared.tracks)
-        if i != number and track.side == "train" and track.cell and info.cell and track.assay == info.assay
+        if i != number
+        and track.side in ("train", "reference")
+        and track.cell
+        and info.cell
+        and track.assay == info.assay
     ]
     observed = np.asarray(prepared.targets[number][rows])
     told = cells is not None and cells.difference is not None

@@ -241,7 +241,7 @@ CASES: dict[str, tuple[Any, int, str, str]] = {
     "one training cell": (
         _both(_cells(3), {"split": {"cells": {"validation": ["c1"], "test": ["c2"]}}}), 2, "1 cell trains", "`split.cells`"),
     "average without atac": (
-        lambda f: {"targets": f.cells(3), "cell": {"average": "offset"}}, 2, "`average: offset` needs a cell's own track", "`cell.input: atac`"),
+        lambda f: {"targets": f.cells(3), "cell": {"average": "offset", "dna": False}}, 2, "`dna: false` leaves nothing", "`cell.input: atac`"),
     "atac without cells": ({"cell": {"input": "atac"}}, 2, "needs cells, and no target names one", "`cell:`"),
     "split.cells without cells": ({"split": {"cells": {"test": ["c1"]}}}, 2, "no target names its cell", "`cell:`"),
     "a cell without ATAC": (

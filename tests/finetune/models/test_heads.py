@@ -147,7 +147,7 @@ def test_an_adapter_without_offset_adds_to_the_head():
     x = torch.randn(2, 4, 5)
     plain = model.heads["main"](model.trunk(x))
     torch.testing.assert_close(model(batch(x, atac=torch.ones(2, 1, 5))), plain + 0.5)
-    with pytest.raises(UsageError, match="own track"):
+    with pytest.raises(UsageError, match="reads tracks"):
         model.to_plain(("a",))
 
 
