@@ -68,8 +68,8 @@ def test_no_option_is_written_twice():
 
 def test_an_option_means_one_thing():
     """The same flag has the same name, type and way of counting wherever it stands."""
-    # They name other files or places in each command.
-    differing = {"--out", "--format", "--device", "--source", "--regions"}
+    # They name other files or places in each command; --set is of a dataloader, or of a run's configuration.
+    differing = {"--out", "--format", "--device", "--source", "--regions", "--set"}
     seen: dict[str, tuple] = {}
     for name, command in commands().items():
         for option in parameters_of(command):
@@ -89,6 +89,9 @@ def fields_of(*classes: type) -> set[str]:
 
 def functions() -> dict[str, tuple]:
     """Each command's function, and the keywords that it takes by ``**options``."""
+    from finetune.evaluate import evaluate
+    from finetune.finetune import finetune
+    from finetune.tune import tune
     from interpret.attribute.attribute import attribute
     from interpret.attribute.options import AttributeOptions
     from interpret.motifs.find import find_motifs
@@ -112,11 +115,14 @@ def functions() -> dict[str, tuple]:
         "add": (add, set()),
         "convert": (convert, set()),
         "doctor": (run_checks, set()),
+        "evaluate": (evaluate, set()),
         "export": (export, set()),
+        "finetune": (finetune, set()),
         "info": (info, set()),
         "list": (entries, set()),
         "pull": (pull, set()),
         "test": (check_example, set()),
+        "tune": (tune, set()),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from zoo.cli.options import given_options, quiet_option, set_config_option, trust_option
+from zoo.cli.options import force_run_option, given_options, quiet_option, set_config_option, trust_option
 from zoo.cli.shared import COMMAND, CONTEXT, long_run
 from zoo.doctor import check_import_names
 
@@ -21,7 +21,7 @@ __all__ = ["command"]
 @set_config_option
 @click.option("--prepare-only", is_flag=True, help="Read, check and bin the data, and stop before training.")
 @click.option("--resume", is_flag=True, help="Go on behind the last whole epoch of an interrupted run.")
-@click.option("--force", is_flag=True, help="Replace an older run.")
+@force_run_option
 @trust_option
 @quiet_option
 @click.pass_context

@@ -15,6 +15,7 @@ __all__ = [
     "as_json_option",
     "device_option",
     "explain_options",
+    "force_run_option",
     "format_option",
     "genome_check_options",
     "genome_option",
@@ -285,6 +286,8 @@ def _answer_window(context: click.Context, parameter: click.Parameter, value: st
 no_window_in_bp = click.option("--window", hidden=True, expose_value=False, callback=_answer_window)
 
 # ---------------------------------------------------------------- fine-tuning
+
+force_run_option = click.option("--force", is_flag=True, help="Replace an older run.")
 
 set_config_option = click.option(
     "--set",

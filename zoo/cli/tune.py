@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from zoo.cli.options import given_options, quiet_option, set_config_option, trust_option
+from zoo.cli.options import force_run_option, given_options, quiet_option, set_config_option, trust_option
 from zoo.cli.shared import COMMAND, CONTEXT, long_run
 from zoo.doctor import check_import_names
 
@@ -26,7 +26,7 @@ __all__ = ["command"]
 @click.option("--address", metavar="HOST:PORT", help="A Ray cluster that runs already; default one of this machine.")
 @click.option("--cpus", type=click.IntRange(min=1), default=1, show_default=True, help="Cores of a trial.")
 @set_config_option
-@click.option("--force", is_flag=True, help="Replace an older run.")
+@force_run_option
 @trust_option
 @quiet_option
 @click.pass_context
