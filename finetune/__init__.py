@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from zoo.public_names import offer
 
 if TYPE_CHECKING:
-    from finetune.config import load_config
+    from finetune.config_file import load_config
     from finetune.data.prepare import prepare
     from finetune.evaluate import evaluate
     from finetune.finetune import finetune
@@ -31,7 +31,7 @@ __all__ = ["evaluate", "finetune", "load_config", "open_base", "prepare", "tune"
 _WHERE = {
     "evaluate": "finetune.evaluate:evaluate",
     "finetune": "finetune.finetune:finetune",
-    "load_config": "finetune.config:load_config",
+    "load_config": "finetune.config_file:load_config",
     "open_base": "finetune.models.base:open_base",
     "prepare": "finetune.data.prepare:prepare",
     "tune": "finetune.tune:tune",

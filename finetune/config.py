@@ -1,22 +1,14 @@
-"""``run.yaml``: what a fine-tuning run is, read and checked before any work.
-
-Every key has its default here and nowhere else. A key that is not known is an error with its line and the nearest
-known one; ``--set train.lr=1e-4`` changes one key as if the file said so.
-"""
+"""``run.yaml``: every key of a fine-tuning run, with its default, which stands here and nowhere else."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from finetune.mistakes import explain, refuse_twice, rule
-from zoo.cards.yaml_lines import load_yaml
-from zoo.errors import ModelError, UsageError, near_names
+from finetune.mistakes import rule
+from zoo.errors import near_names
 
 __all__ = [
     "AugmentConfig",
@@ -35,8 +27,6 @@ __all__ = [
     "TargetConfig",
     "TrainConfig",
     "VerdictConfig",
-    "as_number",
-    "load_config",
 ]
 
 LossName = Literal[
@@ -54,9 +44,6 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str | int | float | dict) else value
 
 
-#: Keys that hold paths, or lists or mappings of them.
-PATHS = {"genome", "files", "blacklist", "mappability", "loci", "tracks", "base"}
-
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 
 
@@ -72,6 +59,14 @@ def _head_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or hasattr(dict, name) or name == "type":
         raise rule(f"{name!r} is no name of a head", "letters, digits, _ and -, as in `name: accessibility`")
     return name
+
+
+def _weights(given: Any) -> Any:
+    """Of classes or positives."""
+    values = given if isinstance(given, tuple) else () if isinstance(given, str) else (given,)
+    if wrong := [value for value in values if not value > 0]:
+        raise rule(f"a weight must be above 0, not {wrong[0]:g}", "a weight above 0, or balanced")
+    return given
 
 
 def _mode(given: str) -> str:
@@ -92,8 +87,8 @@ def _devices(given: int | str) -> int | str:
 
 def _entry_name(name: str | None) -> str | None:
     """A name of a folder."""
-    if name is not None and (not _track_name(name) or "/" in name or name in (".", "..")):
-        raise rule(f"{name!r} is no name of an entry, which is a folder's", "name: yeast-nucleosomes")
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise rule(f"{name!r} is no name of an entry: letters, digits and . _ - behind the first", "name: my-model")
     return name
 
 
@@ -177,11 +172,16 @@ class RegionsConfig(Strict):
 
 
 class CellSplit(Strict):
-    """Cell types of each side; those that are not named train."""
+    """Cell types of each side; those that are not named train.
+
+    Attributes:
+        reference: cells that are part of averages and neither train nor are judged.
+    """
 
     train: Names = ()
     validation: Names = ()
     test: Names = ()
+    reference: Names = ()
 
 
 class SplitConfig(Strict):
@@ -208,8 +208,11 @@ class CellConfig(Strict):
 
     Attributes:
         input: ``atac``: each cell's own track, from ``tracks`` (cell -> one file or several, read as ``read``).
-        average: the mean track of training cells (without the cell that is trained on): ``offset`` is added to the
-            prediction, ``input`` is seen by the adapter, ``both``.
+        average: the mean track of training and reference cells (without the cell that is trained on): ``offset`` is
+            added to the prediction, ``input`` is seen by the adapter, ``both``. With ``input: none`` it is all that is
+            known of cells: for one new cell with data on some chromosomes, others in ``split.cells.reference``.
+        dna: whether the sequence is seen. width, summary: of the adapter.
+        bake: cells whose heads become an entry of sequence alone, with what their whole tracks say as constants.
     """
 
     input: Literal["none", "atac"] = "none"
@@ -221,12 +224,13 @@ class CellConfig(Strict):
     dna: bool = True
     width: int = Field(default=16, gt=0)
     summary: int = Field(default=8, ge=0)
+    bake: Names = ()
 
     @model_validator(mode="after")
-    def _average_of_what(self) -> CellConfig:
-        """Without a cell's own track there is nothing that would change the average, and no adapter that saw it."""
-        if self.average != "none" and self.input == "none":
-            raise rule(f"`average: {self.average}` needs a cell's own track beside it", "set `cell.input: atac`")
+    def _something_to_see(self) -> CellConfig:
+        """Without sequence, a cell's own track or the average the model would see nothing."""
+        if not self.dna and self.input == "none" and self.average in ("none", "offset"):
+            raise rule("`dna: false` leaves nothing to predict from", "set `cell.input: atac` or `cell.average: input`")
         return self
 
 
@@ -267,8 +271,8 @@ class SamplingConfig(Strict):
     """
 
     resample: Literal["none", "over", "under", "smote", "adasyn"] = "none"
-    class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
-    positive_weight: Literal["none", "balanced"] | float = "none"
+    class_weights: Annotated[Literal["none", "balanced"] | tuple[float, ...], AfterValidator(_weights)] = "none"
+    positive_weight: Annotated[Literal["none", "balanced"] | float, AfterValidator(_weights)] = "none"
     cell_weights: Literal["none", "equal"] = "none"
 
 
@@ -362,9 +366,18 @@ class CardConfig(Strict):
 
 
 class FinetuneConfig(Strict):
-    """A whole ``run.yaml``."""
+    """A whole ``run.yaml``.
+
+    Attributes:
+        base: an entry, a folder of Kipoi's, a gReLU ``.ckpt``, ``hf://org/repo``, ``enformer`` or ``enformer:PATH``.
+        length: bp of a window, of gReLU models and Enformer, which take other lengths than their own.
+        genome: FASTA; default ``$ZOO_GENOMES/<assembly>.fa`` of the base's card.
+        mode: ``head``, ``lora``, ``last-N`` blocks, ``full``, or ``scratch``: the base's architecture, drawn anew.
+        name: of the entry.
+    """
 
     base: Annotated[str, Field(min_length=1)]
+    length: int | None = Field(default=None, gt=0)
     genome: str | None = None
     targets: Annotated[tuple[TargetConfig, ...], Field(min_length=1)]
     regions: RegionsConfig = RegionsConfig()
@@ -389,157 +402,16 @@ class FinetuneConfig(Strict):
                     raise rule(f"another of `{part}` is named {name!r} too", "give each its own", (part, i, "name"))
         return self
 
-
-def load_config(path: str | Path, sets: tuple[str, ...] = ()) -> FinetuneConfig:
-    """Read ``run.yaml``; paths in it are taken from its folder.
-
-    Args:
-        sets: ``key.key=value`` each, the value as YAML.
-
-    Raises:
-        UsageError: the file is missing or does not parse; a key is unknown or its value wrong, with file and line.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder, not the configuration of a run", "", "Fix: name the .yaml in it")
-    try:
-        document = load_yaml(path)
-    except ModelError as error:
-        raise UsageError(
-            error.what, error.extent, error.fix.replace("a model folder holds model.yaml", "check the path")
-        ) from None
-    if not isinstance(document.data, dict):
-        raise UsageError(
-            f"{path}: {'is empty' if document.data is None else 'is no mapping of keys'}",
-            "",
-            "Fix: give a YAML file with the keys `base`, `targets` and `split`",
-        )
-    refuse_twice(document.node, path)
-    data = document.data
-    for text in sets:
-        data = _with(data, text)
-    try:
-        config = FinetuneConfig.model_validate(data)
-    except ValidationError as error:
-        raise explain(error, document, sets, FinetuneConfig) from None
-    return _rooted(config, path.parent)
-
-
-def _with(data: dict[str, Any], text: str) -> dict[str, Any]:
-    """A copy of the data with one ``key.key=value`` of ``--set``."""
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise UsageError(f"--set {text}: is not KEY=VALUE", "", "Fix: --set train.lr=1e-4")
-    try:
-        parsed = as_number(yaml.safe_load(value))
-    except yaml.YAMLError:
-        raise UsageError(f"--set {text}: the value is no YAML", "", "Fix: put it in quotes") from None
-    keys = key.split(".")
-    return _placed(data, keys, _from_here(parsed) if PATHS & set(keys[-2:]) else parsed, text)
-
-
-def _from_here(value: Any) -> Any:
-    """Paths that are typed lie where the command runs, not beside the file."""
-    if isinstance(value, list):
-        return [_from_here(item) for item in value]
-    return str(Path(value).absolute()) if isinstance(value, str) and (Path(value).exists() or "/" in value) else value
-
-
-def as_number(value: Any) -> Any:
-    """YAML 1.1 takes 1e-4 for a text."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _placed(data: Any, keys: list[str], value: Any, text: str) -> Any:
-    if not keys:
-        return value
-    if isinstance(data, list):
-        if not keys[0].isdigit() or int(keys[0]) >= len(data):
-            raise UsageError(f"--set {text}: {keys[0]!r} is no place of a list of {len(data)}", "", "Fix: count from 0")
-        return [_placed(item, keys[1:], value, text) if i == int(keys[0]) else item for i, item in enumerate(data)]
-    if data is not None and not isinstance(data, dict):
-        raise UsageError(f"--set {text}: {keys[0]!r} is below a value", "", "Fix: name a key that holds no others")
-    data = data or {}
-    return data | {keys[0]: _placed(data.get(keys[0]), keys[1:], value, text)}
-
-
-def check_files(config: FinetuneConfig) -> None:
-    """Refuse files that the configuration names and that are not there, before any of them is read.
-
-    Raises:
-        UsageError: the first is named with its key, and how many there are.
-    """
-    named = list(_files(config))
-    absent = [(key, path) for key, path in named if not Path(path).is_file()]
-    if absent:
-        key, path = absent[0]
-        raise UsageError(
-            f"`{key}`: {path}: {'is a folder' if Path(path).is_dir() else 'no such file'}",
-            f"{len(absent)} of {len(named)} files that the configuration names",
-            f"Fix: correct `{key}`; paths are taken from the folder of the configuration",
-        )
-
-
-def _files(config: FinetuneConfig) -> Iterator[tuple[str, str]]:
-    for i, target in enumerate(config.targets):
-        yield from ((f"targets.{i}.files", path) for path in target.files)
-    yield from (("genome", path) for path in (config.genome,) if path)
-    parts = [("regions", config.regions)]
-    for i, head in enumerate(config.heads):
-        yield from ((f"heads.{i}.genome", path) for path in (head.genome,) if path)
-        parts += [(f"heads.{i}.regions", head.regions)] if head.regions else []
-    for key, part in parts:
-        yield from ((f"{key}.files", path) for path in part.files)
-        yield from ((f"{key}.blacklist", path) for path in part.blacklist)
-        yield from ((f"{key}.mappability", path) for path in (part.mappability,) if path)
-    for cell, paths in config.cell.tracks.items():
-        yield from ((f"cell.tracks.{cell}", path) for path in paths)
-    yield from (("verdict.loci", path) for path in (config.verdict.loci,) if path)
-
-
-def _rooted(config: FinetuneConfig, folder: Path) -> FinetuneConfig:
-    """Paths that are not absolute lie beside the file."""
-
-    def one(name: str) -> str:
-        return name if Path(name).is_absolute() else str(folder / name)
-
-    def several(names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(map(one, names))
-
-    def regions(part: RegionsConfig) -> RegionsConfig:
-        return part.model_copy(
-            update={
-                "files": several(part.files),
-                "blacklist": several(part.blacklist),
-                "mappability": one(part.mappability) if part.mappability else None,
-            }
-        )
-
-    heads = tuple(
-        head.model_copy(
-            update={
-                "genome": one(head.genome) if head.genome else None,
-                "regions": regions(head.regions) if head.regions else None,
-            }
-        )
-        for head in config.heads
-    )
-    base = one(config.base) if (folder / config.base).exists() and not Path(config.base).is_absolute() else config.base
-    return config.model_copy(
-        update={
-            "base": base,
-            "genome": one(config.genome) if config.genome else None,
-            "targets": tuple(t.model_copy(update={"files": several(t.files)}) for t in config.targets),
-            "regions": regions(config.regions),
-            "cell": config.cell.model_copy(update={"tracks": {c: several(f) for c, f in config.cell.tracks.items()}}),
-            "heads": heads,
-            "verdict": config.verdict.model_copy(
-                update={"loci": one(config.verdict.loci) if config.verdict.loci else None}
-            ),
-        }
-    )
+    @model_validator(mode="after")
+    def _assays_once(self) -> FinetuneConfig:
+        """A cell's tracks are told apart by their assays, and one of two alike would never be looked at."""
+        first: dict[tuple[str, str | None, str | None], str] = {}
+        for i, target in enumerate(self.targets):
+            before = first.setdefault((target.head, target.cell, target.assay), target.name)
+            if target.cell is not None and before != target.name:
+                raise rule(
+                    f"the target {target.name!r} is of the same cell and assay as {before!r}",
+                    "give each its own `assay:`",
+                    ("targets", i, "cell"),
+                )
+        return self

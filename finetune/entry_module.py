@@ -11,13 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 
-ACTIVATIONS = {
-    "exp": torch.exp,
-    "sigmoid": torch.sigmoid,
-    "softmax": lambda x: x.softmax(1),
-    "identity": lambda x: x,
-}
-
 
 class FinetunedEntry(nn.Module):
     """(N, 4, L) one-hot to one tensor a head: (N, tracks, bins), or (N, tracks) where the base gives one number.
@@ -27,9 +20,18 @@ class FinetunedEntry(nn.Module):
         length: bp of the input.
         heads: name -> ``tracks``, ``pool`` (positions a bin), ``activation``.
         scalar: whether bins are left out.
+        cells: of baked cells, ``number`` and ``adapter`` (arguments of ``CellAdapter``); tracks are then one cell's
+            after the other's.
     """
 
-    def __init__(self, base: str, length: int, heads: dict[str, dict[str, Any]], scalar: bool = False) -> None:
+    def __init__(
+        self,
+        base: str,
+        length: int,
+        heads: dict[str, dict[str, Any]],
+        scalar: bool = False,
+        cells: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         from finetune.models.base import open_base
 
@@ -39,6 +41,13 @@ class FinetunedEntry(nn.Module):
         self.heads = nn.ModuleDict(
             {name: nn.Conv1d(opened.channels, setting["tracks"], 1) for name, setting in heads.items()}
         )
+
+        self.adapter = None
+        if cells is not None:
+            from finetune.models.atac import CellAdapter
+
+            self.adapter = CellAdapter(**cells["adapter"])
+            self.register_buffer("summaries", torch.zeros(cells["number"], cells["adapter"]["summary"]))
 
     def logits(self, x: torch.Tensor) -> Any:
         """What enters the last activation; explain this."""
@@ -56,7 +65,13 @@ class FinetunedEntry(nn.Module):
         pool = self.settings[name]["pool"]
         pooled = nn.functional.avg_pool1d(found, pool) if pool > 1 else found
         value = self.heads[name](pooled)
+        if self.adapter is not None:
+            average = pooled.new_zeros(len(pooled), 1, pooled.shape[2])
+            told = [summary.expand(len(pooled), -1) for summary in self.summaries]
+            value = torch.cat([value + self.adapter(pooled, average, summary) for summary in told], dim=1)
         return value.squeeze(2) if self.scalar else value
 
     def _activated(self, name: str, value: torch.Tensor) -> torch.Tensor:
-        return ACTIVATIONS[self.settings[name]["activation"]](value)
+        from finetune.models.cut import activate
+
+        return activate(value, self.settings[name]["activation"])

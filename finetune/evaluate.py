@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from finetune.config import FinetuneConfig, load_config
+from finetune.config import FinetuneConfig
+from finetune.config_file import load_config
 from finetune.data.prepare import Prepared
 from finetune.finetune import command
 from finetune.models.base import Base, open_base, trained_on
@@ -141,7 +142,7 @@ def _of_model(
             [_predicted(runner, output, prepared, rows[i : i + ROWS]) for i in range(0, len(rows), ROWS)]
         )
 
-    base = BaseTracks(open_base(config.base, trust=trust), prepared, run.device)
+    base = BaseTracks(open_base(config.base, trust=trust, length=config.length), prepared, run.device)
     judged = judged_tracks(
         prepared,
         predict,

@@ -15,6 +15,7 @@ train, judge once on the test side, write the page, draft the entry.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,15 +25,17 @@ from typing import Any
 import torch
 import yaml
 
-from finetune.config import FinetuneConfig, load_config
+from finetune.config import FinetuneConfig
+from finetune.config_file import load_config
 from finetune.data.batches import Batch, Batches, interleaved
 from finetune.data.prepare import Prepared
+from finetune.models.atac import bake
 from finetune.models.base import describe
 from finetune.models.cut import activate
 from finetune.models.freeze import frozen_hash, layer_groups
-from finetune.models.heads import Adapted
+from finetune.models.heads import Adapted, Plain
 from finetune.models.lora import trainable_share
-from finetune.package import HeadWeights, Result, output_name, package
+from finetune.package import BakedCells, HeadWeights, Result, output_name, package
 from finetune.run import Run
 from finetune.training.checkpoints import BEST, LAST
 from finetune.training.train import TrainResult, train
@@ -42,7 +45,7 @@ from zoo.errors import ModelError, UsageError
 from zoo.progress import Notes
 from zoo.results import check_folder, remove, replacing, sole_writer, write_run_record
 
-__all__ = ["FinetuneResult", "command", "finetune", "fit"]
+__all__ = ["FinetuneResult", "check_run_folder", "command", "finetune", "fit"]
 
 Report = Callable[[str], None]
 #: Options with a letter of their own.
@@ -104,7 +107,7 @@ def finetune(
     read = config if isinstance(config, FinetuneConfig) else load_config(config, sets)
     folder = _folder(config, out)
     if not prepare_only:  # before the data are read, which may take long
-        folder = _checked_folder(folder, read, config, resume=resume, force=force)
+        folder = check_run_folder(folder, read, config, resume=resume, force=force)
     notes = Notes(report)
     run = Run(read, trust, notes)
     if prepare_only:
@@ -132,7 +135,7 @@ def _folder(config: str | Path | FinetuneConfig, out: str | Path | None) -> Path
 BEGUN = {"identity.json", "config.yaml", "history.csv", "tensorboard", "wandb"}
 
 
-def _checked_folder(folder: Path, config: FinetuneConfig, given: Any, *, resume: bool, force: bool) -> Path:
+def check_run_folder(folder: Path, config: FinetuneConfig, given: Any, *, resume: bool, force: bool) -> Path:
     """The folder to write.
 
     Raises:
@@ -322,20 +325,22 @@ def _record(run: Run, trained: TrainResult, verdict: Verdict, notes: Notes) -> d
 
 
 def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: Notes, made_by: str) -> Path | None:
-    if model.adapter is not None:
-        notes.add("the model reads a cell's own track: no entry of sequence alone is drafted")
+    baked = run.config.cell.bake
+    if model.adapter is not None and not baked:
+        notes.add(
+            "the model reads tracks: no entry of sequence alone is drafted (of cells in `cell.bake` there would be)"
+        )
         return None
-    plain = {name: model.to_plain(_names(run.sets[name]), name) for name in run.sets}
-    first = next(iter(plain.values()))
-    run.base.trunk = first.trunk
-    heads = tuple(
-        HeadWeights(name, one.tracks, one.weight, one.bias, one.pool, one.activation) for name, one in plain.items()
-    )
-    name = run.config.name or f"{Path(run.base.name).name.split(':')[-1]}-{folder.name}".replace(" ", "-")
+    if baked:  # its figures are those of the heads without the track
+        verdict = run.judge(model, facts=verdict.facts, baked=True)
+    plain = {name: model.to_plain(_names(run.sets[name]), name, baked=bool(baked)) for name in run.sets}
+    run.base.trunk = next(iter(plain.values())).trunk
+    heads = tuple(_head_weights(run, model, name, one) for name, one in plain.items())
+    name = run.config.name or _entry_name(run.base.name, folder)
 
     def predict(x: torch.Tensor) -> dict[str, torch.Tensor]:
         with torch.inference_mode():
-            return {key: activate(one.logits(x), one.activation) for key, one in plain.items()}
+            return {head.name: activate(_logits(head, plain[head.name], x), head.activation) for head in heads}
 
     result = Result(
         run.base,
@@ -354,9 +359,36 @@ def _package(run: Run, model: Adapted, verdict: Verdict, folder: Path, notes: No
         return None
 
 
+def _head_weights(run: Run, model: Adapted, name: str, plain: Plain) -> HeadWeights:
+    told, tracks, cells = run.cells[name], plain.tracks, None
+    if run.config.cell.bake:
+        baked, assays = run.config.cell.bake, run.sets[name].assays
+        numbers = [told.names.index(cell) for cell in baked]
+        cells = BakedCells(baked, model.adapter, torch.from_numpy(told.summary[numbers]))
+        tracks = tuple(cell if len(assays) == 1 else f"{cell}-{assay}" for cell in baked for assay in assays)
+    return HeadWeights(name, tracks, plain.weight, plain.bias, plain.pool, plain.activation, cells)
+
+
+def _logits(head: HeadWeights, plain: Plain, x: torch.Tensor) -> torch.Tensor:
+    """(n, tracks, bins) of the trained model, baked cells one after the other."""
+    if head.cells is None:
+        return plain.logits(x)
+    embedding = plain.trunk(x)
+    pooled = torch.nn.functional.avg_pool1d(embedding, head.pool) if head.pool > 1 else embedding
+    values = torch.nn.functional.conv1d(pooled, head.weight[:, :, None], head.bias)
+    parts = [bake(head.cells.adapter, one)(pooled) for one in head.cells.summaries]
+    return torch.cat([values + part for part in parts], dim=1)
+
+
 def _only_output(heads: tuple[HeadWeights, ...]) -> str | None:
     """The output of the card that all figures are of; None where there are several."""
     return output_name(heads[0]) if len(heads) == 1 else None
+
+
+def _entry_name(base: str, folder: Path) -> str:
+    """Of base and run, in the letters that the name of an entry may have."""
+    name = f"{Path(base).name.split(':')[-1]}-{folder.resolve().name}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "model"
 
 
 def _names(prepared: Prepared) -> tuple[str, ...]:

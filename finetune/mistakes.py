@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -29,7 +30,7 @@ def explain(error: ValidationError, document: YamlDocument, sets: Sequence[str],
     """
     problems = _own_problems(error)
     first = problems[0]
-    place = tuple(first["loc"]) + tuple(first.get("ctx", {}).get("place", ()))
+    place = _place(first) + tuple(first.get("ctx", {}).get("place", ()))
     field = ".".join(map(str, place))
     typed = next((text for text in reversed(sets) if _concerns(text, field)), None)
     where = f"--set {typed}" if typed else f"{document.path}:{document.line(place)}"
@@ -47,9 +48,17 @@ def explain(error: ValidationError, document: YamlDocument, sets: Sequence[str],
 
 def _own_problems(error: ValidationError) -> list[dict[str, Any]]:
     """Without what only follows from a part that is wrong: a list whose only item is, is too short besides."""
-    problems = error.errors()
-    places = [one["loc"] for one in problems]
-    return [one for one in problems if not any(other[: len(one["loc"])] == one["loc"] != other for other in places)]
+    problems: dict[tuple[str | int, ...], dict[str, Any]] = {}
+    for one in error.errors():
+        problems.setdefault(_place(one), one)
+    return [
+        one for place, one in problems.items() if not any(other[: len(place)] == place != other for other in problems)
+    ]
+
+
+def _place(problem: dict[str, Any]) -> tuple[str | int, ...]:
+    """The keys to it, without the names that pydantic gives to the kinds of value that were tried."""
+    return tuple(part for part in problem["loc"] if not re.fullmatch(r"int|float|str|(literal|tuple)\[.*", str(part)))
 
 
 def _concerns(text: str, field: str) -> bool:

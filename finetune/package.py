@@ -24,14 +24,28 @@ from zoo.entries.writer import EntryFiles, cut_example, random_example, write_en
 from zoo.errors import MismatchError, ModelError
 
 if TYPE_CHECKING:
+    from finetune.models.atac import CellAdapter
     from finetune.models.base import Base
 
-__all__ = ["HeadWeights", "Result", "output_name", "package"]
+__all__ = ["BakedCells", "HeadWeights", "Result", "output_name", "package"]
 
 #: Largest difference, of the largest value, between the entry's predictions and the trained model's.
 TOLERANCE = 1e-4
 ENTRY_MODULE = Path(__file__).with_name("entry_module.py")
 SIDES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class BakedCells:
+    """Cells whose heads need no track any more.
+
+    Attributes:
+        names: of the cells. adapter: of the run. summaries: (cells, k) of their whole tracks.
+    """
+
+    names: tuple[str, ...]
+    adapter: CellAdapter
+    summaries: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,7 @@ class HeadWeights:
     Attributes:
         name: of the head. tracks: names, in order. weight: (tracks, channels). bias: (tracks,).
         pool: positions of the embedding to a bin. activation: from logits to predictions.
+        cells: that were baked; tracks are then one cell's after the other's.
     """
 
     name: str
@@ -49,6 +64,7 @@ class HeadWeights:
     bias: torch.Tensor
     pool: int
     activation: str
+    cells: BakedCells | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +130,13 @@ def _entry(result: Result, config: FinetuneConfig, name: str) -> EntryFiles:
 def _own_module(result: Result, config: FinetuneConfig) -> dict[str, Any] | None:
     """The base's own module, where the new head fits into the place of its own."""
     base = result.base
-    if len(result.heads) != 1 or base.model is None or base.place is None or base.model.folder is None:
+    if (
+        len(result.heads) != 1
+        or result.heads[0].cells is not None
+        or base.model is None
+        or base.place is None
+        or base.model.folder is None
+    ):
         return None
     description = base.model.folder / "model.yaml"
     head = result.heads[0]
@@ -194,7 +216,7 @@ def _grelu_checkpoint(result: Result, config: FinetuneConfig) -> Any:
     loss = GRELU_LOSSES.get(head_loss(config, head.name))
     keys = _head_keys(base)
     # gReLU's head is no layer at all where it has as many tasks as channels.
-    if loss is None or head.pool != 1 or keys is None or len(head.tracks) == base.channels:
+    if loss is None or head.pool != 1 or keys is None or head.cells or len(head.tracks) == base.channels:
         return None
     state = {theirs: base.trunk.state_dict()[ours] for ours, theirs in base.grelu_keys.items()}
     weight, bias = keys
@@ -254,6 +276,11 @@ def _cut_module(result: Result) -> dict[str, Any]:
         state[f"heads.{head.name}.weight"] = head.weight[:, :, None]
         state[f"heads.{head.name}.bias"] = head.bias
     path, files = _base_files(base)
+    cells = {}
+    if (baked := result.heads[0].cells) is not None:
+        state |= {f"adapter.{key}": value for key, value in baked.adapter.state_dict().items()}
+        state["summaries"] = baked.summaries
+        cells = {"cells": {"number": len(baked.names), "adapter": baked.adapter.arguments()}}
     return {
         "module_source": ENTRY_MODULE,
         "module_class": "FinetunedEntry",
@@ -261,11 +288,12 @@ def _cut_module(result: Result) -> dict[str, Any]:
             "base": path,
             "length": base.length,
             "heads": {
-                head.name: {"tracks": len(head.tracks), "pool": head.pool, "activation": head.activation}
+                head.name: {"tracks": len(head.weight), "pool": head.pool, "activation": head.activation}
                 for head in result.heads
             },
             "scalar": base.positions == 1,
-        },
+        }
+        | cells,
         "state": {key: value.detach().cpu().contiguous().clone() for key, value in state.items()},
         "pip": ("seqzoo[finetune]",),
         "extra": files,

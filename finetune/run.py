@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from finetune.config import FinetuneConfig, check_files
+from finetune.config import FinetuneConfig
+from finetune.config_file import check_files
 from finetune.data.augment import check_augment
 from finetune.data.batches import Batches, CellInputs
 from finetune.data.prepare import Prepared, head_names, prepare
@@ -65,14 +66,17 @@ class Run:
         check_files(config)
         for name in head_names(config):
             check_sampling(config.sampling, head_loss(config, name), config.mode)
+        _check_bake(config)
         self.device = _device(config)
-        self.base: Base = base or open_base(config.base, trust=trust)
+        self.base: Base = base or open_base(config.base, trust=trust, length=config.length)
         self.sets: dict[str, Prepared] = {
             name: prepare(config, self.base, head=name, report=notes.add) for name in head_names(config)
         }
         for name, prepared in self.sets.items():
             _check_sides(prepared)
             _check_loci(prepared, config)
+            _check_coarse(prepared, config)
+            _check_classes(prepared, head_loss(config, name))
             check_augment(
                 config.augment,
                 prepared.geometry,
@@ -83,7 +87,7 @@ class Run:
             for track, values in zip(prepared.tracks, prepared.targets, strict=True):
                 check_targets(head_loss(config, name), values, track.name, track.transform)
         self.cells: dict[str, CellInputs | None] = {
-            name: cell_inputs(prepared, config) for name, prepared in self.sets.items()
+            name: cell_inputs(prepared, config, self.base) for name, prepared in self.sets.items()
         }
 
     def identity(self) -> dict[str, Any]:
@@ -161,11 +165,10 @@ class Run:
 
     def _weights(self, name: str, prepared: Prepared) -> np.ndarray:
         """(tracks,) of the loss: those of the targets, and such that no strong track drowns the rest."""
-        if self.cells[name] is not None:
-            return np.ones(len(prepared.assays), np.float32)
         weights = np.array([track.weight for track in prepared.tracks], np.float32)
         if self.config.sampling.cell_weights == "equal":
-            weights *= cell_weights(_training(prepared))
+            training = _training(prepared)
+            weights[training.cells] *= cell_weights(training)
         return weights
 
     def losses(self) -> dict[str, Loss]:
@@ -189,31 +192,58 @@ class Run:
 
     # ------------------------------------------------------------ the verdict
 
-    def judge(self, model: Adapted, side: str = "test", facts: Mapping[str, Any] | None = None) -> Verdict:
+    def judge(
+        self, model: Adapted, side: str = "test", facts: Mapping[str, Any] | None = None, baked: bool = False
+    ) -> Verdict:
         """The verdict on a trained model of this run.
 
         Args:
             side: ``test`` or ``validation``.
+            baked: judge the heads of the cells of ``cell.bake`` alone, without their tracks' bins.
         """
-        frozen = open_base(self.config.base, trust=self.trust)
-        return judge(self._judged(model, frozen, side), self.config.verdict, facts, self.config.train.seed)
+        frozen = open_base(self.config.base, trust=self.trust, length=self.config.length)
+        return judge(self._judged(model, frozen, side, baked), self.config.verdict, facts, self.config.train.seed)
 
-    def _judged(self, model: Adapted, frozen: Base, side: str) -> Iterator[Judged]:
+    def _judged(self, model: Adapted, frozen: Base, side: str, baked: bool) -> Iterator[Judged]:
         for name, batches in self.batches().items():
             prepared = self.sets[name]
             yield from judged_tracks(
                 prepared,
-                Predictor(model, batches, self.device),
+                Predictor(model, batches, self.device, baked),
                 side=side,
                 cells=self.cells[name],
                 base=BaseTracks(frozen, prepared, self.device),
                 loci=self.config.verdict.loci,
+                only=self.config.cell.bake if baked else (),
             )
 
     def splits(self) -> dict[str, list[str]]:
         """Chromosomes of each side, of the first head."""
         main = next(iter(self.sets.values()))
         return {side: list(dict.fromkeys(map(str, main.windows.chrom[main.rows(side)]))) for side in SIDES}
+
+
+def _check_bake(config: FinetuneConfig) -> None:
+    """Refuse to bake what no sequence alone can give, before any work.
+
+    Raises:
+        UsageError: the average track, or no summary, is what the head would need; a cell without a track.
+    """
+    cell = config.cell
+    if not cell.bake:
+        return
+    if cell.input != "atac" or cell.average != "none" or not cell.dna or not cell.summary:
+        raise UsageError(
+            "`cell.bake`: an entry of sequence alone has no track to read",
+            f"input: {cell.input}, average: {cell.average}, dna: {cell.dna}, summary: {cell.summary}",
+            "Fix: cell.input: atac, cell.average: none, cell.dna: true and cell.summary: 8, or leave out cell.bake",
+        )
+    if unknown := [name for name in cell.bake if name not in cell.tracks]:
+        raise UsageError(
+            f"`cell.bake`: {unknown[0]!r} has no track",
+            f"cells with one: {', '.join(cell.tracks)}",
+            "Fix: name cells of `cell.tracks`",
+        )
 
 
 def _training(prepared: Prepared) -> TrainOnly:
@@ -244,6 +274,30 @@ def _check_loci(prepared: Prepared, config: FinetuneConfig) -> None:
     geometry, rows = prepared.geometry, prepared.rows("test")
     first = prepared.windows.start[rows] + geometry.offset
     bins_of_loci(config.verdict.loci, prepared.windows.chrom[rows], first, geometry.n_bins, geometry.bin_size)
+
+
+def _check_coarse(prepared: Prepared, config: FinetuneConfig) -> None:
+    """Coarser bins of the verdict are whole bins, and fill a window."""
+    geometry, coarse = prepared.geometry, config.verdict.coarse
+    if coarse is None or (coarse % geometry.bin_size == 0 and geometry.span % coarse == 0):
+        return
+    fitting = [geometry.bin_size * k for k in range(2, geometry.n_bins + 1) if geometry.n_bins % k == 0]
+    raise UsageError(
+        f"verdict.coarse: {coarse} is no multiple of the bins of {geometry.bin_size} bp that divides a window",
+        f"{geometry.n_bins} bins, {geometry.span:,} bp in all",
+        f"Fix: verdict.coarse: one of {', '.join(map(str, fitting[:8]))}"
+        if fitting
+        else "Fix: remove `verdict.coarse`",
+    )
+
+
+def _check_classes(prepared: Prepared, loss: str) -> None:
+    if loss == "ce" and len(prepared.assays if prepared.atac is not None else prepared.tracks) < 2:
+        raise UsageError(
+            f"head {prepared.head}: the loss ce is of classes, and there is one target",
+            "its share of one class is always 1",
+            "Fix: train.loss: bce, or a target of each class",
+        )
 
 
 def _check_sides(prepared: Prepared) -> None:

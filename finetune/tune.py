@@ -10,8 +10,9 @@ from typing import Any
 
 import yaml
 
-from finetune.config import FinetuneConfig, as_number, load_config
-from finetune.finetune import FinetuneResult, finetune, fit
+from finetune.config import FinetuneConfig
+from finetune.config_file import as_number, load_config
+from finetune.finetune import FinetuneResult, check_run_folder, finetune, fit
 from finetune.run import Run
 from finetune.training.tune import search
 from zoo.errors import UsageError
@@ -57,6 +58,8 @@ def tune(
     folder = Path(out) if out is not None else Path(config).with_name(f"{Path(config).with_suffix('').name}-tuned")
     read = load_config(config, sets)
     varied = dict(map(_varied, space or _default_space(read)))
+    _check_space(config, sets, varied)
+    _check_folder(folder, read, config, force)  # not once all trials have run
     notes = Notes(report)
     Run(read, trust, notes)  # prepared once, and every mistake found before a trial starts
     path = str(Path(config).resolve())
@@ -86,6 +89,26 @@ def tune(
 
 def _default_space(config: FinetuneConfig) -> tuple[str, ...]:
     return tuple(one for one in DEFAULT_SPACE if config.mode == "lora" or not one.startswith("lora."))
+
+
+def _check_space(config: str | Path, sets: tuple[str, ...], varied: Mapping[str, Any]) -> None:
+    """Every value that may be tried is one that the key can have: else all trials would fail for it.
+
+    Raises:
+        UsageError: an unknown key, or a value that it cannot have.
+    """
+    for key, values in varied.items():
+        for value in values["loguniform"] if isinstance(values, Mapping) else values:
+            try:
+                load_config(config, (*sets, *_as_sets({key: value})))
+            except UsageError as error:
+                raise UsageError(error.what.replace("--set ", "--space ", 1), error.extent, error.fix) from None
+
+
+def _check_folder(folder: Path, read: FinetuneConfig, config: str | Path, force: bool) -> None:
+    if not force and (folder / "identity.json").is_file():
+        raise UsageError(f"{folder}: holds a run already", "", "Fix: --force to replace it, or another -o")
+    check_run_folder(folder, read, config, resume=False, force=force)
 
 
 def _varied(text: str) -> tuple[str, Any]:

@@ -31,6 +31,10 @@ EXPLAIN = {"attribute", "report"}
 MOTIFS = {"motifs", "report"}
 TRUSTING = {"predict", "attribute", "motifs", "report", "test", "export"}
 
+FINETUNE = {"finetune", "tune"}
+
+NO_TRAINING = "`zoo evaluate` imports what trains a run, and trains nothing"
+OWN_CHECK = "`zoo tune` refuses a folder with a run before, with its own advice"
 TEST = "`zoo test` gives no such option, and answers for the files of the example itself"
 ASKED = "`zoo motifs` asks again what was asked, and answered, when the contributions were made"
 NO_FORMAT = "a report asks for contribs.h5, and refuses --format, --overlap, --motif and marginalize"
@@ -49,7 +53,6 @@ ONLY: dict[str, tuple[set[str], str]] = {
     "PredictOptions": (RUN, TEST),
     "PredictOptions --stride": (TILED, "a report refuses --stride before"),
     "PredictOptions --window": (TILED, "a report refuses --stride before"),
-    "default_genome": (RUN, TEST),
     "sole_writer": (RUN | MOTIFS | {"convert"}, "only a command that writes a result holds its lock"),
     "FileRun": (RUN, TEST),
     "_explain_os_error": (RUN, TEST),
@@ -94,6 +97,13 @@ ONLY: dict[str, tuple[set[str], str]] = {
     "parse_references": (EXPLAIN, ASKED),
     "open_database": (MOTIFS, "marginalize reads a MEME file, not a collection"),
     "_jaspar": (MOTIFS, "marginalize reads a MEME file, not a collection"),
+    # finetune
+    "check_run_folder --resume": ({"finetune"}, OWN_CHECK),
+    "check_run_folder": (FINETUNE, NO_TRAINING),
+    "_check_same": ({"finetune"}, "only --resume compares a run with an older one"),
+    "_earlier": ({"finetune"}, "only --resume compares a run with an older one"),
+    "_memory": (FINETUNE, NO_TRAINING),
+    "not_finite": (FINETUNE, NO_TRAINING),
     "load_again": ({"motifs"}, "a report passes the model on that it was given"),
 }
 
@@ -149,7 +159,7 @@ def options_of(command: str, hidden: bool = False) -> frozenset[str]:
 @functools.cache
 def modules() -> dict[str, Path]:
     found = {}
-    for package in ("zoo", "interpret"):
+    for package in ("zoo", "interpret", "finetune"):
         for path in sorted((ROOT / package).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
@@ -157,7 +167,7 @@ def modules() -> dict[str, Path]:
 
 
 #: Their imports belong to options, and say nothing of who calls what.
-SHARED = ("zoo", "interpret", "zoo.cli", "zoo.cli.options", "zoo.cli.shared")
+SHARED = ("zoo", "interpret", "finetune", "zoo.cli", "zoo.cli.options", "zoo.cli.shared")
 #: Methods for users of Python, which no command calls.
 NOT_CALLED = ("predict_regions",)
 
@@ -253,7 +263,8 @@ OPTION = re.compile(r"(?<![\w.\u203a-])(--?[A-Za-z][\w-]*)")
 #: ``zoo COMMAND [SUBCOMMAND] words``: to the end of what is typed, by the marks that end it in a sentence.
 TYPED = re.compile(r"(?<![\w.])zoo (?=[a-z])((?:(?!`|;|, |\. | \(| and zoo | or |\|| then ).)+)")
 OTHERS = re.compile(
-    r"(?:pip|git|rm|mkdir|gunzip|bgzip|gzip|samtools|bedtools|huggingface-cli|ulimit|bcftools|awk)\b[^;`]*"
+    r"(?:pip|git|rm|mkdir|gunzip|bgzip|gzip|samtools|bedtools|huggingface-cli|ulimit|bcftools|awk|STAR|ray start)\b"
+    r"[^;`]*"
 )
 
 EXTRA = re.compile(r"\bseqzoo\[([\w,-]+)\]")

@@ -75,7 +75,7 @@ class Batches:
         embeddings: gives (k, channels, positions) for (k,) windows and (k,) strands, in place of sequence.
         position: bp of a position of an embedding; shifts of cached ones are whole bins and whole positions.
         rows: training windows with repeats, in place of each once (``finetune.data.sampling``).
-        weights: (tracks,) of the loss.
+        weights: of the loss, one for each track of the set.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Batches:
         self.embeddings, self.position = embeddings, position
         self.train_rows = prepared.rows("train") if rows is None else rows
         tracks = prepared.tracks if cells is None else prepared.assays
-        self.weights = np.ones(len(tracks), np.float32) if weights is None else weights.astype(np.float32)
+        self.weights = np.ones(len(prepared.tracks), np.float32) if weights is None else weights.astype(np.float32)
         self.partners = _partners(prepared, cells, len(tracks))
         if config.augment.flank and embeddings is not None:
             raise UsageError(
@@ -192,7 +192,7 @@ class Batches:
             inputs=self._embedded(rows, jitter, turned) if embedded else torch.from_numpy(inputs),
             embedded=embedded,
             target=torch.from_numpy(target),
-            weight=torch.from_numpy(np.broadcast_to(self.weights, target.shape[:2]).copy()),
+            weight=torch.from_numpy(self._weight(items, target.shape[1])),
             atac=None if difference is None else torch.from_numpy(difference),
             summary=None if told is None or told.summary is None else torch.from_numpy(told.summary[items[:, 1]]),
             average=None if average is None else torch.from_numpy(average),
@@ -237,9 +237,19 @@ class Batches:
             average = np.stack([self._average(assay, values, named) for assay in self.prepared.assays], axis=1)
         return target, difference, average
 
+    def _weight(self, items: np.ndarray, tracks: int) -> np.ndarray:
+        """(n, tracks): of each track, or of each assay in the item's cell."""
+        if self.cells is None:
+            return np.broadcast_to(self.weights, (len(items), tracks)).copy()
+        number = [
+            [self.prepared.track_of.get((self.cells.names[cell], assay), -1) for assay in self.prepared.assays]
+            for cell in items[:, 1]
+        ]
+        return np.where(np.array(number) < 0, 0, self.weights[np.array(number)]).astype(np.float32)
+
     def _average(self, assay: str, values: np.ndarray, named: Sequence[str]) -> np.ndarray:
-        """(n, bins) mean of training cells; a cell that trains is left out of its own."""
-        tracks = {cell: self.prepared.track_of.get((cell, assay), -1) for cell in self.prepared.cells_of("train")}
+        """(n, bins) mean of training and reference cells; a cell is left out of its own."""
+        tracks = {cell: self.prepared.track_of.get((cell, assay), -1) for cell in self.prepared.averaged}
         train = [cell for cell, track in tracks.items() if track >= 0]
         own = np.array([train.index(name) if name in train else -1 for name in named])
         return average_without(values[[tracks[cell] for cell in train]], own)

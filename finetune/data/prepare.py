@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,18 +25,15 @@ from finetune.config import FinetuneConfig, HeadConfig, RegionsConfig, SplitConf
 from finetune.data.augment import partners_of
 from finetune.data.duplicates import check_duplicates
 from finetune.data.reading.sources import TrackSource, source_of
-from finetune.data.regions import Geometry, Windows, choose_windows
+from finetune.data.regions import Geometry, Sees, Windows, choose_windows
 from finetune.data.splits import check_base, check_overlap, split_cells, split_windows
 from finetune.data.tracks import Track, check_sides, check_track, open_track
 from finetune.data.transform import background_depth, parse_transform
 from zoo.errors import InputError, UsageError
-from zoo.files import cache_folder, sha256_of
+from zoo.files import cache_folder, hold_lock, sha256_of
 from zoo.genome.checks import check_assembly
 from zoo.genome.fasta import Genome, open_genome
 from zoo.results import replacing_folder, require_room
-
-if TYPE_CHECKING:
-    from finetune.models.base import Base
 
 __all__ = ["Prepared", "TrackInfo", "head_names", "prepare"]
 
@@ -54,7 +51,7 @@ class TrackInfo:
 
     Attributes:
         name, cell, assay, weight: of the config; the assay of a track without one is its name.
-        side: ``train``, ``validation`` or ``test``: of its cell. A track of no cell trains.
+        side: ``train``, ``validation``, ``test`` or ``reference``: of its cell. A track of no cell trains.
         partner: number of the track of the other strand, or None.
         transform: names of what was applied. depth: what it was divided by.
         reduce: how bases became a bin.
@@ -124,6 +121,11 @@ class Prepared:
         """Cells of a side that have a track, in order."""
         return list(dict.fromkeys(track.cell for track in self.tracks if track.cell and track.side == side))
 
+    @cached_property
+    def averaged(self) -> list[str]:
+        """Cells whose mean is the average: those that train, and those that are there for it alone."""
+        return [*self.cells_of("train"), *self.cells_of("reference")]
+
     def of_cells(self, assay: str, cells: Sequence[str]) -> np.ndarray:
         """(cells, n, bins) targets of an assay; NaN for a cell that lacks it."""
         known = [self.track_of.get((cell, assay)) for cell in cells]
@@ -156,7 +158,7 @@ def head_names(config: FinetuneConfig) -> list[str]:
     return named
 
 
-def prepare(config: FinetuneConfig, base: Base, *, head: str = "main", report: Report | None = None) -> Prepared:
+def prepare(config: FinetuneConfig, base: Sees, *, head: str = "main", report: Report | None = None) -> Prepared:
     """Read, check and bin what one head is trained on, or find the set that was prepared before.
 
     Raises:
@@ -168,7 +170,7 @@ def prepare(config: FinetuneConfig, base: Base, *, head: str = "main", report: R
 class _Preparation:
     """The steps of ``prepare``, which share what they opened."""
 
-    def __init__(self, config: FinetuneConfig, base: Base, head: str, report: Report) -> None:
+    def __init__(self, config: FinetuneConfig, base: Sees, head: str, report: Report) -> None:
         own = next((one for one in config.heads if one.name == head), HeadConfig(name=head))
         self.config, self.base, self.head, self.report = config, base, head, report
         self.regions: RegionsConfig = own.regions or config.regions
@@ -200,11 +202,17 @@ class _Preparation:
     def run(self) -> Prepared:
         key = self._key()
         folder = cache_folder() / "prepared" / key
-        if not (folder / "facts.json").is_file():
-            self._make(folder)
-        else:
+        if (folder / "facts.json").is_file():
             self.report(f"the prepared set {folder} is used")
+            return self._open(folder, key)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with hold_lock(folder.with_name(f"{key}.lock"), self._waits):
+            if not (folder / "facts.json").is_file():  # another run may have made it meanwhile
+                self._make(folder)
         return self._open(folder, key)
+
+    def _waits(self, holder: str) -> None:
+        self.report(f"{holder} prepares the same set: waiting")
 
     def _key(self) -> str:
         config = self.config
@@ -228,7 +236,7 @@ class _Preparation:
 
     def _make(self, folder: Path) -> None:
         windows, counts = choose_windows(
-            self.regions, self.geometry, self.genome, self.config.train.seed, self._mean_target
+            self.regions, self.geometry, self.genome, self.config.train.seed, self._mean_target, self.moved
         )
         split = split_windows(windows, self.split, self.geometry, self.moved, self.genome.sizes)
         counts = dict(counts) | {"on no side of the split": int((split == "").sum())}
@@ -382,17 +390,17 @@ def _blocks(n: int) -> Iterator[slice]:
     return (slice(first, min(first + ROWS, n)) for first in range(0, n, ROWS))
 
 
-def _open_genome(given: str | None, base: Base) -> Genome:
+def _open_genome(given: str | None, base: Sees) -> Genome:
     from zoo.run.job import default_genome
 
     path = Path(given) if given else default_genome(base.card, base.name, "`genome: {}.fa`")
     try:
         return open_genome(path)
     except InputError as error:
-        raise InputError(error.what, error.extent, error.fix.replace("with -g", "as `genome`")) from None
+        raise _in_our_words(error) from None
 
 
-def _check_assembly(base: Base, genome: Genome) -> str | None:
+def _check_assembly(base: Sees, genome: Genome) -> str | None:
     """A note on the genome of the base's card.
 
     Raises:
@@ -401,12 +409,24 @@ def _check_assembly(base: Base, genome: Genome) -> str | None:
     try:
         return check_assembly(base.card, genome)
     except InputError as error:
-        own = "or name it as that of a head, `heads: [{name: main, genome: FASTA}]`, if another one is meant"
-        fix = error.fix.replace("or --any-genome if another one is meant", own)
-        raise InputError(error.what, error.extent, fix) from None
+        raise _in_our_words(error) from None
 
 
-def _geometry(targets: Sequence[TargetConfig], base: Base) -> Geometry:
+#: Options of commands that take a genome, and the keys of a run that are in their place.
+OPTIONS = {
+    "with -g": "as `genome`",
+    "or --any-genome": "or name it as a head's own, `heads: [{name: main, genome: FASTA}]`,",
+}
+
+
+def _in_our_words(error: InputError) -> InputError:
+    fix = error.fix
+    for option, key in OPTIONS.items():
+        fix = fix.replace(option, key)
+    return InputError(error.what, error.extent, fix)
+
+
+def _geometry(targets: Sequence[TargetConfig], base: Sees) -> Geometry:
     """Bins of the target within the base's positions.
 
     Raises:
@@ -420,10 +440,11 @@ def _geometry(targets: Sequence[TargetConfig], base: Base) -> Geometry:
             "Fix: give them the same `bin:`, or a head each",
         )
     bin_size, own, span = bins.pop(), base.bin_size, base.bin_size * base.positions
+    where = f"target {targets[0].name!r}" + (f" and {len(targets) - 1} more" if targets[1:] else "")
     if base.positions == 1:  # a scalar: one bin, around the middle of the window
         if bin_size > base.length or (base.length - bin_size) % 2:
             raise UsageError(
-                f"bin {bin_size}: is not centred in the {base.length:,} bp that {base.name} sees",
+                f"{where}: bin {bin_size} is not centred in the {base.length:,} bp that {base.name} sees",
                 "the base gives one number a window",
                 f"Fix: bin: {base.length}, or less by an even number",
             )
@@ -431,7 +452,7 @@ def _geometry(targets: Sequence[TargetConfig], base: Base) -> Geometry:
     if bin_size % own or span % bin_size:
         fitting = [own * k for k in range(1, base.positions + 1) if base.positions % k == 0]
         raise UsageError(
-            f"bin {bin_size}: does not divide what {base.name} predicts",
+            f"{where}: bin {bin_size} does not divide what {base.name} predicts",
             f"{base.positions:,} positions of {own} bp, {span:,} bp in all",
             f"Fix: bin: one of {', '.join(map(str, fitting[:8]))}",
         )
@@ -479,7 +500,7 @@ def _cell_sources(config: FinetuneConfig) -> tuple[tuple[str, ...], list[TrackSo
     return cells, sources
 
 
-def _held_out(base: Base) -> tuple[str, ...]:
+def _held_out(base: Sees) -> tuple[str, ...]:
     """Chromosomes that the base's card names for test."""
     splits = base.card.training.splits if base.card is not None else None
     return tuple(splits.test) if splits is not None and isinstance(splits.test, list) else ()

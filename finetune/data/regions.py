@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from finetune.config import RegionsConfig
 from finetune.data.exclude import Places, Runs, base_counts, by_chromosome, mappable, merged, read_places, read_runs
 from finetune.data.negatives import candidates, gc_bins, match, wanted_each
+from zoo.cards.schema import Card
 from zoo.errors import InputError, UsageError, near_names
 from zoo.genome.fasta import Genome
 from zoo.genome.windows import center_starts
 
-__all__ = ["Geometry", "Windows", "choose_windows"]
+__all__ = ["Geometry", "Sees", "Windows", "choose_windows"]
 
 LAID, KEPT = "laid", "kept"
 OFF, BLACKLISTED, UNMAPPABLE, FULL_OF_N = "off the chromosome", "blacklisted", "unmappable", "full of N"
@@ -42,6 +44,24 @@ class Geometry:
     def span(self) -> int:
         """bp that the bins cover."""
         return self.bin_size * self.n_bins
+
+
+class Sees(Protocol):
+    """What data are laid out for: a base, as far as its windows and positions go.
+
+    Attributes:
+        name: of the base. card: of its entry, or None.
+        length: bp of a window. positions: of its embedding, of ``bin_size`` bp each, from ``offset`` bp on.
+        trained_on: chromosomes that it was trained on; None where its card is silent.
+    """
+
+    name: str
+    card: Card | None
+    length: int
+    positions: int
+    bin_size: int
+    offset: int
+    trained_on: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -72,6 +92,7 @@ def choose_windows(
     genome: Genome,
     seed: int,
     mean_target: Callable[[Windows], np.ndarray] | None = None,
+    moved: int = 0,
 ) -> tuple[Windows, dict[str, int]]:
     """Lay windows, leave out those that cannot be used, and count them.
 
@@ -82,6 +103,7 @@ def choose_windows(
     Args:
         seed: of the negatives' places and of ``most``.
         mean_target: windows -> (n,) mean over tracks and bins, NaN where nothing was measured; for ``covered``.
+        moved: bp that augmentation moves a window either way; its output must not touch the blacklist there either.
 
     Returns:
         The windows, and counts in words. A window is counted under the first reason that leaves it out:
@@ -94,7 +116,7 @@ def choose_windows(
     """
     _check(config, geometry, genome, mean_target)
     rng = np.random.default_rng([seed, 0x7E61])
-    use = _Usable(config, geometry, genome)
+    use = _Usable(config, geometry, genome, moved)
     if config.choose in ("tiles", "covered"):
         windows, counts = _tiles(config, geometry, genome, use)
         if config.choose == "covered":
@@ -144,14 +166,15 @@ def _check(config: RegionsConfig, geometry: Geometry, genome: Genome, mean_targe
 class _Usable:
     """Which windows, all of them inside their chromosomes, can be used."""
 
-    def __init__(self, config: RegionsConfig, geometry: Geometry, genome: Genome) -> None:
+    def __init__(self, config: RegionsConfig, geometry: Geometry, genome: Genome, moved: int = 0) -> None:
         self._config, self._geometry, self._genome = config, geometry, genome
+        self._reached = replace(geometry, offset=geometry.offset - moved, bin_size=1, n_bins=geometry.span + 2 * moved)
         self._blacklist = read_runs(config.blacklist, genome, "regions.blacklist")
 
     def __call__(self, number: np.ndarray, start: np.ndarray, counts: dict[str, int]) -> np.ndarray:
         """Rows that can be used, rising; the others are counted."""
         rows = np.arange(len(start))
-        rows = _without(rows, touches(self._blacklist, number, start, self._geometry), BLACKLISTED, counts)
+        rows = _without(rows, touches(self._blacklist, number, start, self._reached), BLACKLISTED, counts)
         if self._config.mappability:
             share = mappable(self._config.mappability, self._genome, number[rows], start[rows], self._geometry.length)
             rows = _without(rows, share < self._config.least_mappable, UNMAPPABLE, counts)

@@ -189,7 +189,8 @@ def check_base(
 def split_cells(cells: Iterable[str], config: CellSplit | None) -> dict[str, str]:
     """The side of each cell type; those that are not named train.
 
-    Where ``cells.train`` names some, a cell that is named nowhere is of no side (``""``).
+    Where ``cells.train`` names some, a cell that is named nowhere is of no side (``""``). ``reference`` cells are part
+    of averages alone.
 
     Raises:
         UsageError: a cell that does not exist or is of two sides; no training cell.
@@ -197,7 +198,7 @@ def split_cells(cells: Iterable[str], config: CellSplit | None) -> dict[str, str
     known = list(dict.fromkeys(cells))
     config = config or CellSplit()
     side_of: dict[str, str] = {}
-    for side in SIDES:
+    for side in (*SIDES, "reference"):
         for name in getattr(config, side):
             if name not in known:
                 near = near_names(name, known) or known[:4]
@@ -216,9 +217,9 @@ def split_cells(cells: Iterable[str], config: CellSplit | None) -> dict[str, str
     found = {name: side_of.get(name, rest) for name in known}
     if known and "train" not in found.values():
         raise UsageError(
-            "no cell trains: all are of validation or test",
+            "no cell trains: all are of another side",
             f"cells are {_some(known)}",
-            "Fix: name fewer in `split.cells.validation` and `split.cells.test`",
+            "Fix: name fewer in `split.cells.validation`, `test` and `reference`",
         )
     return found
 

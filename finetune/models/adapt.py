@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,9 +13,10 @@ from finetune.data.batches import CellInputs
 from finetune.data.cell_track import cell_summary, difference, refuse_itself
 from finetune.data.prepare import Prepared
 from finetune.models.atac import CellAdapter
+from finetune.models.average import AverageAdapter
 from finetune.models.base import Base
 from finetune.models.freeze import freeze, freeze_all_but_last
-from finetune.models.heads import Adapted, Head, head_for, init_head, warm_start
+from finetune.models.heads import ACTIVATION_OF_LOSS, Adapted, Head, head_for, init_head, warm_start
 from finetune.models.lora import add_lora
 from zoo.errors import UsageError
 from zoo.genome.encode import one_hot
@@ -23,6 +25,10 @@ __all__ = ["adapt", "cell_inputs", "head_loss"]
 
 #: Training windows that the base predicts, to bring its head to the scale of the new track.
 STARTING = 128
+#: Bytes of embeddings of training windows that the summary of a cell's track is read with.
+FEATURES = 1 << 28
+#: Largest change of a logarithm by a cell's own track: 20-fold.
+LIMIT = 3.0
 
 
 def head_loss(config: FinetuneConfig, head: str) -> str:
@@ -31,7 +37,7 @@ def head_loss(config: FinetuneConfig, head: str) -> str:
     return own or config.train.loss
 
 
-def cell_inputs(prepared: Prepared, config: FinetuneConfig) -> CellInputs | None:
+def cell_inputs(prepared: Prepared, config: FinetuneConfig, base: Base) -> CellInputs | None:
     """What the model is told of cells, fitted on training cells and training windows; None where it is told nothing.
 
     Raises:
@@ -42,8 +48,14 @@ def cell_inputs(prepared: Prepared, config: FinetuneConfig) -> CellInputs | None
     names = tuple(dict.fromkeys(track.cell for track in prepared.tracks if track.cell))
     if not names:
         raise UsageError("`cell` is given, and no target names its cell", "", "Fix: add `cell:` to the targets")
+    if without := [track.name for track in prepared.tracks if track.cell is None]:
+        raise UsageError(
+            f"`cell` is given, and the target {without[0]!r} names no cell",
+            f"{len(without)} of {len(prepared.tracks)} targets",
+            "Fix: add `cell:` to it, or give it a run of its own",
+        )
     train = np.array([names.index(cell) for cell in prepared.cells_of("train")], dtype=np.int64)
-    if len(train) < 2:
+    if len(prepared.averaged) < 2 or (config.cell.input != "none" and len(train) < 2):
         raise UsageError(
             f"an average over cells leaves out the cell that is trained on, and {len(train)} cell trains",
             f"{len(names)} cells have targets",
@@ -54,14 +66,37 @@ def cell_inputs(prepared: Prepared, config: FinetuneConfig) -> CellInputs | None
         return CellInputs(names, train, None, None, averaged)
     order = [prepared.cells.index(name) for name in names]
     atac = np.asarray(prepared.atac[order])
+    read = {target.name: [Path(name) for name in target.files] for target in config.targets}
     for track, values in zip(prepared.tracks, prepared.targets, strict=True):
         if track.cell is not None:
             given = atac[names.index(track.cell)]
-            refuse_itself(values, given, track.name, track.cell)
+            told = [Path(name) for name in config.cell.tracks[track.cell]]
+            refuse_itself(values, given, track.name, track.cell, read[track.name], told)
     found = difference(atac, train)
-    rows = prepared.rows("train")
-    summary = cell_summary(found[:, rows], train, config.cell.summary) if config.cell.summary else None
+    summary = _summary(prepared, config, base, found, train) if config.cell.summary else None
     return CellInputs(names, train, found, summary, averaged)
+
+
+def _summary(
+    prepared: Prepared, config: FinetuneConfig, base: Base, found: np.ndarray, train: np.ndarray
+) -> np.ndarray:
+    """(cells, k): which of the embedding's features go with what a cell has of its own, over training windows.
+
+    Windows are spread evenly where the embedding of all would not fit.
+    """
+    rows = prepared.rows("train")
+    if not config.cell.dna or prepared.letters is None:
+        return cell_summary(found[:, rows], train, config.cell.summary)
+    one = base.channels * prepared.geometry.n_bins * 4
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), max(1, FEATURES // one))).astype(int))]
+    head = head_for(base, prepared.geometry, 1, "mse")
+    parts = []
+    with torch.inference_mode():
+        for first in range(0, len(rows), 16):
+            part = rows[first : first + 16]
+            letters = prepared.letters(part, np.zeros(len(part), np.int64))
+            parts.append(head.place(base.trunk(torch.from_numpy(one_hot(letters, base.n_value)))).numpy())
+    return cell_summary(found[:, rows], train, config.cell.summary, np.concatenate(parts))
 
 
 def adapt(
@@ -99,15 +134,18 @@ def adapt(
         return Adapted(base.trunk, heads, adapter, bool(told) and config.cell.average in ("offset", "both"))
 
 
-def _adapter(base: Base, config: FinetuneConfig, prepared: Prepared, told: CellInputs) -> CellAdapter | None:
+def _adapter(base: Base, config: FinetuneConfig, prepared: Prepared, told: CellInputs) -> CellAdapter | AverageAdapter:
     if told.difference is None:
-        return None
+        channels, seen = base.channels if config.cell.dna else None, config.cell.average in ("input", "both")
+        return AverageAdapter(len(prepared.assays), channels, seen, config.cell.width)
+    activation = ACTIVATION_OF_LOSS[head_loss(config, prepared.head)]
     return CellAdapter(
         len(prepared.assays),
         base.channels if config.cell.dna else None,
         0 if told.summary is None else told.summary.shape[1],
         config.cell.width,
         config.cell.average in ("input", "both"),
+        limit=None if activation == "identity" else LIMIT,
     )
 
 

@@ -8,12 +8,14 @@ model cannot gain by predicting the average better, only by what this cell has o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from finetune.data.cell_track import Summary, cell_summary, difference, fit_summary, refuse_itself, track_features
+from finetune.models.cut import activate, to_logit
 from zoo.errors import ModelError
 
 __all__ = [
@@ -71,6 +73,7 @@ class CellAdapter(nn.Module):
         super().__init__()
         self.tracks, self.channels, self.n_summary = tracks, channels, summary
         self.takes_average, self.pool, self.width, self.dna = average, pool, width, channels is not None
+        self.kernel = kernel
         same = {"kernel_size": kernel, "padding": kernel // 2, "bias": False}
         self.scales, self.limit = tuple(scales), limit
         self.filters = nn.Conv1d(len(self.scales), width, **same)
@@ -88,6 +91,20 @@ class CellAdapter(nn.Module):
             else None
         )
         self.open = None if seen else nn.Parameter(torch.ones(1, parts, 1))
+
+    def arguments(self) -> dict[str, Any]:
+        """What another one of the same shape is built with, as YAML takes it."""
+        return {
+            "tracks": self.tracks,
+            "channels": self.channels,
+            "summary": self.n_summary,
+            "width": self.width,
+            "average": self.takes_average,
+            "kernel": self.kernel,
+            "pool": self.pool,
+            "scales": list(self.scales),
+            "limit": self.limit,
+        }
 
     def forward(
         self,
@@ -175,17 +192,7 @@ def offset_logits(average: torch.Tensor, activation: str, floor: float = FLOOR) 
         floor: least mean under ``exp``, ``softplus`` and ``softmax``, and distance from 0 and 1 under ``sigmoid``; a
             bin that no training cell had reads in is thus able to rise.
     """
-    average = torch.nan_to_num(average)
-    if activation == "identity":
-        return average
-    if activation in ("exp", "softmax"):
-        return average.clamp_min(floor).log()
-    if activation == "softplus":
-        kept = average.clamp_min(floor)
-        return kept + torch.log(-torch.expm1(-kept))
-    if activation == "sigmoid":
-        return torch.logit(average, eps=floor)
-    raise ModelError(f"the activation {activation!r} has no inverse", "", "Fix: set `cell.average: input`")
+    return to_logit(torch.nan_to_num(average), activation, floor)
 
 
 def offset_prediction(
@@ -200,16 +207,8 @@ def offset_prediction(
         average, change: (n, tracks, bins).
     """
     logits = offset_logits(average, activation, floor) + change
-    if activation == "softmax":
-        same = (change == 0).all(1, keepdim=True)
-        return torch.where(same, average, torch.softmax(logits, dim=1))
-    active = {
-        "exp": torch.exp,
-        "softplus": functional.softplus,
-        "sigmoid": torch.sigmoid,
-        "identity": lambda x: x,
-    }[activation]
-    return torch.where(change == 0, average, active(logits))
+    same = (change == 0).all(1, keepdim=True) if activation == "softmax" else change == 0
+    return torch.where(same, average.to(logits), activate(logits, activation))
 
 
 class Baked(nn.Module):

@@ -15,10 +15,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import ModelError
 from zoo.models.loaded import LoadedModel, full_float32
 from zoo.models.sequence_loader import SequenceLoader
 
-__all__ = ["ACTIVATIONS", "Cut", "CutTrunk", "LastLayer", "activate", "cut_module", "shares_weights"]
+__all__ = [
+    "ACTIVATIONS",
+    "Cut",
+    "CutTrunk",
+    "LastLayer",
+    "activate",
+    "cut_module",
+    "random_windows",
+    "shares_weights",
+    "to_logit",
+]
 
 #: Name -> what turns logits (n, tracks, bins) to predictions. Softmax is over tracks.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -36,6 +47,27 @@ TOLERANCE = 1e-6
 def activate(logits: Tensor, name: str) -> Tensor:
     """Logits (n, tracks, bins) to predictions, by a key of ``ACTIVATIONS``."""
     return ACTIVATIONS[name](logits)
+
+
+def to_logit(value: Tensor, activation: str, floor: float) -> Tensor:
+    """What an activation turns into the value.
+
+    Args:
+        floor: values at or beyond the ends of what the activation gives are brought this near to them.
+
+    Raises:
+        ModelError: an activation that has no inverse.
+    """
+    if activation == "identity":
+        return value
+    if activation in ("exp", "softmax"):
+        return value.clamp(min=floor).log()
+    if activation == "sigmoid":
+        return torch.logit(value.clamp(floor, 1 - floor))
+    if activation == "softplus":
+        value = value.clamp(min=floor)
+        return value + torch.log(-torch.expm1(-value))
+    raise ModelError(f"the activation {activation!r} has no inverse", "", "Fix: another `train.loss`")
 
 
 @dataclass(frozen=True)

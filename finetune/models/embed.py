@@ -18,10 +18,11 @@ import torch
 from finetune.models.freeze import weights_hash
 from finetune.models.parts import Base
 from zoo.errors import ModelError, SystemStateError
+from zoo.files import hold_lock
 from zoo.genome.encode import one_hot
 from zoo.models.loaded import auto_batch_size, full_float32
 from zoo.progress import human_bytes
-from zoo.results import allocate, require_room, sole_writer
+from zoo.results import allocate, require_room
 
 __all__ = ["bytes_of", "embed", "embeddings_path", "embeddings_shape"]
 
@@ -87,10 +88,18 @@ def embed(
         known = "; they are there already" if path.is_file() else ""
         report(f"embeddings: {n:,} windows x {shape[1]} strands x {one} = {human_bytes(size)}{known}")
     batch = batch_size or auto_batch_size(base.length, torch.device(device))
-    with sole_writer(path):
-        if not path.is_file():
+    with hold_lock(path.with_name(f"{path.name}.lock"), _waits_for(path, report)):
+        if not path.is_file():  # another run may have made it meanwhile
             _compute(base, windows, path, shape, batch, device, advance)
     return np.memmap(path, np.float16, "r", shape=shape) if size else np.zeros(shape, np.float16)  # type: ignore[return-value]
+
+
+def _waits_for(path: Path, report: Callable[[str], None] | None) -> Callable[[str], None]:
+    def waiting(holder: str) -> None:
+        if report is not None:
+            report(f"{holder} computes the same embeddings ({path}): waiting")
+
+    return waiting
 
 
 def _compute(

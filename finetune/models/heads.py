@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from finetune.models.cut import LastLayer, activate
+from finetune.models.atac import offset_logits, offset_prediction
+from finetune.models.cut import LastLayer, activate, to_logit
 from finetune.models.freeze import is_frozen, set_training, unfreeze
 from finetune.models.lora import merge_lora
 from zoo.errors import UsageError
@@ -36,7 +37,7 @@ ACTIVATION_OF_LOSS = {
     "bce": "sigmoid",
     "ce": "softmax",
 }
-#: Smallest mean or average that is taken to a logit: log(0) is none.
+#: Smallest mean that is taken to a logit: log(0) is none.
 FLOOR = 1e-3
 
 
@@ -97,18 +98,6 @@ def head_for(base: Base, geometry: Geometry, tracks: int, loss: str, seed: int =
         )
 
 
-def to_logit(value: Tensor, activation: str) -> Tensor:
-    """What the activation turns into the value; values at or beyond its ends are brought to ``FLOOR`` of them."""
-    if activation in ("exp", "softmax"):
-        return value.clamp(min=FLOOR).log()
-    if activation == "sigmoid":
-        return torch.logit(value.clamp(FLOOR, 1 - FLOOR))
-    if activation == "softplus":
-        value = value.clamp(min=FLOOR)
-        return value + torch.log(-torch.expm1(-value))
-    return value
-
-
 def init_head(head: Head, mean: Tensor) -> None:
     """Start at a constant: weights zero, and the bias such that each track is its training mean.
 
@@ -117,7 +106,7 @@ def init_head(head: Head, mean: Tensor) -> None:
     """
     with torch.no_grad():
         head.conv.weight.zero_()
-        head.conv.bias.copy_(to_logit(torch.as_tensor(mean, dtype=torch.float32), head.activation))
+        head.conv.bias.copy_(to_logit(torch.as_tensor(mean, dtype=torch.float32), head.activation, FLOOR))
 
 
 def warm_start(head: Head, base: Base, mean: Tensor | None = None, predicted: float | None = None) -> bool:
@@ -200,7 +189,7 @@ class Adapted(nn.Module):
     ) -> None:
         super().__init__()
         if offset and adapter is None:
-            raise UsageError("`cell.average: offset` needs `cell.input: atac`", "", "Fix: set `cell.input: atac`")
+            raise ValueError("an average is changed by an adapter, and there is none")
         self.trunk = trunk
         self.heads = nn.ModuleDict(heads)
         self.adapter = adapter
@@ -225,10 +214,10 @@ class Adapted(nn.Module):
     def predict(self, batch: Batch) -> Tensor:
         """Predictions (n, tracks, bins), in the units of the target after its transform."""
         logits, change = self._logits(batch)
-        predicted = activate(logits, self.heads[batch.head].activation)
+        activation = self.heads[batch.head].activation
         if self.offset and change is not None and batch.average is not None:
-            predicted = torch.where(change == 0, batch.average.to(predicted), predicted)
-        return predicted
+            return offset_prediction(batch.average, change, activation)
+        return activate(logits, activation)
 
     def embed(self, batch: Batch) -> Tensor:
         """(n, channels, positions): those of the batch where it holds them, else the trunk's.
@@ -260,20 +249,21 @@ class Adapted(nn.Module):
             return head(embedding) + change, change
         if batch.average is None:
             raise UsageError("`cell.average: offset` without averages", "", "Fix: prepare the run again")
-        return to_logit(batch.average.nan_to_num(0.0), head.activation) + change, change
+        return offset_logits(batch.average, head.activation) + change, change
 
-    def to_plain(self, tracks: tuple[str, ...], head: str = "main") -> Plain:
+    def to_plain(self, tracks: tuple[str, ...], head: str = "main", baked: bool = False) -> Plain:
         """One head and a merged copy of the trunk; this model stays as it is.
 
         Args:
             tracks: names of the head's tracks.
+            baked: whether the adapter is taken along by the caller, with a cell's summary as a constant.
 
         Raises:
             UsageError: the cell's own track is an input of the model: a plain network has no place for it.
         """
-        if self.adapter is not None:
+        if self.adapter is not None and not baked:
             raise UsageError(
-                "the model reads a cell's own track; it is no function of the sequence alone",
+                "the model reads tracks; it is no function of the sequence alone",
                 "",
                 "Fix: bake a cell's head first",
             )

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from zoo.errors import SystemStateError
 from zoo.results import DISK_FULL, replacing
 
-__all__ = ["BEST", "LAST", "frozen_of", "hash_of", "moving_of", "put_back", "read", "write"]
+__all__ = ["BEST", "LAST", "frozen_of", "going_on", "hash_of", "moving_of", "put_back", "read", "write"]
 
 LAST = "last.ckpt"
 BEST = "best.ckpt"
@@ -71,7 +71,7 @@ def hash_of(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-_AGAIN = "Fix: run again without --resume"
+_AGAIN = "Fix: zoo finetune CONFIG -o RUN --force makes the run again"
 
 
 def write(path: Path, content: Mapping[str, Any], kept: str) -> None:
@@ -93,11 +93,15 @@ def write(path: Path, content: Mapping[str, Any], kept: str) -> None:
         full = error.errno in (*DISK_FULL, errno.EFBIG)
         what = "the disk is full" if full else f"cannot be written: {error.strerror}"
         raise SystemStateError(
-            f"{path}: {what}", kept, "Fix: free space, then run again with --resume" if full else _WRITABLE
+            f"{path}: {what}",
+            kept,
+            f"Fix: {'free space' if full else 'make the folder writable'}, then {going_on(path.parent)}",
         ) from error
 
 
-_WRITABLE = "Fix: make the folder writable, then run again with --resume"
+def going_on(folder: Path) -> str:
+    """What goes on with a run, whatever options it was begun with."""
+    return f"zoo finetune {folder / 'config.yaml'} -o {folder} --resume"
 
 
 class _Sink:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from finetune.training.checkpoints import going_on
 from zoo.errors import SystemStateError
 from zoo.extras import needs
 from zoo.results import replacing
@@ -31,7 +32,7 @@ def write_history(folder: Path, rows: Sequence[Mapping[str, float]]) -> None:
             writer.writerows(rows)
     except OSError as error:
         raise SystemStateError(
-            f"{folder / HISTORY}: cannot be written: {error.strerror}", "", "Fix: free space, then --resume"
+            f"{folder / HISTORY}: cannot be written: {error.strerror}", "", f"Fix: free space, then {going_on(folder)}"
         ) from error
 
 

@@ -28,10 +28,12 @@ __all__ = [
     "affine",
     "baselines",
     "best_baseline",
+    "mean_of",
     "mix_weights",
     "nearest",
     "skill",
     "squared_error",
+    "stand_in",
 ]
 
 CONSTANT = "constant"
@@ -101,8 +103,8 @@ def baselines(known: Known) -> dict[str, np.ndarray]:
 
 def _of_cells(known: Known, mean: float) -> dict[str, np.ndarray]:
     """Average, affine average, mixes and nearest cell."""
-    average = _mean(known.test)
-    a, b = affine(_mean(known.train), known.own) if known.own is not None else _shared_affine(known.train)
+    average = mean_of(known.test)
+    a, b = affine(mean_of(known.train), known.own) if known.own is not None else _shared_affine(known.train)
     made = {AVERAGE: average, AFFINE: a + b * average}
     fits_own = known.own is not None
     target, cells = (known.own, known.train) if fits_own else (known.own_atac, known.atac)
@@ -125,7 +127,7 @@ def _of_cells(known: Known, mean: float) -> dict[str, np.ndarray]:
 
 def _of_base(known: Known) -> np.ndarray:
     """The base's nearest track, its scale fitted on training windows; to the average where the cell is held out."""
-    target = known.own if known.own is not None else _mean(known.train)
+    target = known.own if known.own is not None else mean_of(known.train)
     chosen = nearest(known.base_train, target)
     a, b = affine(np.asarray(known.base_train[chosen]), target)
     return a + b * np.asarray(known.base_test[chosen], dtype=np.float64)
@@ -210,7 +212,7 @@ def _moments(cells: np.ndarray, target: np.ndarray) -> _Moments:
     centre = np.nan_to_num(np.append(_means(cells[:, :CHUNK]), _means(np.asarray(target[:CHUNK])[None])))
     sums, products, n = np.zeros(k + 1), np.zeros((k + 1, k + 1)), 0
     for first in range(0, cells.shape[1], CHUNK):
-        part = _stand_in(np.asarray(cells[:, first : first + CHUNK], dtype=np.float64)).reshape(k, -1)
+        part = stand_in(np.asarray(cells[:, first : first + CHUNK], dtype=np.float64)).reshape(k, -1)
         own = np.asarray(target[first : first + CHUNK], dtype=np.float64).reshape(1, -1)
         rows = np.concatenate([part, own]) - centre[:, None]
         rows = rows[:, np.isfinite(rows).all(0)]
@@ -226,22 +228,22 @@ def _moments(cells: np.ndarray, target: np.ndarray) -> _Moments:
 def _mixed(test: np.ndarray, weights: np.ndarray, levels: np.ndarray, centre: float) -> np.ndarray:
     out = np.empty(test.shape[1:], np.float32)
     for first in range(0, test.shape[1], CHUNK):
-        part = _stand_in(np.asarray(test[:, first : first + CHUNK], dtype=np.float64))
+        part = stand_in(np.asarray(test[:, first : first + CHUNK], dtype=np.float64))
         out[first : first + CHUNK] = centre + np.tensordot(weights, part - levels[:, None, None], 1)
     return out
 
 
-def _stand_in(part: np.ndarray) -> np.ndarray:
+def stand_in(part: np.ndarray) -> np.ndarray:
     """(k, n, bins) with the mean of the other cells where one is not measured."""
-    return np.where(np.isfinite(part), part, _mean(part)) if np.isnan(part).any() else part
+    return np.where(np.isfinite(part), part, mean_of(part)) if np.isnan(part).any() else part
 
 
 def _filled_cell(cells: np.ndarray, chosen: int) -> np.ndarray:
     values = np.asarray(cells[chosen], dtype=np.float64)
-    return np.where(np.isfinite(values), values, _mean(cells)) if np.isnan(values).any() else values
+    return np.where(np.isfinite(values), values, mean_of(cells)) if np.isnan(values).any() else values
 
 
-def _mean(cells: np.ndarray) -> np.ndarray:
+def mean_of(cells: np.ndarray) -> np.ndarray:
     """Mean over cells that are measured, (k, n, bins) to (n, bins); NaN where none is. One cell at a time is held."""
     total, seen = np.zeros(cells.shape[1:]), np.zeros(cells.shape[1:], np.int32)
     for cell in cells:

@@ -48,6 +48,7 @@ class View:
         positive: (n, bins) bool. average: (n, bins) or None. variable: (n, bins) bool of most variable bins, or None.
         specific: (n, bins) bool of the bins of specific loci, or None.
         raw: whether values are signals or counts as measured, not their logarithm.
+        counts: whether the error that skill compares is the Poisson deviance; else it is the squared error.
         resamples, seed: of the bootstrap.
     """
 
@@ -59,6 +60,7 @@ class View:
     variable: np.ndarray | None = None
     specific: np.ndarray | None = None
     raw: bool = True
+    counts: bool = False
     resamples: int = 1000
     seed: int = 0
     _memo: dict[str, tuple[np.ndarray, Levels]] = field(default_factory=dict, init=False, repr=False)
@@ -69,6 +71,21 @@ class View:
         if held is None or held[0] is not values:
             held = self._memo[kept] = (values, levels_of(values, np.isfinite(self.observed)))
         return held[1]
+
+    def errors(self, predicted: np.ndarray) -> np.ndarray:
+        """(n, bins) error of each bin that skill adds up; 0 where nothing was measured.
+
+        Poisson deviance for counts: the only error of a mean that grows with it as their scatter does, so that neither
+        a bin of a hundred times the mean decides for all, nor is a right mean worse than another guess. Predictions
+        below a hundredth of the observed mean count as that.
+        """
+        y, guess = self.observed, np.asarray(predicted, dtype=np.float64)
+        if not self.counts:
+            return np.nan_to_num((guess - y) ** 2)
+        guess = np.maximum(guess, max(0.01 * float(np.nanmean(y)), 1e-12))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.where(y > 0, y * np.log(y / guess), 0.0)
+        return np.nan_to_num(2 * (logs - y + guess))
 
     @property
     def measured(self) -> np.ndarray:

@@ -16,7 +16,7 @@ __all__ = ["SkillSums", "Swaps", "score_track", "skill_of", "skill_sums", "skill
 
 @dataclass(frozen=True)
 class SkillSums:
-    """Squared errors a block: (blocks,) of the model and of each baseline; which blocks hold anything; the best."""
+    """Errors a block: (blocks,) of the model and of each baseline; which blocks hold anything; the best."""
 
     model: np.ndarray
     baselines: dict[str, np.ndarray]
@@ -25,22 +25,21 @@ class SkillSums:
 
 
 def skill_of(sums: np.ndarray) -> np.ndarray:
-    """1 - error / error of the baseline, of (..., 2) sums of squared errors; 0 where both are 0."""
+    """1 - error / error of the baseline, of (..., 2) sums of errors; 0 where both are 0."""
     top, bottom = sums[..., 0], sums[..., 1]
     return np.where(bottom > 0, 1 - top / np.where(bottom > 0, bottom, 1), np.where(top > 0, -np.inf, 0.0))
 
 
-def squared_sums(view: View, predicted: np.ndarray) -> np.ndarray:
-    """(blocks,) squared errors over measured bins."""
-    error = np.nansum((np.asarray(predicted, dtype=np.float64) - view.observed) ** 2, axis=1)
-    return np.bincount(view.block, weights=error, minlength=view.blocks)
+def error_sums(view: View, predicted: np.ndarray) -> np.ndarray:
+    """(blocks,) errors over measured bins."""
+    return np.bincount(view.block, weights=view.errors(predicted).sum(1), minlength=view.blocks)
 
 
 def skill_sums(view: View, predicted: np.ndarray, made: Mapping[str, np.ndarray]) -> SkillSums:
-    """Squared errors a block; the best baseline is the one with the smallest error on these very windows."""
-    errors = {name: squared_sums(view, values) for name, values in made.items()}
+    """Errors a block; the best baseline is the one with the smallest error on these very windows."""
+    errors = {name: error_sums(view, values) for name, values in made.items()}
     best = min(errors, key=lambda name: errors[name].sum())
-    return SkillSums(squared_sums(view, predicted), errors, view.measured, best)
+    return SkillSums(error_sums(view, predicted), errors, view.measured, best)
 
 
 def skills(sums: SkillSums, resamples: int, seed: int) -> dict[str, Any]:
@@ -107,7 +106,7 @@ class Swaps:
 
     Attributes:
         own: with the cell's own input. value: with all wrong ones together, and ci its interval.
-        each: by cell. errors: (blocks,) squared errors of all wrong ones together, a mean over them.
+        each: by cell. errors: (blocks,) errors of all wrong ones together, a mean over them.
         gone: whether the gain went: ``ci`` is not above 0 (without an interval: ``value`` is not).
     """
 
@@ -137,13 +136,13 @@ def swap_gain(
     wrong = [cell for cell in cells if cell != own]
     if not wrong:
         raise ValueError(f"no cell but {own}: its input cannot be swapped")
-    bottom, total, each = squared_sums(view, baseline), np.zeros(view.blocks), {}
+    bottom, total, each = error_sums(view, baseline), np.zeros(view.blocks), {}
     for cell in wrong:
-        errors = squared_sums(view, predict(cell))
+        errors = error_sums(view, predict(cell))
         total += errors / len(wrong)
         each[cell] = float(skill_of(np.array([errors.sum(), bottom.sum()])))
     pair = np.stack([total, bottom], axis=1)
     ci = block_bootstrap(skill_of, pair, resamples=view.resamples, seed=view.seed, measured=view.measured)
     value = float(skill_of(pair.sum(0)))
-    mine = float(skill_of(np.array([squared_sums(view, predict(own)).sum(), bottom.sum()])))
+    mine = float(skill_of(np.array([error_sums(view, predict(own)).sum(), bottom.sum()])))
     return Swaps(mine, value, ci, each, total, value <= 0 if ci is None else ci[0] <= 0)

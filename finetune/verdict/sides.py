@@ -7,7 +7,7 @@ both                    test cells on test windows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,6 +21,7 @@ from finetune.models.base import Base
 from finetune.models.heads import Adapted
 from finetune.training.feed import moved
 from finetune.verdict.baselines import Known, baselines
+from finetune.verdict.count_baselines import baselines_of_counts, grouped
 from finetune.verdict.loci import bins_of_loci
 from finetune.verdict.verdict import SIDES, Judged
 from zoo.genome.encode import one_hot
@@ -42,9 +43,11 @@ class Predictor:
 
     Args:
         model: in eval mode. batches: of its head, without cached embeddings.
+        baked: whether a cell's track is left out bin by bin, and only its summary is given.
     """
 
-    def __init__(self, model: Adapted, batches: Batches, device: torch.device) -> None:
+    def __init__(self, model: Adapted, batches: Batches, device: torch.device, baked: bool = False) -> None:
+        self.baked = baked
         self.model, self.batches, self.device = model.to(device).eval(), batches, device
         self._kept: dict[int, torch.Tensor] = {}
         self._bytes = 0
@@ -64,6 +67,8 @@ class Predictor:
             batch = self.batches.at(np.column_stack([part, np.full(len(part), number)]))
             if told is not None:
                 batch = self.batches.told(batch, part, told)
+            if self.baked and batch.atac is not None:
+                batch = replace(batch, atac=torch.zeros_like(batch.atac))
             batch = moved(batch, self.device)
             embedding = self._embedding(part, batch.inputs)
             batch = replace(batch, inputs=embedding, embedded=True)
@@ -153,6 +158,7 @@ def judged_tracks(
     base: BaseTracks | None = None,
     columns: Mapping[int, int] | None = None,
     loci: str | None = None,
+    only: Collection[str] = (),
 ) -> Iterator[Judged]:
     """Every track on every side, one at a time.
 
@@ -161,9 +167,12 @@ def judged_tracks(
         cells: what the model is told of cells; None for a model of sequence alone.
         columns: track of ``prepared`` -> track of the prediction; default the same, or its assay.
         loci: BED of specific loci, looked for on the held-out chromosomes.
+        only: cells; default all.
     """
     for place in _places(prepared, side, cells):
         for number in place.tracks:
+            if only and prepared.tracks[number].cell not in only:
+                continue
             yield _judged(prepared, predict, place, number, cells, base, columns, loci)
 
 
@@ -191,18 +200,25 @@ def _judged(
     others = [
         i
         for i, track in enumerate(prepared.tracks)
-        if i != number and track.side == "train" and track.cell and info.cell and track.assay == info.assay
+        if i != number
+        and track.side in ("train", "reference")
+        and track.cell
+        and info.cell
+        and track.assay == info.assay
     ]
+    observed = np.asarray(prepared.targets[number][rows])
     told = cells is not None and cells.difference is not None
     without = predict(rows, info.cell, "")[:, column] if told else None
     known = _known(prepared, number, others, rows, base, without)
     average = average_of(prepared.targets[others][:, rows]) if others else None
     several = np.asarray(prepared.targets[others][:, rows]) if len(others) > 1 else None
+    raw = info.transform == ("none",)
+    counts = raw and not bool((np.nan_to_num(known.test) < 0).any() or (np.nan_to_num(observed) < 0).any())
     return Judged(
         side=place.side,
         name=info.name,
         cell=info.cell,
-        observed=np.asarray(prepared.targets[number][rows]),
+        observed=observed,
         predicted=predict(rows, info.cell, None)[:, column],
         baselines=baselines(known),
         chrom=prepared.windows.chrom[rows],
@@ -211,9 +227,18 @@ def _judged(
         average=average,
         variance=None if several is None else _variance(several),
         swapped=_Swapped(predict, rows, info, column, cells) if told else None,
+        depth=_input_depth(prepared, info, rows),
         specific=None if loci is None or place.side == SIDES[1] else _specific(prepared, rows, loci),
-        raw=info.transform == ("none",),
+        raw=raw,
+        of_counts=(lambda group: baselines_of_counts(grouped(known, group))) if counts else None,
     )
+
+
+def _input_depth(prepared: Prepared, info: TrackInfo, rows: np.ndarray) -> np.ndarray | None:
+    """(n,) sum of the cell's own track in each window, to see whether the model is worse where that is thin."""
+    if prepared.atac is None or info.cell is None:
+        return None
+    return np.nansum(prepared.atac[prepared.cells.index(info.cell)][rows], axis=1)
 
 
 def _specific(prepared: Prepared, rows: np.ndarray, loci: str) -> np.ndarray:

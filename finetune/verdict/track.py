@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +35,9 @@ class Judged:
             no positives in the average.
         depth: (n,) reads of each window, or None.
         raw: whether values are signals or counts, not their logarithm; log1p and Poisson are then computed too.
+        of_counts: of counts and coverage: gives, for a number of bins that are summed, further forms of the baselines,
+            fitted by the Poisson likelihood (``count_baselines``); skill is then one of deviances. None: skill is of
+            squared errors.
     """
 
     side: str
@@ -52,11 +55,12 @@ class Judged:
     specific: np.ndarray | None = None
     depth: np.ndarray | None = None
     raw: bool = True
+    of_counts: Callable[[int], Mapping[str, Sequence[np.ndarray]]] | None = None
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A judged track: its record, squared errors a named block for the pool, its drawing."""
+    """A judged track: its record, errors a named block for the pool, its drawing."""
 
     record: dict[str, Any]
     names: tuple[str, ...]
@@ -96,8 +100,9 @@ def judge_track(track: Judged, config: VerdictConfig, seed: int, drawn: bool) ->
         view = replace(view, specific=inside)
     elif view.average is not None:
         view = replace(view, specific=~positives(view.average))
-    sums = skill_sums(view, predicted, made)
-    swaps = _swaps(track, view, predicted, made[sums.best])
+    at, beside = _for_skill(track, view, made, 1)
+    sums = skill_sums(at, predicted, beside)
+    swaps = _swaps(track, at, predicted, beside[sums.best])
     record: dict[str, Any] = {
         "track": track.name,
         "cell": track.cell,
@@ -106,9 +111,10 @@ def judge_track(track: Judged, config: VerdictConfig, seed: int, drawn: bool) ->
         "masked_bins": int((~np.isfinite(observed)).sum()),
         "resolutions": {
             str(track.bin_size): _resolution(view, predicted, made, {"skill": skills(sums, view.resamples, view.seed)})
+            | {"skill_of": "squared errors" if track.of_counts is None else "deviances"}
         },
         "calibration": _calibration(predicted, observed),
-        "chromosomes": _chromosomes(track.chrom, observed, predicted, made[sums.best]),
+        "chromosomes": _chromosomes(track.chrom, at, predicted, beside[sums.best]),
     }
     if track.depth is not None:
         groups, rank = metrics.residual_by_depth(predicted, observed, np.asarray(track.depth))
@@ -119,13 +125,14 @@ def judge_track(track: Judged, config: VerdictConfig, seed: int, drawn: bool) ->
     if swaps is not None:
         record["swaps"] = {key: getattr(swaps, key) for key in ("own", "value", "ci", "each", "gone")}
     if config.coarse and config.coarse != track.bin_size:
-        record["resolutions"][str(config.coarse)] = _coarse(view, predicted, made, config.coarse, track.bin_size)
-    known = observed[np.isfinite(observed)]
+        record["resolutions"][str(config.coarse)] = _coarse(track, view, predicted, made, config.coarse)
     errors = {**sums.baselines, MODEL: sums.model, BEST: sums.baselines[sums.best]}
     if swaps is not None:
         errors[SWAPPED] = swaps.errors
     drawing = _drawing(track, observed, predicted, (sums.best, made[sums.best])) if drawn else None
-    return Scored(record, names, errors, sums.measured, float(known.var()) if len(known) else 0.0, drawing)
+    known = np.isfinite(observed)
+    scatter = at.errors(np.full_like(observed, np.nanmean(observed))).sum() / known.sum() if known.any() else 0.0
+    return Scored(record, names, errors, sums.measured, float(scatter), drawing)
 
 
 def _drawing(track: Judged, observed: np.ndarray, predicted: np.ndarray, best: tuple[str, np.ndarray]) -> Drawing:
@@ -163,13 +170,27 @@ def _resolution(
     return {**start, "bins": int(np.isfinite(view.observed).sum()), "metrics": score_track(view, predicted, made)}
 
 
+def _for_skill(
+    track: Judged, view: View, made: Mapping[str, np.ndarray], group: int
+) -> tuple[View, Mapping[str, np.ndarray]]:
+    """The view with the error that skill is one of, and each baseline in its best form on these very windows."""
+    if track.of_counts is None:
+        return view, made
+    at, forms = replace(view, counts=True), track.of_counts(group)
+    best = {
+        name: min([values, *forms.get(name, ())], key=lambda form: float(at.errors(form).sum()))
+        for name, values in made.items()
+    }
+    return at, best
+
+
 def _coarse(
-    view: View, predicted: np.ndarray, made: dict[str, np.ndarray], width: int, bin_size: int
+    track: Judged, view: View, predicted: np.ndarray, made: dict[str, np.ndarray], width: int
 ) -> dict[str, Any]:
     """The same in sums of bins; classes and most variable bins are those of the own bins only."""
-    group, rest = divmod(width, bin_size)
+    group, rest = divmod(width, track.bin_size)
     if rest or group < 1 or view.observed.shape[1] % group:
-        raise ValueError(f"verdict.coarse: {width} bp is no multiple of {bin_size} bp that divides the window")
+        raise ValueError(f"verdict.coarse: {width} bp is no multiple of {track.bin_size} bp that divides the window")
     observed = metrics.coarser(view.observed, group)
     wide = replace(
         view,
@@ -181,7 +202,9 @@ def _coarse(
     )
     small = {name: metrics.coarser(values, group) for name, values in made.items()}
     own = metrics.coarser(predicted, group)
-    return _resolution(wide, own, small, {"skill": skills(skill_sums(wide, own, small), view.resamples, view.seed)})
+    at, beside = _for_skill(track, wide, small, group)
+    sums = skill_sums(at, own, beside)
+    return _resolution(wide, own, small, {"skill": skills(sums, view.resamples, view.seed)})
 
 
 def _swaps(track: Judged, view: View, predicted: np.ndarray, baseline: np.ndarray) -> Swaps | None:
@@ -189,7 +212,11 @@ def _swaps(track: Judged, view: View, predicted: np.ndarray, baseline: np.ndarra
         return None
     own = track.cell or track.name
     swapped = track.swapped
-    return swap_gain(lambda cell: predicted if cell == own else swapped[cell], list(swapped), own, view, baseline)
+
+    def predict(cell: str) -> np.ndarray:
+        return predicted if cell == own else swapped[cell]
+
+    return swap_gain(predict, list(swapped), own, view, baseline)
 
 
 def _calibration(predicted: np.ndarray, observed: np.ndarray) -> dict[str, Any]:
@@ -199,17 +226,17 @@ def _calibration(predicted: np.ndarray, observed: np.ndarray) -> dict[str, Any]:
 
 
 def _chromosomes(
-    chrom: np.ndarray, observed: np.ndarray, predicted: np.ndarray, baseline: np.ndarray
+    chrom: np.ndarray, view: View, predicted: np.ndarray, baseline: np.ndarray
 ) -> dict[str, dict[str, Any]]:
     """Skill and Pearson of each chromosome."""
     made = {}
     names = np.asarray(chrom, dtype=str)
+    errors = np.stack([view.errors(values).sum(1) for values in (predicted, baseline)])
     for name in dict.fromkeys(names.tolist()):
         rows = names == name
-        errors = [np.nansum((values[rows] - observed[rows]) ** 2) for values in (predicted, baseline)]
         made[name] = {
             "windows": int(rows.sum()),
-            "skill": float(skill_of(np.array(errors))),
-            "pearson": metrics.pearson(predicted[rows], observed[rows]),
+            "skill": float(skill_of(errors[:, rows].sum(1))),
+            "pearson": metrics.pearson(predicted[rows], view.observed[rows]),
         }
     return made

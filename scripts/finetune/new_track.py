@@ -1,13 +1,14 @@
 """A new track on a published trunk: a DNase biosample from k windows, the other nine, and Mini-Borzoi's embeddings.
 
-    python -m scripts.finetune.new_track --data ../shared/data [--draws 3]
+    python -m scripts.finetune.new_track --data ../shared/data [--draws 2]
 
 Everything happens on the square root of coverage: on coverage itself a handful of bins holds most of the error. The
-model is linear: the other nine tracks, their neighbours, and ridge on the embeddings and on embeddings times the
-average of the nine. Penalties were chosen by cross-validation within the training windows. It is judged on the
-validation windows against the best of all baselines there, the frozen base's own track (which was trained on this very
-biosample) among them. "Adapted", not "novel": the published trunk saw these biosamples. The second trunk did not: a
-small network trained here on the CAGE and RNA tracks of the training windows. The third model has no trunk at all.
+model is a head on the other nine tracks, their neighbouring bins, the embeddings, and embeddings times the average of
+the nine: ridge regression and a small network, averaged. Its numbers were chosen by cross-validation within the
+training windows. It is judged on the validation windows against the best of all baselines there, the frozen base's own
+track (which was trained on this very biosample) among them. "Adapted", not "novel": the published trunk saw these
+biosamples. The second trunk did not: a small network trained here on the CAGE and RNA tracks of the training windows.
+The third model has no trunk at all.
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ KS = (1, 2, 5, 10, 20, 30, 45)
 #: Bins of a block of the bootstrap: 16,384 bp, four a window.
 BLOCK = 512
 #: Ridge penalties of 45 windows, as shares of the variance of a feature; fewer windows count for less beside them.
-PENALTIES = {"mix": 0.0, "near": 0.01, "square": 0.01, "embedding": 0.1, "gated": 1.0}
+PENALTIES = {"mix": 0.001, "near": 0.01, "square": 0.01, "embedding": 0.1, "gated": 1.0}
 PENALISED_FOR = 45
+#: Of the small network of the head: passes over the bins, bins a step, peak rate.
+EPOCHS, BATCH, RATE = 5, 1024, 4e-3
 
 
 @dataclass(frozen=True)
@@ -183,31 +186,76 @@ def without_dnase(windows: Windows, epochs: int = 6, seed: int = 0, crop: int = 
 
 
 class Head:
-    """Ridge regression of one track, from sums over windows that are made once: fitted on any k of them at no cost.
+    """One track from the others and from embeddings: the mean of a ridge regression and of a small network.
+
+    The regression is fitted from sums over windows that are made once. By cross-validation within the training windows
+    the mean of the two was better than either.
 
     Args:
         others: (n, bins, 9). target: (n, bins). embedding: (n, bins, channels), standardised, or None.
+        known: windows whose other tracks and sequence are known before any of the target is, to scale features by.
     """
 
-    def __init__(self, others: np.ndarray, target: np.ndarray, embedding: np.ndarray | None) -> None:
+    def __init__(self, others: np.ndarray, target: np.ndarray, embedding: np.ndarray | None, known: np.ndarray) -> None:
         average = others.mean(2, keepdims=True)
         padded = np.pad(others, ((0, 0), (1, 1), (0, 0)), mode="edge")
         parts = {"mix": others, "near": padded[:, :-2] + padded[:, 2:], "square": average**2}
         if embedding is not None:
             parts |= {"embedding": embedding, "gated": embedding * average}
-        self.penalty = np.concatenate([np.full(part.shape[2], PENALTIES[name]) for name, part in parts.items()])
+        penalty = np.concatenate([np.full(part.shape[2], PENALTIES[name]) for name, part in parts.items()])
         self.features = np.concatenate([*parts.values(), np.ones_like(average)], 2)
+        self.target = target
+        self.penalty = penalty * PENALISED_FOR * target.shape[1] * self.features[known, :, :-1].var((0, 1))
         self.gram = np.stack([window.T @ window for window in self.features]).astype(np.float64)
         self.cross = np.stack([w.T @ y for w, y in zip(self.features, target, strict=True)]).astype(np.float64)
+        # What is gated is a product that a network finds by itself.
+        self.seen = np.concatenate([standard(part, known) for name, part in parts.items() if name != "gated"], 2)
 
-    def predict(self, train: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Fitted on the windows ``train``: (rows, bins)."""
+    def predict(self, train: np.ndarray, rows: np.ndarray, seed: int = 0) -> np.ndarray:
+        """Fitted on the windows ``train``: (rows, bins); coverage is never negative."""
+        return (np.maximum(self.ridge(train, rows), 0) + np.maximum(self.network(train, rows, seed), 0)) / 2
+
+    def ridge(self, train: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Linear in the features."""
         gram, cross = self.gram[train].sum(0), self.cross[train].sum(0)
-        n = gram[-1, -1]
-        variance = np.diag(gram)[:-1] / n - (gram[-1, :-1] / n) ** 2
-        penalty = self.penalty * variance * n * (PENALISED_FOR / len(train)) + 1e-6
-        gram[np.diag_indices(len(penalty))] += penalty
+        gram[np.diag_indices(len(self.penalty))] += self.penalty + 1e-6
         return self.features[rows] @ np.linalg.solve(gram, cross).astype(np.float32)
+
+    def network(self, train: np.ndarray, rows: np.ndarray, seed: int) -> np.ndarray:
+        """A line plus one hidden layer with dropout."""
+        torch.manual_seed(seed)
+        x, y = (torch.from_numpy(array[train].reshape(-1, *array.shape[2:])) for array in (self.seen, self.target))
+        net = Bent(x.shape[1], float(y.mean()))
+        steps = EPOCHS * (len(y) // BATCH)
+        optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=0.05)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps + 1)
+        for _ in range(EPOCHS):
+            for batch in torch.randperm(len(y))[: len(y) // BATCH * BATCH].reshape(-1, BATCH):
+                loss = functional.mse_loss(net(x[batch]), y[batch])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+        net.eval()
+        with torch.inference_mode():
+            return net(torch.from_numpy(self.seen[rows])).numpy()
+
+
+class Bent(nn.Module):
+    """(..., features) to (...): linear at first, and constant before the first step."""
+
+    def __init__(self, features: int, mean: float) -> None:
+        super().__init__()
+        self.line, last = nn.Linear(features, 1), nn.Linear(48, 1)
+        self.bend = nn.Sequential(nn.Dropout(0.1), nn.Linear(features, 48), nn.GELU(), nn.Dropout(0.3), last)
+        for layer in (self.line, last):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        nn.init.constant_(self.line.bias, mean)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Square roots of coverage."""
+        return (self.line(x) + self.bend(x))[..., 0]
 
 
 # ---------------------------------------------------------------- the verdict
@@ -248,9 +296,9 @@ def score(predicted: np.ndarray, observed: np.ndarray, made: Mapping[str, np.nda
 
 
 def standard(embedding: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Less the mean and over the spread of the rows, by channel."""
+    """Less the mean and over the spread of the rows, by channel; no more than 8 either way."""
     mean, spread = (getattr(embedding[rows], what)((0, 1)) for what in ("mean", "std"))
-    return (embedding - mean) / (spread + 1e-6)
+    return ((embedding - mean) / (spread + 1e-6)).clip(-8, 8)
 
 
 def judge(
@@ -271,7 +319,7 @@ def judge(
         observed = dnase[windows.test, :, track]
         made = {(k, draw): yardsticks(windows, own, track, rows) for k, draw, rows in sets}
         for name, embedding in trunks.items():
-            head = Head(np.delete(dnase, track, axis=2), dnase[:, :, track], embedding)
+            head = Head(np.delete(dnase, track, axis=2), dnase[:, :, track], embedding, train)
             for k, draw, rows in sets:
                 predicted = head.predict(rows, windows.test)
                 found.setdefault((name, k, draw), []).append(score(predicted, observed, made[k, draw]))
@@ -308,7 +356,7 @@ def main(argv: list[str] | None = None) -> int:
     """The command; exit status 1 where a promised figure does not hold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds d01_hg38_windows, m01_mini_borzoi")
-    parser.add_argument("--draws", type=int, default=3, help="sets of k windows, where there is a choice")
+    parser.add_argument("--draws", type=int, default=2, help="sets of k windows, where there is a choice")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     start = time.process_time()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from finetune.config import load_config
+from finetune.config_file import load_config
 from finetune.data.batches import Batches
 from finetune.data.prepare import prepare
 from finetune.models.adapt import adapt

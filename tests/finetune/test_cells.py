@@ -10,7 +10,8 @@ import yaml
 from finetune_world import CHROMS, WINDOWS
 
 import finetune
-from finetune.config import load_config
+import zoo
+from finetune.config_file import load_config
 from finetune.data.average import leave_one_out
 from finetune.run import Run
 from finetune.verdict.sides import Predictor
@@ -81,7 +82,7 @@ def test_every_side_is_judged_with_swaps_and_the_model_without_input(cell_run):
     assert [track["cell"] for track in sides["both"]["tracks"]] == ["c7"]
     assert len(sides["held-out chromosomes"]["tracks"]) == 6
     assert cell_run.entry is None
-    assert "own track" in " ".join(cell_run.notes)
+    assert "reads tracks" in " ".join(cell_run.notes)
 
 
 def test_the_model_gains_over_the_average_in_a_new_cell_and_loses_it_with_another_cells_input(cell_run):
@@ -157,3 +158,60 @@ def test_a_track_is_not_predicted_from_itself(cell_config, tmp_path):
 
 def test_windows_are_those_of_the_world(opened):
     assert len(opened.sets["main"]) == len(CHROMS) * WINDOWS
+
+
+def test_a_cells_head_is_baked_into_an_entry_of_sequence_alone(cell_config, tmp_path):
+    sets = ("cell.average=none", "cell.bake=[c7, c1]", "name=baked")
+    run = finetune.finetune(cell_config, tmp_path / "run", sets=sets)
+    model = zoo.load_model(run.entry, trust=True)
+    assert model.outputs[0].tracks == ("c7", "c1")
+    found = model.predict(["ACGTTGCA" * 160])
+    assert found.shape == (1, 2, 32)
+    assert not np.allclose(found[:, 0], found[:, 1])
+    card = zoo.load_model(run.entry, trust=True).card
+    assert {line.metric for line in card.evaluation} >= {"skill_32bp"}
+
+
+def test_what_needs_the_average_track_is_not_baked(cell_config, tmp_path):
+    with pytest.raises(UsageError, match="no track to read"):
+        finetune.finetune(cell_config, tmp_path / "run", sets=("cell.bake=[c7]",))
+
+
+def test_weights_of_cells_are_those_of_their_tracks(cell_config):
+    run = Run(load_config(cell_config, ("sampling.cell_weights=equal",)), False, Notes())
+    prepared, batches = run.sets["main"], run.batches()["main"]
+    rows = prepared.rows("train")
+    variance = np.array([prepared.targets[i][rows].astype(float).var() for i in range(6)])
+    wanted = 1 / variance / np.mean(1 / variance)
+    batch = batches.at(np.array([[rows[0], cell] for cell in range(6)]))
+    assert np.allclose(batch.weight[:, 0].numpy(), wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("average", ["offset", "both"])
+def test_one_new_cell_from_the_average_of_others(cell_config, tmp_path, average):
+    """Only c7 trains, and the average is made of others: what c7 has of its own is learnt where it has data."""
+    sets = (
+        f"cell={{average: {average}}}",
+        "split.cells={train: [c7], reference: [c0, c1, c2, c3, c4, c5]}",
+        "train.epochs=6",
+    )
+    run = finetune.finetune(cell_config, tmp_path / "run", sets=sets)
+    side = run.verdict.as_dict()["sides"]["held-out chromosomes"]
+    assert [track["cell"] for track in side["tracks"]] == ["c7"]
+    assert {"training average", "mix of training cells"} <= set(side["skill"]["over"])
+    assert side["skill"]["over"]["training average"]["value"] > 0
+
+
+def test_a_reference_cell_is_no_target(cell_config):
+    sets = ("cell={average: offset}", "split.cells={train: [c7], reference: [c0, c1]}")
+    run = Run(load_config(cell_config, sets), False, Notes())
+    prepared, batches = run.sets["main"], run.batches()["main"]
+    assert set(batches.items("train")[:, 1]) == {batches.cells.names.index("c7")}
+    rows = prepared.rows("test")
+    batch = batches.at(np.column_stack([rows, np.full(len(rows), batches.cells.names.index("c7"))]))
+    wanted = prepared.of_cells("mark", ["c0", "c1"])[:, rows].mean(0)
+    assert np.allclose(batch.average[:, 0].numpy(), wanted)
+    model = run.adapted()
+    from finetune.verdict.sides import Predictor
+
+    assert np.allclose(Predictor(model, batches, run.device)(rows, "c7")[:, 0], wanted, atol=1e-6)

@@ -14,7 +14,7 @@ from finetune_world import CHROMS, LENGTH, WINDOWS, make_world
 
 import finetune
 import zoo
-from finetune.config import load_config
+from finetune.config_file import load_config
 from finetune.run import Run
 from zoo.progress import Notes
 
@@ -188,3 +188,61 @@ def test_the_record_of_a_run_names_what_it_was_made_of(world, tmp_path):
     assert record["weights"] == run.weights_hash
     assert record["prepared"]["main"]["counts"]["laid"] == 6 * WINDOWS
     assert record["base"]["hashes"]
+
+
+def test_a_grelu_checkpoint_is_a_base_and_stock_grelu_loads_what_comes_out(world, bigwig, tmp_path):
+    checkpoint = Path(__file__).resolve().parents[2] / "model_cards" / "yeast-atac" / "grelu.ckpt"
+    config = world.write(
+        "grelu.yaml",
+        base=str(checkpoint),
+        targets=[target("a", bigwig), target("b", bigwig, transform="scale:2")],
+        split={"validation": ["chrE"], "test": ["chrF"], "base_overlap": "note"},
+        train={"epochs": 1},
+    )
+    run = finetune.finetune(config, tmp_path / "run")
+    made = entry_of(run) / "grelu.ckpt"
+    from grelu.lightning import LightningModel
+
+    model = LightningModel.load_from_checkpoint(made, map_location="cpu").eval()
+    x = torch.nn.functional.one_hot(torch.randint(4, (2, 1280)), 4).transpose(1, 2).float()
+    with torch.inference_mode():
+        theirs = model(x).numpy()
+    assert theirs.shape == (2, 2, 32)
+    assert np.allclose(theirs, zoo.load_model(entry_of(run), trust=True).predict(x.numpy()), rtol=1e-4, atol=1e-6)
+
+
+def test_a_small_enformer_by_path_at_another_length(world, bigwig, tmp_path):
+    from enformer_pytorch import Enformer
+
+    torch.manual_seed(0)
+    hparams = {"dim": 384, "depth": 1, "heads": 8, "target_length": -1, "output_heads": {"human": 5}}
+    torch.save(Enformer.from_hparams(**hparams).state_dict(), tmp_path / "weights.bin")
+    config = world.write(
+        "enformer.yaml",
+        base=f"enformer:{tmp_path / 'weights.bin'}",
+        length=1024,
+        targets=[target("mine", bigwig, bin=128)],
+        mode="lora",
+        train={"epochs": 1, "lr": 0.001, "batch": 8},
+        split={"validation": ["chrE"], "test": ["chrF"], "base_overlap": "note"},
+    )
+    run = finetune.finetune(config, tmp_path / "run")
+    assert any("to_q" in note for note in run.notes)
+    model = zoo.load_model(entry_of(run), trust=True)
+    assert model.length == 1024 and model.outputs[0].n_bins == 8
+
+
+@pytest.mark.slow
+def test_settings_are_searched_on_validation_and_the_best_is_judged_once(world, tmp_path):
+    config = world.write("tuned.yaml", train={"epochs": 2, "lr": 0.01})
+    run = finetune.tune(config, tmp_path / "tuned", trials=3, space=("train.lr=1e-3,1e-2,1e9",))
+    record = json.loads((run.folder / "tuning.json").read_text())
+    assert len(record["trials"]) == 3
+    good = [row for row in record["trials"] if row["state"] != "failed"]
+    # At a rate of 1e9 the loss is no number: that trial fails, and ends nothing.
+    assert {row["train.lr"] for row in good} == {1e-3, 1e-2} and record["failed"] == 1
+    best = min(good, key=lambda row: row["val_loss"])
+    assert record["best"]["train.lr"] == best["train.lr"]
+    config = json.loads((run.folder / "run.run.json").read_text())["config"]
+    assert config["train"]["lr"] == pytest.approx(best["train.lr"])
+    assert (run.folder / "verdict.json").is_file()

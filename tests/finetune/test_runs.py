@@ -14,7 +14,7 @@ from finetune_world import WINDOWS
 
 import finetune
 import zoo
-from finetune.config import load_config
+from finetune.config_file import load_config
 from finetune.models.freeze import frozen_hash
 from finetune.run import Run
 from zoo.errors import UsageError
@@ -194,3 +194,16 @@ def test_thirty_lines_of_python_give_the_same_verdict(world, tmp_path):
     config = world.write("lines.yaml", mode="last-1", train={"epochs": 1, "lr": 0.001})
     sentence = main(str(config), str(tmp_path / "lines"))
     assert finetune.finetune(config, tmp_path / "run").sentence == sentence
+
+
+def test_two_runs_at_once_share_what_is_prepared(world, tmp_path):
+    config = world.write("twice.yaml", train={"epochs": 1}, regions={"choose": "tiles", "most": 100})
+    words = [sys.executable, "-m", "zoo", "finetune", str(config)]
+    running = [
+        subprocess.Popen([*words, "-o", str(tmp_path / name)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+        for name in ("a", "b")
+    ]
+    told = [process.communicate()[1].decode() for process in running]
+    assert [process.returncode for process in running] == [0, 0], told
+    hashes = [json.loads((tmp_path / name / "run.run.json").read_text())["weights"] for name in ("a", "b")]
+    assert hashes[0] == hashes[1]

@@ -312,3 +312,18 @@ def test_three_million_tiles_take_seconds():
     windows, counts = choose_windows(RegionsConfig(stride=100), Geometry(2114, 557, 10, 100), genome, 0)
     assert counts["kept"] == len(windows) == 24 * ((12_500_000 - 2114) // 100 + 1)
     assert time.process_time() - began < 20
+
+
+def test_a_window_that_augmentation_moves_onto_the_blacklist_is_left_out(tmp_path):
+    from zoo.genome.fasta import open_genome
+
+    (tmp_path / "g.fa").write_text(">c\n" + "ACGT" * 250 + "\n")
+    (tmp_path / "black.bed").write_text("c\t500\t510\n")
+    geometry = Geometry(100, 20, 10, 6)  # outputs of 60 bp from 20 on
+    genome = open_genome(tmp_path / "g.fa")
+    config = RegionsConfig(blacklist=str(tmp_path / "black.bed"))
+    for moved in (0, 15, 70):
+        windows, counts = choose_windows(config, geometry, genome, 0, None, moved)
+        wanted = [start for start in range(0, 901, 60) if start + 20 - moved >= 510 or start + 80 + moved <= 500]
+        assert windows.start.tolist() == wanted
+        assert counts["blacklisted"] == 16 - len(wanted)

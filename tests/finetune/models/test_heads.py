@@ -147,7 +147,7 @@ def test_an_adapter_without_offset_adds_to_the_head():
     x = torch.randn(2, 4, 5)
     plain = model.heads["main"](model.trunk(x))
     torch.testing.assert_close(model(batch(x, atac=torch.ones(2, 1, 5))), plain + 0.5)
-    with pytest.raises(UsageError, match="own track"):
+    with pytest.raises(UsageError, match="reads tracks"):
         model.to_plain(("a",))
 
 
@@ -171,4 +171,4 @@ def test_a_plain_copy_gives_the_same_and_leaves_the_model():
 
 @pytest.mark.parametrize("activation", ["exp", "sigmoid", "softplus", "identity"])
 def test_logits_of_ends_are_finite(activation):
-    assert bool(torch.isfinite(to_logit(torch.tensor([0.0, 1.0]), activation)).all())
+    assert bool(torch.isfinite(to_logit(torch.tensor([0.0, 1.0]), activation, 1e-3)).all())

@@ -333,7 +333,7 @@ def test_what_excludes_each_other(tmp_path):
         (config(monitor="loss"), "train.monitor"),
         (config(weight_decay=0.1, optimizer="sgd"), "train.weight_decay"),
         (config(layer_decay=0.5), "train.layer_decay"),
-        (config(accelerator="abacus"), "abacus"),
+        (config().model_copy(update={"accelerator": "abacus"}), "abacus"),
     ]:
         with pytest.raises(UsageError, match=key):
             run(tmp_path, settings)

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from finetune.config import FinetuneConfig, load_config
+from finetune.config import FinetuneConfig
+from finetune.config_file import load_config
 from finetune.training.tune import DEFAULT_SPACE, draw, search
 from zoo.errors import InputError, SystemStateError, UsageError
 
