@@ -21,18 +21,20 @@ def train(
     steps: int,
     decay: float = 0.0,
 ) -> list[float]:
-    """AdamW with a cosine rate; the weights of the best epoch are kept.
+    """AdamW with a cosine rate; the weights of the best epoch are kept, which may be those before the first.
 
     Args:
         batches: of an epoch. loss: of the model on a batch. validation: the number that is to be low, after an epoch.
         steps: batches of an epoch.
 
     Returns:
-        The validation numbers, one an epoch.
+        The validation numbers: before training, then one an epoch. Of equal ones the last epoch is kept.
     """
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, weight_decay=decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * steps + 1, pct_start=0.1)
-    history: list[float] = []
+    model.eval()
+    with torch.no_grad():
+        history = [validation()]
     best = copy.deepcopy(model.state_dict())
     for epoch in range(epochs):
         model.train()

@@ -3,7 +3,9 @@
     python -m scripts.finetune.planted_truth [--seeds 0 1 2]
 
 A base is trained from scratch on the training cells' tracks, its embeddings cached, and the adapter trained on them;
-then held-out cells are predicted on held-out chromosomes. The table goes to standard output.
+then held-out cells are predicted on held-out chromosomes. Everything is judged in counts at a common depth, as
+``zoo evaluate`` does under a Poisson loss: 1 - squared error / that of the average of the training cells. Settings
+were chosen with other seeds (10 to 12) on validation cells x validation chromosomes. The table goes to standard output.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from torch import nn
 from torch.nn import functional
 
 from finetune.data.cell_track import cell_summary, difference, track_features
+from finetune.data.transform import background_depth
 from finetune.models.atac import CellAdapter, offset_logits, offset_prediction
 from finetune.verdict.metrics import partial_correlation
 from scripts.finetune.cell_training import train
@@ -29,8 +32,12 @@ FILTERS = 32
 CHANNELS = 32
 SUMMARY = 8
 BATCH = 4
-#: Draws of each training window an epoch, each in a cell at random.
-PAIRS = 8
+#: Draws of each training window an epoch, each in two cells at random. Epochs are short, for the best is kept.
+PAIRS = 2
+RATE = 3e-3
+#: Rates and numbers of the summary that the model without DNA is trained with. It overfits soon, and is to be no straw
+#: man: the best on validation counts.
+PLAIN = ((3e-3, 8), (1e-3, 8), (1e-3, 3))
 
 
 class Trunk(nn.Module):
@@ -120,7 +127,8 @@ class Data:
     Attributes:
         embedding: (windows, channels, bins). atac: (cells, windows, bins) differences. summary: (cells, k), from the
             embedding; plain: the same from steps of the average track, for the model without sequence.
-        assay: (cells, windows, bins) counts. average: of the training cells, without the cell itself where it trains.
+        assay: (cells, windows, bins) counts at a common depth, and rate, what was expected. average: of the training
+            cells, without the cell itself where it trains.
     """
 
     embedding: torch.Tensor
@@ -128,6 +136,7 @@ class Data:
     summary: torch.Tensor
     plain: torch.Tensor
     assay: torch.Tensor
+    rate: torch.Tensor
     average: torch.Tensor
 
 
@@ -143,55 +152,130 @@ def prepare(truth: Truth, trunk: Trunk) -> Data:
     steps = track_features(level[truth.train][:, train].mean(0))
     summary = cell_summary(own[:, train], truth.train, SUMMARY, embedding.numpy()[train])
     plain = cell_summary(own[:, train], truth.train, SUMMARY, steps)
-    average = truth.assay - difference(truth.assay, truth.train)
-    return Data(embedding, *(torch.from_numpy(a) for a in (own, summary, plain, truth.assay, average.clip(min=0))))
+    assay, rate = (counts * _to_common_depth(truth) for counts in (truth.assay, truth.rate))
+    average = assay - difference(assay, truth.train)
+    return Data(embedding, *(torch.from_numpy(a) for a in (own, summary, plain, assay, rate, average.clip(min=0))))
+
+
+def _to_common_depth(truth: Truth) -> np.ndarray:
+    """(cells, 1, 1) factors that bring the assay's background to that of the training cells.
+
+    How deep a new cell's assay was sequenced is no question to its ATAC.
+    """
+    train = truth.split == "train"
+    depth = np.array([background_depth(counts[train]) for counts in truth.assay], dtype=np.float32)
+    return (depth[truth.train].mean() / depth)[:, None, None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows in cells, or between two cells: what is given and what is to be predicted.
+
+    Attributes:
+        embedding: (n, channels, bins). atac, average, target: (n, 1, bins). summary: (n, k).
+    """
+
+    embedding: torch.Tensor
+    atac: torch.Tensor
+    summary: torch.Tensor
+    average: torch.Tensor
+    target: torch.Tensor
+
+
+def batch_of(data: Data, adapter: CellAdapter, rows: np.ndarray, cells: np.ndarray) -> Batch:
+    """Windows ``rows`` (n,), each in the cell (n,) beside it, with the summary that the adapter takes."""
+    atac, average, target = (x[cells, rows][:, None] for x in (data.atac, data.average, data.assay))
+    summary = data.summary if adapter.dna else data.plain
+    return Batch(data.embedding[rows], atac, summary[cells, : adapter.n_summary], average, target)
+
+
+def between(one: Batch, other: Batch, share: torch.Tensor) -> Batch:
+    """The same windows in cells that lie between two: a few cells become a line of cells for each pair.
+
+    Args:
+        share: (n,) of ``one``, 0 to 1; all that belongs to a cell is mixed, counts too.
+    """
+    names = ("atac", "summary", "average", "target")
+    mixed = {
+        name: torch.lerp(getattr(other, name), getattr(one, name), share.view(-1, *[1] * (getattr(one, name).ndim - 1)))
+        for name in names
+    }
+    return replace(one, **mixed)
 
 
 def predict(adapter: CellAdapter, data: Data, cell: int, rows: np.ndarray, told: int | None = None) -> torch.Tensor:
     """(n, bins) counts of a cell, from its own ATAC or that of another, ``told``; -1 is the average cell."""
-    told = cell if told is None else told
-    summary = data.summary if adapter.channels else data.plain
-    atac, whole = data.atac[told, rows][:, None], summary[told].expand(len(rows), -1)
-    if told < 0:
-        atac, whole = torch.zeros_like(atac), torch.zeros_like(whole)
+    given = batch_of(data, adapter, rows, np.full(len(rows), cell if told is None else told))
+    share = 0.0 if told == -1 else 1.0
     average = data.average[cell, rows][:, None]
-    change = adapter(data.embedding[rows], atac, whole, average)
+    change = adapter(given.embedding, share * given.atac, share * given.summary, average)
     return offset_prediction(average, change, "exp")[:, 0]
 
 
-def train_adapter(truth: Truth, data: Data, seed: int, epochs: int, dna: bool = True) -> CellAdapter:
-    """The adapter on the base's embeddings: Poisson loss, the average as offset, training cells x chromosomes."""
+def adapter_loss(adapter: nn.Module, batch: Batch) -> torch.Tensor:
+    """Poisson loss with the average as offset."""
+    change = adapter(batch.embedding, batch.atac, batch.summary, batch.average)
+    logits = offset_logits(batch.average, "exp") + change
+    return (logits.exp() - batch.target * logits).mean()
+
+
+def train_adapter(
+    truth: Truth, data: Data, seed: int, epochs: int, dna: bool = True, rate: float = RATE, k: int = SUMMARY
+) -> tuple[CellAdapter, float]:
+    """The adapter on the base's embeddings: training cells x chromosomes, mixed in pairs; best epoch on validation.
+
+    Returns:
+        The adapter and its loss on validation cells x validation chromosomes.
+    """
     torch.manual_seed(seed)
-    adapter = CellAdapter(1, CHANNELS if dna else None, summary=SUMMARY, width=16, average=not dna, limit=3.0)
+    adapter = CellAdapter(1, CHANNELS if dna else None, summary=k, width=16, average=not dna, limit=3.0)
     rows, held = (np.flatnonzero(truth.split == side) for side in ("train", "validation"))
-    summary = data.summary if dna else data.plain
 
-    def loss(net: nn.Module, batch: tuple[np.ndarray, np.ndarray]) -> torch.Tensor:
-        some, cells = batch
-        average = data.average[cells, some][:, None]
-        change = net(data.embedding[some], data.atac[cells, some][:, None], summary[cells], average)
-        logits = offset_logits(average, "exp") + change
-        return (logits.exp() - data.assay[cells, some][:, None] * logits).mean()
-
-    def batches(epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng((seed, epoch))
         order = rng.permutation(np.tile(rows, PAIRS))
         for i in range(0, len(order), 64):
             some = order[i : i + 64]
-            yield some, rng.choice(truth.train, len(some))
+            one, other = (batch_of(data, adapter, some, rng.choice(truth.train, len(some))) for _ in range(2))
+            yield between(one, other, torch.from_numpy(rng.random(len(some), dtype=np.float32)))
 
-    every = tuple(map(np.concatenate, zip(*[(held, np.full(len(held), c)) for c in truth.validation], strict=True)))
+    cells = np.repeat(truth.validation, len(held))
+    every = batch_of(data, adapter, np.tile(held, len(truth.validation)), cells)
     steps = -(-len(rows) * PAIRS // 64)
-    history = train(adapter, batches, loss, lambda: loss(adapter, every).item(), epochs, 3e-3, steps, decay=0.01)
-    sys.stderr.write(f"adapter {history}\n")
-    return adapter.eval()
+    history = train(
+        adapter, batches, adapter_loss, lambda: adapter_loss(adapter, every).item(), epochs, rate, steps, decay=0.01
+    )
+    share, least = shrink(adapter, every)
+    sys.stderr.write(
+        f"{'with' if dna else 'without'} DNA, rate {rate:g}, {k} numbers: {np.round(history, 3)}, x {share}\n"
+    )
+    return adapter.eval(), least
+
+
+def shrink(adapter: CellAdapter, held: Batch) -> tuple[float, float]:
+    """Scale the adapter's changes by the tenth, 0 to 1, that validation likes best: few cells make them too large.
+
+    Returns:
+        The share and its loss.
+    """
+    last = adapter.last.weight.detach().clone()
+
+    @torch.no_grad()
+    def loss_at(share: float) -> float:
+        adapter.last.weight.copy_(share * last)
+        return adapter_loss(adapter, held).item()
+
+    least, share = min((loss_at(tenth / 10), tenth / 10) for tenth in range(11))
+    loss_at(share)
+    return share, least
 
 
 def judge(truth: Truth, data: Data, adapters: dict[str, CellAdapter]) -> dict[str, float | bool]:
-    """Figures on held-out cells x held-out chromosomes, in counts."""
+    """Figures on held-out cells x held-out chromosomes, in counts at a common depth, all bins of all cells pooled."""
     rows = np.flatnonzero(truth.split == "test")
-    seen = truth.assay[truth.test][:, rows].astype(np.float64)
-    average = data.average[truth.test][:, rows].numpy().astype(np.float64)
+    seen, expected, average = (
+        x[truth.test][:, rows].numpy().astype(np.float64) for x in (data.assay, data.rate, data.average)
+    )
     base = ((seen - average) ** 2).sum((1, 2))
 
     def errors(values: np.ndarray) -> np.ndarray:
@@ -213,7 +297,7 @@ def judge(truth: Truth, data: Data, adapters: dict[str, CellAdapter]) -> dict[st
     cells = 1 - errors(own) / base
     sys.stderr.write(f"cells {cells.round(2)}, without DNA {(1 - errors(plain) / base).round(2)}\n")
     return {
-        "truth": 1 - errors(truth.rate[truth.test][:, rows]).sum() / base.sum(),
+        "truth": 1 - errors(expected).sum() / base.sum(),
         "skill": 1 - errors(own).sum() / base.sum(),
         "worst cell": cells.min(),
         "partial r": partial_correlation(*(a.reshape(-1, a.shape[-1]) for a in (own, seen, average))),
@@ -223,13 +307,16 @@ def judge(truth: Truth, data: Data, adapters: dict[str, CellAdapter]) -> dict[st
     }
 
 
-def run(seed: int, base_epochs: int = 3, epochs: int = 3, truth: Truth | None = None) -> dict[str, float | bool]:
+def run(seed: int, base_epochs: int = 3, epochs: int = 12, truth: Truth | None = None) -> dict[str, float | bool]:
     """One seed: plant, train, judge. Adds the CPU seconds."""
     start = time.process_time()
     truth = truth or plant(seed)
     data = prepare(truth, train_base(truth, seed, base_epochs))
-    adapters = {"dna": train_adapter(truth, data, seed, epochs)}
-    adapters["no dna"] = train_adapter(truth, data, seed, epochs, dna=False)
+    tried = [train_adapter(truth, data, seed, epochs, dna=False, rate=rate, k=k) for rate, k in PLAIN]
+    adapters = {
+        "dna": train_adapter(truth, data, seed, epochs)[0],
+        "no dna": min(tried, key=lambda found: found[1])[0],
+    }
     return judge(truth, data, adapters) | {"CPU s": time.process_time() - start}
 
 
@@ -259,15 +346,16 @@ def _cell(value: float | bool) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else f"{value:.0f}" if value > 2 else f"{value:+.2f}"
 
 
-def main() -> None:
-    """The command."""
+def main() -> int:
+    """The command. Returns 1 where a figure misses its limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows = {seed: run(seed) for seed in args.seeds}
     sys.stdout.write(table(rows) + "\n")
+    return int(not all(holds(row) for row in rows.values() for holds in LIMITS.values()))
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -9,18 +9,24 @@ import numpy as np
 import pytest
 import torch
 
-from finetune.models.atac import CellAdapter
+from finetune.models.atac import CellAdapter, offset_prediction
+from scripts.finetune import planted_truth
+from scripts.finetune.cell_training import train
 from scripts.finetune.planted_cells import BIN, BINS, FACTORS, IUPAC, Truth, occupancy, plant, sites
 from scripts.finetune.planted_truth import (
     CHANNELS,
     LIMITS,
     SUMMARY,
     Trunk,
+    adapter_loss,
+    batch_of,
+    between,
     frequent_words,
     judge,
     one_hot,
     predict,
     prepare,
+    shrink,
     table,
 )
 from scripts.yeast_atac.data import encode
@@ -66,6 +72,11 @@ def test_a_site_is_spread_over_neighbouring_bins() -> None:
     assert found[4] == pytest.approx(np.exp(-0.5 / 0.49)) and found[4] == pytest.approx(found[6])
 
 
+def test_several_sites_of_a_bin_count_once() -> None:
+    codes = encode("G" * (5 * BIN) + "TTACCCG" * 3 + "G" * (5 * BIN - 21))
+    assert occupancy(codes, FACTORS[0], 0.7).max() == pytest.approx(1.0)
+
+
 def test_counts_are_drawn_around_their_rates_and_by_the_seed(truth: Truth) -> None:
     assert truth.assay.shape == truth.rate.shape == truth.atac.shape == (8, len(truth.codes), BINS)
     z = (truth.assay - truth.rate) / np.sqrt(truth.rate)
@@ -90,6 +101,7 @@ def test_the_most_frequent_words_of_high_bins_come_first() -> None:
 
 
 def test_filters_start_from_words_on_either_strand() -> None:
+    torch.manual_seed(0)
     trunk = Trunk(["GATTAC"])
     for letters in ("T" * 30 + "GATTAC" + "T" * 28, "T" * 30 + "GTAATC" + "T" * 28):
         codes = encode(letters)[None]
@@ -97,7 +109,7 @@ def test_filters_start_from_words_on_either_strand() -> None:
             x = one_hot(codes)
             best = torch.maximum(trunk.motifs(x), trunk.motifs(x.flip(1, 2)).flip(2))[0, 0].max()
             plain = torch.maximum(trunk.motifs(one_hot(encode("T" * 64)[None])), torch.tensor(0.0))[0, 0].max()
-        assert best > plain + 1
+        assert best > plain + 0.5
 
 
 def test_fitted_numbers_do_not_look_at_held_out_cells_or_chromosomes(truth: Truth) -> None:
@@ -115,6 +127,77 @@ def test_fitted_numbers_do_not_look_at_held_out_cells_or_chromosomes(truth: Trut
     for name in ("atac", "average"):
         assert torch.equal(getattr(before, name)[truth.train][:, train], getattr(after, name)[truth.train][:, train])
     assert not torch.equal(before.summary[truth.test], after.summary[truth.test])
+
+
+def test_depth_of_an_assay_is_taken_out_by_its_background_on_training_windows(truth: Truth) -> None:
+    torch.manual_seed(0)
+    trunk = Trunk([]).eval()
+    deeper = replace(truth, assay=truth.assay.copy(), rate=truth.rate.copy())
+    for array in (deeper.assay, deeper.rate):
+        array[truth.test[0]] *= 3
+    before, after = prepare(truth, trunk), prepare(deeper, trunk)
+    torch.testing.assert_close(after.assay, before.assay)
+    torch.testing.assert_close(after.rate, before.rate)
+    train = truth.split == "train"
+    lower = np.sort(before.assay[:, train].numpy().reshape(8, -1), axis=1)[:, : train.sum() * BINS // 2].mean(1)
+    np.testing.assert_allclose(lower, lower[0], rtol=1e-4)
+
+
+def test_cells_between_two_have_parts_of_both(truth: Truth) -> None:
+    data = prepare(truth, Trunk([]).eval())
+    adapter, rows = CellAdapter(1, CHANNELS, summary=3), np.array([4, 9])
+    one, other = (batch_of(data, adapter, rows, np.full(2, cell)) for cell in (0, 2))
+    assert torch.equal(one.target[:, 0], data.assay[0, rows]) and torch.equal(one.summary[0], data.summary[0, :3])
+    found = between(one, other, torch.tensor([1.0, 0.25]))
+    for name in ("atac", "summary", "average", "target"):
+        a, b, mixed = (getattr(x, name) for x in (one, other, found))
+        torch.testing.assert_close(mixed[0], a[0])
+        torch.testing.assert_close(mixed[1], 0.25 * a[1] + 0.75 * b[1])
+    assert torch.equal(found.embedding, one.embedding)
+
+
+def test_training_keeps_the_weights_of_before_where_each_epoch_is_worse() -> None:
+    model = torch.nn.Linear(1, 1)
+    before = [p.detach().clone() for p in model.parameters()]
+    numbers = iter([0.5, 0.7, 0.6])
+    history = train(
+        model, lambda epoch: [1.0], lambda net, x: net(torch.tensor([x])).sum(), lambda: next(numbers), 2, 0.1, 1
+    )
+    assert history == [0.5, 0.7, 0.6]
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    numbers = iter([0.5, 0.5, 0.6])
+    train(model, lambda epoch: [1.0], lambda net, x: net(torch.tensor([x])).sum(), lambda: next(numbers), 2, 0.1, 1)
+    assert not torch.equal(before[0], model.weight)
+
+
+def test_changes_are_scaled_to_what_validation_likes(truth: Truth) -> None:
+    torch.manual_seed(0)
+    data = prepare(truth, Trunk([]).eval())
+    adapter = CellAdapter(1, CHANNELS, summary=2)
+    torch.nn.init.normal_(adapter.last.weight, std=0.02)
+    held = batch_of(data, adapter, np.arange(20), np.full(20, truth.validation[0]))
+    change = adapter(held.embedding, held.atac, held.summary, held.average).detach()
+    for share in (0.3, 1.0):
+        last = adapter.last.weight.detach().clone()
+        found, least = shrink(adapter, replace(held, target=offset_prediction(held.average, share * change, "exp")))
+        assert found == share
+        torch.testing.assert_close(adapter.last.weight, share * last)
+        adapter.last.weight.data = last
+    found, least = shrink(adapter, replace(held, target=held.average))
+    assert found == 0 and (adapter.last.weight == 0).all()
+    assert least == adapter_loss(adapter, replace(held, target=held.average)).item()
+
+
+def test_the_command_fails_where_a_limit_is_missed(monkeypatch, capsys) -> None:
+    row = {
+        "truth": 0.8, "skill": 0.3, "worst cell": 0.1, "partial r": 0.5, "no DNA": 0.1, "wrong ATAC": -0.2,
+        "average exact": True, "CPU s": 40.0,
+    }  # fmt: skip
+    monkeypatch.setattr("sys.argv", ["planted_truth", "--seeds", "0", "1"])
+    monkeypatch.setattr(planted_truth, "run", lambda seed: row)
+    assert planted_truth.main() == 0
+    monkeypatch.setattr(planted_truth, "run", lambda seed: row | ({"wrong ATAC": 0.1} if seed else {}))
+    assert planted_truth.main() == 1 and "+0.10 !" in capsys.readouterr().out
 
 
 def test_an_untrained_adapter_gains_nothing_and_the_truth_does(truth: Truth) -> None:
