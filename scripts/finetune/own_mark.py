@@ -32,10 +32,14 @@ ENDING = "pilot.arcsinh.npz"
 REDUCE = 8
 BLOCK = 100_000 // (25 * REDUCE)
 FEW = 50
+#: Least skill over the best baseline.
+GAIN = 0.10
 #: Bins of the running means that are seen: 200 bp to 64 kb.
 SCALES = (1, 5, 21, 81, 321)
 WIDTH = 32
-NETS, EPOCHS, RATE, BATCH = 5, 15, 5e-3, 4
+NETS, EPOCHS, RATE, BATCH = 5, 40, 5e-3, 4
+#: Share of hidden channels, and of blocks whose own mark is, left out in a training step.
+DROPOUT, LEFT_OUT = 0.4, 0.2
 #: Share of the trained bins' values above which higher ones are taken as equal.
 HIGHEST = 0.9995
 
@@ -81,10 +85,10 @@ class Net(nn.Module):
         self.hidden = nn.Sequential(
             nn.Conv1d(features, WIDTH, 1),
             nn.GELU(approximate="tanh"),
-            nn.Dropout(0.2),
+            nn.Dropout(DROPOUT),
             nn.Conv1d(WIDTH, WIDTH, 1),
             nn.GELU(approximate="tanh"),
-            nn.Dropout(0.2),
+            nn.Dropout(DROPOUT),
         )
         self.last = nn.Conv1d(WIDTH, 1, 1)
         nn.init.zeros_(self.last.weight)
@@ -97,7 +101,8 @@ class Net(nn.Module):
         hidden = self.hidden(seen)
         out = self.line(seen) + self.last(hidden)
         for i, adapter in enumerate(self.adapters):
-            out = out + adapter(hidden, mark[:, i : i + 1])
+            # A block in five goes without: what the mark changes then stays on top of a prediction that stands alone.
+            out = out + adapter(hidden, nn.functional.dropout1d(mark[:, i : i + 1], LEFT_OUT, self.training))
         return out
 
 
@@ -146,7 +151,8 @@ def fit(seen: torch.Tensor, mark: torch.Tensor, target: torch.Tensor, rows: np.n
         order = rng.permutation(rows)
         yield from ((order[i : i + BATCH], bool(rng.integers(2))) for i in range(0, len(order), BATCH))
 
-    train(net, batches, loss, lambda: 0.0, EPOCHS, RATE, -(-len(rows) // BATCH), decay=0.05)
+    epochs = max(1, round(EPOCHS * FEW / len(rows)))  # the same number of steps, however many rows there are
+    train(net, batches, loss, lambda: 0.0, epochs, RATE, -(-len(rows) // BATCH), decay=0.05)
     return net.eval()
 
 
@@ -254,11 +260,19 @@ def judge(cells: Cells, cell: int, seed: int, blocks: int, nets: int = NETS) -> 
     return Row(cells.names[cell], seed, blocks, best, over(made[best]), over(without[test]))
 
 
+def reached(row: Row) -> tuple[bool, bool]:
+    """Whether the limits hold: 0.10 over the best baseline, and an interval above 0 over the same without the mark.
+
+    Without blocks there is none to hold.
+    """
+    return (row.gain[0] >= GAIN, row.mark[1] > 0) if row.blocks else (True, True)
+
+
 def table(rows: list[Row]) -> str:
     """Markdown; a figure that misses its limit has an exclamation mark."""
     lines = ["| cell | seed | blocks | best baseline | over it | over the same without the mark |", "|---" * 6 + "|"]
     for row in rows:
-        fine = (row.gain[0] >= 0.10, row.mark[1] > 0) if row.blocks else (True, True)
+        fine = reached(row)
         figures = [
             f"{value:+.3f} [{low:+.3f}, {high:+.3f}]{'' if holds else ' !'}"
             for (value, low, high), holds in zip((row.gain, row.mark), fine, strict=True)
@@ -267,8 +281,8 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """The command."""
+def main() -> int:
+    """The command; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with d07_avocado_pilot, or that folder")
     parser.add_argument("--cells", nargs="+", help="default all that lie there")
@@ -287,7 +301,8 @@ def main() -> None:
                 rows.append(judge(cells, cells.names.index(name), seed, blocks))
                 sys.stderr.write(table(rows[-1:]).splitlines()[-1] + "\n")
     sys.stdout.write(table(rows) + f"\n\nCPU: {time.process_time() - start:.0f} s\n")
+    return 0 if all(all(reached(row)) for row in rows) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
