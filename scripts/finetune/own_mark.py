@@ -4,8 +4,14 @@
 
 Tracks are the Roadmap consortium's (arcsinh of -log10 p over the ENCODE pilot regions, 25-bp bins), here in means of
 200 bp, which is a nucleosome and about the length to which reads were extended. Any cell whose two files lie in the
-folder is judged, with all others as training cells. Blocks have 100 kb. 50 of the new cell are trained on, all others
-tested; with ``--blocks 0`` (always shown too) a model of the other cells is used as it is.
+folder is judged, with all others as training cells. Blocks have 100 kb. 50 of the new cell, in even steps over all
+regions, are trained on, all others tested; with ``--blocks 0`` (always shown too) a model of the other cells is used as
+it is. Ends with 1 where a limit is missed.
+
+Both models see the other cells' H3K27me3 and the mean of their H3K4me3, so that the own mark gains only what those of
+others do not tell. It is given twice: as it is, and as its difference from the others' mean. Settings were chosen by
+cross-validation over trained blocks of these four cells, and of E003 with three draws, whose blocks are tested under
+other seeds: a cell that was not there is the better judge.
 """
 
 from __future__ import annotations
@@ -22,7 +28,7 @@ import torch
 from torch import nn
 
 from finetune.models.atac import CellAdapter
-from finetune.verdict.baselines import Known, baselines, best_baseline
+from finetune.verdict.baselines import Known, affine, baselines, best_baseline
 from finetune.verdict.intervals import block_bootstrap
 from finetune.verdict.score import skill_of
 from scripts.finetune.cell_training import train
@@ -32,9 +38,16 @@ ENDING = "pilot.arcsinh.npz"
 REDUCE = 8
 BLOCK = 100_000 // (25 * REDUCE)
 FEW = 50
+#: Least skill over the best baseline.
+GAIN = 0.10
 #: Bins of the running means that are seen: 200 bp to 64 kb.
 SCALES = (1, 5, 21, 81, 321)
 WIDTH = 32
+NETS, EPOCHS, RATE, BATCH = 5, 40, 5e-3, 4
+#: Share of hidden channels, and of blocks whose own mark is, left out in a training step.
+DROPOUT, LEFT_OUT = 0.4, 0.2
+#: Share of the trained bins' values above which higher ones are taken as equal.
+HIGHEST = 0.9995
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,11 @@ def read(folder: Path) -> Cells:
 
 
 class Net(nn.Module):
-    """Other cells' tracks (n, features, bins) to (n, 1, bins); with ``own`` the cell's mark changes the prediction."""
+    """Other cells' tracks (n, features, bins) to (n, 1, bins); with ``own`` the cell's mark changes the prediction.
+
+    The mark, and its difference from the mean of other cells, pass an adapter each, gated by what is made of the other
+    cells' tracks.
+    """
 
     def __init__(self, features: int, own: bool) -> None:
         super().__init__()
@@ -74,38 +91,58 @@ class Net(nn.Module):
         self.hidden = nn.Sequential(
             nn.Conv1d(features, WIDTH, 1),
             nn.GELU(approximate="tanh"),
-            nn.Dropout(0.2),
+            nn.Dropout(DROPOUT),
             nn.Conv1d(WIDTH, WIDTH, 1),
             nn.GELU(approximate="tanh"),
-            nn.Dropout(0.2),
+            nn.Dropout(DROPOUT),
         )
         self.last = nn.Conv1d(WIDTH, 1, 1)
         nn.init.zeros_(self.last.weight)
-        self.adapter = CellAdapter(1, WIDTH, summary=0, width=16, scales=SCALES[:4]) if own else None
+        self.adapters = nn.ModuleList(
+            CellAdapter(1, WIDTH, summary=0, width=16, scales=SCALES[:4]) for _ in range(2 * own)
+        )
 
     def forward(self, seen: torch.Tensor, mark: torch.Tensor) -> torch.Tensor:
-        """Predictions."""
+        """Predictions from (n, features, bins) and (n, 2, bins)."""
         hidden = self.hidden(seen)
         out = self.line(seen) + self.last(hidden)
-        return out if self.adapter is None else out + self.adapter(hidden, mark)
+        for i, adapter in enumerate(self.adapters):
+            # A block in five goes without: what the mark changes then stays on top of a prediction that stands alone.
+            out = out + adapter(hidden, nn.functional.dropout1d(mark[:, i : i + 1], LEFT_OUT, self.training))
+        return out
 
 
-def running_means(track: np.ndarray) -> np.ndarray:
+def running_means(track: np.ndarray, scales: tuple[int, ...] = SCALES) -> np.ndarray:
     """(blocks, bins) to (blocks, scales, bins), over the ends of blocks, which lie beside each other."""
     flat = torch.from_numpy(track.reshape(1, 1, -1))
-    parts = [nn.functional.avg_pool1d(flat, w, 1, w // 2, count_include_pad=False) for w in SCALES]
-    return torch.cat(parts, 1)[0].numpy().reshape(len(SCALES), *track.shape).transpose(1, 0, 2)
+    parts = [nn.functional.avg_pool1d(flat, w, 1, w // 2, count_include_pad=False) for w in scales]
+    return torch.cat(parts, 1)[0].numpy().reshape(len(scales), *track.shape).transpose(1, 0, 2)
 
 
 def standard(values: np.ndarray, rows: np.ndarray) -> torch.Tensor:
-    """(n, channels, bins) less the mean and over the spread of the rows."""
+    """(n, channels, bins) less the mean and over the spread of the rows, kept within their range, tails drawn in.
+
+    Signal has heavy tails: a peak that is higher than all that was trained on, or a few very high ones, would else
+    send a net where it knows nothing.
+    """
     mean, spread = (getattr(values[rows], name)((0, 2), keepdims=True) for name in ("mean", "std"))
-    return torch.from_numpy(((values - mean) / spread).astype(np.float32))
+    low = values[rows].min((0, 2), keepdims=True)
+    high = np.quantile(values[rows], HIGHEST, axis=(0, 2), keepdims=True)
+    scaled = (np.clip(values, low, high) - mean) / spread
+    return torch.from_numpy((np.sign(scaled) * np.log1p(np.abs(scaled))).astype(np.float32))
 
 
-def fit(
-    seen: torch.Tensor, mark: torch.Tensor, target: torch.Tensor, rows: np.ndarray, own: bool, seed: int, epochs: int
-) -> nn.Module:
+def spaced(n: int, few: int, seed: int) -> np.ndarray:
+    """Numbers of ``few`` of n blocks in even steps, from a start that the seed shifts.
+
+    All regions are met alike, whatever lies in them: with blocks drawn at random, figures hang on whether one of the
+    few domains that hold most of the signal was drawn.
+    """
+    start = (0.5 + seed * 0.382) % 1.0  # the golden section: starts of successive seeds lie far apart
+    return np.floor((np.arange(few) + start) * n / few).astype(np.int64)
+
+
+def fit(seen: torch.Tensor, mark: torch.Tensor, target: torch.Tensor, rows: np.ndarray, own: bool, seed: int) -> Net:
     """A model on some blocks, in both directions of the genome; no block is kept back, the last weights stay."""
     torch.manual_seed(seed)
     net = Net(seen.shape[1], own)
@@ -118,52 +155,73 @@ def fit(
     def batches(epoch: int) -> Iterator[tuple[np.ndarray, bool]]:
         rng = np.random.default_rng((seed, epoch))
         order = rng.permutation(rows)
-        yield from ((order[i : i + 4], bool(rng.integers(2))) for i in range(0, len(order), 4))
+        yield from ((order[i : i + BATCH], bool(rng.integers(2))) for i in range(0, len(order), BATCH))
 
-    train(net, batches, loss, lambda: 0.0, epochs, 3e-3, -(-len(rows) // 4), decay=0.05)
+    epochs = max(1, round(EPOCHS * FEW / len(rows)))  # the same number of steps, however many rows there are
+    train(net, batches, loss, lambda: 0.0, epochs, RATE, -(-len(rows) // BATCH), decay=0.05)
     return net.eval()
 
 
-def few_blocks(cells: Cells, cell: int, rows: np.ndarray, own: bool, seed: int, nets: int, epochs: int) -> np.ndarray:
-    """(blocks, bins) prediction of a cell that ``rows`` of its blocks were trained on: the mean of some models."""
-    others = [i for i in range(len(cells.names)) if i != cell]
-    seen = standard(np.concatenate([running_means(cells.target[i]) for i in others], 1), rows)
-    mark = standard(cells.mark[cell][:, None], rows)
-    mean, spread = cells.target[cell][rows].mean(), cells.target[cell][rows].std()
-    target = torch.from_numpy((cells.target[cell] - mean) / spread)[:, None]
-    total = 0.0
-    for net in (fit(seen, mark, target, rows, own, seed * 100 + i, epochs) for i in range(nets)):
+def ensemble(
+    seen: torch.Tensor, mark: torch.Tensor, target: np.ndarray, rows: np.ndarray, own: bool, seed: int, nets: int
+) -> np.ndarray:
+    """(n, bins) mean of some models, each of which left out its own share of the rows; kept within the rows' range."""
+    trained = target[rows]
+    mean, spread = trained.mean(), trained.std()
+    scaled = torch.from_numpy((target - mean) / spread)[:, None]
+    total = np.zeros(target.shape)
+    for i in range(nets):
+        kept = rows if nets == 1 else rows[np.arange(len(rows)) % nets != i]
+        net = fit(seen, mark, scaled, kept, own, seed * 100 + i)
         with torch.no_grad():
-            total = total + net(seen, mark)[:, 0].numpy()
-    return total / nets * spread + mean
+            total += net(seen, mark)[:, 0].numpy()
+    low, high = np.quantile(trained, (1 - HIGHEST, HIGHEST))
+    return np.clip(total / nets * spread + mean, low, high).astype(np.float32)
 
 
-def no_block(cells: Cells, cell: int, own: bool, seed: int, nets: int, epochs: int) -> np.ndarray:
+def both(cells: Cells, cell: int, rest: list[int], rows: np.ndarray) -> torch.Tensor:
+    """(blocks, 2, bins) of a cell's mark and its difference from the mean of others, each over its spread."""
+    own = cells.mark[cell] / cells.mark[cell][rows].std()
+    others = cells.mark[rest] / cells.mark[rest][:, rows].std((1, 2), keepdims=True)
+    return standard(np.stack([cells.mark[cell], own - others.mean(0)], 1), rows)
+
+
+def few_blocks(cells: Cells, cell: int, rows: np.ndarray, own: bool, seed: int, nets: int) -> np.ndarray:
+    """(blocks, bins) prediction of a cell that ``rows`` of its blocks were trained on.
+
+    The affine average of other cells is an offset: where the nets know nothing it stays, however high it is. With and
+    without the own mark, the other cells' targets and the mean of their marks are seen.
+    """
+    others = [i for i in range(len(cells.names)) if i != cell]
+    parts = [running_means(cells.target[i]) for i in others]
+    seen = np.concatenate([*parts, running_means(cells.mark[others].mean(0), SCALES[:4])], 1)
+    mark = both(cells, cell, others, rows)
+    average, target = cells.target[others].mean(0), cells.target[cell]
+    a, b = affine(average[rows], target[rows])
+    offset = (a + b * average).astype(np.float32)
+    return offset + ensemble(standard(seen, rows), mark, target - offset, rows, own, seed, nets)
+
+
+def no_block(cells: Cells, cell: int, own: bool, seed: int, nets: int) -> np.ndarray:
     """(blocks, bins) prediction of a cell that nothing was trained on: each other cell from the rest, then this one.
 
     What is seen of the rest is their mean and their highest, for their number differs.
     """
-    everything = np.arange(cells.target.shape[1])
+    n = cells.target.shape[1]
+    everything = np.arange(n)
     others = [i for i in range(len(cells.names)) if i != cell]
 
-    def seen_of(one: int) -> np.ndarray:
-        rest = cells.target[[i for i in others if i != one]]
-        return np.concatenate([running_means(part) for part in (rest.mean(0), rest.max(0))], 1)
+    def seen_of(one: int) -> tuple[torch.Tensor, torch.Tensor]:
+        rest = [i for i in others if i != one]
+        tracks = (cells.target[rest].mean(0), cells.target[rest].max(0), cells.mark[rest].mean(0))
+        seen = np.concatenate([running_means(track) for track in tracks], 1)
+        return standard(seen, everything), both(cells, one, rest, everything)
 
-    features = [seen_of(i) for i in (*others, cell)]
-    spread = [values.std((0, 2), keepdims=True) for values in features]
-    seen = torch.from_numpy(np.concatenate([v / s for v, s in zip(features, spread, strict=True)]))
-    mark = torch.cat([standard(cells.mark[i][:, None], everything) for i in (*others, cell)])
-    level, scale = cells.target[others].mean(), cells.target[others].std()
-    target = torch.from_numpy((cells.target[[*others, cell]].reshape(len(seen), -1) - level) / scale)[:, None]
-    target[-len(everything) :] = 0  # the new cell's: not looked at
-    rng = np.random.default_rng(seed)
-    rows = rng.choice(len(others) * len(everything), 3 * FEW, replace=False)
-    total = 0.0
-    for net in (fit(seen, mark, target, rows, own, seed * 100 + i, epochs) for i in range(nets)):
-        with torch.no_grad():
-            total = total + net(seen[-len(everything) :], mark[-len(everything) :])[:, 0].numpy()
-    return total / nets * scale + level
+    seen, mark = (torch.cat(parts) for parts in zip(*(seen_of(i) for i in (*others, cell)), strict=True))
+    target = cells.target[[*others, cell]].reshape(len(seen), -1).copy()
+    target[-n:] = 0  # the new cell's: not looked at
+    rows = spaced(len(others) * n, len(others) * FEW, seed)
+    return ensemble(seen, mark, target, rows, own, seed, nets)[-n:]
 
 
 @dataclass(frozen=True)
@@ -183,16 +241,16 @@ class Row:
     mark: tuple[float, float, float]
 
 
-def judge(cells: Cells, cell: int, seed: int, blocks: int, nets: int = 4, epochs: int = 30) -> Row:
+def judge(cells: Cells, cell: int, seed: int, blocks: int, nets: int = NETS) -> Row:
     """Train with and without the own mark, and compare on all blocks that were not trained on."""
     n = cells.target.shape[1]
-    rows = np.sort(np.random.default_rng((seed, 1)).choice(n, FEW, replace=False))
+    rows = spaced(n, FEW, seed)
     test = np.setdiff1d(np.arange(n), rows)
     others = [i for i in range(len(cells.names)) if i != cell]
     if blocks:
-        with_mark, without = (few_blocks(cells, cell, rows, own, seed, nets, epochs) for own in (True, False))
+        with_mark, without = (few_blocks(cells, cell, rows, own, seed, nets) for own in (True, False))
     else:
-        with_mark, without = (no_block(cells, cell, own, seed, nets, epochs) for own in (True, False))
+        with_mark, without = (no_block(cells, cell, own, seed, nets) for own in (True, False))
     known = Known(
         [cells.names[i] for i in others],
         cells.target[others][:, rows],
@@ -213,11 +271,19 @@ def judge(cells: Cells, cell: int, seed: int, blocks: int, nets: int = 4, epochs
     return Row(cells.names[cell], seed, blocks, best, over(made[best]), over(without[test]))
 
 
+def reached(row: Row) -> tuple[bool, bool]:
+    """Whether the limits hold: 0.10 over the best baseline, and an interval above 0 over the same without the mark.
+
+    Without blocks there is none to hold.
+    """
+    return (row.gain[0] >= GAIN, row.mark[1] > 0) if row.blocks else (True, True)
+
+
 def table(rows: list[Row]) -> str:
     """Markdown; a figure that misses its limit has an exclamation mark."""
     lines = ["| cell | seed | blocks | best baseline | over it | over the same without the mark |", "|---" * 6 + "|"]
     for row in rows:
-        fine = (row.gain[0] >= 0.10, row.mark[1] > 0) if row.blocks else (True, True)
+        fine = reached(row)
         figures = [
             f"{value:+.3f} [{low:+.3f}, {high:+.3f}]{'' if holds else ' !'}"
             for (value, low, high), holds in zip((row.gain, row.mark), fine, strict=True)
@@ -226,8 +292,8 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """The command."""
+def main() -> int:
+    """The command; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with d07_avocado_pilot, or that folder")
     parser.add_argument("--cells", nargs="+", help="default all that lie there")
@@ -246,7 +312,8 @@ def main() -> None:
                 rows.append(judge(cells, cells.names.index(name), seed, blocks))
                 sys.stderr.write(table(rows[-1:]).splitlines()[-1] + "\n")
     sys.stdout.write(table(rows) + f"\n\nCPU: {time.process_time() - start:.0f} s\n")
+    return 0 if all(all(reached(row)) for row in rows) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from scripts.finetune.own_mark import (
     BLOCK,
@@ -23,6 +24,8 @@ from scripts.finetune.own_mark import (
     no_block,
     read,
     running_means,
+    spaced,
+    standard,
     table,
 )
 
@@ -65,27 +68,48 @@ def test_running_means_cross_the_ends_of_blocks() -> None:
         assert found[1, i, 7] == pytest.approx(flat[low:high].mean(), abs=1e-4)
 
 
+def test_blocks_lie_in_even_steps_and_differ_between_seeds() -> None:
+    assert spaced(100, 4, 0).tolist() == [12, 37, 62, 87]
+    for n, few in ((281, 50), (64, 50), (50, 50)):
+        for seed in range(20):
+            rows = spaced(n, few, seed)
+            assert len(set(rows.tolist())) == few and rows.min() >= 0 and rows.max() < n
+            assert set(np.diff(rows).tolist()) <= {n // few, -(-n // few)}
+    assert not set(spaced(281, 50, 0)) & set(spaced(281, 50, 1))
+
+
+def test_inputs_stay_within_the_range_that_was_trained_on() -> None:
+    values = np.random.default_rng(0).normal(size=(9, 2, 2_000)).astype(np.float32)
+    rows = np.arange(6)
+    before = standard(values, rows)
+    values[7] *= 1e6
+    after = standard(values, rows)
+    assert torch.equal(before[rows], after[rows])  # what is tested changes nothing that was trained on
+    assert after[7].max() <= after[rows].max() and after[7].min() >= after[rows].min()
+    assert (np.diff(after[0, 0].numpy()[np.argsort(values[0, 0])]) >= 0).all()  # the order of values stays
+
+
 def test_an_own_mark_that_tells_is_found_and_one_that_does_not_is_not() -> None:
-    tells = judge(made(1.0), 0, 0, FEW, nets=1, epochs=12)
+    tells = judge(made(1.0), 0, 0, FEW, nets=1)
     assert tells.mark[0] > 0.5 and tells.mark[1] > 0.3 and tells.gain[0] > 0.3
-    silent = judge(made(0.0), 0, 0, FEW, nets=1, epochs=12)
+    silent = judge(made(0.0), 0, 0, FEW, nets=1)
     assert silent.mark[0] < 0.02
 
 
 def test_blocks_that_are_tested_are_not_trained_on() -> None:
     cells, rows = made(1.0), np.arange(FEW)
-    before = few_blocks(cells, 1, rows, True, 0, 1, 2)
+    before = few_blocks(cells, 1, rows, True, 0, 1)
     changed = replace(cells, target=cells.target.copy())
     changed.target[1, FEW:] += 100
-    assert np.array_equal(before, few_blocks(changed, 1, rows, True, 0, 1, 2))
+    assert np.array_equal(before, few_blocks(changed, 1, rows, True, 0, 1))
 
 
 def test_without_blocks_nothing_of_the_new_cells_target_is_seen() -> None:
     cells = made(1.0)
-    before = no_block(cells, 1, True, 0, 1, 2)
+    before = no_block(cells, 1, True, 0, 1)
     changed = replace(cells, target=cells.target.copy())
     changed.target[1] = 100
-    assert np.array_equal(before, no_block(changed, 1, True, 0, 1, 2))
+    assert np.array_equal(before, no_block(changed, 1, True, 0, 1))
 
 
 def test_what_misses_its_limit_is_marked() -> None:
