@@ -10,9 +10,9 @@ it is. Ends with 1 where a limit is missed.
 
 Two models are there for comparison. "The same without the own mark" sees the other cells' H3K27me3 and the mean of
 their H3K4me3, as the model itself does, so that the own mark gains only what those of others do not tell: the limit is
-over this one. "No H3K4me3" sees the other cells' H3K27me3 alone. The own mark is given twice: as it is, and as its difference from the others' mean. Settings were chosen by
-cross-validation over trained blocks of these four cells, and of E003 with three draws, whose blocks are tested under
-other seeds: a cell that was not there is the better judge.
+over this one. "No H3K4me3" sees the other cells' H3K27me3 alone. The own mark is given twice: as it is, and as its
+difference from the others' mean. Settings were chosen by cross-validation over trained blocks of these four cells, and
+of E003 with three draws, whose blocks are tested under other seeds: a cell that was not there is the better judge.
 """
 
 from __future__ import annotations
@@ -235,7 +235,8 @@ class Row:
 
     Attributes:
         blocks: of the cell that were trained on. best: the best baseline's name, and gain: skill over it.
-        mark: skill over the same model without the own mark. bare: over the one that sees no cell's; None without blocks.
+        mark: skill over the same model without the own mark. bare: over the one that sees no cell's mark; None without
+            blocks.
     """
 
     cell: str

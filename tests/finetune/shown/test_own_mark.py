@@ -117,4 +117,4 @@ def test_what_misses_its_limit_is_marked() -> None:
     bad = replace(good, gain=(0.09, 0.08, 0.1), mark=(0.05, -0.01, 0.1))
     lines = table([good, bad, replace(bad, blocks=0)]).splitlines()[2:]
     assert [line.count("!") for line in lines] == [0, 2, 0]
-    assert lines[0] == "| E1 | 0 | 50 | average | +0.120 [+0.100, +0.140] | +0.050 [+0.010, +0.090] |"
+    assert lines[0] == "| E1 | 0 | 50 | average | +0.120 [+0.100, +0.140] | +0.050 [+0.010, +0.090] |  |"
