@@ -207,3 +207,11 @@ def test_two_runs_at_once_share_what_is_prepared(world, tmp_path):
     assert [process.returncode for process in running] == [0, 0], told
     hashes = [json.loads((tmp_path / name / "run.run.json").read_text())["weights"] for name in ("a", "b")]
     assert hashes[0] == hashes[1]
+
+
+def test_the_configuration_of_the_readme_is_one(tmp_path):
+    text = (ROOT / "README.md").read_text()
+    block = next(part for part in text.split("```yaml\n")[1:] if part.startswith("base:")).split("```")[0]
+    (tmp_path / "run.yaml").write_text(block)
+    config = load_config(tmp_path / "run.yaml")
+    assert config.mode == "lora" and [target.read for target in config.targets] == [None, "centres"]
