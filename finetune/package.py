@@ -457,10 +457,10 @@ def _example(result: Result, config: FinetuneConfig) -> Any:
     rows = rows[np.linspace(0, len(rows) - 1, min(6, len(rows))).astype(int)]
     with tempfile.TemporaryDirectory() as folder:
         bed = Path(folder) / "regions.bed"
-        first = prepared.windows.start[rows] + prepared.geometry.offset
+        # Whole windows, so that Kipoi's loader, which tells of windows and not of regions, tells the same places.
         lines = [
-            f"{chrom}\t{start}\t{start + prepared.geometry.span}\n"
-            for chrom, start in zip(prepared.windows.chrom[rows], first, strict=True)
+            f"{chrom}\t{start}\t{start + prepared.geometry.length}\n"
+            for chrom, start in zip(prepared.windows.chrom[rows], prepared.windows.start[rows], strict=True)
         ]
         bed.write_text("".join(lines))
         return replace(

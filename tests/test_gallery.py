@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+# Last: scripts/finetune is no place of the package finetune.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from gallery import inputs, pictures
 

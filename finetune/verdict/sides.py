@@ -25,6 +25,7 @@ from finetune.verdict.count_baselines import baselines_of_counts, grouped
 from finetune.verdict.loci import bins_of_loci
 from finetune.verdict.verdict import SIDES, Judged
 from zoo.genome.encode import one_hot
+from zoo.models.loaded import full_float32
 
 __all__ = ["BaseTracks", "Predictor", "Rows", "judged_tracks"]
 
@@ -59,6 +60,10 @@ class Predictor:
         Args:
             cell: whose track is predicted. told: another cell whose input is given in its place; ``""`` for none.
         """
+        with full_float32():
+            return self._predicted(rows, cell, told)
+
+    def _predicted(self, rows: np.ndarray, cell: str | None, told: str | None) -> np.ndarray:
         names = self.batches.cells.names if self.batches.cells is not None else ()
         number = names.index(cell) if cell is not None and names else -1
         parts = []
@@ -115,7 +120,8 @@ class BaseTracks:
     def _one(self, rows: np.ndarray) -> np.ndarray:
         letters = self.prepared.letters(rows, np.zeros(len(rows), np.int64))
         x = torch.from_numpy(one_hot(letters, self.base.n_value)).to(self.device)
-        found = self.base.predict(x).float().cpu().numpy()
+        with full_float32():
+            found = self.base.predict(x).float().cpu().numpy()
         bins, wanted = found.shape[-1], self.prepared.geometry.n_bins
         if bins != wanted and bins % wanted == 0:
             found = found.reshape(*found.shape[:2], wanted, bins // wanted).mean(-1)

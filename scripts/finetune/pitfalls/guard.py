@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import finetune
 from finetune.config import VerdictConfig
 from finetune.verdict.verdict import Judged, judge
 from zoo.errors import ZooError
@@ -74,7 +75,7 @@ def command_refusal(config: str, folder: Path, stops: str, short: str) -> Guard:
     """
     (folder / "run.yaml").write_text(config, encoding="utf-8")
     command = [str(Path(sys.executable).with_name("zoo")), "finetune", "run.yaml", "--prepare-only", "-q"]
-    own = {"ZOO_CACHE": str(folder / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    own = {"ZOO_CACHE": str(folder / "cache"), "PYTHONPATH": str(Path(finetune.__file__).resolve().parents[1])}
     done = subprocess.run(command, cwd=folder, env=os.environ | own, capture_output=True, text=True, check=False)
     if done.returncode not in (2, 3, 4):
         raise RuntimeError(f"zoo finetune was to refuse, and ended with {done.returncode}: {done.stderr}")
