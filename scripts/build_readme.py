@@ -3,6 +3,7 @@
 python scripts/build_readme.py                       # demo and metrics
 python scripts/build_readme.py --bench bench.json    # after: python -m scripts.bench.predict --json bench.json
 python scripts/build_readme.py --bench-interpret b.json  # after: python -m scripts.bench.interpret --json b.json
+python scripts/build_readme.py --bench-finetune tracks.json finetune.json   # scripts.bench.tracks and finetune --json
 python scripts/build_readme.py --shown own-mark=own.md   # a block by what its command printed; may be repeated
 """
 
@@ -56,10 +57,10 @@ def metrics() -> str:
     return "\n".join(lines) + f"\n\nMade by `{entry['evaluation'][0]['command']}`."
 
 
-def bench(path: Path) -> str:
-    """The table of ``scripts/bench/predict.py --json`` or ``interpret.py --json``."""
+def bench(*paths: Path) -> str:
+    """The table of what the programs of ``scripts/bench/`` wrote with ``--json``."""
     lines = ["| Case | Measured | Ratio | Limit |", "|---|---|---|---|"]
-    for row in json.loads(path.read_text()):
+    for row in [row for path in paths for row in json.loads(path.read_text())]:
         note = "" if row["ok"] in (True, None) else " (missed)"
         lines.append(f"| {row['case']} | {row['measured']} | {row['ratio']:.2f} | {row['limit']}{note} |")
     return "\n".join(lines)
@@ -78,15 +79,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", type=Path, help="result of scripts/bench/predict.py --json")
     parser.add_argument("--bench-interpret", type=Path, help="result of scripts/bench/interpret.py --json")
+    parser.add_argument("--bench-finetune", type=Path, nargs="+", help="of scripts/bench/tracks.py and finetune.py")
     parser.add_argument("--shown", action="append", default=[], metavar="BLOCK=FILE", help="what a command printed")
     arguments = parser.parse_args()
     text = README.read_text(encoding="utf-8")
-    if not arguments.shown:
+    if not (arguments.shown or arguments.bench_finetune):
         text = fill(fill(text, "demo", demo()), "metrics", metrics())
     if arguments.bench:
         text = fill(text, "bench", bench(arguments.bench))
     if arguments.bench_interpret:
         text = fill(text, "bench-interpret", bench(arguments.bench_interpret))
+    if arguments.bench_finetune:
+        text = fill(text, "bench-finetune", bench(*arguments.bench_finetune))
     for shown in arguments.shown:
         block, _, path = shown.partition("=")
         text = fill(text, block, Path(path).read_text(encoding="utf-8").strip())
