@@ -211,6 +211,7 @@ class CellConfig(Strict):
         average: the mean track of training and reference cells (without the cell that is trained on): ``offset`` is
             added to the prediction, ``input`` is seen by the adapter, ``both``. With ``input: none`` it is all that is
             known of cells: for one new cell with data on some chromosomes, others in ``split.cells.reference``.
+        missing: as of a target: what a bigWig does not name is not measured, or ``zero``.
         dna: whether the sequence is seen. width, summary: of the adapter.
         bake: cells whose heads become an entry of sequence alone, with what their whole tracks say as constants.
     """
@@ -220,7 +221,7 @@ class CellConfig(Strict):
     tracks: dict[str, Names] = {}
     read: Literal["signal", "coverage", "centres", "cuts"] | None = None
     transform: Names = ("none",)
-    bin: int | None = Field(default=None, gt=0)
+    missing: Literal["mask", "zero"] = "mask"
     dna: bool = True
     width: int = Field(default=16, gt=0)
     summary: int = Field(default=8, ge=0)

@@ -15,6 +15,7 @@ from finetune.config_file import check_files
 from finetune.data.augment import check_augment
 from finetune.data.batches import Batches, CellInputs
 from finetune.data.prepare import Prepared, head_names, prepare
+from finetune.data.regions import Windows
 from finetune.data.sampling import (
     cell_weights,
     check_sampling,
@@ -24,6 +25,7 @@ from finetune.data.sampling import (
     synthesise,
     window_labels,
 )
+from finetune.data.splits import check_overlap
 from finetune.data.train_only import TrainOnly
 from finetune.models.adapt import adapt, cell_inputs, head_loss
 from finetune.models.base import Base, open_base
@@ -86,9 +88,28 @@ class Run:
             )
             for track, values in zip(prepared.tracks, prepared.targets, strict=True):
                 check_targets(head_loss(config, name), values, track.name, track.transform)
+        self._check_heads_apart()
         self.cells: dict[str, CellInputs | None] = {
             name: cell_inputs(prepared, config, self.base) for name, prepared in self.sets.items()
         }
+
+    def _check_heads_apart(self) -> None:
+        """Refuse that one head tests where another of the same genome trains: they share the trunk.
+
+        Raises:
+            UsageError: windows of two heads overlap on different sides.
+        """
+        genomes = {head.name: head.genome or self.config.genome for head in self.config.heads}
+        moved = self.config.augment.shift + self.config.augment.flank
+        for genome in dict.fromkeys(genomes.values()):
+            sets = [self.sets[name] for name, one in genomes.items() if one == genome]
+            if len(sets) < 2:
+                continue
+            parts = [one.windows for one in sets]
+            together = Windows(
+                *(np.concatenate([getattr(w, key) for w in parts]) for key in ("chrom", "start", "kind"))
+            )
+            check_overlap(together, np.concatenate([one.split for one in sets]), sets[0].geometry, moved)
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for an interrupted run to go on."""

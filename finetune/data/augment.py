@@ -1,46 +1,26 @@
 """Training windows seen again from the other strand, some bp aside, or beside their middle; after the split.
 
-All chance comes from a generator of (seed, epoch) and is drawn for every window of the set at once, so that a window's
-change depends neither on the batch it is in nor on where a run was resumed.
+What is drawn of chance, from the seed and the epoch, stands in ``batches``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from finetune.config import AugmentConfig, TargetConfig
-from finetune.data.regions import Geometry, Windows
+from finetune.data.regions import Geometry
 from zoo.errors import UsageError, near_names
 
 __all__ = [
-    "Changes",
     "check_augment",
-    "draw_changes",
-    "flanked",
     "moved",
     "partners_of",
     "reverse_complement",
     "reversed_bins",
-    "shifted_starts",
-    "strand_of",
 ]
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What happens to each window in an epoch.
-
-    Attributes:
-        flip: (n,) bool, whether it is read from the other strand.
-        shift: (n,) int64, bp that it is moved by, to higher coordinates where positive.
-    """
-
-    flip: np.ndarray
-    shift: np.ndarray
 
 
 def check_augment(
@@ -59,8 +39,8 @@ def check_augment(
         position: bp of a position of the embedding; default the target's bin.
 
     Raises:
-        UsageError: a shift that is no whole bin with cached embeddings; bins that lie aside of the window's middle
-            under reverse complement; strands without partners.
+        UsageError: a shift that is no whole bin, or flanks, with cached embeddings; flanks of several bins; bins that
+            lie aside of the window's middle under reverse complement; strands without partners.
     """
     step = max(geometry.bin_size, position or 0)
     if cached and config.shift % step:
@@ -70,6 +50,19 @@ def check_augment(
             "embeddings, which move by whole bins only",
             "",
             f"Fix: `augment.shift: {down}` or {down + step}, or `mode: lora`, which reads the sequence each time",
+        )
+    if config.flank and cached:
+        raise UsageError(
+            f"`augment.flank: {config.flank}`: `mode: head` caches embeddings where windows lie",
+            "",
+            "Fix: `augment.flank: 0`, or `mode: lora`",
+        )
+    if config.flank and geometry.n_bins > 1:
+        raise UsageError(
+            f"`augment.flank: {config.flank}`: windows to the sides take the target of the middle one, and its "
+            f"{geometry.n_bins} bins would lie {config.flank} bp off",
+            "flanking (Cao & Zhang 2019) is for one label a window",
+            "Fix: `augment.shift`, which moves input and target together",
         )
     after = geometry.length - geometry.offset - geometry.span
     if config.reverse_complement and after != geometry.offset:
@@ -126,30 +119,6 @@ def _check_pair(target: TargetConfig, other: TargetConfig) -> None:
         raise UsageError(f"{what} differ in `head` or `bin`", "", "Fix: give both the same")
 
 
-def draw_changes(config: AugmentConfig, n: int, seed: int, epoch: int, step: int = 1) -> Changes:
-    """Strands and shifts of all windows of a set in one epoch.
-
-    Args:
-        n: windows of the whole set. epoch: from 0.
-        step: shifts are multiples of it: 1 bp where sequences are read, a bin where embeddings are cached.
-    """
-    rng = np.random.default_rng([seed, epoch])
-    flip = rng.random(n) < 0.5
-    most = config.shift // step
-    shift = rng.integers(-most, most, size=n, endpoint=True) * step
-    return Changes(flip if config.reverse_complement else np.zeros(n, dtype=bool), shift.astype(np.int64))
-
-
-def shifted_starts(start: np.ndarray, shift: np.ndarray, size: np.ndarray, length: int) -> np.ndarray:
-    """Starts to read both sequence and target at; a window is not moved off its chromosome.
-
-    Args:
-        start: (n,) int64 of input windows inside their chromosomes. shift: (n,) bp.
-        size: (n,) bp of the chromosomes. length: bp of the window.
-    """
-    return np.clip(start + shift, 0, size - length)
-
-
 def reverse_complement(
     flip: np.ndarray,
     inputs: Any,
@@ -162,7 +131,7 @@ def reverse_complement(
 
     Args:
         flip: (n,) bool.
-        inputs: (n, 4, L) one-hot, numpy or torch, channels A, C, G, T; or None where ``strand_of`` took embeddings.
+        inputs: (n, 4, L) one-hot, numpy or torch, channels A, C, G, T; or None where embeddings are cached.
         target: (n, T, bins). partners: (T,) as of ``partners_of``.
         atac: (n, 1, bins) or None. average: (n, T, bins) or None, swapped as the target is.
 
@@ -196,15 +165,6 @@ def _flipped(array: Any, flip: np.ndarray, order: np.ndarray) -> Any:
     return out
 
 
-def strand_of(embeddings: Any, flip: np.ndarray) -> Any:
-    """(n, channels, positions) of both strands' embeddings, (n, 2, channels, positions), the flipped windows' second.
-
-    The second is the embedding of the reverse-complemented sequence, in that sequence's order: bins of its target are
-    reversed (``reversed_bins``), its positions are not.
-    """
-    return embeddings[np.arange(len(flip)), np.asarray(flip, dtype=np.int64)]
-
-
 def moved(array: np.ndarray, steps: np.ndarray, fill: float = np.nan) -> np.ndarray:
     """What a window sees that begins ``steps`` bins (or positions of an embedding) further on.
 
@@ -222,24 +182,3 @@ def moved(array: np.ndarray, steps: np.ndarray, fill: float = np.nan) -> np.ndar
     known = ((at >= 0) & (at < bins)).reshape(len(array), *[1] * (array.ndim - 2), bins)
     at = np.clip(at, 0, bins - 1).reshape(known.shape)
     return np.where(known, np.take_along_axis(array, at, axis=-1), np.asarray(fill, dtype=array.dtype))
-
-
-def flanked(windows: Windows, flank: int, size: np.ndarray, length: int) -> tuple[Windows, np.ndarray]:
-    """Left, middle and right windows of each one extended by ``flank`` bp both ways; labels are the middle's.
-
-    Cao & Zhang 2019, doi:10.1093/bioinformatics/bty893. For labels of a whole window: the bins of a profile would be
-    ``flank`` bp off in the outer two.
-
-    Args:
-        windows: of the training side. flank: bp. size: (n,) bp of their chromosomes. length: bp of a window.
-
-    Returns:
-        Up to 3n windows in the order of ``windows``, those that leave their chromosome left out; and for each the row
-        of the window whose target it takes.
-    """
-    if not flank:
-        return windows, np.arange(len(windows))
-    row = np.repeat(np.arange(len(windows)), 3)
-    start = (windows.start[:, None] + np.array([-flank, 0, flank])).ravel()
-    inside = (start >= 0) & (start + length <= size[row])
-    return Windows(windows.chrom[row][inside], start[inside], windows.kind[row][inside]), row[inside]

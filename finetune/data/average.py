@@ -13,7 +13,7 @@ import numpy as np
 from finetune.data.train_only import TrainOnly
 from zoo.errors import InputError, UsageError
 
-__all__ = ["affine", "apply_affine", "average_of", "average_without", "leave_one_out", "training_average"]
+__all__ = ["affine", "average_of", "average_without", "leave_one_out", "training_average"]
 
 _BLOCK = 4096  # windows at once, so that a memory-mapped set is not read whole
 
@@ -140,9 +140,3 @@ def affine(data: TrainOnly, average: np.ndarray | None = None) -> tuple[float, f
         )
     slope = (xy - x_sum * y_sum / n) / spread
     return float(slope), float((y_sum - slope * x_sum) / n)
-
-
-def apply_affine(average: np.ndarray, fit: tuple[float, float]) -> np.ndarray:
-    """``slope * average + intercept``, of any shape."""
-    slope, intercept = fit
-    return slope * average + intercept

@@ -96,12 +96,6 @@ class Batches:
         tracks = prepared.tracks if cells is None else prepared.assays
         self.weights = np.ones(len(prepared.tracks), np.float32) if weights is None else weights.astype(np.float32)
         self.partners = _partners(prepared, cells, len(tracks))
-        if config.augment.flank and embeddings is not None:
-            raise UsageError(
-                f"augment.flank {config.augment.flank}: embeddings are computed once, where windows lie",
-                "`mode: head` caches them",
-                "Fix: augment.flank: 0, or mode: lora",
-            )
         if (config.augment.shift or config.augment.flank) and prepared.read is None and embeddings is None:
             raise UsageError(
                 "a set made of arrays cannot be laid anew", "", "Fix: augment.shift: 0 and augment.flank: 0"

@@ -29,7 +29,7 @@ from finetune.data.regions import Geometry, Sees, Windows, choose_windows
 from finetune.data.splits import check_base, check_overlap, split_cells, split_windows
 from finetune.data.tracks import Track, check_sides, check_track, open_track
 from finetune.data.transform import background_depth, parse_transform
-from zoo.errors import InputError, UsageError
+from zoo.errors import InputError, UsageError, near_names
 from zoo.files import cache_folder, hold_lock, sha256_of
 from zoo.genome.checks import check_assembly
 from zoo.genome.fasta import Genome, open_genome
@@ -489,15 +489,16 @@ def _cell_sources(config: FinetuneConfig) -> tuple[tuple[str, ...], list[TrackSo
             f"{len(lacking)} of {len(cells)} cells",
             f"Fix: cell.tracks: {{{lacking[0]}: FILE}}",
         )
-    sources = [
-        source_of(
-            TargetConfig(
-                name=f"cell.tracks.{cell}", files=config.cell.tracks[cell], read=config.cell.read, missing="zero"
-            )
+    if surplus := [cell for cell in config.cell.tracks if cell not in cells]:
+        raise UsageError(
+            f"`cell.tracks.{surplus[0]}`: no target has the cell {surplus[0]!r}",
+            f"{len(surplus)} of {len(config.cell.tracks)} cells with tracks",
+            f"Fix: write {' or '.join(near_names(surplus[0], cells) or cells[:3])}, or leave it out",
         )
-        for cell in cells
+    told = {"read": config.cell.read, "missing": config.cell.missing}
+    return cells, [
+        source_of(TargetConfig(name=f"cell.tracks.{cell}", files=config.cell.tracks[cell], **told)) for cell in cells
     ]
-    return cells, sources
 
 
 def _held_out(base: Sees) -> tuple[str, ...]:

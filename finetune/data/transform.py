@@ -12,7 +12,7 @@ import numpy as np
 from zoo.errors import InputError, UsageError, near_names
 from zoo.extras import is_a
 
-__all__ = ["Step", "Transform", "background_depth", "parse_transform", "subsample_reads", "with_depth"]
+__all__ = ["Step", "Transform", "background_depth", "parse_transform", "subsample_reads"]
 
 KNOWN = ("none", "arcsinh", "log1p", "sqrt", "scale:FACTOR", "clip:LOW:HIGH")
 
@@ -185,11 +185,6 @@ def background_depth(values: np.ndarray, where: str = "a track") -> float:
             "Fix: a wider `bin`, `depth: {reads: N}` for fragments or BAM, or `transform: scale:FACTOR`",
         )
     return depth
-
-
-def with_depth(transform: Transform, depth: float) -> Transform:
-    """The transform after a division by a depth; its inverse gives values of the file's own depth."""
-    return Transform((Step("scale", (1 / depth,)), *transform.steps), transform.where)
 
 
 def subsample_reads(counts: Sequence[int], reads: int, seed: int, where: str) -> Iterator[np.ndarray]:

@@ -13,7 +13,7 @@ from zoo.errors import SystemStateError
 from zoo.extras import needs
 from zoo.results import replacing
 
-__all__ = ["HISTORY", "Logs", "read_history", "write_history"]
+__all__ = ["HISTORY", "Logs", "write_history"]
 
 HISTORY = "history.csv"
 _SKIPPED = ("epoch", "seconds")
@@ -34,15 +34,6 @@ def write_history(folder: Path, rows: Sequence[Mapping[str, float]]) -> None:
         raise SystemStateError(
             f"{folder / HISTORY}: cannot be written: {error.strerror}", "", f"Fix: free space, then {going_on(folder)}"
         ) from error
-
-
-def read_history(folder: Path) -> list[dict[str, float]]:
-    """The lines of ``history.csv``; none where there is no file."""
-    path = folder / HISTORY
-    if not path.is_file():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return [{k: int(v) if k == "epoch" else float(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
 class Logs:

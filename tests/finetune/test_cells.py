@@ -215,3 +215,10 @@ def test_a_reference_cell_is_no_target(cell_config):
     from finetune.verdict.sides import Predictor
 
     assert np.allclose(Predictor(model, batches, run.device)(rows, "c7")[:, 0], wanted, atol=1e-6)
+
+
+def test_a_track_of_a_cell_without_targets_is_a_typo(cell_config, tmp_path):
+    with pytest.raises(UsageError, match="no target has the cell 'c77'"):
+        finetune.finetune(
+            cell_config, tmp_path / "run", sets=(f"cell.tracks.c77={cell_config.parent / 'c7.atac.bed.gz'}",)
+        )

@@ -16,6 +16,7 @@ import finetune
 import zoo
 from finetune.config_file import load_config
 from finetune.run import Run
+from zoo.errors import UsageError
 from zoo.progress import Notes
 
 
@@ -246,3 +247,18 @@ def test_settings_are_searched_on_validation_and_the_best_is_judged_once(world, 
     config = json.loads((run.folder / "run.run.json").read_text())["config"]
     assert config["train"]["lr"] == pytest.approx(best["train.lr"])
     assert (run.folder / "verdict.json").is_file()
+
+
+def test_a_head_does_not_test_where_another_trains(world, bigwig, tmp_path):
+    config = world.write(
+        "leak.yaml",
+        targets=[target("a", bigwig, head="a"), target("b", bigwig, head="b")],
+        heads=[{"name": "a"}, {"name": "b", "split": {"validation": ["chrE"], "test": ["chrA"]}}],
+    )
+    with pytest.raises(UsageError, match="window"):
+        finetune.finetune(config, tmp_path / "run")
+
+
+def test_flanks_are_for_one_label_a_window(world, tmp_path):
+    with pytest.raises(UsageError, match="32 bins would lie 100 bp off"):
+        finetune.finetune(world.write("flank.yaml", mode="full", augment={"flank": 100}), tmp_path / "run")

@@ -11,16 +11,12 @@ from hypothesis import strategies as st
 from finetune.config import AugmentConfig, TargetConfig
 from finetune.data.augment import (
     check_augment,
-    draw_changes,
-    flanked,
     moved,
     partners_of,
     reverse_complement,
     reversed_bins,
-    shifted_starts,
-    strand_of,
 )
-from finetune.data.regions import Geometry, Windows
+from finetune.data.regions import Geometry
 from zoo.errors import UsageError
 
 PAIR = dict(zip("ACGTN", "TGCAN", strict=True))
@@ -71,12 +67,6 @@ def test_what_was_given_is_not_changed():
     assert np.array_equal(x[0], np.eye(4)) and y.ravel().tolist() == [0, 1, 2]
 
 
-def test_embeddings_of_the_other_strand_are_taken_as_they_are():
-    both = np.arange(2 * 2 * 3 * 4).reshape(2, 2, 3, 4)
-    got = strand_of(both, np.array([False, True]))
-    assert np.array_equal(got[0], both[0, 0]) and np.array_equal(got[1], both[1, 1])
-
-
 def test_a_network_trained_on_flipped_pairs_sees_a_consistent_world():
     """One filter on both strands: its track of the other strand, reversed, is that of the flipped sequence."""
     letters = np.random.default_rng(4).integers(0, 4, 20)
@@ -120,14 +110,6 @@ def test_partners_that_do_not_fit(first, second, text):
 # ---------------- shifts
 
 
-@given(start=st.integers(0, 60), shift=st.integers(-100, 100), length=st.integers(1, 40), extra=st.integers(0, 50))
-def test_shifted_windows_stay_on_their_chromosome(start, shift, length, extra):
-    size = start + length + extra
-    (found,) = shifted_starts(np.array([start]), np.array([shift]), np.array([size]), length).tolist()
-    allowed = range(size - length + 1)
-    assert found == min(allowed, key=lambda s: (abs(s - (start + shift)), s))
-
-
 @given(bins=st.integers(1, 8), step=st.integers(-9, 9), bin_size=st.integers(1, 4), offset=st.integers(0, 5))
 def test_moving_stored_bins_is_reading_the_genome_at_the_shifted_place(bins, step, bin_size, offset):
     genome = np.random.default_rng(bins).random(400)
@@ -153,20 +135,6 @@ def test_embeddings_are_moved_with_zeros_and_keep_their_type():
     assert got.tolist() == [[[1, 2, 0], [4, 5, 0]], [[0, 0, 6], [0, 0, 9]]]
 
 
-def test_draws_depend_on_seed_and_epoch_alone_and_reach_both_ends():
-    config = AugmentConfig(shift=3)
-    one, same = draw_changes(config, 5000, 1, 2), draw_changes(config, 5000, 1, 2)
-    assert np.array_equal(one.flip, same.flip) and np.array_equal(one.shift, same.shift)
-    for seed, epoch in ((1, 3), (2, 2), (2, 1)):
-        other = draw_changes(config, 5000, seed, epoch)
-        assert not np.array_equal(one.flip, other.flip) and not np.array_equal(one.shift, other.shift)
-    assert set(one.shift.tolist()) == set(range(-3, 4)) and 0.47 < one.flip.mean() < 0.53
-    still = draw_changes(AugmentConfig(reverse_complement=False), 50, 1, 2)
-    assert not still.flip.any() and not still.shift.any()
-    whole = draw_changes(AugmentConfig(shift=64), 500, 1, 2, step=32)
-    assert set(whole.shift.tolist()) == {-64, -32, 0, 32, 64}
-
-
 def test_a_shift_of_no_whole_bin_excludes_cached_embeddings():
     geometry = Geometry(length=1088, offset=32, bin_size=32, n_bins=32)
     with pytest.raises(UsageError, match=r"`augment\.shift: 40` is no whole bin of 32 bp") as error:
@@ -188,28 +156,3 @@ def test_bins_aside_of_the_middle_have_no_other_strand():
 
 
 # ---------------- flanking
-
-
-def test_flanks_take_the_middles_labels_and_stay_on_the_chromosome():
-    windows = Windows(np.array(["a", "b"], dtype=object), np.array([50, 5]), np.array(["peak", "tile"], dtype="<U8"))
-    more, row = flanked(windows, 10, np.array([200, 105]), 100)
-    assert list(zip(more.chrom.tolist(), more.start.tolist(), row.tolist(), strict=True)) == [
-        ("a", 40, 0),
-        ("a", 50, 0),
-        ("a", 60, 0),
-        ("b", 5, 1),
-    ]
-    assert more.kind.tolist() == ["peak"] * 3 + ["tile"]
-    same, row = flanked(windows, 0, np.array([200, 105]), 100)
-    assert same is windows and row.tolist() == [0, 1]
-
-
-def test_the_three_windows_of_an_extended_sequence():
-    """The handbook's words: extended from its midpoint by X, then the left, middle and right windows."""
-    text = "".join(np.random.default_rng(3).choice(list("ACGT"), 90))
-    windows = Windows(np.array(["a"], dtype=object), np.array([30]), np.array(["peak"], dtype="<U8"))
-    more, _ = flanked(windows, 7, np.array([90]), 20)
-    extended = text[30 - 7 : 50 + 7]
-    middle = (len(extended) - 20) // 2
-    expected = [extended[:20], extended[middle : middle + 20], extended[-20:]]
-    assert [text[s : s + 20] for s in more.start.tolist()] == expected

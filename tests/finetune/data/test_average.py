@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.data.average import affine, apply_affine, leave_one_out, training_average
+from finetune.data.average import affine, leave_one_out, training_average
 from finetune.data.sampling import cell_weights, class_weights, positive_weights
 from finetune.data.train_only import TrainOnly
 from zoo.errors import InputError, UsageError
@@ -67,7 +67,7 @@ def test_affine_finds_a_planted_line():
     data = TrainOnly(targets, np.arange(20), [0, 2])
     slope, intercept = affine(data, average)
     assert (slope, intercept) == (pytest.approx(2.5), pytest.approx(-0.75))
-    assert np.allclose(apply_affine(average, (slope, intercept)), targets[2])
+    assert np.allclose(slope * average + intercept, targets[2])
     with pytest.raises(InputError, match="is constant"):
         affine(data, np.ones((30, 4)))
 

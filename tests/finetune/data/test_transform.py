@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.data.transform import background_depth, parse_transform, subsample_reads, with_depth
+from finetune.data.transform import background_depth, parse_transform, subsample_reads
 from zoo.errors import InputError, UsageError
 
 
@@ -97,12 +97,6 @@ def test_background_that_tells_nothing():
         background_depth(np.array([[0.0, 0.0, 0.0, 9.0]]), "target t")
     with pytest.raises(InputError, match="no measured bin"):
         background_depth(np.array([[math.nan]]))
-
-
-def test_depth_comes_before_the_steps_and_is_undone():
-    transform = with_depth(parse_transform(["log1p"], "t"), 4.0)
-    np.testing.assert_allclose(transform.forward(np.array([8.0])), [math.log(3)])
-    np.testing.assert_allclose(transform.inverse(transform.forward(np.array([8.0]))), [8.0])
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=5), st.floats(0, 1), st.integers(0, 9))
