@@ -38,6 +38,7 @@ OWN_CHECK = "`zoo tune` refuses a folder with a run before, with its own advice"
 TEST = "`zoo test` gives no such option, and answers for the files of the example itself"
 ASKED = "`zoo motifs` asks again what was asked, and answered, when the contributions were made"
 NO_FORMAT = "a report asks for contribs.h5, and refuses --format, --overlap, --motif and marginalize"
+OF_THE_GENOME = f"{TEST}; `zoo export` drafts an entry with an example of random sequence"
 NO_REGIONS = "only a run over regions calls it; others import a neighbour in the same module"
 #: Which commands come to a function, class or constant, where imports alone say more; and why. A key may end in an
 #: option, where the reason concerns that one only.
@@ -45,7 +46,8 @@ ONLY: dict[str, tuple[set[str], str]] = {
     # zoo.genome
     "_check_names": (RUN, TEST),
     "check_assembly": (RUN, TEST),
-    "_sniff": (RUN | {"add"}, f"{TEST}; `zoo export` drafts an entry with an example of random sequence"),
+    "compression_of": (RUN | {"add"}, OF_THE_GENOME),
+    "_FASTA": (RUN | {"add"}, OF_THE_GENOME),
     "WindowPlan": (RUN, TEST),
     "WindowPlan --stride": (TILED, "a report refuses --stride before"),
     "WindowPlan --window": (TILED, "a report refuses --stride before"),
@@ -263,7 +265,8 @@ OPTION = re.compile(r"(?<![\w.\u203a-])(--?[A-Za-z][\w-]*)")
 #: ``zoo COMMAND [SUBCOMMAND] words``: to the end of what is typed, by the marks that end it in a sentence.
 TYPED = re.compile(r"(?<![\w.])zoo (?=[a-z])((?:(?!`|;|, |\. | \(| and zoo | or |\|| then ).)+)")
 OTHERS = re.compile(
-    r"(?:pip|git|rm|mkdir|gunzip|bgzip|gzip|samtools|bedtools|huggingface-cli|ulimit|bcftools|awk|STAR|ray start)\b"
+    r"(?:pip|git|rm|mkdir|gunzip|bgzip|gzip|samtools|bedtools|huggingface-cli|ulimit|bcftools|awk|STAR|ray start"
+    r"|tail|iconv|twoBitToFa|bunzip2|unxz|unzstd|unzip|tar|tr|sed)\b"
     r"[^;`]*"
 )
 

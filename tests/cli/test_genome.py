@@ -12,12 +12,12 @@ from toys import random_sequence, write_fasta
 NO_GENOME = {
     "BED": (b"chrA\t1\t2\n", "is not a FASTA"),
     "empty": (b"", "is empty"),
-    "web page": (b"<!DOCTYPE html><html>404</html>", "is not a FASTA"),
+    "web page": (b"<!DOCTYPE html><html>404</html>", "is a web page"),
     "binary": (b"\x43\x27\x41\x1a" + bytes(100), "is not a FASTA"),
-    "header only": (b">chrA\n", "cannot be indexed"),
+    "header only": (b">chrA\n", "its sequences have no bases"),
     "ragged": (b">chrA\nACGTACGT\nACG\nACGTACGT\n", "line 4"),
     "repeated name": (b">chrA\nACGT\n>chrA\nACGT\n", "two sequences are named 'chrA'"),
-    "plain gzip": (gzip.compress(b">chrA\nACGT\n"), "| bgzip >"),
+    "a table in gzip": (gzip.compress(b"chrA\t1\t2\n"), "is not a FASTA"),
 }
 
 

@@ -150,19 +150,6 @@ def test_a_device_is_refused(path):
         open_genome(path)
 
 
-def test_the_fix_for_gzip_names_a_file_that_can_be_made(tmp_path):
-    import gzip
-    import subprocess
-
-    path = tmp_path / "x.fa.gz"
-    path.write_bytes(gzip.compress(b">a\nACGT\n"))
-    with pytest.raises(InputError) as caught:
-        open_genome(path)
-    assert caught.value.fix == f"Fix: gunzip -c {path} | bgzip > {tmp_path / 'x.fa'}.bgz.gz   (or gunzip it)"
-    subprocess.run(["gunzip", path], check=True)  # the second way
-    assert open_genome(tmp_path / "x.fa").sizes == {"a": 4}
-
-
 @pytest.mark.parametrize("compressed", [False, True])
 def test_an_index_that_can_be_written_nowhere(tmp_path, monkeypatch, compressed):
     """The folder is read-only and the cache is no folder: exit code of the machine, and where it was tried."""

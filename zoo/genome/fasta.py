@@ -1,51 +1,37 @@
 """Read windows of a FASTA by the thousand: plain (memory-mapped) or bgzip.
 
 Plain files are gathered without a Python step per window: the bytes of all windows of a
-batch are copied at once and the line ends squeezed out. bgzip files are read through
-pysam in spans that merge neighbouring windows. Both index with a ``.fai`` (samtools faidx
-format), which is made when missing, in the user's cache when the folder is read-only.
+batch are copied at once and the line ends squeezed out. bgzip files are read in spans
+that merge neighbouring windows. Both index with a ``.fai`` (samtools faidx
+format), which is made when missing, in the user's cache when the folder is read-only
+(``fasta_index``).
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import mmap
-import os
-import re
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from zoo.errors import InputError, SystemStateError
-from zoo.files import cache_folder
+from zoo.errors import InputError
+from zoo.genome.bgzf import BgzfBlocks, UnfitIndex
+from zoo.genome.fasta_index import Contig, ensure_index, read_fai, stands_where
+from zoo.genome.fasta_kind import compression_of
+from zoo.genome.recompress import bgzip_copy
 
 __all__ = ["Contig", "Genome", "open_genome"]
 
 N_BYTE = ord("N")
+# What is no letter; 10 and 13 end lines.
+LINE_ENDS = bytes(range(33))
 # Drop the mapped pages now and then, so that resident memory does not follow the genome's size.
 RELEASE_BYTES = 256 << 20
 # bgzip windows closer than this are fetched in one go: a BGZF block inflates to 64 kB anyway.
 SPAN_GAP = 64 << 10
 SPAN_MAX = 16 << 20
-# More than this between the bases of two contigs is not headers.
-HEADER_MAX = 1 << 20
-
-
-@dataclass(frozen=True)
-class Contig:
-    """One line of a ``.fai``."""
-
-    name: str
-    length: int
-    offset: int
-    line_bases: int
-    line_width: int
 
 
 class Genome:
@@ -172,13 +158,22 @@ def _squeeze_lines(raw: np.ndarray, length: int) -> np.ndarray:
 
 
 class BgzipGenome(Genome):
-    """A bgzip FASTA, read through pysam."""
+    """A bgzip FASTA, read through its ``.gzi``.
 
-    def __init__(self, path: Path, contigs: list[Contig], fai: Path, gzi: Path) -> None:
-        import pysam
+    The index was compared with the file at some contigs and blocks. Of the others each is, before its first base is
+    read, so that no base comes from a place where the index does not fit.
 
+    Args:
+        path: what the user gave.
+        content: the bgzip file; a copy where ``path`` is plain gzip.
+        gzi: its index of blocks.
+    """
+
+    def __init__(self, path: Path, contigs: list[Contig], content: Path, gzi: Path) -> None:
         super().__init__(path, contigs)
-        self._file = pysam.FastaFile(str(path), filepath_index=str(fai), filepath_index_compressed=str(gzi))
+        self._content = content
+        self._blocks = BgzfBlocks(content, gzi)
+        self._known = np.zeros(len(contigs), dtype=bool)
 
     def _gather_inside(self, numbers: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
         out = np.empty((len(starts), length), dtype=np.uint8)
@@ -187,27 +182,32 @@ class BgzipGenome(Genome):
             members = order[rows]
             low = int(starts[members[0]])
             high = int(starts[members[-1]]) + length
-            text = self._fetch(self.contigs[int(numbers[members[0]])].name, low, high)
-            span = np.frombuffer(text.encode("ascii"), dtype=np.uint8)
+            span = self._fetch(int(numbers[members[0]]), low, high)
             windows = np.lib.stride_tricks.sliding_window_view(span, length)
             out[members] = windows[starts[members] - low]
         return out
 
-    def _fetch(self, name: str, low: int, high: int) -> str:
+    def _fetch(self, number: int, low: int, high: int) -> np.ndarray:
+        """(high - low,) uint8 letters of a contig."""
+        contig = self.contigs[number]
         try:
-            text = self._file.fetch(name, low, high)
-        except (ValueError, OSError):
-            text = ""
-        if len(text) != high - low:
+            if not self._known[number]:
+                self._known[number] = stands_where(self._blocks.read, self.contigs, number)
+            raw = self._blocks.read(contig.place(low), contig.place(high - 1) + 1) if self._known[number] else b""
+        except UnfitIndex:
+            raw = b""
+        letters = np.frombuffer(raw.translate(None, LINE_ENDS), dtype=np.uint8)
+        if len(letters) != high - low:
             raise InputError(
-                f"{self.path}: {name}:{low}-{high} cannot be read, though the index has it",
+                f"{self.path}: {contig.name}:{low}-{high} cannot be read, though the index has it",
                 "the file is truncated or damaged, or its index is of another file",
-                f"Fix: remove {self.path.name}.fai and .gzi and try again; `gzip -t` tells whether the file is whole",
+                f"Fix: remove {self._content.name}.fai and .gzi and try again; "
+                "`gzip -t` tells whether the file is whole",
             )
-        return text
+        return letters
 
     def close(self) -> None:
-        self._file.close()
+        self._blocks.close()
 
 
 def _spans(numbers: np.ndarray, starts: np.ndarray, length: int) -> list[slice]:
@@ -225,10 +225,12 @@ def open_genome(path: str | Path) -> Genome:
     """Open a FASTA for random access.
 
     Args:
-        path: plain or bgzip FASTA; ``.fai`` (and ``.gzi``) are used when they fit the file, else made.
+        path: plain or bgzip FASTA; ``.fai`` (and ``.gzi``) are used when they fit the file, else made. Of one in plain
+            gzip a bgzip copy is made in the cache, once.
 
     Raises:
-        InputError: missing file, gzip that is not bgzip, or not a FASTA.
+        InputError: missing file, not a FASTA, or one whose lines allow no index. SystemStateError: an index or a copy
+            can be written nowhere.
     """
     path = Path(path)
     if path.exists() and not (path.is_file() or path.is_dir()):
@@ -237,172 +239,10 @@ def open_genome(path: str | Path) -> Genome:
             "no window can be read",
             "Fix: save the genome as a file, plain or bgzip",
         )
-    kind = _sniff(path)
-    if kind == "bgzip":
-        fai, gzi = _ensure_index(path, compressed=True)
-        return BgzipGenome(path, _read_fai(fai), fai, gzi)
-    fai, _ = _ensure_index(path, compressed=False)
-    return PlainGenome(path, _read_fai(fai))
-
-
-def _sniff(path: Path) -> str:
-    try:
-        with path.open("rb") as handle:
-            head = handle.read(18)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such genome file", "", "Fix: give the path of a FASTA with -g") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, not a FASTA", "", "Fix: give a FASTA file with -g") from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", "", "Fix: check the file's permissions") from None
-    if head[:2] == b"\x1f\x8b":
-        # BGZF is gzip with an extra field "BC" (SAM specification, section 4.1).
-        if len(head) == 18 and head[3] & 4 and head[12:14] == b"BC":
-            return "bgzip"
-        raise InputError(
-            f"{path}: is compressed with gzip, which allows no random access",
-            "no window can be read",
-            f"Fix: gunzip -c {path} | bgzip > {path.with_suffix('')}.bgz.gz   (or gunzip it)",
-        )
-    if not head:
-        raise InputError(
-            f"{path}: is not a FASTA (it is empty)", "no window can be read", "Fix: fetch the genome again"
-        )
-    if not head.lstrip().startswith(b">"):
-        raise InputError(
-            f"{path}: is not a FASTA (its first character is not '>')",
-            "no window can be read",
-            "Fix: give a genome FASTA with -g; 2bit and GenBank files are not read",
-        )
-    return "plain"
-
-
-def _ensure_index(path: Path, compressed: bool) -> tuple[Path, Path]:
-    """Paths of a ``.fai`` and ``.gzi`` that fit the FASTA."""
-    beside = path.with_name(path.name + ".fai"), path.with_name(path.name + ".gzi")
-    if _index_fits(path, *beside, compressed):
-        return beside
-    cached = _cached_index_paths(path)
-    if _index_fits(path, *cached, compressed):
-        return cached
-    try:
-        if not any(p.exists() for p in beside) and os.access(path.parent, os.W_OK):
-            return _make_index(path, *beside, compressed)
-        cached[0].parent.mkdir(parents=True, exist_ok=True)
-        return _make_index(path, *cached, compressed)
-    except OSError as error:
-        raise SystemStateError(
-            f"{path}: its index (.fai) can be written neither beside it nor in the cache: {error.strerror}",
-            f"tried {error.filename or cached[0].parent}",
-            "Fix: ZOO_CACHE=/a/folder/with/room, or `samtools faidx` where the FASTA lies",
-        ) from None
-
-
-def _cached_index_paths(path: Path) -> tuple[Path, Path]:
-    stat = path.stat()
-    key = hashlib.sha256(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode()).hexdigest()[:24]
-    folder = cache_folder() / "fai"
-    return folder / f"{key}.fai", folder / f"{key}.gzi"
-
-
-def _index_fits(path: Path, fai: Path, gzi: Path, compressed: bool) -> bool:
-    """Whether the index belongs to this file; dates are not trusted, as clones and copies change them."""
-    if not fai.is_file() or (compressed and not gzi.is_file()):
-        return False
-    try:
-        contigs = _read_fai(fai)
-    except (ValueError, TypeError, InputError):
-        return False
-    if compressed:
-        newer = min(fai.stat().st_mtime, gzi.stat().st_mtime) >= path.stat().st_mtime
-        return bool(contigs) and newer
-    return bool(contigs) and _headers_match(path, contigs)
-
-
-def _headers_match(path: Path, contigs: list[Contig]) -> bool:
-    """Whether the contigs' own headers stand before their first bases, and no other bases in between or after."""
-    size, end = path.stat().st_size, 0
-    with path.open("rb") as handle:
-        for contig in contigs:
-            if not end < contig.offset <= end + HEADER_MAX:
-                return False
-            handle.seek(end)
-            gap = handle.read(contig.offset - end)
-            *others, header = gap.rstrip(b"\r\n").split(b"\n")
-            if not gap.endswith(b"\n") or not header.startswith(b">") or _bases_in(others):
-                return False
-            if header[1:].split(None, 1)[:1] != [contig.name.encode()]:
-                return False
-            lines = -(-contig.length // max(contig.line_bases, 1))
-            end = contig.offset + contig.length + (lines - 1) * (contig.line_width - contig.line_bases)
-        handle.seek(end)
-        return end <= size < end + HEADER_MAX and not _bases_in(handle.read().split(b"\n"))
-
-
-def _bases_in(lines: list[bytes]) -> bool:
-    """Whether a line is neither blank nor a header (of a sequence without bases, which an index leaves out)."""
-    return any(line.strip() and not line.startswith(b">") for line in lines)
-
-
-def _make_index(path: Path, fai: Path, gzi: Path, compressed: bool) -> tuple[Path, Path]:
-    """Index under temporary names, then rename, so that a second process never sees half an index."""
-    import pysam  # 50 ms that a genome with an index does not need
-
-    with tempfile.TemporaryDirectory(dir=fai.parent, prefix=".zoo-fai-") as folder:
-        new_fai, new_gzi = Path(folder) / "fai", Path(folder) / "gzi"
-        arguments = ["--fai-idx", str(new_fai)]
-        if compressed:
-            arguments += ["--gzi-idx", str(new_gzi)]
-        with _stderr_in(Path(folder) / "messages") as messages:
-            try:
-                pysam.faidx(*arguments, str(path))
-                failed = False
-            except pysam.SamtoolsError:
-                failed = True
-        _explain_index(path, messages.read_text(errors="replace"), failed)
-        os.replace(new_fai, fai)
-        if compressed:
-            os.replace(new_gzi, gzi)
-    return fai, gzi
-
-
-@contextmanager
-def _stderr_in(path: Path) -> Iterator[Path]:
-    """Send what C code writes to standard error to a file: htslib says there what is wrong with a FASTA."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with path.open("wb") as handle:
-            os.dup2(handle.fileno(), 2)
-        yield path
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-
-
-def _explain_index(path: Path, messages: str, failed: bool) -> None:
-    """Raise InputError when htslib could not index the file, or left out a sequence whose name repeats."""
-    twice = re.findall(r'Ignoring duplicate sequence "(.*)" at byte', messages)
-    if twice:
-        raise InputError(
-            f"{path}: two sequences are named {twice[0]!r}",
-            f"{len(twice)} sequence(s) repeat a name",
-            "Fix: give each sequence its own name, or remove the copies",
-        )
-    if failed:
-        detail = "; ".join(re.sub(r"^\[\S+\] *", "", line) for line in messages.splitlines()) or "no sequence found"
-        raise InputError(
-            f"{path}: cannot be indexed: {detail[:200]}",
-            "no window can be read",
-            "Fix: lines of one sequence must have equal length; `samtools faidx` gives the same message",
-        )
-
-
-def _read_fai(fai: Path) -> list[Contig]:
-    contigs = []
-    for line in fai.read_text().splitlines():
-        name, *numbers = line.split("\t")
-        contigs.append(Contig(name, *(int(value) for value in numbers[:4])))
-    if not contigs:
-        raise InputError(f"{fai}: the genome index is empty", "", "Fix: remove it; it will be made again")
-    return contigs
+    kind = compression_of(path)
+    if kind == "plain":
+        fai, _ = ensure_index(path, compressed=False)
+        return PlainGenome(path, read_fai(fai))
+    content = bgzip_copy(path) if kind == "gzip" else path
+    fai, gzi = ensure_index(content, compressed=True)
+    return BgzipGenome(path, read_fai(fai), content, gzi)
