@@ -63,7 +63,8 @@ class Model(LoadedModel):
             regions: BED3-BED12 or narrowPeak, plain or gzip; or a frame or tuples, as in ``zoo.predict``.
             fasta: plain or bgzip FASTA.
             **options: ``window, stride, edges, strand, rc_average, device, batch_size, precision,
-                tracks, limit`` as in ``zoo.predict``.
+                tracks, limit, report`` as in ``zoo.predict``. Without ``report``, notes are warnings of Python
+                (``zoo.errors.ZooWarning``).
         """
         from zoo.run.predict import predict_regions
 
@@ -82,7 +83,7 @@ class OwnLoaderModel(ArrayModel):
             regions: BED (or whatever file the dataloader reads).
             fasta: genome, where the dataloader takes one.
             **options: ``settings`` (arguments of the dataloader by name), ``batch_size, tracks, limit`` as in
-                ``zoo.predict``.
+                ``zoo.predict``; ``report`` as well.
 
         Raises:
             TrustError: the dataloader is Python that is not trusted. UsageError: an argument is missing or unknown.

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol, TextIO
+
+from zoo.errors import ZooWarning
 
 __all__ = [
     "CLEAR",
@@ -28,7 +31,10 @@ __all__ = [
     "listening",
     "rewritten",
     "stderr_progress",
+    "warn",
 ]
+
+OURS = ("zoo", "interpret", "finetune")
 
 TERMINAL_SECONDS = 0.2
 PLAIN_SECONDS = 30.0
@@ -74,6 +80,14 @@ class StatusLine:
             self._stream.write(CLEAR)
             self._stream.flush()
             self._drawn = False
+
+
+def warn(text: str) -> None:
+    """Tell a note as a warning of Python, at the line that called into these packages."""
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in OURS:
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(text, ZooWarning, stacklevel=depth + 1)
 
 
 class Notes:

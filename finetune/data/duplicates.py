@@ -19,6 +19,7 @@ from finetune.config import SplitConfig
 from finetune.data.exclude import Runs, by_chromosome
 from finetune.data.regions import Geometry, Windows
 from zoo.errors import UsageError
+from zoo.genome.encode import LETTERS
 from zoo.genome.fasta import Genome
 
 __all__ = ["CONTAINED", "K", "Twin", "canonical_kmers", "check_duplicates", "find_twins"]
@@ -207,7 +208,7 @@ def _mixed(keys: np.ndarray) -> np.ndarray:
 def _code_table() -> np.ndarray:
     table = np.full(256, _UNKNOWN, dtype=np.uint8)
     for code, base in enumerate("ACGT"):
-        table[[ord(base), ord(base.lower())]] = code
+        table[[ord(letter) for letter in LETTERS[base]]] = code
     return table
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.genome.assembly import alias_map
+from zoo.genome.encode import LETTERS
 from zoo.genome.fasta import Genome
 from zoo.genome.intervals import Intervals, RegionFile
 
@@ -126,7 +127,7 @@ def base_counts(genome: Genome, number: np.ndarray, start: np.ndarray, length: i
         bases: some of ``ACGT``.
     """
     table = np.zeros(256, dtype=bool)
-    table[[ord(letter) for base in bases for letter in (base, base.lower())]] = True
+    table[[ord(letter) for base in bases for letter in LETTERS[base]]] = True
     out = np.zeros(len(start), dtype=np.int64)
     for contig, rows in by_chromosome(number):
         one = np.array([contig])

@@ -32,15 +32,18 @@ from finetune.data.transform import background_depth, parse_transform
 from zoo.errors import InputError, UsageError, near_names
 from zoo.files import cache_folder, hold_lock, sha256_of
 from zoo.genome.checks import check_assembly
+from zoo.genome.encode import letters_met
 from zoo.genome.fasta import Genome, open_genome
+from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.results import replacing_folder, require_room
 
 __all__ = ["Prepared", "TrackInfo", "head_names", "prepare"]
 
 #: Of what is written; another number makes other sets.
 LAYOUT = 1
-#: Windows that are read at once.
+#: Windows that are read at once, and letters.
 ROWS = 4096
+LETTERS_AT_ONCE = 1 << 22
 
 Report = Callable[[str], None]
 
@@ -243,6 +246,7 @@ class _Preparation:
         windows, split = windows.take(split != ""), split[split != ""]
         windows, split, dropped = self._checked(windows, split)
         counts |= {"near-duplicates left out": dropped} if dropped else {}
+        self.notes += self._unknown_bases(windows)
         shape = (len(self.targets), len(windows), self.geometry.n_bins)
         with replacing_folder(folder) as made:
             made.mkdir()
@@ -284,6 +288,22 @@ class _Preparation:
         if note:
             self.notes.append(note)
         return windows, split, dropped
+
+    def _unknown_bases(self, windows: Windows) -> list[str]:
+        """What the user should know of the letters of the windows that are kept (``most_n`` left others out)."""
+        counts, length = UnknownBases(), self.geometry.length
+        numbers = self.genome.numbers(windows.chrom)
+        at_once = max(1, LETTERS_AT_ONCE // length)
+        for first in range(0, len(windows), at_once):
+            rows = slice(first, first + at_once)
+            met = letters_met(self.genome.gather(numbers[rows], windows.start[rows], length))
+            if met is not None:
+                counts.add(met)
+                whole = first + np.flatnonzero(met.unknown == length)
+                counts.name(
+                    whole, [f"{windows.chrom[i]}:{windows.start[i]}-{windows.start[i] + length}" for i in whole]
+                )
+        return unknown_notes(counts, len(windows), len(windows) * length)
 
     def _mean_target(self, windows: Windows) -> np.ndarray:
         """(n,) mean over training tracks and bins: what ``choose: covered`` compares with its threshold."""

@@ -1,6 +1,6 @@
 """Letters to one-hot arrays and back strand: A, C, G, T in channels 0-3; sequences that a user gives.
 
-Soft-masked (lower-case) letters count as upper-case. Everything that is not A, C, G or T
+Soft-masked (lower-case) letters count as upper-case, and U, of RNA, as T. Everything else that is not A, C, G or T
 (N, IUPAC codes, gaps) is an unknown base: all four channels hold ``n_value``.
 """
 
@@ -13,6 +13,8 @@ import numpy as np
 
 from zoo.errors import InputError, UsageError
 from zoo.extras import is_a
+from zoo.genome.unknown import Met, UnknownBases, unknown_notes
+from zoo.progress import warn
 
 if TYPE_CHECKING:
     import torch
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
 __all__ = [
     "BASES",
     "IUPAC",
+    "LETTERS",
     "Sequences",
     "as_one_hot",
+    "letters_met",
     "one_hot",
     "one_hot_counted",
     "reverse_complement",
@@ -33,6 +37,9 @@ BASES = "ACGT"
 IUPAC = "ACGTRYSWKMBDHVN"
 _UPPER = np.uint8(0xDF)  # clears the bit that marks ASCII lower case
 _CODES = tuple(np.uint8(ord(base)) for base in BASES)
+_U = np.uint8(ord("U"))
+#: The letters that stand for each base.
+LETTERS = {"A": "Aa", "C": "Cc", "G": "Gg", "T": "TtUu"}
 
 
 def _complement_table() -> np.ndarray:
@@ -40,12 +47,24 @@ def _complement_table() -> np.ndarray:
     table = np.arange(256, dtype=np.uint8)
     for base, partner in pairs.items():
         table[ord(base)], table[ord(base.lower())] = ord(partner), ord(partner.lower())
+    table[ord("U")], table[ord("u")] = ord("A"), ord("a")
     return table
 
 
 _COMPLEMENT = _complement_table()
-_IUPAC_ONLY = np.zeros(256, dtype=bool)
-_IUPAC_ONLY[[ord(c) for c in IUPAC + IUPAC.lower() if c not in "ACGTNacgtn"]] = True
+_N, _CODE, _URACIL, _OTHER = range(4)
+
+
+def _kind_table() -> np.ndarray:
+    """What a letter that is no A, C, G, T is."""
+    table = np.full(256, _OTHER, dtype=np.uint8)
+    for letter in IUPAC[len(BASES) :]:
+        table[[ord(letter), ord(letter.lower())]] = _N if letter == "N" else _CODE
+    table[[ord("U"), ord("u")]] = _URACIL
+    return table
+
+
+_KIND = _kind_table()
 
 
 def one_hot(letters: np.ndarray, n_value: float = 0.0) -> np.ndarray:
@@ -62,8 +81,8 @@ def one_hot(letters: np.ndarray, n_value: float = 0.0) -> np.ndarray:
     return one_hot_counted(letters, n_value)[0]
 
 
-def one_hot_counted(letters: np.ndarray, n_value: float = 0.0) -> tuple[np.ndarray, int]:
-    """Like ``one_hot``; also returns how many letters are ambiguity codes other than N."""
+def one_hot_counted(letters: np.ndarray, n_value: float = 0.0) -> tuple[np.ndarray, Met | None]:
+    """Like ``one_hot``; also returns what else than A, C, G, T was met, None where nothing was."""
     n, length = letters.shape
     encoded = np.empty((n, 4, length), dtype=np.float32)
     upper = letters & _UPPER
@@ -73,12 +92,34 @@ def one_hot_counted(letters: np.ndarray, n_value: float = 0.0) -> tuple[np.ndarr
         encoded[:, channel] = is_base
         known |= is_base
     if known.all():
-        return encoded, 0
-    unknown = ~known
+        return encoded, None
+    uracil = upper == _U
+    met = _met(letters, known, uracil)
+    if met.rna:
+        encoded[:, BASES.index("T")] += uracil
+        known |= uracil
     if n_value:
-        rows, columns = np.nonzero(unknown)
+        rows, columns = np.nonzero(~known)
         encoded[rows, :, columns] = n_value
-    return encoded, int(_IUPAC_ONLY[letters[unknown]].sum())
+    return encoded, met
+
+
+def letters_met(letters: np.ndarray) -> Met | None:
+    """What else than A, C, G, T stands in (N, L) uint8 letters; None where nothing does."""
+    upper = letters & _UPPER
+    known = np.zeros_like(upper, dtype=bool)
+    for code in _CODES:
+        known |= upper == code
+    return None if known.all() else _met(letters, known, upper == _U)
+
+
+def _met(letters: np.ndarray, known: np.ndarray, uracil: np.ndarray) -> Met:
+    """``known`` and ``uracil`` are (N, L) bool: A, C, G, T; and U."""
+    kinds = np.bincount(_KIND[letters[~known]], minlength=4).tolist()
+    if kinds[_URACIL]:
+        known = known | uracil
+    unknown = kinds[_N] + kinds[_CODE] + kinds[_OTHER]
+    return Met(unknown, np.flatnonzero(~known.any(axis=1)), kinds[_CODE], kinds[_URACIL], kinds[_OTHER])
 
 
 def reverse_complement(letters: np.ndarray) -> np.ndarray:
@@ -116,7 +157,8 @@ def as_one_hot(
         taker: what takes the sequences, for messages.
 
     Returns:
-        (N, 4, L); float32 where letters were given.
+        (N, 4, L); float32 where letters were given. Sequences of unknown bases, wholly or for a large part, are a
+        warning (``ZooWarning``).
 
     Raises:
         UsageError: another shape or length, or one string where a list is due. InputError: another letter.
@@ -129,7 +171,7 @@ def as_one_hot(
         )
     array = _as_array(sequences)
     if isinstance(array, list):
-        return one_hot(_letters(array, length, taker), n_value)
+        return _told(_letters(array, length, taker), n_value)
     shape = tuple(array.shape)
     if len(shape) != 3 or shape[1] != 4 or length not in (None, shape[2]):
         wanted = "L" if length is None else length
@@ -139,6 +181,18 @@ def as_one_hot(
             "Fix: channels A, C, G, T on axis 1, sequence on axis 2",
         )
     return array
+
+
+def _told(letters: np.ndarray, n_value: float) -> np.ndarray:
+    """Encoded, with a warning of unknown bases as a run over regions has notes."""
+    encoded, met = one_hot_counted(letters, n_value)
+    if met is not None:
+        counts = UnknownBases()
+        counts.add(met)
+        counts.name([f"sequences[{row}]" for row in met.whole])
+        for note in unknown_notes(counts, len(letters), letters.size, "sequence"):
+            warn(note)
+    return encoded
 
 
 def _as_array(sequences: Any) -> Any:

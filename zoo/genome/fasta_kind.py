@@ -13,7 +13,7 @@ from pathlib import Path
 
 from zoo.errors import InputError
 
-__all__ = ["is_bgzf", "compression_of", "refuse_other_content"]
+__all__ = ["compression_of", "is_bgzf"]
 
 HEAD = 1 << 16
 # Letters of amino acids that stand for no base, nor for several (IUPAC).
@@ -73,7 +73,7 @@ def compression_of(path: Path) -> str:
             raise InputError(
                 f"{path}: begins as gzip, and is damaged", "no window can be read", "Fix: fetch the genome again"
             ) from None
-    refuse_other_content(path, head)
+    _refuse_other_content(path, head)
     return kind
 
 
@@ -82,7 +82,7 @@ def is_bgzf(head: bytes) -> bool:
     return len(head) >= 18 and head[:3] == b"\x1f\x8b\x08" and bool(head[3] & 4) and head[12:16] == b"BC\2\0"
 
 
-def refuse_other_content(path: Path, head: bytes) -> None:
+def _refuse_other_content(path: Path, head: bytes) -> None:
     """Raise InputError where the first bytes of the content are not those of a FASTA of bases."""
     quoted = shlex.quote(str(path))
     if not head.strip():

@@ -60,7 +60,7 @@ class FileRun:
         self.cursor, self.rows = (self.state.cursor, self.state.rows) if self.state else (0, 0)
         self.reader = (read or job.reader)(compute.step, self.cursor)
         if self.state:
-            self.reader.counts.restore(self.state.counts)
+            self._restore(self.state.counts)
         self.counts = self.reader.counts.as_dict()
         self._progress = progress or Progress
         self._bar: Progress | None = None
@@ -79,6 +79,16 @@ class FileRun:
                 "Fix: start again without --resume",
             )
         return self.journal.load(self.signature)
+
+    def _restore(self, counts: dict[str, Any]) -> None:
+        try:
+            self.reader.counts.restore(counts)
+        except KeyError as lacking:
+            raise UsageError(
+                f"--resume: the interrupted run was of an earlier version, which did not count {lacking}",
+                "",
+                "Fix: start again without --resume",
+            ) from None
 
     def go(self) -> list[Path]:
         """Run to the end; returns the files.

@@ -15,6 +15,7 @@ from zoo.files import sha256_of
 from zoo.genome.checks import check_assembly, check_regions, training_note
 from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.intervals import RegionFile, RegionSummary
+from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.genome.windows import WindowPlan
 from zoo.models.entry import Entry, open_entry, renames_chromosomes, with_length_of, with_settings
 from zoo.models.load import load_entry
@@ -397,6 +398,7 @@ def counted_notes(counts: dict[str, Any], job: Job) -> list[str]:
             f"{counts['cut_regions']:,} regions are longer than the model's {job.plan.length:,} bp window: "
             "only their centre was seen (--window tile covers them)"
         )
-    if counts.get("iupac_bases"):
-        notes.append(f"{counts['iupac_bases']:,} IUPAC ambiguity codes were read as N")
+    if "unknown_bases" in counts:
+        met = UnknownBases(**{f.name: counts[f.name] for f in dataclasses.fields(UnknownBases)})
+        notes += unknown_notes(met, counts["windows"], counts["windows"] * job.plan.length)
     return notes

@@ -11,7 +11,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,13 +19,14 @@ import numpy as np
 
 from zoo.errors import InputError, ModelError, UsageError
 from zoo.genome.region_table import Regions, is_table
+from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.models.array_model import ArrayModel
 from zoo.models.entry import Entry
 from zoo.models.foreign_loader import ForeignLoader, example_values, load_foreign_loader, loader_values
 from zoo.models.kipoi_native import PICKLES
 from zoo.models.load import framework_of
 from zoo.outputs import OutputSpec, PredictionBatch, TrackChoice, choose_tracks
-from zoo.progress import Progress
+from zoo.progress import Progress, warn
 from zoo.results import sole_writer, write_run_record
 from zoo.run.job import PredictOptions, PredictResult, check_predictions_out, inputs_of, options_from
 from zoo.writers import StreamWriter, check_format, open_writer
@@ -76,6 +77,29 @@ class ForeignRun:
         return self.model.predict_named(inputs)
 
 
+@dataclass
+class LettersSeen:
+    """Unknown bases of the inputs that a dataloader made, as far as they are one-hot."""
+
+    met: UnknownBases = field(default_factory=UnknownBases)
+    samples: int = 0
+    bases: int = 0
+
+    def add(self, inputs: Any, rows: PredictionBatch) -> None:
+        """Count the inputs of these rows, which come first among them."""
+
+        def place(i: int) -> str:
+            known = rows.start[i] >= 0
+            return f"{rows.chrom[i]}:{rows.start[i]}-{rows.end[i]}" if known else f"sample {self.samples + i + 1}"
+
+        self.bases += self.met.add_one_hot(inputs, len(rows), place)
+        self.samples += len(rows)
+
+    def notes(self) -> list[str]:
+        """What the user should know of them."""
+        return unknown_notes(self.met, self.samples, self.bases, "sample")
+
+
 def predict_with_own_loader(
     entry: Entry | ArrayModel,
     regions: str,
@@ -101,12 +125,17 @@ def predict_with_own_loader(
             _plan(run, batches, result, total, size)
             return result
         bar = progress(total or 0, 0) if progress else Progress(total or 0)
-        started = time.monotonic()
+        started, letters = time.monotonic(), LettersSeen()
         try:
             with sole_writer(out):
-                specs = _write_all(run, batches, out, options, result, bar, stdout)
+                specs = _write_all(run, batches, out, options, result, bar, stdout, letters)
         finally:
             bar.clear()
+    for note in letters.notes():
+        result.notes.append(note)
+        if report:
+            report(note)
+    result.counts |= asdict(letters.met)
     result.seconds = time.monotonic() - started
     result.regions = result.windows
     if result.paths:
@@ -125,7 +154,7 @@ def predict_example(entry: Entry, device: str = "cpu") -> tuple[tuple[OutputSpec
     """
     with contextlib.redirect_stdout(sys.stderr):
         run = ForeignRun.load(entry, device)
-        found = _in_memory(run, example_values(run.loader, entry.description), BATCH_SIZE, (), None)
+        found = _in_memory(run, example_values(run.loader, entry.description), BATCH_SIZE, (), None, LettersSeen())
     if found is None:
         raise ModelError(f"{entry.name}: its example has no sample", "", "Fix: tell its authors")
     return found
@@ -135,6 +164,8 @@ def predict_regions_with_own_loader(
     model: ArrayModel, regions: Regions | None, genome: str | Path | None, given: Mapping[str, Any]
 ) -> PredictionBatch:
     """``ArrayModel.predict_regions``: everything in memory."""
+    given = dict(given)
+    tell, letters = given.pop("report", None) or warn, LettersSeen()
     options = options_from(given)
     regions = path_of(model, regions)
     _check_options(model, options, regions, None if genome is None else str(genome), "-")
@@ -142,9 +173,11 @@ def predict_regions_with_own_loader(
         run = ForeignRun.load(model)
         values = loader_values(run.loader, regions, None if genome is None else str(genome), options.settings)
         size = options.sequences_a_pass or BATCH_SIZE
-        found = _in_memory(run, values, size, options.tracks, options.limit)
+        found = _in_memory(run, values, size, options.tracks, options.limit, letters)
     if found is None:
         raise InputError(f"the dataloader {run.loader.defined_as} gave no sample", "", "Fix: check its files")
+    for note in letters.notes():
+        tell(note)
     return found[1]
 
 
@@ -164,7 +197,12 @@ def path_of(model: Entry | ArrayModel, regions: Regions | None) -> str | None:
 
 
 def _in_memory(
-    run: ForeignRun, values: Mapping[str, Any], size: int, tracks: Sequence[str], limit: int | None
+    run: ForeignRun,
+    values: Mapping[str, Any],
+    size: int,
+    tracks: Sequence[str],
+    limit: int | None,
+    letters: LettersSeen,
 ) -> tuple[tuple[OutputSpec, ...], PredictionBatch] | None:
     """All rows of the dataloader, or the first ``limit``; None where it gives none."""
     _, batches = run.loader.batches(values, size)
@@ -175,6 +213,7 @@ def _in_memory(
         named = run.predict(batch["inputs"])
         choice = choice or choose_tracks(output_specs(named, run.entry), tracks)
         parts.append(rows_of(batch.get("metadata"), named, done, choice))
+        letters.add(batch["inputs"], parts[-1])
         done += len(parts[-1])
         if limit is not None and done >= limit:
             break
@@ -192,6 +231,7 @@ def _write_all(
     result: PredictResult,
     bar: Progress,
     stdout: TextIO,
+    letters: LettersSeen,
 ) -> tuple[OutputSpec, ...]:
     writer: Writer | None = None
     choice: TrackChoice | None = None
@@ -205,6 +245,7 @@ def _write_all(
             if options.limit is not None and result.windows + len(rows) > options.limit:
                 rows = first_rows(rows, options.limit - result.windows)
             writer.write(rows)
+            letters.add(batch["inputs"], rows)
             result.windows += len(rows)
             bar.advance(len(rows))
             if result.windows == options.limit:
@@ -289,7 +330,7 @@ def _record(
             "options": asdict(options) | {"tracks": list(options.tracks)},
             "notes": result.notes,
             "outputs": [asdict(spec) for spec in specs],
-            "counts": {"samples": result.windows},
+            "counts": {"samples": result.windows} | result.counts,
             "files": [str(path) for path in result.paths],
             "seconds": round(result.seconds, 3),
         },

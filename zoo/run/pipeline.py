@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from zoo.genome.encode import one_hot_counted, reverse_complement
 from zoo.genome.fasta import Genome
 from zoo.genome.intervals import Intervals, RegionFile
+from zoo.genome.unknown import Met, UnknownBases
 from zoo.genome.windows import WindowCounts, WindowPlan, Windows
 from zoo.outputs import PredictionBatch
 
@@ -81,18 +82,23 @@ class ReadCounts:
     """What the reader met; stands in the run record."""
 
     windows: WindowCounts
-    iupac_bases: int = 0
+    letters: UnknownBases = field(default_factory=UnknownBases)
     reversed_windows: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """A copy as one plain dict."""
         counts = asdict(self)
-        return counts.pop("windows") | counts
+        return counts.pop("windows") | counts.pop("letters") | counts
 
     def restore(self, counts: dict[str, Any]) -> None:
-        """Go on from what ``as_dict`` gave in an earlier run."""
+        """Go on from what ``as_dict`` gave in an earlier run.
+
+        Raises:
+            KeyError: an earlier version counted less.
+        """
         self.windows = WindowCounts(**{f.name: counts[f.name] for f in fields(WindowCounts)})
-        self.iupac_bases, self.reversed_windows = counts["iupac_bases"], counts["reversed_windows"]
+        self.letters = UnknownBases(**{f.name: counts[f.name] for f in fields(UnknownBases)})
+        self.reversed_windows = counts["reversed_windows"]
 
 
 class BlockSource(Protocol):
@@ -175,8 +181,9 @@ class BlockReader:
         reverse = (regions.strand[row] == "-") if self.use_strand else np.zeros(len(row), dtype=bool)
         if reverse.any():
             letters[reverse] = reverse_complement(letters[reverse])
-        encoded, iupac_bases = one_hot_counted(letters, self.n_value)
-        self.counts.iupac_bases += iupac_bases
+        encoded, met = one_hot_counted(letters, self.n_value)
+        if met is not None:
+            self._count_letters(met, regions, windows, contigs)
         self.counts.reversed_windows += int(reverse.sum())
         batch = PredictionBatch(
             region=regions.first + row,
@@ -192,6 +199,16 @@ class BlockReader:
             values={},
         )
         return Block(cursor, first, batch, encoded, self.counts.as_dict())
+
+    def _count_letters(self, met: Met, regions: Intervals, windows: Windows, contigs: np.ndarray) -> None:
+        length, counts = self.plan.length, self.counts.letters
+        beyond = windows.start + length - self.genome.lengths(contigs)
+        padded = int(np.minimum(np.maximum(-windows.start, 0) + np.maximum(beyond, 0), length).sum())
+        counts.add(met)
+        counts.padded_bases += padded
+        counts.unknown_bases -= padded
+        rows = windows.row[met.whole].tolist()
+        counts.name([f"{regions.chrom[row]}:{regions.start[row]}-{regions.end[row]}" for row in rows])
 
 
 def compute_blocks(

@@ -22,7 +22,7 @@ from zoo.genome.intervals import RegionFile
 from zoo.genome.region_table import Regions
 from zoo.models.entry import Entry, has_own_loader
 from zoo.outputs import PredictionBatch
-from zoo.progress import Notes, Progress
+from zoo.progress import Notes, Progress, warn
 from zoo.results import sole_writer, write_run_record
 from zoo.run.file_run import FileRun
 from zoo.run.job import (
@@ -130,8 +130,18 @@ def _check_result(out: str | Path, inputs: list[str | Path], options: PredictOpt
     return out
 
 
-def predict_regions(model: LoadedModel, regions: Regions, fasta: str | Path, **options: Any) -> PredictionBatch:
+def predict_regions(
+    model: LoadedModel,
+    regions: Regions,
+    fasta: str | Path,
+    *,
+    report: Callable[[str], None] | None = None,
+    **options: Any,
+) -> PredictionBatch:
     """Predict for regions and return everything in memory, in input order.
+
+    Args:
+        report: called with each note for the user; without one, notes are Python's warnings.
 
     Returns:
         One ``PredictionBatch`` of all windows; ``.values`` maps output name -> float32 array.
@@ -140,11 +150,20 @@ def predict_regions(model: LoadedModel, regions: Regions, fasta: str | Path, **o
     regions, fasta = chosen.inputs(regions, fasta)
     with RegionFile(regions) as region_file:
         job = prepare(model, region_file, fasta, chosen)
-        return run_in_memory(job, Prediction(job.model, job.choice, chosen))
+        notes = Notes(report or warn, job.notes)
+        return run_in_memory(job, Prediction(job.model, job.choice, chosen), notes=notes)
 
 
-def run_in_memory(job: Job, compute: Compute, read: Callable[[int, int], BlockSource] | None = None) -> PredictionBatch:
+def run_in_memory(
+    job: Job,
+    compute: Compute,
+    read: Callable[[int, int], BlockSource] | None = None,
+    notes: Notes | None = None,
+) -> PredictionBatch:
     """All windows of a job, computed, as one batch; ``read`` as in ``FileRun``.
+
+    Args:
+        notes: is told what was met in the windows.
 
     Raises:
         InputError: there is none.
@@ -152,6 +171,8 @@ def run_in_memory(job: Job, compute: Compute, read: Callable[[int, int], BlockSo
     batches: list[PredictionBatch] = []
     blocks = (read or job.reader)(compute.step, 0)
     compute_blocks(blocks, compute, lambda batch, *_: batches.append(batch), lambda _: None)
+    if notes is not None:
+        notes.add(*counted_notes(blocks.counts.as_dict(), job))
     return _concatenate([batch for batch in batches if len(batch)])
 
 
