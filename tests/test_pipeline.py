@@ -183,4 +183,5 @@ def test_unknown_bases_have_the_value_of_the_loader(tmp_path):
             reader = BlockReader(regions, open_genome(fasta), WindowPlan(7), use_strand=False, n_value=n_value, step=1)
             (block,) = reader
         assert block.one_hot[0].tolist() == one_hot("NANRGTN", n_value)
-        assert (reader.counts.iupac_bases, reader.counts.windows.padded) == (1, 1)
+        assert (reader.counts.letters.iupac_bases, reader.counts.windows.padded) == (1, 1)
+        assert (reader.counts.letters.unknown_bases, reader.counts.letters.padded_bases) == (2, 2)

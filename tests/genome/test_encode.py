@@ -8,7 +8,7 @@ import toys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.genome.encode import one_hot, one_hot_counted, reverse_complement, reverse_complement_one_hot
+from zoo.genome.encode import letters_met, one_hot, one_hot_counted, reverse_complement, reverse_complement_one_hot
 
 letters = st.text(st.sampled_from("ACGTacgtNnRYSWKMBDHVrykm-.*U"), min_size=1, max_size=40)
 batches = st.integers(1, 30).flatmap(
@@ -41,7 +41,16 @@ def test_one_hot_by_hand():
 def test_every_byte_that_is_no_base_is_unknown():
     every = np.arange(256, dtype=np.uint8)[None]
     known = np.flatnonzero(one_hot(every)[0].sum(0))
-    assert bytes(known.astype(np.uint8)) == b"ACGTacgt"
+    assert bytes(known.astype(np.uint8)) == b"ACGTUacgtu"
+
+
+@pytest.mark.parametrize("n_value", [0.0, 0.25])
+def test_rna_is_read_as_dna(n_value):
+    """U is T, and the other strand of U is A."""
+    rna, dna = array(["ACGUuNacg"]), array(["ACGTtNacg"])
+    assert np.array_equal(one_hot(rna, n_value), one_hot(dna, n_value))
+    other = [reverse_complement(letters) for letters in (rna, dna)]
+    assert bytes(other[0][0]) == b"cgtNaACGT" == bytes(other[1][0])
 
 
 @given(batches)
@@ -65,11 +74,25 @@ def test_reverse_complement_by_hand(sequence, expected):
     assert bytes(reverse_complement(array([sequence]))[0]).decode() == expected
 
 
-@given(letters, st.sampled_from([0.0, 0.25]))
-def test_iupac_codes_other_than_n_are_counted(sequence, n_value):
-    encoded, count = one_hot_counted(array([sequence]), n_value)
-    assert count == sum(s in "RYSWKMBDHV" for s in sequence.upper())
-    assert np.array_equal(encoded, one_hot(array([sequence]), n_value))
+@given(st.lists(letters, min_size=1, max_size=5), st.sampled_from([0.0, 0.25]))
+def test_what_is_no_base_is_counted(sequences, n_value):
+    width = max(map(len, sequences))
+    rows = [sequence.ljust(width, "N") for sequence in sequences]
+    encoded, met = one_hot_counted(array(rows), n_value)
+    text = "".join(rows).upper()
+    expected = {
+        "unknown": sum(s not in "ACGTU" for s in text),
+        "iupac": sum(s in "RYSWKMBDHV" for s in text),
+        "rna": text.count("U"),
+        "other": sum(s not in "ACGTUNRYSWKMBDHV" for s in text),
+        "whole": [i for i, row in enumerate(rows) if not set(row.upper()) & set("ACGTU")],
+    }
+    for found in (met, letters_met(array(rows))):
+        if not (expected["unknown"] or expected["rna"]):
+            assert found is None
+        else:
+            assert {name: getattr(found, name) for name in expected} | {"whole": found.whole.tolist()} == expected
+    assert np.array_equal(encoded, one_hot(array(rows), n_value))
 
 
 # IUPAC codes by the sets of bases that they stand for (NC-IUB 1984).
@@ -89,7 +112,7 @@ def test_the_complement_of_a_code_stands_for_the_complements_of_its_bases(code):
 
 
 def test_bytes_that_are_no_letters_of_dna_stay_as_they_are():
-    others = bytes(byte for byte in range(256) if chr(byte).upper() not in IUPAC_SETS)
+    others = bytes(byte for byte in range(256) if chr(byte).upper() not in [*IUPAC_SETS, "U"])
     assert bytes(reverse_complement(np.frombuffer(others, np.uint8)[None])[0]) == others[::-1]
 
 
@@ -104,7 +127,7 @@ def test_channels_of_a_known_base_sum_to_one_and_of_an_unknown_one_to_four_times
 def test_arrays_without_windows_or_without_bases():
     assert one_hot(np.empty((0, 5), np.uint8), 0.25).shape == (0, 4, 5)
     assert one_hot(np.empty((3, 0), np.uint8)).shape == (3, 4, 0)
-    assert one_hot_counted(np.empty((0, 5), np.uint8))[1] == 0
+    assert one_hot_counted(np.empty((0, 5), np.uint8))[1] is None
 
 
 def test_the_letters_themselves_are_left_as_they_were():

@@ -66,16 +66,19 @@ class BgzfBlocks:
     def _pread(self, n: int, at: int) -> bytes:
         return os.pread(self._handle.fileno(), n, at)
 
-    def _walk(self, place: int, file_size: int) -> tuple[int, int]:
-        """End and uncompressed size of the last block, behind which only blocks without bytes may stand."""
+    def _walk(self, place: int, until: int) -> tuple[int, int]:
+        """End and uncompressed size of a block, between which and ``until`` only blocks without bytes may stand.
+
+        Files that were joined have such blocks in their middle, and every file at its end; an index leaves them out.
+        """
         end = _end_of_block(self._pread(HEADER, place), place)
         (length,) = struct.unpack("<I", self._pread(TAIL, end - TAIL).ljust(TAIL, b"\xff"))
         at = end
-        while at < file_size:
+        while at < until:
             at = _end_of_block(self._pread(HEADER, at), at)
             if self._pread(TAIL, at - TAIL) != bytes(TAIL):
                 raise UnfitIndex
-        if at != file_size:
+        if at != until:
             raise UnfitIndex
         return end, length
 
@@ -87,11 +90,8 @@ class BgzfBlocks:
     def _check(self, number: int) -> None:
         if self._checked[number]:
             return
-        place, end = self._places[number], self._places[number + 1]
-        length = self._starts[number + 1] - self._starts[number]
-        if _end_of_block(self._pread(HEADER, place), place) != end:
-            raise UnfitIndex
-        if self._pread(TAIL, end - TAIL) != struct.pack("<I", length):
+        _, length = self._walk(self._places[number], self._places[number + 1])
+        if length != self._starts[number + 1] - self._starts[number]:
             raise UnfitIndex
         self._checked[number] = 1
 
@@ -115,10 +115,13 @@ class BgzfBlocks:
             return known
         self._check(number)
         place, end = self._places[number], self._places[number + 1]
+        inflater = zlib.decompressobj(wbits=31)  # of one block: the empty ones behind it are left over
         try:
-            data = zlib.decompress(self._pread(end - place, place), wbits=31)
+            data = inflater.decompress(self._pread(end - place, place))
         except zlib.error:
             raise UnfitIndex from None
+        if not inflater.eof:
+            raise UnfitIndex
         while len(self._inflated) >= KEPT:
             del self._inflated[next(iter(self._inflated))]
         self._inflated[number] = data

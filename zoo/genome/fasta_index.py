@@ -214,8 +214,11 @@ def _make_index(path: Path, fai: Path, gzi: Path, compressed: bool) -> tuple[Pat
             except pysam.SamtoolsError:
                 failed = True
         said = messages.read_text(errors="replace")
-        if failed or said or not _index_fits(path, new_fai, new_gzi, compressed) or _ends_oddly(new_fai):
-            _explain(path, said, failed)
+        fits = not failed and _index_fits(path, new_fai, new_gzi, compressed)
+        if not fits or said or _ends_oddly(new_fai):
+            explain_faults(path)
+        if not fits:
+            raise _not_indexed(path, said)
         os.replace(new_fai, fai)
         if compressed:
             os.replace(new_gzi, gzi)
@@ -241,13 +244,11 @@ def _stderr_in(path: Path) -> Iterator[Path]:
         os.close(saved)
 
 
-def _explain(path: Path, messages: str, failed: bool) -> None:
-    """Raise InputError when the file has a fault: ours, which name the line, or htslib's."""
-    explain_faults(path)
-    if failed:
-        detail = "; ".join(re.sub(r"^\[\S+\] *", "", line) for line in messages.splitlines()) or "no sequence found"
-        raise InputError(
-            f"{path}: cannot be indexed: {detail[:200]}",
-            "no window can be read",
-            "Fix: lines of one sequence must have equal length; `samtools faidx` gives the same message",
-        )
+def _not_indexed(path: Path, messages: str) -> InputError:
+    """The error where no line is known to be wrong; htslib may say more."""
+    said = "; ".join(re.sub(r"^\[\S+\] *", "", line) for line in messages.splitlines())
+    return InputError(
+        f"{path}: cannot be indexed: {(said or 'its index does not fit its lines')[:200]}",
+        "no window can be read",
+        "Fix: lines of one sequence must have equal length; `samtools faidx` gives the same message",
+    )
