@@ -299,10 +299,8 @@ class _Preparation:
             met = letters_met(self.genome.gather(numbers[rows], windows.start[rows], length))
             if met is not None:
                 counts.add(met)
-                whole = first + np.flatnonzero(met.unknown == length)
-                counts.name(
-                    whole, [f"{windows.chrom[i]}:{windows.start[i]}-{windows.start[i] + length}" for i in whole]
-                )
+                whole = (first + met.whole).tolist()
+                counts.name([f"{windows.chrom[i]}:{windows.start[i]}-{windows.start[i] + length}" for i in whole])
         return unknown_notes(counts, len(windows), len(windows) * length)
 
     def _mean_target(self, windows: Windows) -> np.ndarray:

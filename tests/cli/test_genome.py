@@ -71,3 +71,18 @@ def test_a_genome_in_a_read_only_folder(shell, small_disk, read_only, monkeypatc
     assert "its index (.fai) can be written neither" in message and "ZOO_CACHE=" in message
     monkeypatch.setenv("ZOO_CACHE", str(shell.folder / "cache"))
     shell.predict(shell.toys["gc"].regions, genome=folder / "g.fa").notes()
+
+
+def test_a_genome_of_ucsc_is_used_as_it_is(shell, monkeypatch):
+    """Plain gzip: a note says where its copy is, once, and the result is that of the FASTA."""
+    toy = shell.toys["gc"]
+    genome, cache = shell.folder / "hg.fa.gz", shell.folder / "cache"
+    genome.write_bytes(gzip.compress(toy.genome.read_bytes()))
+    *usual, _ = shell.predict(toy.regions).notes().splitlines()  # the last line tells the time
+    result = (shell.folder / "out.tsv").read_bytes()
+    monkeypatch.setenv("ZOO_CACHE", str(cache))
+    first, *others, _ = shell.predict(toy.regions, genome=genome).notes().splitlines()
+    assert first.startswith(f"zoo: {genome} is compressed with plain gzip") and f"{cache}/genomes/" in first
+    assert others == usual and (shell.folder / "out.tsv").read_bytes() == result
+    *others, _ = shell.predict(toy.regions, genome=genome).notes().splitlines()
+    assert others == usual

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 
 import h5py
@@ -411,3 +412,41 @@ def test_a_table_of_regions_is_refused_since_the_loader_reads_a_file(tmp_path, d
         with pytest.raises(UsageError, match="its own dataloader, which takes a file") as caught:
             call()
         assert "write the regions to a BED" in caught.value.fix
+
+
+ONE_HOT = """
+
+def encoded(intervals_file, fasta_file):
+    genome = read_fasta(fasta_file)
+    for line in open(intervals_file):
+        chrom, start, end = line.split()[:3]
+        text = genome[chrom][int(start) : int(end)]
+        hot = np.array([[float(letter == base) for base in "ACGT"] for letter in text], dtype=np.float32)
+        yield {"inputs": hot, "metadata": {"ranges": GenomicRanges(chrom, int(start), int(end), "x", "+")}}
+"""
+
+
+def test_unknown_bases_of_its_arrays_are_counted(tmp_path):
+    fasta, bed = write_data(tmp_path)
+    fasta.write_text(">chrA\n" + "ACGT" * 5 + "N" * 30 + "ACGTN" * 4 + "\n")
+    bed.write_text("chrA\t0\t10\nchrA\t25\t35\nchrA\t50\t60\nchrA\t30\t40\n")
+    loader = loader_yaml("loaders.py::encoded", "SampleGenerator")
+    del loader["args"]["shift"]
+    seen = {"shape": "(10, 4)", "doc": "x"}
+    loader["output_schema"]["inputs"] = seen
+    schema = {"inputs": seen, "targets": {"name": "sums", "shape": "(4,)", "doc": "x"}}
+    folder = write_folder(tmp_path / "toy", model_yaml(defined_as="models.Sums", args={}, schema=schema), loader)
+    with (folder / "loaders.py").open("a") as file:
+        file.write(ONE_HOT)
+    notes = []
+    result = zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True, report=notes.append, batch_size=3)
+    assert result.counts["unknown_bases"] == 22 and result.counts["first_unknown"] == ["chrA:25-35", "chrA:30-40"]
+    assert json.loads((tmp_path / "out.tsv.run.json").read_text())["counts"]["unknown_windows"] == 2
+    said = [
+        "2 of 4 samples hold no known base, first: chrA:25-35; what a model gives for them is of no sequence",
+        "55% of the bases of the samples are unknown (22 letters other than A, C, G, T)",
+    ]
+    assert notes[-2:] == said
+    model, told = zoo.load_model(folder, trust=True), []
+    model.predict_regions(bed, fasta, report=told.append)
+    assert told == said
