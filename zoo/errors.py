@@ -28,7 +28,6 @@ __all__ = [
     "TrustError",
     "UsageError",
     "ZooError",
-    "ZooWarning",
     "near_names",
 ]
 
@@ -92,10 +91,6 @@ class SystemStateError(ZooError):
     """The machine cannot do it: disk full, device absent, package missing."""
 
     exit_code = 7
-
-
-class ZooWarning(UserWarning):
-    """What a function that returns values alone has to say of them, where nobody listens (``report``)."""
 
 
 def near_names(name: str, known: Iterable[str], n: int = 3) -> list[str]:

@@ -64,7 +64,7 @@ class Model(LoadedModel):
             fasta: plain or bgzip FASTA.
             **options: ``window, stride, edges, strand, rc_average, device, batch_size, precision,
                 tracks, limit, report`` as in ``zoo.predict``. Without ``report``, notes are warnings of Python
-                (``zoo.errors.ZooWarning``).
+                (``zoo.progress.ZooWarning``).
         """
         from zoo.run.predict import predict_regions
 

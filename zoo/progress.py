@@ -14,8 +14,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol, TextIO
 
-from zoo.errors import ZooWarning
-
 __all__ = [
     "CLEAR",
     "Listener",
@@ -25,6 +23,7 @@ __all__ = [
     "StatusLine",
     "StderrListener",
     "TransferState",
+    "ZooWarning",
     "current_listener",
     "duration",
     "human_bytes",
@@ -80,6 +79,10 @@ class StatusLine:
             self._stream.write(CLEAR)
             self._stream.flush()
             self._drawn = False
+
+
+class ZooWarning(UserWarning):
+    """What a function that returns values alone has to say of them, where nobody listens (``report``)."""
 
 
 def warn(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -142,3 +143,23 @@ def test_list_and_info_mark_what_was_never_run_here(shell):
 def test_zoo_test_of_an_unverified_entry_fetches_nothing(shell, monkeypatch):
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     assert "nothing to test, the entry is unverified" in shell.zoo("test", "basset").error(4)
+
+
+def test_copies_of_genomes_are_listed_and_pruned(shell, tmp_path):
+    """Made where a genome is plain gzip; `prune` deletes them with `--older-than` only, and they are made again."""
+    toy = shell.toys["gc"]
+    (shell.folder / "hg.fa.gz").write_bytes(gzip.compress(toy.genome.read_bytes()))
+    shell.predict(toy.regions, genome="hg.fa.gz").notes()
+    (copy,) = (tmp_path / "cache/genomes").glob("*/hg.fa.gz")
+    (listed,) = json.loads(shell.zoo("cache", "ls", "--json").out)["genomes"]
+    assert listed["path"] == str(copy) and listed["bytes"] > copy.stat().st_size
+    assert f"{copy}, the bgzip copy of a genome" in shell.zoo("cache", "ls").err
+    assert shell.zoo("cache", "prune").out == "" and copy.is_file()
+    os.utime(copy, (time.time() - 5 * 86400,) * 2)
+    assert shell.zoo("cache", "prune", "--older-than", 6).out == "" and copy.is_file()
+    assert str(copy) in shell.zoo("cache", "prune", "--older-than", 4, "--dry-run").out and copy.is_file()
+    shell.predict(toy.regions, genome="hg.fa.gz").notes()  # a copy that is used is young again
+    assert shell.zoo("cache", "prune", "--older-than", 4).out == "" and copy.is_file()
+    done = shell.zoo("cache", "prune", "--older-than", 0)
+    assert str(copy) in done.out and "removed" in done.err and not copy.parent.exists()
+    shell.predict(toy.regions, genome="hg.fa.gz").notes()

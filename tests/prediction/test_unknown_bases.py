@@ -13,7 +13,7 @@ from toys import make_toy_entry, window, write_fasta
 
 import zoo
 from interpret.attribute.attribute import attribute
-from zoo.errors import ZooWarning
+from zoo.progress import ZooWarning
 
 LENGTH = 16  # what the toy sees
 KEYS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import sys
+import time
 from dataclasses import asdict
 
 import click
@@ -13,6 +14,7 @@ from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, GROUP, note
 from zoo.errors import FetchError
 from zoo.files import cache_folder
+from zoo.genome.recompress import Copy, copies
 from zoo.progress import human_bytes
 from zoo.store.cache import Blob, Cache
 
@@ -21,7 +23,7 @@ __all__ = ["command"]
 
 @click.group("cache", cls=GROUP, context_settings=CONTEXT)
 def command() -> None:
-    """List, check and delete files that were fetched.
+    """List, check and delete files that were fetched, and bgzip copies of genomes.
 
     They lie in $ZOO_CACHE, or in the user's cache folder.
     """
@@ -37,12 +39,14 @@ def path() -> None:
 @as_json_option
 def ls(as_json: bool) -> None:
     """List cached files and the models that use them."""
-    cache = Cache()
+    cache, genomes = Cache(), copies()
     blobs, leftovers = cache.blobs(), cache.leftovers()
     if as_json:
         rows = [asdict(blob) | {"path": str(blob.path), "used": _time(blob)} for blob in blobs]
         left = [{"path": str(item.path), "bytes": item.bytes} for item in leftovers]
-        click.echo(json.dumps({"folder": str(cache.folder), "blobs": rows, "unfinished": left}, indent=1))
+        made = [{"path": str(copy.path), "bytes": copy.bytes, "used": _time(copy)} for copy in genomes]
+        found = {"folder": str(cache.folder), "blobs": rows, "unfinished": left, "genomes": made}
+        click.echo(json.dumps(found, indent=1))
         return
     rows = [("size", "used", "sha256", "name", "models")]
     rows += [
@@ -58,6 +62,8 @@ def ls(as_json: bool) -> None:
     total = f"{len(blobs)} file(s), {human_bytes(sum(blob.bytes for blob in blobs))} in {cache.folder}"
     unfinished = f"; {len(leftovers)} unfinished, {human_bytes(sum(i.bytes for i in leftovers))}" if leftovers else ""
     note(f"{total}{unfinished}")
+    for copy in genomes:
+        note(f"{human_bytes(copy.bytes)}, used {_time(copy)[:10]}: {copy.path}, the bgzip copy of a genome")
 
 
 @command.command("verify", cls=COMMAND, context_settings=CONTEXT)
@@ -87,7 +93,7 @@ def verify(repair: bool) -> None:
     "--older-than",
     type=click.FloatRange(min=0),
     metavar="DAYS",
-    help="Also delete files that no model has used for DAYS days; 0 deletes all.",
+    help="Also delete files that no model has used for DAYS days, and copies of genomes; 0 deletes all.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
 def prune(older_than: float | None, dry_run: bool) -> None:
@@ -100,10 +106,15 @@ def prune(older_than: float | None, dry_run: bool) -> None:
         click.echo(f"{human_bytes(blob.bytes)}\t{_time(blob)[:10]}\t{blob.path}\t{', '.join(blob.users) or '-'}")
     for leftover in leftovers:
         click.echo(f"{human_bytes(leftover.bytes)}\tunfinished\t{leftover.path}\t-")
-    freed = sum(item.bytes for item in [*old, *leftovers])
+    genomes = [] if older_than is None else [c for c in copies() if c.used <= time.time() - older_than * 86400]
+    for copy in genomes:
+        click.echo(f"{human_bytes(copy.bytes)}\t{_time(copy)[:10]}\t{copy.path}\tcopy of a genome")
+        if not dry_run:
+            copy.remove()
+    freed = sum(item.bytes for item in [*old, *leftovers, *genomes])
     done = "would be removed" if dry_run else "removed"
-    note(f"{len(old) + len(leftovers)} file(s), {human_bytes(freed)} {done}")
+    note(f"{len(old) + len(leftovers) + len(genomes)} file(s), {human_bytes(freed)} {done}")
 
 
-def _time(blob: Blob) -> str:
+def _time(blob: Blob | Copy) -> str:
     return datetime.datetime.fromtimestamp(blob.used).isoformat(timespec="seconds")

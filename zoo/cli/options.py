@@ -76,7 +76,7 @@ def _settings(context: click.Context, parameter: click.Parameter, items: tuple[s
 # ---------------------------------------------------------------- regions, genome, model, run
 
 genome_option = click.option(
-    "-g", "--genome", metavar="FASTA", help="Genome, plain or bgzip; default $ZOO_GENOMES/<assembly>.fa."
+    "-g", "--genome", metavar="FASTA", help="Genome, a FASTA, plain or compressed; default $ZOO_GENOMES/<assembly>.fa."
 )
 genome_check_options = _group(
     click.option("--translate-chroms", is_flag=True, help="Match chromosome names of other styles (chr1, 1, NC_...)."),

@@ -28,7 +28,6 @@ _STARTS: tuple[tuple[bytes, str, str], ...] = (
     (codecs.BOM_UTF8, "begins with a byte order mark (BOM), as editors of Windows write it", "tail -c +4 {} > NEW.fa"),
     (codecs.BOM_UTF16_LE, "is UTF-16 text, not ASCII", "iconv -f UTF-16 -t UTF-8 {} > NEW.fa"),
     (codecs.BOM_UTF16_BE, "is UTF-16 text, not ASCII", "iconv -f UTF-16 -t UTF-8 {} > NEW.fa"),
-    (b"version https://git-lfs", "is a pointer of Git LFS, not the file itself", "git lfs pull -I {}"),
     (b"\x43\x27\x41\x1a", "is a 2bit file", "twoBitToFa {} NEW.fa   (twoBitToFa is a program of UCSC)"),
     (b"\x1a\x41\x27\x43", "is a 2bit file", "twoBitToFa {} NEW.fa   (twoBitToFa is a program of UCSC)"),
     (b"@HD\t", "is a SAM file of reads", ""),

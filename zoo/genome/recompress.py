@@ -11,8 +11,10 @@ import gzip
 import hashlib
 import os
 import shlex
+import shutil
 import time
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import InputError, SystemStateError
@@ -20,7 +22,7 @@ from zoo.files import cache_folder, hold_lock
 from zoo.progress import Listener, TransferState, current_listener, human_bytes
 from zoo.results import require_room
 
-__all__ = ["bgzip_copy"]
+__all__ = ["Copy", "bgzip_copy", "copies"]
 
 BLOCK = 1 << 20
 # Fastest: half the time of the usual level, and 5 % larger.
@@ -43,6 +45,8 @@ def bgzip_copy(path: Path) -> Path:
     folder = cache_folder() / "genomes" / _key(path)
     copy = folder / (path.name if path.name.endswith(".gz") else f"{path.name}.gz")
     if copy.is_file():
+        with contextlib.suppress(OSError):
+            os.utime(copy)  # its date tells when it was last used
         return copy
     listener = current_listener()
     try:
@@ -54,6 +58,28 @@ def bgzip_copy(path: Path) -> Path:
     except OSError as error:
         raise _no_room(path, folder, error) from None
     return copy
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy in the cache: its path, the bytes of all its files, and when it was last used (seconds since 1970)."""
+
+    path: Path
+    bytes: int
+    used: float
+
+    def remove(self) -> None:
+        """Delete it; it is made again when its genome is next used."""
+        shutil.rmtree(self.path.parent)
+
+
+def copies() -> list[Copy]:
+    """The copies in the cache, those used last first."""
+    found = []
+    for copy in (cache_folder() / "genomes").glob("*/*.gz"):
+        size = sum(one.stat().st_size for one in copy.parent.iterdir())
+        found.append(Copy(copy, size, copy.stat().st_mtime))
+    return sorted(found, key=lambda copy: -copy.used)
 
 
 def _key(path: Path) -> str:
