@@ -24,6 +24,7 @@ import numpy as np
 
 from zoo.errors import InputError, SystemStateError
 from zoo.files import cache_folder
+from zoo.paths import given_path
 
 __all__ = ["Contig", "Genome", "open_genome"]
 
@@ -230,7 +231,7 @@ def open_genome(path: str | Path) -> Genome:
     Raises:
         InputError: missing file, gzip that is not bgzip, or not a FASTA.
     """
-    path = Path(path)
+    path = given_path(path)
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise InputError(
             f"{path}: is a pipe or device, which allows no random access",

@@ -95,14 +95,13 @@ def load_checkpoint(path: Path, name: str | None = None) -> LoadedModel:
     """
     checkpoint = read_checkpoint(path)
     module = build_module(checkpoint)
-    output, places_bins = output_spec(module, checkpoint)
+    output, _ = output_spec(module, checkpoint)
     return LoadedModel(
         name=name or str(path),
         module=module,
         loader=SequenceLoader(checkpoint.length, centring="grelu"),
         outputs=(output,),
         folder=path,
-        places_bins=places_bins,
         info={"framework": "grelu", "model_type": checkpoint.recorded_type, "task": checkpoint.task},
     )
 
@@ -155,7 +154,7 @@ def output_spec(module: GreluModule, checkpoint: GreluCheckpoint) -> tuple[Outpu
         return OutputSpec(OUTPUT, "scalar", tracks), True
     placed = _bins(checkpoint, length, bins)
     if placed is None:
-        return OutputSpec(OUTPUT, "profile", tracks, bins), False
+        return OutputSpec(OUTPUT, "profile", tracks, bins, placed=False), False
     return OutputSpec(OUTPUT, "profile", tracks, bins, *placed), True
 
 

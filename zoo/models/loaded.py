@@ -15,7 +15,7 @@ from zoo.errors import ModelError, SystemStateError, UsageError
 from zoo.genome.encode import Sequences, as_one_hot
 from zoo.models.foreign_python import call_module
 from zoo.models.sequence_loader import SequenceLoader
-from zoo.outputs import OutputSpec
+from zoo.outputs import OutputSpec, tracks_first
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
@@ -39,10 +39,10 @@ class LoadedModel:
         outputs: the named outputs, in the module's order.
         card: the card, or None for a bare Kipoi folder or checkpoint.
         folder: the entry folder or checkpoint path.
-        places_bins: whether bin size and offset are known, so that bins have coordinates.
         strand_pairs: output name -> permutation of its tracks on the other strand.
         hashes: file name -> sha256 of what was loaded.
         info: plain facts for the run record.
+        notes: sentences that who predicts should read: what nothing says and was assumed.
     """
 
     name: str
@@ -51,10 +51,15 @@ class LoadedModel:
     outputs: tuple[OutputSpec, ...]
     card: Card | None = None
     folder: Path | None = None
-    places_bins: bool = True
     strand_pairs: dict[str, np.ndarray] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def places_bins(self) -> bool:
+        """Whether bin size and offset of all profiles are known, so that bins have coordinates."""
+        return all(spec.placed for spec in self.outputs)
 
     @property
     def length(self) -> int:
@@ -71,8 +76,11 @@ class LoadedModel:
             lines.append(f"  and {len(self.outputs) - SHOWN:,} more outputs")
         return "\n".join(lines) + ">"
 
-    def named(self, result: Any) -> dict[str, Any]:
-        """Give the module's raw result its output names; scalars become (N, tracks).
+    def named(self, result: Any, any_bins: bool = False) -> dict[str, Any]:
+        """Give the module's raw result its output names; scalars become (N, tracks), profiles (N, tracks, bins).
+
+        Args:
+            any_bins: take any number of bins: the sequence had another length than the model's.
 
         Raises:
             ModelError: the number of outputs or a shape is not what the card or model.yaml says.
@@ -84,13 +92,17 @@ class LoadedModel:
                 f"its description names {len(self.outputs)}",
                 "Fix: correct `outputs` of the card (or schema.targets of model.yaml)",
             )
-        return {spec.name: self._shaped(spec, part) for spec, part in zip(self.outputs, parts, strict=True)}
+        return {spec.name: self._shaped(spec, part, any_bins) for spec, part in zip(self.outputs, parts, strict=True)}
 
-    def _shaped(self, spec: OutputSpec, part: torch.Tensor) -> torch.Tensor:
-        n = part.shape[0]
+    def _shaped(self, spec: OutputSpec, part: torch.Tensor, any_bins: bool) -> torch.Tensor:
+        n, shape = part.shape[0], tuple(part.shape[1:])
+        part = tracks_first(part, spec.axis) if part.ndim > spec.axis + 1 else part
+        if part.ndim > 3 and spec.kind == "profile":
+            part = part.flatten(2)
         wanted = spec.shape
-        shape = tuple(part.shape[1:])
-        squeezed = tuple(size for size in shape if size != 1)
+        if any_bins and spec.kind == "profile" and part.ndim == 3:
+            wanted = (wanted[0], part.shape[2])
+        squeezed = tuple(size for size in part.shape[1:] if size != 1)
         if squeezed != tuple(size for size in wanted if size != 1):
             raise ModelError(
                 f"{self.name}: output {spec.name!r} has shape {shape} a window",

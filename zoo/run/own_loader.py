@@ -23,9 +23,11 @@ from zoo.models.array_model import ArrayModel
 from zoo.models.entry import Entry
 from zoo.models.foreign_loader import ForeignLoader, example_values, load_foreign_loader, loader_values
 from zoo.models.kipoi_native import PICKLES
+from zoo.models.kipoi_outputs import outputs_that_came
 from zoo.models.load import framework_of
-from zoo.outputs import OutputSpec, PredictionBatch, TrackChoice, choose_tracks
-from zoo.progress import Progress
+from zoo.outputs import OutputSpec, PredictionBatch, TrackChoice, choose_tracks, tracks_first, unplaced_notes
+from zoo.paths import given_path
+from zoo.progress import Notes, Progress
 from zoo.results import sole_writer, write_run_record
 from zoo.run.job import PredictOptions, PredictResult, check_predictions_out, inputs_of, options_from
 from zoo.writers import StreamWriter, check_format, open_writer
@@ -47,10 +49,15 @@ class ForeignRun:
     Attributes:
         model: the model, which takes what the dataloader makes.
         loader: the dataloader's class and arguments.
+        outputs: those of the last batch. assumed: what nothing says of them, in sentences.
+        shapes: of the model's own arrays, without the batch axis, by place.
     """
 
     model: ArrayModel
     loader: ForeignLoader
+    outputs: tuple[OutputSpec, ...] = ()
+    assumed: tuple[str, ...] = ()
+    shapes: dict[str, tuple[int, ...]] | None = None
 
     @classmethod
     def load(cls, entry: Entry | ArrayModel, device: str = "auto") -> ForeignRun:
@@ -72,8 +79,16 @@ class ForeignRun:
         return self.model.entry
 
     def predict(self, inputs: Any) -> dict[str, np.ndarray]:
-        """Outputs by place (``a/0``; the target's name for a lone array) for one batch of the dataloader's inputs."""
-        return self.model.predict_named(inputs)
+        """Outputs by place (``a/0``; the target's name for a lone array) for one batch of the dataloader's inputs.
+
+        Values are (N, tracks) or (N, tracks, bins), as ``outputs`` describes them.
+        """
+        named = self.model.predict_named(inputs)
+        shapes = {place: value.shape[1:] for place, value in named.items()}
+        if shapes != self.shapes:
+            self.shapes = shapes
+            self.outputs, self.assumed = outputs_that_came(self.entry.description, shapes)
+        return {spec.name: tracks_first(named[spec.name], spec.axis) for spec in self.outputs}
 
 
 def predict_with_own_loader(
@@ -94,17 +109,16 @@ def predict_with_own_loader(
         values = loader_values(run.loader, regions, genome, options.settings)
         size = options.sequences_a_pass or BATCH_SIZE
         total, batches = run.loader.batches(values, size)
-        result = PredictResult(notes=[f"regions are read by the model's own dataloader {run.loader.defined_as}"])
-        if report:
-            report(result.notes[0])
+        notes = Notes(report, [f"regions are read by the model's own dataloader {run.loader.defined_as}"])
+        result = PredictResult(notes=notes.texts)
         if options.dry_run:
-            _plan(run, batches, result, total, size)
+            _plan(run, batches, result, total, size, notes)
             return result
         bar = progress(total or 0, 0) if progress else Progress(total or 0)
         started = time.monotonic()
         try:
             with sole_writer(out):
-                specs = _write_all(run, batches, out, options, result, bar, stdout)
+                specs = _write_all(run, batches, out, options, result, bar, stdout, notes)
         finally:
             bar.clear()
     result.seconds = time.monotonic() - started
@@ -160,7 +174,7 @@ def path_of(model: Entry | ArrayModel, regions: Regions | None) -> str | None:
             "",
             "Fix: write the regions to a BED and give its path",
         )
-    return None if regions is None else str(regions)
+    return None if regions is None else str(given_path(regions))
 
 
 def _in_memory(
@@ -173,7 +187,7 @@ def _in_memory(
     done = 0
     for batch in batches:
         named = run.predict(batch["inputs"])
-        choice = choice or choose_tracks(output_specs(named, run.entry), tracks)
+        choice = choice or choose_tracks(run.outputs, tracks)
         parts.append(rows_of(batch.get("metadata"), named, done, choice))
         done += len(parts[-1])
         if limit is not None and done >= limit:
@@ -192,6 +206,7 @@ def _write_all(
     result: PredictResult,
     bar: Progress,
     stdout: TextIO,
+    notes: Notes,
 ) -> tuple[OutputSpec, ...]:
     writer: Writer | None = None
     choice: TrackChoice | None = None
@@ -199,7 +214,8 @@ def _write_all(
         for batch in batches:
             named = run.predict(batch["inputs"])
             if choice is None:
-                choice = choose_tracks(output_specs(named, run.entry), options.tracks)
+                choice = choose_tracks(run.outputs, options.tracks)
+                notes.add(*run.assumed, *unplaced_notes(choice.outputs))
                 writer = _open(out, choice, options, stdout)
             rows = rows_of(batch.get("metadata"), named, result.windows, choice)
             if options.limit is not None and result.windows + len(rows) > options.limit:
@@ -247,6 +263,8 @@ def _check_options(
             "",
             f"Fix: leave {flag} out; --set gives arguments of the dataloader",
         )
+    if genome is not None:
+        given_path(genome)
     if regions == "-":
         raise UsageError("this model's own dataloader reads a file, not standard input", "", "Fix: give a file")
     if Path(out).name.lower().endswith(GENOMIC):
@@ -259,16 +277,19 @@ def _check_options(
     return path
 
 
-def _plan(run: ForeignRun, batches: Iterator[Any], result: PredictResult, total: int | None, size: int) -> None:
+def _plan(
+    run: ForeignRun, batches: Iterator[Any], result: PredictResult, total: int | None, size: int, notes: Notes
+) -> None:
     """A dry run predicts the first batch: only then the outputs are known."""
-    first = next(batches, None)
-    specs = output_specs(run.predict(first["inputs"]), run.entry) if first else ()
+    if first := next(batches, None):
+        run.predict(first["inputs"])
+    notes.add(*run.assumed, *unplaced_notes(run.outputs))
     result.regions = result.windows = total or 0
     result.counts = {
         "window_bp": 0,
         "device": str(run.model.device),
         "batch_size": size,
-        "outputs": {spec.name: len(spec.tracks) for spec in specs},
+        "outputs": {spec.name: len(spec.tracks) for spec in run.outputs},
     }
 
 
@@ -297,21 +318,6 @@ def _record(
 
 
 # What a dataloader says of its samples, as the rows that writers take.
-
-
-def output_specs(named: Mapping[str, np.ndarray], entry: Entry) -> tuple[OutputSpec, ...]:
-    """The outputs as they came, with the labels of model.yaml where they fit."""
-    targets = {target.place: target for target in entry.description.targets}
-    specs = []
-    for place, value in named.items():
-        n = value.shape[1] if value.ndim > 1 else 1
-        target = targets.get(place)
-        given = target.column_labels or () if target else ()
-        base = target.name if target else place.rpartition("/")[2]
-        tracks = given if len(given) == n else (base,) if n == 1 else tuple(f"{base}_{i}" for i in range(n))
-        kind = "profile" if value.ndim > 2 else "scalar"
-        specs.append(OutputSpec(place, kind, tuple(tracks), int(np.prod(value.shape[2:], dtype=np.int64))))
-    return tuple(specs)
 
 
 def rows_of(metadata: Any, named: Mapping[str, np.ndarray], first: int, choice: TrackChoice) -> PredictionBatch:
