@@ -111,7 +111,7 @@ class ModelDescription:
         expect_remote: ``url`` and ``md5`` of the expected outputs, where they are not in the folder.
         precision_decimal: decimals to which the test's outputs must agree.
         dependencies: conda and pip packages, as written.
-        tracks_last: whether the tracks of an output are its last axis where no ``column_labels`` tell.
+        is_file: whether it is the file of a model itself that says it, and no YAML; targets then have names only.
     """
 
     folder: Path
@@ -127,7 +127,7 @@ class ModelDescription:
     expect_remote: Mapping[str, Any] | None = None
     precision_decimal: int = 7
     dependencies: dict[str, Any] = field(default_factory=dict)
-    tracks_last: bool = False
+    is_file: bool = False
 
     @property
     def component(self) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 
 from zoo.cards.kipoi_schema import ArraySchema
 
-__all__ = ["TargetLayout", "implied_loader_args", "shape_text", "target_layout"]
+__all__ = ["TargetLayout", "implied_loader_args", "sequence_length", "shape_text", "target_layout"]
 
 Shape = Sequence[int | None]
 
@@ -84,7 +84,7 @@ def target_layout(target: ArraySchema, shape: Shape | None = None, tracks_last: 
 
 
 def _assumed(layout: TargetLayout, labels: Sequence[str], tracks_last: bool) -> str:
-    why = "no column_labels name its tracks"
+    why = "nothing names its tracks" if tracks_last else "no column_labels name its tracks"
     if labels:
         fits = "two axes" if layout.labels is not None else "no axis"
         why = f"{len(labels):,} column_labels fit {fits}"
@@ -139,3 +139,11 @@ def implied_loader_args(inputs: Sequence[ArraySchema]) -> dict[str, Any] | None:
     length = next(size for axis, size in enumerate(shape) if axis not in (base, dummy))
     args: dict[str, Any] = {"alphabet_axis": base, "dummy_axis": dummy, "auto_resize_len": length}
     return {name: value for name, value in args.items() if value is not None}
+
+
+def sequence_length(inputs: Sequence[ArraySchema]) -> int | None:
+    """bp of a lone DNA input of fixed size."""
+    if len(inputs) != 1 or inputs[0].special_type not in ("DNASeq", None):
+        return None
+    sizes = [size for size in inputs[0].shape if size not in (None, 1, 4)]
+    return sizes[0] if len(sizes) == 1 and 4 in inputs[0].shape else None

@@ -317,9 +317,14 @@ class GreluCheckpoint:
             )
         return length
 
+    @property
+    def task_names(self) -> list[str]:
+        """Names of the tasks as recorded; none where the file has none."""
+        return _task_names(self.data_params.get("tasks"))
+
     def tracks(self, n: int) -> tuple[str, ...]:
         """Names of the ``n`` tasks; a name that occurs twice gets its number, one not known is ``task_<i>``."""
-        names = _task_names(self.data_params.get("tasks"))
+        names = self.task_names
         if len(names) != n:
             return tuple(f"task_{i}" for i in range(n))
         twice = {name for name in names if names.count(name) > 1} if len(set(names)) < n else set()

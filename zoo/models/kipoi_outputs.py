@@ -21,9 +21,13 @@ def described_outputs(description: ModelDescription, shapes: Sequence[tuple[int,
     Args:
         shapes: of what the model gave for a window, in the order of the targets; None where their number differs.
     """
+    if description.is_file and shapes is not None:
+        return outputs_that_came(
+            description, dict(zip([target.place for target in description.targets], shapes, strict=True))
+        )
     given = shapes or [None] * len(description.targets)
     pairs = zip(description.targets, given, strict=True)
-    layouts = [target_layout(target, shape, description.tracks_last) for target, shape in pairs]
+    layouts = [target_layout(target, shape) for target, shape in pairs]
     places = [target.place for target in description.targets]
     return _specs(places, layouts)
 
@@ -34,7 +38,7 @@ def outputs_that_came(description: ModelDescription, shapes: dict[str, tuple[int
     layouts = []
     for place, shape in shapes.items():
         target = targets.get(place) or ArraySchema(place.rpartition("/")[2], shape)
-        layouts.append(target_layout(dataclasses.replace(target, shape=shape)))
+        layouts.append(target_layout(dataclasses.replace(target, shape=shape), tracks_last=description.is_file))
     return _specs(shapes, layouts)
 
 
