@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
     from zoo.models.sequence_loader import SequenceLoader
 
-__all__ = ["framework_of", "load_entry", "verify_files"]
+__all__ = ["GRELU", "framework_of", "load_entry", "verify_files"]
 
 GRELU = "grelu.lightning.LightningModel"
 FRAMEWORKS = {"kipoi.model.PyTorchModel": "pytorch", "kipoi.model.KerasModel": "keras"}
