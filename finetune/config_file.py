@@ -13,6 +13,7 @@ from finetune.config import FinetuneConfig, RegionsConfig
 from finetune.mistakes import explain, refuse_twice
 from zoo.cards.yaml_lines import load_yaml
 from zoo.errors import ModelError, UsageError
+from zoo.paths import given_path, is_url, refuse_pointers, refuse_url
 
 __all__ = ["as_number", "check_files", "load_config"]
 
@@ -29,7 +30,7 @@ def load_config(path: str | Path, sets: tuple[str, ...] = ()) -> FinetuneConfig:
     Raises:
         UsageError: the file is missing or does not parse; a key is unknown or its value wrong, with file and line.
     """
-    path = Path(path)
+    path = given_path(path, UsageError)
     if path.is_dir():
         raise UsageError(f"{path}: is a folder, not the configuration of a run", "", "Fix: name the .yaml in it")
     try:
@@ -52,6 +53,8 @@ def load_config(path: str | Path, sets: tuple[str, ...] = ()) -> FinetuneConfig:
         config = FinetuneConfig.model_validate(data)
     except ValidationError as error:
         raise explain(error, document, sets, FinetuneConfig) from None
+    for key, name in _files(config):
+        refuse_url(name, UsageError, option=f"`{key}`:")
     return _rooted(config, path.absolute().parent)
 
 
@@ -65,14 +68,19 @@ def _with(data: dict[str, Any], text: str) -> dict[str, Any]:
     except yaml.YAMLError:
         raise UsageError(f"--set {text}: the value is no YAML", "", "Fix: put it in quotes") from None
     keys = key.split(".")
-    return _placed(data, keys, _from_here(parsed) if PATHS & set(keys[-2:]) else parsed, text)
+    return _placed(data, keys, _from_here(parsed, key == "base") if PATHS & set(keys[-2:]) else parsed, text)
 
 
-def _from_here(value: Any) -> Any:
-    """Paths that are typed lie where the command runs, not beside the file."""
+def _from_here(value: Any, model: bool = False) -> Any:
+    """Paths that are typed lie where the command runs, not beside the file; names with a slash may be a model's."""
     if isinstance(value, list):
         return [_from_here(item) for item in value]
-    return str(Path(value).absolute()) if isinstance(value, str) and (Path(value).exists() or "/" in value) else value
+    if not isinstance(value, str) or is_url(value):
+        return value
+    prefix, _, weights = value.partition(":") if model else ("", "", "")
+    if prefix == "enformer" and weights and Path(weights).exists():
+        return f"enformer:{Path(weights).absolute()}"
+    return str(Path(value).absolute()) if Path(value).exists() or ("/" in value and not model) else value
 
 
 def as_number(value: Any) -> Any:
@@ -105,6 +113,7 @@ def check_files(config: FinetuneConfig) -> None:
         UsageError: the first is named with its key, and how many there are.
     """
     named = list(_files(config))
+    refuse_pointers((Path(path) for _, path in named), UsageError)
     absent = [(key, path) for key, path in named if not Path(path).is_file()]
     if absent:
         key, path = absent[0]

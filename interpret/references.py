@@ -21,6 +21,7 @@ import numpy as np
 
 from zoo.errors import InputError, UsageError
 from zoo.extras import needs
+from zoo.paths import given_path, refuse_url
 
 if TYPE_CHECKING:
     import torch
@@ -96,8 +97,9 @@ def parse_references(text: str, seed: int = 0, n_value: float = 0.0) -> Referenc
         return References("dinucleotide", DEFAULT_N, seed, n_value=n_value)
     if re.fullmatch(r"[1-9]\d{0,4}", text):
         return References("dinucleotide", int(text), seed, n_value=n_value)
+    refuse_url(text, UsageError, option="--references")
     if text.endswith(".npz"):
-        given = _read(Path(text))
+        given = _read(given_path(text))
         return References("file", given.shape[-3], seed, given, n_value)
     raise UsageError(
         f"--references {text}: not known", "", "Fix: a number of shuffles, uniform, zeros, or FILE.npz with (n, 4, L)"

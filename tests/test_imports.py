@@ -84,7 +84,7 @@ ZOO = [path for path in files_of("zoo") if path not in CLI]
 # From the ground up. A package imports what stands on lower floors, and its own modules; nothing beside it.
 FLOORS = [
     ["zoo.errors"],
-    ["zoo.extras", "zoo.files", "zoo.progress", "zoo.public_names"],
+    ["zoo.extras", "zoo.files", "zoo.paths", "zoo.progress", "zoo.public_names"],
     ["zoo.results", "zoo.outputs", "zoo.cards"],
     ["zoo.genome", "zoo.store", "zoo.writers", "zoo.convert", "zoo.doctor"],
     ["zoo.models"],

@@ -39,7 +39,8 @@ class Model(LoadedModel):
 
         Args:
             sequences: (N, 4, L) float32, channels A, C, G, T; or N strings of L letters, of which N and the other
-                IUPAC codes are unknown bases.
+                IUPAC codes are unknown bases. L is the model's length, or another that the network takes, as those
+                without dense layers over positions do; a profile then has as many bins as come out.
             batch_size: windows a forward pass, or ``"auto"``.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
             precision: ``float32``, ``bfloat16`` or ``float16``.
@@ -51,7 +52,8 @@ class Model(LoadedModel):
             several outputs.
 
         Raises:
-            UsageError: another shape, or strings of another length. InputError: a letter that is no base.
+            UsageError: another shape, strings of several lengths, or a length that the network does not take.
+            InputError: a letter that is no base.
         """
         runner = Runner(self, device=device, precision=precision, rc_average=rc_average, batch_size=batch_size)
         return runner.predict_array(sequences)

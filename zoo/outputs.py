@@ -7,12 +7,22 @@ import fnmatch
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from zoo.errors import UsageError, near_names
 
-__all__ = ["OutputSpec", "PredictionBatch", "TrackChoice", "choose_tracks", "first_of", "track_patterns"]
+__all__ = [
+    "OutputSpec",
+    "PredictionBatch",
+    "TrackChoice",
+    "choose_tracks",
+    "first_of",
+    "track_patterns",
+    "tracks_first",
+    "unplaced_notes",
+]
 
 
 def first_of(names: Sequence[str], n: int = 4) -> str:
@@ -32,6 +42,8 @@ class OutputSpec:
         bin_size: bp a bin covers.
         offset: bp from the start of the model's window to the start of its first bin.
         units: units of the values, as the card says; None when unknown.
+        placed: whether bin size and offset are known; where they are not, they say nothing.
+        axis: which axis of a window's array has the tracks in what the model itself gives; here it is the first.
     """
 
     name: str
@@ -41,6 +53,8 @@ class OutputSpec:
     bin_size: int = 1
     offset: int = 0
     units: str | None = None
+    placed: bool = True
+    axis: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -49,8 +63,26 @@ class OutputSpec:
 
     def __str__(self) -> str:
         """One line for people: shape, first tracks, bins and units."""
-        bins = f"; {self.n_bins} bins of {self.bin_size} bp from {self.offset}" if self.kind == "profile" else ""
+        bins = ""
+        if self.kind == "profile":
+            where = f"of {self.bin_size} bp from {self.offset}" if self.placed else "at places that are not known"
+            bins = f"; {self.n_bins} bins {where}"
         return f"{self.name} {self.shape}: {first_of(self.tracks)}{bins}{f'; {self.units}' if self.units else ''}"
+
+
+def unplaced_notes(outputs: Sequence[OutputSpec]) -> list[str]:
+    """What to say of profiles whose bins nothing places in the window."""
+    names = [spec.name for spec in outputs if not spec.placed]
+    if not names:
+        return []
+    return [f"where the bins of {first_of(names)} lie in the window is not known: neither bin size nor offset is given"]
+
+
+def tracks_first(array: Any, axis: int) -> Any:
+    """(N, ...) as a model gives it -> (N, tracks, ...): numpy or torch, ``axis`` as in ``OutputSpec``."""
+    for place in range(axis + 1, 1, -1):
+        array = array.swapaxes(place, place - 1)
+    return array
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from typing import Any, BinaryIO
 
 from zoo.errors import SystemStateError, UsageError
 from zoo.files import hold_lock
+from zoo.paths import refuse_url
 
 __all__ = [
     "allocate",
@@ -98,6 +99,7 @@ def check_out(
     """
     if stdout and str(out) == "-":
         return Path("-")
+    refuse_url(out, UsageError, option=option, written=True)
     given, out = Path(out), follow_link(Path(out))
     _check_kind(given, out, store, option, suffixes)
     for name in dict.fromkeys([given, out]):
@@ -134,6 +136,7 @@ def check_folder(
     Raises:
         UsageError: a file, an input, or no place to write. SystemStateError: the disk is full.
     """
+    refuse_url(folder, UsageError, option=option, written=True)
     folder, fix = follow_link(Path(folder)), f"Fix: give another folder with {option}"
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise UsageError(f"{folder}: is a file, where a folder is needed", "", fix)

@@ -26,6 +26,7 @@ from zoo.extras import needs
 from zoo.files import sha256_of
 from zoo.models.grelu import GreluCheckpoint
 from zoo.models.pytorch import load_tensors
+from zoo.paths import given_path
 from zoo.store.hub import fetch_model
 
 __all__ = [
@@ -86,7 +87,7 @@ def open_enformer(name: str, length: int | None = None) -> Base:
     if what == "random":
         return random_enformer(length or LENGTH)
     if what:
-        path, shown = Path(what), name
+        path, shown = given_path(what, ModelError), name
         if not path.is_file():
             raise ModelError(f"{name}: no such weights file", "", "Fix: check the path after `enformer:`")
         hashes = {path.name: sha256_of(path)}

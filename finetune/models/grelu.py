@@ -36,12 +36,12 @@ def open_grelu(entry: Entry, path: Path, length: int | None = None) -> Base:
     checkpoint = read_checkpoint(path)
     module = build_module(checkpoint)
     own = checkpoint.length
-    spec, places_bins = output_spec(module, checkpoint)
+    spec, _ = output_spec(module, checkpoint)
     slim = replace(checkpoint, full_state={})  # the module has copies of the weights
     whole = None
     if length in (None, own):
         loader = SequenceLoader(own, centring="grelu")
-        whole = LoadedModel(entry.name, module, loader, (spec,), entry.card, entry.path, places_bins, hashes=hashes)
+        whole = LoadedModel(entry.name, module, loader, (spec,), entry.card, entry.path, hashes=hashes)
     return replace(
         from_grelu(entry.name, module.model, slim, length or own),
         tracks=spec.tracks,

@@ -24,6 +24,7 @@ from interpret.target import choose_target, explained_module
 from zoo.errors import InputError, UsageError, near_names
 from zoo.models.loaded import LoadedModel, check_mirrors, full_float32
 from zoo.outputs import OutputSpec
+from zoo.paths import refuse_url
 from zoo.progress import Notes, Progress
 from zoo.results import write_run_record
 from zoo.run.file_run import FileRun
@@ -50,6 +51,7 @@ def read_motif(text: str) -> tuple[str, str]:
     letters = text.upper()
     if set(letters) <= set("ACGTN") and letters.strip("N"):
         return letters, "the command line"
+    refuse_url(text, UsageError, option="--motif")
     path, colon, name = text, "", ""
     if not Path(path).is_file() and ":" in text:
         path, colon, name = text.rpartition(":")

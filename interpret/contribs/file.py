@@ -27,6 +27,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.outputs import OutputSpec
+from zoo.paths import given_path
 from zoo.writers.spool import RowSpool
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def open_contribs(path: str | Path) -> Contribs:
     Raises:
         InputError: no such file, another format or version, or arrays of another kind, layout or number.
     """
-    path = Path(path)
+    path = given_path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file", "", "Fix: zoo attribute MODEL BED -g FASTA -o contribs.h5")
     try:

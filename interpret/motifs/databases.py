@@ -17,6 +17,7 @@ import numpy as np
 from interpret.motifs.pattern import Pattern
 from zoo.errors import InputError, SystemStateError, UsageError
 from zoo.extras import fix_for, needs, require
+from zoo.paths import refuse_pointers, refuse_url
 
 __all__ = [
     "JASPAR_TAXA",
@@ -60,6 +61,7 @@ def open_database(choice: str) -> MotifDatabase:
     Raises:
         UsageError: no such choice. InputError: a file without motifs. SystemStateError: a package is missing.
     """
+    refuse_url(choice, UsageError, option="--database")
     name, _, taxon = choice.partition(":")
     if name == "jaspar":
         return _jaspar(taxon)
@@ -115,6 +117,7 @@ def read_meme(path: Path) -> list[KnownMotif]:
     header: list[str] | None = None
     rows: list[list[float]] = []
     width = 0
+    refuse_pointers((path,), InputError)
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         words = line.split()
         if not words:

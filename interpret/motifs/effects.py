@@ -63,7 +63,7 @@ def measure_effects(
 def insertion_start(explained: ModelAndTarget, length: int, width: int) -> int:
     """Where a motif is inserted: around the centre of the explained bins, within the window."""
     target, centre = explained.target, length / 2
-    if target.bins is not None:
+    if target.bins is not None and target.output.placed:
         centre = target.output.offset + (target.bins[0] + target.bins[1]) / 2 * target.output.bin_size
     return int(np.clip(round(centre - width / 2), 0, length - width))
 

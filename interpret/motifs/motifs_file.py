@@ -31,6 +31,7 @@ from interpret.motifs.enrichment import Enrichment
 from interpret.motifs.hits import Hits
 from interpret.motifs.pattern import Effect, Pattern, Places, PredictedTrack, Seqlets, core_of, places_of
 from zoo.errors import InputError, UsageError
+from zoo.paths import given_path
 
 __all__ = ["MotifsFile", "add_results", "choose_views", "letters_of", "read_motifs", "read_patterns", "regions_named"]
 
@@ -284,7 +285,7 @@ def read_motifs(path: str | Path) -> MotifsFile:
     """
     import h5py
 
-    path = Path(path)
+    path = given_path(path)
     fix = "Fix: zoo motifs contribs.h5 -o motifs.h5"
     try:
         file = h5py.File(path, "r")

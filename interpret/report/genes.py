@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.errors import InputError
+from zoo.paths import given_path
 
 __all__ = ["Gene", "genes_within", "read_genes"]
 
@@ -40,7 +41,7 @@ def read_genes(path: str | Path) -> list[Gene]:
     Raises:
         InputError: no such file, or a line that is neither of the formats, with its number.
     """
-    path = Path(path)
+    path = given_path(path)
     try:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")

@@ -85,7 +85,7 @@ def test_the_class_that_a_pickle_asks_for_is_named(tmp_path):
     [
         (b"", "is not a weights file"),
         (b"<!DOCTYPE html>", "is not a weights file"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "is not a weights file"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
         (b"\x89HDF\r\n\x1a\n", "is not a weights file"),
         (b"PK\x03\x04" + bytes(40), "cannot be read as weights"),
         (b"\x80\x02]q\x00.", "cannot be read as weights|holds more than tensors"),

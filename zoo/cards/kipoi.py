@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoo.cards.kipoi_layout import implied_loader_args, shape_text
 from zoo.cards.kipoi_schema import ArraySchema, parse_shape, read_schemas
 from zoo.cards.yaml_lines import YamlDocument, component_file, load_yaml
 
@@ -23,6 +24,7 @@ __all__ = [
     "LoaderArgument",
     "LoaderDescription",
     "ModelDescription",
+    "implied_loader",
     "parse_dataloader",
     "parse_model",
     "parse_shape",
@@ -48,6 +50,8 @@ LOADER_TYPES = (
     "BatchIterator",
     "BatchGenerator",
 )
+
+SEQUENCE_LOADER = "kipoiseq.dataloaders.SeqIntervalDl"
 
 # kipoi.specs.MetadataType
 METADATA_TYPES = ("GenomicRanges", "str", "int", "float", "array")
@@ -77,6 +81,7 @@ class LoaderDescription:
         folder: where the dataloader's Python stands; None for one named in ``model.yaml``.
         arguments: all arguments by name; None where only the class knows them.
         path: the YAML it was read from.
+        notes: sentences on what no YAML says and was assumed.
     """
 
     defined_as: str
@@ -86,6 +91,7 @@ class LoaderDescription:
     folder: Path | None = None
     arguments: dict[str, LoaderArgument] | None = None
     path: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,7 @@ class ModelDescription:
         expect_remote: ``url`` and ``md5`` of the expected outputs, where they are not in the folder.
         precision_decimal: decimals to which the test's outputs must agree.
         dependencies: conda and pip packages, as written.
+        is_file: whether it is the file of a model itself that says it, and no YAML; targets then have names only.
     """
 
     folder: Path
@@ -120,6 +127,7 @@ class ModelDescription:
     expect_remote: Mapping[str, Any] | None = None
     precision_decimal: int = 7
     dependencies: dict[str, Any] = field(default_factory=dict)
+    is_file: bool = False
 
     @property
     def component(self) -> Path:
@@ -206,7 +214,34 @@ def read_loader(model: ModelDescription) -> LoaderDescription:
     if found := find_group(target, "dataloader"):
         group, member = found
         return parse_dataloader(group.document(member), group.folder)
-    return read_dataloader(target / "dataloader.yaml")
+    if target == Path(os.path.normpath(model.component)):
+        return implied_loader(model)
+    raise document.error(
+        ("default_dataloader",), f"{target} holds no dataloader.yaml", "correct `default_dataloader`, or add that file"
+    )
+
+
+def implied_loader(model: ModelDescription) -> LoaderDescription:
+    """The dataloader of a folder without ``dataloader.yaml``: kipoiseq's, with the arrays of the schema's input.
+
+    Raises:
+        ModelError: the input is not one-hot sequence alone, in one reading of its axes.
+    """
+    args = implied_loader_args(model.inputs)
+    if args is None:
+        shapes = ", ".join(f"{one.place} {shape_text(one.shape)}" for one in model.inputs)
+        raise model.document.error(
+            ("schema", "inputs"),
+            "there is no dataloader.yaml beside it, and its inputs do not tell what makes them",
+            "add a dataloader.yaml (or `default_dataloader` with `defined_as`); it is not needed where the only input "
+            "is one-hot sequence such as (1000, 4)",
+            f"inputs: {shapes or 'none'}",
+        )
+    note = (
+        f"no dataloader.yaml: the input {shape_text(model.inputs[0].shape)} is taken for one-hot sequence, channels "
+        "A C G T, unknown bases 0.25, as kipoiseq's SeqIntervalDl makes it"
+    )
+    return LoaderDescription(SEQUENCE_LOADER, args, {}, folder=model.folder, path=model.document.path, notes=(note,))
 
 
 def _inline_loader(document: YamlDocument) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from zoo.errors import ModelError
+from zoo.paths import given_path
 
 __all__ = ["YamlDocument", "component_file", "load_yaml"]
 
@@ -70,6 +71,7 @@ def load_yaml(path: Path, text: str | None = None, first_line: int = 1) -> YamlD
         ModelError: the file is missing or does not parse, with its line.
     """
     if text is None:
+        path = given_path(path, ModelError)
         try:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,9 +19,21 @@ __all__ = ["command"]
 @click.argument("model")
 @as_json_option
 def command(model: str, as_json: bool) -> None:
-    """Show what is known about MODEL: a name of `zoo list`, source/name, or a folder with model.yaml."""
-    facts = info(model)
+    """Show what is known about MODEL: a name of `zoo list`, source/name, a folder with model.yaml, or a file.
+
+    A file is a gReLU .ckpt or a Keras model (.h5, .keras), which is built to see what it gives.
+    """
+    facts = _facts(model)
     click.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
+
+
+def _facts(model: str) -> dict[str, Any]:
+    path = Path(model)
+    if path.is_file() and path.name not in ("model.yaml", "model.yml"):
+        from zoo.models.describe import describe_model_file  # torch: what a file is stands in no YAML
+
+        return describe_model_file(path)
+    return info(model)
 
 
 def _text(facts: dict[str, Any]) -> str:
@@ -42,6 +55,9 @@ def _text(facts: dict[str, Any]) -> str:
             lines.append(f"{label:<11}{value}")
     if facts["outputs"]:
         lines += ["", "outputs"] + [f"  {_output(out)}" for out in facts["outputs"]]
+    notes = [*facts.get("notes", ()), *(out["assumed"] for out in facts["outputs"] if out.get("assumed"))]
+    if notes:
+        lines += ["", "notes"] + [f"  {text}" for text in notes]
     if facts["evaluation"]:
         lines += ["", "evaluation"] + [f"  {_evaluation(item)}" for item in facts["evaluation"]]
     if facts["deprecated"]:
@@ -71,17 +87,23 @@ def _shape(shape: list[int | None]) -> str:
 
 
 def _output(out: dict[str, Any]) -> str:
-    n = out.get("n_tracks") or len(out["tracks"])
-    if n != len(out["tracks"]):
-        tracks = f"{n:,} tracks without names"
+    known = out.get("n_tracks", len(out["tracks"]))
+    n = known or len(out["tracks"])
+    if known is None or n != len(out["tracks"]):
+        tracks = f"{'any number of' if known is None else f'{n:,}'} tracks without names"
     else:
         tracks = ", ".join(out["tracks"][:4]) + (f", ... ({n:,} tracks)" if n > 4 else "")
-    bins = ""
-    if out["kind"] == "profile":
-        known = out["bin_size"] is not None
-        bins = f"; bins of {out['bin_size']} bp from base {out['offset']}" if known else f"; {_shape(out['shape'])}"
     sense = "; of the strand that is read" if out.get("strand") == "sense" else ""
-    return f"{out['name']} ({out['kind']}): {tracks}{bins}; units {out['units'] or 'not given'}{sense}"
+    return f"{out['name']} ({out['kind']}): {tracks}{_bins(out)}; units {out['units'] or 'not given'}{sense}"
+
+
+def _bins(out: dict[str, Any]) -> str:
+    if out["kind"] != "profile":
+        return ""
+    if out["bin_size"] is not None:
+        return f"; bins of {out['bin_size']} bp from base {out['offset']}"
+    n = out.get("n_bins")
+    return f"; {'any number of' if n is None else f'{n:,}'} bins, whose size and offset are not known"
 
 
 def _evaluation(item: dict[str, Any]) -> str:

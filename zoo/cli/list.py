@@ -74,7 +74,7 @@ def _short(summary: str) -> str:
 
 def _extent(output: dict[str, Any]) -> str:
     n = output.get("n_tracks") or len(output["tracks"])
-    if output["bin_size"] is None and output["kind"] == "profile":
-        return "x".join("?" if size is None else str(size) for size in output["shape"])
     tracks = f"{n} track{'s' * (n != 1)}"
+    if output["bin_size"] is None and output["kind"] == "profile":
+        return f"{tracks}, {output.get('n_bins') or '?'} bins"
     return f"{tracks}, {output['bin_size']} bp bins" if output["kind"] == "profile" else tracks

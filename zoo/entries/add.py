@@ -11,11 +11,14 @@ from typing import Any
 import yaml
 
 from zoo.cards.card import read_exported, split_readme
+from zoo.cards.yaml_lines import component_file
 from zoo.entries.grelu import SHOWN_TRACKS, draft_card, draft_info, draft_prose, slim_bytes, task_table
 from zoo.entries.writer import EntryFiles, Example, cut_example, random_example
 from zoo.errors import ModelError, UsageError
+from zoo.models.file_model import describe_file, no_model_in
 from zoo.models.grelu import GreluCheckpoint, activation_name, build_module, output_spec, read_checkpoint
 from zoo.outputs import OutputSpec
+from zoo.paths import given_path
 from zoo.results import check_folder, replacing_folder
 
 __all__ = ["add", "checkpoint_in", "copy_entry", "entry_of_checkpoint", "with_exported_card"]
@@ -32,7 +35,7 @@ def add(
 ) -> Path:
     """Write the entry ``out/name`` and return its folder.
 
-    Nothing of ``source`` is run: a checkpoint is read as data, a folder is copied.
+    Nothing of ``source`` is run: a checkpoint is read as data, a folder is copied once it is seen that it can load.
 
     Args:
         source: gReLU ``.ckpt``, folder with ``model.yaml`` or with a checkpoint, or ``hf://org/repo[@rev][/file]``.
@@ -63,23 +66,37 @@ def _locate(source: str | Path) -> tuple[Path, str]:
     if is_hub_name(source):
         found = fetch_model(str(source))
         return found.path, found.pinned
-    path = Path(source)
+    path = given_path(source, ModelError)
     if not path.exists():
         raise ModelError(f"{source}: no such checkpoint or folder", "", "Fix: check the path")
     return path, path.resolve().name
 
 
 def _make(path: Path, name: str, origin: str, out: Path, genome: Path | None, regions: Path | None) -> Path:
-
     if path.is_file() and path.name in ("model.yaml", "model.yml"):
         path = path.parent
-    if path.is_dir() and (path / "model.yaml").is_file():
+    if path.is_dir() and component_file(path, "model") is not None:
+        from zoo.entries.loadable import check_loadable
+
+        check_loadable(path)
         return copy_entry(path, out / name, name)
+    if path.is_file() and path.suffix != ".ckpt":
+        raise _no_source(path)
     from zoo.entries.writer import write_entry
 
     file = checkpoint_in(path) if path.is_dir() else path
     entry = entry_of_checkpoint(file, name, origin, genome, regions)
     return write_entry(with_exported_card(entry, path) if path.is_dir() else entry, out)
+
+
+def _no_source(path: Path) -> ModelError:
+    """The error for a file that is no checkpoint: a Keras model runs as it is, others do not run."""
+    describe_file(path)
+    return ModelError(
+        f"{path}: is a Keras model, and entries are drafted from gReLU checkpoints and folders with model.yaml",
+        "",
+        f"Fix: `zoo predict {path} REGIONS -g FASTA` runs it as it is; for an entry write a model.yaml beside it",
+    )
 
 
 # ---------------------------------------------------------------- from a gReLU checkpoint
@@ -204,6 +221,8 @@ def checkpoint_in(folder: Path) -> Path:
     found = [folder / STOCK] if (folder / STOCK).is_file() else sorted(folder.glob("*.ckpt"))
     if len(found) == 1:
         return found[0]
+    if not found and (folder / "saved_model.pb").is_file():
+        raise no_model_in(folder)
     names = ", ".join(path.name for path in found[:8])
     raise ModelError(
         f"{folder}: no model.yaml, and {'several checkpoints' if found else 'no checkpoint'}",

@@ -21,6 +21,7 @@ from zoo.genome.bgzf import BgzfBlocks, UnfitIndex
 from zoo.genome.fasta_index import Contig, ensure_index, read_fai, stands_where
 from zoo.genome.fasta_kind import compression_of
 from zoo.genome.recompress import bgzip_copy
+from zoo.paths import given_path
 
 __all__ = ["Contig", "Genome", "open_genome"]
 
@@ -232,7 +233,7 @@ def open_genome(path: str | Path) -> Genome:
         InputError: missing file, not a FASTA, or one whose lines allow no index. SystemStateError: an index or a copy
             can be written nowhere.
     """
-    path = Path(path)
+    path = given_path(path)
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise InputError(
             f"{path}: is a pipe or device, which allows no random access",

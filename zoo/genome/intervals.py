@@ -26,6 +26,7 @@ import numpy as np
 
 from zoo.errors import InputError, SystemStateError
 from zoo.genome.region_table import HEADER_PREFIXES, Regions, bed_lines, is_table
+from zoo.paths import given_path
 
 __all__ = ["Intervals", "RegionFile", "RegionSummary"]
 
@@ -123,7 +124,7 @@ class RegionFile:
             self._spool = _spool(io.BytesIO("".join(lines).encode("utf-8", "replace")))
             self.path = Path(self._spool.name)
             return
-        self.path = Path(path)
+        self.path = given_path(path)
         self.label = "<stdin>" if str(path) == "-" else str(path)
         if str(path) == "-":
             self._spool = _spool(_stdin())

@@ -16,7 +16,7 @@ from zoo.models.foreign_python import blame
 from zoo.models.kipoi_native import NativeModule, flat_result
 from zoo.models.load import framework_of, verify_files
 from zoo.models.loaded import SHOWN, pick_device
-from zoo.store.sources import refuse_pointers
+from zoo.paths import refuse_pointers
 
 __all__ = ["ArrayModel"]
 

@@ -15,7 +15,9 @@ from zoo.cards.kipoi import ModelDescription, read_model
 from zoo.cards.kipoi_groups import find_group
 from zoo.cards.yaml_lines import component_file
 from zoo.errors import ModelError, UsageError, near_names
+from zoo.models.file_model import describe_file, no_model_in
 from zoo.models.sequence_loader import ARGUMENTS, given_length, is_replaced
+from zoo.paths import refuse_pointers, refuse_url
 from zoo.store.hub import fetch_model, is_hub_name
 from zoo.store.registry import entries, entries_folder, find_entry
 from zoo.store.sources import sources
@@ -63,15 +65,18 @@ def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
     if is_hub_name(name):
         found = fetch_model(str(name))
         return replace(open_entry(found.path, trust=trust), name=found.pinned, hashes=found.hashes)
-    if path.is_file() and path.suffix == ".ckpt":
-        return Entry(str(name), path, trust, None, None)
+    refuse_url(name, ModelError)
     if path.is_file() and path.name in ("model.yaml", "model.yml"):
         path = path.parent
     if path.is_dir():
         return _open_folder(str(name), path, trust or _is_bundled(path))
     if path.is_file() and str(name) not in {one["name"] for one in entries()}:
-        raise _no_model(path)
-    if path.suffix == ".ckpt" or str(name).startswith((".", "/", "~")) or find_group(path, "model"):
+        return _open_file(str(name), path, trust)
+    if (
+        path.suffix in (".ckpt", ".h5", ".hdf5", ".keras")
+        or str(name).startswith((".", "/", "~"))
+        or find_group(path, "model")
+    ):
         return _open_member(str(name), path, trust)
     folder, record = find_entry(str(name))
     source = sources().get(record.get("source"))
@@ -80,24 +85,23 @@ def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
 
 def _open_folder(name: str, folder: Path, trusted: bool) -> Entry:
     if folder.is_dir() and component_file(folder, "model") is None and component_file(folder, "model-template") is None:
-        raise ModelError(f"{folder}: no model.yaml in this folder", "", "Fix: give the folder that holds model.yaml")
+        raise no_model_in(folder)
+    folder = folder.absolute()  # its Python runs in it
     return Entry(name, folder, trusted, read_model(folder), card_of(folder, required=_is_bundled(folder)))
 
 
 def _open_member(name: str, path: Path, trust: bool) -> Entry:
     """A model of a group by its path: the group's folder, then the name in models.tsv; there is no such folder."""
     if find_group(path, "model") is None:
-        raise ModelError(f"{name}: no such model folder or checkpoint", "", "Fix: check the path, or see `zoo list`")
+        raise ModelError(f"{name}: no such model folder or file", "", "Fix: check the path, or see `zoo list`")
     return _open_folder(name, path, trust or _is_bundled(path))
 
 
-def _no_model(path: Path) -> ModelError:
-    """The error for a file that is there: weights alone, or something else."""
-    fix = f"give a folder whose model.yaml names {path.name} among its args"
-    if path.suffix in (".pt", ".pth", ".torch", ".pkl", ".pickle", ".joblib"):
-        fix += f"; of a whole module or a linear model `zoo convert {path} -o weights.pth` takes the tensors"
-    what = f"{path}: is a file, and no gReLU checkpoint (.ckpt)"
-    return ModelError(what, "weights alone do not say what the model is", f"Fix: {fix}")
+def _open_file(name: str, path: Path, trust: bool) -> Entry:
+    """A gReLU checkpoint, which says by itself what it is, or the file of a Keras model."""
+    refuse_pointers((path,))
+    description = None if path.suffix == ".ckpt" else describe_file(path)
+    return Entry(name, path, trust, description, None)
 
 
 def _is_bundled(folder: Path) -> bool:

@@ -95,14 +95,13 @@ def load_checkpoint(path: Path, name: str | None = None) -> LoadedModel:
     """
     checkpoint = read_checkpoint(path)
     module = build_module(checkpoint)
-    output, places_bins = output_spec(module, checkpoint)
+    output, _ = output_spec(module, checkpoint)
     return LoadedModel(
         name=name or str(path),
         module=module,
         loader=SequenceLoader(checkpoint.length, centring="grelu"),
         outputs=(output,),
         folder=path,
-        places_bins=places_bins,
         info={"framework": "grelu", "model_type": checkpoint.recorded_type, "task": checkpoint.task},
     )
 
@@ -155,7 +154,7 @@ def output_spec(module: GreluModule, checkpoint: GreluCheckpoint) -> tuple[Outpu
         return OutputSpec(OUTPUT, "scalar", tracks), True
     placed = _bins(checkpoint, length, bins)
     if placed is None:
-        return OutputSpec(OUTPUT, "profile", tracks, bins), False
+        return OutputSpec(OUTPUT, "profile", tracks, bins, placed=False), False
     return OutputSpec(OUTPUT, "profile", tracks, bins, *placed), True
 
 
@@ -318,9 +317,14 @@ class GreluCheckpoint:
             )
         return length
 
+    @property
+    def task_names(self) -> list[str]:
+        """Names of the tasks as recorded; none where the file has none."""
+        return _task_names(self.data_params.get("tasks"))
+
     def tracks(self, n: int) -> tuple[str, ...]:
         """Names of the ``n`` tasks; a name that occurs twice gets its number, one not known is ``task_<i>``."""
-        names = _task_names(self.data_params.get("tasks"))
+        names = self.task_names
         if len(names) != n:
             return tuple(f"task_{i}" for i in range(n))
         twice = {name for name in names if names.count(name) > 1} if len(set(names)) < n else set()

@@ -80,7 +80,7 @@ def build_module(model: ModelDescription, trusted: bool = False) -> torch.nn.Mod
             f"schema.inputs of model.yaml names {len(model.inputs)}",
             "Fix: correct schema.inputs",
         )
-    return TracksFirst(graph).eval() if card_of(model.component) else graph
+    return TracksFirst(graph).eval() if not model.is_file and card_of(model.component) else graph
 
 
 def _turned(part: Tensor) -> Tensor:

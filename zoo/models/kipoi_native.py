@@ -23,7 +23,7 @@ from zoo.models.sequence_loader import STRING_NAMES
 from zoo.store.cache import Cache
 from zoo.store.remote import remote_files
 
-__all__ = ["NativeModule", "build_module", "files_used", "flat_result"]
+__all__ = ["NativeModule", "build_module", "files_used", "flat_result", "refuse_tensorflow"]
 
 # Classes of kipoi that read a pickle, and the argument that names it.
 PICKLES = {"kipoi.model.SklearnModel": "pkl_file", "kipoi.model.OldPyTorchModel": "weights"}
@@ -87,12 +87,7 @@ def files_used(model: ModelDescription, trusted: bool) -> tuple[Path, ...]:
     Raises:
         TrustError: not trusted; a pickle is named with its checksum. ModelError: a kind that does not run.
     """
-    if model.defined_as in TENSORFLOW:
-        raise model.document.error(
-            ("defined_as",),
-            "models of TensorFlow (checkpoints, SavedModel) do not run here",
-            "PyTorch, Keras, scikit-learn and custom classes run; save a Keras model as HDF5",
-        )
+    refuse_tensorflow(model)
     source, _ = python_file(model.defined_as, model.folder)
     if model.defined_as in PICKLES:
         _require_pickle_trust(model, trusted)
@@ -100,6 +95,16 @@ def files_used(model: ModelDescription, trusted: bool) -> tuple[Path, ...]:
     arguments = _arguments(model)
     local = [value for value in arguments.values() if isinstance(value, Path)]
     return (*([source] if source else []), *local)
+
+
+def refuse_tensorflow(model: ModelDescription) -> None:
+    """Raise ModelError for the classes of Kipoi that need TensorFlow."""
+    if model.defined_as in TENSORFLOW:
+        raise model.document.error(
+            ("defined_as",),
+            "models of TensorFlow (checkpoints, SavedModel) do not run here",
+            "PyTorch, Keras, scikit-learn and custom classes run; save a Keras model as HDF5",
+        )
 
 
 def _require_pickle_trust(model: ModelDescription, trusted: bool) -> None:

@@ -14,11 +14,12 @@ from zoo.cards.card import read_names, read_tracks
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import FetchError, ModelError
 from zoo.files import sha256_of, verify
+from zoo.models.kipoi_outputs import described_outputs
 from zoo.outputs import OutputSpec
+from zoo.paths import refuse_pointers
 from zoo.progress import current_listener
 from zoo.store.cache import Cache, argument_path, blob_sha256
 from zoo.store.remote import remote_files
-from zoo.store.sources import refuse_pointers
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card, Output
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
     from zoo.models.sequence_loader import SequenceLoader
 
-__all__ = ["framework_of", "load_entry", "verify_files"]
+__all__ = ["GRELU", "framework_of", "load_entry", "verify_files"]
 
 GRELU = "grelu.lightning.LightningModel"
 FRAMEWORKS = {"kipoi.model.PyTorchModel": "pytorch", "kipoi.model.KerasModel": "keras"}
@@ -88,7 +89,10 @@ def _load_folder(entry: Entry, description: ModelDescription) -> LoadedModel:
         )
     module = reader.build_module(description, entry.trusted)
     result = _probe(entry, module, loader)
-    outputs = _card_outputs(entry, result, loader) if entry.card else _schema_outputs(description)
+    if entry.card:
+        outputs, assumed = _card_outputs(entry, result, loader), ()
+    else:
+        outputs, assumed = _schema_outputs(description, result)
     loaded = LoadedModel(
         name=entry.name,
         module=module,
@@ -96,10 +100,10 @@ def _load_folder(entry: Entry, description: ModelDescription) -> LoadedModel:
         outputs=outputs,
         card=entry.card,
         folder=entry.path,
-        places_bins=entry.card is not None or all(spec.kind == "scalar" for spec in outputs),
         strand_pairs=_strand_pairs(entry.card, outputs),
         hashes=hashes,
         info={"framework": framework, "version": entry.card.version if entry.card else None},
+        notes=(*description.loader.notes, *assumed),
     )
     loaded.named(result)  # refuses outputs of another shape than described, before any region is read
     return loaded
@@ -186,20 +190,14 @@ def _probe(entry: Entry, module: Any, loader: SequenceLoader) -> Any:
         return module(window)
 
 
-def _schema_outputs(description: ModelDescription) -> tuple[OutputSpec, ...]:
-    """Outputs of a bare Kipoi folder, named by model.yaml's targets; where bins lie is not known."""
-    specs = []
-    for target in description.targets:
-        shape = tuple(size for size in target.shape if size is not None) or (1,)
-        labels = target.column_labels
-        tracks = (
-            labels
-            if labels and len(labels) == shape[0]
-            else tuple(f"{target.name}_{i}" if shape[0] > 1 else target.name for i in range(shape[0]))
-        )
-        kind = "profile" if len(shape) > 1 else "scalar"
-        specs.append(OutputSpec(target.place, kind, tracks, int(np.prod(shape[1:]))))
-    return tuple(specs)
+def _schema_outputs(description: ModelDescription, result: Any) -> tuple[tuple[OutputSpec, ...], tuple[str, ...]]:
+    """Outputs of a bare Kipoi folder, and what it does not say of them."""
+    from zoo.models.loaded import as_list
+
+    targets = description.targets
+    parts = as_list(result, [OutputSpec(target.place, "scalar", ()) for target in targets])
+    shapes = [tuple(part.shape[1:]) for part in parts] if len(parts) == len(targets) else None
+    return described_outputs(description, shapes)
 
 
 def _strand_pairs(card: Card | None, outputs: tuple[OutputSpec, ...]) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ from zoo.errors import ModelError, SystemStateError, UsageError
 from zoo.genome.encode import Sequences, as_one_hot
 from zoo.models.foreign_python import call_module
 from zoo.models.sequence_loader import SequenceLoader
-from zoo.outputs import OutputSpec
+from zoo.outputs import OutputSpec, tracks_first
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
@@ -39,10 +39,10 @@ class LoadedModel:
         outputs: the named outputs, in the module's order.
         card: the card, or None for a bare Kipoi folder or checkpoint.
         folder: the entry folder or checkpoint path.
-        places_bins: whether bin size and offset are known, so that bins have coordinates.
         strand_pairs: output name -> permutation of its tracks on the other strand.
         hashes: file name -> sha256 of what was loaded.
         info: plain facts for the run record.
+        notes: sentences that who predicts should read: what nothing says and was assumed.
     """
 
     name: str
@@ -51,10 +51,15 @@ class LoadedModel:
     outputs: tuple[OutputSpec, ...]
     card: Card | None = None
     folder: Path | None = None
-    places_bins: bool = True
     strand_pairs: dict[str, np.ndarray] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def places_bins(self) -> bool:
+        """Whether bin size and offset of all profiles are known, so that bins have coordinates."""
+        return all(spec.placed for spec in self.outputs)
 
     @property
     def length(self) -> int:
@@ -71,8 +76,11 @@ class LoadedModel:
             lines.append(f"  and {len(self.outputs) - SHOWN:,} more outputs")
         return "\n".join(lines) + ">"
 
-    def named(self, result: Any) -> dict[str, Any]:
-        """Give the module's raw result its output names; scalars become (N, tracks).
+    def named(self, result: Any, any_bins: bool = False) -> dict[str, Any]:
+        """Give the module's raw result its output names; scalars become (N, tracks), profiles (N, tracks, bins).
+
+        Args:
+            any_bins: take any number of bins: the sequence had another length than the model's.
 
         Raises:
             ModelError: the number of outputs or a shape is not what the card or model.yaml says.
@@ -84,13 +92,17 @@ class LoadedModel:
                 f"its description names {len(self.outputs)}",
                 "Fix: correct `outputs` of the card (or schema.targets of model.yaml)",
             )
-        return {spec.name: self._shaped(spec, part) for spec, part in zip(self.outputs, parts, strict=True)}
+        return {spec.name: self._shaped(spec, part, any_bins) for spec, part in zip(self.outputs, parts, strict=True)}
 
-    def _shaped(self, spec: OutputSpec, part: torch.Tensor) -> torch.Tensor:
-        n = part.shape[0]
+    def _shaped(self, spec: OutputSpec, part: torch.Tensor, any_bins: bool) -> torch.Tensor:
+        n, shape = part.shape[0], tuple(part.shape[1:])
+        part = tracks_first(part, spec.axis) if part.ndim > spec.axis + 1 else part
+        if part.ndim > 3 and spec.kind == "profile":
+            part = part.flatten(2)
         wanted = spec.shape
-        shape = tuple(part.shape[1:])
-        squeezed = tuple(size for size in shape if size != 1)
+        if any_bins and spec.kind == "profile" and (part.ndim == 3 or (part.ndim == 2 and wanted[0] == 1)):
+            wanted = (wanted[0], part.shape[-1])
+        squeezed = tuple(size for size in part.shape[1:] if size != 1)
         if squeezed != tuple(size for size in wanted if size != 1):
             raise ModelError(
                 f"{self.name}: output {spec.name!r} has shape {shape} a window",
@@ -198,10 +210,18 @@ class Runner:
         if self.model.loader.dtype != "float32":
             arranged = arranged.to(getattr(torch, self.model.loader.dtype))
         if self.autocast is None:
-            return self.model.named(call_module(self.module, arranged, self.model.name))
+            return self._named(arranged, batch)
         with torch.autocast(self.device.type, dtype=self.autocast):
-            named = self.model.named(call_module(self.module, arranged, self.model.name))
+            named = self._named(arranged, batch)
         return {name: value.float() for name, value in named.items()}
+
+    def _named(self, arranged: torch.Tensor, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        n, another = len(batch), batch.shape[2] != self.model.length
+        named = self.model.named(call_module(self.module, arranged, self.model.name), any_bins=another)
+        if another and any(len(value) != n for value in named.values()):
+            # A network that folds its input into rows of a fixed length makes other rows of it.
+            raise ModelError(f"{self.model.name}: gives other rows than the {n:,} that it was given", "", "")
+        return named
 
     def _mirror(self, spec: OutputSpec, value: torch.Tensor) -> torch.Tensor:
         """Bring a prediction for the other strand into this strand's bins and tracks."""
@@ -212,13 +232,48 @@ class Runner:
 
     def predict_array(self, sequences: Sequences) -> np.ndarray | dict[str, np.ndarray]:
         """Predict for (N, 4, L) or letters in batches; see ``zoo.model.Model.predict``."""
-        one_hot = as_one_hot(sequences, self.model.length, self.model.loader.n_value, self.model.name)
+        model = self.model
+        one_hot = as_one_hot(sequences, None, model.loader.n_value, model.name)
         array = torch.as_tensor(one_hot, dtype=torch.float32)
-        parts = [self.forward(part) for part in array.split(self.batch_size) if len(part)]
-        if not parts:
-            parts = [{spec.name: np.empty((0, *spec.shape), np.float32) for spec in self.model.outputs}]
-        joined = {spec.name: np.concatenate([part[spec.name] for part in parts]) for spec in self.model.outputs}
+        if len(array) == 0:
+            parts = [{spec.name: np.empty((0, *spec.shape), np.float32) for spec in model.outputs}]
+        elif array.shape[2] == model.length:
+            parts = [self.forward(part) for part in array.split(self.batch_size)]
+        else:
+            parts = self._of_another_length(array)
+        joined = {spec.name: np.concatenate([part[spec.name] for part in parts]) for spec in model.outputs}
         return joined if len(joined) > 1 else next(iter(joined.values()))
+
+    def _of_another_length(self, array: torch.Tensor) -> list[dict[str, np.ndarray]]:
+        """What the network itself makes of sequences that are not of the model's length, where it takes them.
+
+        Raises:
+            UsageError: it does not; or both strands are averaged and its bins do not mirror at this length.
+        """
+        model, length = self.model, array.shape[2]
+        size = min(self.batch_size, auto_batch_size(length, self.device))
+        try:
+            parts = [self.forward(part) for part in array.split(size)]
+        except ModelError as error:
+            raise UsageError(
+                f"{model.name}: does not take sequences of {length:,} bp; it sees {model.length:,} bp",
+                error.what,
+                f"Fix: give {model.length:,} bp: cut them, or pad them with N",
+            ) from error
+        for spec in model.outputs:
+            if self.rc_average and spec.kind == "profile":
+                self._check_mirrors_at(spec, parts[0][spec.name].shape[2], length)
+        return parts
+
+    def _check_mirrors_at(self, spec: OutputSpec, n_bins: int, length: int) -> None:
+        """``check_mirrors`` for sequences of another length, of which the network crops as much as of its own."""
+        lost = length - n_bins * spec.bin_size
+        if spec.placed and lost != 2 * spec.offset:
+            raise UsageError(
+                f"rc_average: output {spec.name!r} is not centred in sequences of {length:,} bp",
+                f"{n_bins:,} bins of {spec.bin_size} bp, {lost} bp beside them",
+                "Fix: leave out rc_average, or give sequences whose length the bins divide",
+            )
 
 
 @contextmanager

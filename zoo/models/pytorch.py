@@ -20,6 +20,7 @@ import torch
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import ModelError
 from zoo.models.foreign_python import blame, import_file, inside, require_trust
+from zoo.paths import refuse_pointers
 from zoo.store.cache import argument_path
 from zoo.store.remote import remote_argument
 
@@ -103,6 +104,7 @@ def load_tensors(path: Path, allow_numpy: bool = False) -> Any:
     Raises:
         ModelError: damaged, not a weights file, or a pickle that would import or call something.
     """
+    refuse_pointers((path,))
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -19,7 +19,8 @@ from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.genome.windows import WindowPlan
 from zoo.models.entry import Entry, open_entry, renames_chromosomes, with_length_of, with_settings
 from zoo.models.load import load_entry
-from zoo.outputs import TrackChoice, choose_tracks, track_patterns
+from zoo.outputs import TrackChoice, choose_tracks, track_patterns, unplaced_notes
+from zoo.paths import refuse_urls
 from zoo.results import check_out, genome_fingerprint
 from zoo.run.pipeline import BlockReader
 from zoo.writers import FORMATS, store_of
@@ -103,6 +104,7 @@ class PredictOptions:
                 )
         if self.batch_size != "auto" and (not str(self.batch_size).isdecimal() or int(self.batch_size) < 1):
             raise UsageError(f"--batch-size {self.batch_size}: is no positive number", "", "Fix: auto, or e.g. 64")
+        refuse_urls(self.settings, "--set")
         if self.stride is not None and self.window != "tile":
             raise UsageError("--stride is for tiled windows", "", "Fix: add --window tile or leave out --stride")
         if self.limit is not None and self.limit < 1:
@@ -305,6 +307,7 @@ def prepare(
         )
     loaded = model if is_loaded(model) else load_entry(with_length_of(regions, entry, options.limit))
     choice = choose_tracks(loaded.outputs, options.tracks)
+    notes += [*loaded.notes, *unplaced_notes(choice.outputs)]
     use_strand = {"auto": loaded.loader.use_strand, "use": True, "ignore": False}[options.strand]
     if summary.minus_strand:
         notes.append(

@@ -24,9 +24,11 @@ from zoo.models.array_model import ArrayModel
 from zoo.models.entry import Entry
 from zoo.models.foreign_loader import ForeignLoader, example_values, load_foreign_loader, loader_values
 from zoo.models.kipoi_native import PICKLES
+from zoo.models.kipoi_outputs import outputs_that_came
 from zoo.models.load import framework_of
-from zoo.outputs import OutputSpec, PredictionBatch, TrackChoice, choose_tracks
-from zoo.progress import Progress, warn
+from zoo.outputs import OutputSpec, PredictionBatch, TrackChoice, choose_tracks, tracks_first, unplaced_notes
+from zoo.paths import given_path
+from zoo.progress import Notes, Progress, warn
 from zoo.results import sole_writer, write_run_record
 from zoo.run.job import PredictOptions, PredictResult, check_predictions_out, inputs_of, options_from
 from zoo.writers import StreamWriter, check_format, open_writer
@@ -48,10 +50,15 @@ class ForeignRun:
     Attributes:
         model: the model, which takes what the dataloader makes.
         loader: the dataloader's class and arguments.
+        outputs: those of the last batch. assumed: what nothing says of them, in sentences.
+        shapes: of the model's own arrays, without the batch axis, by place.
     """
 
     model: ArrayModel
     loader: ForeignLoader
+    outputs: tuple[OutputSpec, ...] = ()
+    assumed: tuple[str, ...] = ()
+    shapes: dict[str, tuple[int, ...]] | None = None
 
     @classmethod
     def load(cls, entry: Entry | ArrayModel, device: str = "auto") -> ForeignRun:
@@ -73,8 +80,16 @@ class ForeignRun:
         return self.model.entry
 
     def predict(self, inputs: Any) -> dict[str, np.ndarray]:
-        """Outputs by place (``a/0``; the target's name for a lone array) for one batch of the dataloader's inputs."""
-        return self.model.predict_named(inputs)
+        """Outputs by place (``a/0``; the target's name for a lone array) for one batch of the dataloader's inputs.
+
+        Values are (N, tracks) or (N, tracks, bins), as ``outputs`` describes them.
+        """
+        named = self.model.predict_named(inputs)
+        shapes = {place: value.shape[1:] for place, value in named.items()}
+        if shapes != self.shapes:
+            self.shapes = shapes
+            self.outputs, self.assumed = outputs_that_came(self.entry.description, shapes)
+        return {spec.name: tracks_first(named[spec.name], spec.axis) for spec in self.outputs}
 
 
 @dataclass
@@ -118,23 +133,19 @@ def predict_with_own_loader(
         values = loader_values(run.loader, regions, genome, options.settings)
         size = options.sequences_a_pass or BATCH_SIZE
         total, batches = run.loader.batches(values, size)
-        result = PredictResult(notes=[f"regions are read by the model's own dataloader {run.loader.defined_as}"])
-        if report:
-            report(result.notes[0])
+        notes = Notes(report, [f"regions are read by the model's own dataloader {run.loader.defined_as}"])
+        result = PredictResult(notes=notes.texts)
         if options.dry_run:
-            _plan(run, batches, result, total, size)
+            _plan(run, batches, result, total, size, notes)
             return result
         bar = progress(total or 0, 0) if progress else Progress(total or 0)
         started, letters = time.monotonic(), LettersSeen()
         try:
             with sole_writer(out):
-                specs = _write_all(run, batches, out, options, result, bar, stdout, letters)
+                specs = _write_all(run, batches, out, options, result, bar, stdout, letters, notes)
         finally:
             bar.clear()
-    for note in letters.notes():
-        result.notes.append(note)
-        if report:
-            report(note)
+    notes.add(*letters.notes())
     result.counts |= asdict(letters.met)
     result.seconds = time.monotonic() - started
     result.regions = result.windows
@@ -193,7 +204,7 @@ def path_of(model: Entry | ArrayModel, regions: Regions | None) -> str | None:
             "",
             "Fix: write the regions to a BED and give its path",
         )
-    return None if regions is None else str(regions)
+    return None if regions is None else str(given_path(regions))
 
 
 def _in_memory(
@@ -211,7 +222,7 @@ def _in_memory(
     done = 0
     for batch in batches:
         named = run.predict(batch["inputs"])
-        choice = choice or choose_tracks(output_specs(named, run.entry), tracks)
+        choice = choice or choose_tracks(run.outputs, tracks)
         parts.append(rows_of(batch.get("metadata"), named, done, choice))
         letters.add(batch["inputs"], parts[-1])
         done += len(parts[-1])
@@ -232,6 +243,7 @@ def _write_all(
     bar: Progress,
     stdout: TextIO,
     letters: LettersSeen,
+    notes: Notes,
 ) -> tuple[OutputSpec, ...]:
     writer: Writer | None = None
     choice: TrackChoice | None = None
@@ -239,7 +251,8 @@ def _write_all(
         for batch in batches:
             named = run.predict(batch["inputs"])
             if choice is None:
-                choice = choose_tracks(output_specs(named, run.entry), options.tracks)
+                choice = choose_tracks(run.outputs, options.tracks)
+                notes.add(*run.assumed, *unplaced_notes(choice.outputs))
                 writer = _open(out, choice, options, stdout)
             rows = rows_of(batch.get("metadata"), named, result.windows, choice)
             if options.limit is not None and result.windows + len(rows) > options.limit:
@@ -288,6 +301,8 @@ def _check_options(
             "",
             f"Fix: leave {flag} out; --set gives arguments of the dataloader",
         )
+    if genome is not None:
+        given_path(genome)
     if regions == "-":
         raise UsageError("this model's own dataloader reads a file, not standard input", "", "Fix: give a file")
     if Path(out).name.lower().endswith(GENOMIC):
@@ -300,16 +315,19 @@ def _check_options(
     return path
 
 
-def _plan(run: ForeignRun, batches: Iterator[Any], result: PredictResult, total: int | None, size: int) -> None:
+def _plan(
+    run: ForeignRun, batches: Iterator[Any], result: PredictResult, total: int | None, size: int, notes: Notes
+) -> None:
     """A dry run predicts the first batch: only then the outputs are known."""
-    first = next(batches, None)
-    specs = output_specs(run.predict(first["inputs"]), run.entry) if first else ()
+    if first := next(batches, None):
+        run.predict(first["inputs"])
+    notes.add(*run.assumed, *unplaced_notes(run.outputs))
     result.regions = result.windows = total or 0
     result.counts = {
         "window_bp": 0,
         "device": str(run.model.device),
         "batch_size": size,
-        "outputs": {spec.name: len(spec.tracks) for spec in specs},
+        "outputs": {spec.name: len(spec.tracks) for spec in run.outputs},
     }
 
 
@@ -338,21 +356,6 @@ def _record(
 
 
 # What a dataloader says of its samples, as the rows that writers take.
-
-
-def output_specs(named: Mapping[str, np.ndarray], entry: Entry) -> tuple[OutputSpec, ...]:
-    """The outputs as they came, with the labels of model.yaml where they fit."""
-    targets = {target.place: target for target in entry.description.targets}
-    specs = []
-    for place, value in named.items():
-        n = value.shape[1] if value.ndim > 1 else 1
-        target = targets.get(place)
-        given = target.column_labels or () if target else ()
-        base = target.name if target else place.rpartition("/")[2]
-        tracks = given if len(given) == n else (base,) if n == 1 else tuple(f"{base}_{i}" for i in range(n))
-        kind = "profile" if value.ndim > 2 else "scalar"
-        specs.append(OutputSpec(place, kind, tuple(tracks), int(np.prod(value.shape[2:], dtype=np.int64))))
-    return tuple(specs)
 
 
 def rows_of(metadata: Any, named: Mapping[str, np.ndarray], first: int, choice: TrackChoice) -> PredictionBatch:

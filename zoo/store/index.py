@@ -8,11 +8,13 @@ from typing import Any
 
 from zoo.cards.card import card_of, read_tracks
 from zoo.cards.kipoi import ModelDescription, read_model
+from zoo.cards.kipoi_layout import sequence_length, target_layout
 from zoo.cards.schema import Card, Output
+from zoo.cards.yaml_lines import component_file
 from zoo.errors import ModelError
 from zoo.store.remote import remote_files
 
-__all__ = ["build_index", "describe"]
+__all__ = ["build_index", "describe", "described_targets"]
 
 INDEX_VERSION = 1
 
@@ -42,7 +44,7 @@ def describe(folder: Path, required: bool = False) -> dict[str, Any]:
     Raises:
         ModelError: the entry's YAML or card is broken.
     """
-    if not (folder / "model.yaml").is_file():
+    if component_file(folder, "model") is None:
         raise ModelError(f"{folder}: no model.yaml in this folder", "", "Fix: give the folder that holds model.yaml")
     model = read_model(folder)
     card = card_of(folder, required)
@@ -104,25 +106,41 @@ def _from_output(out: Output, folder: Path) -> dict[str, Any]:
 
 
 def _from_schema(model: ModelDescription) -> dict[str, Any]:
-    length = model.loader.args.get("auto_resize_len")
-    return {
+    length = model.loader.args.get("auto_resize_len") or sequence_length(model.inputs)
+    facts = {
         "name": model.folder.resolve().name,
         "version": str(model.info.get("version") or "-"),
         "summary": " ".join(str(model.info.get("doc") or "").split()),
         "assembly": None,
         "input_length": length,
-        "outputs": [
-            {
-                "name": target.name,
-                "kind": "profile" if len(target.shape) > 1 else "scalar",
-                "tracks": list(target.column_labels or [target.name]),
-                "bin_size": 1,
-                "offset": 0,
-                "units": None,
-            }
-            for target in model.targets
-        ],
+        "outputs": described_targets(model),
         "evaluation": [],
         "deprecated": None,
         "unverified": None,
+        "notes": list(model.loader.notes),
     }
+    if length is None:
+        facts["inputs"] = [{"name": one.place, "shape": list(one.shape)} for one in model.inputs]
+    return facts
+
+
+def described_targets(model: ModelDescription) -> list[dict[str, Any]]:
+    """The outputs of a model without a card, read as predictions read them; where bins lie is not known."""
+    found = []
+    for target in model.targets:
+        layout = target_layout(target)
+        found.append(
+            {
+                "name": target.place,
+                "kind": layout.kind,
+                "shape": list(target.shape),
+                "tracks": list(layout.labels or [target.place]),
+                "n_tracks": layout.n_tracks,
+                "n_bins": layout.n_bins,
+                "bin_size": None,
+                "offset": None,
+                "units": None,
+                "assumed": layout.assumed,
+            }
+        )
+    return found

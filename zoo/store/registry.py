@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ModelError, near_names
+from zoo.paths import refuse_url
 from zoo.store.sources import Source, find_source, sources, split_name
 
 __all__ = ["all_entries", "entries", "entries_folder", "find_entry", "info", "search"]
@@ -180,9 +181,18 @@ def info(model: str | Path) -> dict[str, Any]:
         model: name, ``source/name``, a folder with ``model.yaml``, or a model of a group by its path.
 
     Raises:
-        ModelError: no such model, or its YAML or card is broken.
+        ModelError: no such model, a URL, or its YAML or card is broken.
     """
+    if str(model).startswith("hf://"):
+        raise ModelError(
+            f"{model}: is described once it is on this machine",
+            "",
+            f"Fix: `zoo pull {model}` fetches it and prints the place of its files, which `zoo info` takes",
+        )
+    refuse_url(model, ModelError)
     path = Path(model)
+    if path.name in ("model.yaml", "model.yml") and path.is_file():
+        path = path.parent
     if path.is_dir():
         from zoo.store.index import describe
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SourceConfig", "describe_member", "read_source_config", "source_entries", "source_index"]
 
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 # Files that records are made of; Python and weights may change without the list changing.
 SUFFIXES = (".yaml", ".yml", ".tsv", ".txt", ".csv", ".md")
 
@@ -142,6 +142,9 @@ def _describe(path: Path, member: str | None) -> dict[str, Any]:
 
 
 def _record(model: ModelDescription) -> dict[str, Any]:
+    from zoo.cards.kipoi_layout import sequence_length
+    from zoo.store.index import described_targets
+
     info = model.info
     loader = model.document.data.get("default_dataloader", ".")
     args = (loader.get("default_args") or {}) if isinstance(loader, dict) else {}
@@ -157,21 +160,9 @@ def _record(model: ModelDescription) -> dict[str, Any]:
         "tags": _texts(info.get("tags")),
         "framework": model.framework,
         "assembly": None,
-        "input_length": args.get("auto_resize_len") or _length(model),
+        "input_length": args.get("auto_resize_len") or sequence_length(model.inputs),
         "inputs": [{"name": one.place, "shape": list(one.shape)} for one in model.inputs],
-        "outputs": [
-            {
-                "name": one.place,
-                "kind": "profile" if len(one.shape) > 1 else "scalar",
-                "shape": list(one.shape),
-                "tracks": list(one.column_labels or [one.place]),
-                "n_tracks": (one.shape or (1,))[0],
-                "bin_size": None,
-                "offset": None,
-                "units": None,
-            }
-            for one in model.targets
-        ],
+        "outputs": described_targets(model),
         "dataloader": str(loader["defined_as"]) if isinstance(loader, dict) and "defined_as" in loader else str(loader),
         "evaluation": [],
         "deprecated": None,
@@ -192,14 +183,6 @@ def describe_member(path: Path) -> dict[str, Any] | None:
 
 def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else [str(item) for item in value or []]
-
-
-def _length(model: ModelDescription) -> int | None:
-    """bp of a lone DNA input of fixed size."""
-    if len(model.inputs) != 1 or model.inputs[0].special_type not in ("DNASeq", None):
-        return None
-    sizes = [size for size in model.inputs[0].shape if size not in (None, 1, 4)]
-    return sizes[0] if len(sizes) == 1 and 4 in model.inputs[0].shape else None
 
 
 # ---- ``config.yaml`` at the root of a Kipoi source: what it asks for, and how its models are tested

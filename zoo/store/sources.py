@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,6 @@ __all__ = [
     "Source",
     "add_source",
     "find_source",
-    "refuse_pointers",
     "remove_source",
     "require_folder",
     "sources",
@@ -257,18 +256,6 @@ def _git(source: Source, *arguments: str, folder: Path | None = None) -> None:
             "the source is as it was before",
             "Fix: check the address and your access to it",
         )
-
-
-def refuse_pointers(paths: Iterable[Path]) -> None:
-    """Raise ModelError for a file that Git LFS left as a pointer: sources are cloned without their large files."""
-    for path in paths:
-        with path.open("rb") as handle:
-            if handle.read(40).startswith(b"version https://git-lfs.github.com"):
-                raise ModelError(
-                    f"{path}: is a Git LFS pointer; the file itself was not fetched",
-                    "",
-                    f"Fix: install git-lfs, then: git -C {path.parent} lfs pull -I {path.name}",
-                )
 
 
 def require_folder(source: Source) -> Path:

@@ -39,7 +39,7 @@ def annotations(output: OutputSpec) -> dict[str, Any]:
         "offset": output.offset,
         "units": output.units or "unknown",
     }
-    return notes if output.kind == "profile" else {k: notes[k] for k in ("output", "kind", "units")}
+    return notes if output.kind == "profile" and output.placed else {k: notes[k] for k in ("output", "kind", "units")}
 
 
 def metadata_columns(block: SpooledBlock) -> dict[str, np.ndarray | list[str]]:
