@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from zoo.errors import ModelError
 from zoo.models.keras.config import LayerConfig
 from zoo.models.keras.shapes import MaxOverLength
 
-__all__ = ["KNOWN_LAMBDAS", "activation", "activation_layer", "bytecode_hash", "lambda_module"]
+__all__ = ["KNOWN_LAMBDAS", "activated", "activation", "activation_layer", "bytecode_hash", "lambda_module"]
 
 
 class HardSigmoid2(nn.Module):
@@ -50,12 +51,24 @@ class CappedReLU(nn.Module):
 
 
 class LastSoftmax(nn.Module):
-    def __init__(self, axis: int = -1) -> None:
+    """Softmax over an axis, or over several together."""
+
+    def __init__(self, axes: Sequence[int] = (-1,)) -> None:
         super().__init__()
-        self.axis = axis
+        self.axes = tuple(axes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.softmax(x, dim=self.axis)
+        if len(self.axes) == 1:
+            return torch.softmax(x, dim=self.axes[0])
+        last = tuple(range(-len(self.axes), 0))
+        turned = x.movedim(self.axes, last)
+        together = torch.softmax(turned.flatten(-len(self.axes)), dim=-1)
+        return together.reshape(turned.shape).movedim(last, self.axes)
+
+
+class LogSoftmax(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.log_softmax(x, dim=-1)
 
 
 NAMED: dict[str, Callable[[], nn.Module]] = {
@@ -75,7 +88,16 @@ NAMED: dict[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
     "mish": nn.Mish,
     "softmax": LastSoftmax,
+    "log_softmax": LogSoftmax,
+    "hard_silu": nn.Hardswish,
+    "hard_swish": nn.Hardswish,
+    "hard_tanh": nn.Hardtanh,
+    "celu": nn.CELU,
+    "glu": nn.GLU,
+    "log_sigmoid": nn.LogSigmoid,
+    "tanh_shrink": nn.Tanhshrink,
 }
+LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU", "Softmax")
 
 
 def activation(layer: LayerConfig, value: Any, arguments: dict[str, Any] | None = None) -> nn.Module:
@@ -86,8 +108,11 @@ def activation(layer: LayerConfig, value: Any, arguments: dict[str, Any] | None 
     """
     if isinstance(value, dict):
         inner = value.get("config")
-        name = inner.get("name", value["class_name"]) if isinstance(inner, dict) else inner
-        name = value["class_name"].lower() if value["class_name"] not in ("function",) and name not in NAMED else name
+        if value["class_name"] in LAYERS:  # `activation=LeakyReLU(0.1)`: a layer with options of its own
+            return activation_layer(replace(layer, kind=value["class_name"], options=dict(inner or {})))
+        name = value["class_name"].lower()
+        if name == "function":
+            name = inner["name"] if isinstance(inner, dict) else inner
     else:
         name = "linear" if value is None else value
     if name == "hard_sigmoid":
@@ -120,8 +145,14 @@ def activation_layer(layer: LayerConfig) -> nn.Module:
         return nn.Threshold(float(options.get("theta", 1.0)), 0.0)
     if kind == "Softmax":
         axis = options.get("axis", -1)
-        return LastSoftmax(axis[0] if isinstance(axis, list) else axis)
+        return LastSoftmax(axis if isinstance(axis, list | tuple) else [axis])
     return activation(layer, options.get("activation"))
+
+
+def activated(layer: LayerConfig, module: nn.Module) -> nn.Module:
+    """The module and, as a module of its own, its activation: attributions hook it."""
+    function = activation(layer, layer.options.get("activation"))
+    return module if isinstance(function, nn.Identity) else nn.Sequential(module, function)
 
 
 # ---------------------------------------------------------------- Lambda layers: bytecode is hashed, never run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,12 @@ import numpy as np
 from torch import Tensor, nn
 
 from zoo.errors import ModelError
-from zoo.models.keras import layers, sequence_layers, shapes
-from zoo.models.keras import sequence_layers as recurrent
-from zoo.models.keras.activations import activation_layer, lambda_module
 from zoo.models.keras.config import Call, GraphConfig, LayerConfig, TensorRef, parse_config
-from zoo.models.keras.weights import LayerArrays, arrays_of, read_arrays
+from zoo.models.keras.masks import masks_after
+from zoo.models.keras.registry import KINDS, build_layer, check_kinds
+from zoo.models.keras.weights import arrays_of, read_arrays
 
-__all__ = ["BUILDERS", "KerasGraph", "build_graph", "build_layer", "load_keras"]
+__all__ = ["KerasGraph", "build_graph", "load_keras"]
 
 IGNORED_ARGUMENTS = {"training", "mask"}  # of calls: prediction has no training, and masks are not supported anyway
 
@@ -44,6 +43,7 @@ class KerasGraph(nn.Module):
         self.layers = nn.ModuleDict(modules)
         self.input_names = tuple(ref.layer for ref in config.inputs)
         self.output_names = tuple(ref.layer for ref in config.outputs)
+        self.masked_outputs = False
         self._inputs, self._outputs, self._steps = config.inputs, config.outputs, tuple(steps)
         self._last_use = _last_uses(self._steps, config.outputs)
 
@@ -122,8 +122,10 @@ def build_graph(config: GraphConfig, stored: Mapping[str, dict[str, np.ndarray]]
     Args:
         stored: layer name -> its arrays, in Keras's order or, for an inner model, by role.
     """
+    check_kinds(config, where)
     modules: dict[str, nn.Module] = {}
     first: dict[str, nn.Module] = {}
+    masks: dict[TensorRef, TensorRef] = {}
     steps = []
     for layer, number, call in _in_call_order(config, where):
         key = _module_key(f"{layer.name}_call{number}" if number else layer.name, modules)
@@ -133,8 +135,17 @@ def build_graph(config: GraphConfig, stored: Mapping[str, dict[str, np.ndarray]]
             # A module of its own for each call, with the same parameters: attributions hook modules.
             owner = first[layer.name]
             modules[key] = copy.deepcopy(owner, {id(part): part for part in (*owner.parameters(), *owner.buffers())})
-        steps.append(Step(key, TensorRef(layer.name, number), call.inputs))
-    return KerasGraph(config, modules, steps)
+        output = TensorRef(layer.name, number)
+        further, made = masks_after(layer, _mask_rule(layer), [masks.get(ref) for ref in call.inputs], output)
+        masks |= made
+        steps.append(Step(key, output, (*call.inputs, *further)))
+    graph = KerasGraph(config, modules, steps)
+    graph.masked_outputs = any(ref in masks for ref in config.outputs)
+    return graph
+
+
+def _mask_rule(layer: LayerConfig) -> str:
+    return "refused" if layer.graph is not None else KINDS[layer.kind].mask
 
 
 def _module_key(name: str, taken: Mapping[str, nn.Module]) -> str:
@@ -147,7 +158,15 @@ def _module_key(name: str, taken: Mapping[str, nn.Module]) -> str:
 
 def _module(layer: LayerConfig, stored: dict[str, np.ndarray], where: str) -> nn.Module:
     if layer.graph is not None:
-        return build_graph(layer.graph, arrays_of(layer, stored, where), where)
+        inner = build_graph(layer.graph, arrays_of(layer, stored, where), where)
+        if inner.masked_outputs:
+            raise ModelError(
+                f"layer {layer.name!r} is a model that gives a mask (of a Masking layer or of an Embedding with "
+                "mask_zero): not supported",
+                "",
+                "Fix: save the model without the inner model, its layers among the others",
+            )
+        return inner
     return build_layer(layer, arrays_of(layer, stored, where))
 
 
@@ -202,95 +221,3 @@ def _mirror_kernels(graph: nn.Module) -> None:
     kernels = {id(m.weight): m.weight for m in graph.modules() if isinstance(m, nn.Conv1d | nn.Conv2d)}
     for kernel in kernels.values():
         kernel.data = kernel.data.flip(tuple(range(2, kernel.ndim))).contiguous()
-
-
-# ---------------------------------------------------------------- which kinds of layers there are, and what builds each
-
-
-Builder = Callable[[LayerConfig, LayerArrays], nn.Module]
-
-
-class FoldTime(nn.Module):
-    """TimeDistributed: the inner module sees every position as an item of its own."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.inner(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-
-
-def time_distributed(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
-    """TimeDistributed; a Dense works on the last axis anyway."""
-    inner = build_layer(layer.wrapped, arrays)
-    return inner if layer.wrapped.kind in ("Dense", "Activation") else FoldTime(inner)
-
-
-def bidirectional(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
-    """Bidirectional LSTM, GRU or SimpleRNN."""
-    sides = [
-        build_layer(layer.wrapped, {role.split("/")[1]: a for role, a in arrays.items() if role.startswith(side)})
-        for side in ("forward", "backward")
-    ]
-    return recurrent.BothWays(*sides, layer.options.get("merge_mode", "concat"))
-
-
-def _each(names: str, builder: Builder) -> dict[str, Builder]:
-    return dict.fromkeys(names.split(), builder)
-
-
-BUILDERS: dict[str, Builder] = {
-    **_each("Dense", layers.dense),
-    **_each("Conv1D Conv2D ConvDNA ConvSequence", layers.conv),
-    **_each("SeparableConv1D", layers.separable_conv),
-    **_each("BatchNormalization SyncBatchNormalization", layers.batch_norm),
-    **_each("LayerNormalization", layers.layer_norm),
-    **_each("PReLU", layers.prelu),
-    **_each("Dropout SpatialDropout1D SpatialDropout2D", layers.dropout),
-    **_each("InputLayer ActivityRegularization GaussianNoise GaussianDropout AlphaDropout", layers.identity),
-    **_each("Activation ReLU LeakyReLU ELU ThresholdedReLU Softmax", lambda layer, arrays: activation_layer(layer)),
-    **_each("MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D", shapes.pool),
-    **_each("GlobalMaxPooling1D GlobalMaxPooling2D GlobalAveragePooling1D GlobalAveragePooling2D", shapes.global_pool),
-    **_each("Flatten", shapes.flatten),
-    **_each("Cropping1D", shapes.crop),
-    **_each("ZeroPadding1D ZeroPadding2D", shapes.pad),
-    **_each("UpSampling1D", shapes.upsample),
-    **_each("RepeatVector", shapes.repeat),
-    **_each("Reshape", shapes.reshape),
-    **_each("Permute", shapes.permute),
-    **_each("Add Subtract Multiply Average Maximum Minimum Concatenate", shapes.merge),
-    **_each("TimeDistributed", time_distributed),
-    **_each("Bidirectional", bidirectional),
-    **_each("LSTM GRU SimpleRNN", recurrent.recurrent),
-    **_each("Lambda", lambda layer, arrays: lambda_module(layer)),
-    **_each("TFOpLambda", sequence_layers.tensorflow_operation),
-    **_each("GlobalAveragePooling1D_Mask0", lambda layer, arrays: shapes.MaskedAverage()),
-    **_each("SplineWeight1D", sequence_layers.spline_weight),
-    **_each("MultiheadAttention", sequence_layers.relative_attention),
-    **_each("StochasticShift", layers.identity),
-    **_each("StochasticReverseComplement", lambda layer, arrays: sequence_layers.StochasticReverseComplement()),
-    **_each("SwitchReverse", lambda layer, arrays: sequence_layers.SwitchReverse()),
-}
-
-
-def build_layer(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
-    """The torch module of a layer.
-
-    Raises:
-        ModelError: the kind is not supported, or its options or arrays do not fit.
-    """
-    if layer.kind not in BUILDERS:
-        raise ModelError(
-            f"layer {layer.name!r} is of kind {layer.kind!r}, which is not supported",
-            f"supported are {', '.join(sorted(BUILDERS))}",
-            "Fix: rebuild the model with these layers; custom_objects of a model folder are not run",
-        )
-    try:
-        return BUILDERS[layer.kind](layer, arrays)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise ModelError(
-            f"layer {layer.name!r} ({layer.kind}) cannot be built: {type(error).__name__}: {error}",
-            "",
-            "Fix: its options in the architecture are damaged or of an unknown form",
-        ) from error

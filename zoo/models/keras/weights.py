@@ -1,61 +1,23 @@
-"""The arrays of a Keras HDF5 file, layer by layer, and their places in torch modules.
+"""The arrays of a Keras HDF5 file, layer by layer.
 
 Keras loads by order, not by name: a layer's ``weight_names`` lists trainable arrays first, then the
-others. ``roles`` gives the same order for each kind of layer.
+others. ``registry.roles`` gives the same order for each kind of layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-import torch
 
 from zoo.errors import ModelError
+from zoo.models.keras.arrays import LayerArrays, put
 from zoo.models.keras.config import GraphConfig, LayerConfig
+from zoo.models.keras.registry import roles
 
 __all__ = ["LayerArrays", "arrays_of", "put", "read_arrays"]
-
-LayerArrays = Mapping[str, np.ndarray]
-KERNEL = ("kernel",)
-RECURRENT = ("kernel", "recurrent_kernel")
-SEPARABLE = ("depthwise_kernel", "pointwise_kernel")
-WITH_BIAS = {
-    "Conv1D": KERNEL,
-    "Conv2D": KERNEL,
-    "Dense": KERNEL,
-    "ConvDNA": KERNEL,
-    "ConvSequence": KERNEL,
-    "SplineWeight1D": KERNEL,
-    "SeparableConv1D": SEPARABLE,
-    "LSTM": RECURRENT,
-    "GRU": RECURRENT,
-    "SimpleRNN": RECURRENT,
-}
-BIAS_OFF = {"SplineWeight1D"}  # use_bias is False where the file does not say
-
-
-def roles(layer: LayerConfig) -> tuple[list[str], list[str]]:
-    """Names of a layer's arrays in Keras's order: the trainable ones, the fixed ones."""
-    kind, options = layer.kind, layer.options
-    if kind in WITH_BIAS:
-        return [*WITH_BIAS[kind], *(["bias"] if options.get("use_bias", kind not in BIAS_OFF) else [])], []
-    if kind in ("BatchNormalization", "SyncBatchNormalization", "LayerNormalization"):
-        scaled = [role for role, key in (("gamma", "scale"), ("beta", "center")) if options.get(key, True)]
-        return scaled, ["moving_mean", "moving_variance"] if "Batch" in kind else []
-    if kind == "PReLU":
-        return ["alpha"], []
-    if kind == "Embedding":
-        return ["embeddings"], []
-    if kind == "TimeDistributed":
-        return roles(layer.wrapped)
-    if kind == "Bidirectional":
-        trainable, _ = roles(layer.wrapped)
-        return [f"{side}/{role}" for side in ("forward", "backward") for role in trainable], []
-    return [], []
 
 
 def read_arrays(path: Path) -> dict[str, dict[str, np.ndarray]]:
@@ -102,7 +64,7 @@ def arrays_of(layer: LayerConfig, stored: dict[str, np.ndarray], where: str = ""
     """
     if layer.graph is not None:
         return _nested(layer.graph, list(stored.values()), where)
-    if layer.kind in ("MultiheadAttention", "MultiHeadAttention"):
+    if layer.kind == "MultiheadAttention":
         return _attention(stored)
     trainable, fixed = roles(layer)
     if layer.version < 2:
@@ -160,19 +122,3 @@ def _nested(graph: GraphConfig, arrays: list[np.ndarray], where: str) -> dict[st
             "Fix: give the weights that belong to this architecture",
         )
     return sections
-
-
-def put(parameter: torch.Tensor, array: np.ndarray, layer: LayerConfig) -> None:
-    """Copy an array into a parameter or buffer of the same shape.
-
-    Raises:
-        ModelError: the shapes differ.
-    """
-    if tuple(parameter.shape) != array.shape:
-        raise ModelError(
-            f"layer {layer.name!r} ({layer.kind}): the file holds an array of shape {array.shape}",
-            f"the architecture asks for {tuple(parameter.shape)}",
-            "Fix: give the weights that belong to this architecture",
-        )
-    with torch.no_grad():
-        parameter.copy_(torch.from_numpy(np.ascontiguousarray(array)))
