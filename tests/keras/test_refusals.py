@@ -33,7 +33,7 @@ LAYERS = {
     "scores": ("Attention", {"use_scale": False, "score_mode": "sum"}, {}, "score_mode 'sum' is not supported"),
     "time": ("LSTM", {"time_major": True}, {}, "with time_major is not supported"),
     "inverse": ("Normalization", {"invert": True}, {}, "inverted is not supported"),
-    "operation": ("TFOpLambda", {"function": "math.erf"}, {}, "calls TensorFlow's 'math.erf', which is not known"),
+    "operation": ("TFOpLambda", {"function": "math.lgamma"}, {}, "calls TensorFlow's 'math.lgamma', which is"),
     "attention": ("MultiheadAttention", {}, {"q/kernel": array(2, 2)}, "not the attention of baskerville"),
     "rank": ("Dense", {}, {"kernel": array(2, 3, 4)}, "holds a kernel of shape (2, 3, 4)"),
     "rank 2D": ("Conv2D", {}, {"kernel": array(2, 3, 4)}, "holds a kernel of shape (2, 3, 4)"),

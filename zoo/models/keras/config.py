@@ -7,11 +7,11 @@ Keras 1, 2 or 3, standalone or within TensorFlow.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo.errors import ModelError
+from zoo.models.keras.calls import Call, TensorRef, read_calls, read_reference
 
 __all__ = ["Call", "GraphConfig", "LayerConfig", "TensorRef", "parse_config"]
 
@@ -43,24 +43,8 @@ OLD_KEYS = {
 }
 OLD_MERGES = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate"}
 OLD_FORMATS = {"tf": "channels_last", "th": "channels_first"}
+JOINS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")  # layers of several tensors, and operations too
 CONTAINERS = ("Sequential", "Model")
-
-
-@dataclass(frozen=True)
-class TensorRef:
-    """One tensor of the graph: output ``tensor`` of call ``call`` of ``layer``."""
-
-    layer: str
-    call: int = 0
-    tensor: int = 0
-
-
-@dataclass(frozen=True)
-class Call:
-    """One use of a layer: where its inputs come from, and further arguments."""
-
-    inputs: tuple[TensorRef, ...]
-    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +58,7 @@ class LayerConfig:
         calls: its uses; a shared layer has several.
         wrapped: the layer inside TimeDistributed or Bidirectional.
         graph: the model inside, where a model is used as a layer.
+        operation: where it is no layer but an operation on tensors: its name, such as ``math.multiply``.
     """
 
     name: str
@@ -83,6 +68,7 @@ class LayerConfig:
     calls: tuple[Call, ...] = ()
     wrapped: LayerConfig | None = None
     graph: GraphConfig | None = None
+    operation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -147,14 +133,11 @@ def _calls_from_zero(graph: GraphConfig) -> GraphConfig:
     if not late:
         return graph
 
-    def moved(refs: tuple[TensorRef, ...]) -> tuple[TensorRef, ...]:
-        return tuple(replace(ref, call=ref.call - 1) if ref.layer in late else ref for ref in refs)
+    def earlier(ref: TensorRef) -> TensorRef:
+        return replace(ref, call=ref.call - 1) if ref.layer in late else ref
 
-    layers = tuple(
-        replace(layer, calls=tuple(replace(call, inputs=moved(call.inputs)) for call in layer.calls))
-        for layer in graph.layers
-    )
-    return replace(graph, layers=layers, outputs=moved(graph.outputs))
+    layers = tuple(replace(layer, calls=tuple(call.moved(earlier) for call in layer.calls)) for layer in graph.layers)
+    return replace(graph, layers=layers, outputs=tuple(map(earlier, graph.outputs)))
 
 
 def _chain(config: Any, version: int, name: str) -> GraphConfig:
@@ -179,8 +162,10 @@ def _layer(item: dict[str, Any], version: int, calls: tuple[Call, ...] | None = 
     # Keras 3 writes custom classes as "package>Name", and so does TensorFlow's registration.
     kind = kind.rpartition(">")[2]
     if calls is None:
-        calls = tuple(_calls(item.get("inbound_nodes") or [])) or (Call(()),)
+        calls = tuple(read_calls(item.get("inbound_nodes") or [], kind)) or (Call(()),)
     name = _name(item)
+    if (operation := _operation(item, kind, calls)) is not None:
+        return LayerConfig(name, kind, dict(item["config"]), version, calls, operation=operation)
     if kind in CONTAINERS:
         return LayerConfig(name, kind, {}, version, calls, graph=_graph(item, version, name))
     options = _modern(kind, dict(item["config"]))
@@ -188,6 +173,17 @@ def _layer(item: dict[str, Any], version: int, calls: tuple[Call, ...] | None = 
         kind = OLD_MERGES.get(options.get("mode"), "Merge")
     wrapped = _layer(options.pop("layer"), version, ()) if kind in ("TimeDistributed", "Bidirectional") else None
     return LayerConfig(name, kind, options, version, calls, wrapped)
+
+
+def _operation(item: dict[str, Any], kind: str, calls: tuple[Call, ...]) -> str | None:
+    """What an item that is an operation and no layer computes: ``math.multiply`` of TensorFlow, ``ops.Multiply`` ..."""
+    if kind in ("TFOpLambda", "SlicingOpLambda"):
+        return str(item["config"]["function"])
+    # Layers that join tensors take one list; `Add(x, 1.0)` is the operation, whatever module the file names.
+    several = any(len(call.given) > 1 for call in calls)
+    if ".ops" in str(item.get("module")) or (kind in JOINS and several):
+        return f"ops.{kind}"
+    return None
 
 
 def _name(item: dict[str, Any]) -> str:
@@ -208,42 +204,10 @@ def _modern(kind: str, options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _calls(nodes: list[Any]) -> Iterator[Call]:
-    for node in nodes:
-        if isinstance(node, dict):  # Keras 3
-            refs = tuple(_reference(history) for history in _histories(node["args"]))
-            yield Call(refs, {key: value for key, value in node.get("kwargs", {}).items() if value is not None})
-            continue
-        if node and isinstance(node[0], str):  # a layer of one input in late Keras 2
-            node = [node]
-        refs = tuple(_reference(entry) for entry in node)
-        arguments = next((entry[3] for entry in node if len(entry) > 3 and entry[3]), {})
-        yield Call(refs, dict(arguments))
-
-
-def _histories(value: Any) -> Iterator[list[Any]]:
-    """The tensors among the arguments of a Keras 3 call, in order."""
-    if isinstance(value, dict):
-        if value.get("class_name") == "__keras_tensor__":
-            yield value["config"]["keras_history"]
-        else:
-            yield from _histories(list(value.values()))
-    elif isinstance(value, list):
-        for part in value:
-            yield from _histories(part)
-
-
 def _references(value: Any) -> tuple[TensorRef, ...]:
     """``["x", 0, 0]``, ``[["x", 0, 0], ...]`` or, in Keras 3, a dict of such by name."""
     if isinstance(value, dict):
         return tuple(ref for part in value.values() for ref in _references(part))
     if value and isinstance(value[0], str):
-        return (_reference(value),)
-    return tuple(_reference(part) for part in value)
-
-
-def _reference(value: Any) -> TensorRef:
-    name, call, tensor = value[:3]
-    if not isinstance(name, str):
-        raise TypeError(f"{name!r:.40} is no name of a layer")
-    return TensorRef(name, int(call), int(tensor))
+        return (read_reference(value),)
+    return tuple(read_reference(part) for part in value)

@@ -12,23 +12,24 @@ import numpy as np
 from torch import Tensor, nn
 
 from zoo.errors import ModelError
-from zoo.models.keras.config import Call, GraphConfig, LayerConfig, TensorRef, parse_config
+from zoo.models.keras.calls import Call, TensorRef, check_call, check_tensors
+from zoo.models.keras.config import GraphConfig, LayerConfig, parse_config
 from zoo.models.keras.masks import masks_after
+from zoo.models.keras.operations import operation
 from zoo.models.keras.registry import KINDS, build_layer, check_kinds
 from zoo.models.keras.weights import arrays_of, read_arrays
 
 __all__ = ["KerasGraph", "build_graph", "load_keras"]
 
-IGNORED_ARGUMENTS = {"training", "mask"}  # of calls: prediction has no training, and masks are not supported anyway
-
 
 @dataclass(frozen=True)
 class Step:
-    """One call of one layer; ``module`` is its key in ``KerasGraph.layers``."""
+    """One call of one layer; ``module`` is its key in ``KerasGraph.layers``, ``names`` those of its last inputs."""
 
     module: str
     call: TensorRef
     inputs: tuple[TensorRef, ...]
+    names: tuple[str, ...] = ()
 
 
 class KerasGraph(nn.Module):
@@ -50,7 +51,9 @@ class KerasGraph(nn.Module):
     def forward(self, *inputs: Any) -> Tensor | list[Tensor]:
         values: dict[TensorRef, Tensor] = dict(zip(self._inputs, self._in_order(inputs), strict=True))
         for number, step in enumerate(self._steps):
-            result = self.layers[step.module](*[values[ref] for ref in step.inputs])
+            given = [values[ref] for ref in step.inputs]
+            n = len(given) - len(step.names)
+            result = self.layers[step.module](*given[:n], **dict(zip(step.names, given[n:], strict=True)))
             for tensor, part in enumerate(result if isinstance(result, tuple | list) else (result,)):
                 values[TensorRef(step.call.layer, step.call.call, tensor)] = part
             for ref in self._last_use.get(number, ()):
@@ -129,23 +132,29 @@ def build_graph(config: GraphConfig, stored: Mapping[str, dict[str, np.ndarray]]
     steps = []
     for layer, number, call in _in_call_order(config, where):
         key = _module_key(f"{layer.name}_call{number}" if number else layer.name, modules)
-        if layer.name not in first:
+        if layer.operation is not None:
+            modules[key] = operation(layer, call)
+        elif layer.name not in first:
+            check_call(layer, call)
             modules[key] = first[layer.name] = _module(layer, stored.get(layer.name, {}), where)
         else:
+            check_call(layer, call)
             # A module of its own for each call, with the same parameters: attributions hook modules.
             owner = first[layer.name]
             modules[key] = copy.deepcopy(owner, {id(part): part for part in (*owner.parameters(), *owner.buffers())})
+        names = () if layer.operation else check_tensors(layer, call, modules[key])
         output = TensorRef(layer.name, number)
         further, made = masks_after(layer, _mask_rule(layer), [masks.get(ref) for ref in call.inputs], output)
         masks |= made
-        steps.append(Step(key, output, (*call.inputs, *further)))
+        n = len(call.inputs) - len(names)
+        steps.append(Step(key, output, (*call.inputs[:n], *further, *call.inputs[n:]), names))
     graph = KerasGraph(config, modules, steps)
     graph.masked_outputs = any(ref in masks for ref in config.outputs)
     return graph
 
 
 def _mask_rule(layer: LayerConfig) -> str:
-    return "refused" if layer.graph is not None else KINDS[layer.kind].mask
+    return "refused" if layer.graph is not None or layer.operation else KINDS[layer.kind].mask
 
 
 def _module_key(name: str, taken: Mapping[str, nn.Module]) -> str:
@@ -188,22 +197,10 @@ def _in_call_order(config: GraphConfig, where: str) -> list[tuple[LayerConfig, i
                 f"{len(waiting)} call(s) left",
                 "Fix: the architecture is damaged; save the model again",
             )
-        for layer, number, call in ready:
-            _check_arguments(layer, call)
-            done.add((layer.name, number))
+        done |= {(layer.name, number) for layer, number, _ in ready}
         order += ready
         waiting = [item for item in waiting if (item[0].name, item[1]) not in done]
     return order
-
-
-def _check_arguments(layer: LayerConfig, call: Call) -> None:
-    surplus = [key for key, value in call.arguments.items() if key not in IGNORED_ARGUMENTS and value is not None]
-    if surplus and layer.kind != "TFOpLambda":
-        raise ModelError(
-            f"layer {layer.name!r} ({layer.kind}) is called with {', '.join(surplus)}, which is not supported",
-            "",
-            "Fix: save the model without it",
-        )
 
 
 def _last_uses(steps: Sequence[Step], outputs: Sequence[TensorRef]) -> dict[int, tuple[TensorRef, ...]]:

@@ -15,6 +15,7 @@ from zoo.models.keras import attention, convolutions, layers, masks, norms, recu
 from zoo.models.keras.activations import activation_layer, lambda_module
 from zoo.models.keras.arrays import LayerArrays
 from zoo.models.keras.config import GraphConfig, LayerConfig
+from zoo.models.keras.operations import operation
 
 __all__ = ["KINDS", "LayerKind", "build_layer", "check_kinds", "roles"]
 
@@ -182,7 +183,7 @@ KINDS: dict[str, LayerKind] = {
         not_supported="`return_attention_scores`, a mask as an argument",
     ),
     **_each("Lambda", lambda layer, arrays: lambda_module(layer), not_supported="code whose hash is not known"),
-    **_each("TFOpLambda", sequence_layers.tensorflow_operation),
+    **_each("TFOpLambda SlicingOpLambda", lambda layer, arrays: operation(layer, layer.calls[0])),
     **_each("GlobalAveragePooling1D_Mask0", lambda layer, arrays: shapes.MaskedAverage()),
     **_each("SplineWeight1D", sequence_layers.spline_weight, _with_bias("kernel", unless_said=False)),
     **_each("MultiheadAttention", sequence_layers.relative_attention, sequence_layers.relative_roles),
@@ -241,7 +242,7 @@ def _all_layers(config: GraphConfig) -> list[LayerConfig]:
         while layer is not None:
             if layer.graph is not None:
                 found += _all_layers(layer.graph)
-            else:
+            elif layer.operation is None:
                 found.append(layer)
             layer = layer.wrapped
     return found

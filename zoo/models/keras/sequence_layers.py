@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import ModelError
-from zoo.models.keras.activations import activation
 from zoo.models.keras.arrays import LayerArrays, put
 from zoo.models.keras.config import LayerConfig
 
@@ -187,29 +186,3 @@ def relative_attention(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     put(module.content_bias, named["r_w_bias"], layer)
     put(module.position_bias, named["r_r_bias"], layer)
     return module
-
-
-OPERATIONS = {
-    "nn.gelu": "gelu",
-    "nn.relu": "relu",
-    "nn.softplus": "softplus",
-    "math.softplus": "softplus",
-    "nn.silu": "silu",
-    "nn.sigmoid": "sigmoid",
-    "math.sigmoid": "sigmoid",
-    "math.tanh": "tanh",
-    "nn.elu": "elu",
-    "math.exp": "exp",
-}
-
-
-def tensorflow_operation(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
-    """TFOpLambda: an operation of TensorFlow named in the file; those of one tensor that are activations."""
-    name = layer.options.get("function")
-    if name not in OPERATIONS:
-        raise ModelError(
-            f"layer {layer.name!r} calls TensorFlow's {name!r}, which is not known here",
-            "",
-            f"Fix: use one of {', '.join(OPERATIONS)}, or a layer of Keras",
-        )
-    return activation(layer, OPERATIONS[name], layer.calls[0].arguments if layer.calls else {})
