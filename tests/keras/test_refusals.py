@@ -114,13 +114,6 @@ def test_arrays_of_an_inner_model_that_do_not_fit_are_counted(tmp_path, count):
     assert caught.value.extent == f"{count} array(s)"
 
 
-def test_models_nested_twice_are_refused_by_name(tmp_path):
-    innermost = functional([node("deep_in", "InputLayer", [])], ["deep_in"], ["deep_in"], "deep")["config"]
-    deep = {"class_name": "Model", "name": "deep", "config": innermost, "inbound_nodes": [[["inner_in", 0, 0, {}]]]}
-    with pytest.raises(ModelError, match=r"models nested twice \('deep'\)"):
-        load_keras(write_h5(tmp_path / "m.h5", inner_model(deep), {}))
-
-
 def test_a_list_of_names_that_keras_split_in_parts_is_joined(tmp_path):
     """An attribute of HDF5 holds at most 64 KiB: Keras writes layer_names0, layer_names1 ..."""
     weights = array(4, 3)

@@ -7,6 +7,7 @@ the dict. Keras 3 writes ``{"args": [...], "kwargs": {...}}`` with tensors, arra
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ __all__ = [
     "read_reference",
     "replaced",
     "shown",
+    "snake_case",
     "tensors_in",
 ]
 
@@ -227,6 +229,13 @@ def check_tensors(layer: LayerConfig, call: Call, module: nn.Module) -> tuple[st
     except TypeError:
         raise _refused(layer, f"{len(call.inputs)} tensor(s)") from None
     return names
+
+
+def snake_case(name: str) -> str:
+    """``TrueDivide`` -> ``true_divide``, the way Keras makes names of classes."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def shown(value: Any) -> str:

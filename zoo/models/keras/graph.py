@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from zoo.errors import ModelError
 from zoo.models.keras.calls import Call, TensorRef, check_call, check_tensors
 from zoo.models.keras.config import GraphConfig, LayerConfig, parse_config
+from zoo.models.keras.files import read_file
 from zoo.models.keras.masks import masks_after
 from zoo.models.keras.operations import operation
 from zoo.models.keras.registry import KINDS, build_layer, check_kinds
-from zoo.models.keras.weights import arrays_of, read_arrays
+from zoo.models.keras.shapes import FoldTime
+from zoo.models.keras.weights import arrays_of, inner_graph
 
 __all__ = ["KerasGraph", "build_graph", "load_keras"]
 
@@ -79,44 +81,23 @@ def load_keras(weights: str | Path, architecture: str | Path | None = None, back
     """Read a Keras model as a torch module in eval mode; no code of the file is run.
 
     Args:
-        weights: HDF5 file of ``model.save()`` or ``model.save_weights()``.
-        architecture: JSON of ``model.to_json()``; needed where the HDF5 file holds weights only.
+        weights: HDF5 file or ``.keras`` archive of ``model.save()``, or HDF5 of ``model.save_weights()``.
+        architecture: JSON of ``model.to_json()``; needed where the file holds weights only.
         backend: ``theano`` for files that do not name it: kernels of its convolutions are mirrored.
 
     Raises:
         ModelError: damaged, of another kind, or with layers that are not supported (named).
     """
     weights = Path(weights)
-    text, version, written_by = _description(weights)
-    if architecture is not None:
-        text = Path(architecture).read_text(encoding="utf-8")
+    file = read_file(weights)
+    text = file.architecture if architecture is None else Path(architecture).read_text(encoding="utf-8")
     if text is None:
         raise ModelError(f"{weights}: holds weights but no architecture", "", "Fix: give the JSON of model.to_json()")
-    config = parse_config(text, version, str(architecture or weights))
-    graph = build_graph(config, read_arrays(weights), str(weights))
-    if (written_by or backend) == "theano":
+    config = parse_config(text, file.version, str(architecture or weights))
+    graph = build_graph(config, file.arrays(config), str(weights))
+    if (file.backend or backend) == "theano":
         _mirror_kernels(graph)
     return graph.eval()
-
-
-def _description(path: Path) -> tuple[str | None, str | None, str | None]:
-    """Architecture, Keras version and backend that an HDF5 file names."""
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as handle:
-            groups = [handle, *([handle["model_weights"]] if "model_weights" in handle else [])]
-            return tuple(_attribute(groups, key) for key in ("model_config", "keras_version", "backend"))
-    except OSError as error:
-        raise ModelError(f"{path}: is no HDF5 file ({error})", "", "Fix: fetch the file again") from None
-
-
-def _attribute(groups: Sequence[Any], key: str) -> str | None:
-    for group in groups:
-        if key in group.attrs:
-            value = group.attrs[key]
-            return value.decode() if isinstance(value, bytes) else str(value)
-    return None
 
 
 def build_graph(config: GraphConfig, stored: Mapping[str, dict[str, np.ndarray]], where: str = "") -> KerasGraph:
@@ -166,8 +147,8 @@ def _module_key(name: str, taken: Mapping[str, nn.Module]) -> str:
 
 
 def _module(layer: LayerConfig, stored: dict[str, np.ndarray], where: str) -> nn.Module:
-    if layer.graph is not None:
-        inner = build_graph(layer.graph, arrays_of(layer, stored, where), where)
+    if (graph := inner_graph(layer)) is not None:
+        inner = build_graph(graph, arrays_of(layer, stored, where), where)
         if inner.masked_outputs:
             raise ModelError(
                 f"layer {layer.name!r} is a model that gives a mask (of a Masking layer or of an Embedding with "
@@ -175,8 +156,18 @@ def _module(layer: LayerConfig, stored: dict[str, np.ndarray], where: str) -> nn
                 "",
                 "Fix: save the model without the inner model, its layers among the others",
             )
-        return inner
+        return inner if layer.graph is not None else _at_every_position(layer, inner)
     return build_layer(layer, arrays_of(layer, stored, where))
+
+
+def _at_every_position(layer: LayerConfig, inner: KerasGraph) -> nn.Module:
+    if layer.kind != "TimeDistributed" or len(inner.input_names) != 1 or len(inner.output_names) != 1:
+        raise ModelError(
+            f"layer {layer.name!r} ({layer.kind}) around a model of several inputs or outputs is not supported",
+            f"{len(inner.input_names)} input(s), {len(inner.output_names)} output(s)",
+            "Fix: save the model with a layer for each output",
+        )
+    return FoldTime(inner)
 
 
 def _in_call_order(config: GraphConfig, where: str) -> list[tuple[LayerConfig, int, Call]]:

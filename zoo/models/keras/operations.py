@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from zoo.errors import ModelError
 from zoo.models.keras.activations import activation
-from zoo.models.keras.calls import Call, TensorRef, shown
+from zoo.models.keras.calls import Call, TensorRef, shown, snake_case
 from zoo.models.keras.config import LayerConfig
 from zoo.models.keras.tensor_functions import ACTIVATIONS, KERAS, TENSORFLOW, matmul_of_two
 
@@ -135,13 +134,6 @@ def operation_names() -> list[str]:
     nn_names = ("gelu", "relu", "softplus", "silu", "sigmoid", "elu", "softmax")
     math_names = ("softplus", "sigmoid", "tanh", "exp", "log", "sqrt", "square", "abs")
     return [*(f"nn.{name}" for name in nn_names), *(f"math.{name}" for name in math_names)]
-
-
-def snake_case(name: str) -> str:
-    """``TrueDivide`` -> ``true_divide``, the way Keras does it."""
-    name = re.sub(r"\W+", "", name)
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def _check_shape(layer: LayerConfig, name: str, args: list[Any], named: dict[str, Any]) -> None:

@@ -6,6 +6,8 @@ others. ``registry.roles`` gives the same order for each kind of layer.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,10 @@ from zoo.models.keras.arrays import LayerArrays, put
 from zoo.models.keras.config import GraphConfig, LayerConfig
 from zoo.models.keras.registry import roles
 
-__all__ = ["LayerArrays", "arrays_of", "put", "read_arrays"]
+__all__ = ["LayerArrays", "arrays_of", "inner_graph", "put", "read_arrays"]
+
+# Names of arrays that tell their role in every Keras.
+ROLES = {"kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "recurrent_kernel"}
 
 
 def read_arrays(path: Path) -> dict[str, dict[str, np.ndarray]]:
@@ -62,8 +67,10 @@ def arrays_of(layer: LayerConfig, stored: dict[str, np.ndarray], where: str = ""
     Raises:
         ModelError: the file holds more or fewer arrays than the layer has.
     """
-    if layer.graph is not None:
-        return _nested(layer.graph, list(stored.values()), where)
+    if (inner := inner_graph(layer)) is not None:
+        if stored and all(isinstance(part, Mapping) for part in stored.values()):
+            return stored  # of an archive, which keeps the layers of inner models apart
+        return _nested(inner, stored, where)
     if layer.kind == "MultiheadAttention":
         return _attention(stored)
     trainable, fixed = roles(layer)
@@ -76,7 +83,7 @@ def arrays_of(layer: LayerConfig, stored: dict[str, np.ndarray], where: str = ""
             "Fix: give the weights that belong to this architecture",
         )
     # A layer that was frozen when saved lists the same arrays in the same order.
-    return dict(zip([*trainable, *fixed], stored.values(), strict=True))
+    return _by_role([*trainable, *fixed], stored, f"layer {layer.name!r} ({layer.kind})", where)
 
 
 def _attention(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -103,22 +110,65 @@ def _joined_gates(layer: LayerConfig, stored: dict[str, np.ndarray]) -> dict[str
     return joined
 
 
-def _nested(graph: GraphConfig, arrays: list[np.ndarray], where: str) -> dict[str, dict[str, np.ndarray]]:
+def inner_graph(layer: LayerConfig) -> GraphConfig | None:
+    """The model that is used as a layer, by itself or at every position (TimeDistributed)."""
+    return layer.graph or (layer.wrapped.graph if layer.wrapped is not None else None)
+
+
+def _nested(graph: GraphConfig, stored: dict[str, np.ndarray], where: str) -> dict[str, Any]:
     """Split the flat list of a model used as a layer: trainable arrays of all layers, then the fixed ones."""
-    queue = iter(arrays)
-    sections: dict[str, dict[str, np.ndarray]] = {layer.name: {} for layer in graph.layers}
-    for section in (0, 1):
-        for layer in graph.layers:
-            if layer.graph is not None:
-                raise ModelError(
-                    f"{where}: models nested twice ({layer.name!r}) are not read", "", "Fix: save the inner model alone"
-                )
-            for role in roles(layer)[section]:
-                sections[layer.name][role] = next(queue, None)
-    if next(queue, None) is not None or any(a is None for part in sections.values() for a in part.values()):
+    trainable, fixed = _places(graph)
+    places = [*trainable, *fixed]
+    if len(places) != len(stored):
         raise ModelError(
             f"{where}: the arrays of the inner model {graph.name!r} do not fit its layers",
-            f"{len(arrays)} array(s)",
+            f"{len(stored)} array(s)",
             "Fix: give the weights that belong to this architecture",
         )
+    arrays = _by_role(places, stored, f"the inner model {graph.name!r}", where)
+    return _tree(graph, arrays)
+
+
+Place = tuple[str, ...]  # names of models and a layer, then the role
+
+
+def _places(graph: GraphConfig) -> tuple[list[Place], list[Place]]:
+    """Where the arrays of a flat list belong. A layer that is frozen has all of its own among the fixed ones."""
+    sections: tuple[list[Place], list[Place]] = [], []
+    for layer in graph.layers:
+        if layer.operation is not None:
+            continue
+        inner = inner_graph(layer)
+        parts = _places(inner) if inner is not None else tuple([(role,) for role in part] for part in roles(layer))
+        if layer.options.get("trainable") is False:
+            parts = [], [*parts[0], *parts[1]]
+        for section, part in zip(sections, parts, strict=True):
+            section += [(layer.name, *place) for place in part]
     return sections
+
+
+def _tree(graph: GraphConfig, arrays: Mapping[Place, np.ndarray]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for layer in graph.layers:
+        own = {place[1:]: array for place, array in arrays.items() if place[0] == layer.name}
+        inner = inner_graph(layer)
+        found[layer.name] = _tree(inner, own) if inner is not None else {place[0]: a for place, a in own.items()}
+    return found
+
+
+def _by_role(places: Sequence[Any], stored: dict[str, np.ndarray], what: str, where: str) -> dict[Any, np.ndarray]:
+    """Arrays in the order of the file -> by role; a name that speaks of another role is an error.
+
+    Raises:
+        ModelError: arrays in another order than Keras's.
+    """
+    for place, name in zip(places, stored, strict=True):
+        role = place if isinstance(place, str) else place[-1]
+        told = re.sub(r"(_\d+)?(:0)?$", "", name.rpartition("/")[2])
+        if told in ROLES and role.rpartition("/")[2] in ROLES and told != role.rpartition("/")[2]:
+            raise ModelError(
+                f"{where}: the arrays of {what} are in an unknown order",
+                f"{name} stands where {role} is expected",
+                "Fix: save the model again, with model.save('model.keras')",
+            )
+    return dict(zip(places, stored.values(), strict=True))
