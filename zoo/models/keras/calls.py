@@ -201,7 +201,11 @@ def check_call(layer: LayerConfig, call: Call) -> None:
 
 
 def _says_nothing(layer: LayerConfig, key: str, value: Any) -> bool:
-    if value is None or (key in OFF and value is False):
+    if (
+        value is None
+        or (isinstance(value, list) and all(part is None for part in value))
+        or (key in OFF and value is False)
+    ):
         return True
     return key == "training" and value is True and layer.kind not in DIFFER_IN_TRAINING
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo.errors import ModelError
-from zoo.models.keras.calls import Call, TensorRef, read_calls, read_reference
+from zoo.models.keras.calls import Call, TensorRef, read_calls, read_reference, snake_case
+from zoo.models.keras.tensor_functions import ACTIVATIONS, KERAS
 
 __all__ = ["Call", "GraphConfig", "LayerConfig", "TensorRef", "parse_config"]
 
@@ -43,7 +44,15 @@ OLD_KEYS = {
 }
 OLD_MERGES = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate"}
 OLD_FORMATS = {"tf": "channels_last", "th": "channels_first"}
-JOINS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")  # layers of several tensors, and operations too
+JOINS = (
+    "Add",
+    "Subtract",
+    "Multiply",
+    "Maximum",
+    "Minimum",
+    "Average",
+    "Dot",
+)  # layers of several tensors, and operations too
 CONTAINERS = ("Sequential", "Model")
 
 
@@ -120,7 +129,8 @@ def _graph(data: dict[str, Any], version: int, name: str = "") -> GraphConfig:
         raise ValueError(f"a model of class {data['class_name']!r}")
     layers = tuple(_layer(item, version) for item in config["layers"])
     inputs, outputs = _references(config["input_layers"]), _references(config["output_layers"])
-    return _calls_from_zero(GraphConfig(str(config.get("name") or name or "model"), layers, inputs, outputs))
+    graph = GraphConfig(str(config.get("name") or name or "model"), layers, inputs, outputs)
+    return _outputs_from_zero(graph) if version >= 3 else _calls_from_zero(graph)
 
 
 def _calls_from_zero(graph: GraphConfig) -> GraphConfig:
@@ -138,6 +148,15 @@ def _calls_from_zero(graph: GraphConfig) -> GraphConfig:
 
     layers = tuple(replace(layer, calls=tuple(call.moved(earlier) for call in layer.calls)) for layer in graph.layers)
     return replace(graph, layers=layers, outputs=tuple(map(earlier, graph.outputs)))
+
+
+def _outputs_from_zero(graph: GraphConfig) -> GraphConfig:
+    """Keras 3 counts the calls of an inner functional model from 1 in the list of outputs, from 0 everywhere else."""
+    late = {layer.name for layer in graph.layers if layer.graph and layer.kind == "Model"}
+    outputs = tuple(
+        replace(ref, call=ref.call - 1) if ref.layer in late and ref.call > 0 else ref for ref in graph.outputs
+    )
+    return replace(graph, outputs=outputs)
 
 
 def _chain(config: Any, version: int, name: str) -> GraphConfig:
@@ -164,7 +183,7 @@ def _layer(item: dict[str, Any], version: int, calls: tuple[Call, ...] | None = 
     if calls is None:
         calls = tuple(read_calls(item.get("inbound_nodes") or [], kind)) or (Call(()),)
     name = _name(item)
-    if (operation := _operation(item, kind, calls)) is not None:
+    if (operation := _operation(item, kind, calls, version)) is not None:
         return LayerConfig(name, kind, dict(item["config"]), version, calls, operation=operation)
     if kind in CONTAINERS:
         return LayerConfig(name, kind, {}, version, calls, graph=_graph(item, version, name))
@@ -175,15 +194,17 @@ def _layer(item: dict[str, Any], version: int, calls: tuple[Call, ...] | None = 
     return LayerConfig(name, kind, options, version, calls, wrapped)
 
 
-def _operation(item: dict[str, Any], kind: str, calls: tuple[Call, ...]) -> str | None:
+def _operation(item: dict[str, Any], kind: str, calls: tuple[Call, ...], version: int) -> str | None:
     """What an item that is an operation and no layer computes: ``math.multiply`` of TensorFlow, ``ops.Multiply`` ..."""
     if kind in ("TFOpLambda", "SlicingOpLambda"):
         return str(item["config"]["function"])
+    module, config = item.get("module"), item["config"]
     # Layers that join tensors take one list; `Add(x, 1.0)` is the operation, whatever module the file names.
-    several = any(len(call.given) > 1 for call in calls)
-    if ".ops" in str(item.get("module")) or (kind in JOINS and several):
+    if ".ops" in str(module) or (kind in JOINS and any(len(call.given) > 1 for call in calls)):
         return f"ops.{kind}"
-    return None
+    # HDF5 of Keras 3 names no modules; every layer that is called says whether it is trainable, no operation does.
+    bare = version >= 3 and module is None and calls != (Call(()),) and not {"trainable", "layers"} & set(config)
+    return f"ops.{kind}" if bare and snake_case(kind) in (*KERAS, *ACTIVATIONS) else None
 
 
 def _name(item: dict[str, Any]) -> str:

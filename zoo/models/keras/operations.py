@@ -21,6 +21,7 @@ __all__ = ["Operation", "operation", "operation_names"]
 NAMESPACES = ("compat.v1.", "math.", "nn.", "linalg.", "__operators__.", "keras.activations.")
 # Keys of a call that change no number: TensorFlow's names of operations, hints.
 IGNORED = ("name", "conjugate", "validate_indices", "adjoint_a", "adjoint_b", "a_is_sparse", "b_is_sparse")
+NOT_SUPPORTED = ("dtype", "initial")  # options of Keras's operations that are refused unless they are None
 
 
 class Constant:
@@ -87,10 +88,9 @@ def operation(layer: LayerConfig, call: Call) -> nn.Module:
     named = {key: value for key, value in call.arguments.items() if key not in IGNORED or isinstance(value, TensorRef)}
     if functions is KERAS:
         named = {key: value for key, value in layer.options.items() if key != "name"} | named
-        if name == "cumsum" and named.pop("dtype", None) is not None:
-            raise _refused(layer, "a dtype")
-        if name == "max" and named.pop("initial", None) is not None:
-            raise _refused(layer, "an initial value")
+        named = {key: value for key, value in named.items() if value is not None or key not in NOT_SUPPORTED}
+        if named.get("decimals") == 0:
+            del named["decimals"]
     if not call.inputs:
         raise _refused(layer, "no tensor")
     if name in ACTIVATIONS and len(args) == 1 and isinstance(args[0], TensorRef) and not _set(named):

@@ -158,7 +158,11 @@ def check_both_ways(layer: LayerConfig) -> None:
     if other is None:
         return
     mine = layer.wrapped.options
-    differing = [key for key in mine if key not in OF_ONE_SIDE and other["config"].get(key, mine[key]) != mine[key]]
+    differing = [
+        key
+        for key in mine
+        if not (key in OF_ONE_SIDE or key.endswith(OF_TRAINING)) and other["config"].get(key, mine[key]) != mine[key]
+    ]
     if other["class_name"] != layer.wrapped.kind or differing:
         raise ModelError(
             f"layer {layer.name!r} ({layer.kind}) with a backward_layer that differs is not supported",
@@ -167,4 +171,5 @@ def check_both_ways(layer: LayerConfig) -> None:
         )
 
 
+OF_TRAINING = ("_initializer", "_regularizer", "_constraint", "dropout", "seed")  # change no prediction
 OF_ONE_SIDE = {"name", "go_backwards", "build_config", "shared_object_id"}
