@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from zoo.errors import ModelError
 from zoo.models.keras.arrays import LayerArrays, put, ranked
-from zoo.models.keras.config import LayerConfig, TensorRef
+from zoo.models.keras.calls import TensorRef
+from zoo.models.keras.config import LayerConfig
 
 __all__ = ["additive_attention", "dot_attention", "dot_roles", "multi_head", "multi_head_roles"]
 

@@ -17,7 +17,7 @@ from zoo.models.keras.config import GraphConfig, LayerConfig, parse_config
 from zoo.models.keras.files import read_file
 from zoo.models.keras.masks import masks_after
 from zoo.models.keras.operations import operation
-from zoo.models.keras.registry import KINDS, build_layer, check_kinds
+from zoo.models.keras.registry import KINDS, build_layer, check_kinds, with_operations
 from zoo.models.keras.shapes import FoldTime
 from zoo.models.keras.weights import arrays_of, inner_graph
 
@@ -93,7 +93,8 @@ def load_keras(weights: str | Path, architecture: str | Path | None = None, back
     text = file.architecture if architecture is None else Path(architecture).read_text(encoding="utf-8")
     if text is None:
         raise ModelError(f"{weights}: holds weights but no architecture", "", "Fix: give the JSON of model.to_json()")
-    config = parse_config(text, file.version, str(architecture or weights))
+    config = with_operations(parse_config(text, file.version, str(architecture or weights)))
+    check_kinds(config, str(weights))
     graph = build_graph(config, file.arrays(config), str(weights))
     if (file.backend or backend) == "theano":
         _mirror_kernels(graph)
@@ -106,7 +107,6 @@ def build_graph(config: GraphConfig, stored: Mapping[str, dict[str, np.ndarray]]
     Args:
         stored: layer name -> its arrays, in Keras's order or, for an inner model, by role.
     """
-    check_kinds(config, where)
     modules: dict[str, nn.Module] = {}
     first: dict[str, nn.Module] = {}
     masks: dict[TensorRef, TensorRef] = {}
@@ -125,17 +125,18 @@ def build_graph(config: GraphConfig, stored: Mapping[str, dict[str, np.ndarray]]
             modules[key] = copy.deepcopy(owner, {id(part): part for part in (*owner.parameters(), *owner.buffers())})
         names = () if layer.operation else check_tensors(layer, call, modules[key])
         output = TensorRef(layer.name, number)
-        further, made = masks_after(layer, _mask_rule(layer), [masks.get(ref) for ref in call.inputs], output)
+        used, made = masks_after(layer, _mask_rule(layer), call, masks, output)
         masks |= made
-        n = len(call.inputs) - len(names)
-        steps.append(Step(key, output, (*call.inputs[:n], *further, *call.inputs[n:]), names))
+        steps.append(Step(key, output, (*call.inputs, *used.values()), (*names, *used)))
     graph = KerasGraph(config, modules, steps)
     graph.masked_outputs = any(ref in masks for ref in config.outputs)
     return graph
 
 
 def _mask_rule(layer: LayerConfig) -> str:
-    return "refused" if layer.graph is not None or layer.operation else KINDS[layer.kind].mask
+    if layer.graph is not None:
+        return "refused"
+    return "ends" if layer.operation is not None else KINDS[layer.kind].mask
 
 
 def _module_key(name: str, taken: Mapping[str, nn.Module]) -> str:

@@ -6,12 +6,15 @@ layer that uses one takes it as a further input, and a model in which a mask rea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import ModelError
 from zoo.models.keras.arrays import LayerArrays
-from zoo.models.keras.config import LayerConfig, TensorRef
+from zoo.models.keras.calls import Call, TensorRef
+from zoo.models.keras.config import LayerConfig
 
 __all__ = ["Masking", "masked", "masking", "masks_after"]
 
@@ -39,31 +42,35 @@ def masking(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
 
 
 def masks_after(
-    layer: LayerConfig, rule: str, incoming: list[TensorRef | None], output: TensorRef
-) -> tuple[list[TensorRef], dict[TensorRef, TensorRef]]:
+    layer: LayerConfig, rule: str, call: Call, masks: Mapping[TensorRef, TensorRef], output: TensorRef
+) -> tuple[dict[str, TensorRef], dict[TensorRef, TensorRef]]:
     """What a call of a layer makes of the masks of its inputs.
 
     Args:
         rule: ``LayerKind.mask`` of the layer.
-        incoming: for each input the tensor that is its mask, None without one.
+        masks: tensor -> the tensor that is its mask.
         output: the first tensor that the call gives.
 
     Returns:
-        The masks that the layer takes as further inputs, and the masks of what it gives.
+        The masks that the layer takes as further inputs, by name, and the masks of what it gives.
 
     Raises:
         ModelError: a mask reaches a layer for which it is not known what Keras does with it.
     """
     if rule == "made" and (layer.kind != "Embedding" or layer.options.get("mask_zero")):
-        return [], {output: TensorRef(output.layer, output.call, 1)}
-    if rule == "made" or rule == "ends" or not any(incoming):
-        return [], {}
-    mask = incoming[0]
-    if rule == "passes" and all(one == mask for one in incoming) and _keeps_positions(layer):
-        return [], {output: mask}
+        return {}, {output: TensorRef(output.layer, output.call, 1)}
+    given = call.arguments.get("mask")  # Keras 3 writes it beside the tensor
+    given = given if isinstance(given, TensorRef) else None
+    incoming = [masks.get(ref) for ref in call.inputs if ref != given]
+    mask = next(filter(None, incoming), given)
+    if rule in ("made", "ends") or mask is None:
+        return {}, {}
+    if rule == "passes" and len(set(incoming)) == 1 and _keeps_positions(layer):
+        return {}, {output: mask}
     if rule == "used" and len(incoming) == 1:
         inner = layer.wrapped or layer
-        return [mask], {output: mask} if inner.options.get("return_sequences") else {}
+        mask = given or mask
+        return {} if given else {"mask": mask}, {output: mask} if inner.options.get("return_sequences") else {}
     raise ModelError(
         f"layer {layer.name!r} ({layer.kind}) with a mask (of a Masking layer or of an Embedding with mask_zero) "
         "is not supported",

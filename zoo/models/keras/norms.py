@@ -27,14 +27,14 @@ __all__ = [
 
 
 class AxisNorm(nn.Module):
-    """Batch normalisation of one axis; the others are joined."""
+    """Batch normalisation of one axis; the others are joined. A mask says what counts in training alone."""
 
     def __init__(self, axis: int, size: int, epsilon: float, momentum: float) -> None:
         super().__init__()
         self.axis = axis
         self.norm = nn.BatchNorm1d(size, eps=epsilon, momentum=momentum)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         if x.ndim == 2:
             return self.norm(x)
         turned = x.movedim(self.axis, 1)

@@ -20,7 +20,7 @@ class Recurrent(nn.Module):
     """Steps through (N, L, C); gives the last state (N, units), or all of them (N, L, units).
 
     Gates lie in Keras's order: LSTM input, forget, cell, output; GRU update, reset, candidate. Where a mask (N, L) is
-    false, the state stays what it was.
+    false, the state stays what it was; what is given there is the state, or 0 with ``zero_output``.
     """
 
     def __init__(
@@ -32,8 +32,10 @@ class Recurrent(nn.Module):
         backwards: bool,
         sequences: bool,
         reset_after: bool,
+        zero_output: bool = False,
     ) -> None:
         super().__init__()
+        self.zero_output = zero_output
         self.kind, self.backwards, self.sequences, self.reset_after = kind, backwards, sequences, reset_after
         self.inner, self.gate = inner, gate
         self.kernel = nn.Parameter(torch.from_numpy(arrays["kernel"]))
@@ -55,7 +57,11 @@ class Recurrent(nn.Module):
                 counts = mask[:, step, None]
                 state, cell = torch.where(counts, state, before[0]), torch.where(counts, cell, before[1])
             states.append(state)
-        return torch.stack(states, dim=1) if self.sequences else state
+        found = torch.stack(states, dim=1) if self.sequences else state
+        if mask is None or not self.zero_output:
+            return found
+        counts = mask if self.sequences else mask[:, -1]
+        return torch.where(counts.unsqueeze(-1), found, torch.zeros_like(found))
 
     def _step(self, x: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         if self.kind == "SimpleRNN":
@@ -87,6 +93,8 @@ class BothWays(nn.Module):
             raise ValueError(f"merge_mode {mode!r}")
         self.first, self.second, self.mode = forward_side, backward_side, mode
         self.second.backwards = not self.first.backwards
+        for side in (self.first, self.second):
+            side.zero_output |= side.sequences  # as Keras, whatever the option says
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         first, second = self.first(x, mask), self.second(x, mask)
@@ -112,13 +120,12 @@ def recurrent(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
             "",
             "Fix: save the model without stateful and return_state",
         )
-    for option in ("time_major", "zero_output_for_mask"):
-        if options.get(option):
-            raise ModelError(
-                f"layer {layer.name!r} ({layer.kind}) with {option} is not supported",
-                "",
-                f"Fix: save the model without {option}",
-            )
+    if options.get("time_major"):
+        raise ModelError(
+            f"layer {layer.name!r} ({layer.kind}) with time_major is not supported",
+            "",
+            "Fix: save the model without time_major",
+        )
     return Recurrent(
         layer.kind,
         arrays,
@@ -127,6 +134,7 @@ def recurrent(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
         bool(options.get("go_backwards")),
         bool(options.get("return_sequences")),
         bool(options.get("reset_after")),
+        bool(options.get("zero_output_for_mask")),
     )
 
 
@@ -139,10 +147,11 @@ def cudnn(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     gates = {"LSTM": 4, "GRU": 3}[kind]
     inputs = [gate.T.reshape(gate.shape, order="F") for gate in np.split(arrays["kernel"], gates, axis=1)]
     states = [gate.T for gate in np.split(arrays["recurrent_kernel"], gates, axis=1)]
+    bias = arrays["bias"].reshape(2, -1)
     turned = {
         "kernel": np.concatenate(inputs, axis=1),
         "recurrent_kernel": np.concatenate(states, axis=1),
-        "bias": arrays["bias"].reshape(2, -1),
+        "bias": bias.sum(0) if kind == "LSTM" else bias,
     }
     options = layer.options | {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True}
     return recurrent(replace(layer, kind=kind, options=options), turned)

@@ -159,6 +159,8 @@ REDUCTIONS = {
     "max": _reduced(lambda x, axes, keep: x.amax(axes, keepdim=keep)),
     "min": _reduced(lambda x, axes, keep: x.amin(axes, keepdim=keep)),
     "prod": _reduced(_product),
+    "any": _reduced(lambda x, axes, keep: x.bool().any(axes, keepdim=keep)),
+    "all": _reduced(lambda x, axes, keep: x.bool().all(axes, keepdim=keep)),
     "std": _reduced(lambda x, axes, keep: x.std(axes, correction=0, keepdim=keep)),
     "variance": _reduced(lambda x, axes, keep: x.var(axes, correction=0, keepdim=keep)),
     "logsumexp": _reduced(lambda x, axes, keep: x.logsumexp(axes, keepdim=keep)),
@@ -352,7 +354,7 @@ def where(condition: Tensor, x: Any, y: Any) -> Tensor:
 
 
 def cast(x: Any, dtype: Any) -> Any:
-    if not isinstance(x, Tensor):
+    if not isinstance(x, Tensor) or dtype is None:
         return x
     kinds = {"bool": torch.bool, "int32": torch.int64, "int64": torch.int64}
     if not isinstance(dtype, str) or not (dtype in kinds or "float" in dtype):
@@ -428,6 +430,8 @@ KERAS: dict[str, Callable[..., Any]] = {
     "floor_divide": _two(_whole_division),
     **{name: _one(function) for name, function in UNARY.items()},
     "absolute": _one(torch.abs),
+    "zeros_like": lambda x, dtype=None: cast(torch.zeros_like(x), dtype),
+    "ones_like": lambda x, dtype=None: cast(torch.ones_like(x), dtype),
     **REDUCTIONS,
     **{"amax": REDUCTIONS["max"], "amin": REDUCTIONS["min"], "var": REDUCTIONS["variance"]},
     "reshape": lambda x, newshape: reshape(x, newshape),
