@@ -198,13 +198,15 @@ def _operation(item: dict[str, Any], kind: str, calls: tuple[Call, ...], version
     """What an item that is an operation and no layer computes: ``math.multiply`` of TensorFlow, ``ops.Multiply`` ..."""
     if kind in ("TFOpLambda", "SlicingOpLambda"):
         return str(item["config"]["function"])
-    module, config = item.get("module"), item["config"]
     # Layers that join tensors take one list; `Add(x, 1.0)` is the operation, whatever module the file names.
-    if ".ops" in str(module) or (kind in JOINS and any(len(call.given) > 1 for call in calls)):
+    listed = all(len(call.given) == 1 and isinstance(call.given[0], list) for call in calls)
+    if ".ops" in str(item.get("module")) or (kind in JOINS and any(len(call.given) > 1 for call in calls)):
         return f"ops.{kind}"
     # HDF5 of Keras 3 names no modules; every layer that is called says whether it is trainable, no operation does.
-    bare = version >= 3 and module is None and calls != (Call(()),) and not {"trainable", "layers"} & set(config)
-    return f"ops.{kind}" if bare and snake_case(kind) in (*KERAS, *ACTIVATIONS) else None
+    bare = version >= 3 and item.get("module") is None and not {"trainable", "layers"} & set(item["config"])
+    if not bare or calls == (Call(()),) or (kind in JOINS and listed):
+        return None
+    return f"ops.{kind}" if snake_case(kind) in (*KERAS, *ACTIVATIONS) or kind in JOINS else None
 
 
 def _name(item: dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ class KerasFile:
     Attributes:
         architecture: its JSON, or None in a file of weights only.
         version: of the Keras that wrote it, if it says so.
-        backend: the backend that it ran on, if the file says so.
+        backend: the backend that it ran on, if the file says so; archives and Keras 3 never were of Theano.
         arrays: an architecture -> layer name -> array name -> array, in Keras's order.
     """
 
@@ -68,7 +68,10 @@ def _hdf5(path: Path) -> KerasFile:
             if root := _root(handle):
                 content = path.read_bytes()
                 return KerasFile(
-                    architecture, version or "3", backend, lambda config: _stored(content, root, config, path)
+                    architecture,
+                    version or "3",
+                    backend or "tensorflow",
+                    lambda config: _stored(content, root, config, path),
                 )
     except OSError as error:
         raise ModelError(f"{path}: is no HDF5 file ({error})", "", "Fix: fetch the file again") from None
@@ -106,7 +109,9 @@ def _archive(path: Path) -> KerasFile:
             root = _root(handle)
     except (OSError, zipfile.BadZipFile, UnicodeDecodeError, ValueError, AttributeError) as error:
         raise _damaged(path, error) from None
-    return KerasFile(text, version or "3", None, lambda config: _stored(content, root or "layers", config, path))
+    return KerasFile(
+        text, version or "3", "tensorflow", lambda config: _stored(content, root or "layers", config, path)
+    )
 
 
 def _stored(content: bytes, root: str, config: GraphConfig, path: Path) -> dict[str, Any]:

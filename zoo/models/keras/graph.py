@@ -12,12 +12,13 @@ import numpy as np
 from torch import Tensor, nn
 
 from zoo.errors import ModelError
+from zoo.models.keras.backends import as_theano, backend_of, json_backend
 from zoo.models.keras.calls import Call, TensorRef, check_call, check_tensors
 from zoo.models.keras.config import GraphConfig, LayerConfig, parse_config
 from zoo.models.keras.files import read_file
 from zoo.models.keras.masks import masks_after
 from zoo.models.keras.operations import operation
-from zoo.models.keras.registry import KINDS, build_layer, check_kinds, with_operations
+from zoo.models.keras.registry import KINDS, build_layer, check_kinds
 from zoo.models.keras.shapes import FoldTime
 from zoo.models.keras.weights import arrays_of, inner_graph
 
@@ -83,21 +84,24 @@ def load_keras(weights: str | Path, architecture: str | Path | None = None, back
     Args:
         weights: HDF5 file or ``.keras`` archive of ``model.save()``, or HDF5 of ``model.save_weights()``.
         architecture: JSON of ``model.to_json()``; needed where the file holds weights only.
-        backend: ``theano`` for files that do not name it: kernels of its convolutions are mirrored.
+        backend: that of the training, ``theano`` or ``tensorflow``, for files that do not tell it.
 
     Raises:
-        ModelError: damaged, of another kind, or with layers that are not supported (named).
+        ModelError: damaged, of another kind, with layers that are not supported (named), or of a backend that neither
+            the file nor ``backend`` tells.
     """
     weights = Path(weights)
     file = read_file(weights)
     text = file.architecture if architecture is None else Path(architecture).read_text(encoding="utf-8")
     if text is None:
         raise ModelError(f"{weights}: holds weights but no architecture", "", "Fix: give the JSON of model.to_json()")
-    config = with_operations(parse_config(text, file.version, str(architecture or weights)))
+    config = parse_config(text, file.version, str(architecture or weights))
     check_kinds(config, str(weights))
-    graph = build_graph(config, file.arrays(config), str(weights))
-    if (file.backend or backend) == "theano":
-        _mirror_kernels(graph)
+    stored = file.arrays(config)
+    graph = build_graph(config, stored, str(weights))
+    written = file.backend, json_backend(text)
+    if backend_of(graph, config, stored, written, file.version, backend, str(weights)) == "theano":
+        as_theano(graph)
     return graph.eval()
 
 
@@ -203,10 +207,3 @@ def _last_uses(steps: Sequence[Step], outputs: Sequence[TensorRef]) -> dict[int,
         if ref not in outputs:
             ends[number] = (*ends.get(number, ()), ref)
     return ends
-
-
-def _mirror_kernels(graph: nn.Module) -> None:
-    """Theano convolves where TensorFlow and torch correlate."""
-    kernels = {id(m.weight): m.weight for m in graph.modules() if isinstance(m, nn.Conv1d | nn.Conv2d)}
-    for kernel in kernels.values():
-        kernel.data = kernel.data.flip(tuple(range(2, kernel.ndim))).contiguous()

@@ -6,7 +6,7 @@ A new kind of layer is a line in ``KINDS``, with a test against TensorFlow (``te
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -15,10 +15,9 @@ from zoo.models.keras import attention, convolutions, layers, masks, norms, recu
 from zoo.models.keras.activations import activation_layer, lambda_module
 from zoo.models.keras.arrays import LayerArrays
 from zoo.models.keras.config import GraphConfig, LayerConfig
-from zoo.models.keras.operations import operation, snake_case
-from zoo.models.keras.tensor_functions import ACTIVATIONS, KERAS
+from zoo.models.keras.operations import operation
 
-__all__ = ["KINDS", "LayerKind", "build_layer", "check_kinds", "roles", "with_operations"]
+__all__ = ["KINDS", "LayerKind", "build_layer", "check_kinds", "roles"]
 
 Builder = Callable[[LayerConfig, LayerArrays], nn.Module]
 #: Names of a layer's arrays in Keras's order: the trainable ones, the fixed ones.
@@ -218,22 +217,6 @@ def build_layer(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
             "",
             "Fix: its options in the architecture are damaged or of an unknown form",
         ) from error
-
-
-def with_operations(config: GraphConfig) -> GraphConfig:
-    """The architecture with operations told from layers: HDF5 files of Keras 3 name the class of both alike."""
-
-    def known(layer: LayerConfig) -> LayerConfig:
-        if layer.graph is not None:
-            return replace(layer, graph=with_operations(layer.graph))
-        if layer.wrapped is not None:
-            return replace(layer, wrapped=known(layer.wrapped))
-        named = layer.operation is None and layer.version >= 3 and layer.kind not in KINDS
-        if named and snake_case(layer.kind) in (*KERAS, *ACTIVATIONS):
-            return replace(layer, operation=f"ops.{layer.kind}")
-        return layer
-
-    return replace(config, layers=tuple(map(known, config.layers)))
 
 
 def check_kinds(config: GraphConfig, where: str = "") -> None:

@@ -358,16 +358,21 @@ class EdgePad(nn.Module):
         super().__init__()
         self.mode, self.value = mode, value
         self.kernel, self.stride, self.dilation = tuple(kernel), tuple(stride), tuple(dilation)
+        self.before: tuple[int, ...] | None = None  # pads before the first position, where Theano chose them
 
     def forward(self, x: Tensor) -> Tensor:
         pads: list[int] = []
-        for size, kernel, stride, dilation in zip(x.shape[2:], self.kernel, self.stride, self.dilation, strict=True):
+        for i, (size, kernel, stride, dilation) in enumerate(
+            zip(x.shape[2:], self.kernel, self.stride, self.dilation, strict=True)
+        ):
             reach = (kernel - 1) * dilation
+            total = (-(-size // stride) - 1) * stride + reach + 1 - size
             if self.mode == "causal":
                 before, after = reach, 0
+            elif self.before is not None:
+                before, after = self.before[i], max(total - self.before[i], 0)
             else:
-                total = max((-(-size // stride) - 1) * stride + reach + 1 - size, 0)
-                before, after = total // 2, total - total // 2
+                before, after = max(total, 0) // 2, max(total, 0) - max(total, 0) // 2
             pads = [before, after, *pads]  # F.pad starts from the last axis
         return F.pad(x, pads, value=self.value) if any(pads) else x
 
