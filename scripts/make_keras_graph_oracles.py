@@ -16,12 +16,14 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import numpy as np
 import tensorflow as tf
+from published_lambda_sources import SOURCES
 
 K = tf.keras
 L = K.layers
@@ -230,14 +232,96 @@ def counted(c: Any, d: Any) -> list[Any]:
     return [*found, L.Add()([c, d]) * 2.0, L.Multiply()([c, d]), L.Dense(2)(L.Flatten()(c))]
 
 
+# ---------------------------------------------------------------- published models, small
+
+
+def published(name: str, **options: Any) -> Any:
+    """A Lambda with the code of the published source."""
+    used = ("concatenate", "expand_dims", "relu", "shape", "softmax", "sum", "tile")
+    backend = SimpleNamespace(zeros=tf.zeros, **{key: getattr(K.backend, key) for key in used})  # zeros as in Keras 2.2
+    names = {"K": backend, "tf": tf}
+    exec(SOURCES[name][0], names)  # a constant of this repository
+    return L.Lambda(names["f"], **options)
+
+
+class FrameSliceLayer(L.Layer):
+    """FramePool's own layer: the positions of each reading frame, the last one first."""
+
+    def call(self, x: Any) -> list[Any]:
+        return [tf.reverse(x, [1])[:, frame::3] for frame in range(3)]
+
+
+def framepool() -> Any:
+    """FramePool of three residual convolutions, 4 filters and 5 units."""
+    sequence, library = K.Input((None, 4)), K.Input((2,))
+    known = published("known_positions")(sequence)
+    x = sequence
+    for i in range(3):
+        found = published("masked")([L.Conv1D(4, 5, padding="same", activation="relu")(x), known])
+        x = L.Add()([found, x]) if i else found
+    frames = FrameSliceLayer()(x)
+    highest, average = L.GlobalMaxPooling1D(), published("masked_average")
+    pooled = L.Concatenate()([*(highest(frame) for frame in frames), *(average([frame, known]) for frame in frames)])
+    score = L.Dense(1)(L.Dropout(0.2)(L.Dense(5, activation="relu")(pooled)))
+    scaled = L.Concatenate(axis=1)([published("product")([score, library]), library])
+    return K.Model([sequence, library], L.Dense(1, use_bias=False)(scaled))
+
+
+def aparent2() -> Any:
+    """APARENT2 of two groups of one residual block and 4 channels."""
+    sequence, library = K.Input((1, 205, 4)), K.Input((13,))
+    x = L.Conv2D(4, (1, 1), padding="same")(sequence)
+    skips = []
+    for dilation in (1, 2):
+        skips.append(L.Conv2D(4, (1, 1), padding="same")(x))
+        found = published("relu")(L.BatchNormalization()(x, training=False))
+        found = L.Conv2D(4, (1, 3), dilation_rate=dilation, padding="same")(found)
+        found = published("relu")(L.BatchNormalization()(found, training=False))
+        found = L.Conv2D(4, (1, 3), dilation_rate=dilation, padding="same")(found)
+        x = published("sum_of_two")([L.Dropout(0.25)(found), x])
+    x, add = L.Conv2D(4, (1, 1), padding="same")(x), published("sum_of_two")
+    for skip in skips:
+        x = add([x, skip])
+    x = published("one_position_more")(L.Conv2D(1, (1, 1), padding="same")(x))
+    own = L.LocallyConnected2D(1, (1, 1))(published("at_every_position")(library))
+    cut = published("cut_probabilities")(published("sum_of_two")([x, own]))
+    return K.Model([sequence, library], [published("share_of_window")(cut), cut])
+
+
+def one_hot(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return np.eye(4, dtype=np.float32)[rng.integers(0, 4, shape)]
+
+
+def publications(folder: Path) -> dict[str, np.ndarray]:
+    """Save the published models; their inputs and predictions. FramePool's first sequence begins with padding."""
+    rng, found = np.random.default_rng(3), {}
+    sequences = one_hot(rng, 2, 50)
+    sequences[0, :7] = 0
+    inputs = {"framepool": [sequences, np.eye(2, dtype=np.float32)],
+              "aparent2": [one_hot(rng, 2, 1, 205), np.eye(13, dtype=np.float32)[[4, 9]]]}  # fmt: skip
+    for name, make in (("framepool", framepool), ("aparent2", aparent2)):
+        K.backend.clear_session()
+        model = filled(make(), rng)
+        model.save(folder / f"{name}.h5")
+        predicted = model(inputs[name], training=False)
+        predicted = predicted if isinstance(predicted, list) else [predicted]
+        found |= {f"{name}/in{i}": x for i, x in enumerate(inputs[name])}
+        found |= {f"{name}/out{i}": part.numpy() for i, part in enumerate(predicted)}
+    return found
+
+
 def built(make: Callable[[Any, Any], list[Any]], seed: int) -> Any:
     K.backend.clear_session()
     x, y = K.Input((LENGTH, CHANNELS), name="x"), K.Input((LENGTH, CHANNELS), name="y")
     model = K.Model([x, y], [L.Flatten()(part) for part in make(L.Conv1D(3, 1, name="conv")(x), y)])
-    rng = np.random.default_rng(seed)
+    return filled(model, np.random.default_rng(seed))
+
+
+def filled(model: Any, rng: np.random.Generator) -> Any:
+    """The model with numbers of few digits, which make small files; variances are above 0."""
     for weight in model.weights:
-        values = rng.normal(0.0, 0.7, tuple(weight.shape)).astype(np.float32)
-        weight.assign(np.abs(values) + 0.3 if "variance" in getattr(weight, "path", weight.name) else values)
+        values = (rng.integers(-14, 15, tuple(weight.shape)) / 16).astype(np.float32)
+        weight.assign(np.abs(values) + 0.25 if "variance" in getattr(weight, "path", weight.name) else values)
     return model
 
 
@@ -261,11 +345,13 @@ def main() -> None:
             if key == "nested":
                 model.save_weights(folder / f"{key}_beside.weights.h5")
                 (folder / f"{key}_beside.json").write_text(model.to_json())
+        if KERAS_2:
+            expected |= publications(folder)
         np.savez_compressed(folder / "expected.npz", **expected)
-        with tarfile.open(out, "w:xz") as archive:
+        with tarfile.open(out, "w:xz", preset=9) as archive:
             for path in sorted(folder.iterdir()):
-                info = archive.gettarinfo(str(path), path.name)
-                info.mtime, info.uid, info.gid, info.uname, info.gname = 0, 0, 0, "", ""
+                info = tarfile.TarInfo(path.name)  # no times and owners: the same numbers are the same file
+                info.size = path.stat().st_size
                 with path.open("rb") as handle:
                     archive.addfile(info, handle)
 

@@ -44,7 +44,8 @@ def test_a_graph_predicts_what_tensorflow_does(folders, version, file):
     case = name.removesuffix("_beside")
     with torch.no_grad():
         ours = module(*(torch.from_numpy(expected[f"{case}/in{i}"]) for i in range(2)))
-    assert len(ours) == sum(key.startswith(f"{case}/out") for key in expected) > 5
+    ours = ours if isinstance(ours, list) else [ours]
+    assert len(ours) == sum(key.startswith(f"{case}/out") for key in expected) > 0
     for i, part in enumerate(ours):
         theirs = expected[f"{case}/out{i}"]
         assert part.shape == theirs.shape

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from zoo.errors import ModelError
 from zoo.models.keras.config import LayerConfig
+from zoo.models.keras.published_lambdas import published_lambda
 from zoo.models.keras.shapes import MaxOverLength
 
 __all__ = ["KNOWN_LAMBDAS", "activated", "activation", "activation_layer", "bytecode_hash", "lambda_module"]
@@ -202,28 +203,36 @@ def lambda_module(layer: LayerConfig) -> nn.Module:
     """
     digest = bytecode_hash(layer)
     make = KNOWN_LAMBDAS.get(digest or "")
-    function = layer.options.get("function")
-    closure = function[2] if isinstance(function, list) and len(function) > 2 else None
-    if make is None or layer.options.get("arguments"):
-        raise ModelError(
-            f"layer {layer.name!r} is a Lambda: it holds Python code that is not known here",
-            f"sha256 of its code {digest}; nothing of it was run" if digest else f"function {function!r:.80}",
-            "Fix: replace the Lambda by a layer of Keras and save the model again",
-        )
-    return make(closure or [])
+    code, defaults, closure = _function(layer)
+    if not layer.options.get("arguments"):
+        if make is not None:
+            return make(closure or [])
+        published = published_lambda(code) if code is not None and not defaults and not closure else None
+        if published is not None:
+            return published
+    raise ModelError(
+        f"layer {layer.name!r} is a Lambda: it holds Python code that is not known here, so it is not supported",
+        f"sha256 of its code {digest}; nothing of it was run" if digest else f"function {defaults!r:.80}",
+        "Fix: replace the Lambda by a layer of Keras and save the model again",
+    )
 
 
 def bytecode_hash(layer: LayerConfig) -> str | None:
     """sha256 of the marshalled code of a Lambda, or None where there is none."""
+    code, _, _ = _function(layer)
+    return None if code is None else hashlib.sha256(code).hexdigest()
+
+
+def _function(layer: LayerConfig) -> tuple[bytes | None, Any, Any]:
+    """Marshalled code, defaults and closure of a Lambda; without code, what stands in its place as defaults."""
     function = layer.options.get("function")
-    if isinstance(function, dict):  # Keras 3
-        inner = function.get("config")
-        code = inner.get("code") if isinstance(inner, dict) else None
-    else:
-        code = function[0] if isinstance(function, list) and function else None
-    if not isinstance(code, str):
-        return None
+    parts = function
+    if isinstance(function, dict) and isinstance(inner := function.get("config"), dict):  # Keras 3
+        parts = inner.get("value") or [inner.get(key) for key in ("code", "defaults", "closure")]
+    if not isinstance(parts, list) or not parts or not isinstance(parts[0], str):
+        return None, function, None
     try:
-        return hashlib.sha256(base64.b64decode(code)).hexdigest()
+        code = base64.b64decode(parts[0])
     except (binascii.Error, ValueError):
-        return None
+        return None, function, None
+    return (code, *[*parts[1:3], None, None][:2])

@@ -14,7 +14,7 @@ from zoo.models.keras.arrays import LayerArrays, put, put_bias, ranked
 from zoo.models.keras.config import LayerConfig
 from zoo.models.keras.shapes import EdgePad, in_layout, sizes
 
-__all__ = ["conv", "depthwise_conv", "locally_connected", "separable_conv", "transposed_conv"]
+__all__ = ["conv", "depthwise_conv", "locally_connected", "locally_connected_2d", "separable_conv", "transposed_conv"]
 
 
 def conv(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
@@ -151,6 +151,46 @@ class LocallyConnected(nn.Module):
         cut = x.unfold(1, self.kernel.shape[1], self.stride)  # (N, positions, C, width)
         found = torch.einsum("npcw,pwcf->npf", cut, self.kernel)
         return found if self.bias is None else found + self.bias
+
+
+class LocallyConnected2D(nn.Module):
+    """(N, H, W, C) -> (N, rows, columns, filters) with kernels (rows * columns, height * width * C, filters)."""
+
+    def __init__(
+        self, kernel: np.ndarray, bias: np.ndarray | None, size: tuple[int, ...], stride: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.from_numpy(kernel))
+        self.bias = None if bias is None else nn.Parameter(torch.from_numpy(bias))
+        self.size, self.stride = size, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        for axis in (0, 1):
+            x = x.unfold(axis + 1, self.size[axis], self.stride[axis])
+        cut = x.permute(0, 1, 2, 4, 5, 3)  # (N, rows, columns, height, width, C)
+        found = torch.einsum("npk,pkf->npf", cut.flatten(3).flatten(1, 2), self.kernel)
+        found = found.unflatten(1, cut.shape[1:3])
+        return found if self.bias is None else found + self.bias
+
+
+def locally_connected_2d(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    """LocallyConnected2D: kernels (rows * columns, height * width * in, out).
+
+    Raises:
+        ModelError: ``same`` padding, channels first, or another implementation.
+    """
+    options = layer.options
+    if options.get("implementation", 1) != 1 or options.get("data_format") == "channels_first":
+        raise ModelError(
+            f"layer {layer.name!r}: LocallyConnected2D of implementation {options.get('implementation', 1)} or with "
+            "channels first is not supported",
+            "",
+            "Fix: save the model with implementation=1 and channels last",
+        )
+    _check_padding(layer, ("valid",))
+    kernel = ranked(layer, arrays["kernel"], 3)
+    size, stride = sizes(options["kernel_size"], 2), sizes(options.get("strides"), 2)
+    return activated(layer, LocallyConnected2D(kernel, arrays.get("bias"), size, stride))
 
 
 def locally_connected(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:

@@ -16,6 +16,7 @@ from zoo.models.keras.activations import activation_layer, lambda_module
 from zoo.models.keras.arrays import LayerArrays
 from zoo.models.keras.config import GraphConfig, LayerConfig
 from zoo.models.keras.operations import operation
+from zoo.models.keras.published_lambdas import FrameSlices
 
 __all__ = ["KINDS", "LayerKind", "build_layer", "check_kinds", "roles"]
 
@@ -112,6 +113,13 @@ KINDS: dict[str, LayerKind] = {
         "padding `same`, `implementation=3`, channels first",
     ),
     **_each(
+        "LocallyConnected2D",
+        convolutions.locally_connected_2d,
+        _with_bias("kernel"),
+        "ends",
+        "padding `same`, `implementation` 2 and 3, channels first",
+    ),
+    **_each(
         "BatchNormalization SyncBatchNormalization",
         norms.batch_norm,
         _where(*SCALED, fixed=("moving_mean", "moving_variance")),
@@ -185,6 +193,7 @@ KINDS: dict[str, LayerKind] = {
     **_each("Lambda", lambda layer, arrays: lambda_module(layer), not_supported="code whose hash is not known"),
     **_each("TFOpLambda SlicingOpLambda", lambda layer, arrays: operation(layer, layer.calls[0])),
     **_each("GlobalAveragePooling1D_Mask0", lambda layer, arrays: shapes.MaskedAverage()),
+    **_each("FrameSliceLayer", lambda layer, arrays: FrameSlices()),
     **_each("SplineWeight1D", sequence_layers.spline_weight, _with_bias("kernel", unless_said=False)),
     **_each("MultiheadAttention", sequence_layers.relative_attention, sequence_layers.relative_roles),
     **_each("StochasticShift", layers.identity),
