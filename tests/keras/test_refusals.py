@@ -166,7 +166,6 @@ def test_a_layer_that_is_listed_but_absent_is_a_damaged_file(tmp_path):
         ("LayerNormalization", {"center": False}, 1),
         ("PReLU", {}, 1),
         ("Embedding", {}, 1),
-        ("Flatten", {}, 0),
     ],
 )
 def test_the_number_of_arrays_that_a_layer_has(tmp_path, kind, options, expected):
@@ -176,6 +175,13 @@ def test_the_number_of_arrays_that_a_layer_has(tmp_path, kind, options, expected
     with pytest.raises(ModelError, match=re.escape(f"layer 'layer_9' ({kind}) has {expected} array(s)")) as caught:
         load_keras(write_h5(tmp_path / "m.h5", config, arrays))
     assert caught.value.extent.startswith(f"the file holds {expected + 1}: layer_9/0:0")
+
+
+@pytest.mark.parametrize("kind", ["Flatten", "Add", "ReLU"])
+def test_arrays_of_a_layer_that_has_none_tell_another_class_of_that_name(tmp_path, kind):
+    path = write_h5(tmp_path / "m.h5", sequential((kind, {"name": "layer_9"})), {"layer_9": [("W:0", array(2))]})
+    with pytest.raises(ModelError, match=rf"layer 'layer_9' \({kind}\) with arrays of its own is not supported"):
+        load_keras(path)
 
 
 # Architectures

@@ -188,7 +188,7 @@ def _layer(item: dict[str, Any], version: int, calls: tuple[Call, ...] | None = 
     if kind in CONTAINERS:
         return LayerConfig(name, kind, {}, version, calls, graph=_graph(item, version, name))
     options = _modern(kind, dict(item["config"]))
-    if kind == "Merge":
+    if kind == "Merge" and not options.get("layers"):  # of Keras 1, whose models to be merged may be in its config
         kind = OLD_MERGES.get(options.get("mode"), "Merge")
     wrapped = _layer(options.pop("layer"), version, ()) if kind in ("TimeDistributed", "Bidirectional") else None
     return LayerConfig(name, kind, options, version, calls, wrapped)

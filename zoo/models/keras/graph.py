@@ -20,7 +20,7 @@ from zoo.models.keras.masks import masks_after
 from zoo.models.keras.operations import operation
 from zoo.models.keras.registry import KINDS, build_layer, check_kinds
 from zoo.models.keras.shapes import FoldTime
-from zoo.models.keras.weights import arrays_of, inner_graph
+from zoo.models.keras.weights import arrays_of, check_layers, inner_graph
 
 __all__ = ["KerasGraph", "build_graph", "load_keras"]
 
@@ -47,21 +47,24 @@ class KerasGraph(nn.Module):
         self.layers = nn.ModuleDict(modules)
         self.input_names = tuple(ref.layer for ref in config.inputs)
         self.output_names = tuple(ref.layer for ref in config.outputs)
-        self.masked_outputs = False
+        self.masked_outputs, self.outermost = False, False
         self._inputs, self._outputs, self._steps = config.inputs, config.outputs, tuple(steps)
         self._last_use = _last_uses(self._steps, config.outputs)
 
     def forward(self, *inputs: Any) -> Tensor | list[Tensor]:
-        values: dict[TensorRef, Tensor] = dict(zip(self._inputs, self._in_order(inputs), strict=True))
+        given = self._in_order(inputs)
+        values: dict[TensorRef, Tensor] = dict(zip(self._inputs, given, strict=True))
         for number, step in enumerate(self._steps):
-            given = [values[ref] for ref in step.inputs]
-            n = len(given) - len(step.names)
-            result = self.layers[step.module](*given[:n], **dict(zip(step.names, given[n:], strict=True)))
+            parts = [values[ref] for ref in step.inputs]
+            n = len(parts) - len(step.names)
+            result = self.layers[step.module](*parts[:n], **dict(zip(step.names, parts[n:], strict=True)))
             for tensor, part in enumerate(result if isinstance(result, tuple | list) else (result,)):
                 values[TensorRef(step.call.layer, step.call.call, tensor)] = part
             for ref in self._last_use.get(number, ()):
                 del values[ref]
         outputs = [values[ref] for ref in self._outputs]
+        if self.outermost:
+            _check_batch(len(given[0]), outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _in_order(self, inputs: tuple[Any, ...]) -> Sequence[Tensor]:
@@ -98,11 +101,23 @@ def load_keras(weights: str | Path, architecture: str | Path | None = None, back
     config = parse_config(text, file.version, str(architecture or weights))
     check_kinds(config, str(weights))
     stored = file.arrays(config)
+    check_layers(config, stored, str(weights))
     graph = build_graph(config, stored, str(weights))
     written = file.backend, json_backend(text)
     if backend_of(graph, config, stored, written, file.version, backend, str(weights)) == "theano":
         as_theano(graph)
+    graph.outermost = True
     return graph.eval()
+
+
+def _check_batch(count: int, outputs: Sequence[Tensor]) -> None:
+    """A graph that folds positions into the batch and does not unfold them would give numbers to other windows."""
+    if odd := [tuple(part.shape) for part in outputs if part.ndim == 0 or len(part) != count]:
+        raise ModelError(
+            f"the model gives an output of shape {odd[0]} for {count} window(s)",
+            "its first axis should be the windows",
+            "Fix: reshape its output so that the batch is the first axis, and save the model again",
+        )
 
 
 def build_graph(config: GraphConfig, stored: Mapping[str, dict[str, np.ndarray]], where: str = "") -> KerasGraph:

@@ -19,7 +19,7 @@ from zoo.models.keras.arrays import LayerArrays, put
 from zoo.models.keras.config import GraphConfig, LayerConfig
 from zoo.models.keras.registry import roles
 
-__all__ = ["LayerArrays", "arrays_of", "inner_graph", "put", "read_arrays"]
+__all__ = ["LayerArrays", "arrays_of", "check_layers", "inner_graph", "put", "read_arrays"]
 
 # Names of arrays that tell their role in every Keras.
 ROLES = {"kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "recurrent_kernel"}
@@ -61,6 +61,31 @@ def _texts(group: h5py.Group, key: str) -> list[str]:
     return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 
 
+def check_layers(config: GraphConfig, stored: Mapping[str, Any], where: str = "") -> None:
+    """Refuse weights of layers that the architecture lacks, or whose order is another.
+
+    Keras gives weights to layers by their order, the zoo by their names: where the two differ, the file belongs to
+    another architecture.
+
+    Raises:
+        ModelError: naming such layers.
+    """
+    names = [layer.name for layer in config.layers]
+    held = [name for name, arrays in stored.items() if arrays]
+    if surplus := [name for name in held if name not in names]:
+        raise ModelError(
+            f"{where}: holds weights of {len(surplus)} layer(s) that the architecture lacks",
+            f"{', '.join(surplus[:6])}; the architecture has {', '.join(names[:6])} ...",
+            "Fix: give the architecture that belongs to these weights",
+        )
+    if held != sorted(held, key=names.index):
+        raise ModelError(
+            f"{where}: its layers are in another order than those of the architecture, so names or order mislead",
+            f"weights: {', '.join(held[:6])}; architecture: {', '.join([name for name in names if name in held][:6])}",
+            "Fix: give the architecture that belongs to these weights",
+        )
+
+
 def arrays_of(layer: LayerConfig, stored: dict[str, np.ndarray], where: str = "") -> dict[str, Any]:
     """The arrays of one layer by role; for a model used as a layer, by its layers' names.
 
@@ -76,6 +101,12 @@ def arrays_of(layer: LayerConfig, stored: dict[str, np.ndarray], where: str = ""
     trainable, fixed = roles(layer)
     if layer.version < 2:
         stored = _joined_gates(layer, stored)
+    if stored and not (trainable or fixed):
+        raise ModelError(
+            f"{where}: layer {layer.name!r} ({layer.kind}) with arrays of its own is not supported: Keras's has none",
+            f"the file holds {len(stored)}: {', '.join(stored)}",
+            "Fix: rebuild the model with layers of Keras; custom_objects of a model folder are not run",
+        )
     if len(trainable) + len(fixed) != len(stored):
         raise ModelError(
             f"{where}: layer {layer.name!r} ({layer.kind}) has {len(trainable) + len(fixed)} array(s)",
