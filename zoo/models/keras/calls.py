@@ -10,16 +10,12 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
+from torch import nn
 
 from zoo.errors import ModelError
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from zoo.models.keras.config import LayerConfig
 
 __all__ = [
     "Call",
@@ -50,6 +46,16 @@ READ_BY_BUILDER = {
     "Attention": frozenset({"use_causal_mask", "return_attention_scores"}),
     "AdditiveAttention": frozenset({"use_causal_mask", "return_attention_scores"}),
 }
+
+
+class Named(Protocol):
+    """What is asked here of a ``LayerConfig``: its name and its class."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -181,7 +187,7 @@ def read_reference(value: Any) -> TensorRef:
 # ---------------------------------------------------------------- what is applied or refused; nothing is left aside
 
 
-def check_call(layer: LayerConfig, call: Call) -> None:
+def check_call(layer: Named, call: Call) -> None:
     """Refuse what a call of a layer carries besides tensors, unless it changes nothing or the layer's builder reads it.
 
     Raises:
@@ -200,7 +206,7 @@ def check_call(layer: LayerConfig, call: Call) -> None:
             raise _refused(layer, key, f"{key}={shown(value)}; ")
 
 
-def _says_nothing(layer: LayerConfig, key: str, value: Any) -> bool:
+def _says_nothing(layer: Named, key: str, value: Any) -> bool:
     if (
         value is None
         or (isinstance(value, list) and all(part is None for part in value))
@@ -210,11 +216,11 @@ def _says_nothing(layer: LayerConfig, key: str, value: Any) -> bool:
     return key == "training" and value is True and layer.kind not in DIFFER_IN_TRAINING
 
 
-def _is_read(layer: LayerConfig, key: str) -> bool:
+def _is_read(layer: Named, key: str) -> bool:
     return key in READ_BY_BUILDER.get(layer.kind, ())
 
 
-def check_tensors(layer: LayerConfig, call: Call, module: nn.Module) -> tuple[str, ...]:
+def check_tensors(layer: Named, call: Call, module: nn.Module) -> tuple[str, ...]:
     """Which of the call's tensors are given by name; the module must take all tensors of the call.
 
     Raises:
@@ -252,7 +258,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _refused(layer: LayerConfig, what: str, detail: str = "") -> ModelError:
+def _refused(layer: Named, what: str, detail: str = "") -> ModelError:
     return ModelError(
         f"layer {layer.name!r} ({layer.kind}) is called with {what}, which is not supported",
         f"{detail}left aside, it would give other numbers than Keras",
