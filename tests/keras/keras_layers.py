@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from zoo.models.keras.config import Call, LayerConfig, TensorRef
-from zoo.models.keras.graph import build_layer
+from zoo.models.keras.registry import build_layer
 
 RNG = np.random.default_rng(7)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_layers import array, close, layer_of, run
 
-from zoo.models.keras.graph import build_layer
+from zoo.models.keras.registry import build_layer
 from zoo.models.keras.sequence_layers import spline_bases
 
 X = np.linspace(-8, 8, 65, dtype=np.float32)[None]

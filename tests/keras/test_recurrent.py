@@ -9,7 +9,7 @@ from keras_layers import array, close, layer_of, run
 
 from zoo.errors import ModelError
 from zoo.models.keras.config import LayerConfig
-from zoo.models.keras.graph import build_layer
+from zoo.models.keras.registry import build_layer
 
 N, LENGTH, CHANNELS, UNITS = 3, 9, 4, 5
 GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 
 from zoo.errors import ModelError
 from zoo.models.keras.config import LayerConfig
+from zoo.models.keras.published_lambdas import published_lambda
 from zoo.models.keras.shapes import MaxOverLength
 
-__all__ = ["KNOWN_LAMBDAS", "activation", "activation_layer", "bytecode_hash", "lambda_module"]
+__all__ = ["KNOWN_LAMBDAS", "activated", "activation", "activation_layer", "bytecode_hash", "lambda_module"]
 
 
 class HardSigmoid2(nn.Module):
@@ -50,12 +52,24 @@ class CappedReLU(nn.Module):
 
 
 class LastSoftmax(nn.Module):
-    def __init__(self, axis: int = -1) -> None:
+    """Softmax over an axis, or over several together."""
+
+    def __init__(self, axes: Sequence[int] = (-1,)) -> None:
         super().__init__()
-        self.axis = axis
+        self.axes = tuple(axes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.softmax(x, dim=self.axis)
+        if len(self.axes) == 1:
+            return torch.softmax(x, dim=self.axes[0])
+        last = tuple(range(-len(self.axes), 0))
+        turned = x.movedim(self.axes, last)
+        together = torch.softmax(turned.flatten(-len(self.axes)), dim=-1)
+        return together.reshape(turned.shape).movedim(last, self.axes)
+
+
+class LogSoftmax(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.log_softmax(x, dim=-1)
 
 
 NAMED: dict[str, Callable[[], nn.Module]] = {
@@ -75,7 +89,16 @@ NAMED: dict[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
     "mish": nn.Mish,
     "softmax": LastSoftmax,
+    "log_softmax": LogSoftmax,
+    "hard_silu": nn.Hardswish,
+    "hard_swish": nn.Hardswish,
+    "hard_tanh": nn.Hardtanh,
+    "celu": nn.CELU,
+    "glu": nn.GLU,
+    "log_sigmoid": nn.LogSigmoid,
+    "tanh_shrink": nn.Tanhshrink,
 }
+LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU", "Softmax")
 
 
 def activation(layer: LayerConfig, value: Any, arguments: dict[str, Any] | None = None) -> nn.Module:
@@ -86,8 +109,11 @@ def activation(layer: LayerConfig, value: Any, arguments: dict[str, Any] | None 
     """
     if isinstance(value, dict):
         inner = value.get("config")
-        name = inner.get("name", value["class_name"]) if isinstance(inner, dict) else inner
-        name = value["class_name"].lower() if value["class_name"] not in ("function",) and name not in NAMED else name
+        if value["class_name"] in LAYERS:  # `activation=LeakyReLU(0.1)`: a layer with options of its own
+            return activation_layer(replace(layer, kind=value["class_name"], options=dict(inner or {})))
+        name = value["class_name"].lower()
+        if name == "function":
+            name = inner["name"] if isinstance(inner, dict) else inner
     else:
         name = "linear" if value is None else value
     if name == "hard_sigmoid":
@@ -120,8 +146,14 @@ def activation_layer(layer: LayerConfig) -> nn.Module:
         return nn.Threshold(float(options.get("theta", 1.0)), 0.0)
     if kind == "Softmax":
         axis = options.get("axis", -1)
-        return LastSoftmax(axis[0] if isinstance(axis, list) else axis)
+        return LastSoftmax(axis if isinstance(axis, list | tuple) else [axis])
     return activation(layer, options.get("activation"))
+
+
+def activated(layer: LayerConfig, module: nn.Module) -> nn.Module:
+    """The module and, as a module of its own, its activation: attributions hook it."""
+    function = activation(layer, layer.options.get("activation"))
+    return module if isinstance(function, nn.Identity) else nn.Sequential(module, function)
 
 
 # ---------------------------------------------------------------- Lambda layers: bytecode is hashed, never run
@@ -171,28 +203,36 @@ def lambda_module(layer: LayerConfig) -> nn.Module:
     """
     digest = bytecode_hash(layer)
     make = KNOWN_LAMBDAS.get(digest or "")
-    function = layer.options.get("function")
-    closure = function[2] if isinstance(function, list) and len(function) > 2 else None
-    if make is None or layer.options.get("arguments"):
-        raise ModelError(
-            f"layer {layer.name!r} is a Lambda: it holds Python code that is not known here",
-            f"sha256 of its code {digest}; nothing of it was run" if digest else f"function {function!r:.80}",
-            "Fix: replace the Lambda by a layer of Keras and save the model again",
-        )
-    return make(closure or [])
+    code, defaults, closure = _function(layer)
+    if not layer.options.get("arguments"):
+        if make is not None:
+            return make(closure or [])
+        published = published_lambda(code) if code is not None and not defaults and not closure else None
+        if published is not None:
+            return published
+    raise ModelError(
+        f"layer {layer.name!r} is a Lambda: it holds Python code that is not known here, so it is not supported",
+        f"sha256 of its code {digest}; nothing of it was run" if digest else f"function {defaults!r:.80}",
+        "Fix: replace the Lambda by a layer of Keras and save the model again",
+    )
 
 
 def bytecode_hash(layer: LayerConfig) -> str | None:
     """sha256 of the marshalled code of a Lambda, or None where there is none."""
+    code, _, _ = _function(layer)
+    return None if code is None else hashlib.sha256(code).hexdigest()
+
+
+def _function(layer: LayerConfig) -> tuple[bytes | None, Any, Any]:
+    """Marshalled code, defaults and closure of a Lambda; without code, what stands in its place as defaults."""
     function = layer.options.get("function")
-    if isinstance(function, dict):  # Keras 3
-        inner = function.get("config")
-        code = inner.get("code") if isinstance(inner, dict) else None
-    else:
-        code = function[0] if isinstance(function, list) and function else None
-    if not isinstance(code, str):
-        return None
+    parts = function
+    if isinstance(function, dict) and isinstance(inner := function.get("config"), dict):  # Keras 3
+        parts = inner.get("value") or [inner.get(key) for key in ("code", "defaults", "closure")]
+    if not isinstance(parts, list) or not parts or not isinstance(parts[0], str):
+        return None, function, None
     try:
-        return hashlib.sha256(base64.b64decode(code)).hexdigest()
+        code = base64.b64decode(parts[0])
     except (binascii.Error, ValueError):
-        return None
+        return None, function, None
+    return (code, *[*parts[1:3], None, None][:2])

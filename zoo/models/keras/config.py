@@ -7,11 +7,12 @@ Keras 1, 2 or 3, standalone or within TensorFlow.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zoo.errors import ModelError
+from zoo.models.keras.calls import Call, TensorRef, read_calls, read_reference, snake_case
+from zoo.models.keras.tensor_functions import ACTIVATIONS, KERAS
 
 __all__ = ["Call", "GraphConfig", "LayerConfig", "TensorRef", "parse_config"]
 
@@ -43,24 +44,16 @@ OLD_KEYS = {
 }
 OLD_MERGES = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate"}
 OLD_FORMATS = {"tf": "channels_last", "th": "channels_first"}
+JOINS = (
+    "Add",
+    "Subtract",
+    "Multiply",
+    "Maximum",
+    "Minimum",
+    "Average",
+    "Dot",
+)  # layers of several tensors, and operations too
 CONTAINERS = ("Sequential", "Model")
-
-
-@dataclass(frozen=True)
-class TensorRef:
-    """One tensor of the graph: output ``tensor`` of call ``call`` of ``layer``."""
-
-    layer: str
-    call: int = 0
-    tensor: int = 0
-
-
-@dataclass(frozen=True)
-class Call:
-    """One use of a layer: where its inputs come from, and further arguments."""
-
-    inputs: tuple[TensorRef, ...]
-    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +67,7 @@ class LayerConfig:
         calls: its uses; a shared layer has several.
         wrapped: the layer inside TimeDistributed or Bidirectional.
         graph: the model inside, where a model is used as a layer.
+        operation: where it is no layer but an operation on tensors: its name, such as ``math.multiply``.
     """
 
     name: str
@@ -83,6 +77,7 @@ class LayerConfig:
     calls: tuple[Call, ...] = ()
     wrapped: LayerConfig | None = None
     graph: GraphConfig | None = None
+    operation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +129,8 @@ def _graph(data: dict[str, Any], version: int, name: str = "") -> GraphConfig:
         raise ValueError(f"a model of class {data['class_name']!r}")
     layers = tuple(_layer(item, version) for item in config["layers"])
     inputs, outputs = _references(config["input_layers"]), _references(config["output_layers"])
-    return _calls_from_zero(GraphConfig(str(config.get("name") or name or "model"), layers, inputs, outputs))
+    graph = GraphConfig(str(config.get("name") or name or "model"), layers, inputs, outputs)
+    return _outputs_from_zero(graph) if version >= 3 else _calls_from_zero(graph)
 
 
 def _calls_from_zero(graph: GraphConfig) -> GraphConfig:
@@ -147,14 +143,20 @@ def _calls_from_zero(graph: GraphConfig) -> GraphConfig:
     if not late:
         return graph
 
-    def moved(refs: tuple[TensorRef, ...]) -> tuple[TensorRef, ...]:
-        return tuple(replace(ref, call=ref.call - 1) if ref.layer in late else ref for ref in refs)
+    def earlier(ref: TensorRef) -> TensorRef:
+        return replace(ref, call=ref.call - 1) if ref.layer in late else ref
 
-    layers = tuple(
-        replace(layer, calls=tuple(replace(call, inputs=moved(call.inputs)) for call in layer.calls))
-        for layer in graph.layers
+    layers = tuple(replace(layer, calls=tuple(call.moved(earlier) for call in layer.calls)) for layer in graph.layers)
+    return replace(graph, layers=layers, outputs=tuple(map(earlier, graph.outputs)))
+
+
+def _outputs_from_zero(graph: GraphConfig) -> GraphConfig:
+    """Keras 3 counts the calls of an inner functional model from 1 in the list of outputs, from 0 everywhere else."""
+    late = {layer.name for layer in graph.layers if layer.graph and layer.kind == "Model"}
+    outputs = tuple(
+        replace(ref, call=ref.call - 1) if ref.layer in late and ref.call > 0 else ref for ref in graph.outputs
     )
-    return replace(graph, layers=layers, outputs=moved(graph.outputs))
+    return replace(graph, outputs=outputs)
 
 
 def _chain(config: Any, version: int, name: str) -> GraphConfig:
@@ -179,15 +181,32 @@ def _layer(item: dict[str, Any], version: int, calls: tuple[Call, ...] | None = 
     # Keras 3 writes custom classes as "package>Name", and so does TensorFlow's registration.
     kind = kind.rpartition(">")[2]
     if calls is None:
-        calls = tuple(_calls(item.get("inbound_nodes") or [])) or (Call(()),)
+        calls = tuple(read_calls(item.get("inbound_nodes") or [], kind)) or (Call(()),)
     name = _name(item)
+    if (operation := _operation(item, kind, calls, version)) is not None:
+        return LayerConfig(name, kind, dict(item["config"]), version, calls, operation=operation)
     if kind in CONTAINERS:
         return LayerConfig(name, kind, {}, version, calls, graph=_graph(item, version, name))
     options = _modern(kind, dict(item["config"]))
-    if kind == "Merge":
+    if kind == "Merge" and not options.get("layers"):  # of Keras 1, whose models to be merged may be in its config
         kind = OLD_MERGES.get(options.get("mode"), "Merge")
     wrapped = _layer(options.pop("layer"), version, ()) if kind in ("TimeDistributed", "Bidirectional") else None
     return LayerConfig(name, kind, options, version, calls, wrapped)
+
+
+def _operation(item: dict[str, Any], kind: str, calls: tuple[Call, ...], version: int) -> str | None:
+    """What an item that is an operation and no layer computes: ``math.multiply`` of TensorFlow, ``ops.Multiply`` ..."""
+    if kind in ("TFOpLambda", "SlicingOpLambda"):
+        return str(item["config"]["function"])
+    # Layers that join tensors take one list; `Add(x, 1.0)` is the operation, whatever module the file names.
+    listed = all(len(call.given) == 1 and isinstance(call.given[0], list) for call in calls)
+    if ".ops" in str(item.get("module")) or (kind in JOINS and any(len(call.given) > 1 for call in calls)):
+        return f"ops.{kind}"
+    # HDF5 of Keras 3 names no modules; every layer that is called says whether it is trainable, no operation does.
+    bare = version >= 3 and item.get("module") is None and not {"trainable", "layers"} & set(item["config"])
+    if not bare or calls == (Call(()),) or (kind in JOINS and listed):
+        return None
+    return f"ops.{kind}" if snake_case(kind) in (*KERAS, *ACTIVATIONS) or kind in JOINS else None
 
 
 def _name(item: dict[str, Any]) -> str:
@@ -208,42 +227,10 @@ def _modern(kind: str, options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _calls(nodes: list[Any]) -> Iterator[Call]:
-    for node in nodes:
-        if isinstance(node, dict):  # Keras 3
-            refs = tuple(_reference(history) for history in _histories(node["args"]))
-            yield Call(refs, {key: value for key, value in node.get("kwargs", {}).items() if value is not None})
-            continue
-        if node and isinstance(node[0], str):  # a layer of one input in late Keras 2
-            node = [node]
-        refs = tuple(_reference(entry) for entry in node)
-        arguments = next((entry[3] for entry in node if len(entry) > 3 and entry[3]), {})
-        yield Call(refs, dict(arguments))
-
-
-def _histories(value: Any) -> Iterator[list[Any]]:
-    """The tensors among the arguments of a Keras 3 call, in order."""
-    if isinstance(value, dict):
-        if value.get("class_name") == "__keras_tensor__":
-            yield value["config"]["keras_history"]
-        else:
-            yield from _histories(list(value.values()))
-    elif isinstance(value, list):
-        for part in value:
-            yield from _histories(part)
-
-
 def _references(value: Any) -> tuple[TensorRef, ...]:
     """``["x", 0, 0]``, ``[["x", 0, 0], ...]`` or, in Keras 3, a dict of such by name."""
     if isinstance(value, dict):
         return tuple(ref for part in value.values() for ref in _references(part))
     if value and isinstance(value[0], str):
-        return (_reference(value),)
-    return tuple(_reference(part) for part in value)
-
-
-def _reference(value: Any) -> TensorRef:
-    name, call, tensor = value[:3]
-    if not isinstance(name, str):
-        raise TypeError(f"{name!r:.40} is no name of a layer")
-    return TensorRef(name, int(call), int(tensor))
+        return (read_reference(value),)
+    return tuple(read_reference(part) for part in value)

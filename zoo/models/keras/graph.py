@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,25 +12,27 @@ import numpy as np
 from torch import Tensor, nn
 
 from zoo.errors import ModelError
-from zoo.models.keras import layers, sequence_layers, shapes
-from zoo.models.keras import sequence_layers as recurrent
-from zoo.models.keras.activations import activation_layer, lambda_module
-from zoo.models.keras.config import Call, GraphConfig, LayerConfig, TensorRef, parse_config
-from zoo.models.keras.weights import LayerArrays, arrays_of, read_arrays
-from zoo.paths import refuse_pointers
+from zoo.models.keras.backends import as_theano, backend_of, json_backend
+from zoo.models.keras.calls import Call, TensorRef, check_call, check_tensors
+from zoo.models.keras.config import GraphConfig, LayerConfig, parse_config
+from zoo.models.keras.files import read_file
+from zoo.models.keras.masks import masks_after
+from zoo.models.keras.operations import operation
+from zoo.models.keras.registry import KINDS, build_layer, check_kinds
+from zoo.models.keras.shapes import FoldTime
+from zoo.models.keras.weights import arrays_of, check_layers, inner_graph
 
-__all__ = ["BUILDERS", "KerasGraph", "build_graph", "build_layer", "load_keras"]
-
-IGNORED_ARGUMENTS = {"training", "mask"}  # of calls: prediction has no training, and masks are not supported anyway
+__all__ = ["KerasGraph", "build_graph", "load_keras"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One call of one layer; ``module`` is its key in ``KerasGraph.layers``."""
+    """One call of one layer; ``module`` is its key in ``KerasGraph.layers``, ``names`` those of its last inputs."""
 
     module: str
     call: TensorRef
     inputs: tuple[TensorRef, ...]
+    names: tuple[str, ...] = ()
 
 
 class KerasGraph(nn.Module):
@@ -45,18 +47,24 @@ class KerasGraph(nn.Module):
         self.layers = nn.ModuleDict(modules)
         self.input_names = tuple(ref.layer for ref in config.inputs)
         self.output_names = tuple(ref.layer for ref in config.outputs)
+        self.masked_outputs, self.outermost = False, False
         self._inputs, self._outputs, self._steps = config.inputs, config.outputs, tuple(steps)
         self._last_use = _last_uses(self._steps, config.outputs)
 
     def forward(self, *inputs: Any) -> Tensor | list[Tensor]:
-        values: dict[TensorRef, Tensor] = dict(zip(self._inputs, self._in_order(inputs), strict=True))
+        given = self._in_order(inputs)
+        values: dict[TensorRef, Tensor] = dict(zip(self._inputs, given, strict=True))
         for number, step in enumerate(self._steps):
-            result = self.layers[step.module](*[values[ref] for ref in step.inputs])
+            parts = [values[ref] for ref in step.inputs]
+            n = len(parts) - len(step.names)
+            result = self.layers[step.module](*parts[:n], **dict(zip(step.names, parts[n:], strict=True)))
             for tensor, part in enumerate(result if isinstance(result, tuple | list) else (result,)):
                 values[TensorRef(step.call.layer, step.call.call, tensor)] = part
             for ref in self._last_use.get(number, ()):
                 del values[ref]
         outputs = [values[ref] for ref in self._outputs]
+        if self.outermost:
+            _check_batch(len(given[0]), outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _in_order(self, inputs: tuple[Any, ...]) -> Sequence[Tensor]:
@@ -77,45 +85,39 @@ def load_keras(weights: str | Path, architecture: str | Path | None = None, back
     """Read a Keras model as a torch module in eval mode; no code of the file is run.
 
     Args:
-        weights: HDF5 file of ``model.save()`` or ``model.save_weights()``.
-        architecture: JSON of ``model.to_json()``; needed where the HDF5 file holds weights only.
-        backend: ``theano`` for files that do not name it: kernels of its convolutions are mirrored.
+        weights: HDF5 file or ``.keras`` archive of ``model.save()``, or HDF5 of ``model.save_weights()``.
+        architecture: JSON of ``model.to_json()``; needed where the file holds weights only.
+        backend: that of the training, ``theano`` or ``tensorflow``, for files that do not tell it.
 
     Raises:
-        ModelError: damaged, of another kind, or with layers that are not supported (named).
+        ModelError: damaged, of another kind, with layers that are not supported (named), or of a backend that neither
+            the file nor ``backend`` tells.
     """
     weights = Path(weights)
-    text, version, written_by = _description(weights)
-    if architecture is not None:
-        text = Path(architecture).read_text(encoding="utf-8")
+    file = read_file(weights)
+    text = file.architecture if architecture is None else Path(architecture).read_text(encoding="utf-8")
     if text is None:
         raise ModelError(f"{weights}: holds weights but no architecture", "", "Fix: give the JSON of model.to_json()")
-    config = parse_config(text, version, str(architecture or weights))
-    graph = build_graph(config, read_arrays(weights), str(weights))
-    if (written_by or backend) == "theano":
-        _mirror_kernels(graph)
+    config = parse_config(text, file.version, str(architecture or weights))
+    check_kinds(config, str(weights))
+    stored = file.arrays(config)
+    check_layers(config, stored, str(weights))
+    graph = build_graph(config, stored, str(weights))
+    written = file.backend, json_backend(text)
+    if backend_of(graph, config, stored, written, file.version, backend, str(weights)) == "theano":
+        as_theano(graph)
+    graph.outermost = True
     return graph.eval()
 
 
-def _description(path: Path) -> tuple[str | None, str | None, str | None]:
-    """Architecture, Keras version and backend that an HDF5 file names."""
-    import h5py
-
-    refuse_pointers((path,))
-    try:
-        with h5py.File(path, "r") as handle:
-            groups = [handle, *([handle["model_weights"]] if "model_weights" in handle else [])]
-            return tuple(_attribute(groups, key) for key in ("model_config", "keras_version", "backend"))
-    except OSError as error:
-        raise ModelError(f"{path}: is no HDF5 file ({error})", "", "Fix: fetch the file again") from None
-
-
-def _attribute(groups: Sequence[Any], key: str) -> str | None:
-    for group in groups:
-        if key in group.attrs:
-            value = group.attrs[key]
-            return value.decode() if isinstance(value, bytes) else str(value)
-    return None
+def _check_batch(count: int, outputs: Sequence[Tensor]) -> None:
+    """A graph that folds positions into the batch and does not unfold them would give numbers to other windows."""
+    if odd := [tuple(part.shape) for part in outputs if part.ndim == 0 or len(part) != count]:
+        raise ModelError(
+            f"the model gives an output of shape {odd[0]} for {count} window(s)",
+            "its first axis should be the windows",
+            "Fix: reshape its output so that the batch is the first axis, and save the model again",
+        )
 
 
 def build_graph(config: GraphConfig, stored: Mapping[str, dict[str, np.ndarray]], where: str = "") -> KerasGraph:
@@ -126,17 +128,34 @@ def build_graph(config: GraphConfig, stored: Mapping[str, dict[str, np.ndarray]]
     """
     modules: dict[str, nn.Module] = {}
     first: dict[str, nn.Module] = {}
+    masks: dict[TensorRef, TensorRef] = {}
     steps = []
     for layer, number, call in _in_call_order(config, where):
         key = _module_key(f"{layer.name}_call{number}" if number else layer.name, modules)
-        if layer.name not in first:
+        if layer.operation is not None:
+            modules[key] = operation(layer, call)
+        elif layer.name not in first:
+            check_call(layer, call)
             modules[key] = first[layer.name] = _module(layer, stored.get(layer.name, {}), where)
         else:
+            check_call(layer, call)
             # A module of its own for each call, with the same parameters: attributions hook modules.
             owner = first[layer.name]
             modules[key] = copy.deepcopy(owner, {id(part): part for part in (*owner.parameters(), *owner.buffers())})
-        steps.append(Step(key, TensorRef(layer.name, number), call.inputs))
-    return KerasGraph(config, modules, steps)
+        names = () if layer.operation else check_tensors(layer, call, modules[key])
+        output = TensorRef(layer.name, number)
+        used, made = masks_after(layer, _mask_rule(layer), call, masks, output)
+        masks |= made
+        steps.append(Step(key, output, (*call.inputs, *used.values()), (*names, *used)))
+    graph = KerasGraph(config, modules, steps)
+    graph.masked_outputs = any(ref in masks for ref in config.outputs)
+    return graph
+
+
+def _mask_rule(layer: LayerConfig) -> str:
+    if layer.graph is not None:
+        return "refused"
+    return "ends" if layer.operation is not None else KINDS[layer.kind].mask
 
 
 def _module_key(name: str, taken: Mapping[str, nn.Module]) -> str:
@@ -148,9 +167,27 @@ def _module_key(name: str, taken: Mapping[str, nn.Module]) -> str:
 
 
 def _module(layer: LayerConfig, stored: dict[str, np.ndarray], where: str) -> nn.Module:
-    if layer.graph is not None:
-        return build_graph(layer.graph, arrays_of(layer, stored, where), where)
+    if (graph := inner_graph(layer)) is not None:
+        inner = build_graph(graph, arrays_of(layer, stored, where), where)
+        if inner.masked_outputs:
+            raise ModelError(
+                f"layer {layer.name!r} is a model that gives a mask (of a Masking layer or of an Embedding with "
+                "mask_zero): not supported",
+                "",
+                "Fix: save the model without the inner model, its layers among the others",
+            )
+        return inner if layer.graph is not None else _at_every_position(layer, inner)
     return build_layer(layer, arrays_of(layer, stored, where))
+
+
+def _at_every_position(layer: LayerConfig, inner: KerasGraph) -> nn.Module:
+    if layer.kind != "TimeDistributed" or len(inner.input_names) != 1 or len(inner.output_names) != 1:
+        raise ModelError(
+            f"layer {layer.name!r} ({layer.kind}) around a model of several inputs or outputs is not supported",
+            f"{len(inner.input_names)} input(s), {len(inner.output_names)} output(s)",
+            "Fix: save the model with a layer for each output",
+        )
+    return FoldTime(inner)
 
 
 def _in_call_order(config: GraphConfig, where: str) -> list[tuple[LayerConfig, int, Call]]:
@@ -171,22 +208,10 @@ def _in_call_order(config: GraphConfig, where: str) -> list[tuple[LayerConfig, i
                 f"{len(waiting)} call(s) left",
                 "Fix: the architecture is damaged; save the model again",
             )
-        for layer, number, call in ready:
-            _check_arguments(layer, call)
-            done.add((layer.name, number))
+        done |= {(layer.name, number) for layer, number, _ in ready}
         order += ready
         waiting = [item for item in waiting if (item[0].name, item[1]) not in done]
     return order
-
-
-def _check_arguments(layer: LayerConfig, call: Call) -> None:
-    surplus = [key for key, value in call.arguments.items() if key not in IGNORED_ARGUMENTS and value is not None]
-    if surplus and layer.kind != "TFOpLambda":
-        raise ModelError(
-            f"layer {layer.name!r} ({layer.kind}) is called with {', '.join(surplus)}, which is not supported",
-            "",
-            "Fix: save the model without it",
-        )
 
 
 def _last_uses(steps: Sequence[Step], outputs: Sequence[TensorRef]) -> dict[int, tuple[TensorRef, ...]]:
@@ -197,102 +222,3 @@ def _last_uses(steps: Sequence[Step], outputs: Sequence[TensorRef]) -> dict[int,
         if ref not in outputs:
             ends[number] = (*ends.get(number, ()), ref)
     return ends
-
-
-def _mirror_kernels(graph: nn.Module) -> None:
-    """Theano convolves where TensorFlow and torch correlate."""
-    kernels = {id(m.weight): m.weight for m in graph.modules() if isinstance(m, nn.Conv1d | nn.Conv2d)}
-    for kernel in kernels.values():
-        kernel.data = kernel.data.flip(tuple(range(2, kernel.ndim))).contiguous()
-
-
-# ---------------------------------------------------------------- which kinds of layers there are, and what builds each
-
-
-Builder = Callable[[LayerConfig, LayerArrays], nn.Module]
-
-
-class FoldTime(nn.Module):
-    """TimeDistributed: the inner module sees every position as an item of its own."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.inner(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-
-
-def time_distributed(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
-    """TimeDistributed; a Dense works on the last axis anyway."""
-    inner = build_layer(layer.wrapped, arrays)
-    return inner if layer.wrapped.kind in ("Dense", "Activation") else FoldTime(inner)
-
-
-def bidirectional(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
-    """Bidirectional LSTM, GRU or SimpleRNN."""
-    sides = [
-        build_layer(layer.wrapped, {role.split("/")[1]: a for role, a in arrays.items() if role.startswith(side)})
-        for side in ("forward", "backward")
-    ]
-    return recurrent.BothWays(*sides, layer.options.get("merge_mode", "concat"))
-
-
-def _each(names: str, builder: Builder) -> dict[str, Builder]:
-    return dict.fromkeys(names.split(), builder)
-
-
-BUILDERS: dict[str, Builder] = {
-    **_each("Dense", layers.dense),
-    **_each("Conv1D Conv2D ConvDNA ConvSequence", layers.conv),
-    **_each("SeparableConv1D", layers.separable_conv),
-    **_each("BatchNormalization SyncBatchNormalization", layers.batch_norm),
-    **_each("LayerNormalization", layers.layer_norm),
-    **_each("PReLU", layers.prelu),
-    **_each("Dropout SpatialDropout1D SpatialDropout2D", layers.dropout),
-    **_each("InputLayer ActivityRegularization GaussianNoise GaussianDropout AlphaDropout", layers.identity),
-    **_each("Activation ReLU LeakyReLU ELU ThresholdedReLU Softmax", lambda layer, arrays: activation_layer(layer)),
-    **_each("MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D", shapes.pool),
-    **_each("GlobalMaxPooling1D GlobalMaxPooling2D GlobalAveragePooling1D GlobalAveragePooling2D", shapes.global_pool),
-    **_each("Flatten", shapes.flatten),
-    **_each("Cropping1D", shapes.crop),
-    **_each("ZeroPadding1D ZeroPadding2D", shapes.pad),
-    **_each("UpSampling1D", shapes.upsample),
-    **_each("RepeatVector", shapes.repeat),
-    **_each("Reshape", shapes.reshape),
-    **_each("Permute", shapes.permute),
-    **_each("Add Subtract Multiply Average Maximum Minimum Concatenate", shapes.merge),
-    **_each("TimeDistributed", time_distributed),
-    **_each("Bidirectional", bidirectional),
-    **_each("LSTM GRU SimpleRNN", recurrent.recurrent),
-    **_each("Lambda", lambda layer, arrays: lambda_module(layer)),
-    **_each("TFOpLambda", sequence_layers.tensorflow_operation),
-    **_each("GlobalAveragePooling1D_Mask0", lambda layer, arrays: shapes.MaskedAverage()),
-    **_each("SplineWeight1D", sequence_layers.spline_weight),
-    **_each("MultiheadAttention", sequence_layers.relative_attention),
-    **_each("StochasticShift", layers.identity),
-    **_each("StochasticReverseComplement", lambda layer, arrays: sequence_layers.StochasticReverseComplement()),
-    **_each("SwitchReverse", lambda layer, arrays: sequence_layers.SwitchReverse()),
-}
-
-
-def build_layer(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
-    """The torch module of a layer.
-
-    Raises:
-        ModelError: the kind is not supported, or its options or arrays do not fit.
-    """
-    if layer.kind not in BUILDERS:
-        raise ModelError(
-            f"layer {layer.name!r} is of kind {layer.kind!r}, which is not supported",
-            f"supported are {', '.join(sorted(BUILDERS))}",
-            "Fix: rebuild the model with these layers; custom_objects of a model folder are not run",
-        )
-    try:
-        return BUILDERS[layer.kind](layer, arrays)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise ModelError(
-            f"layer {layer.name!r} ({layer.kind}) cannot be built: {type(error).__name__}: {error}",
-            "",
-            "Fix: its options in the architecture are damaged or of an unknown form",
-        ) from error

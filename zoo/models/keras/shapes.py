@@ -11,13 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.errors import ModelError
+from zoo.models.keras.arrays import LayerArrays
 from zoo.models.keras.config import LayerConfig
-from zoo.models.keras.weights import LayerArrays
+from zoo.models.keras.norms import unit_length
 
 __all__ = [
     "ChannelsLast",
     "EdgePad",
+    "FoldTime",
     "crop",
+    "dot",
     "flatten",
     "global_pool",
     "in_layout",
@@ -75,14 +78,17 @@ class Largest(nn.Module):
 
 
 class GlobalPool(nn.Module):
-    """Maximum or mean over all axes but batch and channels."""
+    """Maximum or mean over all axes but batch and channels; a mean may be one over the positions of a mask."""
 
     def __init__(self, maximum: bool, channels_first: bool, keep: bool) -> None:
         super().__init__()
         self.maximum, self.channels_first, self.keep = maximum, channels_first, keep
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         axes = tuple(range(2, x.ndim)) if self.channels_first else tuple(range(1, x.ndim - 1))
+        if mask is not None:  # a mean of (N, L, C) over the positions of the mask (N, L)
+            counts = mask.unsqueeze(-1).to(x)
+            return (x * counts).sum(1, self.keep) / counts.sum(1, self.keep)
         return x.amax(axes, self.keep) if self.maximum else x.mean(axes, self.keep)
 
 
@@ -109,41 +115,63 @@ class Flatten(nn.Module):
 
 
 class Crop(nn.Module):
-    def __init__(self, before: int, after: int) -> None:
+    """Cuts both ends off the axes from ``first`` on."""
+
+    def __init__(self, ends: list[tuple[int, int]], first: int = 1) -> None:
         super().__init__()
-        self.before, self.after = before, after
+        self.ends, self.first = ends, first
 
     def forward(self, x: Tensor) -> Tensor:
-        return x[:, self.before : x.shape[1] - self.after]
+        for axis, (before, after) in enumerate(self.ends, self.first):
+            x = x.narrow(axis, before, x.shape[axis] - before - after)
+        return x
 
 
 class Pad(nn.Module):
-    """Zeros around the axes between batch and channels."""
+    """Zeros around the axes from ``first`` on."""
 
-    def __init__(self, pads: list[tuple[int, int]]) -> None:
+    def __init__(self, pads: list[tuple[int, int]], first: int = 1) -> None:
         super().__init__()
-        self.pads = [0, 0, *(size for pair in reversed(pads) for size in pair)]
+        self.pads, self.first = [size for pair in reversed(pads) for size in pair], first
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.pad(x, self.pads)
+        after = x.ndim - self.first - len(self.pads) // 2
+        return F.pad(x, [0, 0] * after + self.pads)
 
 
 class Repeat(nn.Module):
-    """UpSampling1D: each position ``times`` times."""
+    """UpSampling: each position of the axes from ``first`` on so many times."""
+
+    def __init__(self, times: Sequence[int], first: int = 1) -> None:
+        super().__init__()
+        self.times, self.first = tuple(times), first
+
+    def forward(self, x: Tensor) -> Tensor:
+        for axis, times in enumerate(self.times, self.first):
+            x = x.repeat_interleave(times, dim=axis)
+        return x
+
+
+class RepeatVector(nn.Module):
+    """(N, C) -> (N, times, C)."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
         self.times = times
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.repeat_interleave(self.times, dim=1)
+        return x.unsqueeze(1).expand(-1, self.times, -1)
 
 
-class RepeatVector(Repeat):
-    """(N, C) -> (N, times, C)."""
+class FoldTime(nn.Module):
+    """TimeDistributed: the inner module sees every position as an item of its own."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.unsqueeze(1).expand(-1, self.times, -1)
+        return self.inner(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 class Reshape(nn.Module):
@@ -218,37 +246,40 @@ def flatten(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
 
 
 def crop(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
-    """Cropping1D."""
-    return Crop(*sizes(layer.options.get("cropping"), 2))
+    """Cropping1D, Cropping2D."""
+    return Crop(_ends(layer, layer.options.get("cropping", 1)), _first_axis(layer))
 
 
 def pad(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     """ZeroPadding1D, ZeroPadding2D."""
-    padding = layer.options.get("padding", 1)
-    if layer.kind == "ZeroPadding1D":
-        return Pad([sizes(padding, 2)])
-    rows = padding if isinstance(padding, list) else [padding, padding]
-    return in_layout_pad(layer, [sizes(part, 2) for part in rows])
+    return Pad(_ends(layer, layer.options.get("padding", 1)), _first_axis(layer))
 
 
-def in_layout_pad(layer: LayerConfig, pads: list[tuple[int, int]]) -> nn.Module:
-    """Zeros around an image, whose channels are last.
+def _ends(layer: LayerConfig, value: Any) -> list[tuple[int, int]]:
+    """What is cut off or put on before and after each axis."""
+    if layer.kind.endswith("1D"):
+        return [sizes(value, 2)]
+    rows = value if isinstance(value, list | tuple) else [value, value]
+    return [sizes(part, 2) for part in rows]
 
-    Raises:
-        ModelError: the layer has channels first.
-    """
-    if _channels_first(layer):
-        raise ModelError(
-            f"layer {layer.name!r}: ZeroPadding2D with channels first is not supported",
-            "",
-            "Fix: save the model with channels last",
-        )
-    return Pad(pads)
+
+def _first_axis(layer: LayerConfig) -> int:
+    return 2 if _channels_first(layer) else 1
 
 
 def upsample(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
-    """UpSampling1D."""
-    return Repeat(sizes(layer.options.get("size"), 1, 2)[0])
+    """UpSampling1D, UpSampling2D.
+
+    Raises:
+        ModelError: positions are to be interpolated.
+    """
+    if (how := layer.options.get("interpolation", "nearest")) != "nearest":
+        raise ModelError(
+            f"layer {layer.name!r} ({layer.kind}) with interpolation {how!r} is not supported",
+            "",
+            "Fix: save the model with interpolation='nearest'",
+        )
+    return Repeat(sizes(layer.options.get("size"), 2 if layer.kind.endswith("2D") else 1, 2), _first_axis(layer))
 
 
 def repeat(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
@@ -271,6 +302,27 @@ def merge(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
     if layer.kind == "Maximum":
         return Largest(len(layer.calls[0].inputs))
     return Merge(layer.kind, int(layer.options.get("axis", -1)))
+
+
+class Dot(nn.Module):
+    """Sums of products of two tensors along an axis of each: (N, rest of the first, rest of the second)."""
+
+    def __init__(self, axes: tuple[int, int], unit: bool) -> None:
+        super().__init__()
+        self.axes, self.unit = axes, unit
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        if self.unit:
+            a, b = unit_length(a, self.axes[:1]), unit_length(b, self.axes[1:])
+        a, b = a.movedim(self.axes[0], -1), b.movedim(self.axes[1], 1)
+        rest = (*a.shape[1:-1], *b.shape[2:])
+        found = a.reshape(a.shape[0], -1, a.shape[-1]) @ b.reshape(*b.shape[:2], -1)
+        return found.reshape(found.shape[0], *(rest or (1,)))
+
+
+def dot(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
+    """Dot."""
+    return Dot(sizes(layer.options["axes"], 2), bool(layer.options.get("normalize")))
 
 
 def _channels_first(layer: LayerConfig) -> bool:
@@ -306,16 +358,21 @@ class EdgePad(nn.Module):
         super().__init__()
         self.mode, self.value = mode, value
         self.kernel, self.stride, self.dilation = tuple(kernel), tuple(stride), tuple(dilation)
+        self.before: tuple[int, ...] | None = None  # pads before the first position, where Theano chose them
 
     def forward(self, x: Tensor) -> Tensor:
         pads: list[int] = []
-        for size, kernel, stride, dilation in zip(x.shape[2:], self.kernel, self.stride, self.dilation, strict=True):
+        for i, (size, kernel, stride, dilation) in enumerate(
+            zip(x.shape[2:], self.kernel, self.stride, self.dilation, strict=True)
+        ):
             reach = (kernel - 1) * dilation
+            total = (-(-size // stride) - 1) * stride + reach + 1 - size
             if self.mode == "causal":
                 before, after = reach, 0
+            elif self.before is not None:
+                before, after = self.before[i], max(total - self.before[i], 0)
             else:
-                total = max((-(-size // stride) - 1) * stride + reach + 1 - size, 0)
-                before, after = total // 2, total - total // 2
+                before, after = max(total, 0) // 2, max(total, 0) - max(total, 0) // 2
             pads = [before, after, *pads]  # F.pad starts from the last axis
         return F.pad(x, pads, value=self.value) if any(pads) else x
 

@@ -1,61 +1,28 @@
-"""The arrays of a Keras HDF5 file, layer by layer, and their places in torch modules.
+"""The arrays of a Keras HDF5 file, layer by layer.
 
 Keras loads by order, not by name: a layer's ``weight_names`` lists trainable arrays first, then the
-others. ``roles`` gives the same order for each kind of layer.
+others. ``registry.roles`` gives the same order for each kind of layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-import torch
 
 from zoo.errors import ModelError
+from zoo.models.keras.arrays import LayerArrays, put
 from zoo.models.keras.config import GraphConfig, LayerConfig
+from zoo.models.keras.registry import roles
 
-__all__ = ["LayerArrays", "arrays_of", "put", "read_arrays"]
+__all__ = ["LayerArrays", "arrays_of", "check_layers", "inner_graph", "put", "read_arrays"]
 
-LayerArrays = Mapping[str, np.ndarray]
-KERNEL = ("kernel",)
-RECURRENT = ("kernel", "recurrent_kernel")
-SEPARABLE = ("depthwise_kernel", "pointwise_kernel")
-WITH_BIAS = {
-    "Conv1D": KERNEL,
-    "Conv2D": KERNEL,
-    "Dense": KERNEL,
-    "ConvDNA": KERNEL,
-    "ConvSequence": KERNEL,
-    "SplineWeight1D": KERNEL,
-    "SeparableConv1D": SEPARABLE,
-    "LSTM": RECURRENT,
-    "GRU": RECURRENT,
-    "SimpleRNN": RECURRENT,
-}
-BIAS_OFF = {"SplineWeight1D"}  # use_bias is False where the file does not say
-
-
-def roles(layer: LayerConfig) -> tuple[list[str], list[str]]:
-    """Names of a layer's arrays in Keras's order: the trainable ones, the fixed ones."""
-    kind, options = layer.kind, layer.options
-    if kind in WITH_BIAS:
-        return [*WITH_BIAS[kind], *(["bias"] if options.get("use_bias", kind not in BIAS_OFF) else [])], []
-    if kind in ("BatchNormalization", "SyncBatchNormalization", "LayerNormalization"):
-        scaled = [role for role, key in (("gamma", "scale"), ("beta", "center")) if options.get(key, True)]
-        return scaled, ["moving_mean", "moving_variance"] if "Batch" in kind else []
-    if kind == "PReLU":
-        return ["alpha"], []
-    if kind == "Embedding":
-        return ["embeddings"], []
-    if kind == "TimeDistributed":
-        return roles(layer.wrapped)
-    if kind == "Bidirectional":
-        trainable, _ = roles(layer.wrapped)
-        return [f"{side}/{role}" for side in ("forward", "backward") for role in trainable], []
-    return [], []
+# Names of arrays that tell their role in every Keras.
+ROLES = {"kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "recurrent_kernel"}
 
 
 def read_arrays(path: Path) -> dict[str, dict[str, np.ndarray]]:
@@ -94,19 +61,52 @@ def _texts(group: h5py.Group, key: str) -> list[str]:
     return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 
 
+def check_layers(config: GraphConfig, stored: Mapping[str, Any], where: str = "") -> None:
+    """Refuse weights of layers that the architecture lacks, or whose order is another.
+
+    Keras gives weights to layers by their order, the zoo by their names: where the two differ, the file belongs to
+    another architecture.
+
+    Raises:
+        ModelError: naming such layers.
+    """
+    names = [layer.name for layer in config.layers]
+    held = [name for name, arrays in stored.items() if arrays]
+    if surplus := [name for name in held if name not in names]:
+        raise ModelError(
+            f"{where}: holds weights of {len(surplus)} layer(s) that the architecture lacks",
+            f"{', '.join(surplus[:6])}; the architecture has {', '.join(names[:6])} ...",
+            "Fix: give the architecture that belongs to these weights",
+        )
+    if held != sorted(held, key=names.index):
+        raise ModelError(
+            f"{where}: its layers are in another order than those of the architecture, so names or order mislead",
+            f"weights: {', '.join(held[:6])}; architecture: {', '.join([name for name in names if name in held][:6])}",
+            "Fix: give the architecture that belongs to these weights",
+        )
+
+
 def arrays_of(layer: LayerConfig, stored: dict[str, np.ndarray], where: str = "") -> dict[str, Any]:
     """The arrays of one layer by role; for a model used as a layer, by its layers' names.
 
     Raises:
         ModelError: the file holds more or fewer arrays than the layer has.
     """
-    if layer.graph is not None:
-        return _nested(layer.graph, list(stored.values()), where)
-    if layer.kind in ("MultiheadAttention", "MultiHeadAttention"):
+    if (inner := inner_graph(layer)) is not None:
+        if stored and all(isinstance(part, Mapping) for part in stored.values()):
+            return stored  # of an archive, which keeps the layers of inner models apart
+        return _nested(inner, stored, where)
+    if layer.kind == "MultiheadAttention":
         return _attention(stored)
     trainable, fixed = roles(layer)
     if layer.version < 2:
         stored = _joined_gates(layer, stored)
+    if stored and not (trainable or fixed):
+        raise ModelError(
+            f"{where}: layer {layer.name!r} ({layer.kind}) with arrays of its own is not supported: Keras's has none",
+            f"the file holds {len(stored)}: {', '.join(stored)}",
+            "Fix: rebuild the model with layers of Keras; custom_objects of a model folder are not run",
+        )
     if len(trainable) + len(fixed) != len(stored):
         raise ModelError(
             f"{where}: layer {layer.name!r} ({layer.kind}) has {len(trainable) + len(fixed)} array(s)",
@@ -114,7 +114,7 @@ def arrays_of(layer: LayerConfig, stored: dict[str, np.ndarray], where: str = ""
             "Fix: give the weights that belong to this architecture",
         )
     # A layer that was frozen when saved lists the same arrays in the same order.
-    return dict(zip([*trainable, *fixed], stored.values(), strict=True))
+    return _by_role([*trainable, *fixed], stored, f"layer {layer.name!r} ({layer.kind})", where)
 
 
 def _attention(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -141,38 +141,65 @@ def _joined_gates(layer: LayerConfig, stored: dict[str, np.ndarray]) -> dict[str
     return joined
 
 
-def _nested(graph: GraphConfig, arrays: list[np.ndarray], where: str) -> dict[str, dict[str, np.ndarray]]:
+def inner_graph(layer: LayerConfig) -> GraphConfig | None:
+    """The model that is used as a layer, by itself or at every position (TimeDistributed)."""
+    return layer.graph or (layer.wrapped.graph if layer.wrapped is not None else None)
+
+
+def _nested(graph: GraphConfig, stored: dict[str, np.ndarray], where: str) -> dict[str, Any]:
     """Split the flat list of a model used as a layer: trainable arrays of all layers, then the fixed ones."""
-    queue = iter(arrays)
-    sections: dict[str, dict[str, np.ndarray]] = {layer.name: {} for layer in graph.layers}
-    for section in (0, 1):
-        for layer in graph.layers:
-            if layer.graph is not None:
-                raise ModelError(
-                    f"{where}: models nested twice ({layer.name!r}) are not read", "", "Fix: save the inner model alone"
-                )
-            for role in roles(layer)[section]:
-                sections[layer.name][role] = next(queue, None)
-    if next(queue, None) is not None or any(a is None for part in sections.values() for a in part.values()):
+    trainable, fixed = _places(graph)
+    places = [*trainable, *fixed]
+    if len(places) != len(stored):
         raise ModelError(
             f"{where}: the arrays of the inner model {graph.name!r} do not fit its layers",
-            f"{len(arrays)} array(s)",
+            f"{len(stored)} array(s)",
             "Fix: give the weights that belong to this architecture",
         )
+    arrays = _by_role(places, stored, f"the inner model {graph.name!r}", where)
+    return _tree(graph, arrays)
+
+
+Place = tuple[str, ...]  # names of models and a layer, then the role
+
+
+def _places(graph: GraphConfig) -> tuple[list[Place], list[Place]]:
+    """Where the arrays of a flat list belong. A layer that is frozen has all of its own among the fixed ones."""
+    sections: tuple[list[Place], list[Place]] = [], []
+    for layer in graph.layers:
+        if layer.operation is not None:
+            continue
+        inner = inner_graph(layer)
+        parts = _places(inner) if inner is not None else tuple([(role,) for role in part] for part in roles(layer))
+        if layer.options.get("trainable") is False:
+            parts = [], [*parts[0], *parts[1]]
+        for section, part in zip(sections, parts, strict=True):
+            section += [(layer.name, *place) for place in part]
     return sections
 
 
-def put(parameter: torch.Tensor, array: np.ndarray, layer: LayerConfig) -> None:
-    """Copy an array into a parameter or buffer of the same shape.
+def _tree(graph: GraphConfig, arrays: Mapping[Place, np.ndarray]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for layer in graph.layers:
+        own = {place[1:]: array for place, array in arrays.items() if place[0] == layer.name}
+        inner = inner_graph(layer)
+        found[layer.name] = _tree(inner, own) if inner is not None else {place[0]: a for place, a in own.items()}
+    return found
+
+
+def _by_role(places: Sequence[Any], stored: dict[str, np.ndarray], what: str, where: str) -> dict[Any, np.ndarray]:
+    """Arrays in the order of the file -> by role; a name that speaks of another role is an error.
 
     Raises:
-        ModelError: the shapes differ.
+        ModelError: arrays in another order than Keras's.
     """
-    if tuple(parameter.shape) != array.shape:
-        raise ModelError(
-            f"layer {layer.name!r} ({layer.kind}): the file holds an array of shape {array.shape}",
-            f"the architecture asks for {tuple(parameter.shape)}",
-            "Fix: give the weights that belong to this architecture",
-        )
-    with torch.no_grad():
-        parameter.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+    for place, name in zip(places, stored, strict=True):
+        role = place if isinstance(place, str) else place[-1]
+        told = re.sub(r"(_\d+)?(:0)?$", "", name.rpartition("/")[2])
+        if told in ROLES and role.rpartition("/")[2] in ROLES and told != role.rpartition("/")[2]:
+            raise ModelError(
+                f"{where}: the arrays of {what} are in an unknown order",
+                f"{name} stands where {role} is expected",
+                "Fix: save the model again, with model.save('model.keras')",
+            )
+    return dict(zip(places, stored.values(), strict=True))
