@@ -101,10 +101,10 @@ strand_options = _group(
 window_options = _group(
     click.option(
         "--window",
-        type=click.Choice(["center", "tile"]),
+        type=click.Choice(["center", "summit", "tile"]),
         default="center",
         show_default=True,
-        help="One window centred on each region, or as many as cover it.",
+        help="One window centred on each region or on its summit (column 10 of a narrowPeak), or as many as cover it.",
     ),
     click.option(
         "--stride",

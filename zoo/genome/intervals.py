@@ -172,8 +172,9 @@ class RegionFile:
         """
         try:
             named = None if self._spool is not None else str(self.path)
-            source = Source(self.label, named, is_gzip(self.path), self._table)
-            refuse_bytes(first_bytes(self.path), source)
+            begin = first_bytes(self.path)
+            source = Source(self.label, named, is_gzip(self.path), self._table, b"\r\n" in begin)
+            refuse_bytes(begin, source)
             with open_text(self.path) as text:
                 return refuse_text(text, source, ambiguous=ambiguous)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -68,7 +68,8 @@ class RegionSummary:
         odd_strand: how many have something else than ``+``, ``-`` and ``.`` there; first_odd: the first, (line, text).
         misplaced_strand: how many have no column 6, and ``+`` or ``-`` in column 4 or 5; first_misplaced: the first,
             (line, column, text).
-        has_summits: whether this is a narrowPeak with summits.
+        has_summits: whether this is a narrowPeak with summits. without_summit: regions whose summit is -1, where
+            summits were read.
         notes: what was assumed of the file.
         headers: lines that name columns -> their first line.
     """
@@ -83,6 +84,7 @@ class RegionSummary:
     first_misplaced: tuple[int, int, str] | None = None
     max_length: int = 0
     has_summits: bool = False
+    without_summit: int = 0
     chrom_counts: Counter[str] = field(default_factory=Counter)
     first_line: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -228,6 +230,8 @@ def scan_rows(
     summary.plus_strand += int((block.strand == "+").sum())
     if not plain:
         _count_strands(rows, numbers, summary)
+    if block.summit is not None:
+        summary.without_summit += int((block.summit < 0).sum())
     summary.max_length = max(summary.max_length, int((block.end - block.start).max()))
     _note(
         problems,

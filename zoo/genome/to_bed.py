@@ -18,12 +18,14 @@ class Source:
         path: the file that the user can name in a command; None for standard input, a pipe or a table of Python's.
         compressed: whether it is gzip.
         table: whether it is a frame or tuples.
+        crlf: whether its lines end as those of Windows.
     """
 
     label: str
     path: str | None = None
     compressed: bool = False
     table: bool = False
+    crlf: bool = False
 
     @property
     def bed(self) -> str:
@@ -46,8 +48,9 @@ def awk(
         separator: between fields, where blanks may stand in one.
         clean: statement in front, as ``gsub(/"/, "")``.
     """
-    test = f"NR>{skip}" if skip else guard
-    action = print_ if print_.startswith("{") else f"{{{clean}{';' if clean else ''}print {print_}}}"
+    test = f"NR>{skip}&&NF" if skip else guard
+    first = "".join(f"{one};" for one in (r'sub(/\r$/,"")' if source.crlf else "", clean) if one)
+    action = "{" + first + (print_[1:] if print_.startswith("{") else f"print {print_}}}")
     between = f" -F'{separator}'" if separator in ("\\t", ",") else ""
     return shell(source, f"awk{between} -v OFS='\\t' '{test}{action}'")
 

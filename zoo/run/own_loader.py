@@ -28,6 +28,7 @@ from zoo.outputs import OutputSpec, PredictionBatch, TrackChoice, choose_tracks
 from zoo.progress import Progress
 from zoo.results import sole_writer, write_run_record
 from zoo.run.job import PredictOptions, PredictResult, check_predictions_out, inputs_of, options_from
+from zoo.run.own_regions import check_own_regions
 from zoo.writers import StreamWriter, check_format, open_writer
 from zoo.writers.base import Writer, WriterContext
 
@@ -93,10 +94,11 @@ def predict_with_own_loader(
         run = ForeignRun.load(entry, options.device)
         values = loader_values(run.loader, regions, genome, options.settings)
         size = options.sequences_a_pass or BATCH_SIZE
+        said = [f"regions are read by the model's own dataloader {run.loader.defined_as}"]
+        result = PredictResult(notes=said + check_own_regions(run.loader, values))
+        for note in result.notes if report else ():
+            report(note)
         total, batches = run.loader.batches(values, size)
-        result = PredictResult(notes=[f"regions are read by the model's own dataloader {run.loader.defined_as}"])
-        if report:
-            report(result.notes[0])
         if options.dry_run:
             _plan(run, batches, result, total, size)
             return result
@@ -141,6 +143,7 @@ def predict_regions_with_own_loader(
     with contextlib.redirect_stdout(sys.stderr):
         run = ForeignRun.load(model)
         values = loader_values(run.loader, regions, None if genome is None else str(genome), options.settings)
+        check_own_regions(run.loader, values)
         size = options.sequences_a_pass or BATCH_SIZE
         found = _in_memory(run, values, size, options.tracks, options.limit)
     if found is None:
