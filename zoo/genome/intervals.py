@@ -29,6 +29,7 @@ from zoo.genome.region_stream import (
     first_bytes,
     is_gzip,
     is_regular,
+    is_text,
     open_pipe,
     open_text,
     spooled,
@@ -149,6 +150,7 @@ class RegionFile:
             if limit is not None and summary.regions >= limit:
                 break
         if problems:
+            self._refuse_binary(problems)
             self._raise_first(problems, summary.regions)
         self._check_headers(summary.headers, head)
         if summary.regions == 0:
@@ -192,6 +194,15 @@ class RegionFile:
                     "a BED has no such line; tables of several kinds seem to be joined" if judged else "",
                     "Fix: if the columns are chrom, start (counted from 0) and end, remove the line",
                 )
+
+    def _refuse_binary(self, problems: Mapping[str, Problem]) -> None:
+        """Say so when rows are malformed because this is no text: nobody wants to hear of its columns."""
+        if problems.keys() & {"columns", "integer"} and not is_text(first_bytes(self.path)):
+            raise InputError(
+                f"{self.label}: is not a text file (or its encoding is not UTF-8)",
+                "",
+                "Fix: give a BED: lines of chrom, start, end, separated by tabs",
+            )
 
     def _raise_first(self, problems: dict[str, Problem], regions: int) -> None:
         first = min(problems.values(), key=lambda p: p.line)

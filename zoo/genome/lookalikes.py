@@ -99,10 +99,10 @@ def refuse_bytes(head: bytes, source: Source) -> None:
     """
     for what, fix, marks in MAGIC:
         if head.startswith(marks):
-            raise _no_bed(source, what, fix)
+            raise _no_bed(source, what, fix, wanted="UTF-8" if "UTF" in what else "a text file")
     if head.startswith(b"PK\3\4"):
         what, fix = next(((what, fix) for what, fix, mark in ZIPPED if mark in head), ("a zip file", UNPACK))
-        raise _no_bed(source, what, fix)
+        raise _no_bed(source, what, fix, wanted="a text file")
 
 
 # ---------------------------------------------------------------- 2: by its first line or a comment
@@ -391,6 +391,6 @@ def _convert(command: str, what: str) -> str:
     return f"{fix}   ({VCF_NOTE})" if what.startswith("a VCF") else fix
 
 
-def _no_bed(source: Source, what: str, fix: str, line: int | None = None) -> InputError:
+def _no_bed(source: Source, what: str, fix: str, line: int | None = None, wanted: str = "a BED") -> InputError:
     where = source.label if line is None else f"{source.label}:{line}"
-    return InputError(f"{where}: is {what}, not a BED", "", f"Fix: {fix}")
+    return InputError(f"{where}: is {what}, not {wanted}", "", f"Fix: {fix}")

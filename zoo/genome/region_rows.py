@@ -350,10 +350,9 @@ QUOTES_FIX = "remove the quotes: tr -d '\"' < x > x.bed"
 
 def _wrong_name(name: str) -> tuple[str, str, str] | None:
     """(kind, what is wrong, fix) of a name that no chromosome has, for what can be seen badly in a message."""
-    if (name and name.isprintable() and name == name.strip() and name[0] not in "\"'") or UNWRITABLE.search(name):
+    fine = name.isprintable() and name == name.strip() and name[:1] not in ("'", '"')
+    if fine or UNWRITABLE.search(name):
         return None
-    if not name.strip():
-        return "blank", "the line begins with a tab or a blank", BLANKS_FIX
     if name != name.lstrip():
         return "blank", f"chrom {name!r} begins with a blank", BLANKS_FIX
     if name[0] in "\"'":

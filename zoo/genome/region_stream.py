@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from zoo.errors import InputError, SystemStateError
 
-__all__ = ["first_bytes", "is_gzip", "is_regular", "open_pipe", "open_text", "spooled", "standard_input"]
+__all__ = ["first_bytes", "is_gzip", "is_regular", "is_text", "open_pipe", "open_text", "spooled", "standard_input"]
 
 COPY_BYTES = 1 << 18
 FIRST_BYTES = 4096
@@ -93,6 +93,15 @@ def first_bytes(path: Path) -> bytes:
     """4 kB of a file, unpacked where it is gzip."""
     with gzip.open(path) if is_gzip(path) else path.open("rb") as handle:
         return handle.read(FIRST_BYTES)
+
+
+def is_text(begin: bytes) -> bool:
+    """Whether the first bytes of a file are UTF-8 without NUL; a letter may be cut at their end."""
+    try:
+        begin.decode()
+    except UnicodeDecodeError as error:
+        return b"\0" not in begin and error.reason == "unexpected end of data"
+    return b"\0" not in begin
 
 
 @contextmanager
