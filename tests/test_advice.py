@@ -83,6 +83,7 @@ ONLY: dict[str, tuple[set[str], str]] = {
     # entries
     "add": ({"add"}, "`zoo export` drafts into a folder of its own, under a name that was checked"),
     "_example": ({"add"}, "`zoo export` gives neither genome nor regions"),
+    "_scan_summits": (RUN, "only a run over regions centres windows on summits"),
     # interpret
     "attribute": ({"attribute"}, NO_FORMAT),
     "choose_format": ({"attribute"}, NO_FORMAT),

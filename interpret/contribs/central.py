@@ -124,7 +124,7 @@ def read_contributions(path: str | Path, central: int | None = None) -> Contribu
 
 def no_such_window(value: object) -> UsageError:
     """The error for ``window``, which once was the name of ``central``."""
-    if value in ("center", "tile"):
+    if value in ("center", "summit", "tile"):
         return UsageError(
             f"--window {value}: motifs are found in the windows that the contributions have",
             "a report of MODEL REGIONS centres one on each region",
@@ -132,7 +132,7 @@ def no_such_window(value: object) -> UsageError:
         )
     return UsageError(
         f"--window {value}: the bp around the centre of each window are --central now",
-        "--window is center or tile, an option of `zoo predict` and `zoo attribute`",
+        "--window is center, summit or tile, an option of `zoo predict` and `zoo attribute`",
         f"Fix: --central {value if str(value).isdecimal() else 500}",
     )
 

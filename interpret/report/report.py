@@ -39,7 +39,7 @@ __all__ = ["ReportResult", "report"]
 OF_MOTIFS = ("database", "central", "max_seqlets", "seqlet_fdr", "modisco", "hits", "effects")
 #: Options of ``attribute`` that a report does not take, and why.
 NOT_TAKEN = {
-    "stride": "a report centres one window on each region",
+    "stride": "a report lays one window on each region",
     "format": "motifs are found in a contribs.h5",
     "overlap": "motifs are found in a contribs.h5",
     "motif": "a report is made of contributions of bases",
@@ -97,7 +97,7 @@ def report(
         ZooError: nothing bears the final name.
     """
     say = report or (lambda note: None)
-    if "window" in options:
+    if options.get("window", "center") not in ("center", "summit"):
         raise no_such_window(options["window"])
     words = [word.strip() for item in _listed(look_for) for word in item.split(",") if word.strip()]
     if figures is not None:

@@ -255,9 +255,9 @@ def test_window_in_bp_as_a_keyword(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["predict", "attribute"])
-def test_window_of_a_run_is_center_or_tile(command, capsys):
+def test_window_of_a_run_is_center_summit_or_tile(command, capsys):
     assert run([command, "m", "r.bed", "-o", "x.h5", "--window", "500"]) == 2
-    assert "'center', 'tile'" in three_lines(capsys)[0]
+    assert "'center', 'summit', 'tile'" in three_lines(capsys)[0]
 
 
 # ---------------------------------------------------------------- what the docs say

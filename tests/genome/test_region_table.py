@@ -243,12 +243,6 @@ def test_wrong_rows_are_counted():
     assert caught.value.extent == "2 of 4 rows cannot stand in a BED"
 
 
-def test_a_name_that_is_no_unicode_is_no_traceback():
-    with RegionFile([("chr1", 1, 3, "a\ud800")]) as regions:
-        regions.scan({"chr1": 10})
-        assert next(regions.chunks()).name.tolist() == ["a?"]
-
-
 def test_no_row_of_a_table_is_taken_for_a_header():
     """A name may begin as a header does, as long as a BED reads it as a region."""
     with RegionFile([("trackless", 1, 5), ("browser_2", 1, 5), ("chr1", 1, 5, "track 1")]) as regions:

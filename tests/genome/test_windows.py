@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from types import SimpleNamespace
 
@@ -267,3 +268,14 @@ def test_the_fix_for_a_stride_is_one_that_is_accepted(mode, stride, what):
         WindowPlan(10, mode, stride=stride)
     assert what in caught.value.what and caught.value.exit_code == 2
     assert WindowPlan(10, "tile", stride=stride or 512).stride
+
+
+def test_windows_on_summits_are_chrombpnets():
+    """``start + summit - width // 2`` of chrombpnet's ``get_seq``; the middle, as without summits, where it is -1."""
+    regions = regions_of((100, 200), (100, 201), (7, 30))
+    regions = dataclasses.replace(regions, summit=np.array([0, -1, 22]))
+    assert laid(WindowPlan(10, "summit"), regions) == {0: [95], 1: [145], 2: [24]}
+    assert laid(WindowPlan(11, "summit"), regions, at_most=2) == {0: [95], 1: [145], 2: [24]}
+    assert laid(WindowPlan(10, "summit", centring="grelu"), regions) == {0: [95], 1: [146], 2: [24]}
+    assert WindowPlan(10, "summit").count(regions) == 3
+    assert regions.behind(2).summit.tolist() == [22]

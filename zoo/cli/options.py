@@ -26,6 +26,7 @@ __all__ = [
     "no_window_in_bp",
     "overlap_option",
     "quiet_option",
+    "report_window_option",
     "resume_options",
     "run_options",
     "seed_option",
@@ -82,6 +83,7 @@ genome_check_options = _group(
     click.option("--translate-chroms", is_flag=True, help="Match chromosome names of other styles (chr1, 1, NC_...)."),
     click.option("--any-genome", is_flag=True, help="Accept a FASTA that is not the assembly of the model's card."),
 )
+WINDOWS = ["center", "summit", "tile"]
 strand_options = _group(
     click.option(
         "--edges",
@@ -101,10 +103,10 @@ strand_options = _group(
 window_options = _group(
     click.option(
         "--window",
-        type=click.Choice(["center", "tile"]),
+        type=click.Choice(WINDOWS),
         default="center",
         show_default=True,
-        help="One window centred on each region, or as many as cover it.",
+        help="One window centred on each region or on its summit (column 10 of a narrowPeak), or as many as cover it.",
     ),
     click.option(
         "--stride",
@@ -282,8 +284,26 @@ def _answer_window(context: click.Context, parameter: click.Parameter, value: st
     raise no_such_window(value)
 
 
+class _OneWindow(click.Choice):
+    """How windows are laid, where each region has one; the rest is answered as above."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value not in ("center", "summit"):
+            _answer_window(ctx, param, value)
+        return super().convert(value, param, ctx)
+
+
 #: ``--window 500`` of earlier versions: answered with what it is called now.
 no_window_in_bp = click.option("--window", hidden=True, expose_value=False, callback=_answer_window)
+#: A report has one window a region, and answers all else as above.
+report_window_option = click.option(
+    "--window",
+    default="center",
+    show_default=True,
+    type=_OneWindow(WINDOWS),
+    metavar="center|summit",
+    help="One window centred on each region, or on its summit (column 10 of a narrowPeak).",
+)
 
 # ---------------------------------------------------------------- fine-tuning
 

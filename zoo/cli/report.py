@@ -13,8 +13,8 @@ from zoo.cli.options import (
     given_options,
     model_options,
     motif_options,
-    no_window_in_bp,
     quiet_option,
+    report_window_option,
     resume_options,
     run_options,
     seed_option,
@@ -61,12 +61,12 @@ __all__ = ["command"]
 @explain_options
 @motif_options
 @seed_option
+@report_window_option
 @strand_options
 @run_options
 @resume_options
 @genome_check_options
 @model_options
-@no_window_in_bp
 @quiet_option
 @click.pass_context
 def command(context: click.Context, source: tuple[str, ...], **_: Any) -> None:

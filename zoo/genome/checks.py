@@ -26,13 +26,14 @@ __all__ = ["check_assembly", "check_regions", "training_note"]
 
 
 def check_regions(
-    regions: RegionFile, genome: Genome, *, translate: bool, limit: int | None = None
+    regions: RegionFile, genome: Genome, *, translate: bool, limit: int | None = None, summits: bool = False
 ) -> tuple[RegionSummary, dict[str, str]]:
     """Check all regions against the genome.
 
     Args:
         translate: join chromosome names of different styles (chr1, 1, NC_000001.11).
         limit: look at this many regions only.
+        summits: read the summits of a narrowPeak, which every row must have.
 
     Returns:
         The summary, and a map of region-file names to contigs for names that are not contigs themselves.
@@ -43,11 +44,11 @@ def check_regions(
     """
     aliases: dict[str, str] = {}
     if translate:
-        names = regions.scan(limit=limit).chrom_counts
+        names = regions.scan(limit=limit, summits=summits).chrom_counts
         joined = alias_map(list(names), genome.sizes)
         aliases = {name: contig for name, contig in joined.items() if name != contig}
     sizes = genome.sizes | {name: genome.sizes[contig] for name, contig in aliases.items()}
-    summary = regions.scan(sizes, limit)
+    summary = regions.scan(sizes, limit, summits)
     _check_names(regions, summary, genome, sizes)
     return summary, aliases
 

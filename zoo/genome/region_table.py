@@ -1,7 +1,8 @@
 """Regions that are not in a file: a pandas or polars frame, or a list of tuples, as the lines of a BED.
 
 ``RegionFile`` reads what is made here as it reads a file, so that a table means what the same rows in a BED mean.
-Coordinates are 0-based and half-open; a table cannot say that its own are 1-based, as those of R are.
+Coordinates are 0-based and half-open. A table says that its own are 1-based, as those of R are, by the names of its
+columns or by a column ``width`` or ``length`` that is end - start + 1; it is refused.
 Neither pandas nor polars is imported.
 """
 
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zoo.errors import InputError, UsageError
 from zoo.extras import is_a
+from zoo.genome.bed_header import FROM_ONE, WIDTH_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +27,7 @@ Regions: TypeAlias = "str | Path | pd.DataFrame | pl.DataFrame | Iterable[Sequen
 
 NEEDED = ("chrom", "start", "end")
 COLUMNS = (*NEEDED, "name", "score", "strand")
+NARROW_PEAK = 10
 #: How lines of a BED begin that are no regions.
 HEADER_PREFIXES = ("#", "track ", "track\t", "browser ", "browser\t")
 #: What the columns are called elsewhere (pyranges, UCSC; bioframe's default is ours).
@@ -37,8 +40,8 @@ ELSEWHERE = {
     "stop": "end",
     **{name: name for name in COLUMNS},
 }
-#: Columns of tables whose first base is 1: GenomicRanges, GFF.
-FROM_ONE = frozenset({"seqnames", "seqname", "seqid"})
+#: Columns of summits, bp from start: the name that narrowPeak has for its tenth, and ChromBPNet's.
+SUMMITS = ("peak", "summit")
 
 
 def is_table(regions: Any) -> bool:
@@ -47,15 +50,16 @@ def is_table(regions: Any) -> bool:
 
 
 def bed_lines(regions: Any) -> list[str]:
-    """A table as lines of BED6, a row each, in order.
+    """A table as lines of BED6, a row each, in order; of narrowPeak, where it has summits.
 
     Args:
-        regions: a frame with the columns ``chrom, start, end`` and, where it has them, ``name, score, strand``; others
-            are left out. Or tuples of three to six values in that order.
+        regions: a frame with the columns ``chrom, start, end`` and, where it has them, ``name, score, strand``, and
+            ``peak`` or ``summit``, bp from start (-1: none); others are left out. Or tuples of three to six values in
+            that order, or of the ten of narrowPeak.
 
     Raises:
         UsageError: no table, or columns that are lacking. InputError: a value that cannot stand in a BED, with its row
-            (from 1, as lines are counted) and how many rows hold one.
+            (from 1, as lines are counted) and how many rows hold one; or positions that count from 1.
     """
     rows = list(_frame_rows(regions) if _is_frame(regions) else _tuples(regions))
     lines: list[str] = []
@@ -76,7 +80,8 @@ def _line(row: Sequence[Any], number: int) -> str:
     chrom, start, end = _chrom(row[0], number), _position(row[1], "start", number), _position(row[2], "end", number)
     name, score = (_text(row[i], COLUMNS[i], number) if len(row) > i else "." for i in (3, 4))
     strand = _strand(row[5] if len(row) > 5 else ".", number)
-    return f"{chrom}\t{start}\t{end}\t{name}\t{score}\t{strand}\n"
+    summit = f"\t.\t.\t.\t{_summit(row[9], number)}" if len(row) > 9 else ""
+    return f"{chrom}\t{start}\t{end}\t{name}\t{score}\t{strand}{summit}\n"
 
 
 def _is_frame(regions: Any) -> bool:
@@ -107,8 +112,40 @@ def _frame_rows(frame: Any) -> Iterator[tuple[Any, ...]]:
     if doubled := [name for name in COLUMNS if names.count(name) > 1]:
         raise UsageError(f"the table of regions has two columns {doubled[0]!r}", "", "Fix: keep one of them")
     columns = [_values(frame, name) if name in names else None for name in COLUMNS]
+    _check_widths(frame, names, columns)
+    if summits := [name for name in SUMMITS if name in names and _are_integers(_values(frame, name), missing=True)]:
+        if len(summits) > 1:
+            raise UsageError(
+                "the table of regions has two columns of summits", ", ".join(summits), "Fix: keep one of them"
+            )
+        columns += [None, None, None, _values(frame, summits[0])]
     for i in range(len(columns[0])):
         yield tuple("." if column is None else column[i] for column in columns)
+
+
+def _check_widths(frame: Any, names: list[str], columns: list[list[Any] | None]) -> None:
+    """Refuse a table whose own column of widths says that it counts from 1."""
+    chrom, start, end = columns[:3]
+    for name in names:
+        if name.lower() not in WIDTH_NAMES or not chrom:
+            continue
+        wide = _values(frame, name)
+        if all(map(_are_integers, (start, end, wide))) and all(
+            w == e - s + 1 for s, e, w in zip(start, end, wide, strict=True)
+        ):
+            polars = is_a(frame, "polars", "DataFrame")
+            fix = "with_columns(pl.col('start') - 1)" if polars else "assign(start=frame.start - 1)"
+            raise InputError(
+                f"the table of regions counts from 1: its column {name!r} is end - start + 1",
+                f"in all of its {len(wide):,} rows",
+                f"Fix: frame.{fix}, as regions here count from 0, and leave {name!r} out",
+            )
+
+
+def _are_integers(values: list[Any], missing: bool = False) -> bool:
+    return all(
+        (isinstance(value, int) and not isinstance(value, bool)) or (missing and _is_missing(value)) for value in values
+    )
 
 
 def _values(frame: Any, name: str) -> list[Any]:
@@ -132,17 +169,18 @@ def _tuples(regions: Any) -> list[Sequence[Any]]:
                 f"{len(rows):,} rows were given",
                 'Fix: a list of tuples: [("chr1", 100, 200)]',
             )
-        if not 3 <= len(row) <= len(COLUMNS):
+        if not 3 <= len(row) <= len(COLUMNS) and len(row) != NARROW_PEAK:
             raise UsageError(
                 f"row {number} of the regions has {len(row)} values",
                 f"{len(rows):,} rows were given",
-                f"Fix: three to six values: {', '.join(COLUMNS)}",
+                f"Fix: three to six values: {', '.join(COLUMNS)}; or the ten of narrowPeak",
             )
-        if len(row) == 4 and isinstance(row[3], str) and row[3] in ("+", "-"):
+        if len(row) in (4, 5) and (strand := next((v for v in row[3:] if isinstance(v, str) and v in ("+", "-")), "")):
+            place = "name" if row[3] == strand else "score"
             raise UsageError(
-                f"row {number} of the regions has its strand in the place of the name",
+                f"row {number} of the regions has its strand in the place of the {place}",
                 f"the order is {', '.join(COLUMNS)}",
-                f"Fix: (chrom, start, end, '.', '.', {row[3]!r})",
+                f"Fix: (chrom, start, end, '.', '.', {strand!r})",
             )
     return rows
 
@@ -150,6 +188,8 @@ def _tuples(regions: Any) -> list[Sequence[Any]]:
 def _chrom(value: Any, number: int) -> str:
     if not isinstance(value, str) or not value.strip() or value != value.strip():
         raise _wrong(number, "chrom", value, "is no name of a chromosome", "give a string such as 'chr1'")
+    if not _is_unicode(value):
+        raise _wrong(number, "chrom", value, "is no text", "give the name of a chromosome")
     if f"{value}\t".startswith(HEADER_PREFIXES) or any(c in value for c in "\t\r\n"):
         raise _wrong(number, "chrom", value, "would be a comment in a BED", "give the name of a chromosome")
     return value
@@ -173,7 +213,18 @@ def _text(value: Any, column: str, number: int) -> str:
     text = str(value)
     if any(c in text for c in "\t\r\n"):
         raise _wrong(number, column, value, "holds a tab or a line break", "leave these out")
+    if isinstance(value, bytes) or not _is_unicode(text):
+        raise _wrong(number, column, value, "is no text", "give a str: value.decode(), of bytes")
     return text.strip() or "."
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it can be written: half of a surrogate pair cannot."""
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def _summit(value: Any, number: int) -> int:
+    return -1 if _is_missing(value) else _position(value, "summit", number)
 
 
 def _strand(value: Any, number: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import Intervals
 
-__all__ = ["WindowCounts", "WindowPlan", "Windows", "center_starts", "tile_counts"]
+__all__ = ["WindowCounts", "WindowPlan", "Windows", "center_starts", "summit_starts", "tile_counts"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class WindowPlan:
 
     Attributes:
         length: bp the model sees.
-        mode: ``"center"``: one window centred on each region, or ``"tile"``: enough windows for
-            their outputs to cover the region.
+        mode: ``"center"``: one window centred on each region; ``"summit"``: on the summit of each, as a narrowPeak
+            has it; or ``"tile"``: enough windows for their outputs to cover the region.
         out_offset, out_length: which part of the window the model predicts, in bp.
         stride: bp between tiles; default ``out_length``.
         edges: ``"pad"`` (N outside the chromosome), ``"skip"`` or ``"error"``.
@@ -70,8 +70,10 @@ class WindowPlan:
 
     def lay(self, regions: Intervals, at_most: int) -> Iterator[Windows]:
         """Yield the windows of ``regions``, at most ``at_most`` at a time."""
-        if self.mode == "center":
+        if self.mode != "tile":
             starts = center_starts(regions.start, regions.end, self.length, self.centring)
+            if self.mode == "summit":
+                starts = summit_starts(regions, starts, self.length)
             for low in range(0, len(starts), at_most):
                 high = min(low + at_most, len(starts))
                 yield Windows(np.arange(low, high), starts[low:high])
@@ -93,7 +95,7 @@ class WindowPlan:
 
     def count(self, regions: Intervals) -> int:
         """How many windows ``lay`` will give."""
-        if self.mode == "center":
+        if self.mode != "tile":
             return len(regions)
         span = self.out_length or self.length
         return int(tile_counts(regions.start, regions.end, span, self.stride or span).sum())
@@ -142,6 +144,15 @@ def center_starts(start: np.ndarray, end: np.ndarray, length: int, centring: str
     if centring == "grelu":
         return -((length - start - end) // 2)
     return (start + end) // 2 - length // 2
+
+
+def summit_starts(regions: Intervals, otherwise: np.ndarray, length: int) -> np.ndarray:
+    """(n,) int64 starts of windows centred on summits, ``start + summit - length // 2`` as ChromBPNet lays them.
+
+    Args:
+        otherwise: (n,) int64 starts where no summit was called (-1).
+    """
+    return np.where(regions.summit < 0, otherwise, regions.start + regions.summit - length // 2)
 
 
 def tile_counts(start: np.ndarray, end: np.ndarray, span: int, stride: int) -> np.ndarray:

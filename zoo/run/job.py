@@ -15,6 +15,7 @@ from zoo.files import sha256_of
 from zoo.genome.checks import check_assembly, check_regions, training_note
 from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.intervals import RegionFile, RegionSummary
+from zoo.genome.strand import check_strands, strand_notes
 from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.genome.windows import WindowPlan
 from zoo.models.entry import Entry, open_entry, renames_chromosomes, with_length_of, with_settings
@@ -50,7 +51,7 @@ class PredictOptions:
     """The options of ``zoo predict``; each is the flag of the same name.
 
     Attributes:
-        window: ``center`` or ``tile``.
+        window: ``center``, ``summit`` (column 10 of a narrowPeak) or ``tile``.
         stride: bp between tiles; default the length that the model predicts.
         edges: ``pad``, ``skip`` or ``error`` for windows that leave their chromosome.
         strand: ``auto`` (what the model's dataloader says), ``use`` or ``ignore``.
@@ -112,7 +113,7 @@ class PredictOptions:
 
 
 _CHOICES = {
-    "window": ("center", "tile"),
+    "window": ("center", "summit", "tile"),
     "edges": ("pad", "skip", "error"),
     "strand": ("auto", "use", "ignore"),
     "overlap": ("mean", "max", "error"),
@@ -204,7 +205,7 @@ class Job:
 
     def count_windows(self) -> int:
         """Windows that will be laid."""
-        if self.plan.mode == "center":
+        if self.plan.mode != "tile":
             return self.n_regions
         return sum(self.plan.count(chunk) for chunk in self.regions.chunks(self.options.limit, self.start))
 
@@ -298,7 +299,11 @@ def prepare(
     if not options.any_genome and (note := check_assembly(entry.card, fasta)):
         notes.append(note)
     translate = options.translate_chroms or renames_chromosomes(entry)
-    summary, aliases = check_regions(regions, fasta, translate=translate, limit=options.limit)
+    summit = options.window == "summit"
+    summary, aliases = check_regions(regions, fasta, translate=translate, limit=options.limit, summits=summit)
+    notes += summary.notes
+    if options.strand == "use":
+        check_strands(summary, regions.label, "--strand use reads them", "--strand ignore")
     if note := training_note(entry.card, summary.chrom_counts):
         notes.append(note)
     if summary.skipped_lines:
@@ -309,13 +314,20 @@ def prepare(
     choice = choose_tracks(loaded.outputs, options.tracks)
     notes += [*loaded.notes, *unplaced_notes(choice.outputs)]
     use_strand = {"auto": loaded.loader.use_strand, "use": True, "ignore": False}[options.strand]
-    if summary.minus_strand:
-        notes.append(
-            f"{summary.minus_strand:,} regions on '-': "
-            + ("predicted from the reverse complement" if use_strand else "strand ignored (--strand use honours it)")
-        )
+    if use_strand:
+        check_strands(summary, regions.label, f"the dataloader of {loaded.name} reads them", "--strand ignore")
+    notes += strand_notes(summary, regions.label, use_strand)
+    notes += _summit_notes(summary, regions.label, options.window)
     plan = _plan(loaded, choice, options)
     return Job(loaded, regions, fasta, summary, aliases, options, plan, choice, use_strand, notes, start)
+
+
+def _summit_notes(summary: RegionSummary, label: str, window: str) -> list[str]:
+    if summary.without_summit:
+        return [f"{summary.without_summit:,} regions have no summit (-1): windows are centred on their middle"]
+    if summary.has_summits and window == "center":
+        return [f"{label} has summits (column 10), and windows are centred on the regions' middle (or --window summit)"]
+    return []
 
 
 def _entry_of(model: Entry | LoadedModel | ArrayModel, options: PredictOptions) -> Entry:
@@ -399,7 +411,7 @@ def counted_notes(counts: dict[str, Any], job: Job) -> list[str]:
     if counts.get("cut_regions"):
         notes.append(
             f"{counts['cut_regions']:,} regions are longer than the model's {job.plan.length:,} bp window: "
-            "only their centre was seen (--window tile covers them)"
+            f"only their {'centre' if job.plan.mode == 'center' else 'summit'} was seen (--window tile covers them)"
         )
     if "unknown_bases" in counts:
         met = UnknownBases(**{f.name: counts[f.name] for f in dataclasses.fields(UnknownBases)})

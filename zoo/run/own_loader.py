@@ -31,6 +31,7 @@ from zoo.paths import given_path
 from zoo.progress import Notes, Progress, warn
 from zoo.results import sole_writer, write_run_record
 from zoo.run.job import PredictOptions, PredictResult, check_predictions_out, inputs_of, options_from
+from zoo.run.own_regions import check_own_regions
 from zoo.writers import StreamWriter, check_format, open_writer
 from zoo.writers.base import Writer, WriterContext
 
@@ -132,9 +133,10 @@ def predict_with_own_loader(
         run = ForeignRun.load(entry, options.device)
         values = loader_values(run.loader, regions, genome, options.settings)
         size = options.sequences_a_pass or BATCH_SIZE
-        total, batches = run.loader.batches(values, size)
-        notes = Notes(report, [f"regions are read by the model's own dataloader {run.loader.defined_as}"])
+        said = [f"regions are read by the model's own dataloader {run.loader.defined_as}"]
+        notes = Notes(report, said + check_own_regions(run.loader, values))
         result = PredictResult(notes=notes.texts)
+        total, batches = run.loader.batches(values, size)
         if options.dry_run:
             _plan(run, batches, result, total, size, notes)
             return result
@@ -183,6 +185,8 @@ def predict_regions_with_own_loader(
     with contextlib.redirect_stdout(sys.stderr):
         run = ForeignRun.load(model)
         values = loader_values(run.loader, regions, None if genome is None else str(genome), options.settings)
+        for note in check_own_regions(run.loader, values):
+            tell(note)
         size = options.sequences_a_pass or BATCH_SIZE
         found = _in_memory(run, values, size, options.tracks, options.limit, letters)
     if found is None:

@@ -172,7 +172,7 @@ class BlockReader:
         return self.plan.apply_edges(windows, self.genome.lengths(contigs[windows.row]), regions, counts)
 
     def _count_cut(self, regions: Intervals, cursor: int) -> None:
-        if self.plan.mode == "center" and cursor >= self.skip_until:
+        if self.plan.mode != "tile" and cursor >= self.skip_until:
             self.counts.windows.cut_regions += int((regions.end - regions.start > self.plan.length).sum())
 
     def _encode(self, cursor: int, first: int, regions: Intervals, windows: Windows, contigs: np.ndarray) -> Block:

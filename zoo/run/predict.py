@@ -74,7 +74,8 @@ def predict(
         model: registry name, ``name@version``, entry or Kipoi folder, gReLU ``.ckpt``, or a model that is loaded
             (``zoo.load_model``) or opened (``open_entry``) already.
         regions: BED3-BED12 or narrowPeak, plain or gzip; ``-`` is standard input. Or a pandas or polars frame with
-            ``chrom, start, end`` (0-based half-open) and maybe ``name, score, strand``, or tuples of these.
+            ``chrom, start, end`` (0-based half-open) and maybe ``name, score, strand`` and ``peak`` (bp from start to
+            the summit), or tuples of these.
         genome: plain or bgzip FASTA; default ``$ZOO_GENOMES/<assembly>.fa[.gz]``.
         out: result; its suffix gives the format; ``-`` is TSV on standard output.
         report: called with each note for the user.

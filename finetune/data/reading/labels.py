@@ -42,9 +42,9 @@ class LabelBases:
             ) from None
         absent = check_names(summary.chrom_counts, sizes, source.name, Path(path), "text")
         left_out = sum(summary.chrom_counts[name] for name in absent)
-        self.notes: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = tuple(summary.notes)
         if left_out:
-            self.notes = (f"{left_out:,} peaks on {', '.join(absent[:4])}, not in the FASTA, are left out",)
+            self.notes += (f"{left_out:,} peaks on {', '.join(absent[:4])}, not in the FASTA, are left out",)
         self._peaks = {
             name: union(*map(np.concatenate, zip(*pieces, strict=True)))
             for name, pieces in parts.items()
