@@ -18,7 +18,7 @@ from zoo.genome.intervals import RegionFile, RegionSummary
 from zoo.genome.windows import WindowPlan
 from zoo.models.entry import Entry, open_entry, renames_chromosomes, with_length_of, with_settings
 from zoo.models.load import load_entry
-from zoo.outputs import TrackChoice, choose_tracks, track_patterns
+from zoo.outputs import TrackChoice, choose_tracks, common_part, numbered_notes, track_patterns
 from zoo.results import check_out, genome_fingerprint
 from zoo.run.pipeline import BlockReader
 from zoo.writers import FORMATS, store_of
@@ -304,13 +304,19 @@ def prepare(
         )
     loaded = model if is_loaded(model) else load_entry(with_length_of(regions, entry, options.limit))
     choice = choose_tracks(loaded.outputs, options.tracks)
+    notes += numbered_notes(loaded.outputs, options.tracks)
     use_strand = {"auto": loaded.loader.use_strand, "use": True, "ignore": False}[options.strand]
     if summary.minus_strand:
         notes.append(
             f"{summary.minus_strand:,} regions on '-': "
             + ("predicted from the reverse complement" if use_strand else "strand ignored (--strand use honours it)")
         )
-    plan = _plan(loaded, choice, options)
+    plan = _plan(loaded, choice, options, use_strand)
+    if options.window == "tile" and not loaded.places_bins and any(spec.kind == "profile" for spec in choice.outputs):
+        notes.append(
+            f"{loaded.name} has no card that says where its bins lie: tiles are laid as if it predicted all of its "
+            f"{plan.length:,} bp window"
+        )
     return Job(loaded, regions, fasta, summary, aliases, options, plan, choice, use_strand, notes, start)
 
 
@@ -372,14 +378,26 @@ def inputs_of(model: Any, regions: Any, genome: Any, settings: Mapping[str, Any]
     return [path for path in read if isinstance(path, str | Path) and str(path) != "-"]
 
 
-def _plan(model: LoadedModel, choice: TrackChoice, options: PredictOptions) -> WindowPlan:
+def _plan(model: LoadedModel, choice: TrackChoice, options: PredictOptions, use_strand: bool) -> WindowPlan:
     offset, span = 0, model.length
-    profiles = [spec for spec in choice.outputs if spec.kind == "profile"]
-    if profiles and model.places_bins:
-        # Tiles must cover the region with every profile output: the part that all predict.
-        offset = max(spec.offset for spec in profiles)
-        span = min(spec.offset + spec.n_bins * spec.bin_size for spec in profiles) - offset
-    return WindowPlan(model.length, options.window, offset, span, options.stride, options.edges, model.loader.centring)
+    if model.places_bins:
+        offset, span = common_part(choice.outputs, model.length)
+        if span <= 0 and options.window == "tile":
+            raise UsageError(
+                "--window tile: the outputs predict different parts of a window, which have no base in common",
+                "; ".join(map(str, choice.outputs)),
+                f"Fix: one output at a time: --tracks '{choice.outputs[0].name}/*'",
+            )
+    return WindowPlan(
+        model.length,
+        options.window,
+        offset,
+        max(span, 0),
+        options.stride,
+        options.edges,
+        model.loader.centring,
+        use_strand,
+    )
 
 
 def counted_notes(counts: dict[str, Any], job: Job) -> list[str]:
@@ -397,6 +415,21 @@ def counted_notes(counts: dict[str, Any], job: Job) -> list[str]:
             f"{counts['cut_regions']:,} regions are longer than the model's {job.plan.length:,} bp window: "
             "only their centre was seen (--window tile covers them)"
         )
+    if counts.get("uncovered_bp") and (job.plan.mode == "tile" or job.plan.span < job.plan.length):
+        notes.append(_uncovered_note(counts, job.plan))
     if counts.get("iupac_bases"):
         notes.append(f"{counts['iupac_bases']:,} IUPAC ambiguity codes were read as N")
     return notes
+
+
+def _uncovered_note(counts: dict[str, Any], plan: WindowPlan) -> str:
+    bases = f"{counts['uncovered_bp']:,} bp of {counts['uncovered_regions']:,} regions"
+    if plan.mode == "tile":
+        return (
+            f"{bases} lie between tiles and are not predicted: of a window the model predicts {plan.span:,} bp "
+            f"(--stride {plan.span} leaves no gap)"
+        )
+    return (
+        f"{bases} lie outside the {plan.span:,} bp that the model predicts of its {plan.length:,} bp window "
+        "(--window tile covers them)"
+    )

@@ -166,8 +166,13 @@ class BlockReader:
         return self.plan.apply_edges(windows, self.genome.lengths(contigs[windows.row]), regions, counts)
 
     def _count_cut(self, regions: Intervals, cursor: int) -> None:
-        if self.plan.mode == "center" and cursor >= self.skip_until:
-            self.counts.windows.cut_regions += int((regions.end - regions.start > self.plan.length).sum())
+        if cursor < self.skip_until:
+            return
+        counts, uncovered = self.counts.windows, self.plan.uncovered(regions)
+        if self.plan.mode == "center":
+            counts.cut_regions += int((regions.end - regions.start > self.plan.length).sum())
+        counts.uncovered_regions += int((uncovered > 0).sum())
+        counts.uncovered_bp += int(uncovered.sum())
 
     def _encode(self, cursor: int, first: int, regions: Intervals, windows: Windows, contigs: np.ndarray) -> Block:
         row, length = windows.row, self.plan.length
