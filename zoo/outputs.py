@@ -192,8 +192,8 @@ def numbered_notes(outputs: Sequence[OutputSpec], patterns: Sequence[str]) -> li
         if len(fitting) > 1:
             places = ", ".join(f"{spec.name}/{spec.tracks[first]}" for spec, first in fitting)
             notes.append(
-                f"--tracks {pattern} was counted in each of {len(fitting)} outputs: it "
-                f"{'begins at' if '-' in pattern else 'is'} {places} (--tracks {fitting[0][0].name}/{pattern} is of one)"
+                f"--tracks {pattern} was counted in each of {len(fitting)} outputs and "
+                f"{'begins at' if '-' in pattern else 'is'} {places}; --tracks {fitting[0][0].name}/{pattern} is of one"
             )
     return notes
 

@@ -45,6 +45,11 @@ class WindowCounts:
     uncovered_bp: int = 0
     first_skipped: list[str] = field(default_factory=list)
 
+    def add_uncovered(self, uncovered: np.ndarray) -> None:
+        """Count what ``WindowPlan.uncovered`` gave."""
+        self.uncovered_regions += int((uncovered > 0).sum())
+        self.uncovered_bp += int(uncovered.sum())
+
 
 @dataclass(frozen=True)
 class WindowPlan:

@@ -15,13 +15,14 @@ from zoo.files import sha256_of
 from zoo.genome.checks import check_assembly, check_regions, training_note
 from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.intervals import RegionFile, RegionSummary
-from zoo.genome.windows import WindowPlan
+from zoo.genome.windows import WindowCounts, WindowPlan
 from zoo.models.entry import Entry, open_entry, renames_chromosomes, with_length_of, with_settings
 from zoo.models.load import load_entry
 from zoo.outputs import TrackChoice, choose_tracks, common_part, numbered_notes, track_patterns
 from zoo.results import check_out, genome_fingerprint
 from zoo.run.pipeline import BlockReader
-from zoo.writers import FORMATS, store_of
+from zoo.writers import FORMATS, aggregates, check_format, store_of
+from zoo.writers.aggregate import AGGREGATES
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
@@ -32,11 +33,13 @@ __all__ = [
     "Job",
     "PredictOptions",
     "PredictResult",
+    "check_predictions_format",
     "check_predictions_out",
     "counted_notes",
     "default_genome",
     "inputs_of",
     "is_loaded",
+    "no_places",
     "opened",
     "options_from",
     "prepare",
@@ -57,6 +60,7 @@ class PredictOptions:
         tracks: names, globs or numbers; empty means all.
         limit: only the first regions.
         overlap: ``mean``, ``max`` or ``error`` where windows overlap in bigWig and bedGraph.
+        aggregate: ``mean``, ``sum`` or ``max``: how a BED makes one value of the bins in a region; default the mean.
         resume: go on with an interrupted run.
         dry_run: check everything, write nothing.
         translate_chroms: join chromosome names of different styles.
@@ -77,6 +81,7 @@ class PredictOptions:
     tracks: Sequence[str] = ()
     limit: int | None = None
     overlap: str = "mean"
+    aggregate: str | None = None
     resume: bool = False
     dry_run: bool = False
     translate_chroms: bool = False
@@ -98,7 +103,9 @@ class PredictOptions:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise UsageError(
-                    f"{name} {getattr(self, name)!r} is not known", "", f"Fix: one of {', '.join(allowed)}"
+                    f"{name} {getattr(self, name)!r} is not known",
+                    "",
+                    f"Fix: one of {', '.join(filter(None, allowed))}",
                 )
         if self.batch_size != "auto" and (not str(self.batch_size).isdecimal() or int(self.batch_size) < 1):
             raise UsageError(f"--batch-size {self.batch_size}: is no positive number", "", "Fix: auto, or e.g. 64")
@@ -114,6 +121,7 @@ _CHOICES = {
     "strand": ("auto", "use", "ignore"),
     "overlap": ("mean", "max", "error"),
     "precision": ("float32", "bfloat16", "float16"),
+    "aggregate": (None, *AGGREGATES),
 }
 
 
@@ -205,6 +213,13 @@ class Job:
             return self.n_regions
         return sum(self.plan.count(chunk) for chunk in self.regions.chunks(self.options.limit, self.start))
 
+    def count_uncovered(self) -> dict[str, int]:
+        """What the reader will count of bases that no window predicts."""
+        counts = WindowCounts()
+        for chunk in self.regions.chunks(self.options.limit, self.start):
+            counts.add_uncovered(self.plan.uncovered(chunk))
+        return {name: getattr(counts, name) for name in ("uncovered_regions", "uncovered_bp")}
+
     def chrom_sizes(self) -> dict[str, int]:
         """Chromosome lengths in FASTA order under the names that the regions file uses; it may use two for one."""
         written: dict[str, list[str]] = {contig: [] for contig in self.genome.sizes}
@@ -239,6 +254,7 @@ class Job:
             "limit": options.limit,
             "start": self.start,
             "overlap": options.overlap,
+            "aggregate": options.aggregate,
             "format": options.format,
             "translate_chroms": options.translate_chroms,
         }
@@ -363,6 +379,30 @@ def check_predictions_out(out: str | Path, inputs: Iterable[Any], format: str | 
         what="predictions",
         store=store_of(str(out), format),
         stdout=True,
+    )
+
+
+def check_predictions_format(out: str, options: PredictOptions) -> None:
+    """``check_format``, and whether the options mean something in it.
+
+    Raises:
+        UsageError: ``--aggregate`` for a format that holds every bin.
+    """
+    check_format(out, options.format)
+    if options.aggregate is not None and not aggregates(out, options.format):
+        raise UsageError(
+            f"--aggregate {options.aggregate}: only a BED has one value a region; {out} would hold every bin",
+            "",
+            "Fix: -o predictions.bed (--format bed on standard output), or leave out --aggregate",
+        )
+
+
+def no_places(out: str | Path, name: str) -> UsageError:
+    """The error where a format needs coordinates of bins that nobody knows."""
+    return UsageError(
+        f"{out}: {name} has no card that says where its bins lie",
+        "",
+        "Fix: write .tsv, .h5, .zarr or .parquet; or add a card with bin_size and offset",
     )
 
 

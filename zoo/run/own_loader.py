@@ -24,18 +24,38 @@ from zoo.models.entry import Entry
 from zoo.models.foreign_loader import ForeignLoader, example_values, load_foreign_loader, loader_values
 from zoo.models.kipoi_native import PICKLES
 from zoo.models.load import framework_of
-from zoo.outputs import OutputSpec, PredictionBatch, TrackChoice, choose_tracks
+from zoo.outputs import OutputSpec, PredictionBatch, TrackChoice, choose_tracks, numbered_notes
 from zoo.progress import Progress
 from zoo.results import sole_writer, write_run_record
-from zoo.run.job import PredictOptions, PredictResult, check_predictions_out, inputs_of, options_from
-from zoo.writers import StreamWriter, check_format, open_writer
+from zoo.run.job import (
+    PredictOptions,
+    PredictResult,
+    check_predictions_format,
+    check_predictions_out,
+    inputs_of,
+    no_places,
+    options_from,
+)
+from zoo.run.not_finite import NotFinite, not_finite_notes
+from zoo.writers import StreamWriter, open_writer
 from zoo.writers.base import Writer, WriterContext
 
 __all__ = ["ForeignRun", "path_of", "predict_example", "predict_regions_with_own_loader", "predict_with_own_loader"]
 
 BATCH_SIZE = 32  # kipoi's
 # The dataloader decides these: an option that asks for something else is refused, not ignored.
-NOT_OURS = ("window", "stride", "edges", "strand", "rc_average", "precision", "overlap", "translate_chroms", "resume")
+NOT_OURS = (
+    "window",
+    "stride",
+    "edges",
+    "strand",
+    "rc_average",
+    "precision",
+    "overlap",
+    "aggregate",
+    "translate_chroms",
+    "resume",
+)
 GENOMIC = (".bw", ".bigwig", ".bedgraph", ".bedgraph.gz", ".bg", ".bg.gz")
 COLUMNS = tuple(one.name for one in dataclasses.fields(PredictionBatch) if one.name != "values")
 
@@ -107,6 +127,9 @@ def predict_with_own_loader(
                 specs = _write_all(run, batches, out, options, result, bar, stdout)
         finally:
             bar.clear()
+    for sentence in result.notes[1:]:
+        if report:
+            report(sentence)
     result.seconds = time.monotonic() - started
     result.regions = result.windows
     if result.paths:
@@ -195,15 +218,18 @@ def _write_all(
 ) -> tuple[OutputSpec, ...]:
     writer: Writer | None = None
     choice: TrackChoice | None = None
+    not_finite = NotFinite()
     try:
         for batch in batches:
             named = run.predict(batch["inputs"])
             if choice is None:
                 choice = choose_tracks(output_specs(named, run.entry), options.tracks)
-                writer = _open(out, choice, options, stdout)
+                result.notes += numbered_notes(output_specs(named, run.entry), options.tracks)
+                writer = _open(run.entry.name, out, choice, options, stdout)
             rows = rows_of(batch.get("metadata"), named, result.windows, choice)
             if options.limit is not None and result.windows + len(rows) > options.limit:
                 rows = first_rows(rows, options.limit - result.windows)
+            not_finite.add(rows)
             writer.write(rows)
             result.windows += len(rows)
             bar.advance(len(rows))
@@ -212,6 +238,8 @@ def _write_all(
         if writer is None:
             raise InputError(f"the dataloader {run.loader.defined_as} gave no sample", "", "Fix: check its files")
         result.paths = writer.finish()
+        result.counts |= not_finite.as_dict()
+        result.notes += not_finite_notes(result.counts, not writer.holds_not_finite)
     except BaseException:
         if writer is not None:
             writer.discard()
@@ -219,12 +247,14 @@ def _write_all(
     return choice.outputs
 
 
-def _open(out: str, choice: TrackChoice, options: PredictOptions, stdout: TextIO) -> Writer:
+def _open(name: str, out: str, choice: TrackChoice, options: PredictOptions, stdout: TextIO) -> Writer:
     context = WriterContext(Path(out), choice.outputs, None, options.overlap, {})
     if out == "-":
         writer: Writer = StreamWriter(context, stdout, options.format or "tsv")
     else:
         writer = open_writer(context, options.format)
+    if writer.needs_places:
+        raise no_places(out, name)
     writer.open()
     return writer
 
@@ -255,7 +285,7 @@ def _check_options(
         )
     folder = entry.path if isinstance(entry, Entry) else entry.entry.path
     path = check_predictions_out(out, inputs_of(folder, regions, genome, options.settings), options.format)
-    check_format(out, options.format)
+    check_predictions_format(out, options)
     return path
 
 
@@ -289,7 +319,7 @@ def _record(
             "options": asdict(options) | {"tracks": list(options.tracks)},
             "notes": result.notes,
             "outputs": [asdict(spec) for spec in specs],
-            "counts": {"samples": result.windows},
+            "counts": {"samples": result.windows} | result.counts,
             "files": [str(path) for path in result.paths],
             "seconds": round(result.seconds, 3),
         },

@@ -168,11 +168,10 @@ class BlockReader:
     def _count_cut(self, regions: Intervals, cursor: int) -> None:
         if cursor < self.skip_until:
             return
-        counts, uncovered = self.counts.windows, self.plan.uncovered(regions)
+        counts = self.counts.windows
         if self.plan.mode == "center":
             counts.cut_regions += int((regions.end - regions.start > self.plan.length).sum())
-        counts.uncovered_regions += int((uncovered > 0).sum())
-        counts.uncovered_bp += int(uncovered.sum())
+        counts.add_uncovered(self.plan.uncovered(regions))
 
     def _encode(self, cursor: int, first: int, regions: Intervals, windows: Windows, contigs: np.ndarray) -> Block:
         row, length = windows.row, self.plan.length

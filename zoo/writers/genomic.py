@@ -31,7 +31,7 @@ class TrackFile(Protocol):
     """A file of one track that is being written."""
 
     def add(self, chrom: str, starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> None:
-        """Append intervals in order; no value is NaN."""
+        """Append intervals in order; every value is finite."""
 
     def finish(self) -> None:
         """Complete, close and verify the file."""
@@ -46,8 +46,11 @@ class GenomicWriter(Writer):
     In a ``reverse`` row bin 0 is the one at the end of the window, and stranded tracks are
     swapped. A scalar covers its region (with ``--window tile``, the window's part of it).
     All is clipped to the chromosome. Where windows overlap: the mean or maximum per base of
-    all that cover it, or an error. NaN is not written.
+    all that cover it, or an error. A value that is not finite covers nothing: a bigWig has
+    no place for NaN, and infinity spoils the sums in its header.
     """
+
+    holds_not_finite = False
 
     def __init__(self, context: WriterContext) -> None:
         super().__init__(context)
@@ -57,6 +60,10 @@ class GenomicWriter(Writer):
         self._sizes = np.array([context.chrom_sizes[c] for c in self._chroms], dtype=np.int64)
         self.finals = final_names(context)
         self._spools: list[WindowSpool] = []
+
+    @property
+    def needs_places(self) -> bool:
+        return True
 
     @abstractmethod
     def track_file(self, path: Path, output: OutputSpec, track: str) -> TrackFile:
@@ -213,7 +220,7 @@ def merge_stretch(stretch: Stretch, spool: WindowSpool, tracks: range, overlap: 
         overlap: ``"mean"``, ``"max"``, or ``"error"`` when overlaps have been ruled out.
 
     Returns:
-        For each track ``(starts, ends, values)``: int64 bp in order, and float32 without NaN.
+        For each track ``(starts, ends, values)``: int64 bp in order, and finite float32.
     """
     edges = _edges(stretch, spool)
     pieces = max(0, len(edges) - 1)
@@ -229,15 +236,14 @@ def merge_stretch(stretch: Stretch, spool: WindowSpool, tracks: range, overlap: 
             cover += np.bincount(piece, minlength=pieces)
             for track in range(len(tracks)):
                 value = values[:, track].ravel()[source].astype(np.float64)
-                absent = np.isnan(value)
+                absent = ~np.isfinite(value)
                 if absent.any():
                     none = np.bincount(piece[absent], minlength=pieces)
                     missing[track] = missing.get(track, 0) + none
                     value, at = value[~absent], piece[~absent]
                 else:
                     at = piece
-                with np.errstate(invalid="ignore"):  # inf + -inf is NaN, which is left out below
-                    combine.at(total[track], at, value)
+                combine.at(total[track], at, value)
     return [
         _intervals(edges, total[t], cover - missing[t] if t in missing else cover, overlap) for t in range(len(tracks))
     ]
@@ -246,11 +252,7 @@ def merge_stretch(stretch: Stretch, spool: WindowSpool, tracks: range, overlap: 
 def _intervals(edges: np.ndarray, total: np.ndarray, cover: np.ndarray, overlap: str) -> Intervals:
     kept = np.flatnonzero(cover)
     values = total[kept] if overlap == "max" else total[kept] / cover[kept]
-    values = values.astype(np.float32)
-    real = ~np.isnan(values)  # the mean of inf and -inf is none
-    if not real.all():
-        kept, values = kept[real], values[real]
-    return edges[kept], edges[kept + 1], values
+    return edges[kept], edges[kept + 1], values.astype(np.float32)
 
 
 def _chunks(stretch: Stretch, size: int) -> Iterator[slice]:
