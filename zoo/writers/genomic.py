@@ -30,8 +30,8 @@ TRACKS_AT_ONCE = 16  # open files, and accumulators in memory
 class TrackFile(Protocol):
     """A file of one track that is being written."""
 
-    def add(self, chrom: str, starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> None:
-        """Append intervals in order; every value is finite."""
+    def add(self, chroms: np.ndarray, starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> None:
+        """Append intervals in order of the chromosomes' numbers and of places; every value is finite."""
 
     def finish(self) -> None:
         """Complete, close and verify the file."""
@@ -127,11 +127,10 @@ class GenomicWriter(Writer):
                 remove(path)
                 files.append(self.track_file(path, output, output.tracks[track]))
             for stretch in order.stretches():
-                chrom = self._chroms[stretch.chrom]
                 merged = merge_stretch(stretch, order.spool, tracks, self.context.overlap)
                 for file, (starts, ends, values) in zip(files, merged, strict=True):
                     if len(starts):
-                        file.add(chrom, starts, ends, values)
+                        file.add(*order.on_chromosomes(starts, ends), values)
             for file in files:
                 file.finish()
         except BaseException:
@@ -143,19 +142,15 @@ class GenomicWriter(Writer):
     def _refuse_overlap(self, order: BlockOrder) -> None:
         """Raise `InputError` that names the first overlap of the genome and counts them all."""
         first = None
-        count = 0
-        chrom, reach = -1, 0  # end of the windows so far, on this chromosome
+        count = reach = 0  # end of the windows so far
         for stretch in order.stretches():
-            if stretch.chrom != chrom:
-                chrom, reach = stretch.chrom, 0
-            begins = _starting_in(stretch)
-            starts, ends = np.maximum(begins["start"], 0), begins["end"]
+            windows, starts, ends = _starting_in(stretch)
             before = np.concatenate([[reach], np.maximum(np.maximum.accumulate(ends), reach)])
             hit = np.flatnonzero(starts < before[:-1])
             if len(hit) and first is None:
-                i = hit[0]
-                stop = min(ends[i], before[i])
-                first = f"{self._chroms[chrom]}:{starts[i]:,}-{stop:,} (region {begins['region'][i] + 1})"
+                i = hit[:1]
+                (chrom,), (start,), (stop,) = order.on_chromosomes(starts[i], np.minimum(ends[i], before[i]))
+                first = f"{self._chroms[chrom]}:{start:,}-{stop:,} (region {windows['region'][i[0]] + 1})"
             count += len(hit)
             reach = int(before[-1])
         if first is not None:
@@ -166,11 +161,13 @@ class GenomicWriter(Writer):
             )
 
 
-def _starting_in(stretch: Stretch) -> np.ndarray:
-    """The windows whose first base is in the stretch (each window is in one), by start."""
-    starts = np.maximum(stretch.windows["start"], 0)
-    inside = stretch.windows[(starts >= stretch.start) & (starts < stretch.end)]
-    return inside[np.argsort(inside["start"], kind="stable")]
+def _starting_in(stretch: Stretch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The windows whose first base is in the stretch (each window is in one), by start; starts, ends on the line."""
+    starts = stretch.origin + np.maximum(stretch.windows["start"], 0)
+    ends = np.minimum(stretch.origin + stretch.windows["end"], stretch.limit)
+    inside = np.flatnonzero((starts >= stretch.start) & (starts < stretch.end))
+    inside = inside[np.argsort(starts[inside], kind="stable")]
+    return stretch.windows[inside], starts[inside], ends[inside]
 
 
 def final_names(context: WriterContext) -> list[Path]:
@@ -220,7 +217,7 @@ def merge_stretch(stretch: Stretch, spool: WindowSpool, tracks: range, overlap: 
         overlap: ``"mean"``, ``"max"``, or ``"error"`` when overlaps have been ruled out.
 
     Returns:
-        For each track ``(starts, ends, values)``: int64 bp in order, and finite float32.
+        For each track ``(starts, ends, values)``: int64 bp on the line of the genome, in order, and finite float32.
     """
     edges = _edges(stretch, spool)
     pieces = max(0, len(edges) - 1)
@@ -263,15 +260,20 @@ def _chunks(stretch: Stretch, size: int) -> Iterator[slice]:
 
 
 def _bins(stretch: Stretch, rows: slice, spool: WindowSpool) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends of every bin of some windows, clipped to the stretch; empty where start >= end."""
-    windows = stretch.windows[rows]
+    """Starts and ends of every bin of some windows on the line, clipped to the stretch and to their chromosome.
+
+    Empty where start >= end.
+    """
+    windows, origin = stretch.windows[rows], stretch.origin[rows]
+    low, high = np.maximum(origin, stretch.start), np.minimum(stretch.limit[rows], stretch.end)
     if spool.output.kind == "profile":
         width = spool.output.bin_size
-        starts = (windows["start"][:, None] + width * np.arange(spool.bins)).ravel()
+        starts = (origin + windows["start"])[:, None] + width * np.arange(spool.bins)
+        low, high = low[:, None], high[:, None]
         ends = starts + width
     else:
-        starts, ends = windows["start"], windows["end"]
-    return np.clip(starts, stretch.start, stretch.end), np.clip(ends, stretch.start, stretch.end)
+        starts, ends = origin + windows["start"], origin + windows["end"]
+    return np.clip(starts, low, high).ravel(), np.clip(ends, low, high).ravel()
 
 
 def _edges(stretch: Stretch, spool: WindowSpool) -> np.ndarray:
