@@ -268,7 +268,7 @@ def check_places(job: Job, writer: Writer, out: Path) -> None:
     """
     if not writer.needs_places:
         return
-    if not job.model.places_bins:
+    if not job.model.places_bins and any(spec.kind == "profile" for spec in job.choice.outputs):
         raise no_places(out, job.model.name)
     if writer.aggregates and common_part(job.choice.outputs, job.model.length)[1] <= 0:
         raise UsageError(
