@@ -23,7 +23,7 @@ from zoo.genome.region_table import Regions
 from zoo.models.entry import Entry, has_own_loader
 from zoo.outputs import PredictionBatch, common_part
 from zoo.progress import Notes, Progress
-from zoo.results import sole_writer, write_run_record
+from zoo.results import left_behind, sole_writer, write_run_record
 from zoo.run.file_run import FileRun
 from zoo.run.job import (
     Job,
@@ -182,6 +182,7 @@ def _run_to_file(job: Job, compute: Prediction, out: Path, notes: Notes, progres
     with sole_writer(out):
         run = FileRun(job, compute, open_file_writer(job, out), notes, progress, count_not_finite=True)
         paths = run.go()
+    notes.add(*left_behind(out, paths, run.writer.other_finals(job.model.outputs)))
     return _result(job, paths, run.writer, run.counts, notes, run.seconds)
 
 

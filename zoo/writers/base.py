@@ -66,6 +66,10 @@ class Writer(ABC):
         """Whether the format can be written only where bins have coordinates, and both strands of a pair are there."""
         return False
 
+    def other_finals(self, outputs: tuple[OutputSpec, ...]) -> list[Path]:
+        """Names that the same OUT gets for other outputs and tracks of a model that has these."""
+        return []
+
     def check_finals(self, inputs: Iterable[str | Path | None] = ()) -> None:
         """Refuse final names that must not be written, see ``check_out``."""
         check_out(self.context.out, inputs=inputs, beside=lambda out: self.finals, store=self.store)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -64,6 +65,11 @@ class GenomicWriter(Writer):
     @property
     def needs_places(self) -> bool:
         return True
+
+    def other_finals(self, outputs: tuple[OutputSpec, ...]) -> list[Path]:
+        choices = [outputs, *((output,) for output in outputs)]
+        names = (final_names(replace(self.context, outputs=choice)) for choice in choices)
+        return [self.context.out, *(name for some in names for name in some)]
 
     @abstractmethod
     def track_file(self, path: Path, output: OutputSpec, track: str) -> TrackFile:
