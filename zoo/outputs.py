@@ -18,7 +18,9 @@ __all__ = [
     "PredictionBatch",
     "TrackChoice",
     "choose_tracks",
+    "common_part",
     "first_of",
+    "numbered_notes",
     "track_patterns",
     "tracks_first",
     "unplaced_notes",
@@ -85,6 +87,19 @@ def tracks_first(array: Any, axis: int) -> Any:
     return array
 
 
+def common_part(outputs: Sequence[OutputSpec], length: int) -> tuple[int, int]:
+    """What all profiles predict of a window of ``length`` bp; all of it where there are only scalars.
+
+    Returns:
+        bp from the window's start, and bp; these are 0 or less where the profiles have no base in common.
+    """
+    profiles = [spec for spec in outputs if spec.kind == "profile"]
+    if not profiles:
+        return 0, length
+    offset = max(spec.offset for spec in profiles)
+    return offset, min(spec.offset + spec.n_bins * spec.bin_size for spec in profiles) - offset
+
+
 @dataclass(frozen=True)
 class PredictionBatch:
     """Predictions for ``n`` consecutive windows, in input order.
@@ -139,6 +154,10 @@ class TrackChoice:
         }
 
 
+#: A number of a track, or a range of them.
+NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
+
+
 def track_patterns(tracks: str | int | Iterable[str | int]) -> tuple[str, ...]:
     """Names, globs and numbers as ``choose_tracks`` takes them; one may stand alone, and a number as a number."""
     alone = isinstance(tracks, str | int | np.integer)
@@ -151,7 +170,8 @@ def choose_tracks(outputs: Sequence[OutputSpec], patterns: Sequence[str]) -> Tra
     Args:
         outputs: all outputs of the model.
         patterns: each a track name, a glob (``*DNASE*``), a number or range of numbers (``0``, ``3-7``),
-            optionally after ``output/``; none means all tracks. Order and repeats do not matter: channels
+            optionally after ``output/``; none means all tracks. A number alone is one in each output that has so many,
+            see ``numbered_notes``. Order and repeats do not matter: channels
             keep the model's order.
 
     Raises:
@@ -183,10 +203,24 @@ def _matches(spec: OutputSpec, pattern: str) -> set[int]:
         return _matches(spec, rest)
     if pattern == spec.name:
         return set(range(len(spec.tracks)))
-    if numbers := re.fullmatch(r"(\d+)(?:-(\d+))?", pattern):
+    if numbers := NUMBERS.fullmatch(pattern):
         low, high = int(numbers[1]), int(numbers[2] or numbers[1])
         return set(range(low, high + 1)) if low <= high < len(spec.tracks) else set()
     return {i for i, name in enumerate(spec.tracks) if fnmatch.fnmatchcase(name.lower(), pattern.lower())}
+
+
+def numbered_notes(outputs: Sequence[OutputSpec], patterns: Sequence[str]) -> list[str]:
+    """What a number in ``--tracks`` chose where it fits several outputs, whose tracks of that number differ."""
+    notes = []
+    for pattern in filter(NUMBERS.fullmatch, patterns):
+        fitting = [(spec, min(found)) for spec in outputs if (found := _matches(spec, pattern))]
+        if len(fitting) > 1:
+            places = ", ".join(f"{spec.name}/{spec.tracks[first]}" for spec, first in fitting)
+            notes.append(
+                f"--tracks {pattern} was counted in each of {len(fitting)} outputs and "
+                f"{'begins at' if '-' in pattern else 'is'} {places}; --tracks {fitting[0][0].name}/{pattern} is of one"
+            )
+    return notes
 
 
 def _unknown(pattern: str, outputs: Sequence[OutputSpec]) -> UsageError:

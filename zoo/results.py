@@ -42,6 +42,7 @@ __all__ = [
     "check_out",
     "fresh_folder",
     "genome_fingerprint",
+    "left_behind",
     "open_at",
     "partial_of",
     "put_folder",
@@ -94,10 +95,12 @@ def check_out(
         The path to write.
 
     Raises:
-        UsageError: a folder, a pipe or device, another suffix, an input, a place where no file can be made.
+        UsageError: a folder, a pipe or device, another suffix, an input, a place where no file can be made, or ``-``
+            where standard output is closed.
         SystemStateError: the disk is full.
     """
     if stdout and str(out) == "-":
+        _check_stdout(option)
         return Path("-")
     refuse_url(out, UsageError, option=option, written=True)
     given, out = Path(out), follow_link(Path(out))
@@ -117,6 +120,11 @@ def check_out(
         _check_kind(path, path, None, option)
     _check_place(out, option)
     return out
+
+
+def _check_stdout(option: str) -> None:
+    if getattr(sys.stdout, "closed", True) or getattr(sys.stdout, "lost", False):  # None: started without one
+        raise UsageError("-: standard output is closed", "", f"Fix: {option} FILE, or leave out >&-")
 
 
 def check_folder(
@@ -496,6 +504,32 @@ def write_run_record(out: Path, record: dict[str, Any]) -> Path:
     with replacing(path) as partial:
         partial.write_text(json.dumps(full, indent=1, default=str) + "\n", encoding="utf-8")
     return path
+
+
+def left_behind(out: Path, written: Iterable[Path], also: Iterable[Path] = ()) -> list[str]:
+    """A note on files beside OUT that look like a part of it, and are of an earlier run; ask before the new record.
+
+    Args:
+        written: the files of this run.
+        also: further names that an earlier run may have written; the record of that run names its own.
+    """
+    path = out.with_name(out.name + ".run.json")
+    try:
+        earlier = [Path(file) for file in json.loads(path.read_text(encoding="utf-8")).get("files", [])]
+    except (OSError, ValueError, AttributeError, TypeError):  # none, or a file that is not ours
+        earlier = []
+    mine = {_place(file) for file in written}
+    found = {_place(file): file.name for file in [*earlier, *also] if os.path.lexists(file)}
+    names = sorted(name for place, name in found.items() if place not in mine and place.parent == out.parent.resolve())
+    if not names:
+        return []
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
+    return [f"of an earlier run, not of this one: {shown} beside {out.name} (delete what is not needed)"]
+
+
+def _place(path: Path) -> Path:
+    """Where a file lies; a link is itself."""
+    return path.parent.resolve() / path.name
 
 
 def _versions() -> dict[str, str]:

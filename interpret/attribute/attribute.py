@@ -39,7 +39,7 @@ from zoo.genome.intervals import RegionFile
 from zoo.genome.region_table import Regions
 from zoo.models.loaded import pick_device
 from zoo.progress import Notes, Progress
-from zoo.results import check_out, replacing_all, sole_writer, write_run_record
+from zoo.results import check_out, left_behind, replacing_all, sole_writer, write_run_record
 from zoo.run.file_run import FileRun
 from zoo.run.job import Job, counted_notes, inputs_of, opened, prepare
 
@@ -138,12 +138,19 @@ def _attribute(
 
     def record(errors: np.ndarray) -> dict[str, Any]:
         notes.add(*counted_notes(run.counts, job), *filter(None, [completeness_note(errors)]))
+        notes.add(*_left_behind(out, format))
         return record_of(job, explainer, len(errors), notes.texts, run.seconds) | {"counts": run.counts}
 
     context = writer_context_for(out, job.model.length, job.chrom_sizes(), overlap)
     run = FileRun(job, explainer, ContribsWriter(context, format, check, record), notes, progress)
     paths = run.go()
     return AttributeResult(out, run.rows, notes.texts, run.seconds, paths, job.counted(run.counts))
+
+
+def _left_behind(out: Path, format: Format) -> list[str]:
+    """Files of an earlier run in another format; its record too, where this one's is inside the result."""
+    record = [out.with_name(f"{out.name}.run.json")] if format.record_inside else []
+    return left_behind(out, format.finals(out), record)
 
 
 # ---------------------------------------------------------------- the run record
@@ -219,7 +226,8 @@ def convert(contribs: str | Path, out: str | Path, format: str | None = None, ov
         if not source.rows:
             raise InputError(f"{contribs}: holds no window", "", "Fix: make it again: zoo attribute")
         run = found.run | {"converted_from": str(contribs.resolve())}
+        notes = left_behind(out, finals)
         with replacing_all(finals) as parts:
             chosen.write(source, parts, run, overlap)
         write_run_record(out, run | {"files": [str(path) for path in finals]})
-    return AttributeResult(out, source.rows, [], time.monotonic() - begin, finals[::-1])
+    return AttributeResult(out, source.rows, notes, time.monotonic() - begin, finals[::-1])

@@ -129,4 +129,10 @@ def split_options(given: dict[str, Any]) -> tuple[AttributeOptions, PredictOptio
             "with fewer bits they do not add up",
             "Fix: leave out --precision",
         )
+    if reading.aggregate is not None:
+        raise UsageError(
+            f"--aggregate {reading.aggregate}: contributions have a value a base",
+            "",
+            "Fix: leave out --aggregate; it is of `zoo predict -o predictions.bed`",
+        )
     return AttributeOptions(**mine), reading

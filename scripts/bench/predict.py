@@ -397,6 +397,29 @@ def bench_writers(folder: Path, n: int, repeats: int) -> list[Row]:
     return rows
 
 
+CONTIGS = 100_000
+
+
+def bench_contigs(folder: Path, _n: int, repeats: int) -> list[Row]:
+    """A window on each contig of an assembly in pieces, whole processes: no format may take long for the names."""
+    genome, regions, toy = folder / "contigs.fa", folder / "contigs.bed", make_toy(folder)
+    letters = np.frombuffer(b"ACGT", np.uint8)[np.random.default_rng(0).integers(0, 4, (CONTIGS, 1_100))]
+    with genome.open("wb") as file:
+        file.writelines(b">contig_%06d\n%s\n" % (i, line.tobytes()) for i, line in enumerate(letters))
+    regions.write_text("".join(f"contig_{i:06d}\t450\t550\n" for i in range(CONTIGS)), encoding="utf-8")
+    rows = []
+    for suffix in ("bw", "bedgraph"):
+        ours, base = compare(
+            zoo_predict(toy, regions, genome, f"contigs.{suffix}"),
+            zoo_predict(toy, regions, genome, "contigs.tsv"),
+            folder,
+            repeats,
+        )
+        case = f"{CONTIGS:,} contigs, a window on each to .{suffix} / to .tsv"
+        rows.append(limited(case, f"{cpu(ours):.2f} / {cpu(base):.2f} CPU-s", cpu(ours) / cpu(base), "<= 2"))
+    return rows
+
+
 def random_profiles(seed: int, n: int, output: OutputSpec, sizes: dict[str, int]) -> PredictionBatch:
     """``n`` windows anywhere, with values over many orders of magnitude, zeros among them."""
     from zoo.outputs import PredictionBatch
@@ -427,6 +450,7 @@ CASES: dict[str, Callable[[Path, int, int], list[Row]]] = {
     "toy": bench_toy,
     "loader": bench_loader,
     "writers": bench_writers,
+    "contigs": bench_contigs,
     "kipoi": bench_kipoi,
     "grelu": bench_grelu,
     "memory": bench_memory,

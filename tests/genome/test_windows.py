@@ -253,11 +253,56 @@ def test_tiles_of_a_short_region_are_centred_by_the_rule_of_the_model():
     assert laid(WindowPlan(10, "tile", 3, 4, centring="grelu"), regions) == {0: [100 - 3]}
 
 
-def test_a_stride_longer_than_the_output_leaves_gaps_but_the_ends_are_looked_at():
-    """Asked for by the user: tiles start every 50 bp and predict 10."""
+def test_a_stride_longer_than_the_output_leaves_gaps_that_are_counted():
+    """Asked for by the user: tiles start every 50 bp and predict 10. A fifth tile would predict 1200 to 1210."""
     plan = WindowPlan(20, "tile", 5, 10, stride=50)
-    assert laid(plan, regions_of((1000, 1200))) == {0: [995, 1045, 1095, 1145, 1195]}
-    assert plan.count(regions_of((1000, 1200))) == 5
+    regions = regions_of((1000, 1200), (1000, 1203), (1000, 1010), (1000, 1030))
+    assert laid(plan, regions) == {
+        0: [995, 1045, 1095, 1145],
+        1: [995, 1045, 1095, 1145, 1195],
+        2: [995],
+        3: [995],
+    }
+    assert plan.count(regions) == 11
+    assert plan.uncovered(regions).tolist() == [160, 160, 0, 20]
+
+
+@given(
+    st.lists(st.tuples(pairs, st.sampled_from("+-.")), min_size=1, max_size=5),
+    st.tuples(st.integers(0, 40), st.integers(1, 60), st.integers(0, 40)),
+    st.integers(1, 200),
+    st.booleans(),
+    st.sampled_from(["kipoiseq", "grelu"]),
+)
+def test_no_tile_misses_its_region_and_what_none_predicts_is_counted(rows, part, stride, use_strand, centring):
+    """Plain Python, base by base: any stride, both strands of an output that does not lie in the middle."""
+    before, span, after = part
+    length = before + span + after
+    regions = regions_of(*(pair for pair, _ in rows))
+    regions.strand[:] = [strand for _, strand in rows]
+    plan = WindowPlan(length, "tile", before, span, stride, centring=centring, use_strand=use_strand)
+    uncovered = plan.uncovered(regions).tolist()
+    for row, starts in laid(plan, regions).items():
+        (start, end), strand = rows[row]
+        first = after if use_strand and strand == "-" else before
+        region = set(range(start, end))
+        predicted = [set(range(s + first, s + first + span)) for s in starts]
+        assert all(region & tile for tile in predicted)
+        rest = region - set().union(*predicted)
+        assert uncovered[row] == len(rest)
+        if stride <= span:
+            assert not rest
+        assert not region & predicted[-1] <= set().union(*predicted[:-1]), "the last tile is not needed"
+
+
+@given(pairs, st.sampled_from("+-"), st.integers(0, 40), st.integers(1, 60), st.integers(0, 40), st.booleans())
+def test_what_a_centred_window_does_not_predict_of_its_region_is_counted(pair, strand, before, span, after, use_strand):
+    regions = regions_of(pair)
+    regions.strand[:] = strand
+    plan = WindowPlan(before + span + after, out_offset=before, out_length=span, use_strand=use_strand)
+    (start,) = laid(plan, regions)[0]
+    first = start + (after if use_strand and strand == "-" else before)
+    assert plan.uncovered(regions).tolist() == [len(set(range(*pair)) - set(range(first, first + span)))]
 
 
 @pytest.mark.parametrize(

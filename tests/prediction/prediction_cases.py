@@ -60,5 +60,5 @@ def read_tsv(path):
         return list(csv.DictReader(handle, delimiter="\t"))
 
 
-def values_of(record, n_columns=6):
+def values_of(record, n_columns=8):
     return [float(value) for value in list(record.values())[n_columns:]]

@@ -32,7 +32,7 @@ def test_a_table_in_pandas(tmp_path, suffix):
     frame = pd.read_csv(tmp_path / f"o{suffix}", sep="\t", keep_default_na=False, dtype={"score": str})
     for name in ("chrom", "start", "end", "name", "score", "strand"):
         assert frame[name].tolist() == column(batches, name), name
-    values = frame.iloc[:, 6:].to_numpy(np.float32)
+    values = frame.iloc[:, 8:].to_numpy(np.float32)
     np.testing.assert_array_equal(
         values, np.concatenate([joined(batches, "counts"), joined(batches, "profile")], axis=1)
     )
@@ -73,7 +73,7 @@ def test_formats_hold_the_same_numbers(tmp_path, suffix):
     elif suffix == ".parquet":
         found = pd.read_parquet(tmp_path / "o.parquet")[["a", "b", "c", "d"]].to_numpy()
     else:
-        fields = (tmp_path / "o.tsv").read_text().splitlines()[1].split("\t")[6:]
+        fields = (tmp_path / "o.tsv").read_text().splitlines()[1].split("\t")[8:]
         found = np.array([[np.float32(field) for field in fields]])
     assert found.dtype == np.float32 and found.tobytes() == awkward.tobytes()
 

@@ -15,6 +15,7 @@ from zoo.writers import StreamWriter
 from zoo.writers.text import value_names
 
 REGION = ["chrom", "start", "end", "name", "score", "strand"]
+WINDOW = ["window_start", "window_end"]
 
 
 def table(text: str) -> tuple[list[str], list[list[str]]]:
@@ -28,14 +29,16 @@ def test_tsv_of_known_values(tmp_path):
     out = tmp_path / "o.tsv"
     assert write_all(make_context(out, [output]), [batch]) == [out]
     region = f"{batch.chrom[0]}\t{batch.start[0]}\t{batch.end[0]}\tpeak0\t{batch.score[0]}\t{batch.strand[0]}"
+    window = f"{batch.window_start[0]}\t{batch.window_end[0]}"
     assert out.read_text() == (
-        "chrom\tstart\tend\tname\tscore\tstrand\ta/0\ta/1\tb/0\tb/1\n" + region + "\t0.1\t2\t-3\tnan\n"
+        "chrom\tstart\tend\tname\tscore\tstrand\twindow_start\twindow_end\ta/0\ta/1\tb/0\tb/1\n"
+        + f"{region}\t{window}\t0.1\t2\t-3\tnan\n"
     )
 
 
 def test_tsv_reads_back_to_the_same_float32_in_input_order(tmp_path):
     batches = make_batches(5, 6)
-    write_all(make_context(tmp_path / "o.tsv", tiled=True), batches)
+    write_all(make_context(tmp_path / "o.tsv"), batches)
     header, rows = table((tmp_path / "o.tsv").read_text())
     assert header[:8] == [*REGION, "window_start", "window_end"]
     assert header[8:11] == ["counts/plus", "counts/minus", "profile/plus/0"]
@@ -47,19 +50,6 @@ def test_tsv_reads_back_to_the_same_float32_in_input_order(tmp_path):
         [np.concatenate([b.values["counts"], b.values["profile"].reshape(len(b), -1)], 1) for b in batches]
     )
     assert found.tobytes() == wanted.tobytes()
-
-
-def test_bed_holds_the_mean_of_a_profile(tmp_path):
-    batch = make_batch(2, 5)
-    write_all(make_context(tmp_path / "o.bed"), [batch])
-    header, rows = table((tmp_path / "o.bed").read_text())
-    assert header == ["#chrom", *REGION[1:], "counts/plus", "counts/minus", "profile/plus", "profile/minus"]
-    assert rows[0][:6] == [
-        batch.chrom[0], str(batch.start[0]), str(batch.end[0]), "peak0", batch.score[0], batch.strand[0]
-    ]  # fmt: skip
-    found = np.array([[np.float32(v) for v in row[6:]] for row in rows])
-    means = batch.values["profile"].mean(axis=2, dtype=np.float64).astype(np.float32)
-    np.testing.assert_array_equal(found, np.concatenate([batch.values["counts"], means], axis=1))
 
 
 def test_gzip_holds_the_plain_text_in_blocks_without_a_time(tmp_path):
@@ -103,7 +93,7 @@ def test_names_of_regions_cannot_break_a_line(tmp_path):
 
 def test_no_rows_leaves_the_header(tmp_path):
     write_all(make_context(tmp_path / "o.tsv", [SCALAR]), [])
-    assert (tmp_path / "o.tsv").read_text() == "\t".join([*REGION, "plus", "minus"]) + "\n"
+    assert (tmp_path / "o.tsv").read_text() == "\t".join([*REGION, *WINDOW, "plus", "minus"]) + "\n"
 
 
 @pytest.mark.parametrize("fmt", ["tsv", ".bed"])
@@ -174,7 +164,7 @@ def test_a_reverse_window_keeps_the_models_orientation(tmp_path):
     context = make_context(tmp_path / "o.tsv", [output], stranded_swap={"p": np.array([1, 0])})
     write_all(context, [batch])
     _, rows = table((tmp_path / "o.tsv").read_text())
-    assert rows[0][6:] == ["1", "2", "3", "4", "5", "6"]
+    assert rows[0][8:] == ["1", "2", "3", "4", "5", "6"]
 
 
 def test_a_table_has_as_many_fields_in_every_row_as_in_its_header(tmp_path):
@@ -198,12 +188,3 @@ def test_a_table_has_as_many_fields_in_every_row_as_in_its_header(tmp_path):
 )
 def test_names_of_columns_are_unique(tmp_path, tracks, names):
     assert value_names(make_context(tmp_path / "x", [OutputSpec("o", "scalar", tracks)])) == names
-
-
-def test_the_mean_of_a_profile_in_a_bed_is_taken_in_double_precision(tmp_path):
-    """2**24 + 1 is no float32: a sum in single precision would stand still at 2**24."""
-    output = OutputSpec("p", "profile", ("x",), n_bins=4)
-    batch = with_values(make_batch(1, 1, [output]), p=[[[2.0**24, 1, 1, 2]]])
-    write_all(make_context(tmp_path / "o.bed", [output]), [batch])
-    _, rows = table((tmp_path / "o.bed").read_text())
-    assert float(rows[0][6]) == 2.0**22 + 1

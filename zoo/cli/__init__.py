@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -162,14 +163,45 @@ def _interrupted() -> int:
     return 130
 
 
+class ClosedStdout(io.TextIOBase):
+    """Standard output of a process that was started without (``>&-``): what is written is lost, and that is said."""
+
+    lost = True  # `check_out` refuses it as a place for a result
+    encoding = "utf-8"
+    _said = False
+
+    def write(self, text: str) -> int:
+        """Lose the text; say so once."""
+        if text and not self._said:
+            self._said = True
+            click.echo("zoo: standard output is closed (>&-): what this command prints is lost", err=True)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+
 def _mend_streams() -> None:
-    """Closed streams swallow what is written; text that a terminal's encoding lacks is escaped, not an error."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
-        else:
+    """Streams that are closed are said or silent; text that a terminal's encoding lacks is escaped, not an error."""
+    if sys.stdout is None or sys.stderr is None:
+        _fill_descriptors()
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+    if sys.stdout is None:
+        sys.stdout = ClosedStdout()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _fill_descriptors() -> None:
+    """Give the null device to those of 0, 1 and 2 that are free.
+
+    Else the next file that is opened gets such a number, and what a C library prints goes into it.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
 
 
 def _discard_stdout() -> None:

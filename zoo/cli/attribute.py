@@ -88,6 +88,8 @@ def command(
 
         if regions is None:
             result = convert(model, out, options["format"], options["overlap"])
+            for sentence in () if quiet else result.notes:
+                note(sentence)
         else:
             result = attribute(model, regions, genome, out, **telling, **options)
     if quiet:

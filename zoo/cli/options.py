@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 __all__ = [
+    "aggregate_option",
     "as_json_option",
     "device_option",
     "explain_options",
@@ -122,6 +123,11 @@ overlap_option = click.option(
     default="mean",
     show_default=True,
     help="Value where windows overlap in a bigWig or bedGraph; error refuses overlaps.",
+)
+aggregate_option = click.option(
+    "--aggregate",
+    type=click.Choice(["mean", "sum", "max"]),
+    help="How a BED makes one value of the bins in a region; default the mean over its bases.",
 )
 tracks_option = click.option(
     "--tracks",

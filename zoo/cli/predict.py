@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from zoo.cli.options import (
+    aggregate_option,
     format_option,
     genome_check_options,
     genome_option,
@@ -40,6 +41,7 @@ __all__ = ["command"]
 @tracks_option
 @run_options
 @overlap_option
+@aggregate_option
 @resume_options
 @genome_check_options
 @model_options

@@ -31,13 +31,24 @@ class Windows:
 
 @dataclass
 class WindowCounts:
-    """What happened to windows so far; stands in the run record."""
+    """What happened to windows so far; stands in the run record.
+
+    ``cut_regions`` are longer than the window in their middle; ``uncovered_bp`` are bases of regions of which nothing
+    is predicted: they lie outside what the model predicts of its window, or between tiles.
+    """
 
     windows: int = 0
     padded: int = 0
     skipped: int = 0
     cut_regions: int = 0
+    uncovered_regions: int = 0
+    uncovered_bp: int = 0
     first_skipped: list[str] = field(default_factory=list)
+
+    def add_uncovered(self, uncovered: np.ndarray) -> None:
+        """Count what ``WindowPlan.uncovered`` gave."""
+        self.uncovered_regions += int((uncovered > 0).sum())
+        self.uncovered_bp += int(uncovered.sum())
 
 
 @dataclass(frozen=True)
@@ -49,9 +60,10 @@ class WindowPlan:
         mode: ``"center"``: one window centred on each region; ``"summit"``: on the summit of each, as a narrowPeak
             has it; or ``"tile"``: enough windows for their outputs to cover the region.
         out_offset, out_length: which part of the window the model predicts, in bp.
-        stride: bp between tiles; default ``out_length``.
+        stride: bp between tiles; default ``out_length``. A longer one leaves gaps, see ``uncovered``.
         edges: ``"pad"`` (N outside the chromosome), ``"skip"`` or ``"error"``.
         centring: ``"kipoiseq"`` or ``"grelu"``, see ``center_starts``.
+        use_strand: whether windows of regions on ``-`` are reversed, and what is predicted lies in their mirror image.
     """
 
     length: int
@@ -61,6 +73,7 @@ class WindowPlan:
     stride: int | None = None
     edges: str = "pad"
     centring: str = "kipoiseq"
+    use_strand: bool = False
 
     def __post_init__(self) -> None:
         if self.stride is not None and self.stride <= 0:
@@ -71,20 +84,17 @@ class WindowPlan:
     def lay(self, regions: Intervals, at_most: int) -> Iterator[Windows]:
         """Yield the windows of ``regions``, at most ``at_most`` at a time."""
         if self.mode != "tile":
-            starts = center_starts(regions.start, regions.end, self.length, self.centring)
-            if self.mode == "summit":
-                starts = summit_starts(regions, starts, self.length)
+            starts = self._alone(regions)
             for low in range(0, len(starts), at_most):
                 high = min(low + at_most, len(starts))
                 yield Windows(np.arange(low, high), starts[low:high])
             return
-        span = self.out_length or self.length
-        stride = self.stride or span
-        counts = tile_counts(regions.start, regions.end, span, stride)
+        stride, offset = self.stride or self.span, self._offsets(regions)
+        counts = self._tiles(regions)
         first = np.where(
-            counts == 1,  # what is predicted is centred on a short region, as without tiling
-            center_starts(regions.start, regions.end, span, self.centring) - self.out_offset,
-            regions.start - self.out_offset,
+            regions.end - regions.start <= self.span,  # centred on a short region, as without tiling
+            center_starts(regions.start, regions.end, self.span, self.centring) - offset,
+            regions.start - offset,
         )
         ends = np.cumsum(counts)
         for low in range(0, int(ends[-1]) if len(ends) else 0, at_most):
@@ -93,12 +103,41 @@ class WindowPlan:
             tile = number - (ends[row] - counts[row])
             yield Windows(row, first[row] + tile * stride)
 
+    @property
+    def span(self) -> int:
+        """bp that the model predicts of a window."""
+        return self.out_length or self.length
+
     def count(self, regions: Intervals) -> int:
         """How many windows ``lay`` will give."""
-        if self.mode != "tile":
-            return len(regions)
-        span = self.out_length or self.length
-        return int(tile_counts(regions.start, regions.end, span, self.stride or span).sum())
+        return int(self._tiles(regions).sum()) if self.mode == "tile" else len(regions)
+
+    def uncovered(self, regions: Intervals) -> np.ndarray:
+        """(n,) int64 bp of each region that no window of it predicts, whatever becomes of windows at the edges."""
+        length = regions.end - regions.start
+        if self.mode == "tile":
+            stride = self.stride or self.span
+            before = self._tiles(regions) - 1  # all but the last are whole, where a stride leaves gaps
+            last = np.minimum(length - before * stride, self.span)
+            return length - before * self.span - last if stride > self.span else np.zeros_like(length)
+        first = self._alone(regions) + self._offsets(regions)
+        inside = np.minimum(regions.end, first + self.span) - np.maximum(regions.start, first)
+        return length - np.maximum(inside, 0)
+
+    def _alone(self, regions: Intervals) -> np.ndarray:
+        """(n,) int64 starts of windows where each region has one."""
+        starts = center_starts(regions.start, regions.end, self.length, self.centring)
+        return summit_starts(regions, starts, self.length) if self.mode == "summit" else starts
+
+    def _tiles(self, regions: Intervals) -> np.ndarray:
+        return tile_counts(regions.start, regions.end, self.span, self.stride or self.span)
+
+    def _offsets(self, regions: Intervals) -> np.ndarray | int:
+        """bp from a window's start to what is predicted, on the genome."""
+        mirrored = self.length - self.out_offset - self.span
+        if not self.use_strand or mirrored == self.out_offset:
+            return self.out_offset
+        return np.where(regions.strand == "-", mirrored, self.out_offset)
 
     def apply_edges(
         self, windows: Windows, chrom_length: np.ndarray, regions: Intervals, counts: WindowCounts
@@ -156,6 +195,9 @@ def summit_starts(regions: Intervals, otherwise: np.ndarray, length: int) -> np.
 
 
 def tile_counts(start: np.ndarray, end: np.ndarray, span: int, stride: int) -> np.ndarray:
-    """(n,) int64 tiles needed for outputs of ``span`` bp every ``stride`` bp to cover each region."""
-    beyond = np.maximum(end - start - span, 0)
+    """(n,) int64 tiles for outputs of ``span`` bp every ``stride`` bp, from the start of each region.
+
+    As many as cover it; where a longer stride leaves gaps, all that touch it: none lies outside.
+    """
+    beyond = np.maximum(end - start - max(span, stride), 0)
     return 1 + -(-beyond // stride)

@@ -15,6 +15,7 @@ from zoo.outputs import PredictionBatch
 from zoo.progress import Notes, Progress
 from zoo.results import partial_of, replacing, require_room
 from zoo.run.job import Job
+from zoo.run.not_finite import NotFinite
 from zoo.run.pipeline import BlockSource, Compute, compute_blocks
 from zoo.writers.base import Writer
 
@@ -34,6 +35,7 @@ class FileRun:
         progress: ``(total, done) -> Progress``.
         read: (windows a step, cursor) -> blocks; default the windows of the job's regions. Another source may give
             several sequences of a window, for instance its alleles; their rows stand in the blocks' batches.
+        count_not_finite: count values that are no numbers, see ``NotFinite``. Where they cannot be, the writer refuses.
 
     Attributes:
         rows: windows written, those of an earlier run included.
@@ -52,6 +54,7 @@ class FileRun:
         notes: Notes | None = None,
         progress: Callable[[int, int], Progress] | None = None,
         read: Callable[[int, int], BlockSource] | None = None,
+        count_not_finite: bool = False,
     ) -> None:
         self.job, self.compute, self.writer, self.notes = job, compute, writer, notes or Notes()
         self.journal = Journal(writer.context.out)
@@ -61,7 +64,8 @@ class FileRun:
         self.reader = (read or job.reader)(compute.step, self.cursor)
         if self.state:
             self._restore(self.state.counts)
-        self.counts = self.reader.counts.as_dict()
+        self._not_finite = NotFinite(self.state.counts if self.state else None) if count_not_finite else None
+        self.counts = self._counted(self.reader.counts.as_dict())
         self._progress = progress or Progress
         self._bar: Progress | None = None
         self._saved = time.monotonic()
@@ -124,10 +128,15 @@ class FileRun:
 
     def _write(self, batch: PredictionBatch, cursor: int, counts: dict[str, Any]) -> None:
         if len(batch):
+            if self._not_finite is not None:
+                self._not_finite.add(batch)
             self.writer.write(batch)
-        self.cursor, self.rows, self.counts = cursor, self.rows + len(batch), counts
+        self.cursor, self.rows, self.counts = cursor, self.rows + len(batch), self._counted(counts)
         if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
             self._save()
+
+    def _counted(self, counts: dict[str, Any]) -> dict[str, Any]:
+        return counts if self._not_finite is None else counts | self._not_finite.as_dict()
 
     def _save(self) -> None:
         self.journal.save(JournalState(self.signature, self.cursor, self.rows, self.counts, self.writer.checkpoint()))

@@ -17,14 +17,15 @@ from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.intervals import RegionFile, RegionSummary
 from zoo.genome.strand import check_strands, strand_notes
 from zoo.genome.unknown import UnknownBases, unknown_notes
-from zoo.genome.windows import WindowPlan
+from zoo.genome.windows import WindowCounts, WindowPlan
 from zoo.models.entry import Entry, open_entry, renames_chromosomes, with_length_of, with_settings
 from zoo.models.load import load_entry
-from zoo.outputs import TrackChoice, choose_tracks, track_patterns, unplaced_notes
+from zoo.outputs import TrackChoice, choose_tracks, common_part, numbered_notes, track_patterns, unplaced_notes
 from zoo.paths import refuse_urls
 from zoo.results import check_out, genome_fingerprint
 from zoo.run.pipeline import BlockReader
-from zoo.writers import FORMATS, store_of
+from zoo.writers import FORMATS, aggregates, check_format, store_of
+from zoo.writers.aggregate import AGGREGATES
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
@@ -35,11 +36,13 @@ __all__ = [
     "Job",
     "PredictOptions",
     "PredictResult",
+    "check_predictions_format",
     "check_predictions_out",
     "counted_notes",
     "default_genome",
     "inputs_of",
     "is_loaded",
+    "no_places",
     "opened",
     "options_from",
     "prepare",
@@ -60,6 +63,7 @@ class PredictOptions:
         tracks: names, globs or numbers; empty means all.
         limit: only the first regions.
         overlap: ``mean``, ``max`` or ``error`` where windows overlap in bigWig and bedGraph.
+        aggregate: ``mean``, ``sum`` or ``max``: how a BED makes one value of the bins in a region; default the mean.
         resume: go on with an interrupted run.
         dry_run: check everything, write nothing.
         translate_chroms: join chromosome names of different styles.
@@ -80,6 +84,7 @@ class PredictOptions:
     tracks: Sequence[str] = ()
     limit: int | None = None
     overlap: str = "mean"
+    aggregate: str | None = None
     resume: bool = False
     dry_run: bool = False
     translate_chroms: bool = False
@@ -101,7 +106,9 @@ class PredictOptions:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise UsageError(
-                    f"{name} {getattr(self, name)!r} is not known", "", f"Fix: one of {', '.join(allowed)}"
+                    f"{name} {getattr(self, name)!r} is not known",
+                    "",
+                    f"Fix: one of {', '.join(filter(None, allowed))}",
                 )
         if self.batch_size != "auto" and (not str(self.batch_size).isdecimal() or int(self.batch_size) < 1):
             raise UsageError(f"--batch-size {self.batch_size}: is no positive number", "", "Fix: auto, or e.g. 64")
@@ -118,6 +125,7 @@ _CHOICES = {
     "strand": ("auto", "use", "ignore"),
     "overlap": ("mean", "max", "error"),
     "precision": ("float32", "bfloat16", "float16"),
+    "aggregate": (None, *AGGREGATES),
 }
 
 
@@ -209,6 +217,13 @@ class Job:
             return self.n_regions
         return sum(self.plan.count(chunk) for chunk in self.regions.chunks(self.options.limit, self.start))
 
+    def count_uncovered(self) -> dict[str, int]:
+        """What the reader will count of bases that no window predicts."""
+        counts = WindowCounts()
+        for chunk in self.regions.chunks(self.options.limit, self.start):
+            counts.add_uncovered(self.plan.uncovered(chunk))
+        return {name: getattr(counts, name) for name in ("uncovered_regions", "uncovered_bp")}
+
     def chrom_sizes(self) -> dict[str, int]:
         """Chromosome lengths in FASTA order under the names that the regions file uses; it may use two for one."""
         written: dict[str, list[str]] = {contig: [] for contig in self.genome.sizes}
@@ -243,6 +258,7 @@ class Job:
             "limit": options.limit,
             "start": self.start,
             "overlap": options.overlap,
+            "aggregate": options.aggregate,
             "format": options.format,
             "translate_chroms": options.translate_chroms,
         }
@@ -312,13 +328,18 @@ def prepare(
         )
     loaded = model if is_loaded(model) else load_entry(with_length_of(regions, entry, options.limit))
     choice = choose_tracks(loaded.outputs, options.tracks)
-    notes += [*loaded.notes, *unplaced_notes(choice.outputs)]
+    notes += [*loaded.notes, *unplaced_notes(choice.outputs), *numbered_notes(loaded.outputs, options.tracks)]
     use_strand = {"auto": loaded.loader.use_strand, "use": True, "ignore": False}[options.strand]
     if use_strand:
         check_strands(summary, regions.label, f"the dataloader of {loaded.name} reads them", "--strand ignore")
     notes += strand_notes(summary, regions.label, use_strand)
     notes += _summit_notes(summary, regions.label, options.window)
-    plan = _plan(loaded, choice, options)
+    plan = _plan(loaded, choice, options, use_strand)
+    if options.window == "tile" and not loaded.places_bins and any(spec.kind == "profile" for spec in choice.outputs):
+        notes.append(
+            f"{loaded.name} has no card that says where its bins lie: tiles are laid as if it predicted all of its "
+            f"{plan.length:,} bp window"
+        )
     return Job(loaded, regions, fasta, summary, aliases, options, plan, choice, use_strand, notes, start)
 
 
@@ -376,6 +397,30 @@ def check_predictions_out(out: str | Path, inputs: Iterable[Any], format: str | 
     )
 
 
+def check_predictions_format(out: str, options: PredictOptions) -> None:
+    """``check_format``, and whether the options mean something in it.
+
+    Raises:
+        UsageError: ``--aggregate`` for a format that holds every bin.
+    """
+    check_format(out, options.format)
+    if options.aggregate is not None and not aggregates(out, options.format):
+        raise UsageError(
+            f"--aggregate {options.aggregate}: only a BED has one value a region; {out} would hold every bin",
+            "",
+            "Fix: -o predictions.bed (--format bed on standard output), or leave out --aggregate",
+        )
+
+
+def no_places(out: str | Path, name: str) -> UsageError:
+    """The error where a format needs coordinates of bins that nobody knows."""
+    return UsageError(
+        f"{out}: {name} has no card that says where its bins lie",
+        "",
+        "Fix: write .tsv, .h5, .zarr or .parquet; or add a card with bin_size and offset",
+    )
+
+
 def inputs_of(model: Any, regions: Any, genome: Any, settings: Mapping[str, Any]) -> list[str | Path]:
     """The files and folders that a run reads, as far as they are known by name."""
     if isinstance(model, Entry):
@@ -388,14 +433,26 @@ def inputs_of(model: Any, regions: Any, genome: Any, settings: Mapping[str, Any]
     return [path for path in read if isinstance(path, str | Path) and str(path) != "-"]
 
 
-def _plan(model: LoadedModel, choice: TrackChoice, options: PredictOptions) -> WindowPlan:
+def _plan(model: LoadedModel, choice: TrackChoice, options: PredictOptions, use_strand: bool) -> WindowPlan:
     offset, span = 0, model.length
-    profiles = [spec for spec in choice.outputs if spec.kind == "profile"]
-    if profiles and model.places_bins:
-        # Tiles must cover the region with every profile output: the part that all predict.
-        offset = max(spec.offset for spec in profiles)
-        span = min(spec.offset + spec.n_bins * spec.bin_size for spec in profiles) - offset
-    return WindowPlan(model.length, options.window, offset, span, options.stride, options.edges, model.loader.centring)
+    if model.places_bins:
+        offset, span = common_part(choice.outputs, model.length)
+        if span <= 0 and options.window == "tile":
+            raise UsageError(
+                "--window tile: the outputs predict different parts of a window, which have no base in common",
+                "; ".join(map(str, choice.outputs)),
+                f"Fix: one output at a time: --tracks '{choice.outputs[0].name}/*'",
+            )
+    return WindowPlan(
+        model.length,
+        options.window,
+        offset,
+        max(span, 0),
+        options.stride,
+        options.edges,
+        model.loader.centring,
+        use_strand,
+    )
 
 
 def counted_notes(counts: dict[str, Any], job: Job) -> list[str]:
@@ -413,7 +470,22 @@ def counted_notes(counts: dict[str, Any], job: Job) -> list[str]:
             f"{counts['cut_regions']:,} regions are longer than the model's {job.plan.length:,} bp window: "
             f"only their {'centre' if job.plan.mode == 'center' else 'summit'} was seen (--window tile covers them)"
         )
+    if counts.get("uncovered_bp") and (job.plan.mode == "tile" or job.plan.span < job.plan.length):
+        notes.append(_uncovered_note(counts, job.plan))
     if "unknown_bases" in counts:
         met = UnknownBases(**{f.name: counts[f.name] for f in dataclasses.fields(UnknownBases)})
         notes += unknown_notes(met, counts["windows"], counts["windows"] * job.plan.length)
     return notes
+
+
+def _uncovered_note(counts: dict[str, Any], plan: WindowPlan) -> str:
+    bases = f"{counts['uncovered_bp']:,} bp of {counts['uncovered_regions']:,} regions"
+    if plan.mode == "tile":
+        return (
+            f"{bases} lie between tiles and are not predicted: of a window the model predicts {plan.span:,} bp "
+            f"(--stride {plan.span} leaves no gap)"
+        )
+    return (
+        f"{bases} lie outside the {plan.span:,} bp that the model predicts of its {plan.length:,} bp window "
+        "(--window tile covers them)"
+    )

@@ -26,20 +26,48 @@ from zoo.models.foreign_loader import ForeignLoader, example_values, load_foreig
 from zoo.models.kipoi_native import PICKLES
 from zoo.models.kipoi_outputs import outputs_that_came
 from zoo.models.load import framework_of
-from zoo.outputs import OutputSpec, PredictionBatch, TrackChoice, choose_tracks, tracks_first, unplaced_notes
+from zoo.outputs import (
+    OutputSpec,
+    PredictionBatch,
+    TrackChoice,
+    choose_tracks,
+    numbered_notes,
+    tracks_first,
+    unplaced_notes,
+)
 from zoo.paths import given_path
 from zoo.progress import Notes, Progress, warn
 from zoo.results import sole_writer, write_run_record
-from zoo.run.job import PredictOptions, PredictResult, check_predictions_out, inputs_of, options_from
+from zoo.run.job import (
+    PredictOptions,
+    PredictResult,
+    check_predictions_format,
+    check_predictions_out,
+    inputs_of,
+    no_places,
+    options_from,
+)
+from zoo.run.not_finite import NotFinite, not_finite_notes
 from zoo.run.own_regions import check_own_regions
-from zoo.writers import StreamWriter, check_format, open_writer
+from zoo.writers import StreamWriter, open_writer
 from zoo.writers.base import Writer, WriterContext
 
 __all__ = ["ForeignRun", "path_of", "predict_example", "predict_regions_with_own_loader", "predict_with_own_loader"]
 
 BATCH_SIZE = 32  # kipoi's
 # The dataloader decides these: an option that asks for something else is refused, not ignored.
-NOT_OURS = ("window", "stride", "edges", "strand", "rc_average", "precision", "overlap", "translate_chroms", "resume")
+NOT_OURS = (
+    "window",
+    "stride",
+    "edges",
+    "strand",
+    "rc_average",
+    "precision",
+    "overlap",
+    "aggregate",
+    "translate_chroms",
+    "resume",
+)
 GENOMIC = (".bw", ".bigwig", ".bedgraph", ".bedgraph.gz", ".bg", ".bg.gz")
 COLUMNS = tuple(one.name for one in dataclasses.fields(PredictionBatch) if one.name != "values")
 
@@ -251,16 +279,18 @@ def _write_all(
 ) -> tuple[OutputSpec, ...]:
     writer: Writer | None = None
     choice: TrackChoice | None = None
+    not_finite = NotFinite()
     try:
         for batch in batches:
             named = run.predict(batch["inputs"])
             if choice is None:
                 choice = choose_tracks(run.outputs, options.tracks)
-                notes.add(*run.assumed, *unplaced_notes(choice.outputs))
-                writer = _open(out, choice, options, stdout)
+                notes.add(*run.assumed, *unplaced_notes(choice.outputs), *numbered_notes(run.outputs, options.tracks))
+                writer = _open(run.entry.name, out, choice, options, stdout)
             rows = rows_of(batch.get("metadata"), named, result.windows, choice)
             if options.limit is not None and result.windows + len(rows) > options.limit:
                 rows = first_rows(rows, options.limit - result.windows)
+            not_finite.add(rows)
             writer.write(rows)
             letters.add(batch["inputs"], rows)
             result.windows += len(rows)
@@ -270,6 +300,8 @@ def _write_all(
         if writer is None:
             raise InputError(f"the dataloader {run.loader.defined_as} gave no sample", "", "Fix: check its files")
         result.paths = writer.finish()
+        result.counts |= not_finite.as_dict()
+        notes.add(*not_finite_notes(result.counts, not writer.holds_not_finite))
     except BaseException:
         if writer is not None:
             writer.discard()
@@ -277,12 +309,14 @@ def _write_all(
     return choice.outputs
 
 
-def _open(out: str, choice: TrackChoice, options: PredictOptions, stdout: TextIO) -> Writer:
+def _open(name: str, out: str, choice: TrackChoice, options: PredictOptions, stdout: TextIO) -> Writer:
     context = WriterContext(Path(out), choice.outputs, None, options.overlap, {})
     if out == "-":
         writer: Writer = StreamWriter(context, stdout, options.format or "tsv")
     else:
         writer = open_writer(context, options.format)
+    if writer.needs_places:
+        raise no_places(out, name)
     writer.open()
     return writer
 
@@ -315,7 +349,7 @@ def _check_options(
         )
     folder = entry.path if isinstance(entry, Entry) else entry.entry.path
     path = check_predictions_out(out, inputs_of(folder, regions, genome, options.settings), options.format)
-    check_format(out, options.format)
+    check_predictions_format(out, options)
     return path
 
 

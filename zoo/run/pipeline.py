@@ -172,8 +172,12 @@ class BlockReader:
         return self.plan.apply_edges(windows, self.genome.lengths(contigs[windows.row]), regions, counts)
 
     def _count_cut(self, regions: Intervals, cursor: int) -> None:
-        if self.plan.mode != "tile" and cursor >= self.skip_until:
-            self.counts.windows.cut_regions += int((regions.end - regions.start > self.plan.length).sum())
+        if cursor < self.skip_until:
+            return
+        counts = self.counts.windows
+        if self.plan.mode != "tile":
+            counts.cut_regions += int((regions.end - regions.start > self.plan.length).sum())
+        counts.add_uncovered(self.plan.uncovered(regions))
 
     def _encode(self, cursor: int, first: int, regions: Intervals, windows: Windows, contigs: np.ndarray) -> Block:
         row, length = windows.row, self.plan.length

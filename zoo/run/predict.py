@@ -21,24 +21,28 @@ from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import RegionFile
 from zoo.genome.region_table import Regions
 from zoo.models.entry import Entry, has_own_loader
-from zoo.outputs import PredictionBatch
+from zoo.outputs import PredictionBatch, common_part
 from zoo.progress import Notes, Progress, warn
-from zoo.results import sole_writer, write_run_record
+from zoo.results import left_behind, sole_writer, write_run_record
 from zoo.run.file_run import FileRun
 from zoo.run.job import (
     Job,
     PredictOptions,
     PredictResult,
+    check_predictions_format,
     check_predictions_out,
     counted_notes,
     inputs_of,
     is_loaded,
+    no_places,
     opened,
     options_from,
     prepare,
 )
+from zoo.run.not_finite import NotFinite, not_finite_notes
 from zoo.run.pipeline import BlockSource, Compute, compute_blocks
-from zoo.writers import StreamWriter, check_format, open_writer
+from zoo.writers import StreamWriter, open_writer
+from zoo.writers.aggregate import AGGREGATES
 from zoo.writers.base import Writer, WriterContext
 
 if TYPE_CHECKING:
@@ -106,12 +110,12 @@ def predict(
         notes = Notes(report, job.notes)
         if chosen.dry_run:
             windows, counts = job.count_windows(), _plan_counts(job, compute)
+            notes.add(*counted_notes(job.count_uncovered(), job))
             return PredictResult([], job.n_regions, windows, counts, notes.texts)
         if str(out) == "-":
             result = _run_to_stream(job, compute, stdout, notes, progress)
         else:
             result = _run_to_file(job, compute, out, notes, progress)
-        notes.add(*counted_notes(result.counts, job))
         if result.paths:
             notes.add(*_record(job, compute, out, result))
     return result
@@ -127,7 +131,7 @@ def _check_result(out: str | Path, inputs: list[str | Path], options: PredictOpt
     out = check_predictions_out(out, inputs, options.format)
     if str(out) == "-" and options.resume:
         raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
-    check_format(str(out), options.format)
+    check_predictions_format(str(out), options)
     return out
 
 
@@ -179,26 +183,36 @@ def run_in_memory(
 
 def _run_to_stream(job: Job, compute: Prediction, stdout: TextIO, notes: Notes, progress: Any) -> PredictResult:
     writer = StreamWriter(writer_context(job, Path("-")), stdout, job.options.format or "tsv")
-    reader, total = job.reader(compute.step), job.count_windows()
+    check_places(job, writer, Path("-"))
+    reader, total, not_finite = job.reader(compute.step), job.count_windows(), NotFinite()
     bar = progress(total, 0) if progress else Progress(total)
+
+    def write(batch: PredictionBatch, *_: Any) -> None:
+        not_finite.add(batch)
+        writer.write(batch)
+
     try:
         writer.open()
-        compute_blocks(reader, compute, lambda batch, *_: writer.write(batch), bar.advance)
+        compute_blocks(reader, compute, write, bar.advance)
         writer.finish()
     finally:
         bar.clear()
-    return _result(job, [], reader.counts.as_dict(), notes, bar.seconds)
+    return _result(job, [], writer, reader.counts.as_dict() | not_finite.as_dict(), notes, bar.seconds)
 
 
 def _run_to_file(job: Job, compute: Prediction, out: Path, notes: Notes, progress: Any) -> PredictResult:
     with sole_writer(out):
-        run = FileRun(job, compute, open_file_writer(job, out), notes, progress)
+        run = FileRun(job, compute, open_file_writer(job, out), notes, progress, count_not_finite=True)
         paths = run.go()
-    return _result(job, paths, run.counts, notes, run.seconds)
+    notes.add(*left_behind(out, paths, run.writer.other_finals(job.model.outputs)))
+    return _result(job, paths, run.writer, run.counts, notes, run.seconds)
 
 
-def _result(job: Job, paths: list[Path], counts: dict[str, Any], notes: Notes, seconds: float) -> PredictResult:
+def _result(
+    job: Job, paths: list[Path], writer: Writer, counts: dict[str, Any], notes: Notes, seconds: float
+) -> PredictResult:
     counts = job.counted(counts)
+    notes.add(*counted_notes(counts, job), *not_finite_notes(counts, not writer.holds_not_finite))
     return PredictResult(paths, job.n_regions, counts["windows"], counts, notes.texts, seconds)
 
 
@@ -237,8 +251,15 @@ def writer_context(job: Job, out: Path) -> WriterContext:
     for spec in job.choice.outputs:
         if (order := job.model.strand_pairs.get(spec.name)) is not None:
             swap[spec.name] = _restrict(order, job.choice.channels[spec.name])
+    options = job.options
     return WriterContext(
-        out, job.choice.outputs, job.chrom_sizes(), job.options.overlap, swap, job.options.window == "tile"
+        out,
+        job.choice.outputs,
+        job.chrom_sizes(),
+        options.overlap,
+        swap,
+        options.window == "tile",
+        options.aggregate or AGGREGATES[0],
     )
 
 
@@ -256,22 +277,27 @@ def open_file_writer(job: Job, out: Path) -> Writer:
     Raises:
         UsageError: it may not be written, or its format cannot hold them.
     """
-    from zoo.writers.genomic import GenomicWriter
-
     writer = open_writer(writer_context(job, out), job.options.format)
     writer.check_finals(inputs_of(job.model, job.regions.path, job.genome.path, job.options.settings))
-    if isinstance(writer, GenomicWriter):
-        _check_places(job, out)
+    check_places(job, writer, out)
     return writer
 
 
-def _check_places(job: Job, out: Path) -> None:
-    """A genome track needs bins with coordinates and, for reversed windows, both tracks of each stranded pair."""
-    if not job.model.places_bins:
+def check_places(job: Job, writer: Writer, out: Path) -> None:
+    """What is written by coordinate needs bins that have some and, for reversed windows, both tracks of a pair.
+
+    Raises:
+        UsageError: bins have no coordinates, no base is predicted by all outputs of a BED, or half a pair was chosen.
+    """
+    if not writer.needs_places:
+        return
+    if not job.model.places_bins and any(spec.kind == "profile" for spec in job.choice.outputs):
+        raise no_places(out, job.model.name)
+    if writer.aggregates and common_part(job.choice.outputs, job.model.length)[1] <= 0:
         raise UsageError(
-            f"{out}: {job.model.name} has no card that says where its bins lie",
-            "",
-            "Fix: write .tsv, .h5, .zarr or .parquet; or add a card with bin_size and offset",
+            f"{out}: a row of a BED is about bases that all outputs predict, and these have none in common",
+            "; ".join(map(str, job.choice.outputs)),
+            f"Fix: one output at a time: --tracks '{job.choice.outputs[0].name}/*'; or -o predictions.tsv",
         )
     if not (job.use_strand and job.summary.minus_strand):
         return

@@ -15,7 +15,7 @@ from pathlib import Path
 from zoo.errors import UsageError
 from zoo.extras import require
 from zoo.writers.base import Writer, WriterContext
-from zoo.writers.stream import StreamWriter, check_stream_format
+from zoo.writers.stream import LAYOUTS, StreamWriter, check_stream_format
 
 __all__ = [
     "FORMATS",
@@ -23,6 +23,7 @@ __all__ = [
     "StreamWriter",
     "Writer",
     "WriterContext",
+    "aggregates",
     "check_format",
     "open_writer",
     "store_of",
@@ -92,10 +93,21 @@ def check_format(out: str, fmt: str | None = None) -> None:
 
 def store_of(out: str, fmt: str | None = None) -> tuple[str, str] | None:
     """``Writer.store`` of the format of this name, None for a format that is not known."""
+    found = _class_of(out, fmt)
+    return found and found.store
+
+
+def aggregates(out: str, fmt: str | None = None) -> bool:
+    """``Writer.aggregates`` of the format of this name; ``-`` is standard output."""
+    found = LAYOUTS[check_stream_format(fmt or "tsv")] if out == "-" else _class_of(out, fmt)
+    return bool(found and found.aggregates)
+
+
+def _class_of(out: str, fmt: str | None) -> type[Writer] | None:
     suffix = _suffix_of(Path(out).name) if fmt is None else "." + fmt.lower().lstrip(".")
     if suffix not in FORMATS:
         return None
-    return getattr(importlib.import_module(f"zoo.writers.{FORMATS[suffix].module}"), FORMATS[suffix].name).store
+    return getattr(importlib.import_module(f"zoo.writers.{FORMATS[suffix].module}"), FORMATS[suffix].name)
 
 
 def _find(name: str, fmt: str | None) -> Format:

@@ -33,6 +33,7 @@ class WriterContext:
         stranded_swap: output name -> (tracks,) int64 permutation that gives, for a ``reverse`` row,
             the channel that holds each track's prediction on the genome's strands; absent = identity.
         tiled: True when regions were tiled, so that a region can have several rows.
+        aggregate: ``"mean"``, ``"sum"`` or ``"max"``: how a BED makes one value of the bins in a region.
     """
 
     out: Path
@@ -41,6 +42,7 @@ class WriterContext:
     overlap: str
     stranded_swap: dict[str, np.ndarray]
     tiled: bool = False
+    aggregate: str = "mean"
 
 
 class Writer(ABC):
@@ -48,12 +50,25 @@ class Writer(ABC):
 
     #: ``(file, kind)`` of a format that is a folder: an older one is known by that file in it.
     store: tuple[str, str] | None = None
+    #: Whether NaN and infinity are written as they are. Where not, they are left out.
+    holds_not_finite = True
+    #: Whether the bins of a row become one value, by ``--aggregate``.
+    aggregates = False
 
     def __init__(self, context: WriterContext) -> None:
         self.context = context
         self.partial = partial_of(context.out)
         #: the files that ``finish`` gives their names
         self.finals = [context.out]
+
+    @property
+    def needs_places(self) -> bool:
+        """Whether the format can be written only where bins have coordinates, and both strands of a pair are there."""
+        return False
+
+    def other_finals(self, outputs: tuple[OutputSpec, ...]) -> list[Path]:
+        """Names that the same OUT gets for other outputs and tracks of a model that has these."""
+        return []
 
     def check_finals(self, inputs: Iterable[str | Path | None] = ()) -> None:
         """Refuse final names that must not be written, see ``check_out``."""

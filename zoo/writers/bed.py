@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from zoo.outputs import PredictionBatch
-from zoo.writers.text import TextWriter, format_rows, region_columns, region_fields, track_names
+from zoo.writers.aggregate import aggregated
+from zoo.writers.text import REGION, TextWriter, format_rows, row_fields, track_names
 
 __all__ = ["BedWriter"]
 
 
 class BedWriter(TextWriter):
-    """The six columns of the region, the window when tiled, then one column a track.
+    """``chrom start end name score strand``, then one column a track. The header line starts with ``#``.
 
-    A profile contributes the mean over its bins. The header line starts with ``#``.
+    A row's ``start`` and ``end`` are of the bases that its values are about, see ``aggregated``: the region, a tile's
+    part of it, or what the model predicts of it. The bins of a profile there become one value, by ``--aggregate``.
+    As in bigWig, reversed windows are turned to the genome's strands.
     """
+
+    aggregates = True
 
     def header(self) -> bytes:
         tracks = [name for names in track_names(self.context).values() for name in names]
-        return ("#" + "\t".join([*region_columns(self.context), *tracks]) + "\n").encode()
+        return ("#" + "\t".join([*REGION, *tracks]) + "\n").encode()
 
     def lines(self, batch: PredictionBatch) -> list[bytes]:
-        columns = []
-        for output in self.context.outputs:
-            values = batch.values[output.name]
-            columns.append(values if values.ndim == 2 else values.mean(axis=2, dtype=np.float64))
-        values = format_rows(np.concatenate(columns, axis=1, dtype=np.float32))
-        regions = region_fields(batch, self.context)
-        return [region.encode() + row for region, row in zip(regions, values, strict=True)]
+        start, end, values = aggregated(batch, self.context.outputs, self.context)
+        rows = zip(row_fields(batch, start, end), format_rows(values), strict=True)
+        return [fields.encode() + row for fields, row in rows]
+
+    @property
+    def needs_places(self) -> bool:
+        return any(output.kind == "profile" for output in self.context.outputs)

@@ -22,17 +22,16 @@ class BedGraphWriter(GenomicWriter):
         self._kind = BgzfFile if compressed else PlainFile
 
     def track_file(self, path: Path, output: OutputSpec, track: str) -> _BedGraphFile:
-        return _BedGraphFile(self._kind(path))
+        return _BedGraphFile(self._kind(path), [chrom.encode() for chrom in self._chroms])
 
 
 class _BedGraphFile:
-    def __init__(self, file: PlainFile) -> None:
-        self._file = file
+    def __init__(self, file: PlainFile, chroms: list[bytes]) -> None:
+        self._file, self._chroms = file, chroms
         self.finish = file.finish
         self.abandon = file.abandon
 
-    def add(self, chrom: str, starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> None:
-        line = f"{chrom.replace('%', '%%')}\t%d\t%d\t%s\n".encode()
-        texts = format_rows(values[:, None])
-        rows = zip(starts.tolist(), ends.tolist(), texts, strict=True)
-        self._file.write(b"".join(map(line.__mod__, rows)))
+    def add(self, chroms: np.ndarray, starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> None:
+        names = map(self._chroms.__getitem__, chroms.tolist())
+        rows = zip(names, starts.tolist(), ends.tolist(), format_rows(values[:, None]), strict=True)
+        self._file.write(b"".join(map(b"%s\t%d\t%d\t%s\n".__mod__, rows)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -30,8 +31,8 @@ TRACKS_AT_ONCE = 16  # open files, and accumulators in memory
 class TrackFile(Protocol):
     """A file of one track that is being written."""
 
-    def add(self, chrom: str, starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> None:
-        """Append intervals in order; no value is NaN."""
+    def add(self, chroms: np.ndarray, starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> None:
+        """Append intervals in order of the chromosomes' numbers and of places; every value is finite."""
 
     def finish(self) -> None:
         """Complete, close and verify the file."""
@@ -46,8 +47,11 @@ class GenomicWriter(Writer):
     In a ``reverse`` row bin 0 is the one at the end of the window, and stranded tracks are
     swapped. A scalar covers its region (with ``--window tile``, the window's part of it).
     All is clipped to the chromosome. Where windows overlap: the mean or maximum per base of
-    all that cover it, or an error. NaN is not written.
+    all that cover it, or an error. A value that is not finite covers nothing: a bigWig has
+    no place for NaN, and infinity spoils the sums in its header.
     """
+
+    holds_not_finite = False
 
     def __init__(self, context: WriterContext) -> None:
         super().__init__(context)
@@ -57,6 +61,15 @@ class GenomicWriter(Writer):
         self._sizes = np.array([context.chrom_sizes[c] for c in self._chroms], dtype=np.int64)
         self.finals = final_names(context)
         self._spools: list[WindowSpool] = []
+
+    @property
+    def needs_places(self) -> bool:
+        return True
+
+    def other_finals(self, outputs: tuple[OutputSpec, ...]) -> list[Path]:
+        choices = [outputs, *((output,) for output in outputs)]
+        names = (final_names(replace(self.context, outputs=choice)) for choice in choices)
+        return [self.context.out, *(name for some in names for name in some)]
 
     @abstractmethod
     def track_file(self, path: Path, output: OutputSpec, track: str) -> TrackFile:
@@ -120,11 +133,10 @@ class GenomicWriter(Writer):
                 remove(path)
                 files.append(self.track_file(path, output, output.tracks[track]))
             for stretch in order.stretches():
-                chrom = self._chroms[stretch.chrom]
                 merged = merge_stretch(stretch, order.spool, tracks, self.context.overlap)
                 for file, (starts, ends, values) in zip(files, merged, strict=True):
                     if len(starts):
-                        file.add(chrom, starts, ends, values)
+                        file.add(*order.on_chromosomes(starts, ends), values)
             for file in files:
                 file.finish()
         except BaseException:
@@ -136,19 +148,15 @@ class GenomicWriter(Writer):
     def _refuse_overlap(self, order: BlockOrder) -> None:
         """Raise `InputError` that names the first overlap of the genome and counts them all."""
         first = None
-        count = 0
-        chrom, reach = -1, 0  # end of the windows so far, on this chromosome
+        count = reach = 0  # end of the windows so far
         for stretch in order.stretches():
-            if stretch.chrom != chrom:
-                chrom, reach = stretch.chrom, 0
-            begins = _starting_in(stretch)
-            starts, ends = np.maximum(begins["start"], 0), begins["end"]
+            windows, starts, ends = _starting_in(stretch)
             before = np.concatenate([[reach], np.maximum(np.maximum.accumulate(ends), reach)])
             hit = np.flatnonzero(starts < before[:-1])
             if len(hit) and first is None:
-                i = hit[0]
-                stop = min(ends[i], before[i])
-                first = f"{self._chroms[chrom]}:{starts[i]:,}-{stop:,} (region {begins['region'][i] + 1})"
+                i = hit[:1]
+                (chrom,), (start,), (stop,) = order.on_chromosomes(starts[i], np.minimum(ends[i], before[i]))
+                first = f"{self._chroms[chrom]}:{start:,}-{stop:,} (region {windows['region'][i[0]] + 1})"
             count += len(hit)
             reach = int(before[-1])
         if first is not None:
@@ -159,11 +167,13 @@ class GenomicWriter(Writer):
             )
 
 
-def _starting_in(stretch: Stretch) -> np.ndarray:
-    """The windows whose first base is in the stretch (each window is in one), by start."""
-    starts = np.maximum(stretch.windows["start"], 0)
-    inside = stretch.windows[(starts >= stretch.start) & (starts < stretch.end)]
-    return inside[np.argsort(inside["start"], kind="stable")]
+def _starting_in(stretch: Stretch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The windows whose first base is in the stretch (each window is in one), by start; starts, ends on the line."""
+    starts = stretch.origin + np.maximum(stretch.windows["start"], 0)
+    ends = np.minimum(stretch.origin + stretch.windows["end"], stretch.limit)
+    inside = np.flatnonzero((starts >= stretch.start) & (starts < stretch.end))
+    inside = inside[np.argsort(starts[inside], kind="stable")]
+    return stretch.windows[inside], starts[inside], ends[inside]
 
 
 def final_names(context: WriterContext) -> list[Path]:
@@ -213,7 +223,7 @@ def merge_stretch(stretch: Stretch, spool: WindowSpool, tracks: range, overlap: 
         overlap: ``"mean"``, ``"max"``, or ``"error"`` when overlaps have been ruled out.
 
     Returns:
-        For each track ``(starts, ends, values)``: int64 bp in order, and float32 without NaN.
+        For each track ``(starts, ends, values)``: int64 bp on the line of the genome, in order, and finite float32.
     """
     edges = _edges(stretch, spool)
     pieces = max(0, len(edges) - 1)
@@ -229,15 +239,14 @@ def merge_stretch(stretch: Stretch, spool: WindowSpool, tracks: range, overlap: 
             cover += np.bincount(piece, minlength=pieces)
             for track in range(len(tracks)):
                 value = values[:, track].ravel()[source].astype(np.float64)
-                absent = np.isnan(value)
+                absent = ~np.isfinite(value)
                 if absent.any():
                     none = np.bincount(piece[absent], minlength=pieces)
                     missing[track] = missing.get(track, 0) + none
                     value, at = value[~absent], piece[~absent]
                 else:
                     at = piece
-                with np.errstate(invalid="ignore"):  # inf + -inf is NaN, which is left out below
-                    combine.at(total[track], at, value)
+                combine.at(total[track], at, value)
     return [
         _intervals(edges, total[t], cover - missing[t] if t in missing else cover, overlap) for t in range(len(tracks))
     ]
@@ -246,11 +255,7 @@ def merge_stretch(stretch: Stretch, spool: WindowSpool, tracks: range, overlap: 
 def _intervals(edges: np.ndarray, total: np.ndarray, cover: np.ndarray, overlap: str) -> Intervals:
     kept = np.flatnonzero(cover)
     values = total[kept] if overlap == "max" else total[kept] / cover[kept]
-    values = values.astype(np.float32)
-    real = ~np.isnan(values)  # the mean of inf and -inf is none
-    if not real.all():
-        kept, values = kept[real], values[real]
-    return edges[kept], edges[kept + 1], values
+    return edges[kept], edges[kept + 1], values.astype(np.float32)
 
 
 def _chunks(stretch: Stretch, size: int) -> Iterator[slice]:
@@ -261,15 +266,20 @@ def _chunks(stretch: Stretch, size: int) -> Iterator[slice]:
 
 
 def _bins(stretch: Stretch, rows: slice, spool: WindowSpool) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends of every bin of some windows, clipped to the stretch; empty where start >= end."""
-    windows = stretch.windows[rows]
+    """Starts and ends of every bin of some windows on the line, clipped to the stretch and to their chromosome.
+
+    Empty where start >= end.
+    """
+    windows, origin = stretch.windows[rows], stretch.origin[rows]
+    low, high = np.maximum(origin, stretch.start), np.minimum(stretch.limit[rows], stretch.end)
     if spool.output.kind == "profile":
         width = spool.output.bin_size
-        starts = (windows["start"][:, None] + width * np.arange(spool.bins)).ravel()
+        starts = (origin + windows["start"])[:, None] + width * np.arange(spool.bins)
+        low, high = low[:, None], high[:, None]
         ends = starts + width
     else:
-        starts, ends = windows["start"], windows["end"]
-    return np.clip(starts, stretch.start, stretch.end), np.clip(ends, stretch.start, stretch.end)
+        starts, ends = origin + windows["start"], origin + windows["end"]
+    return np.clip(starts, low, high).ravel(), np.clip(ends, low, high).ravel()
 
 
 def _edges(stretch: Stretch, spool: WindowSpool) -> np.ndarray:
@@ -277,7 +287,9 @@ def _edges(stretch: Stretch, spool: WindowSpool) -> np.ndarray:
     edges = np.empty(0, np.int64)
     for rows in _chunks(stretch, spool.bins):
         starts, ends = _bins(stretch, rows, spool)
-        edges = np.union1d(edges, np.concatenate([starts, ends]))
+        edges = np.concatenate([edges, starts, ends])
+        edges.sort()  # np.unique, which hashes, takes ten times as long
+        edges = edges[np.diff(edges, prepend=-1) > 0]
     return edges
 
 

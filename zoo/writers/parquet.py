@@ -12,7 +12,7 @@ from zoo.errors import SystemStateError
 from zoo.outputs import OutputSpec
 from zoo.writers.hdf5 import annotations
 from zoo.writers.spool import RowSpool, SpooledBlock, SpooledWriter
-from zoo.writers.text import region_columns, track_names
+from zoo.writers.text import ROW, track_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +23,7 @@ MOST_COLUMNS = 2_000  # above this a profile is one list column a track
 
 
 class ParquetWriter(SpooledWriter):
-    """The region's columns as in the TSV (positions int64), then float32 values.
+    """The columns of region and window as in the TSV (positions int64), then float32 values.
 
     A profile has a column a bin while all value columns are at most 2,000, else a column a
     track that holds fixed-size lists. What the outputs are (``units``, ``bin_size``, ``offset``)
@@ -46,7 +46,7 @@ class ParquetWriter(SpooledWriter):
         import pyarrow as pa
 
         texts = {"chrom", "name", "score", "strand"}
-        fields = [pa.field(name, pa.string() if name in texts else pa.int64()) for name in region_columns(self.context)]
+        fields = [pa.field(name, pa.string() if name in texts else pa.int64()) for name in ROW]
         names = track_names(self.context)
         for output in self.context.outputs:
             for track in names[output.name]:
@@ -69,7 +69,7 @@ class ParquetWriter(SpooledWriter):
             pa.array(block.texts[name], pa.string())
             if name in block.texts
             else pa.array(block.positions[name], pa.int64())
-            for name in region_columns(self.context)
+            for name in ROW
         ]
         for output in self.context.outputs:
             columns += self._values(output, block.values[output.name])

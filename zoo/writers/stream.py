@@ -12,7 +12,7 @@ from zoo.writers.base import Writer, WriterContext
 from zoo.writers.bed import BedWriter
 from zoo.writers.tsv import TsvWriter
 
-__all__ = ["StreamWriter", "check_stream_format"]
+__all__ = ["LAYOUTS", "StreamWriter", "check_stream_format"]
 
 LAYOUTS = {"tsv": TsvWriter, "bed": BedWriter}
 
@@ -34,6 +34,11 @@ class StreamWriter(Writer):
         fmt = check_stream_format(fmt)
         self._layout = LAYOUTS[fmt](context)
         self._stream = stream
+        self.aggregates = self._layout.aggregates
+
+    @property
+    def needs_places(self) -> bool:
+        return self._layout.needs_places
 
     def check_finals(self, inputs: Iterable[str | Path | None] = ()) -> None:
         pass

@@ -19,33 +19,28 @@ from zoo.writers.base import Writer, WriterContext
 
 __all__ = [
     "REGION",
-    "WINDOW",
+    "ROW",
     "BgzfFile",
     "PlainFile",
     "TextWriter",
     "flat_values",
     "format_rows",
-    "region_columns",
-    "region_fields",
+    "row_fields",
     "safe_text",
     "track_names",
     "value_names",
 ]
 
 
-def region_fields(batch: PredictionBatch, context: WriterContext) -> list[str]:
-    """The region columns of each row, tab-separated, with a tab at the end."""
-    columns = [
-        safe_text(batch.chrom),
-        map(str, batch.start.tolist()),
-        map(str, batch.end.tolist()),
-        safe_text(batch.name),
-        safe_text(batch.score),
-        batch.strand.tolist(),
-    ]
-    if len(region_columns(context)) > len(columns):
-        columns += [map(str, batch.window_start.tolist()), map(str, batch.window_end.tolist())]
-    return [*map("\t".join, zip(*columns, [""] * len(batch), strict=True))]
+def row_fields(batch: PredictionBatch, *positions: np.ndarray) -> list[str]:
+    """The columns before the values of each row, tab-separated, with a tab at the end.
+
+    Args:
+        positions: start and end, then further numbers that stand behind the strand.
+    """
+    start, end, *further = (map(str, position.tolist()) for position in positions)
+    columns = [safe_text(batch.chrom), start, end, safe_text(batch.name), safe_text(batch.score), batch.strand.tolist()]
+    return [*map("\t".join, zip(*columns, *further, [""] * len(batch), strict=True))]
 
 
 class PlainFile:
@@ -164,11 +159,9 @@ class TextWriter(Writer):
 
 REGION = ("chrom", "start", "end", "name", "score", "strand")
 WINDOW = ("window_start", "window_end")
-
-
-def region_columns(context: WriterContext) -> tuple[str, ...]:
-    """Names of the columns before the values; the window is there when a region can have several."""
-    return REGION + WINDOW if context.tiled else REGION
+#: Columns before the values in TSV and Parquet: the region as in the regions file, and what the model saw for it, which
+#: may pass the chromosome's ends.
+ROW = REGION + WINDOW
 
 
 def track_names(context: WriterContext) -> dict[str, tuple[str, ...]]:
@@ -177,9 +170,9 @@ def track_names(context: WriterContext) -> dict[str, tuple[str, ...]]:
     With several outputs each name is ``<output>/<track>``. With one output it is the track's
     name, unless that repeats or is the name of a region column; what still repeats gets a number.
     """
-    taken = Counter(REGION + WINDOW)
+    taken = Counter(ROW)
     taken.update(track for output in context.outputs for track in output.tracks)
-    used: set[str] = set(REGION + WINDOW)
+    used: set[str] = set(ROW)
     return {o.name: tuple(_unique(o, taken, used, len(context.outputs) > 1)) for o in context.outputs}
 
 

@@ -126,20 +126,23 @@ CHUNK = 1 << 15  # windows read at once
 
 @dataclass(frozen=True)
 class Stretch:
-    """Part of a chromosome and the windows that touch it, in input order.
+    """Part of the genome and the windows that touch it, in input order.
+
+    The genome is one line here, its chromosomes end to end: 100,000 short contigs are not 100,000 stretches.
 
     Attributes:
-        chrom: number of the chromosome.
-        start, end: bp; ``end`` does not pass the chromosome's.
+        start, end: bp on the line.
         rows: (n,) int64, rows of the spool.
         windows: (n,) of `WINDOW`.
+        origin, limit: (n,) int64, where the chromosome of each window begins and ends on the line.
     """
 
-    chrom: int
     start: int
     end: int
     rows: np.ndarray
     windows: np.ndarray
+    origin: np.ndarray
+    limit: np.ndarray
 
 
 class BlockOrder:
@@ -155,9 +158,8 @@ class BlockOrder:
         self.spool = spool
         self._path = path
         self._sizes = sizes
-        blocks = -(-sizes // BLOCK)
-        self._first_block = np.concatenate([[0], np.cumsum(blocks)])  # of each chromosome
-        counts = np.zeros(self._first_block[-1], np.int64)
+        self._origins = np.concatenate([[0], np.cumsum(sizes)])  # of each chromosome, and the end of the line
+        counts = np.zeros(-(-int(self._origins[-1]) // BLOCK), np.int64)
         for block, _ in self._touched():
             counts += np.bincount(block, minlength=len(counts))
         self._begin = np.concatenate([[0], np.cumsum(counts)])  # of each block in the order
@@ -165,36 +167,44 @@ class BlockOrder:
 
     def stretches(self) -> Iterator[Stretch]:
         """The covered parts of the genome, in order."""
-        for chrom in range(len(self._sizes)):
-            lo, hi = self._first_block[chrom], self._first_block[chrom + 1]
-            begin = self._begin[lo : hi + 1]
-            block, blocks = 0, len(begin) - 1
-            while block < blocks:
-                if begin[block] == begin[block + 1]:  # go to the next block with windows
-                    block = int(np.searchsorted(begin, begin[block], side="right")) - 1
-                    continue
-                most = begin[block] + max(1, STRETCH_BINS // self.spool.bins)
-                stop = max(block + 1, int(np.searchsorted(begin, most, side="right")) - 1)
-                yield self._stretch(chrom, block, stop, begin)
-                block = stop
+        begin = self._begin
+        block, blocks = 0, len(begin) - 1
+        while block < blocks:
+            if begin[block] == begin[block + 1]:  # go to the next block with windows
+                block = int(np.searchsorted(begin, begin[block], side="right")) - 1
+                continue
+            most = begin[block] + max(1, STRETCH_BINS // self.spool.bins)
+            stop = max(block + 1, int(np.searchsorted(begin, most, side="right")) - 1)
+            yield self._stretch(block, stop)
+            block = stop
 
-    def _stretch(self, chrom: int, block: int, stop: int, begin: np.ndarray) -> Stretch:
-        n = int(begin[stop] - begin[block])
-        rows = np.unique(np.fromfile(self._path, np.int64, count=n, offset=int(begin[block]) * 8))
-        end = min(stop * BLOCK, int(self._sizes[chrom]))
-        return Stretch(chrom, block * BLOCK, end, rows, self.spool.windows(rows))
+    def on_chromosomes(self, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Numbers of chromosomes, starts and ends on them, of (n,) pieces of the line that each lie on one."""
+        chrom = np.searchsorted(self._origins, starts, side="right") - 1
+        origin = self._origins[chrom]
+        return chrom, starts - origin, ends - origin
+
+    def _stretch(self, block: int, stop: int) -> Stretch:
+        first = int(self._begin[block])
+        n = int(self._begin[stop]) - first
+        rows = np.unique(np.fromfile(self._path, np.int64, count=n, offset=first * 8))
+        end = min(stop * BLOCK, int(self._origins[-1]))
+        windows = self.spool.windows(rows)
+        chrom = windows["chrom"]
+        return Stretch(block * BLOCK, end, rows, windows, self._origins[chrom], self._origins[chrom + 1])
 
     def _touched(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Chunks of (block, row) pairs, rows ascending; a row is there once for each block it touches."""
         for first in range(0, self.spool.rows, CHUNK):
             windows = self.spool.windows(slice(first, first + CHUNK))
-            start = np.maximum(windows["start"], 0)
-            end = np.minimum(windows["end"], self._sizes[windows["chrom"]])
+            origin = self._origins[windows["chrom"]]
+            start = origin + np.maximum(windows["start"], 0)
+            end = origin + np.minimum(windows["end"], self._sizes[windows["chrom"]])
             first_block = start // BLOCK
             n = np.where(end > start, (end - 1) // BLOCK - first_block + 1, 0)
             rows = np.repeat(np.arange(len(windows)), n)
             step = np.arange(len(rows)) - np.repeat(np.cumsum(n) - n, n)
-            yield self._first_block[windows["chrom"][rows]] + first_block[rows] + step, rows + first
+            yield first_block[rows] + step, rows + first
 
     def _sort(self) -> None:
         """Write each row to its places in the order."""
