@@ -47,8 +47,8 @@ FEW = 50
 GAIN = 0.10
 #: Bins of the running means that are seen: 200 bp to 64 kb.
 SCALES = (1, 5, 21, 81, 321)
-#: Models that a prediction is the mean of, and how the trees of one grow.
-MODELS = 3
+#: Models that a prediction is the mean of, each without its own share of the blocks, and how the trees of one grow.
+MODELS = 5
 GROWTH = {
     "max_iter": 150,
     "learning_rate": 0.04,
@@ -108,12 +108,13 @@ def spaced(n: int, few: int, seed: int) -> np.ndarray:
 def boosted(tracks: np.ndarray, target: np.ndarray, rows: np.ndarray, seed: int) -> np.ndarray:
     """(n, bins) mean of some models on the rows' bins, from the running means of tracks (any number, n, bins)."""
     seen = np.concatenate([running_means(track) for track in tracks], 1).transpose(0, 2, 1)
-    every, trained = (part.reshape(-1, seen.shape[2]) for part in (seen, seen[rows]))
+    flat = seen.reshape(-1, seen.shape[2])
     total = np.zeros(target.size)
     with threadpool_limits(1):
         for i in range(MODELS):
             model = HistGradientBoostingRegressor(random_state=seed * 100 + i, **GROWTH)
-            total += model.fit(trained, target[rows].ravel()).predict(every)
+            kept = rows[np.arange(len(rows)) % MODELS != i]
+            total += model.fit(seen[kept].reshape(-1, flat.shape[1]), target[kept].ravel()).predict(flat)
     return (total / MODELS).reshape(target.shape).astype(np.float32)
 
 
