@@ -13,8 +13,8 @@ model itself does, so that the own mark gains only what those of others do not t
 H3K4me3" sees the other cells' H3K27me3 alone. The own mark is given twice: as it is, and as its difference from the
 others' mean.
 
-The models are boosted trees, for their like does not extrapolate: few domains hold most of the signal, and nets with the
-adapter of ``finetune.models.atac`` went astray in them. Model and settings were chosen by the error of predictions with
+The models are boosted trees, which do not extrapolate: few domains hold most of the signal, and nets with the adapter of
+``finetune.models.atac`` went astray in them. Model and settings were chosen by the error of predictions with
 the own mark, in cross-validation over the 50 blocks of these four cells (nets against trees, over the affine average of
 the left out: +0.07 against +0.19 in E003). But figures of earlier nets and trees on the test blocks had been seen
 before that: a cell that was not there is the better judge.
@@ -106,21 +106,21 @@ def spaced(n: int, few: int, seed: int) -> np.ndarray:
     return np.floor((np.arange(few) + start) * n / few).astype(np.int64)
 
 
-def boosted(tracks: np.ndarray, target: np.ndarray, rows: np.ndarray, seed: int) -> np.ndarray:
+def boosted(tracks: np.ndarray, target: np.ndarray, rows: np.ndarray, seed: int, models: int) -> np.ndarray:
     """(n, bins) mean of some models on the rows' bins, from the running means of tracks (any number, n, bins)."""
     seen = np.concatenate([running_means(track) for track in tracks], 1).transpose(0, 2, 1)
     flat = seen.reshape(-1, seen.shape[2])
     total = np.zeros(target.size)
     with threadpool_limits(1):
-        for i in range(MODELS):
+        for i in range(models):
             model = HistGradientBoostingRegressor(random_state=seed * 100 + i, **GROWTH)
-            kept = rows[np.arange(len(rows)) % MODELS != i]
+            kept = rows if models == 1 else rows[np.arange(len(rows)) % models != i]
             total += model.fit(seen[kept].reshape(-1, flat.shape[1]), target[kept].ravel()).predict(flat)
-    return (total / MODELS).reshape(target.shape).astype(np.float32)
+    return (total / models).reshape(target.shape).astype(np.float32)
 
 
 def few_blocks(
-    cells: Cells, cell: int, rows: np.ndarray, own: bool, seed: int, others_marks: bool = True
+    cells: Cells, cell: int, rows: np.ndarray, own: bool, seed: int, models: int, others_marks: bool = True
 ) -> np.ndarray:
     """(blocks, bins) prediction of a cell that ``rows`` of its blocks were trained on.
 
@@ -136,10 +136,10 @@ def few_blocks(
         tracks += [cells.mark[cell], scaled[cell] - scaled[others].mean(0)]
     a, b = affine(average[rows], target[rows])
     offset = (a + b * average).astype(np.float32)
-    return offset + boosted(np.stack(tracks), target - offset, rows, seed)
+    return offset + boosted(np.stack(tracks), target - offset, rows, seed, models)
 
 
-def no_block(cells: Cells, cell: int, own: bool, seed: int) -> np.ndarray:
+def no_block(cells: Cells, cell: int, own: bool, seed: int, models: int) -> np.ndarray:
     """(blocks, bins) prediction of a cell that nothing was trained on: each other cell from the rest, then this one.
 
     What is seen of the rest is their mean and their highest, for their number differs. Marks are over their spread.
@@ -156,7 +156,7 @@ def no_block(cells: Cells, cell: int, own: bool, seed: int) -> np.ndarray:
     tracks = np.concatenate([seen_of(one) for one in (*others, cell)], 1)
     target = np.concatenate([*cells.target[others], np.zeros_like(cells.target[cell])])  # the new cell's: not looked at
     rows = spaced(len(others) * n, len(others) * FEW, seed)
-    return boosted(tracks, target, rows, seed)[-n:]
+    return boosted(tracks, target, rows, seed, models)[-n:]
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class Row:
     bare: tuple[float, float, float] | None = None
 
 
-def judge(cells: Cells, cell: int, seed: int, blocks: int) -> Row:
+def judge(cells: Cells, cell: int, seed: int, blocks: int, models: int = MODELS) -> Row:
     """Train with and without the own mark, and compare on all blocks that were not trained on."""
     torch.set_num_threads(1)
     n = cells.target.shape[1]
@@ -186,10 +186,10 @@ def judge(cells: Cells, cell: int, seed: int, blocks: int) -> Row:
     test = np.setdiff1d(np.arange(n), rows)
     others = [i for i in range(len(cells.names)) if i != cell]
     if blocks:
-        with_mark, without = (few_blocks(cells, cell, rows, own, seed) for own in (True, False))
-        bare = few_blocks(cells, cell, rows, False, seed, others_marks=False)
+        with_mark, without = (few_blocks(cells, cell, rows, own, seed, models) for own in (True, False))
+        bare = few_blocks(cells, cell, rows, False, seed, models, others_marks=False)
     else:
-        with_mark, without = (no_block(cells, cell, own, seed) for own in (True, False))
+        with_mark, without = (no_block(cells, cell, own, seed, models) for own in (True, False))
         bare = None
     known = Known(
         [cells.names[i] for i in others],

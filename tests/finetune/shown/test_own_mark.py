@@ -77,35 +77,35 @@ def test_blocks_lie_in_even_steps_and_differ_between_seeds() -> None:
 
 
 def test_an_own_mark_that_tells_is_found_and_one_that_does_not_is_not() -> None:
-    tells = judge(made(1.0), 0, 0, FEW)
+    tells = judge(made(1.0), 0, 0, FEW, models=1)
     assert tells.mark[0] > 0.5 and tells.mark[1] > 0.3 and tells.gain[0] > 0.3
-    silent = judge(made(0.0), 0, 0, FEW)
+    silent = judge(made(0.0), 0, 0, FEW, models=1)
     assert silent.mark[0] < 0.02
 
 
 def test_blocks_that_are_tested_are_not_trained_on() -> None:
     cells, rows = made(1.0), np.arange(FEW)
-    before = few_blocks(cells, 1, rows, True, 0)
+    before = few_blocks(cells, 1, rows, True, 0, 1)
     changed = replace(cells, target=cells.target.copy())
     changed.target[1, FEW:] += 100
-    assert np.array_equal(before, few_blocks(changed, 1, rows, True, 0))
+    assert np.array_equal(before, few_blocks(changed, 1, rows, True, 0, 1))
 
 
 def test_the_model_for_comparison_does_not_see_the_own_mark() -> None:
     cells, rows = made(1.0, bins=20), np.arange(FEW)
     changed = replace(cells, mark=cells.mark.copy())
     changed.mark[1] = np.random.default_rng(1).normal(size=changed.mark[1].shape)
-    before, after = (few_blocks(one, 1, rows, False, 0) for one in (cells, changed))
+    before, after = (few_blocks(one, 1, rows, False, 0, 1) for one in (cells, changed))
     assert np.array_equal(before, after)
-    assert not np.array_equal(before, few_blocks(cells, 1, rows, True, 0))
+    assert not np.array_equal(before, few_blocks(cells, 1, rows, True, 0, 1))
 
 
 def test_without_blocks_nothing_of_the_new_cells_target_is_seen() -> None:
     cells = made(1.0)
-    before = no_block(cells, 1, True, 0)
+    before = no_block(cells, 1, True, 0, 1)
     changed = replace(cells, target=cells.target.copy())
     changed.target[1] = 100
-    assert np.array_equal(before, no_block(changed, 1, True, 0))
+    assert np.array_equal(before, no_block(changed, 1, True, 0, 1))
 
 
 def test_what_misses_its_limit_is_marked() -> None:
