@@ -13,8 +13,8 @@ model itself does, so that the own mark gains only what those of others do not t
 H3K4me3" sees the other cells' H3K27me3 alone. The own mark is given twice: as it is, and as its difference from the
 others' mean.
 
-The models are boosted trees, which do not extrapolate: few domains hold most of the signal, and nets with the adapter of
-``finetune.models.atac`` went astray in them. Model and settings were chosen by the error of predictions with
+The models are boosted trees, which do not extrapolate: few domains hold most of the signal, and nets with the adapter
+of ``finetune.models.atac`` went astray in them. Model and settings were chosen by the error of predictions with
 the own mark, in cross-validation over the 50 blocks of these four cells (nets against trees, over the affine average of
 the left out: +0.07 against +0.19 in E003). But figures of earlier nets and trees on the test blocks had been seen
 before that: a cell that was not there is the better judge.
