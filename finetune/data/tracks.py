@@ -84,7 +84,7 @@ class Track:
         Raises:
             InputError: there are such, and ``missing`` is not ``zero``.
         """
-        if self.source.missing == "zero":
+        if self.source.missing == "zero" or self.chroms.issuperset(chrom):
             return
         counts = Counter(list(chrom))
         absent = [(name, n) for name, n in sorted(counts.items()) if name not in self.chroms]

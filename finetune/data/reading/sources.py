@@ -94,7 +94,7 @@ def kind_of(path: Path, where: str) -> str:
         UsageError: no such file, a folder, unreadable; bigBed or CRAM, which are not read.
     """
     try:
-        with path.open("rb") as handle:
+        with open(path, "rb", buffering=0) as handle:  # of four bytes a buffer is most of the time
             head = handle.read(4)
         if head[:2] == GZIP_MAGIC:
             with gzip.open(path, "rb") as handle:
