@@ -100,6 +100,14 @@ def test_an_index_of_samtools_does_not_hide_blanks(tmp_path):
     assert "a blank stands" in refusal(path).what
 
 
+def test_an_index_of_another_tool_does_not_hide_a_repeated_name(tmp_path):
+    """samtools leaves the second out, pyfaidx and seqkit keep it: either would answer for the other."""
+    path = tmp_path / "x.fa"
+    path.write_text(">a\nACGT\n>a\nGGGG\n")
+    (tmp_path / "x.fa.fai").write_text("a\t4\t3\t4\t5\na\t4\t11\t4\t5\n")
+    assert refusal(path).what == f"{path}:3: two sequences are named 'a'"
+
+
 def test_lines_that_are_wrong_in_one_way_are_counted(tmp_path):
     path = tmp_path / "x.fa"
     path.write_bytes(b">a\nACGT ACGT\nACGT ACGT\n>b\nAC GT\nA\n")

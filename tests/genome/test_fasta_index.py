@@ -102,6 +102,18 @@ def test_an_index_of_blocks_of_another_compression_is_not_used(tmp_path):
     assert letters_of(path, contigs) == contigs
 
 
+@pytest.mark.parametrize("now_dated", [PAST, FUTURE], ids=["older", "newer"])
+def test_other_bases_under_the_same_headers(tmp_path, now_dated):
+    """A genome with the alleles of somebody: .fai and headers fit, the blocks lie elsewhere."""
+    rng = random.Random(3)
+    path = tmp_path / "x.fa.gz"
+    for bases in ("ACGT", "ACGTAAAAAAAA"):
+        contigs = {name: random_sequence(rng, 200_000, bases) for name in "ab"}
+        bgzip(path, written(tmp_path, contigs))
+        os.utime(path, (now_dated, now_dated))
+        assert letters_of(path, contigs) == contigs
+
+
 def test_a_contig_that_was_not_looked_at_when_opening_is_before_its_first_base(tmp_path, monkeypatch):
     """Of many contigs some are looked at. Two that changed places in between are seen when their bases are due."""
     monkeypatch.setattr(fasta_index, "LOOKS", 2)

@@ -99,7 +99,8 @@ def read_fai(fai: Path) -> list[Contig]:
     """The contigs of a ``.fai``, in order.
 
     Raises:
-        InputError: there is none. ValueError: it is damaged, or a name is not UTF-8 text without control characters.
+        InputError: there is none. ValueError: it is damaged, or a name repeats or is not UTF-8 text without control
+            characters.
     """
     text = fai.read_bytes().decode("utf-8")
     if _CONTROL.search(text):
@@ -111,6 +112,8 @@ def read_fai(fai: Path) -> list[Contig]:
         contigs.append(Contig(name, length, offset, line_bases, line_width))
     if not contigs:
         raise InputError(f"{fai}: the genome index is empty", "", "Fix: remove it; it will be made again")
+    if len({contig.name for contig in contigs}) < len(contigs):
+        raise ValueError("a name twice")
     return contigs
 
 
