@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.errors import InputError
+from zoo.genome.intervals import RegionFile
 from zoo.paths import given_path
 
 __all__ = ["Gene", "genes_within", "read_genes"]
@@ -50,7 +51,12 @@ def read_genes(path: str | Path) -> list[Gene]:
         raise InputError(f"{path}: genes cannot be read: {reason}", "nothing was written", FIX) from None
     rows = [(number, line.split("\t")) for number, line in _rows(text)]
     try:
-        genes = _gff(rows) if rows and len(rows[0][1]) == 9 and not rows[0][1][1].isdigit() else _bed(rows)
+        if rows and len(rows[0][1]) == 9 and not rows[0][1][1].isdigit():
+            genes = _gff(rows)
+        else:
+            with RegionFile(path) as file:
+                file.check_head(ambiguous=False)  # a SAF or a table of R would be drawn one base off
+            genes = _bed(rows)
     except _LineError as error:
         raise InputError(f"{path}:{error.number}: {error.reason}", "nothing was written", FIX) from None
     if not genes:

@@ -16,7 +16,7 @@ from toys import complement, one_hot
 import zoo
 from zoo.cli import run
 from zoo.entries.check import check_example
-from zoo.errors import MismatchError, ModelError, SystemStateError, TrustError, UsageError
+from zoo.errors import InputError, MismatchError, ModelError, SystemStateError, TrustError, UsageError
 from zoo.files import hold_lock
 
 pytest.importorskip("kipoi")
@@ -450,3 +450,49 @@ def test_unknown_bases_of_its_arrays_are_counted(tmp_path):
     model, told = zoo.load_model(folder, trust=True), []
     model.predict_regions(bed, fasta, report=told.append)
     assert told == said
+
+
+# ---------------------------------------------------------------- the BED that such a dataloader reads
+
+STRANDED = """
+
+class Stranded(Rows):
+    def __init__(self, intervals_file, fasta_file, shift=0, use_strand=True):
+        super().__init__(intervals_file, fasta_file, shift)
+"""
+
+
+@pytest.fixture
+def stranded(tmp_path):
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml("loaders.Stranded"))
+    with (folder / "loaders.py").open("a") as source:
+        source.write(STRANDED)
+    return folder
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_a_table_that_counts_from_1_does_not_come_to_the_dataloader(tmp_path, data, in_memory):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml(), loader_yaml())
+    bed.write_text("chrA\t1\t10\t10\t+\nchrA\t21\t35\t15\t+\n")
+    with pytest.raises(InputError, match="column 4 is end - start \\+ 1"):
+        if in_memory:
+            zoo.load_model(folder, trust=True).predict_regions(bed, fasta)
+        else:
+            zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True)
+    assert not (tmp_path / "out.tsv").exists()
+
+
+def test_strands_that_a_dataloader_is_told_to_use_are_strands(tmp_path, data, stranded):
+    fasta, bed = data
+    bed.write_text("chrA\t0\t10\ta\t0\t-\nchrA\t20\t30\tb\t0\tminus\n")
+    settings = {"use_strand": True}
+    with pytest.raises(InputError, match=r":2: the strand \(column 6\) is 'minus'") as caught:
+        zoo.predict(stranded, bed, fasta, tmp_path / "out.tsv", trust=True, settings=settings)
+    assert "--set use_strand=false" in caught.value.fix
+    settings = {"use_strand": False}
+    result = zoo.predict(stranded, bed, fasta, tmp_path / "out.tsv", trust=True, settings=settings)
+    assert result.windows == 2
+    bed.write_text("chrom\tstart\tend\nchrA\t0\t10\n")
+    with pytest.raises(ModelError):  # the dataloader's own: it takes no header
+        zoo.predict(stranded, bed, fasta, tmp_path / "out.tsv", trust=True)

@@ -178,3 +178,18 @@ def test_contributions_are_of_the_window_on_the_summit(peaks, tmp_path):
     with pytest.raises(InputError, match="'minus', not"):
         (tmp_path / "x.narrowPeak").write_text(PEAK.format(100, 200, 70, "minus"))
         interpret.attribute(*given, strand="use", **options)
+
+
+def test_a_report_takes_summits_and_no_tiles(peaks, tmp_path):
+    import interpret
+
+    (tmp_path / "x.narrowPeak").write_text(PEAKS)
+    given = (peaks.toy.folder, tmp_path / "x.narrowPeak", peaks.genome, tmp_path / "r.html")
+    options = {"trust": True, "method": "inputxgradient", "output": "total", "dry_run": True}
+    said = []
+    interpret.report(*given, window="summit", report=said.append, **options)
+    assert any("no summit (-1)" in note for note in said) and not any("has summits" in note for note in said)
+    interpret.report(*given, report=said.append, **options)
+    assert any("has summits (column 10)" in note for note in said)
+    with pytest.raises(UsageError, match="--window tile"):
+        interpret.report(*given, window="tile", **options)

@@ -276,7 +276,7 @@ def _count_strands(rows: list[list[str]], numbers: Sequence[int] | LineNumbers, 
 
 def _note_unwritable(block: Intervals, numbers: Sequence[int] | LineNumbers, problems: dict[str, Problem]) -> None:
     for what, column in (("chrom", block.chrom), ("name", block.name), ("score", block.score)):
-        joined = "".join(column)
+        joined = "".join(column.tolist())
         if "\0" not in joined and (joined.isascii() or not UNWRITABLE.search(joined)):
             continue
         wrong = [i for i, text in enumerate(column) if UNWRITABLE.search(text)]
