@@ -153,7 +153,7 @@ TABLE = {
     "page.html": ("\n<!DOCTYPE html>\n<html><body>404</body></html>\n", "a page of HTML", None),
     "x.xml": ("<?xml version='1.0'?>\n<a/>\n", "is XML", None),
     "x.json": ('{"chr1": [[1, 2]]}\n', "is JSON", None),
-    "pointer": ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "a pointer of Git LFS", None),
+    "pointer": ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "a Git LFS pointer", None),
     "x.xlsx": (b"PK\3\4" + bytes(26) + b"xl/workbook.xml", "an Excel file (.xlsx), not a text file", None),
     "x.docx": (b"PK\3\4" + bytes(26) + b"word/document.xml", "a Word file", None),
     "x.npz": (b"PK\3\4" + bytes(26) + b"arr_0.npy", "arrays of numpy (.npz)", None),

@@ -149,7 +149,6 @@ MARKS = (
         r"(track [^\n]*type=[\"']?wiggle_0[^\n]*\n)?\s*(fixedStep|variableStep)\b",
         "give the peaks that were called on it, as a BED",
     ),
-    Mark("a pointer of Git LFS", r"version https://git-lfs", "git lfs pull, in its repository, fetches the file"),
     Mark("a page of HTML", r"(?i)<(!doctype|html|head|body|!--|title|script)", DOWNLOAD),
     Mark("XML", r"<", DOWNLOAD),
     Mark("JSON", r"[\[{]\s*[\[{\"\]}]", TEXT_OF),
