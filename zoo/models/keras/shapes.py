@@ -298,7 +298,14 @@ def permute(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
 
 
 def merge(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
-    """Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate."""
+    """Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate; all calls of a layer join as many tensors.
+
+    Raises:
+        ValueError: the calls of one layer join different numbers of tensors, or one.
+    """
+    counts = {len(call.inputs) for call in layer.calls}
+    if len(counts) != 1 or (layer.kind != "Concatenate" and min(counts) < 2):
+        raise ValueError(f"it joins {' or '.join(map(str, sorted(counts)))} tensor(s)")
     if layer.kind == "Maximum":
         return Largest(len(layer.calls[0].inputs))
     return Merge(layer.kind, int(layer.options.get("axis", -1)))
