@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from zoo.errors import ModelError
@@ -63,7 +64,7 @@ class KerasGraph(nn.Module):
             for ref in self._last_use.get(number, ()):
                 del values[ref]
         outputs = [values[ref] for ref in self._outputs]
-        if self.outermost:
+        if self.outermost and not torch.compiler.is_compiling():  # a captured graph is of any number of windows
             _check_batch(len(given[0]), outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
