@@ -28,6 +28,21 @@ its name and class before anything is predicted. `python scripts/build_keras_tab
 
 A mask says which positions of a sequence count. A layer that has no rule for the mask that comes to it is refused.
 """
+TAIL = """
+## What is read where
+
+- **Arguments of a call** (`conv(x) * 2.0`, `axis=1`, `training=True`): applied as Keras does, or refused with the layer's
+  name. Nothing is left aside but what changes no prediction: `None`, `training=False`, names. An operation over the
+  first axis is refused, since windows that are predicted together would change each other.
+- **Theano** reads the kernels of convolutions backwards, and begins `same` half a kernel before the sequence. Which
+  backend trained a file is told by its attribute `backend`, else by the names of its arrays (`conv_W:0` is TensorFlow's,
+  `conv_W` Theano's), else by `backend` in the JSON. Where nothing tells it is asked for (`args.backend` of model.yaml);
+  a model.yaml that says otherwise than the file is an error.
+- **Models within models**, to any depth and at every position (`TimeDistributed`), with frozen layers in Keras's order.
+  Weights whose layers have another order than those of the architecture are refused.
+- **Lambda**: the code of DeepBind, FramePool and APARENT2 is recognised by its hash, whatever Python from 3.6 to 3.13
+  marshalled it; other code is refused, and none is run.
+"""
 
 
 def page() -> str:
@@ -42,7 +57,7 @@ def page() -> str:
     lines += ["", "Activations, by name or as layers: " + _listed(activation_names())]
     lines += ["", "Operations of TensorFlow on tensors (Keras 2): " + _listed({*TENSORFLOW, *ACTIVATIONS})]
     lines += ["", "Operations of Keras 3 on tensors: " + _listed({*KERAS, *ACTIVATIONS})]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + TAIL
 
 
 def _listed(names: object) -> str:
