@@ -31,12 +31,12 @@ A mask says which positions of a sequence count. A layer that has no rule for th
 TAIL = """
 ## What is read where
 
-- **Arguments of a call** (`conv(x) * 2.0`, `axis=1`, `training=True`): applied as Keras does, or refused with the layer's
-  name. Nothing is left aside but what changes no prediction: `None`, `training=False`, names. An operation over the
-  first axis is refused, since windows that are predicted together would change each other.
+- **Arguments of a call** (`conv(x) * 2.0`, `axis=1`, `training=True`): applied as Keras does, or refused with the name
+  of the layer. Nothing is left aside but what changes no prediction: `None`, `training=False`, names. An operation over
+  the first axis is refused, since windows that are predicted together would change each other.
 - **Theano** reads the kernels of convolutions backwards, and begins `same` half a kernel before the sequence. Which
-  backend trained a file is told by its attribute `backend`, else by the names of its arrays (`conv_W:0` is TensorFlow's,
-  `conv_W` Theano's), else by `backend` in the JSON. Where nothing tells it is asked for (`args.backend` of model.yaml);
+  backend trained a file is told by its attribute `backend`, else by the names of its arrays (`conv_W:0` TensorFlow's,
+  `conv_W` Theano's), else by `backend` in the JSON. Where nothing tells, it is asked for (`backend` in model.yaml);
   a model.yaml that says otherwise than the file is an error.
 - **Models within models**, to any depth and at every position (`TimeDistributed`), with frozen layers in Keras's order.
   Weights whose layers have another order than those of the architecture are refused.
