@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from zoo.errors import ModelError
-from zoo.models.keras import attention, convolutions, layers, masks, norms, recurrent, sequence_layers, shapes
+from zoo.models.keras import attention, convolutions, joins, layers, masks, norms, recurrent, sequence_layers, shapes
 from zoo.models.keras.activations import activation_layer, lambda_module
 from zoo.models.keras.arrays import LayerArrays
 from zoo.models.keras.config import GraphConfig, LayerConfig
@@ -166,8 +166,8 @@ KINDS: dict[str, LayerKind] = {
     **_each("RepeatVector", shapes.repeat, mask="ends"),
     **_each("Reshape", shapes.reshape, mask="ends"),
     **_each("Permute", shapes.permute, mask="ends"),
-    **_each("Add Subtract Multiply Average Maximum Minimum Concatenate", shapes.merge, mask="passes"),
-    **_each("Dot", shapes.dot),
+    **_each("Add Subtract Multiply Average Maximum Minimum Concatenate", joins.merge, mask="passes"),
+    **_each("Dot", joins.dot),
     **_each("Masking", masks.masking, mask="made"),
     **_each("TimeDistributed", time_distributed, lambda layer: roles(layer.wrapped)),
     **_each(
