@@ -30,7 +30,6 @@ WHOLE = {"gamma": array(LENGTH, CHANNELS), "beta": array(LENGTH, CHANNELS)}
 # Kind, options, arrays, how many times the layer takes the tensor.
 COMPLETE = {
     "group norm": ("GroupNormalization", {"groups": 2}, SCALED, 1),
-    "group norm of an axis": ("GroupNormalization", {"groups": 3, "axis": 1}, {"gamma": array(LENGTH)}, 1),
     "layer norm of axes": ("LayerNormalization", {"axis": [1, 2]}, WHOLE, 1),
     "unit norm": ("UnitNormalization", {"axis": -1}, {}, 1),
     "log softmax": ("Activation", {"activation": "log_softmax"}, {}, 1),
@@ -41,18 +40,15 @@ COMPLETE = {
         {"concat_score_weight": array()},
         2,
     ),
-    "additive": ("AdditiveAttention", {"use_scale": True}, {"scale": array(CHANNELS)}, 2),
     "causal": ("Attention", {"use_scale": False, "causal": True}, {}, 2),
-    "dot": ("Dot", {"axes": 2}, {}, 2),
     "dot of unit length": ("Dot", {"axes": 1, "normalize": True}, {}, 2),
     "transposed with gaps": ("Conv1DTranspose", {"strides": 3}, {"kernel": array(2, 2, CHANNELS), "bias": array(2)}, 1),
     "kernels of their own": ("LocallyConnected1D", {"kernel_size": 3}, {"kernel": array(10, 3 * CHANNELS, 2)}, 1),
-    "upsampled": ("UpSampling1D", {"size": 2}, {}, 1),
 }
 
 
 # Of which each position of the result needs others than a window around it, or other windows than a convolution's.
-MIXING = ["group norm", "layer norm of axes", "heads", "transposed with gaps", "kernels of their own", "upsampled"]
+MIXING = ["group norm", "heads", "transposed with gaps", "kernels of their own"]
 KERNEL, WEIGHTS = array(3, 4, CHANNELS), array(LENGTH * LENGTH * CHANNELS)
 
 
