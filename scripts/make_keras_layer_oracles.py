@@ -3,8 +3,8 @@
     python make_keras_layer_oracles.py OUT.tar.xz
 
 Run once with tensorflow 2.15 (Keras 2) and once with 2.21 (Keras 3), in environments of their own. OUT gets an HDF5
-file of ``model.save()`` for each case of ``CASES`` and one ``.npz`` with inputs and predictions. The files are kept in
-``tests/keras/oracles``.
+file of ``model.save()`` for each case of ``CASES``, for some a ``.keras`` archive, and one ``.npz`` with inputs and
+predictions. The files are kept in ``tests/keras/oracles``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ import tensorflow as tf
 K = tf.keras
 L = K.layers
 KERAS_2 = tf.__version__ < "2.16"
+# Cases that are saved as an archive too: layers that hold layers, or several arrays.
+ARCHIVES = (
+    *("mha_self", "mha_values", "attention_concat_scale", "separable", "depthwise", "group_norm_2", "layer_norm_axes"),
+    *("normalization", "masking_deep", "masking_inside", "both_ways_last", "time_distributed", "einsum", "local"),
+)
 SEQUENCE, OTHER, VECTOR, IMAGE = (6, 4), (5, 4), (4,), (4, 6, 3)
 # Name -> shapes of the inputs without the batch, and the layers on them.
 CASES: dict[str, tuple[tuple[tuple[int, ...], ...], Callable[..., Any]]] = {}
@@ -234,6 +239,14 @@ case("noise", SEQUENCE)(
 )
 
 
+one("noise2d", lambda: L.SpatialDropout2D(0.5), IMAGE)
+one("global_first", lambda: L.GlobalAveragePooling1D(data_format="channels_first"))
+if KERAS_2:
+    one("batch_norm_sync", lambda: L.experimental.SyncBatchNormalization())
+else:
+    one("identity", lambda: L.Identity())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
@@ -268,6 +281,8 @@ def run(name: str, folder: Path) -> dict[str, np.ndarray]:
             layer.finalize_state()
     arrays = [example(rng, shape, "embedding" in name, "masking" in name) for shape in shapes]
     model.save(folder / f"{name}.h5")
+    if name in ARCHIVES:
+        model.save(folder / f"{name}.keras")
     predicted = model(arrays if len(arrays) > 1 else arrays[0], training=False).numpy()
     return {f"in{i}": array for i, array in enumerate(arrays)} | {"out": predicted}
 

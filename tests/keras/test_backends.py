@@ -192,6 +192,26 @@ def test_the_advice_for_a_silent_file_works(tmp_path):
     assert zoo.load_model(tmp_path).predict(x.copy()).item() == 7.0
 
 
+@pytest.mark.parametrize("ordering", ["th", "tf"])
+def test_kernels_of_two_axes_are_turned_on_both(tmp_path, ordering):
+    """Bases are the rows of an image: Theano turns them around too, so what it trained is upside down and backwards."""
+    options = {"nb_filter": 1, "nb_row": 4, "nb_col": 7, "subsample": [1, 1], "dim_ordering": ordering}
+    conv = layer("Convolution2D", "conv", border_mode="valid", bias=False, **options)
+    architecture = {"class_name": "Sequential", "config": [conv, layer("Flatten", "flat")]}
+    turned = one_hot(MOTIF).T[::-1, ::-1]
+    with h5py.File(tmp_path / "m.h5", "w") as handle:
+        handle.attrs["model_config"], handle.attrs["keras_version"] = json.dumps(architecture).encode(), b"1.1.0"
+        group = handle.create_group("model_weights")
+        group.attrs["layer_names"] = [b"conv", b"flat"]
+        group.create_group("conv").attrs["weight_names"] = [b"conv_W"]
+        group.create_group("flat").attrs["weight_names"] = np.array([], dtype="S")
+        group["conv/conv_W"] = turned[None, None] if ordering == "th" else turned[:, :, None, None]
+    x = torch.from_numpy(around(MOTIF).T.copy())
+    with torch.no_grad():
+        found = load_keras(tmp_path / "m.h5")(x[None, None] if ordering == "th" else x[None, :, :, None])
+    assert found.shape == (1, 14) and found.max().item() == 7.0
+
+
 # ---------------------------------------------------------------- where Theano begins with padding `same`
 
 

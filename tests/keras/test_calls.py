@@ -306,6 +306,25 @@ def test_a_layer_called_twice_and_its_results_swapped(tmp_path):
     np.testing.assert_allclose(found, OTHER @ weights - X @ weights, rtol=1e-5, atol=1e-6)
 
 
+def inner3(*names):
+    """A model of Keras 3 that gives its first input less its second."""
+    inputs = [call3("InputLayer", name, module="keras.layers", dtype="float32") for name in names]
+    out = call3("Subtract", "less", [tensor(names[0]), tensor(names[1])])
+    config = {"name": "inner", "layers": [*inputs, out], "input_layers": [[name, 0, 0] for name in names],
+              "output_layers": [["less", 0, 0]]}  # fmt: skip
+    return {"class_name": "Functional", "name": "out", "config": config, "module": "keras"}
+
+
+def test_inputs_of_an_inner_model_by_name_go_to_their_names(tmp_path):
+    """The dict of the call has another order than the model."""
+    nodes = [{"args": [{"b": tensor("y"), "a": tensor("x")}], "kwargs": {}}]
+    path = file3(tmp_path / "m.h5", inner3("a", "b") | {"inbound_nodes": nodes})
+    np.testing.assert_array_equal(run(path), X - OTHER)
+    nodes = [{"args": [{"first": tensor("x"), "second": tensor("y")}], "kwargs": {}}]
+    with pytest.raises(ModelError, match="is called with inputs by the names first, second, which is not supported"):
+        load_keras(file3(tmp_path / "n.h5", inner3("a", "b") | {"inbound_nodes": nodes}))
+
+
 def test_numbers_of_another_operation_are_not_shared(tmp_path):
     """Two operations of one class: each has its own number."""
     items = [call3("Multiply", "a", [tensor("x"), 2.0]), call3("Multiply", "out", [tensor("a"), 5.0])]

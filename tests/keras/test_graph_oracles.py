@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from interpret.capture import capture
 from zoo.models.keras import load_keras
 
 ORACLES = Path(__file__).with_name("oracles")
@@ -52,3 +53,15 @@ def test_a_graph_predicts_what_tensorflow_does(folders, version, file):
         np.testing.assert_allclose(
             part.numpy(), theirs, rtol=0, atol=3e-6 * max(1.0, np.abs(theirs).max()), err_msg=f"output {i}"
         )
+
+
+@pytest.mark.parametrize(("version", "name"), [(2, "shapes")])
+def test_the_graph_of_operations_can_be_captured_for_any_number_of_windows(folders, version, name):
+    """DeepLIFT needs the graph; a size of the batch that was fixed in it would make that impossible."""
+    folder, expected = folders[version]
+    module = load_keras(folder / f"{name}.keras")
+    x, y = (torch.from_numpy(np.tile(expected[f"{name}/in{i}"], (3, 1, 1))) for i in range(2))
+    found = capture(module, x[:2], y[:2]).graph_module(x[:5], y[:5])
+    with torch.no_grad():
+        for ours, theirs in zip(found, module(x[:5], y[:5]), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)

@@ -163,7 +163,7 @@ def test_a_layer_that_is_listed_but_absent_is_a_damaged_file(tmp_path):
         ("SplineWeight1D", {"use_bias": True}, 2),
         ("BatchNormalization", {"scale": False}, 3),
         ("BatchNormalization", {"scale": False, "center": False}, 2),
-        ("LayerNormalization", {"center": False}, 1),
+        ("LayerNormalization", {"center": False, "axis": [1, 2], "epsilon": 0.001}, 1),
         ("PReLU", {}, 1),
         ("Embedding", {}, 1),
     ],

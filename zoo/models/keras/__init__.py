@@ -3,8 +3,9 @@
 Why a converter and not Keras 3 on torch: Keras 3.15 loads 6 of the 19 files that stand for the models here. It
 refuses Lambda bytecode (all of DeepBind), layers of other packages (MMSplice, MTSplice, Borzoi) and JSON of Keras 2.2.
 
-Read in this order: ``config.py`` (what the file says), ``weights.py`` (its arrays), ``layers.py`` and
-its neighbours (a layer -> a torch module), ``graph.py`` (the layers joined).
+Read in this order: ``files.py`` (what a file is), ``config.py`` and ``calls.py`` (what it says), ``weights.py`` (its
+arrays), ``registry.py`` (which layers there are, and what builds each), ``operations.py`` (arithmetic, slices and
+functions between them), ``graph.py`` (all of it joined), ``backends.py`` (kernels that Theano trained).
 """
 
 from zoo.models.keras.graph import KerasGraph, load_keras

@@ -17,7 +17,15 @@ from zoo.models.keras.config import LayerConfig
 from zoo.models.keras.published_lambdas import published_lambda
 from zoo.models.keras.shapes import MaxOverLength
 
-__all__ = ["KNOWN_LAMBDAS", "activated", "activation", "activation_layer", "bytecode_hash", "lambda_module"]
+__all__ = [
+    "KNOWN_LAMBDAS",
+    "activated",
+    "activation",
+    "activation_layer",
+    "activation_names",
+    "bytecode_hash",
+    "lambda_module",
+]
 
 
 class HardSigmoid2(nn.Module):
@@ -101,6 +109,11 @@ NAMED: dict[str, Callable[[], nn.Module]] = {
 LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU", "Softmax")
 
 
+def activation_names() -> list[str]:
+    """Activations that are known by name."""
+    return sorted([*NAMED, "hard_sigmoid", "leaky_relu"])
+
+
 def activation(layer: LayerConfig, value: Any, arguments: dict[str, Any] | None = None) -> nn.Module:
     """The module of an activation as it stands in a layer's config: a name, or Keras 3's dict.
 
@@ -126,7 +139,7 @@ def activation(layer: LayerConfig, value: Any, arguments: dict[str, Any] | None 
         raise ModelError(
             f"layer {layer.name!r} ({layer.kind}): the activation {name!r} is not known here",
             "",
-            f"Fix: use one of {', '.join(sorted([*NAMED, 'hard_sigmoid', 'leaky_relu']))}",
+            f"Fix: use one of {', '.join(activation_names())}",
         )
     return NAMED[name]()
 

@@ -197,7 +197,9 @@ def check_call(layer: Named, call: Call) -> None:
     if len(tensors) != len(call.inputs):
         raise _refused(layer, f"{len(tensors)} of its {len(call.inputs)} tensors")
     for part in call.given:
-        flat = part if isinstance(part, list) else list(part.values()) if isinstance(part, dict) else [part]
+        if isinstance(part, dict):
+            raise _refused(layer, f"inputs by the names {', '.join(part)}")
+        flat = part if isinstance(part, list) else [part]
         odd = [value for value in flat if not isinstance(value, TensorRef)]
         if odd and part is not None:
             raise _refused(layer, ", ".join(shown(value) for value in odd))

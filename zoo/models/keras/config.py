@@ -68,6 +68,7 @@ class LayerConfig:
         wrapped: the layer inside TimeDistributed or Bidirectional.
         graph: the model inside, where a model is used as a layer.
         operation: where it is no layer but an operation on tensors: its name, such as ``math.multiply``.
+        package: where the class is not Keras's own, as far as the file says: ``concise`` of ``concise>ConvDNA``.
     """
 
     name: str
@@ -78,6 +79,7 @@ class LayerConfig:
     wrapped: LayerConfig | None = None
     graph: GraphConfig | None = None
     operation: str | None = None
+    package: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,16 @@ def _layer(item: dict[str, Any], version: int, calls: tuple[Call, ...] | None = 
     if kind == "Merge" and not options.get("layers"):  # of Keras 1, whose models to be merged may be in its config
         kind = OLD_MERGES.get(options.get("mode"), "Merge")
     wrapped = _layer(options.pop("layer"), version, ()) if kind in ("TimeDistributed", "Bidirectional") else None
-    return LayerConfig(name, kind, options, version, calls, wrapped)
+    return LayerConfig(name, kind, options, version, calls, wrapped, package=_package(item))
+
+
+def _package(item: dict[str, Any]) -> str:
+    """Whose the class is: ``package>Name``, or the module that late files name beside it; nothing for Keras's own."""
+    for named in (item["class_name"], str(item.get("registered_name"))):
+        if ">" in named:
+            return named.rpartition(">")[0]
+    module = str(item.get("module") or "keras")
+    return "" if {"keras", "tf_keras", "tensorflow"} & set(module.split(".")) else module
 
 
 def _operation(item: dict[str, Any], kind: str, calls: tuple[Call, ...], version: int) -> str | None:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from zoo.errors import ModelError
 from zoo.models.keras.backends import as_theano, backend_of, json_backend
-from zoo.models.keras.calls import Call, TensorRef, check_call, check_tensors
+from zoo.models.keras.calls import Call, TensorRef, check_call, check_tensors, tensors_in
 from zoo.models.keras.config import GraphConfig, LayerConfig, parse_config
 from zoo.models.keras.files import read_file
 from zoo.models.keras.masks import masks_after
@@ -63,7 +64,7 @@ class KerasGraph(nn.Module):
             for ref in self._last_use.get(number, ()):
                 del values[ref]
         outputs = [values[ref] for ref in self._outputs]
-        if self.outermost:
+        if self.outermost and not torch.compiler.is_compiling():  # a captured graph is of any number of windows
             _check_batch(len(given[0]), outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -132,6 +133,7 @@ def build_graph(config: GraphConfig, stored: Mapping[str, dict[str, np.ndarray]]
     steps = []
     for layer, number, call in _in_call_order(config, where):
         key = _module_key(f"{layer.name}_call{number}" if number else layer.name, modules)
+        call = _listed(layer, call)
         if layer.operation is not None:
             modules[key] = operation(layer, call)
         elif layer.name not in first:
@@ -178,6 +180,17 @@ def _module(layer: LayerConfig, stored: dict[str, np.ndarray], where: str) -> nn
             )
         return inner if layer.graph is not None else _at_every_position(layer, inner)
     return build_layer(layer, arrays_of(layer, stored, where))
+
+
+def _listed(layer: LayerConfig, call: Call) -> Call:
+    """The call of an inner model with its inputs by name, as one with a list of them in the model's order."""
+    if layer.graph is None or len(call.given) != 1 or not isinstance(given := call.given[0], dict):
+        return call
+    names = [ref.layer for ref in layer.graph.inputs]
+    if set(names) != set(given) or not all(isinstance(part, TensorRef) for part in given.values()):
+        return call  # check_call refuses it
+    parts = [given[name] for name in names]
+    return Call((*parts, *tensors_in(call.arguments)), call.arguments, (parts,))
 
 
 def _at_every_position(layer: LayerConfig, inner: KerasGraph) -> nn.Module:

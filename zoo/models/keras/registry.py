@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from zoo.errors import ModelError
-from zoo.models.keras import attention, convolutions, layers, masks, norms, recurrent, sequence_layers, shapes
+from zoo.models.keras import attention, convolutions, joins, layers, masks, norms, recurrent, sequence_layers, shapes
 from zoo.models.keras.activations import activation_layer, lambda_module
 from zoo.models.keras.arrays import LayerArrays
 from zoo.models.keras.config import GraphConfig, LayerConfig
@@ -35,16 +35,30 @@ class LayerKind:
         mask: what becomes of a mask that comes in (``masks.after``): ``passes``, ``ends`` (as in Keras, whose
             layers without masks drop it), ``used``, ``made`` or ``refused``.
         not_supported: options of the layer that are refused, for the table of the documentation.
+        keys: options that the layer's own class always writes: classes of the same name by others lack some.
+        source: the package of its class.
     """
 
     build: Builder
     arrays: Callable[[LayerConfig], Roles] = lambda layer: ([], [])
     mask: str = "refused"
     not_supported: str = ""
+    keys: tuple[str, ...] = ()
+    source: str = "keras"
 
 
 def time_distributed(layer: LayerConfig, arrays: LayerArrays) -> nn.Module:
-    """TimeDistributed; a Dense works on the last axis anyway."""
+    """TimeDistributed; a Dense works on the last axis anyway.
+
+    Raises:
+        ModelError: the inner layer makes a mask.
+    """
+    if layer.wrapped.kind == "Masking" or layer.wrapped.options.get("mask_zero"):
+        raise ModelError(
+            f"layer {layer.name!r} ({layer.kind}) around {layer.wrapped.kind}, which makes a mask, is not supported",
+            "",
+            "Fix: save the model without the mask",
+        )
     inner = build_layer(layer.wrapped, arrays)
     return inner if layer.wrapped.kind in ("Dense", "Activation") else shapes.FoldTime(inner)
 
@@ -96,7 +110,8 @@ KINDS: dict[str, LayerKind] = {
     **_each("Dense", layers.dense, _with_bias("kernel"), "passes"),
     **_each("EinsumDense", layers.einsum_dense, lambda layer: layers.einsum_roles(layer)),
     **_each("Embedding", layers.embedding, _always("embeddings"), "made"),
-    **_each("Conv1D Conv2D ConvDNA ConvSequence", convolutions.conv, _with_bias("kernel"), "ends"),
+    **_each("Conv1D Conv2D", convolutions.conv, _with_bias("kernel"), "ends"),
+    **_each("ConvDNA ConvSequence", convolutions.conv, _with_bias("kernel"), source="concise"),
     **_each(
         "SeparableConv1D SeparableConv2D",
         convolutions.separable_conv,
@@ -126,9 +141,9 @@ KINDS: dict[str, LayerKind] = {
         "passes",
         "several axes, `renorm`, mode 1 of Keras 1",
     ),
-    **_each("LayerNormalization", norms.layer_norm, _where(*SCALED), "passes", "`rms_scaling`"),
-    **_each("GroupNormalization", norms.group_norm, _where(*SCALED)),
-    **_each("UnitNormalization", norms.unit_norm, mask="passes"),
+    **_each("LayerNormalization", norms.layer_norm, _where(*SCALED), "passes", "`rms_scaling`", ("axis", "epsilon")),
+    **_each("GroupNormalization", norms.group_norm, _where(*SCALED), keys=("groups", "axis", "epsilon")),
+    **_each("UnitNormalization", norms.unit_norm, mask="passes", keys=("axis",)),
     **_each("Normalization", norms.normalization, norms.normalization_roles),
     **_each("Rescaling", norms.rescaling),
     **_each("PReLU", layers.prelu, _always("alpha"), "passes"),
@@ -151,8 +166,8 @@ KINDS: dict[str, LayerKind] = {
     **_each("RepeatVector", shapes.repeat, mask="ends"),
     **_each("Reshape", shapes.reshape, mask="ends"),
     **_each("Permute", shapes.permute, mask="ends"),
-    **_each("Add Subtract Multiply Average Maximum Minimum Concatenate", shapes.merge, mask="passes"),
-    **_each("Dot", shapes.dot),
+    **_each("Add Subtract Multiply Average Maximum Minimum Concatenate", joins.merge, mask="passes"),
+    **_each("Dot", joins.dot),
     **_each("Masking", masks.masking, mask="made"),
     **_each("TimeDistributed", time_distributed, lambda layer: roles(layer.wrapped)),
     **_each(
@@ -177,28 +192,42 @@ KINDS: dict[str, LayerKind] = {
         attention.multi_head_roles,
         not_supported="`attention_axes` that are not all, `use_gate`, `sliding_window`, `attention_mask`, "
         "`return_attention_scores`",
+        keys=("num_heads", "key_dim"),
     ),
     **_each(
         "Attention",
         attention.dot_attention,
         attention.dot_roles,
         not_supported="`return_attention_scores`, a mask as an argument",
+        keys=("use_scale",),
     ),
     **_each(
         "AdditiveAttention",
         attention.additive_attention,
         _where(("scale", "use_scale", True)),
         not_supported="`return_attention_scores`, a mask as an argument",
+        keys=("use_scale",),
     ),
     **_each("Lambda", lambda layer, arrays: lambda_module(layer), not_supported="code whose hash is not known"),
     **_each("TFOpLambda SlicingOpLambda", lambda layer, arrays: operation(layer, layer.calls[0])),
-    **_each("GlobalAveragePooling1D_Mask0", lambda layer, arrays: shapes.MaskedAverage()),
-    **_each("FrameSliceLayer", lambda layer, arrays: FrameSlices()),
-    **_each("SplineWeight1D", sequence_layers.spline_weight, _with_bias("kernel", unless_said=False)),
-    **_each("MultiheadAttention", sequence_layers.relative_attention, sequence_layers.relative_roles),
-    **_each("StochasticShift", layers.identity),
-    **_each("StochasticReverseComplement", lambda layer, arrays: sequence_layers.StochasticReverseComplement()),
-    **_each("SwitchReverse", lambda layer, arrays: sequence_layers.SwitchReverse()),
+    **_each("GlobalAveragePooling1D_Mask0", lambda layer, arrays: shapes.MaskedAverage(), source="concise"),
+    **_each("FrameSliceLayer", lambda layer, arrays: FrameSlices(), source="FramePool"),
+    **_each(
+        "SplineWeight1D",
+        sequence_layers.spline_weight,
+        _with_bias("kernel", unless_said=False),
+        source="concise",
+    ),
+    **_each(
+        "MultiheadAttention", sequence_layers.relative_attention, sequence_layers.relative_roles, source="baskerville"
+    ),
+    **_each("StochasticShift", layers.identity, source="baskerville"),
+    **_each(
+        "StochasticReverseComplement",
+        lambda layer, arrays: sequence_layers.StochasticReverseComplement(),
+        source="baskerville",
+    ),
+    **_each("SwitchReverse", lambda layer, arrays: sequence_layers.SwitchReverse(), source="baskerville"),
 }
 
 
@@ -234,8 +263,25 @@ def check_kinds(config: GraphConfig, where: str = "") -> None:
     Raises:
         ModelError: all such layers are named.
     """
-    if unknown := [layer for layer in _all_layers(config) if layer.kind not in KINDS]:
+    layers_of_all = _all_layers(config)
+    if unknown := [layer for layer in layers_of_all if layer.kind not in KINDS]:
         raise _not_supported(unknown, where)
+    for layer in layers_of_all:
+        if whose := _not_its_own(layer):
+            raise ModelError(
+                f"{where}: layer {layer.name!r} ({layer.kind}) is not supported: {whose}".removeprefix(": "),
+                "it has the name of a layer that is, and may compute something else",
+                "Fix: rebuild the model with the layer of Keras; custom_objects of a model folder are not run",
+            )
+
+
+def _not_its_own(layer: LayerConfig) -> str | None:
+    """Why a layer's class is not the one that the table means by its name."""
+    kind = KINDS[layer.kind]
+    if layer.package and kind.source == "keras":
+        return f"its class is {layer.package}'s own"
+    lacking = [key for key in kind.keys if key not in layer.options]
+    return f"its config lacks {', '.join(lacking)}, which Keras's own has" if lacking else None
 
 
 def _kind(layer: LayerConfig) -> LayerKind:

@@ -171,8 +171,9 @@ REDUCTIONS = {
 
 
 def reshape(x: Tensor, shape: Any) -> Tensor:
-    sizes = list(shape.sizes) if isinstance(shape, Sizes) else [int(size) for size in shape]
-    return x.reshape(sizes)
+    if isinstance(shape, Tensor):
+        shape = shape.tolist()
+    return x.reshape(list(shape.sizes if isinstance(shape, Sizes) else shape))
 
 
 def transpose(x: Tensor, perm: Any = None, conjugate: bool = False) -> Tensor:
