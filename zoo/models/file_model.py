@@ -152,11 +152,12 @@ def _shape(layer: dict[str, Any]) -> tuple[int | None, ...] | None:
 def _other_kind(path: Path) -> ModelError:
     """The error for a file that is there: weights alone, another framework's, or no model."""
     suffix, name = path.suffix.lower(), path.name
-    alone = f"{path}: is a file, and no gReLU checkpoint (.ckpt) or Keras model (.h5, .keras)"
+    alone = f"{path}: is a file, and no gReLU checkpoint (.ckpt)"
+    why = "nor a Keras model (.h5, .keras); weights alone do not say what a model is"
     if suffix in PICKLED:
         return ModelError(
             alone,
-            "weights alone do not say what the model is",
+            why,
             f"Fix: give a folder whose model.yaml names {name} among its args; of a whole module or a linear model "
             f"`zoo convert {path} -o weights.pth` takes the tensors",
         )
@@ -179,7 +180,7 @@ def _other_kind(path: Path) -> ModelError:
     if suffix in PACKED:
         return ModelError(f"{path}: is packed", "", "Fix: unpack it, and give the folder or file in it")
     fix = f"Fix: give a folder whose model.yaml names {name} among its args"
-    return ModelError(alone, "weights alone do not say what the model is", fix)
+    return ModelError(alone, why, fix)
 
 
 def no_model_in(folder: Path) -> ModelError:
