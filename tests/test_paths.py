@@ -147,7 +147,6 @@ def readers(folder):
     from zoo.convert.convert import convert
     from zoo.genome.fasta import open_genome
     from zoo.genome.intervals import RegionFile
-    from zoo.models.keras import load_keras
     from zoo.models.pytorch import load_tensors
 
     return {
@@ -157,7 +156,6 @@ def readers(folder):
         "a.pth": (load_tensors, ModelError),
         "a.safetensors": (load_tensors, ModelError),
         "a.pt": (lambda path: convert(path, folder / "out.pth"), InputError),
-        "a.h5": (load_keras, ModelError),
         "b.h5": (zoo.load_model, ModelError),
         "a.ckpt": (zoo.load_model, ModelError),
         "c.h5": (open_contribs, InputError),

@@ -77,11 +77,12 @@ def _architecture(path: Path) -> str:
         head = handle.read(8)
     if head == HDF5:
         return _of_hdf5(path)
-    if path.suffix.lower() == ".keras" and zipfile.is_zipfile(path):
+    if zipfile.is_zipfile(path):
         try:
             with zipfile.ZipFile(path) as archive:
-                return archive.read("config.json").decode("utf-8")
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+                if "config.json" in archive.namelist():
+                    return archive.read("config.json").decode("utf-8")
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise ModelError(f"{path}: is no archive of Keras: {error}", "", "Fix: fetch the file again") from None
     raise _other_kind(path)
 

@@ -17,7 +17,6 @@ from zoo.models.keras import sequence_layers as recurrent
 from zoo.models.keras.activations import activation_layer, lambda_module
 from zoo.models.keras.config import Call, GraphConfig, LayerConfig, TensorRef, parse_config
 from zoo.models.keras.weights import LayerArrays, arrays_of, read_arrays
-from zoo.paths import refuse_pointers
 
 __all__ = ["BUILDERS", "KerasGraph", "build_graph", "build_layer", "load_keras"]
 
@@ -101,7 +100,6 @@ def _description(path: Path) -> tuple[str | None, str | None, str | None]:
     """Architecture, Keras version and backend that an HDF5 file names."""
     import h5py
 
-    refuse_pointers((path,))
     try:
         with h5py.File(path, "r") as handle:
             groups = [handle, *([handle["model_weights"]] if "model_weights" in handle else [])]
