@@ -27,7 +27,7 @@ LAYOUTS = [
     ((), 0, "scalar", 0, 1, 1, False),
     ((1,), 0, "scalar", 0, 1, 1, False),
     ((3,), 3, "scalar", 0, 3, 1, False),
-    ((3,), 2, "scalar", 0, 3, 1, False),
+    ((3,), 2, "scalar", 0, 3, 1, True),
     ((None,), 0, "scalar", 0, None, 1, False),
     ((5000, 3), 3, "profile", 1, 3, 5000, False),
     ((3, 5000), 3, "profile", 0, 3, 5000, False),
@@ -201,6 +201,9 @@ def test_a_dataloader_of_its_own_has_the_same_reading(tmp_path):
     with h5py.File(tmp_path / "o.h5") as handle:
         assert handle["preds"].shape == (7, 3, 2)
         assert handle["preds"][0].tolist() == [[0, 3], [1, 4], [2, 5]]
+    model = zoo.load_model(folder, trust=True)
+    assert model.predict({"g": np.zeros((1, 1))}).tolist() == [[[0, 3], [1, 4], [2, 5]]]
+    assert model.predict_regions(bed, fasta).values["tracks"].shape == (7, 3, 2)
 
 
 # ---------------------------------------------------------------- no dataloader.yaml

@@ -71,8 +71,13 @@ def target_layout(target: ArraySchema, shape: Shape | None = None, tracks_last: 
     given = _known_shape(target.shape, shape)
     labels = target.column_labels or ()
     if len(given) < 2:
-        fits = len(labels) == _product(given)
-        return TargetLayout(target.name, "scalar", given, 0, labels if fits else None)
+        n = _product(given)
+        if not labels or len(labels) == n:
+            return TargetLayout(target.name, "scalar", given, 0, labels or None)
+        odd = (
+            f"output {target.name!r} {shape_text(given)}: {len(labels):,} column_labels do not fit; tracks are numbered"
+        )
+        return TargetLayout(target.name, "scalar", given, 0, None, odd)
     described = target.shape if len(target.shape) == len(given) else given
     fitting = [axis for axis, size in enumerate(described) if size == len(labels)]
     if len(fitting) == 1:

@@ -92,7 +92,7 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
         return _find_in_source(*found)
     names = [entry["name"] for entry in _index()]
     near = _with_source(bare) or _with_source(bare.partition("/")[2]) or near_names(bare, names)
-    fix = "Fix: `zoo list` shows all names; a folder with model.yaml or a gReLU .ckpt also serves"
+    fix = "Fix: `zoo list` shows all names; a folder with model.yaml, a gReLU .ckpt or a Keras .h5 also serves"
     if bare.startswith("kipoi/"):
         fix = f"Fix: zoo source add kipoi {KIPOI}"
     raise ModelError(
