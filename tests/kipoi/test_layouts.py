@@ -36,9 +36,11 @@ LAYOUTS = [
     ((1, 1000), 1, "profile", 0, 1, 1000, False),
     ((5000, 1, 3), 3, "profile", 2, 3, 5000, False),
     ((20, 3, 2), 3, "profile", 1, 3, 40, False),
-    ((5000, 3), 0, "profile", 0, 5000, 3, True),
-    ((3, 3), 3, "profile", 0, 3, 3, True),
-    ((4, 6), 5, "profile", 0, 4, 6, True),
+    ((5000, 3), 0, "profile", 1, 3, 5000, True),
+    ((3, 3), 3, "profile", 1, 3, 3, True),
+    ((4, 6), 5, "profile", 1, 6, 4, True),
+    ((None, 8), 0, "profile", 1, 8, None, False),
+    ((1024, None), 0, "profile", 0, 1024, None, False),
 ]
 
 
@@ -160,7 +162,7 @@ def test_without_labels_the_reading_is_said(tmp_path, capsys):
     notes = []
     zoo.predict(folder, bed, fasta, tmp_path / "o.tsv", trust=True, report=notes.append)
     said = [note for note in notes if "no column_labels name its tracks" in note]
-    assert said and said[0].endswith("10 tracks of 3 bins")
+    assert said and said[0].endswith("3 tracks of 10 bins")
     assert run(["info", str(folder)]) == 0
     assert said[0] in capsys.readouterr().out
 

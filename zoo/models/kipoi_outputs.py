@@ -38,7 +38,7 @@ def outputs_that_came(description: ModelDescription, shapes: dict[str, tuple[int
     layouts = []
     for place, shape in shapes.items():
         target = targets.get(place) or ArraySchema(place.rpartition("/")[2], shape)
-        layouts.append(target_layout(dataclasses.replace(target, shape=shape), tracks_last=description.is_file))
+        layouts.append(target_layout(dataclasses.replace(target, shape=shape)))
     return _specs(shapes, layouts)
 
 
