@@ -167,7 +167,7 @@ def test_several_outputs_keep_their_structure(tmp_path):
     model = yaml.safe_load(text)
     model["schema"]["targets"] = [
         {"name": "sums", "shape": "(4,)", "doc": "x"},
-        {"first": {"shape": "(4, 3)", "doc": "x"}},
+        {"first": {"shape": "(4, 3)", "doc": "x", "column_labels": ["A", "C", "G", "T"]}},
     ]
     (folder / "model.yaml").write_text(yaml.safe_dump(model))
     theirs = dataloaders.SeqIntervalDl(

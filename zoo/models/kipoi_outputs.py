@@ -38,7 +38,9 @@ def outputs_that_came(description: ModelDescription, shapes: dict[str, tuple[int
     layouts = []
     for place, shape in shapes.items():
         target = targets.get(place) or ArraySchema(place.rpartition("/")[2], shape)
-        layouts.append(target_layout(dataclasses.replace(target, shape=shape)))
+        pairs = zip(target.shape, shape, strict=False)
+        as_described = len(target.shape) == len(shape) and all(known in (None, size) for known, size in pairs)
+        layouts.append(target_layout(target if as_described else dataclasses.replace(target, shape=shape), shape))
     return _specs(shapes, layouts)
 
 
