@@ -46,18 +46,24 @@ LAYOUTS = [
 
 @pytest.mark.parametrize(("shape", "labels", "kind", "axis", "tracks", "bins", "assumed"), LAYOUTS)
 def test_the_axis_of_the_tracks(shape, labels, kind, axis, tracks, bins, assumed):
-    found = target_layout(ArraySchema("out", shape, NAMES[:labels] or None))
+    found = target_layout(ArraySchema("out", shape, NAMES[:labels] or None), "custom")
     assert (found.kind, found.axis, found.n_tracks, found.n_bins) == (kind, axis, tracks, bins)
     assert (found.assumed is not None) == assumed
     if labels == tracks:
         assert found.tracks == NAMES[:labels]
 
 
+def test_the_order_of_a_framework_counts_where_nothing_tells():
+    for framework, axis in (("pytorch", 0), ("keras", 1), ("tensorflow", 1), ("custom", 1)):
+        for labels in (None, NAMES[:3]):
+            assert target_layout(ArraySchema("out", (3, 3), labels), framework).axis == axis
+
+
 def test_what_the_model_gave_fills_in_free_axes():
-    assert target_layout(ArraySchema("out", (None, 3), NAMES[:3]), (7, 3)).shape == (7, 3)
-    assert target_layout(ArraySchema("out", (None, 3), NAMES[:3]), (3, 3)).axis == 1
-    assert target_layout(ArraySchema("out", (None,)), (7,)).n_tracks == 7
-    assert target_layout(ArraySchema("out", (7, 1, 3), NAMES[:3]), (7, 3)).axis == 1
+    assert target_layout(ArraySchema("out", (None, 3), NAMES[:3]), "keras", (7, 3)).shape == (7, 3)
+    assert target_layout(ArraySchema("out", (None, 3), NAMES[:3]), "keras", (3, 3)).axis == 1
+    assert target_layout(ArraySchema("out", (None,)), "keras", (7,)).n_tracks == 7
+    assert target_layout(ArraySchema("out", (7, 1, 3), NAMES[:3]), "keras", (7, 3)).axis == 1
 
 
 INPUTS = [(7, 4), (4, 7), (1, 7, 4), (7, 1, 4), (7, 4, 1), (1, 4, 7), (4, 1, 7), (4, 7, 1)]
@@ -162,7 +168,7 @@ def test_without_labels_the_reading_is_said(tmp_path, capsys):
     notes = []
     zoo.predict(folder, bed, fasta, tmp_path / "o.tsv", trust=True, report=notes.append)
     said = [note for note in notes if "no column_labels name its tracks" in note]
-    assert said and said[0].endswith("3 tracks of 10 bins")
+    assert said and "as PyTorch orders axes" in said[0] and said[0].endswith("10 tracks of 3 bins")
     assert run(["info", str(folder)]) == 0
     assert said[0] in capsys.readouterr().out
 

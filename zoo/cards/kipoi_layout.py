@@ -2,8 +2,9 @@
 
 One reading for ``zoo info``, predictions and attributions. Kipoi's YAML has no word for the axis of the tracks;
 ``column_labels`` tell it where one axis alone has as many entries as there are labels, and so does a free axis, which
-holds positions. Where nothing tells, it is the last one, as in all models of Kipoi's repository that have two
-(BPNet's (1000, 2), Basenji's (960, 4229)) and in Keras; that is said.
+holds positions. Where nothing tells, the framework's order is taken, and said: the first axis for PyTorch, the last for
+Keras, TensorFlow and classes of a folder, as in all models of Kipoi's repository that have two (BPNet's (1000, 2),
+Basenji's (960, 4229)).
 """
 
 from __future__ import annotations
@@ -61,11 +62,12 @@ class TargetLayout:
         return (self.name,) if self.n_tracks == 1 else tuple(f"{self.name}_{i}" for i in range(self.n_tracks))
 
 
-def target_layout(target: ArraySchema, shape: Shape | None = None) -> TargetLayout:
+def target_layout(target: ArraySchema, framework: str, shape: Shape | None = None) -> TargetLayout:
     """The one reading of an output's axes.
 
     Args:
         target: as ``schema.targets`` of ``model.yaml`` describes it.
+        framework: as ``ModelDescription.framework`` has it: its order counts where nothing else tells.
         shape: what the model gave for a window, where it ran; free axes and axes of length 1 may differ from the
             description's.
     """
@@ -80,9 +82,10 @@ def target_layout(target: ArraySchema, shape: Shape | None = None) -> TargetLayo
     fixed = [axis for axis, size in enumerate(described) if size is not None]
     if len(fixed) == 1 and not labels:
         return TargetLayout(target.name, "profile", given, fixed[0])
-    axis = fitting[-1] if fitting else len(given) - 1
+    places = fitting or range(len(given))
+    axis = places[0] if framework == "pytorch" else places[-1]
     found = TargetLayout(target.name, "profile", given, axis, labels if fitting else None)
-    return dataclasses.replace(found, assumed=_assumed(found, labels))
+    return dataclasses.replace(found, assumed=_assumed(found, labels, framework))
 
 
 def _scalar(name: str, shape: tuple[int | None, ...], labels: tuple[str, ...]) -> TargetLayout:
@@ -93,15 +96,15 @@ def _scalar(name: str, shape: tuple[int | None, ...], labels: tuple[str, ...]) -
     return TargetLayout(name, "scalar", shape, 0, None, odd)
 
 
-def _assumed(layout: TargetLayout, labels: Sequence[str]) -> str:
+def _assumed(layout: TargetLayout, labels: Sequence[str], framework: str) -> str:
     why = "no column_labels name its tracks"
     if labels:
         why = f"{len(labels):,} column_labels fit {'two axes' if layout.labels is not None else 'no axis'}"
+    which = "the first axis is taken for the tracks, as PyTorch orders axes"
+    if framework != "pytorch":
+        which = "the last axis is taken for the tracks, as Kipoi's models and Keras order axes"
     n, bins = ("any number of" if size is None else f"{size:,}" for size in (layout.n_tracks, layout.n_bins))
-    return (
-        f"output {layout.name!r} {shape_text(layout.shape)}: {why}; the last axis is taken for the tracks, as Kipoi's "
-        f"models and Keras order axes: {n} tracks of {bins} bins"
-    )
+    return f"output {layout.name!r} {shape_text(layout.shape)}: {why}; {which}: {n} tracks of {bins} bins"
 
 
 def _known_shape(described: Shape, given: Shape | None) -> tuple[int | None, ...]:
