@@ -102,7 +102,8 @@ def load_model(name: str | Path, *, trust: bool = False) -> Model | OwnLoaderMod
     ``OwnLoaderModel``: it predicts from the arrays that its dataloader makes.
 
     Args:
-        name: registry name, path of a folder with ``model.yaml`` or of a gReLU ``.ckpt``, or ``hf://org/repo``.
+        name: registry name, path of a folder with ``model.yaml``, of a gReLU ``.ckpt`` or
+            of a Keras model (``.h5``, ``.keras``), or ``hf://org/repo``.
         trust: allow Python files of a folder that is not bundled with this package.
 
     Raises:

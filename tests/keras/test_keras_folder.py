@@ -97,11 +97,13 @@ def test_with_a_card_profiles_come_tracks_first(tmp_path, genome):
     np.testing.assert_allclose(predicted, convolved(hot).transpose(0, 2, 1), atol=1e-6)
 
 
-def test_without_a_card_the_folder_says_the_layout(tmp_path, genome):
+def test_without_a_card_the_last_axis_has_the_tracks(tmp_path, genome):
     _, _, hot = genome
     folder = make_folder(tmp_path / "m", conv_config(), {"conv": [("kernel:0", KERNEL)]}, "(10, 2)")
-    predicted = zoo.load_model(folder).predict(hot.transpose(0, 2, 1).copy())
-    np.testing.assert_allclose(predicted, convolved(hot), atol=1e-6)
+    model = zoo.load_model(folder)
+    assert "the last axis is taken for the tracks" in model.notes[0]  # neither labels nor a card tell
+    predicted = model.predict(hot.transpose(0, 2, 1).copy())
+    np.testing.assert_allclose(predicted, convolved(hot).transpose(0, 2, 1), atol=1e-6)
 
 
 def test_custom_objects_are_not_run(tmp_path):

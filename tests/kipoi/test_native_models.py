@@ -167,7 +167,7 @@ def test_several_outputs_keep_their_structure(tmp_path):
     model = yaml.safe_load(text)
     model["schema"]["targets"] = [
         {"name": "sums", "shape": "(4,)", "doc": "x"},
-        {"first": {"shape": "(4, 3)", "doc": "x"}},
+        {"first": {"shape": "(4, 3)", "doc": "x", "column_labels": ["A", "C", "G", "T"]}},
     ]
     (folder / "model.yaml").write_text(yaml.safe_dump(model))
     theirs = dataloaders.SeqIntervalDl(
@@ -180,7 +180,7 @@ def test_several_outputs_keep_their_structure(tmp_path):
         assert np.array_equal(file["preds/1/first"][:], windows[:, :3].transpose(0, 2, 1))
     zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True)
     header = (tmp_path / "out.tsv").read_text().splitlines()[0].split("\t")
-    profile = [f"1/first/first_{track}/{i}" for track in range(4) for i in range(3)]
+    profile = [f"1/first/{track}/{i}" for track in "ACGT" for i in range(3)]
     assert header[6:] == [*(f"0/sums_{i}" for i in range(4)), *profile]
 
 

@@ -135,7 +135,7 @@ def test_a_tensor_and_another_dtype_are_accepted(toy_model):
     assert np.array_equal(model.predict(batch.astype(np.float64)), expected)
 
 
-@pytest.mark.parametrize("shape", [(2, 16, 4), (2, 4, 17), (4, 16), (2, 5, 16)])
+@pytest.mark.parametrize("shape", [(2, 16, 4), (4, 16), (2, 5, 16)])
 def test_a_wrong_shape_is_refused(toy_model, shape):
     _, model = toy_model("gc")
     with pytest.raises(UsageError, match="one_hot has shape"):

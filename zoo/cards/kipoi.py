@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoo.cards.card import card_of
 from zoo.cards.kipoi_layout import implied_loader_args, shape_text
 from zoo.cards.kipoi_schema import ArraySchema, parse_shape, read_schemas
 from zoo.cards.yaml_lines import YamlDocument, component_file, load_yaml
+from zoo.errors import ModelError
 
 __all__ = [
     "ArraySchema",
@@ -225,8 +227,12 @@ def implied_loader(model: ModelDescription) -> LoaderDescription:
     """The dataloader of a folder without ``dataloader.yaml``: kipoiseq's, with the arrays of the schema's input.
 
     Raises:
-        ModelError: the input is not one-hot sequence alone, in one reading of its axes.
+        ModelError: the input is not one-hot sequence alone, in one reading of its axes; or the folder has a card, and
+            so lacks a file.
     """
+    if card_of(model.folder) is not None:
+        missing = f"{model.folder / 'dataloader.yaml'}: no such file"
+        raise ModelError(missing, "an entry with a card has one", "Fix: the entry is incomplete; fetch it again")
     args = implied_loader_args(model.inputs)
     if args is None:
         shapes = ", ".join(f"{one.place} {shape_text(one.shape)}" for one in model.inputs)

@@ -1,12 +1,15 @@
 """How an array that ``model.yaml`` describes is laid out: which axis has the tracks, and what reads the input.
 
 One reading for ``zoo info``, predictions and attributions. Kipoi's YAML has no word for the axis of the tracks;
-``column_labels`` tell it where one axis alone has as many entries as there are labels. Where they do not, it is the
-first, as Kipoi's own check of labels has it, and that is said. The file of a Keras model alone has them last.
+``column_labels`` tell it where one axis alone has as many entries as there are labels, and so does a free axis, which
+holds positions. Where nothing tells, the framework's order is taken, and said: the first axis for PyTorch, the last for
+Keras, TensorFlow and classes of a folder, as in all models of Kipoi's repository that have two (BPNet's (1000, 2),
+Basenji's (960, 4229)).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,42 +62,49 @@ class TargetLayout:
         return (self.name,) if self.n_tracks == 1 else tuple(f"{self.name}_{i}" for i in range(self.n_tracks))
 
 
-def target_layout(target: ArraySchema, shape: Shape | None = None, tracks_last: bool = False) -> TargetLayout:
+def target_layout(target: ArraySchema, framework: str, shape: Shape | None = None) -> TargetLayout:
     """The one reading of an output's axes.
 
     Args:
         target: as ``schema.targets`` of ``model.yaml`` describes it.
+        framework: as ``ModelDescription.framework`` has it: its order counts where nothing else tells.
         shape: what the model gave for a window, where it ran; free axes and axes of length 1 may differ from the
             description's.
-        tracks_last: whether tracks are the last axis where labels do not tell.
     """
     given = _known_shape(target.shape, shape)
     labels = target.column_labels or ()
     if len(given) < 2:
-        fits = len(labels) == _product(given)
-        return TargetLayout(target.name, "scalar", given, 0, labels if fits else None)
+        return _scalar(target.name, given, labels)
     described = target.shape if len(target.shape) == len(given) else given
     fitting = [axis for axis, size in enumerate(described) if size == len(labels)]
     if len(fitting) == 1:
         return TargetLayout(target.name, "profile", given, fitting[0], labels)
-    axis = len(given) - 1 if tracks_last else 0
-    axis = axis if axis in fitting or not fitting else fitting[-1 if axis else 0]
-    found = TargetLayout(target.name, "profile", given, axis, labels if axis in fitting else None)
-    return TargetLayout(found.name, found.kind, given, axis, found.labels, _assumed(found, labels, tracks_last))
+    fixed = [axis for axis, size in enumerate(described) if size is not None]
+    if len(fixed) == 1 and not labels:
+        return TargetLayout(target.name, "profile", given, fixed[0])
+    places = fitting or range(len(given))
+    axis = places[0] if framework == "pytorch" else places[-1]
+    found = TargetLayout(target.name, "profile", given, axis, labels if fitting else None)
+    return dataclasses.replace(found, assumed=_assumed(found, labels, framework))
 
 
-def _assumed(layout: TargetLayout, labels: Sequence[str], tracks_last: bool) -> str:
-    why = "nothing names its tracks" if tracks_last else "no column_labels name its tracks"
+def _scalar(name: str, shape: tuple[int | None, ...], labels: tuple[str, ...]) -> TargetLayout:
+    n = _product(shape)
+    if not labels or n in (None, len(labels)):
+        return TargetLayout(name, "scalar", shape, 0, labels or None)
+    odd = f"output {name!r} {shape_text(shape)}: {len(labels):,} column_labels do not fit; its tracks are numbered"
+    return TargetLayout(name, "scalar", shape, 0, None, odd)
+
+
+def _assumed(layout: TargetLayout, labels: Sequence[str], framework: str) -> str:
+    why = "no column_labels name its tracks"
     if labels:
-        fits = "two axes" if layout.labels is not None else "no axis"
-        why = f"{len(labels):,} column_labels fit {fits}"
-    which = "first" if layout.axis == 0 else "last" if layout.axis == len(layout.shape) - 1 else f"{layout.axis + 1}th"
-    whose = "as Keras orders axes" if tracks_last else "as Kipoi pairs labels with axes"
+        why = f"{len(labels):,} column_labels fit {'two axes' if layout.labels is not None else 'no axis'}"
+    which = "the first axis is taken for the tracks, as PyTorch orders axes"
+    if framework != "pytorch":
+        which = "the last axis is taken for the tracks, as Kipoi's models and Keras order axes"
     n, bins = ("any number of" if size is None else f"{size:,}" for size in (layout.n_tracks, layout.n_bins))
-    return (
-        f"output {layout.name!r} {shape_text(layout.shape)}: {why}; the {which} axis is taken for the tracks, "
-        f"{whose}: {n} tracks of {bins} bins"
-    )
+    return f"output {layout.name!r} {shape_text(layout.shape)}: {why}; {which}: {n} tracks of {bins} bins"
 
 
 def _known_shape(described: Shape, given: Shape | None) -> tuple[int | None, ...]:

@@ -50,7 +50,8 @@ __all__ = ["command"]
 def command(model: str, regions: str, genome: str | None, out: str, quiet: bool, **options: Any) -> None:
     """Predict MODEL's outputs for the regions of a BED.
 
-    MODEL is a name of `zoo list` (or name@version, or source/name), a folder with model.yaml, or a gReLU .ckpt.
+    MODEL is a name of `zoo list` (or name@version, or source/name), a folder with model.yaml,
+    a gReLU .ckpt or a Keras .h5 or .keras.
     REGIONS is BED3 to BED12 or narrowPeak, plain or gzip, or - for standard input.
 
     \b

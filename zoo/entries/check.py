@@ -146,8 +146,8 @@ def _to_nobody(note: str) -> None:
 
 
 def _example_files(entry: Entry) -> tuple[Path, Path, Path]:
-    if entry.description is None:
-        raise ModelError(f"{entry.name}: a checkpoint has no example", "", "Fix: make an entry of it first")
+    if entry.path.is_file():
+        raise ModelError(f"{entry.name}: a file alone has no example", "", "Fix: make an entry of it first")
     examples = entry.description.loader.examples
     found = [examples.get("intervals_file"), examples.get("fasta_file")]
     if entry.description.expect is None or not all(isinstance(item, str) for item in found):

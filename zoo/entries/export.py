@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from zoo.cards.card import EXPORTED, INFO
+from zoo.cards.yaml_lines import component_file
 from zoo.errors import ModelError, UsageError
 from zoo.results import check_folder, replacing_folder
 
@@ -61,7 +62,11 @@ def _drafted(entry: Entry, name: str, scratch: Path) -> Entry:
 
 
 def _refuse_groups(entry: Entry) -> None:
-    if not (entry.path / "model.yaml").is_file():
+    if entry.path.is_file():
+        raise ModelError(
+            f"{entry.name}: is a file, and entries are exported", "", "Fix: export a model with a folder and model.yaml"
+        )
+    if component_file(entry.path, "model") is None:
         raise ModelError(
             f"{entry.name}: is one of a group of models that share files",
             "it has no folder of its own",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -29,9 +28,8 @@ BASE_MODELS = {"EnformerPretrainedModel": "Genentech/enformer-model", "BorzoiPre
 def draft_card(checkpoint: GreluCheckpoint, spec: OutputSpec) -> dict[str, Any]:
     """Front matter without schema_version, name, input and files."""
     card: dict[str, Any] = {"version": "0.1.0", "summary": _summary(checkpoint, spec)}
-    genome = checkpoint.data_text("genome")
-    if genome and not re.search(r"[/\\]", genome):
-        card["genome"] = {"assembly": genome, "chrom_style": _chrom_style(checkpoint)}
+    if checkpoint.assembly:
+        card["genome"] = {"assembly": checkpoint.assembly, "chrom_style": _chrom_style(checkpoint)}
     card["outputs"] = [_output(checkpoint, spec)]
     training: dict[str, Any] = {"data": []}
     if splits := _splits(checkpoint):
@@ -164,7 +162,7 @@ def draft_prose(checkpoint: GreluCheckpoint, spec: OutputSpec, source: str, exam
         if isinstance((parts := checkpoint.data_params.get(part, {})).get("n_seqs"), int)
     ]
     version = checkpoint.train_params.get("grelu_version")
-    with_genome = genome and not re.search(r"[/\\]", genome)
+    with_genome = checkpoint.assembly is not None
     parts = [
         "## What it predicts",
         "",

@@ -14,8 +14,10 @@ from zoo.errors import ModelError
 from zoo.models.entry import Entry
 from zoo.models.foreign_python import blame
 from zoo.models.kipoi_native import NativeModule, flat_result
+from zoo.models.kipoi_outputs import outputs_that_came
 from zoo.models.load import framework_of, verify_files
 from zoo.models.loaded import SHOWN, pick_device
+from zoo.outputs import tracks_first
 from zoo.paths import refuse_pointers
 
 __all__ = ["ArrayModel"]
@@ -79,16 +81,19 @@ class ArrayModel:
                 first axis is the sample.
 
         Returns:
-            The array of a lone output, else a dict of arrays by place (``a/0`` is the first of output ``a``).
+            The array of a lone output, else a dict of arrays by place (``a/0`` is the first of output ``a``): (N,),
+            (N, tracks) or (N, tracks, bins), the tracks where ``column_labels`` of model.yaml say.
 
         Raises:
             ModelError: its Python failed on them, or an output is not numeric.
         """
         named = self.predict_named(inputs)
+        specs, _ = outputs_that_came(self.entry.description, {place: one.shape[1:] for place, one in named.items()})
+        named = {spec.name: tracks_first(named[spec.name], spec.axis) for spec in specs}
         return named if len(named) > 1 else next(iter(named.values()))
 
     def predict_named(self, inputs: Any) -> dict[str, np.ndarray]:
-        """``predict``, a lone output too by its name (the target's of model.yaml)."""
+        """The model's own arrays, a lone output too by its name (the target's of model.yaml)."""
         with blame(f"{self.name}: predicting a batch"):
             if isinstance(self.module, NativeModule):
                 result = self.module.predict_on_batch(inputs)

@@ -55,7 +55,7 @@ def _of_checkpoint(path: Path) -> dict[str, Any]:
     return {
         "summary": f"gReLU checkpoint of a {checkpoint.recorded_type}, trained with the loss {checkpoint.loss}",
         "framework": "grelu",
-        "assembly": checkpoint.data_text("genome"),
+        "assembly": checkpoint.assembly,
         "input_length": length,
         "outputs": [output | {"bin_size": checkpoint.data_number("bin_size"), "offset": None, "units": None}],
         "notes": notes,

@@ -19,7 +19,7 @@ from zoo.models.file_model import describe_file, no_model_in
 from zoo.models.sequence_loader import ARGUMENTS, given_length, is_replaced
 from zoo.paths import refuse_pointers, refuse_url
 from zoo.store.hub import fetch_model, is_hub_name
-from zoo.store.registry import entries, entries_folder, find_entry
+from zoo.store.registry import entries, entries_folder, find_entry, names_a_path, no_such_path
 from zoo.store.sources import sources
 
 if TYPE_CHECKING:
@@ -72,11 +72,7 @@ def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
         return _open_folder(str(name), path, trust or _is_bundled(path))
     if path.is_file() and str(name) not in {one["name"] for one in entries()}:
         return _open_file(str(name), path, trust)
-    if (
-        path.suffix in (".ckpt", ".h5", ".hdf5", ".keras")
-        or str(name).startswith((".", "/", "~"))
-        or find_group(path, "model")
-    ):
+    if names_a_path(str(name)) or find_group(path, "model"):
         return _open_member(str(name), path, trust)
     folder, record = find_entry(str(name))
     source = sources().get(record.get("source"))
@@ -93,7 +89,7 @@ def _open_folder(name: str, folder: Path, trusted: bool) -> Entry:
 def _open_member(name: str, path: Path, trust: bool) -> Entry:
     """A model of a group by its path: the group's folder, then the name in models.tsv; there is no such folder."""
     if find_group(path, "model") is None:
-        raise ModelError(f"{name}: no such model folder or file", "", "Fix: check the path, or see `zoo list`")
+        raise no_such_path(name)
     return _open_folder(name, path, trust or _is_bundled(path))
 
 

@@ -77,11 +77,12 @@ def _architecture(path: Path) -> str:
         head = handle.read(8)
     if head == HDF5:
         return _of_hdf5(path)
-    if path.suffix.lower() == ".keras" and zipfile.is_zipfile(path):
+    if zipfile.is_zipfile(path):
         try:
             with zipfile.ZipFile(path) as archive:
-                return archive.read("config.json").decode("utf-8")
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+                if "config.json" in archive.namelist():
+                    return archive.read("config.json").decode("utf-8")
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise ModelError(f"{path}: is no archive of Keras: {error}", "", "Fix: fetch the file again") from None
     raise _other_kind(path)
 
@@ -152,11 +153,12 @@ def _shape(layer: dict[str, Any]) -> tuple[int | None, ...] | None:
 def _other_kind(path: Path) -> ModelError:
     """The error for a file that is there: weights alone, another framework's, or no model."""
     suffix, name = path.suffix.lower(), path.name
-    alone = f"{path}: is a file, and no gReLU checkpoint (.ckpt) or Keras model (.h5, .keras)"
+    alone = f"{path}: is a file, and no gReLU checkpoint (.ckpt)"
+    why = "nor a Keras model (.h5, .keras); weights alone do not say what a model is"
     if suffix in PICKLED:
         return ModelError(
             alone,
-            "weights alone do not say what the model is",
+            why,
             f"Fix: give a folder whose model.yaml names {name} among its args; of a whole module or a linear model "
             f"`zoo convert {path} -o weights.pth` takes the tensors",
         )
@@ -179,7 +181,7 @@ def _other_kind(path: Path) -> ModelError:
     if suffix in PACKED:
         return ModelError(f"{path}: is packed", "", "Fix: unpack it, and give the folder or file in it")
     fix = f"Fix: give a folder whose model.yaml names {name} among its args"
-    return ModelError(alone, "weights alone do not say what the model is", fix)
+    return ModelError(alone, why, fix)
 
 
 def no_model_in(folder: Path) -> ModelError:

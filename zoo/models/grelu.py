@@ -7,6 +7,7 @@ tensors, numbers and strings are read from the file.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -299,6 +300,12 @@ class GreluCheckpoint:
             if isinstance(value, str) and value:
                 return value
         return None
+
+    @property
+    def assembly(self) -> str | None:
+        """The genome as the data name it; None where they name a file."""
+        genome = self.data_text("genome")
+        return None if genome is None or re.search(r"[/\\]", genome) else genome
 
     @property
     def length(self) -> int:

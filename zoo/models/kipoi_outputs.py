@@ -27,7 +27,7 @@ def described_outputs(description: ModelDescription, shapes: Sequence[tuple[int,
         )
     given = shapes or [None] * len(description.targets)
     pairs = zip(description.targets, given, strict=True)
-    layouts = [target_layout(target, shape) for target, shape in pairs]
+    layouts = [target_layout(target, description.framework, shape) for target, shape in pairs]
     places = [target.place for target in description.targets]
     return _specs(places, layouts)
 
@@ -38,7 +38,10 @@ def outputs_that_came(description: ModelDescription, shapes: dict[str, tuple[int
     layouts = []
     for place, shape in shapes.items():
         target = targets.get(place) or ArraySchema(place.rpartition("/")[2], shape)
-        layouts.append(target_layout(dataclasses.replace(target, shape=shape), tracks_last=description.is_file))
+        pairs = zip(target.shape, shape, strict=False)
+        as_described = len(target.shape) == len(shape) and all(known in (None, size) for known, size in pairs)
+        read = target if as_described else dataclasses.replace(target, shape=shape)
+        layouts.append(target_layout(read, description.framework, shape))
     return _specs(shapes, layouts)
 
 

@@ -75,7 +75,8 @@ def predict(
     """Predict for the regions of a BED and write the result.
 
     Args:
-        model: registry name, ``name@version``, entry or Kipoi folder, gReLU ``.ckpt``, or a model that is loaded
+        model: registry name, ``name@version``, entry or Kipoi folder, gReLU ``.ckpt``, Keras ``.h5`` or
+            ``.keras``, or a model that is loaded
             (``zoo.load_model``) or opened (``open_entry``) already.
         regions: BED3-BED12 or narrowPeak, plain or gzip; ``-`` is standard input. Or a pandas or polars frame with
             ``chrom, start, end`` (0-based half-open) and maybe ``name, score, strand`` and ``peak`` (bp from start to

@@ -128,7 +128,7 @@ def described_targets(model: ModelDescription) -> list[dict[str, Any]]:
     """The outputs of a model without a card, read as predictions read them; where bins lie is not known."""
     found = []
     for target in model.targets:
-        layout = target_layout(target)
+        layout = target_layout(target, model.framework)
         found.append(
             {
                 "name": target.place,

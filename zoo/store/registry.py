@@ -16,7 +16,7 @@ from zoo.errors import ModelError, near_names
 from zoo.paths import refuse_url
 from zoo.store.sources import Source, find_source, sources, split_name
 
-__all__ = ["all_entries", "entries", "entries_folder", "find_entry", "info", "search"]
+__all__ = ["all_entries", "entries", "entries_folder", "find_entry", "info", "names_a_path", "no_such_path", "search"]
 
 PACKAGE = Path(__file__).resolve().parent.parent
 INDEX = PACKAGE / "index.json"
@@ -92,7 +92,7 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
         return _find_in_source(*found)
     names = [entry["name"] for entry in _index()]
     near = _with_source(bare) or _with_source(bare.partition("/")[2]) or near_names(bare, names)
-    fix = "Fix: `zoo list` shows all names; a folder with model.yaml or a gReLU .ckpt also serves"
+    fix = "Fix: `zoo list` shows all names; a folder with model.yaml, a gReLU .ckpt or a Keras .h5 also serves"
     if bare.startswith("kipoi/"):
         fix = f"Fix: zoo source add kipoi {KIPOI}"
     raise ModelError(
@@ -171,6 +171,16 @@ def _texts(entry: dict[str, Any], field: str) -> list[str]:
     return [text.lower() for text in found]
 
 
+def names_a_path(name: str) -> bool:
+    """Whether a model's name can only be a path: by how it begins, or by its suffix."""
+    return name.startswith((".", "/", "~")) or os.path.splitext(name)[1] in (".ckpt", ".h5", ".hdf5", ".keras")
+
+
+def no_such_path(name: str) -> ModelError:
+    """The error for a path of a model where there is nothing."""
+    return ModelError(f"{name}: no such model folder or file", "", "Fix: check the path, or see `zoo list`")
+
+
 # ---------------- info: what is known of a model, without loading it
 
 
@@ -209,5 +219,7 @@ def info(model: str | Path) -> dict[str, Any]:
         facts = listed_entry(name)
         return facts | {"folder": facts["path"]}
 
+    if names_a_path(name):
+        raise no_such_path(name)
     folder, facts = find_entry(name)
     return facts | {"folder": str(folder)}
