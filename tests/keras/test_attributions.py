@@ -113,7 +113,7 @@ def test_a_mask_that_depends_on_the_sequence_is_refused_by_deeplift_and_not_by_i
 
         def forward(self, x):
             kept, mask = self.masking(x[:, [0, 2, 3]].transpose(1, 2))
-            return self.mean(kept, mask)[:, 0]
+            return self.mean(kept, mask=mask)[:, 0]
 
     x = np.eye(4, dtype=np.float32)[:, [0, 1, 1, 2]][None]  # A C C G: 1 of 2
     with pytest.raises(ModelError, match="has no rule for"):

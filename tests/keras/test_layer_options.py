@@ -163,6 +163,15 @@ def test_joining_along_another_axis():
     np.testing.assert_array_equal(run("Concatenate", {"axis": 1}, {}, a, b), np.concatenate([a, b], axis=1))
 
 
+@pytest.mark.parametrize("kind", ["Add", "Multiply", "Subtract", "Average", "Maximum", "Minimum"])
+def test_a_vector_beside_a_sequence_is_the_same_at_every_position_of_its_own_window(kind):
+    """Four windows of four positions: torch by itself would take the windows' axis for the positions'."""
+    x, v = array(4, 4, 3), array(4, 3)
+    by_hand = {"Add": np.add, "Multiply": np.multiply, "Subtract": np.subtract, "Maximum": np.maximum}
+    by_hand |= {"Minimum": np.minimum, "Average": lambda a, b: (a + b) / 2}
+    close(run(kind, {}, {}, x, v), by_hand[kind](x, v[:, None]))
+
+
 @given(st.integers(2, 5), st.booleans())
 def test_the_largest_of_several_is_exact_where_numbers_are_alike(n, equal):
     parts = [array(2, 4) for _ in range(n)]

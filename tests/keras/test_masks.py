@@ -69,6 +69,21 @@ def test_a_value_other_than_0_is_masked_and_becomes_0(tmp_path):
     assert found.tolist() == [[[0, 0], [0.25, 1], [0, 0]]] and mask.tolist() == [[False, True, False]]
 
 
+@pytest.mark.parametrize("kind", [*GATES, "GlobalAveragePooling1D"])
+def test_a_second_tensor_is_no_mask(tmp_path, kind):
+    """Keras 2 lists the first state of a recurrent layer among its inputs."""
+    layers = [
+        node("x", "InputLayer", []),
+        node("state", "InputLayer", []),
+        node("odd", kind, [["x", "state"]], units=1, recurrent_activation="sigmoid"),
+    ]
+    n = GATES.get(kind, 0)
+    arrays = [("k:0", array(4, n)), ("r:0", array(1, n)), ("b:0", array(n))] if n else []
+    path = write_h5(tmp_path / "m.h5", functional(layers, ["x", "state"], ["odd"]), {"odd": arrays})
+    with pytest.raises(ModelError, match=re.escape(f"layer 'odd' ({kind}) is called with 2 tensor(s)")):
+        load_keras(path)
+
+
 REFUSED = {
     "Softmax": [node("odd", "Softmax", [["masked"]])],
     "EinsumDense": [node("odd", "EinsumDense", [["masked"]], equation="abc,cd->abd")],

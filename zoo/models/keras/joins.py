@@ -21,6 +21,7 @@ class Largest(nn.Module):
         self.relus = nn.ModuleList(nn.ReLU() for _ in range(n - 1))
 
     def forward(self, *parts: Tensor) -> Tensor:
+        parts = _of_one_rank(parts)
         result = parts[0]
         for part, relu in zip(parts[1:], self.relus, strict=True):
             result = result + relu(part - result)
@@ -37,10 +38,22 @@ class Merge(nn.Module):
     def forward(self, *parts: Tensor) -> Tensor:
         if self.how == "Concatenate":
             return torch.cat(parts, dim=self.axis)
+        parts = _of_one_rank(parts)
         result = parts[0]
         for part in parts[1:]:
             result = _JOIN[self.how](result, part)
         return result / len(parts) if self.how == "Average" else result
+
+
+def _of_one_rank(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Missing axes are put after the batch, as Keras does: torch would put them before it."""
+    rank = max(part.ndim for part in parts)
+    found = []
+    for part in parts:
+        while part.ndim < rank:
+            part = part.unsqueeze(1)
+        found.append(part)
+    return tuple(found)
 
 
 _JOIN = {

@@ -34,7 +34,7 @@ class AxisNorm(nn.Module):
         self.axis = axis
         self.norm = nn.BatchNorm1d(size, eps=epsilon, momentum=momentum)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, *, mask: Tensor | None = None) -> Tensor:
         if x.ndim == 2:
             return self.norm(x)
         turned = x.movedim(self.axis, 1)

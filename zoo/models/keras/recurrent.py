@@ -44,7 +44,7 @@ class Recurrent(nn.Module):
         bias = bias if bias.ndim == 2 else np.stack([bias, np.zeros_like(bias)])
         self.bias = nn.Parameter(torch.from_numpy(bias))
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, *, mask: Tensor | None = None) -> Tensor:
         if self.backwards:
             x, mask = x.flip(1), None if mask is None else mask.flip(1)
         projected = x @ self.kernel + self.bias[0]
@@ -96,8 +96,8 @@ class BothWays(nn.Module):
         for side in (self.first, self.second):
             side.zero_output |= side.sequences  # as Keras, whatever the option says
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        first, second = self.first(x, mask), self.second(x, mask)
+    def forward(self, x: Tensor, *, mask: Tensor | None = None) -> Tensor:
+        first, second = self.first(x, mask=mask), self.second(x, mask=mask)
         if self.second.sequences:
             second = second.flip(1)
         if self.mode == "concat":

@@ -67,7 +67,7 @@ class GlobalPool(nn.Module):
         super().__init__()
         self.maximum, self.channels_first, self.keep = maximum, channels_first, keep
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, *, mask: Tensor | None = None) -> Tensor:
         axes = tuple(range(2, x.ndim)) if self.channels_first else tuple(range(1, x.ndim - 1))
         if mask is not None:  # a mean of (N, L, C) over the positions of the mask (N, L)
             counts = mask.unsqueeze(-1).to(x)
