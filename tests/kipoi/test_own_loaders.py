@@ -74,7 +74,7 @@ def test_columns_of_a_table_are_in_numeric_order(tmp_path, data):
     zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True)
     rows = rows_of(tmp_path / "out.tsv")
     tracks = [f"1/tracks/tracks_{i}" for i in range(12)]
-    assert list(rows[0])[6:] == ["0/g", *tracks, "1/length/length"]
+    assert list(rows[0])[8:] == ["0/g", *tracks, "1/length/length"]
     assert [float(row[tracks[11]]) for row in rows] == (G * 11).tolist()
     assert [(row["chrom"], int(row["start"]), int(row["end"])) for row in rows] == [("chrA", *one) for one in REGIONS]
     assert [row["name"] for row in rows] == [f"gene{i}" for i in range(len(REGIONS))]
@@ -128,7 +128,7 @@ def test_tracks_can_be_chosen(tmp_path, data):
     fasta, bed = data
     folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
     zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True, tracks=["ratio"])
-    assert list(rows_of(tmp_path / "out.tsv")[0])[6:] == ["ratio"]
+    assert list(rows_of(tmp_path / "out.tsv")[0])[8:] == ["ratio"]
 
 
 def test_a_dry_run_writes_nothing(tmp_path, data):
