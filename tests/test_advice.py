@@ -61,7 +61,7 @@ ONLY: dict[str, tuple[set[str], str]] = {
     "_check_result": ({"predict"}, TEST),
     "check_places": ({"predict"}, TEST),
     "check_predictions_format": ({"predict"}, TEST),
-    "_plan --window": (TILED, "a report refuses options of tiles before"),
+    "_plan": (TILED, "it refuses tiles, and a report refuses their options before"),
     "check_stream_format": (RUN, TEST),
     "_unknown": (RUN, f"{ASKED}; {TEST}"),
     "open_at": (RUN, TEST),
