@@ -66,7 +66,6 @@ ONLY: dict[str, tuple[set[str], str]] = {
     "_unknown": (RUN, f"{ASKED}; {TEST}"),
     "open_at": (RUN, TEST),
     "_concatenate": ({"predict"}, TEST),
-    "GenomicWriter": ({"predict"}, NO_FORMAT),
     "_check_options": ({"predict"}, NO_REGIONS),
     # zoo.models
     "Runner": (RUN | {"test"}, NO_REGIONS),

@@ -305,7 +305,7 @@ def test_the_command_line(tmp_path, data, capsys):
     arguments = ["predict", str(folder), str(bed), "-g", str(fasta), "--trust", "--set", "shift=2", "--tracks", "g"]
     assert run(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split("\t")[6] for line in lines] == ["g", *(str(int(value) + 2) for value in G)]
+    assert [line.split("\t")[8] for line in lines] == ["g", *(str(int(value) + 2) for value in G)]
     assert run([*arguments, "--set", "shift"]) == 2
     assert "--set shift: is not NAME=VALUE" in capsys.readouterr().err
 
@@ -411,3 +411,31 @@ def test_a_table_of_regions_is_refused_since_the_loader_reads_a_file(tmp_path, d
         with pytest.raises(UsageError, match="its own dataloader, which takes a file") as caught:
             call()
         assert "write the regions to a BED" in caught.value.fix
+
+
+def test_values_that_are_no_numbers_and_bins_without_a_place(tmp_path, data, monkeypatch):
+    from zoo.errors import UsageError
+    from zoo.run import own_loader
+
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
+    inner = own_loader.ForeignRun.predict
+
+    def odd(run, inputs):
+        named = inner(run, inputs)
+        named["g"] = np.asarray(named["g"], np.float32).copy()
+        named["g"][:1] = np.nan
+        return named
+
+    monkeypatch.setattr(own_loader.ForeignRun, "predict", odd)
+    said = []
+    result = zoo.predict(folder, bed, fasta, tmp_path / "o.tsv", trust=True, report=said.append)
+    assert result.counts["not_finite"]["g"] == {"nan": 1, "infinite": 0, "windows": 1, "first": result_place()}
+    assert any("1 values of 1 windows are not finite" in note for note in said) and said == result.notes
+    with pytest.raises(UsageError, match="--aggregate"):
+        zoo.predict(folder, bed, fasta, tmp_path / "o.bed", trust=True, aggregate="sum")
+
+
+def result_place() -> str:
+    chrom, (start, end) = "chrA", REGIONS[0]
+    return f"{chrom}:{start}-{end}"
