@@ -618,3 +618,24 @@ def test_room_is_asked_for_one_file_or_for_all(tmp_path, monkeypatch):
         with pytest.raises(OSError) as caught:
             results.require_room(tmp_path, n, **options)
         assert caught.value.errno == number
+
+
+def test_files_of_an_earlier_run_are_those_of_its_record_that_are_still_there(tmp_path):
+    import json
+
+    from zoo.results import left_behind
+
+    out, other, gone = (tmp_path / name for name in ("s.bw", "s.minus.bw", "s.plus.bw"))
+    record = tmp_path / "s.bw.run.json"
+    for text in ("[]", "no json", '{"files": 3}', '{"files": [null]}'):
+        record.write_text(text)
+        assert left_behind(out, [out]) == []
+    record.write_text(json.dumps({"files": [str(other), str(gone), str(tmp_path / "elsewhere" / "x.bw")]}))
+    out.write_text("")
+    other.write_text("")
+    assert left_behind(out, [out]) == [
+        "of an earlier run, not of this one: s.minus.bw beside s.bw (delete what is not needed)"
+    ]
+    assert left_behind(out, [out, other]) == []
+    record.unlink()
+    assert left_behind(out, [out]) == [] and "s.minus.bw" in left_behind(out, [out], [other, gone])[0]

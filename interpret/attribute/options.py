@@ -131,8 +131,8 @@ def split_options(given: dict[str, Any]) -> tuple[AttributeOptions, PredictOptio
         )
     if reading.aggregate is not None:
         raise UsageError(
-            f"--aggregate {reading.aggregate}: contributions have a value a base",
+            f"aggregate={reading.aggregate!r}: contributions have a value a base",
             "",
-            "Fix: leave out --aggregate; it is of `zoo predict -o predictions.bed`",
+            "Fix: leave out aggregate, which is an option of zoo.predict",
         )
     return AttributeOptions(**mine), reading

@@ -5,7 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 
+import h5py
 import pytest
+
+import zoo
+from zoo.errors import UsageError
 
 FORMATS = ["tsv", "tsv.gz", "bed", "bedgraph", "bg.gz", "bw", "h5", "zarr", "parquet"]
 
@@ -159,3 +163,24 @@ def test_a_bare_environment(shell, bed):
     env = {"HOME": "/proc/nobody", "XDG_CACHE_HOME": "", "ZOO_CACHE": "", "TERM": "dumb", "NO_COLOR": "1"}
     answer = shell.process("predict", toy.folder, bed, "-g", toy.genome, "--trust", "-q", env=env, cwd="/")
     assert (answer.code, answer.err) == (0, "") and "\x1b" not in answer.out
+
+
+def test_a_closed_standard_output_is_said(shell):
+    toy = shell.toys["gc"]
+    command = f"zoo predict {toy.folder} {toy.regions} -g {toy.genome} --trust"
+    for closed in ("", "--format bed", "-o -"):
+        answer = shell.bash(f"{command} {closed} >&-")
+        assert "-: standard output is closed" in answer.error(2) and "-o FILE" in answer.err
+    printed = shell.bash("zoo list >&-")
+    assert printed.code == 0 and printed.err.count("what this command prints is lost") == 1
+    # A file that is opened must not get the number of standard output: what a library prints would go into it.
+    assert "is lost" not in shell.bash(f"{command} -o x.h5 >&- <&-").notes()
+    with h5py.File(shell.folder / "x.h5") as file:
+        assert len(file["preds"]) == 5
+
+
+def test_python_without_a_standard_output_is_told(shell, monkeypatch):
+    toy = shell.toys["gc"]
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(UsageError, match="standard output is closed"):
+        zoo.predict(toy.folder, toy.regions, toy.genome, trust=True)

@@ -181,7 +181,7 @@ def test_several_outputs_keep_their_structure(tmp_path):
     zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True)
     header = (tmp_path / "out.tsv").read_text().splitlines()[0].split("\t")
     profile = [f"1/first/{track}/{i}" for track in "ACGT" for i in range(3)]
-    assert header[6:] == [*(f"0/sums_{i}" for i in range(4)), *profile]
+    assert header[8:] == [*(f"0/sums_{i}" for i in range(4)), *profile]
 
 
 def test_a_custom_class_works_like_any_model(tmp_path):

@@ -75,7 +75,7 @@ def test_columns_of_a_table_are_in_numeric_order(tmp_path, data):
     zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True)
     rows = rows_of(tmp_path / "out.tsv")
     tracks = [f"1/tracks/tracks_{i}" for i in range(12)]
-    assert list(rows[0])[6:] == ["0/g", *tracks, "1/length/length"]
+    assert list(rows[0])[8:] == ["0/g", *tracks, "1/length/length"]
     assert [float(row[tracks[11]]) for row in rows] == (G * 11).tolist()
     assert [(row["chrom"], int(row["start"]), int(row["end"])) for row in rows] == [("chrA", *one) for one in REGIONS]
     assert [row["name"] for row in rows] == [f"gene{i}" for i in range(len(REGIONS))]
@@ -129,7 +129,7 @@ def test_tracks_can_be_chosen(tmp_path, data):
     fasta, bed = data
     folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
     zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True, tracks=["ratio"])
-    assert list(rows_of(tmp_path / "out.tsv")[0])[6:] == ["ratio"]
+    assert list(rows_of(tmp_path / "out.tsv")[0])[8:] == ["ratio"]
 
 
 def test_a_dry_run_writes_nothing(tmp_path, data):
@@ -306,7 +306,7 @@ def test_the_command_line(tmp_path, data, capsys):
     arguments = ["predict", str(folder), str(bed), "-g", str(fasta), "--trust", "--set", "shift=2", "--tracks", "g"]
     assert run(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split("\t")[6] for line in lines] == ["g", *(str(int(value) + 2) for value in G)]
+    assert [line.split("\t")[8] for line in lines] == ["g", *(str(int(value) + 2) for value in G)]
     assert run([*arguments, "--set", "shift"]) == 2
     assert "--set shift: is not NAME=VALUE" in capsys.readouterr().err
 
@@ -496,3 +496,31 @@ def test_strands_that_a_dataloader_is_told_to_use_are_strands(tmp_path, data, st
     bed.write_text("chrom\tstart\tend\nchrA\t0\t10\n")
     with pytest.raises(ModelError):  # the dataloader's own: it takes no header
         zoo.predict(stranded, bed, fasta, tmp_path / "out.tsv", trust=True)
+
+
+def test_values_that_are_no_numbers_and_bins_without_a_place(tmp_path, data, monkeypatch):
+    from zoo.errors import UsageError
+    from zoo.run import own_loader
+
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
+    inner = own_loader.ForeignRun.predict
+
+    def odd(run, inputs):
+        named = inner(run, inputs)
+        named["g"] = np.asarray(named["g"], np.float32).copy()
+        named["g"][:1] = np.nan
+        return named
+
+    monkeypatch.setattr(own_loader.ForeignRun, "predict", odd)
+    said = []
+    result = zoo.predict(folder, bed, fasta, tmp_path / "o.tsv", trust=True, report=said.append)
+    assert result.counts["not_finite"]["g"] == {"nan": 1, "infinite": 0, "windows": 1, "first": result_place()}
+    assert any("1 values of 1 windows are not finite" in note for note in said) and said == result.notes
+    with pytest.raises(UsageError, match="--aggregate"):
+        zoo.predict(folder, bed, fasta, tmp_path / "o.bed", trust=True, aggregate="sum")
+
+
+def result_place() -> str:
+    chrom, (start, end) = "chrA", REGIONS[0]
+    return f"{chrom}:{start}-{end}"

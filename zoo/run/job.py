@@ -25,7 +25,7 @@ from zoo.paths import refuse_urls
 from zoo.results import check_out, genome_fingerprint
 from zoo.run.pipeline import BlockReader
 from zoo.writers import FORMATS, aggregates, check_format, store_of
-from zoo.writers.aggregate import AGGREGATES
+from zoo.writers.bed import AGGREGATES
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card

@@ -42,8 +42,8 @@ from zoo.run.job import (
 from zoo.run.not_finite import NotFinite, not_finite_notes
 from zoo.run.pipeline import BlockSource, Compute, compute_blocks
 from zoo.writers import StreamWriter, open_writer
-from zoo.writers.aggregate import AGGREGATES
 from zoo.writers.base import Writer, WriterContext
+from zoo.writers.bed import AGGREGATES
 
 if TYPE_CHECKING:
     from zoo.models.array_model import ArrayModel

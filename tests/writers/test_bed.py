@@ -116,7 +116,7 @@ def shares(batch: PredictionBatch, row: int, output: OutputSpec, start: int, end
 @pytest.mark.parametrize("how", ["mean", "sum", "max"])
 @pytest.mark.parametrize("chunk", [1, 1 << 20])
 def test_random_rows_equal_plain_python(tmp_path, monkeypatch, how, chunk):
-    monkeypatch.setattr("zoo.writers.aggregate.CHUNK", chunk)
+    monkeypatch.setattr("zoo.writers.bed.CHUNK", chunk)
     batches = make_batches(11, 6, outputs=[PROFILE])
     _, *rows = bed(tmp_path / "o.bed", batches, [PROFILE], aggregate=how)
     places = [(batch, row) for batch in batches for row in range(len(batch))]
