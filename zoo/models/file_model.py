@@ -73,39 +73,31 @@ def describe_file(path: Path) -> ModelDescription:
 
 
 def _architecture(path: Path) -> str:
+    from zoo.models.keras.files import read_file  # torch, a second's import, which a list of entries does not need
+
     with path.open("rb") as handle:
-        head = handle.read(8)
-    if head == HDF5:
-        return _of_hdf5(path)
-    if zipfile.is_zipfile(path):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                if "config.json" in archive.namelist():
-                    return archive.read("config.json").decode("utf-8")
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise ModelError(f"{path}: is no archive of Keras: {error}", "", "Fix: fetch the file again") from None
-    raise _other_kind(path)
+        is_hdf5 = handle.read(8) == HDF5
+    if not is_hdf5 and not (path.suffix.lower() == ".keras" and zipfile.is_zipfile(path)):
+        raise _other_kind(path)
+    text = read_file(path).architecture
+    if text is None:
+        raise _no_architecture(path)
+    return text
 
 
-def _of_hdf5(path: Path) -> str:
+def _no_architecture(path: Path) -> ModelError:
     import h5py
 
-    try:
-        with h5py.File(path, "r") as handle:
-            text = handle.attrs.get("model_config")
-            weights = "layer_names" in handle.attrs or any(name in handle for name in ("layers", "model_weights"))
-    except OSError as error:
-        raise ModelError(f"{path}: is no HDF5 file ({error})", "", "Fix: fetch the file again") from None
-    if text is not None:
-        return text.decode("utf-8") if isinstance(text, bytes) else str(text)
-    if weights:
-        raise ModelError(
-            f"{path}: holds weights of Keras but no architecture",
-            "weights alone do not say what the model is",
-            "Fix: save the whole model (model.save('model.h5')); or give a folder whose model.yaml has "
-            f"`type: keras` and `args: {{arch: model.json, weights: {path.name}}}`, with the JSON of model.to_json()",
-        )
-    raise ModelError(f"{path}: is HDF5, but holds no model of Keras", "", "Fix: give the file of model.save()")
+    with h5py.File(path, "r") as handle:
+        weights = "layer_names" in handle.attrs or any(name in handle for name in ("layers", "model_weights"))
+    if not weights:
+        return ModelError(f"{path}: is HDF5, but holds no model of Keras", "", "Fix: give the file of model.save()")
+    return ModelError(
+        f"{path}: holds weights of Keras but no architecture",
+        "weights alone do not say what the model is",
+        "Fix: save the whole model (model.save('model.h5')); or give a folder whose model.yaml has "
+        f"`type: keras` and `args: {{arch: model.json, weights: {path.name}}}`, with the JSON of model.to_json()",
+    )
 
 
 def _ends(data: dict[str, Any]) -> tuple[tuple[ArraySchema, ...], tuple[ArraySchema, ...]]:
