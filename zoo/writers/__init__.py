@@ -47,7 +47,7 @@ class Format:
 
 
 GZIP = {"compressed": True}
-BIGWIG = Format("bigwig", "BigWigWriter", "pyBigWig")
+BIGWIG = Format("bigwig", "BigWigWriter")
 HDF5 = Format("hdf5", "Hdf5Writer", "h5py")
 FORMATS: dict[str, Format] = {
     ".tsv": Format("tsv", "TsvWriter"),
