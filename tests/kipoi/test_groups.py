@@ -189,4 +189,4 @@ def test_a_model_of_a_group_predicts(tmp_path):
     plain = zoo.predict(folder / "second", bed, fasta, tmp_path / "second.tsv", trust=True)
     assert plain.windows == 7
     rows = [line.split("\t") for line in (tmp_path / "second.tsv").read_text().splitlines()[1:]]
-    assert [float(row[6]) for row in rows] == [g_count(*one) + 2 for one in REGIONS]
+    assert [float(row[8]) for row in rows] == [g_count(*one) + 2 for one in REGIONS]

@@ -155,7 +155,7 @@ def test_labels_of_the_last_axis_are_one_reading_for_all(tmp_path, capsys):
     assert notes == ["where the bins of tracks lie in the window is not known: neither bin size nor offset is given"]
     zoo.predict(folder, bed, fasta, tmp_path / "o.tsv", trust=True, tracks=["G"])
     header, row = (line.split("\t") for line in (tmp_path / "o.tsv").read_text().splitlines())
-    assert header[6:] == [f"G/{i}" for i in range(10)] and [float(one) for one in row[6:]] == list(expected()[2])
+    assert header[8:] == [f"G/{i}" for i in range(10)] and [float(one) for one in row[8:]] == list(expected()[2])
     model = zoo.load_model(folder, trust=True)
     found = ism(model, ["ACGTACGTAC"], tracks="C", bins="1:2", explain="predictions")
     changes = found[0] - found[0].min(0)
