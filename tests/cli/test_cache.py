@@ -52,14 +52,14 @@ def test_pull_fetches_once_and_prints_where(shell, remote_toy, server):
     model, argument, size, path = first.out.rstrip("\n").split("\t")
     assert (model, argument) == (str(remote_toy.folder), "weights")
     assert Path(path).stat().st_size == int(size) and Path(path).name == "weights.pth"
-    assert "fetching weights.pth for own-gc from 127.0.0.1" in first.err and second.err == ""
+    assert "zoo: own-gc: fetching weights.pth from 127.0.0.1; licence MIT" in first.err and second.err == ""
 
 
 def test_predict_fetches_and_then_runs_offline(shell, remote_toy, server, monkeypatch):
     arguments = ("predict", remote_toy.folder, remote_toy.regions, "-g", remote_toy.genome, "--trust", "-o", "-")
     first = shell.zoo(*arguments)
     assert first.code == 0, first.err
-    assert "zoo: fetching weights.pth" in first.err and first.out.startswith("chrom\t")
+    assert ": fetching weights.pth" in first.err and first.out.startswith("chrom\t")
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     second = shell.zoo(*arguments)
     assert second.out == first.out and "fetching" not in second.err and server.requests["/weights.pth"] == 1
@@ -133,10 +133,10 @@ def test_prune_says_and_removes(shell, remote_toy):
 
 
 def test_list_and_info_mark_what_was_never_run_here(shell):
-    rows = {row.split("\t")[0]: row.split("\t")[-1] for row in shell.zoo("list").out.splitlines()}
-    assert rows["basset"].startswith("[unverified] ") and "[unverified]" not in rows["yeast-atac"]
+    rows = {row.split("\t")[0]: row.split("\t")[-2] for row in shell.zoo("list").out.splitlines()}
+    assert rows["basset"] == "unverified" and rows["yeast-atac"] != "unverified"
     told = shell.zoo("info", "basset").out
-    assert "pretrained_model_reloaded_th.pth from zenodo.org" in told and "unverified The weights are not part" in told
+    assert "pretrained_model_reloaded_th.pth from zenodo.org" in told and "unverified: The weights are not part" in told
 
 
 def test_zoo_test_of_an_unverified_entry_fetches_nothing(shell, monkeypatch):

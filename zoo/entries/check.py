@@ -147,10 +147,11 @@ def _example_files(entry: Entry) -> tuple[Path, Path, Path]:
     examples = entry.description.loader.examples
     found = [examples.get("intervals_file"), examples.get("fasta_file")]
     if entry.description.expect is None or not all(isinstance(item, str) for item in found):
-        if entry.card is not None and entry.card.unverified:
+        checked = entry.card.verification if entry.card is not None else None
+        if checked is not None and checked.status == "unverified":
             raise ModelError(
                 f"{entry.name}: nothing to test, the entry is unverified",
-                " ".join(entry.card.unverified.split()),
+                " ".join(checked.note.split()),
                 f"Fix: `zoo pull {entry.name}` fetches its weights and `zoo predict {entry.name} ...` runs them",
             )
         raise ModelError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ZooError
+from zoo.store.packages import wheels_kept
 
 __all__ = ["PulledFile", "pull"]
 
@@ -46,16 +47,17 @@ def pull(
     names = [models] if isinstance(models, str) else list(models)
     pulled: list[PulledFile] = []
     failures: list[tuple[str, ZooError]] = []
-    for model in names:
-        try:
-            for file in _files_of(model, report):
-                pulled.append(file)
-                if done:
-                    done(file)
-        except ZooError as error:
-            failures.append((model, error))
-            if failed:
-                failed(model, error)
+    with wheels_kept():  # of which several models may take files
+        for model in names:
+            try:
+                for file in _files_of(model, report):
+                    pulled.append(file)
+                    if done:
+                        done(file)
+            except ZooError as error:
+                failures.append((model, error))
+                if failed:
+                    failed(model, error)
     if failures:
         _, error = failures[0]
         if len(names) > 1:
@@ -69,7 +71,7 @@ def pull(
 
 def _files_of(model: str, report: Callable[[str], None] | None) -> Iterator[PulledFile]:
     from zoo.models.entry import open_entry
-    from zoo.store.cache import Cache
+    from zoo.models.files import here
     from zoo.store.remote import remote_files
 
     entry = open_entry(model)  # which fetches hf:// and grelu/ names whole
@@ -80,5 +82,5 @@ def _files_of(model: str, report: Callable[[str], None] | None) -> Iterator[Pull
     if not files and report:
         report(f"{model}: nothing to fetch, its files are local")
     for name, file in files.items():
-        path = Cache().get(file, user=entry.path.resolve().name)
+        path = here(entry.description, file)
         yield PulledFile(model, name, path.stat().st_size, path)

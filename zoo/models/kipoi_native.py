@@ -18,9 +18,9 @@ import torch
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import ModelError, TrustError
 from zoo.files import sha256_of
+from zoo.models.files import here
 from zoo.models.foreign_python import blame, import_object, inside, python_file, require_kipoi, require_trust
 from zoo.models.sequence_loader import STRING_NAMES
-from zoo.store.cache import Cache
 from zoo.store.remote import remote_files
 
 __all__ = ["NativeModule", "build_module", "files_used", "flat_result"]
@@ -175,12 +175,9 @@ def _arguments(model: ModelDescription) -> dict[str, Any]:
     for key, value in model.args.items():
         nested = [name for name in remote if name.startswith(f"{key}.")]
         if key in remote:
-            out[key] = Cache().get(remote[key], user=model.folder.resolve().name)
+            out[key] = here(model, remote[key])
         elif nested:
-            out[key] = {
-                name.removeprefix(f"{key}."): str(Cache().get(remote[name], user=model.folder.resolve().name))
-                for name in nested
-            }
+            out[key] = {name.removeprefix(f"{key}."): str(here(model, remote[name])) for name in nested}
         elif isinstance(value, str) and value and (model.folder / value).is_file():
             out[key] = (model.folder / value).resolve()
         else:

@@ -14,9 +14,10 @@ from zoo.cards.card import read_names, read_tracks
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import FetchError, ModelError
 from zoo.files import sha256_of, verify
+from zoo.models.files import argument_path, here
 from zoo.outputs import OutputSpec
 from zoo.progress import current_listener
-from zoo.store.cache import Cache, argument_path, blob_sha256
+from zoo.store.cache import blob_sha256
 from zoo.store.remote import remote_files
 from zoo.store.sources import refuse_pointers
 
@@ -167,7 +168,7 @@ def _track_names(entry: Entry, output: Output) -> tuple[str, ...]:
     if remote is None:
         return read_tracks(entry.path, output)
     try:
-        return read_names(Cache().get(remote, user=entry.path.resolve().name))
+        return read_names(here(entry.description, remote))
     except FetchError as error:
         current_listener().note(f"{error.what}: the tracks are numbered instead of named")
         return read_tracks(entry.path, output)

@@ -10,7 +10,7 @@ from zoo.cards.card import card_of, read_tracks
 from zoo.cards.kipoi import ModelDescription, read_model
 from zoo.cards.schema import Card, Output
 from zoo.errors import ModelError
-from zoo.store.remote import remote_files
+from zoo.store.remote import RemoteFile, parts_of, remote_files
 
 __all__ = ["build_index", "describe"]
 
@@ -56,10 +56,11 @@ def _remote(model: ModelDescription, card: Card | None) -> list[dict[str, Any]]:
         files = remote_files(model, card)
     except ModelError:  # a URL without checksum: an error when the file is wanted, not when the model is described
         return []
-    return [
-        {"name": file.name, "hosts": file.hosts, "bytes": file.bytes, "sha256": file.sha256, "md5": file.md5}
-        for file in files.values()
-    ]
+    return [_file(part) for file in files.values() for part in parts_of(file)]
+
+
+def _file(file: RemoteFile) -> dict[str, Any]:
+    return {"name": file.name, "hosts": file.hosts, "bytes": file.bytes, "sha256": file.sha256, "md5": file.md5}
 
 
 def _from_info(model: ModelDescription) -> dict[str, Any]:
@@ -85,7 +86,8 @@ def _from_card(card: Card, folder: Path) -> dict[str, Any]:
         "outputs": [_from_output(out, folder) for out in card.outputs],
         "evaluation": [item.model_dump(mode="json", exclude_none=True) for item in card.evaluation],
         "deprecated": card.deprecated.model_dump() if card.deprecated else None,
-        "unverified": card.unverified,
+        "licence_note": card.licence_note,
+        "verification": card.verification.model_dump(mode="json", exclude_none=True) if card.verification else None,
     }
 
 
@@ -124,5 +126,6 @@ def _from_schema(model: ModelDescription) -> dict[str, Any]:
         ],
         "evaluation": [],
         "deprecated": None,
-        "unverified": None,
+        "licence_note": None,
+        "verification": None,
     }
