@@ -13,8 +13,8 @@ import zoo
 from zoo.cards.card import read_names
 from zoo.cards.kipoi import read_model
 from zoo.errors import FetchError, ModelError, TrustError
-from zoo.progress import listening
 from zoo.models.files import argument_path
+from zoo.progress import listening
 from zoo.store.cache import Cache
 from zoo.store.index import describe
 from zoo.store.remote import file_name, remote_argument, remote_files

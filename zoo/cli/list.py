@@ -11,7 +11,7 @@ import click
 
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, note
-from zoo.store.registry import entries
+from zoo.store.registry import broken_entries, entries
 
 __all__ = ["command", "show"]
 
@@ -29,7 +29,7 @@ def command(source: str | None, verified: bool, as_json: bool) -> None:
     """
     found = entries(source)
     show([entry for entry in found if not verified or _status(entry) == "verified"], as_json)
-    if source not in (None, "bundled", "all", "grelu"):
+    if source not in ("all", "grelu"):
         _tell_broken(source)
 
 
@@ -48,13 +48,16 @@ def show(found: Sequence[dict[str, Any]], as_json: bool) -> None:
         click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
 
 
-def _tell_broken(source: str) -> None:
-    from zoo.store.source_index import source_index
-    from zoo.store.sources import find_source
+def _tell_broken(source: str | None) -> None:
+    if source in (None, "bundled"):
+        broken = broken_entries()
+    else:
+        from zoo.store.source_index import source_index
+        from zoo.store.sources import find_source
 
-    broken = source_index(find_source(source))["broken"]
+        broken = source_index(find_source(source))["broken"]
     if broken:
-        note(f"{len(broken)} model(s) cannot be read; first: {broken[0]['problem']}")
+        note(f"{len(broken)} model(s) cannot be read; first: {broken[0]['problem'].splitlines()[0]}")
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ def verify_files(entry: Entry, used: tuple[Path, ...]) -> dict[str, str]:
         if cached := blob_sha256(path):
             hashes[path.name] = cached
             continue
-        name = os.path.relpath(path, entry.path if entry.path.is_dir() else entry.path.parent)
+        name = os.path.relpath(path, entry.folder)
         expected, known = recorded.get(name), entry.hashes.get(path.resolve())
         if expected and known != expected:
             verify(path, expected)
@@ -166,12 +166,12 @@ def _track_names(entry: Entry, output: Output) -> tuple[str, ...]:
     """Names of the card, fetched where they lie elsewhere; a model runs without them."""
     remote = remote_files(entry.description, entry.card).get(output.tracks_file or "")
     if remote is None:
-        return read_tracks(entry.path, output)
+        return read_tracks(entry.folder, output)
     try:
         return read_names(here(entry.description, remote))
     except FetchError as error:
         current_listener().note(f"{error.what}: the tracks are numbered instead of named")
-        return read_tracks(entry.path, output)
+        return read_tracks(entry.folder, output)
 
 
 def _probe(entry: Entry, module: Any, loader: SequenceLoader) -> Any:

@@ -1,21 +1,20 @@
-"""Names to entry folders: bundled entries from the generated ``zoo/index.json``, others from sources.
+"""Names to entry folders: bundled entries from the index (`zoo.store.bundled`), others from sources.
 
 Standard library only, so that ``zoo list`` and ``zoo info`` start without torch or numpy.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ModelError, near_names
+from zoo.store.bundled import read_index
 from zoo.store.sources import Source, find_source, sources, split_name
 
-__all__ = ["all_entries", "entries", "entries_folder", "find_entry", "info", "search"]
+__all__ = ["all_entries", "broken_entries", "entries", "entries_folder", "find_entry", "info", "search"]
 
 PACKAGE = Path(__file__).resolve().parent.parent
 INDEX = PACKAGE / "index.json"
@@ -28,9 +27,13 @@ def entries_folder() -> Path:
     return checkout if checkout.is_dir() else PACKAGE / "_entries"
 
 
-@cache
-def _index() -> tuple[dict[str, Any], ...]:
-    return tuple(json.loads(INDEX.read_text(encoding="utf-8"))["entries"])
+def _index() -> list[dict[str, Any]]:
+    return read_index(INDEX, entries_folder())["entries"]
+
+
+def broken_entries() -> list[dict[str, str]]:
+    """Name and problem of each bundled entry that cannot be read: one that somebody is writing."""
+    return read_index(INDEX, entries_folder())["broken"]
 
 
 def entries(source: str | None = None) -> list[dict[str, Any]]:
@@ -89,6 +92,16 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
             return entries_folder() / entry["path"], entry
     if found := split_name(name):
         return _find_in_source(*found)
+    for one in broken_entries():
+        if one["name"] == bare:
+            what, *more = one["problem"].splitlines()
+            raise ModelError(what, "a bundled entry that cannot be read", more[-1] if more else "Fix: correct it")
+    if inside := [entry["name"] for entry in _index() if entry["path"].startswith(f"{bare}/")]:
+        raise ModelError(
+            f"{bare} is a group of {len(inside):,} models",
+            f"e.g. {', '.join(inside[:3])}",
+            f"Fix: `zoo search {bare}` shows all names",
+        )
     names = [entry["name"] for entry in _index()]
     near = _with_source(bare) or _with_source(bare.partition("/")[2]) or near_names(bare, names)
     fix = "Fix: `zoo list` shows all names; a folder with model.yaml or a gReLU .ckpt also serves"
@@ -200,4 +213,11 @@ def info(model: str | Path) -> dict[str, Any]:
         return facts | {"folder": facts["path"]}
 
     folder, facts = find_entry(name)
-    return facts | {"folder": str(folder)}
+    return facts | {"folder": str(folder if folder.is_dir() else entries_folder() / _group(facts["path"]))}
+
+
+def _group(path: str) -> str:
+    """The folder of a bundled group that a name leads into."""
+    parts = path.split("/")
+    inside = ("/".join(parts[:n]) for n in range(len(parts) - 1, 0, -1))
+    return next((one for one in inside if (entries_folder() / one).is_dir()), path)
