@@ -1,11 +1,13 @@
-"""``zoo cache ls|verify|prune|path``: the files that were fetched."""
+"""``zoo cache ls|add|verify|prune|path``: the files that were fetched."""
 
 from __future__ import annotations
 
 import datetime
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -21,7 +23,7 @@ __all__ = ["command"]
 
 @click.group("cache", cls=GROUP, context_settings=CONTEXT)
 def command() -> None:
-    """List, check and delete files that were fetched.
+    """List, add, check and delete files that were fetched.
 
     They lie in $ZOO_CACHE, or in the user's cache folder.
     """
@@ -58,6 +60,44 @@ def ls(as_json: bool) -> None:
     total = f"{len(blobs)} file(s), {human_bytes(sum(blob.bytes for blob in blobs))} in {cache.folder}"
     unfinished = f"; {len(leftovers)} unfinished, {human_bytes(sum(i.bytes for i in leftovers))}" if leftovers else ""
     note(f"{total}{unfinished}")
+
+
+@command.command("add", cls=COMMAND, context_settings=CONTEXT)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE_OR_FOLDER...")
+@click.option(
+    "--for",
+    "models",
+    multiple=True,
+    metavar="FOLDER",
+    help="Also take files of the model in FOLDER, which `zoo list` does not name; may be repeated.",
+)
+def add(paths: tuple[Path, ...], models: tuple[str, ...]) -> None:
+    """Take files that are those of some model into the cache, by checksum alone, whatever they are called.
+
+    Folders, wheels, zips and tar archives are looked into. Prints a line for each file that was recognised: where it
+    was, size, name, models.
+    """
+    from zoo.entries.cache_add import cache_add
+
+    result = cache_add(
+        paths,
+        models,
+        done=lambda one: click.echo(f"{one.found}\t{one.bytes}\t{one.name}\t{_some(one.models)}"),
+    )
+    complete = [model for model, missing in result.missing.items() if not missing]
+    note(
+        f"{len(result.added):,} file(s) recognised; {len(complete):,} model(s) have all their files: {_some(complete)}"
+    )
+    for model, missing in result.missing.items():
+        if missing:
+            note(f"{model} still lacks {_some(missing)}")
+    if result.unknown:
+        note(f"{len(result.unknown):,} file(s) are no known model's: {_some(result.unknown)}")
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few of many names."""
+    return ", ".join(names[:4]) + (f", ... ({len(names):,})" if len(names) > 4 else "") or "-"
 
 
 @command.command("verify", cls=COMMAND, context_settings=CONTEXT)

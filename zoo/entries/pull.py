@@ -1,13 +1,18 @@
-"""``pull``: fetch everything that models need, so that they run offline."""
+"""``pull``: fetch everything that models need, so that they run offline, here or on another machine."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.errors import ZooError
+from zoo.errors import UsageError, ZooError
+from zoo.files import Digests, digests_of
+from zoo.results import replacing
 from zoo.store.packages import wheels_kept
+from zoo.store.registry import members_of
+from zoo.store.remote import MadeFile, RemoteFile, parts_of
 
 __all__ = ["PulledFile", "pull"]
 
@@ -29,6 +34,7 @@ class PulledFile:
 def pull(
     models: str | Iterable[str],
     *,
+    to: str | Path | None = None,
     done: Callable[[PulledFile], None] | None = None,
     failed: Callable[[str, ZooError], None] | None = None,
     report: Callable[[str], None] | None = None,
@@ -38,19 +44,23 @@ def pull(
     A model whose files cannot be fetched does not keep the others from being fetched.
 
     Args:
-        models: a name, or several.
+        models: a name, or several; that of a group stands for all its models.
+        to: a folder to write the files to, for a machine without a network (``cache_add`` takes them there). They lie
+            in a folder for each model; of a file that is made of published ones, these. A file that is in the folder
+            already, by checksum and under whatever name, is not fetched.
         done: takes each file when it is there. failed: takes each model that failed, and why. report: takes notes.
 
     Raises:
         ZooError: that of the first model that failed, after all were tried; ``extent`` counts and names the others.
     """
-    names = [models] if isinstance(models, str) else list(models)
+    names = [one for name in ([models] if isinstance(models, str) else models) for one in members_of(name) or [name]]
+    folder = None if to is None else _Folder(Path(to))
     pulled: list[PulledFile] = []
     failures: list[tuple[str, ZooError]] = []
     with wheels_kept():  # of which several models may take files
         for model in names:
             try:
-                for file in _files_of(model, report):
+                for file in _files_of(model, folder, report):
                     pulled.append(file)
                     if done:
                         done(file)
@@ -61,7 +71,7 @@ def pull(
     if failures:
         _, error = failures[0]
         if len(names) > 1:
-            which = ", ".join(name for name, _ in failures)
+            which = ", ".join(name for name, _ in failures[:8]) + (", ..." if len(failures) > 8 else "")
             error.extent = (
                 f"{len(failures)} of {len(names)} models failed: {which}; first: {error.extent or error.what}"
             )
@@ -69,18 +79,77 @@ def pull(
     return pulled
 
 
-def _files_of(model: str, report: Callable[[str], None] | None) -> Iterator[PulledFile]:
+def _files_of(model: str, folder: _Folder | None, report: Callable[[str], None] | None) -> Iterator[PulledFile]:
     from zoo.models.entry import open_entry
-    from zoo.models.files import here
+    from zoo.models.files import here, user_of
+    from zoo.store.hub import is_hub_name
     from zoo.store.remote import remote_files
 
+    if folder is not None and is_hub_name(model):
+        raise UsageError(
+            f"{model}: --to is for entries, and this is a repository of Hugging Face",
+            "",
+            f"Fix: `zoo pull {model}` fetches it; a checkpoint runs by its path wherever it is copied to",
+        )
     entry = open_entry(model)  # which fetches hf:// and grelu/ names whole
-    if entry.path.is_file():
+    if entry.description is None:
         yield PulledFile(model, "checkpoint", entry.path.stat().st_size, entry.path)
         return
-    files = remote_files(entry.description, entry.card) if entry.description else {}
+    files = remote_files(entry.description, entry.card)
     if not files and report:
         report(f"{model}: nothing to fetch, its files are local")
-    for name, file in files.items():
-        path = here(entry.description, file)
-        yield PulledFile(model, name, path.stat().st_size, path)
+    for name, wanted in files.items():
+        if folder is None:
+            path = here(entry.description, wanted)
+            yield PulledFile(model, name, path.stat().st_size, path)
+            continue
+        for part in parts_of(wanted):
+            path = folder.find(part)
+            if path is None:
+                path = folder.put(here(entry.description, part), user_of(entry.description), part.name)
+            yield PulledFile(model, part.name if isinstance(wanted, MadeFile) else name, path.stat().st_size, path)
+
+
+class _Folder:
+    """What files lie in a folder, by checksum."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._digests: dict[Path, Digests] = {}
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"--to {path}: is a file", "", "Fix: give a folder, which may be there or not")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._files = {one: one.stat().st_size for one in sorted(path.rglob("*")) if one.is_file()}
+        except OSError as error:
+            raise UsageError(f"--to {path}: {error.strerror}", "", "Fix: give a folder that can be written") from None
+
+    def find(self, file: RemoteFile) -> Path | None:
+        """The file if it is there, whatever it is called."""
+        for path, size in self._files.items():
+            if file.key is None or (file.bytes is not None and size != file.bytes):
+                continue
+            if path not in self._digests:
+                self._digests[path] = digests_of(path)
+            found = self._digests[path]
+            if found.sha256 == file.sha256 or (file.sha256 is None and found.md5 == file.md5):
+                return path
+        return None
+
+    def put(self, source: Path, model: str, name: str) -> Path:
+        """Copy a file of the cache to ``MODEL/NAME``."""
+        target = self.path / model / name
+        if target.exists():
+            raise UsageError(
+                f"{target}: is there, and is not {name} of {model}",
+                "its checksum is another",
+                "Fix: move it away, or give another folder",
+            )
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(target) as partial:
+                shutil.copyfile(source, partial)
+        except OSError as error:
+            raise UsageError(f"{target}: cannot be written: {error.strerror}", "", "Fix: make room") from None
+        self._files[target] = target.stat().st_size
+        return target

@@ -10,7 +10,7 @@ from zoo.errors import FetchError, ModelError
 from zoo.progress import current_listener, human_bytes
 from zoo.store.cache import Cache
 from zoo.store.fetch import is_offline
-from zoo.store.packages import wheels_kept
+from zoo.store.packages import member_of, wheels_kept
 from zoo.store.remote import MadeFile, RemoteFile, parts_of, remote_argument, remote_files
 
 if TYPE_CHECKING:
@@ -91,9 +91,10 @@ def _announce(model: ModelDescription, cache: Cache) -> None:
     amount = f", {human_bytes(sum(filter(None, sizes)))}" if all(size is not None for size in sizes) else ""
     files = missing[0].name if len(missing) == 1 else f"{len(missing)} files"
     hosts = ", ".join(dict.fromkeys(part.hosts for part in missing))
+    whole = " (pip fetches all of it)" if any(member_of(url) for part in missing for url in part.urls[:1]) else ""
     licence = f"; licence {model.info['license']}" if model.info.get("license") else "; no licence is stated"
     limits = f" ({card.licence_note})" if card is not None and card.licence_note else ""
-    current_listener().note(f"{user_of(model)}: fetching {files}{amount} from {hosts}{licence}{limits}")
+    current_listener().note(f"{user_of(model)}: fetching {files}{amount} from {hosts}{whole}{licence}{limits}")
 
 
 # ---------------------------------------------------------------- tensors of published files as one file

@@ -100,10 +100,17 @@ def _load_folder(entry: Entry, description: ModelDescription) -> LoadedModel:
         places_bins=entry.card is not None or all(spec.kind == "scalar" for spec in outputs),
         strand_pairs=_strand_pairs(entry.card, outputs),
         hashes=hashes,
-        info={"framework": framework, "version": entry.card.version if entry.card else None},
+        info={"framework": framework, "version": entry.card.version if entry.card else None, **_licence(entry)},
     )
     loaded.named(result)  # refuses outputs of another shape than described, before any region is read
     return loaded
+
+
+def _licence(entry: Entry) -> dict[str, str]:
+    """The licence of the weights, and what it forbids or asks for, for the run record."""
+    licence = entry.description.info.get("license") if entry.description else None
+    note = entry.card.licence_note if entry.card else None
+    return ({"licence": str(licence)} if licence else {}) | ({"licence_note": note} if note else {})
 
 
 def verify_files(entry: Entry, used: tuple[Path, ...]) -> dict[str, str]:

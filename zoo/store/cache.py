@@ -30,7 +30,7 @@ from zoo.store.fetch import FetchSettings, discard, fetch, is_offline
 from zoo.store.hub import ask_hub, record, recorded
 from zoo.store.remote import MadeFile, RemoteFile
 
-__all__ = ["Blob", "Cache", "Leftover", "blob_sha256"]
+__all__ = ["SPARE_BYTES", "Blob", "Cache", "Leftover", "blob_sha256"]
 
 #: Room that stays free beside a download.
 SPARE_BYTES = 50_000_000
@@ -118,7 +118,24 @@ class Cache:
             self._remove(sha256)
         return None
 
-    # ------------------------------------------------------------ files made of others
+    # ------------------------------------------------------------ files from elsewhere, and files made of others
+
+    def workplace(self) -> Path:
+        """A folder of the cache to make files in.
+
+        Raises:
+            SystemStateError: the cache cannot be written.
+        """
+        self._make_folders()
+        return self.folder / "partial"
+
+    def take(self, file: Path, name: str, digests: Digests, source: str) -> Path:
+        """Move a file of the workplace, which has these checksums, to its place; one that is there already stays."""
+        known = RemoteFile(name, (), digests.sha256)
+        if (path := self.find(known)) is None or not self._sha256_of_md5(digests.md5):
+            with _explained(self.folder):
+                path = self._keep(file, digests, name, source)
+        return path
 
     def find_made(self, made: MadeFile) -> Path | None:
         """The cached file if it was made of these sources before, and is undamaged."""

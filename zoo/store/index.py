@@ -11,9 +11,9 @@ from zoo.cards.kipoi import ModelDescription, read_model
 from zoo.cards.kipoi_groups import read_group
 from zoo.cards.schema import Card, Output
 from zoo.errors import ModelError
-from zoo.store.remote import RemoteFile, parts_of, remote_files
+from zoo.store.remote import RemoteFile, argument_files, parts_of, remote_files
 
-__all__ = ["describe", "describe_all"]
+__all__ = ["describe", "describe_all", "remote_records"]
 
 
 def describe_all(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
@@ -64,13 +64,17 @@ def describe(folder: Path, required: bool = False) -> dict[str, Any]:
     model = read_model(folder)
     card = card_of(folder, required)
     facts = _from_info(model) | (_from_card(card, model.folder) if card else _from_schema(model))
-    return facts | {"remote": _remote(model, card)}
+    return facts | {"remote": remote_records(model, card)}
 
 
-def _remote(model: ModelDescription, card: Card | None) -> list[dict[str, Any]]:
-    """The files that lie elsewhere, for `zoo info`."""
+def remote_records(model: ModelDescription, card: Card | None, whole: bool = True) -> list[dict[str, Any]]:
+    """The files that lie elsewhere, for `zoo info` and to know them again; of a file that is made, its sources.
+
+    Args:
+        whole: whether a card that is not given is looked for.
+    """
     try:
-        files = remote_files(model, card)
+        files = remote_files(model, card) if whole else argument_files(model, card)
     except ModelError:  # a URL without checksum: an error when the file is wanted, not when the model is described
         return []
     return [_file(part) for file in files.values() for part in parts_of(file)]

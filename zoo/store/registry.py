@@ -14,7 +14,7 @@ from zoo.errors import ModelError, near_names
 from zoo.store.bundled import read_index
 from zoo.store.sources import Source, find_source, sources, split_name
 
-__all__ = ["all_entries", "broken_entries", "entries", "entries_folder", "find_entry", "info", "search"]
+__all__ = ["all_entries", "broken_entries", "entries", "entries_folder", "find_entry", "info", "members_of", "search"]
 
 PACKAGE = Path(__file__).resolve().parent.parent
 INDEX = PACKAGE / "index.json"
@@ -112,6 +112,17 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
         f"near names: {', '.join(near)}" if near else f"{len(names)} model(s) are known, and it is no path",
         fix,
     )
+
+
+def members_of(name: str) -> list[str]:
+    """Names of the models of a group, bundled or of a source, or in a folder; none where ``name`` is no group."""
+    path = Path(name)
+    if path.is_dir() and not (path / "model.yaml").is_file() and (path / "models.tsv").is_file():
+        from zoo.cards.kipoi_groups import read_group
+
+        return [str(path / member) for member in read_group(path).rows]
+    names = [entry["name"] for entry in all_entries()]
+    return [] if name in names else [one for one in names if one.startswith(f"{name}/")]
 
 
 def _with_source(name: str) -> list[str]:

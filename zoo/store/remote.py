@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zoo.cards.schema import Card, FileEntry
     from zoo.cards.schema import FileSource as SourceEntry
 
-__all__ = ["FileSource", "MadeFile", "RemoteFile", "parts_of", "remote_argument", "remote_files"]
+__all__ = ["FileSource", "MadeFile", "RemoteFile", "argument_files", "parts_of", "remote_argument", "remote_files"]
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def remote_files(model: ModelDescription, card: Card | None = None) -> dict[str,
         ModelError: a URL without checksum, with ``file:line``.
     """
     card = card or card_of(model.component)
-    found = {".".join(location): _from_argument(model, location, value, card) for location, value in _walk(model.args)}
-    known = {file.key for file in found.values()} | {file.md5 for file in found.values()}
+    found: dict[str, RemoteFile | MadeFile] = dict(argument_files(model, card))
+    known = {part.key for part in found.values()} | {part.md5 for part in found.values()}
     for entry in card.files if card else ():
         here = (model.folder / entry.path).exists()
         asked = any(url in entry.mirrors for file in found.values() for url in file.urls)
@@ -110,6 +110,15 @@ def remote_files(model: ModelDescription, card: Card | None = None) -> dict[str,
         if elsewhere and not here and not asked and not {entry.sha256, entry.md5} & (known - {None}):
             found[entry.path] = _from_card(entry)
     return found
+
+
+def argument_files(model: ModelDescription, card: Card | None) -> dict[str, RemoteFile]:
+    """The files that arguments of model.yaml name by ``url``, with what a card adds to them.
+
+    Raises:
+        ModelError: a URL without checksum, with ``file:line``.
+    """
+    return {".".join(location): _from_argument(model, location, value, card) for location, value in _walk(model.args)}
 
 
 def remote_argument(model: ModelDescription, name: str) -> RemoteFile | MadeFile | None:
@@ -184,7 +193,7 @@ def _source(one: SourceEntry) -> FileSource:
 def _place(mirror: str) -> str:
     """A mirror as a person names it: a host, or a release of a package."""
     if member := member_of(mirror):
-        return f"package {member.package} {member.version}"
+        return f"the wheel of {member.package} {member.version}"
     return host_of(mirror) or mirror
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SourceConfig", "describe_member", "read_source_config", "source_entries", "source_index"]
 
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 
 
 def source_entries(source: Source) -> list[dict[str, Any]]:
@@ -124,6 +124,8 @@ def _describe(path: Path, member: str | None) -> dict[str, Any]:
 
 
 def _record(model: ModelDescription) -> dict[str, Any]:
+    from zoo.store.index import remote_records
+
     info = model.info
     loader = model.document.data.get("default_dataloader", ".")
     args = (loader.get("default_args") or {}) if isinstance(loader, dict) else {}
@@ -157,6 +159,7 @@ def _record(model: ModelDescription) -> dict[str, Any]:
         "dataloader": str(loader["defined_as"]) if isinstance(loader, dict) and "defined_as" in loader else str(loader),
         "evaluation": [],
         "deprecated": None,
+        "remote": remote_records(model, None, whole=False),
     }
 
 
