@@ -72,10 +72,10 @@ def ls(as_json: bool) -> None:
     help="Also take files of the model in FOLDER, which `zoo list` does not name; may be repeated.",
 )
 def add(paths: tuple[Path, ...], models: tuple[str, ...]) -> None:
-    """Take files that are those of some model into the cache, by checksum alone, whatever they are called.
+    """Take files of models into the cache, known by checksum alone.
 
-    Folders, wheels, zips and tar archives are looked into. Prints a line for each file that was recognised: where it
-    was, size, name, models.
+    What they are called does not matter. Folders, wheels, zips and tar archives are looked into. Prints a line for
+    each file that was recognised: where it was, size, name, models.
     """
     from zoo.entries.cache_add import cache_add
 

@@ -27,8 +27,7 @@ def command(source: str | None, verified: bool, as_json: bool) -> None:
 
     `checked` says how far predictions were compared with those of the published original; `zoo info` says with what.
     """
-    found = entries(source)
-    show([entry for entry in found if not verified or _status(entry) == "verified"], as_json)
+    show(entries(source, verified), as_json)
     if source not in ("all", "grelu"):
         _tell_broken(source)
 

@@ -33,15 +33,20 @@ def _index() -> list[dict[str, Any]]:
 
 def broken_entries() -> list[dict[str, str]]:
     """Name and problem of each bundled entry that cannot be read: one that somebody is writing."""
-    return read_index(INDEX, entries_folder())["broken"]
+    return read_index(INDEX, entries_folder()).get("broken", [])
 
 
-def entries(source: str | None = None) -> list[dict[str, Any]]:
+def entries(source: str | None = None, verified: bool = False) -> list[dict[str, Any]]:
     """Entries as plain dicts, by name: the bundled ones, those of a source, or of gReLU's collection (``grelu``).
+
+    Args:
+        verified: only those whose predictions were compared with the published original's.
 
     Raises:
         UsageError: no source of that name. ModelError: its folder is gone.
     """
+    if verified:
+        return [one for one in entries(source) if (one.get("verification") or {}).get("status") == "verified"]
     if source is None or source == "bundled":
         return list(_index())
     if source == "all":
@@ -139,7 +144,7 @@ def _find_in_source(source: Source, rest: str) -> tuple[Path, dict[str, Any]]:
     for entry in index["entries"]:
         if entry["path"] == rest:
             return source.folder / rest, entry
-    for item in index["broken"]:
+    for item in index.get("broken", []):
         if item["name"] == f"{source.name}/{rest}":
             raise ModelError(item["problem"], f"source {source.name}", "Fix: correct it, or tell its authors")
     inside = [entry["path"] for entry in index["entries"] if entry["path"].startswith(f"{rest}/")]
