@@ -76,15 +76,16 @@ def cache_add(
     """
     given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
     known, result, cache = _known(models), CacheAddition(), Cache()
-    for path in _files(given):
-        before = len(result.added)
-        for found, add in _candidates(path, cache):
-            if file := _recognised(found, add, known, cache):
-                result.added.append(file)
-                if done:
-                    done(file)
-        if len(result.added) == before:
-            result.unknown.append(str(path))
+    with tempfile.TemporaryDirectory(prefix="add-", dir=cache.workplace()) as folder:
+        for path in _files(given):
+            before = len(result.added)
+            for found, source in _candidates(path, cache):
+                if file := _recognised(found, source, known, cache, Path(folder) / "copy"):
+                    result.added.append(file)
+                    if done:
+                        done(file)
+            if len(result.added) == before:
+                result.unknown.append(str(path))
     if not result.added:
         raise InputError(
             f"{', '.join(map(str, given))}: no file of a known model",
@@ -184,8 +185,10 @@ def _write(source: BinaryIO, target: Path) -> None:
         shutil.copyfileobj(source, out, 1 << 20)
 
 
-def _recognised(found: str, source: Callable[[Path], None] | Path, known: _Known, cache: Cache) -> AddedFile | None:
-    """The file in the cache, if it is some model's."""
+def _recognised(
+    found: str, source: Callable[[Path], None] | Path, known: _Known, cache: Cache, copy: Path
+) -> AddedFile | None:
+    """The file in the cache, if it is some model's; ``copy`` is where it may be written meanwhile."""
     if isinstance(source, Path):
         try:
             digests = digests_of(source)
@@ -193,16 +196,13 @@ def _recognised(found: str, source: Callable[[Path], None] | Path, known: _Known
             return None
         if not {digests.sha256, digests.md5} & known.files.keys():
             return None
-    with tempfile.TemporaryDirectory(prefix="add-", dir=cache.workplace()) as folder:
-        copy = Path(folder) / "copy"
-        if isinstance(source, Path):
-            shutil.copyfile(source, copy)
-        else:
-            source(copy)
-        digests = digests_of(copy)
-        checksum = next((one for one in (digests.sha256, digests.md5) if one in known.files), None)
-        if checksum is None:
-            return None
-        path = cache.take(copy, known.files[checksum].name, digests, found)
+        shutil.copyfile(source, copy)
+    else:
+        source(copy)
+    digests = digests_of(copy)
+    checksum = next((one for one in (digests.sha256, digests.md5) if one in known.files), None)
+    if checksum is None:
+        return None
+    path = cache.take(copy, known.files[checksum].name, digests, found)
     users = tuple(dict.fromkeys(known.users.get(digests.sha256, []) + known.users.get(digests.md5, [])))
     return AddedFile(found, path.name, digests.sha256, digests.bytes, path, users)
