@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -53,11 +54,15 @@ def pull(
     Raises:
         ZooError: that of the first model that failed, after all were tried; ``extent`` counts and names the others.
     """
-    names = [one for name in ([models] if isinstance(models, str) else models) for one in members_of(name) or [name]]
+    given = [models] if isinstance(models, str) else list(models)
+    groups = {name: members_of(name) for name in given}
+    names = [one for name in given for one in groups[name] or [name]]
     folder = None if to is None else _Folder(Path(to))
     pulled: list[PulledFile] = []
     failures: list[tuple[str, ZooError]] = []
     with wheels_kept():  # of which several models may take files
+        for name, members in groups.items():
+            _announce(name, members)
         for model in names:
             try:
                 for file in _files_of(model, folder, report):
@@ -77,6 +82,18 @@ def pull(
             )
         raise error
     return pulled
+
+
+def _announce(group: str, members: list[str]) -> None:
+    """One line for all models of a group; those that cannot be read say so when it is their turn."""
+    from zoo.models.entry import open_entry
+    from zoo.models.files import announce
+
+    described = []
+    for name in members:
+        with contextlib.suppress(ZooError):
+            described.append(open_entry(name).description)
+    announce([one for one in described if one is not None], group)
 
 
 def _files_of(model: str, folder: _Folder | None, report: Callable[[str], None] | None) -> Iterator[PulledFile]:

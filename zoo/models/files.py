@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ from zoo.store.remote import MadeFile, RemoteFile, parts_of, remote_argument, re
 
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
+    from zoo.cards.schema import Card
 
-__all__ = ["argument_path", "here"]
+__all__ = ["announce", "argument_path", "check_made", "here", "user_of"]
 
 
 def argument_path(model: ModelDescription, name: str) -> Path:
@@ -49,13 +51,13 @@ def here(model: ModelDescription, wanted: RemoteFile | MadeFile) -> Path:
     user, cache = user_of(model), Cache()
     if isinstance(wanted, RemoteFile):
         if cache.find(wanted) is None:
-            _announce(model, cache)
+            announce([model], user, wanted)
         return cache.get(wanted, user)
     if (path := cache.find_made(wanted)) is not None:
         cache.note_use(path, user)
         return path
     if any(cache.find(part) is None for part in parts_of(wanted)):
-        _announce(model, cache)
+        announce([model], user)
     with wheels_kept():
         sources = [cache.get(part, user) for part in parts_of(wanted)]
     return cache.keep_made(wanted, user, lambda target: _make(wanted, sources, target))
@@ -69,32 +71,47 @@ def user_of(model: ModelDescription) -> str:
 
 # ---------------------------------------------------------------- what is to be fetched, in one line
 
-_told: set[tuple[Any, ...]] = set()
+_told: set[tuple[str, str, str]] = set()
 
 
-def _announce(model: ModelDescription, cache: Cache) -> None:
-    card = card_of(model.component)
+def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | None = None) -> None:
+    """Say in one line what is to be fetched for models, how much, from where and under which licence.
+
+    What was said already in this process is not said again.
+
+    Args:
+        name: what the models are called together.
+        also: a further file of theirs, which model.yaml and card do not name: a default of a dataloader.
+    """
     if is_offline():  # the error that follows says what is missing
         return
-    missing = [
-        part
-        for one in remote_files(model, card).values()
-        if isinstance(one, RemoteFile) or cache.find_made(one) is None
-        for part in parts_of(one)
-        if cache.find(part) is None
-    ]
-    about = (str(cache.folder), str(model.component), frozenset(part.key for part in missing))
-    if not missing or any(about[:2] == one[:2] and about[2] <= one[2] for one in _told):
+    cache = Cache()
+    missing: list[RemoteFile] = []
+    licences: dict[str, None] = {}
+    for model in models:
+        card = card_of(model.component)
+        for part in [*_missing(model, card, cache), *([also] if also is not None else [])]:
+            said = (str(cache.folder), str(model.component), part.key or part.urls[0])
+            if said not in _told:
+                _told.add(said)
+                missing.append(part)
+                note = f" ({card.licence_note})" if card is not None and card.licence_note else ""
+                licences[f"{model.info.get('license') or 'not stated'}{note}"] = None
+    if not missing:
         return
-    _told.add(about)
     sizes = [part.bytes for part in missing]
     amount = f", {human_bytes(sum(filter(None, sizes)))}" if all(size is not None for size in sizes) else ""
-    files = missing[0].name if len(missing) == 1 else f"{len(missing)} files"
+    files = missing[0].name if len(missing) == 1 else f"{len(missing):,} files"
     hosts = ", ".join(dict.fromkeys(part.hosts for part in missing))
-    whole = " (pip fetches all of it)" if any(member_of(url) for part in missing for url in part.urls[:1]) else ""
-    licence = f"; licence {model.info['license']}" if model.info.get("license") else "; no licence is stated"
-    limits = f" ({card.licence_note})" if card is not None and card.licence_note else ""
-    current_listener().note(f"{user_of(model)}: fetching {files}{amount} from {hosts}{whole}{licence}{limits}")
+    whole = " (pip fetches all of it)" if any(member_of(part.urls[0]) for part in missing) else ""
+    current_listener().note(f"{name}: fetching {files}{amount} from {hosts}{whole}; licence {', '.join(licences)}")
+
+
+def _missing(model: ModelDescription, card: Card | None, cache: Cache) -> Iterator[RemoteFile]:
+    """What is to be fetched for a model: no source of a file that is made already."""
+    for wanted in remote_files(model, card).values():
+        if isinstance(wanted, RemoteFile) or cache.find_made(wanted) is None:
+            yield from (part for part in parts_of(wanted) if cache.find(part) is None)
 
 
 # ---------------------------------------------------------------- tensors of published files as one file
@@ -127,3 +144,20 @@ def _make(wanted: MadeFile, sources: list[Path], target: Path) -> None:
             "Fix: correct tensors_sha256 if you wrote the card and trust its sources; else fetch the entry again",
         )
     target.write_bytes(save(tensors))
+
+
+def check_made(path: Path, expected: str) -> None:
+    """Check a file of made tensors that lies in the entry's folder.
+
+    Raises:
+        FetchError: its tensors are not those of the card. ModelError: it is no safetensors.
+    """
+    from zoo.convert.readers import tensors_sha256
+    from zoo.models.pytorch import load_tensors
+
+    if (found := tensors_sha256(load_tensors(path))) != expected:
+        raise FetchError(
+            f"{path}: its tensors are not those of the card",
+            f"tensors_sha256 {found} instead of {expected}",
+            "Fix: remove the file; it is made again of what is published",
+        )

@@ -14,10 +14,11 @@ from zoo.cards.card import read_names, read_tracks
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import FetchError, ModelError
 from zoo.files import sha256_of, verify
-from zoo.models.files import argument_path, here
+from zoo.models.files import argument_path, check_made, here
 from zoo.outputs import OutputSpec
 from zoo.progress import current_listener
 from zoo.store.cache import blob_sha256
+from zoo.store.packages import wheels_kept
 from zoo.store.remote import remote_files
 from zoo.store.sources import refuse_pointers
 
@@ -37,6 +38,11 @@ READERS = {"pytorch": "pytorch", "keras": "keras_folder", "kipoi": "kipoi_native
 
 def load_entry(entry: Entry) -> LoadedModel:
     """Verify checksums, build the module and name its outputs."""
+    with wheels_kept():  # of which several files may be wanted
+        return _load(entry)
+
+
+def _load(entry: Entry) -> LoadedModel:
     if entry.description is None:
         from zoo.models.grelu import load_checkpoint
 
@@ -122,12 +128,15 @@ def verify_files(entry: Entry, used: tuple[Path, ...]) -> dict[str, str]:
         FetchError: a file is not the one of the card.
     """
     recorded = {item.path: item.sha256 for item in entry.card.files if item.sha256} if entry.card else {}
+    made = {item.path: item.tensors_sha256 for item in entry.card.files if item.tensors_sha256} if entry.card else {}
     hashes = {}
     for path in used:
         if cached := blob_sha256(path):
             hashes[path.name] = cached
             continue
         name = os.path.relpath(path, entry.folder)
+        if name in made:
+            check_made(path, made[name])
         expected, known = recorded.get(name), entry.hashes.get(path.resolve())
         if expected and known != expected:
             verify(path, expected)

@@ -104,6 +104,8 @@ class Cache:
 
     def find(self, remote: RemoteFile, listener: Listener | None = None) -> Path | None:
         """The cached file if it is there and undamaged; a damaged one is removed."""
+        if remote.asks_hub and (known := recorded(remote, self.folder)):
+            remote = known
         sha256 = remote.sha256 or self._sha256_of_md5(remote.md5)
         names = _files(self.folder / "blobs" / sha256) if sha256 else []
         if not names:

