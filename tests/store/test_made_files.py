@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from toys import make_toy_entry
 
 import zoo
@@ -103,6 +103,15 @@ def test_a_damaged_result_is_made_again(toy, server):
     made.write_bytes(data[:-1] + b"\x01")
     os.utime(made, ns=(1, 1))
     assert weights_of(toy).read_bytes() == data and server.requests["/w.pt"] == 1
+
+
+def test_a_made_file_in_the_folder_is_checked(toy, server):
+    made = weights_of(toy)
+    (toy.folder / "weights.safetensors").write_bytes(made.read_bytes())
+    assert load(toy).hashes["weights.safetensors"] == hashlib.sha256(made.read_bytes()).hexdigest()
+    save_file({"scale": torch.zeros(1)}, toy.folder / "weights.safetensors")
+    with pytest.raises(FetchError, match="its tensors are not those of the card"):
+        load(toy)
 
 
 def test_a_source_that_changed_is_refused(toy, server):

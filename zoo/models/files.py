@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
     from zoo.cards.schema import Card
 
-__all__ = ["announce", "argument_path", "check_made", "here", "user_of"]
+__all__ = ["announce", "argument_path", "here", "user_of"]
 
 
 def argument_path(model: ModelDescription, name: str) -> Path:
@@ -144,20 +144,3 @@ def _make(wanted: MadeFile, sources: list[Path], target: Path) -> None:
             "Fix: correct tensors_sha256 if you wrote the card and trust its sources; else fetch the entry again",
         )
     target.write_bytes(save(tensors))
-
-
-def check_made(path: Path, expected: str) -> None:
-    """Check a file of made tensors that lies in the entry's folder.
-
-    Raises:
-        FetchError: its tensors are not those of the card. ModelError: it is no safetensors.
-    """
-    from zoo.convert.readers import tensors_sha256
-    from zoo.models.pytorch import load_tensors
-
-    if (found := tensors_sha256(load_tensors(path))) != expected:
-        raise FetchError(
-            f"{path}: its tensors are not those of the card",
-            f"tensors_sha256 {found} instead of {expected}",
-            "Fix: remove the file; it is made again of what is published",
-        )

@@ -21,7 +21,7 @@ from zoo.files import sha256_of
 from zoo.models.files import here
 from zoo.models.foreign_python import blame, import_object, inside, python_file, require_kipoi, require_trust
 from zoo.models.sequence_loader import STRING_NAMES
-from zoo.store.remote import remote_files
+from zoo.store.remote import RemoteFile, remote_files
 
 __all__ = ["NativeModule", "build_module", "files_used", "flat_result"]
 
@@ -112,7 +112,7 @@ def _require_pickle_trust(model: ModelDescription, trusted: bool) -> None:
     if path is not None and path.is_file():
         known = f"sha256 {sha256_of(path)}"
     else:
-        known = f"md5 {remote.md5}, from {remote.hosts}" if remote else "it was not found"
+        known = f"md5 {remote.md5}, from {remote.hosts}" if isinstance(remote, RemoteFile) else "it was not found"
     raise TrustError(
         f"{path or key}: is a pickle, and reading a pickle runs the code in it; it was not read",
         known,

@@ -14,7 +14,7 @@ from zoo.cards.card import read_names, read_tracks
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import FetchError, ModelError
 from zoo.files import sha256_of, verify
-from zoo.models.files import argument_path, check_made, here
+from zoo.models.files import argument_path, here
 from zoo.outputs import OutputSpec
 from zoo.progress import current_listener
 from zoo.store.cache import blob_sha256
@@ -136,12 +136,29 @@ def verify_files(entry: Entry, used: tuple[Path, ...]) -> dict[str, str]:
             continue
         name = os.path.relpath(path, entry.folder)
         if name in made:
-            check_made(path, made[name])
+            _check_made(path, made[name])
         expected, known = recorded.get(name), entry.hashes.get(path.resolve())
         if expected and known != expected:
             verify(path, expected)
         hashes[name] = expected or known or sha256_of(path)
     return hashes
+
+
+def _check_made(path: Path, expected: str) -> None:
+    """Check a file of made tensors that lies in the entry's folder.
+
+    Raises:
+        FetchError: its tensors are not those of the card. ModelError: it is no safetensors.
+    """
+    from zoo.convert.readers import tensors_sha256
+    from zoo.models.pytorch import load_tensors
+
+    if (found := tensors_sha256(load_tensors(path))) != expected:
+        raise FetchError(
+            f"{path}: its tensors are not those of the card",
+            f"tensors_sha256 {found} instead of {expected}",
+            "Fix: remove the file; it is made again of what is published",
+        )
 
 
 def _card_outputs(entry: Entry, result: Any, loader: SequenceLoader) -> tuple[OutputSpec, ...]:

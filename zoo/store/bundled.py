@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,16 @@ def described_files(folder: Path) -> Iterator[Path]:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return _parsed(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+@lru_cache(maxsize=2)
+def _parsed(path: Path, *_: int) -> dict[str, Any] | None:
+    """An index as it was at that time: a thousand entries are not parsed again for each name that is looked up."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         return kept if isinstance(kept["entries"], list) else None
