@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -76,11 +75,11 @@ def cache_add(
     """
     given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
     known, result, cache = _known(models), CacheAddition(), Cache()
-    with tempfile.TemporaryDirectory(prefix="add-", dir=cache.workplace()) as folder:
+    with cache.working("add") as copy:
         for path in _files(given):
             before = len(result.added)
             for found, source in _candidates(path, cache):
-                if file := _recognised(found, source, known, cache, Path(folder) / "copy"):
+                if file := _recognised(found, source, known, cache, copy):
                     result.added.append(file)
                     if done:
                         done(file)

@@ -122,17 +122,24 @@ class Cache:
 
     # ------------------------------------------------------------ files from elsewhere, and files made of others
 
-    def workplace(self) -> Path:
-        """A folder of the cache to make files in.
+    @contextlib.contextmanager
+    def working(self, what: str) -> Iterator[Path]:
+        """A file name in the cache to write to, which is free again at the end; one process at a time has it.
 
         Raises:
             SystemStateError: the cache cannot be written.
         """
         self._make_folders()
-        return self.folder / "partial"
+        tell = current_listener().note
+        with hold_lock(self.folder / "locks" / what, lambda who: tell(f"waiting for {who}, which works on it")) as held:
+            partial = self.folder / "partial" / (what if held else f"{what}.{os.getpid()}")
+            try:
+                yield partial
+            finally:
+                partial.unlink(missing_ok=True)
 
     def take(self, file: Path, name: str, digests: Digests, source: str) -> Path:
-        """Move a file of the workplace, which has these checksums, to its place; one that is there already stays."""
+        """Move a file written in the cache, with these checksums, to its place; one that is there already stays."""
         known = RemoteFile(name, (), digests.sha256)
         if (path := self.find(known)) is None or not self._sha256_of_md5(digests.md5):
             with _explained(self.folder):
@@ -146,18 +153,12 @@ class Cache:
 
     def keep_made(self, made: MadeFile, user: str, write: Callable[[Path], None]) -> Path:
         """The cached file; ``write`` makes it where it is not there, and raises where it is not as it should be."""
-        self._make_folders()
-        tell = current_listener().note
-        with hold_lock(self.folder / "locks" / made.key, lambda who: tell(f"waiting for {who}, which makes it")):
+        with self.working(made.key) as partial:
             if (path := self.find_made(made)) is None:
-                partial = self.folder / "partial" / f"{made.key}.{os.getpid()}"
-                try:
-                    with _explained(self.folder):
-                        write(partial)
-                        path = self._keep(partial, digests_of(partial), made.name, f"made for {user}")
-                        _replace_text(self.folder / "made" / made.key, path.parent.name)
-                finally:
-                    partial.unlink(missing_ok=True)
+                with _explained(self.folder):
+                    write(partial)
+                    path = self._keep(partial, digests_of(partial), made.name, f"made for {user}")
+                    _replace_text(self.folder / "made" / made.key, path.parent.name)
         self.note_use(path, user)
         return path
 
