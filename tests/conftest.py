@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,6 +35,16 @@ def shared_data():
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is not there: real data are not part of the repository")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def package_index(tmp_path_factory):
+    """The package index that pip uses; the test is skipped where it is not reached. Asked once a session."""
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
+    command += ["--retries", "1", "--dest", str(tmp_path_factory.mktemp("probe")), "six==1.17.0"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"pip reaches no package index: {(done.stderr.strip() or 'no reason given').splitlines()[-1]}")
 
 
 @pytest.fixture(autouse=True)

@@ -267,7 +267,7 @@ OPTION = re.compile(r"(?<![\w.\u203a-])(--?[A-Za-z][\w-]*)")
 #: ``zoo COMMAND [SUBCOMMAND] words``: to the end of what is typed, by the marks that end it in a sentence.
 TYPED = re.compile(r"(?<![\w.])zoo (?=[a-z])((?:(?!`|;|, |\. | \(| and zoo | or |\|| then ).)+)")
 OTHERS = re.compile(
-    r"(?:pip|git|rm|mkdir|gunzip|bgzip|gzip|samtools|bedtools|huggingface-cli|ulimit|bcftools|awk|STAR|ray start"
+    r"(?:pip|python|git|rm|mkdir|gunzip|bgzip|gzip|samtools|bedtools|huggingface-cli|ulimit|bcftools|awk|STAR|ray start"
     r"|tail|iconv|twoBitToFa|bunzip2|unxz|unzstd|unzip|tar|tr|sed)\b"
     r"[^;`]*"
 )

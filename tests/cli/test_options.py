@@ -69,7 +69,7 @@ def test_no_option_is_written_twice():
 def test_an_option_means_one_thing():
     """The same flag has the same name, type and way of counting wherever it stands."""
     # They name other files or places in each command; --set is of a dataloader, or of a run's configuration.
-    differing = {"--out", "--format", "--device", "--source", "--regions", "--set"}
+    differing = {"--out", "--format", "--device", "--source", "--regions", "--set", "--to"}
     seen: dict[str, tuple] = {}
     for name, command in commands().items():
         for option in parameters_of(command):

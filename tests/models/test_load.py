@@ -78,9 +78,7 @@ def registered(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "INDEX", tmp_path / "index.json")
     monkeypatch.setattr(registry, "entries_folder", lambda: tmp_path / "cards")
     monkeypatch.setattr("zoo.models.entry.entries_folder", lambda: tmp_path / "cards")
-    registry._index.cache_clear()
-    yield toy
-    registry._index.cache_clear()
+    return toy
 
 
 @pytest.mark.parametrize("name", ["toy-gc", "toy-gc@1.0.0"])

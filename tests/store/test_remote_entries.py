@@ -47,7 +47,7 @@ def one_hot(n, length):
 @pytest.mark.parametrize("name", REMOTE)
 def test_an_entry_without_its_weights_says_so(name):
     card = read_card(entries_folder() / name / "README.md").card
-    assert "never loaded here" in card.unverified
+    assert "never loaded here" in card.verification.note
     for file in remote_files(read_model(entries_folder() / name), card).values():
         assert file.sha256 or file.md5 or (file.asks_hub and file.hosts == "huggingface.co")
         assert all(url.startswith("https://") for url in file.urls)

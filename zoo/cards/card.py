@@ -19,6 +19,7 @@ from zoo.errors import ModelError
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+    from zoo.cards.kipoi_groups import Group
     from zoo.cards.schema import Card, Output
 
 __all__ = [
@@ -62,12 +63,14 @@ def card_of(folder: Path, required: bool = False) -> Card | None:
     """The card of a folder; None where it has no README, or one that is no card.
 
     Args:
+        folder: that of an entry; of a model of a group it is the name, and the card is the group's README with its row.
         required: a folder without a card is an error, as for a bundled entry.
 
     Raises:
         ModelError: the card does not parse, or a field is missing, unknown or wrong, with ``file:line``.
     """
-    document, _ = _front_matter(folder / README, required)
+    group = None if folder.is_dir() else _group_of(folder)
+    document, _ = _front_matter((group[0].folder if group else folder) / README, required, group)
     if document is None or not (required or _is_card(document.data)):
         return None
     return _validated(document)
@@ -108,12 +111,24 @@ def read_exported(path: Path) -> Exported:
     return Exported(document.data[EXPORTED], info if isinstance(info, dict) else None, prose)
 
 
+def _group_of(component: Path) -> tuple[Group, str] | None:
+    """Group and name of a model that has no folder of its own."""
+    from zoo.cards.kipoi_groups import find_group  # jinja2: only groups need it
+
+    return find_group(component, "model")
+
+
 def _is_card(data: dict[str, Any]) -> bool:
     return "schema_version" in data or isinstance(data.get(EXPORTED), dict)
 
 
-def _front_matter(path: Path, required: bool = False) -> tuple[YamlDocument | None, str]:
+def _front_matter(
+    path: Path, required: bool = False, group: tuple[Group, str] | None = None
+) -> tuple[YamlDocument | None, str]:
     """Front matter that is a mapping, and the prose after it.
+
+    Args:
+        group: of which the front matter is a template, and the name of one of its models.
 
     Returns:
         None, and the whole text, where there is none or where it is broken and nothing says that it is ours;
@@ -128,6 +143,8 @@ def _front_matter(path: Path, required: bool = False) -> tuple[YamlDocument | No
     text = raw.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     front, prose = _split(text)
     try:
+        if group is not None and front is not None and MEANT.search(front):
+            front = group[0].rendered(group[1], path, front)
         return _parsed(path, raw, front, prose), text if prose is None else prose
     except ModelError:
         if required or (front is not None and MEANT.search(front)):

@@ -109,6 +109,14 @@ class Group:
         """The YAML of one model of the group; errors name the template's lines."""
         return load_yaml(self.path, self.template.render(**self.rows[name]))
 
+    def rendered(self, name: str, path: Path, text: str) -> str:
+        """Text of another file of the group (the front matter of its README) for one of its models.
+
+        Raises:
+            ModelError: the text has a construct that is refused.
+        """
+        return _compiled(path, text).render(**self.rows[name])
+
 
 def find_group(component: Path, kind: str) -> tuple[Group, str] | None:
     """The group that holds ``component`` (a folder that is not on disk) and the name there, or None.
@@ -164,6 +172,11 @@ def _read_group(folder: Path, path: Path, table: Path, state: Any) -> Group:
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: cannot be read: {error}", "", "Fix: check the file") from None
     return Group(folder, path, _read_table(table), _compile(text, path))
+
+
+@lru_cache(maxsize=32)
+def _compiled(path: Path, text: str) -> Template:
+    return _compile(text, path)
 
 
 def _compile(text: str, path: Path) -> Template:

@@ -3,21 +3,75 @@
 pydantic stands only at this boundary; the rest of the package passes frozen dataclasses.
 A fact stands in one place: what ``model.yaml`` holds (authors, licence, citation, tags,
 architecture) is not repeated here.
+
+**Weights that lie elsewhere.** ``model.yaml`` names a file of the folder that is not there, and ``files`` says where it
+is published; mirrors are tried in order::
+
+    # model.yaml                       # README.md
+    args:                              files:
+      weights: model.h5                  - path: model.h5
+                                           sha256: d1e1...
+                                           bytes: 268760
+                                           mirrors:
+                                             - pypi:mmsplice==2.4.0/mmsplice/models/Donor.h5
+                                             - https://raw.githubusercontent.com/OWNER/REPO/COMMIT/PATH
+
+``pypi:NAME==VERSION/PATH`` is the file PATH in the wheel of that release, which pip fetches and nobody installs. A file
+of a repository is named at its commit. What Kipoi itself shall fetch stands in ``model.yaml`` as ``{url, md5}``; an
+item of ``files`` with that md5 or URL adds sha256, size and further mirrors.
+
+**Weights that are made** of published files which are no state dict (a pickled module, Keras files, a frozen graph), or
+of several files: one safetensors file, read without running anything and checked tensor by tensor::
+
+    files:
+      - path: weights.safetensors          # args.weights of model.yaml, kipoi.model.PyTorchModel
+        tensors_sha256: 5f1c...            # of the result; a wrong one is refused with the right one beside it
+        made_from:
+          - reader: keras-h5
+            prefix: "members.0."           # before each name; the names of all sources must differ
+            sha256: 459f...
+            bytes: 2920000
+            mirrors: [pypi:spliceai==1.3.1/spliceai/models/spliceai1.h5]
+
+Readers, and the names that they give to tensors (shapes are those of the file; nothing is turned or renamed):
+
+- ``pickle``: a whole torch module: the names of its ``state_dict``; a linear model of scikit-learn: ``weight, bias``.
+- ``state-dict``: a file of ``torch.save(model.state_dict())``: its names.
+- ``keras-h5``: HDF5 of Keras: paths below ``model_weights``, such as ``conv1d_1/conv1d_1/kernel:0``.
+- ``tensorflow-graph``: a frozen GraphDef: its floating constants by the name of their node.
+
+The module of the entry loads these names: one with other names renames, turns and drops them in a hook
+(``self.register_load_state_dict_pre_hook``), so that it is one ``load_state_dict``. `zoo pull` fetches and makes;
+``zoo pull --to FOLDER`` writes the sources for a machine without a network, where ``zoo cache add FOLDER`` knows them
+again.
+
+**A group** is one folder with ``model-template.yaml`` and ``models.tsv``, Kipoi's own way. Its card is a template too:
+``{{ column }}`` in the front matter of README.md (in quotes) is replaced by the row's value, and ``name`` must be
+``FOLDER/{{ model }}``. Its examples may share one HDF5 file, a group ``<model>/preds`` for each that has one.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import datetime
+import re
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-__all__ = ["Card", "Evaluation", "FileEntry", "Output"]
+__all__ = ["READERS", "Card", "Evaluation", "FileEntry", "FileSource", "Output", "Verification"]
 
+EntryName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")
+]  # with a slash: a model of a group
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+/\S*$")]
+#: An http address, or a file in a wheel: ``pypi:NAME==VERSION/path/in/the/wheel``.
+Mirror = (
+    Url | Annotated[str, StringConstraints(pattern=r"^pypi:[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+/[^\s\\]+$")]
+)
 
 
 class Strict(BaseModel):
@@ -126,23 +180,56 @@ class Interpretation(Strict):
     notes: str | None = None
 
 
+Reader = Literal["pickle", "state-dict", "keras-h5", "tensorflow-graph"]
+READERS: tuple[str, ...] = get_args(Reader)
+
+
+def _inside(mirrors: list[str]) -> list[str]:
+    """Members of a wheel are named by plain paths."""
+    for mirror in mirrors:
+        if mirror.startswith("pypi:") and re.search(r"(^|/)\.{0,2}(/|$)", mirror.partition("==")[2].partition("/")[2]):
+            raise ValueError(
+                f"{mirror}: the path after the version must be that of a file in the wheel, without . or .."
+            )
+    return mirrors
+
+
+Mirrors = Annotated[list[Mirror], AfterValidator(_inside)]
+
+
+class FileSource(Strict):
+    """A published file of which another is made: where it is, its checksum, and how its tensors are read."""
+
+    reader: Reader
+    mirrors: Mirrors = Field(min_length=1)
+    sha256: Sha256
+    bytes: int = Field(ge=0)
+    prefix: str = ""
+
+
 class FileEntry(Strict):
     """A file of the entry with its checksum, verified before use.
 
     A file with ``mirrors`` lies elsewhere and is fetched into the cache; there an md5 alone serves
     where its source gives nothing better, and the size may be unknown. ``checksum: huggingface`` says that
     nobody published one: it is asked of Hugging Face when the file is first fetched, and recorded then.
+    A file with ``made_from`` is made in the cache, of the tensors of published files; ``tensors_sha256`` is over names,
+    dtypes, shapes and bytes in the order of names (`zoo.convert.readers.tensors_sha256`).
     """
 
     path: str
     sha256: Sha256 | None = None
     md5: Md5 | None = None
     bytes: int | None = Field(default=None, ge=0)
-    mirrors: list[Url] = []
+    mirrors: Mirrors = []
     checksum: Literal["huggingface"] | None = None
+    made_from: list[FileSource] = []
+    tensors_sha256: Sha256 | None = None
 
     @model_validator(mode="after")
     def _checkable(self) -> FileEntry:
+        if self.made_from or self.tensors_sha256:
+            return self._makeable()
         if self.checksum is not None:
             if self.sha256 or self.md5:
                 raise ValueError("checksum: huggingface is for a file without sha256 and md5")
@@ -153,6 +240,44 @@ class FileEntry(Strict):
             raise ValueError("give sha256 (md5 alone serves for a file with mirrors)")
         if self.bytes is None and not self.mirrors:
             raise ValueError("give bytes (only a file with mirrors may leave it out)")
+        return self
+
+    def _makeable(self) -> FileEntry:
+        if not (self.made_from and self.tensors_sha256):
+            raise ValueError("made_from and tensors_sha256 go together")
+        if self.sha256 or self.md5 or self.bytes is not None or self.mirrors or self.checksum:
+            raise ValueError("a file that is made has made_from and tensors_sha256; its sources have the rest")
+        if not self.path.endswith(".safetensors"):
+            raise ValueError("a file that is made is safetensors: let its path end in .safetensors")
+        return self
+
+
+class Verification(Strict):
+    """How far the entry was checked against what its authors published.
+
+    ``verified``: predictions with these very weights were compared with ``against``, by ``command``, on ``date``, and
+    differ by ``largest_difference`` at most, in the outputs' units. ``partly``: so was a part, and ``note`` says which.
+    ``unverified``: nobody ran it here, and ``note`` says why.
+    """
+
+    status: Literal["verified", "partly", "unverified"]
+    against: str | None = None
+    date: datetime.date | None = None
+    command: str | None = None
+    largest_difference: float | None = Field(default=None, ge=0)
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Verification:
+        if self.status == "unverified":
+            if self.note is None or self.largest_difference is not None:
+                raise ValueError("unverified: note says why; there is no largest_difference")
+            return self
+        missing = [name for name in ("against", "date", "command", "largest_difference") if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"{self.status}: give {', '.join(missing)}")
+        if self.status == "partly" and self.note is None:
+            raise ValueError("partly: note says which part was compared")
         return self
 
 
@@ -166,11 +291,12 @@ class Deprecated(Strict):
 class Card(Strict):
     """The whole front matter.
 
-    ``unverified`` says why nobody has run this entry here: its weights are not part of the repository.
+    ``licence_note`` says in a few words what the licence of the weights (``info.license`` of model.yaml) forbids or
+    asks for ("not for commercial use"): told at the first fetch, in `zoo info` and in OUT.run.json.
     """
 
     schema_version: Literal[1]
-    name: Name
+    name: EntryName
     version: Version
     summary: str
     genome: GenomeSpec | None = None
@@ -181,5 +307,6 @@ class Card(Strict):
     interpretation: Interpretation | None = None
     finetune: dict[str, Any] | None = None
     files: list[FileEntry] = []
-    unverified: str | None = None
+    licence_note: str | None = None
+    verification: Verification | None = None
     deprecated: Deprecated | None = None

@@ -1,4 +1,4 @@
-"""``zoo cache ls|verify|prune|path``: the files that were fetched."""
+"""``zoo cache ls|add|verify|prune|path``: the files that were fetched."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import datetime
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -23,7 +25,7 @@ __all__ = ["command"]
 
 @click.group("cache", cls=GROUP, context_settings=CONTEXT)
 def command() -> None:
-    """List, check and delete files that were fetched, and bgzip copies of genomes.
+    """List, add, check and delete files that were fetched, and bgzip copies of genomes.
 
     They lie in $ZOO_CACHE, or in the user's cache folder.
     """
@@ -64,6 +66,44 @@ def ls(as_json: bool) -> None:
     note(f"{total}{unfinished}")
     for copy in genomes:
         note(f"{human_bytes(copy.bytes)}, used {_time(copy)[:10]}: {copy.path}, the bgzip copy of a genome")
+
+
+@command.command("add", cls=COMMAND, context_settings=CONTEXT)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE_OR_FOLDER...")
+@click.option(
+    "--for",
+    "models",
+    multiple=True,
+    metavar="FOLDER",
+    help="Also take files of the model in FOLDER, which `zoo list` does not name; may be repeated.",
+)
+def add(paths: tuple[Path, ...], models: tuple[str, ...]) -> None:
+    """Take files of models into the cache, known by checksum alone.
+
+    What they are called does not matter. Folders, wheels, zips and tar archives are looked into. Prints a line for
+    each file that was recognised: where it was, size, name, models.
+    """
+    from zoo.entries.cache_add import cache_add
+
+    result = cache_add(
+        paths,
+        models,
+        done=lambda one: click.echo(f"{one.found}\t{one.bytes}\t{one.name}\t{_some(one.models)}"),
+    )
+    complete = [model for model, missing in result.missing.items() if not missing]
+    note(
+        f"{len(result.added):,} file(s) recognised; {len(complete):,} model(s) have all their files: {_some(complete)}"
+    )
+    for model, missing in result.missing.items():
+        if missing:
+            note(f"{model} still lacks {_some(missing)}")
+    if result.unknown:
+        note(f"{len(result.unknown):,} file(s) are no known model's: {_some(result.unknown)}")
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few of many names."""
+    return ", ".join(names[:4]) + (f", ... ({len(names):,})" if len(names) > 4 else "") or "-"
 
 
 @command.command("verify", cls=COMMAND, context_settings=CONTEXT)

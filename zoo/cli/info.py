@@ -43,13 +43,13 @@ def _text(facts: dict[str, Any]) -> str:
         ("input", _input(facts)),
         ("loader", facts.get("dataloader")),
         ("authors", ", ".join(facts["authors"])),
-        ("licence", facts["license"]),
+        ("licence", _licence(facts)),
         ("cite", facts["cite_as"]),
         ("tags", ", ".join(facts["tags"])),
         ("framework", facts["framework"]),
         ("folder", facts.get("folder")),
         ("fetched", _remote(facts.get("remote") or [])),
-        ("unverified", facts.get("unverified")),
+        ("checked", _verification(facts.get("verification"))),
     ):
         if value:
             lines.append(f"{label:<11}{value}")
@@ -63,6 +63,25 @@ def _text(facts: dict[str, Any]) -> str:
     if facts["deprecated"]:
         lines += ["", f"deprecated: {facts['deprecated']['reason']}; use {facts['deprecated']['replacement']}"]
     return "\n".join(lines)
+
+
+def _licence(facts: dict[str, Any]) -> str | None:
+    note = facts.get("licence_note")
+    return f"{facts['license'] or 'not stated'}: {note}" if note else facts["license"]
+
+
+def _verification(checked: dict[str, Any] | None) -> str:
+    """How far the entry was checked against what its authors published."""
+    if checked is None:
+        return ""
+    note = " ".join(checked.get("note", "").split())
+    if checked["status"] == "unverified":
+        return f"unverified: {note}"
+    part = f" ({note})" if note else ""
+    return (
+        f"{checked['status']} against {checked['against']} on {checked['date']}{part}: largest difference "
+        f"{checked['largest_difference']:.2g}; {checked['command']}"
+    )
 
 
 def _remote(files: list[dict[str, Any]]) -> str:

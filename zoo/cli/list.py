@@ -11,7 +11,7 @@ import click
 
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, note
-from zoo.store.registry import entries
+from zoo.store.registry import broken_entries, entries
 
 __all__ = ["command", "show"]
 
@@ -20,11 +20,15 @@ SUMMARY = 160  # letters of a summary that a line shows; --json and `zoo info` g
 
 @click.command("list", cls=COMMAND, context_settings=CONTEXT)
 @click.option("--source", metavar="NAME", help="List another source: a name of `zoo source list`, `grelu`, or `all`.")
+@click.option("--verified", is_flag=True, help="Only models whose predictions were compared with the original's.")
 @as_json_option
-def command(source: str | None, as_json: bool) -> None:
-    """List the models that are bundled, or those of a source."""
-    show(entries(source), as_json)
-    if source not in (None, "bundled", "all", "grelu"):
+def command(source: str | None, verified: bool, as_json: bool) -> None:
+    """List the models that are bundled, or those of a source.
+
+    `checked` says how far predictions were compared with those of the published original; `zoo info` says with what.
+    """
+    show(entries(source, verified), as_json)
+    if source not in ("all", "grelu"):
         _tell_broken(source)
 
 
@@ -33,7 +37,7 @@ def show(found: Sequence[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(list(found), indent=1))
         return
-    header = ("name", "version", "assembly", "input_bp", "outputs", "summary")
+    header = ("name", "version", "assembly", "input_bp", "outputs", "checked", "summary")
     rows = [header, *(_row(entry) for entry in found)]
     if not sys.stdout.isatty():
         click.echo("\n".join("\t".join(row) for row in rows))
@@ -43,13 +47,16 @@ def show(found: Sequence[dict[str, Any]], as_json: bool) -> None:
         click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
 
 
-def _tell_broken(source: str) -> None:
-    from zoo.store.source_index import source_index
-    from zoo.store.sources import find_source
+def _tell_broken(source: str | None) -> None:
+    if source in (None, "bundled"):
+        broken = broken_entries()
+    else:
+        from zoo.store.source_index import source_index
+        from zoo.store.sources import find_source
 
-    broken = source_index(find_source(source))["broken"]
+        broken = source_index(find_source(source))["broken"]
     if broken:
-        note(f"{len(broken)} model(s) cannot be read; first: {broken[0]['problem']}")
+        note(f"{len(broken)} model(s) cannot be read; first: {broken[0]['problem'].splitlines()[0]}")
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
@@ -63,9 +70,14 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
         entry["assembly"] or "-",
         "-" if length is None else str(length),
         outputs,
-        _short(("[unverified] " if entry.get("unverified") else "") + entry["summary"]),
+        _status(entry),
+        _short(entry["summary"]),
     )
     return tuple(" ".join(cell.split()) for cell in cells)
+
+
+def _status(entry: dict[str, Any]) -> str:
+    return (entry.get("verification") or {}).get("status", "-")
 
 
 def _short(summary: str) -> str:

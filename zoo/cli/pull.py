@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from zoo.cli.options import quiet_option
@@ -12,9 +14,15 @@ __all__ = ["command"]
 
 @click.command("pull", cls=COMMAND, context_settings=CONTEXT)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write the files to FOLDER, for `zoo cache add FOLDER` on a machine without a network.",
+)
 @quiet_option
-def command(models: tuple[str, ...], quiet: bool) -> None:
-    """Fetch the files of each MODEL into the cache; what is there is only checked.
+def command(models: tuple[str, ...], to: Path | None, quiet: bool) -> None:
+    """Fetch the files of each MODEL (or of all models of a group) into the cache; what is there is only checked.
 
     Prints a line for each file: model, argument or path, size, place. A model whose files cannot be fetched
     does not keep the others from being fetched; the exit code is that of the first failure.
@@ -24,6 +32,7 @@ def command(models: tuple[str, ...], quiet: bool) -> None:
 
         pull(
             models,
+            to=to,
             failed=None if len(models) == 1 else lambda model, error: note(f"{model}: {error.what}"),
             done=lambda file: click.echo(f"{file.model}\t{file.name}\t{file.bytes}\t{file.path}"),
             report=telling["report"],

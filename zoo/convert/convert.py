@@ -20,7 +20,7 @@ from zoo.files import sha256_of
 from zoo.paths import given_path
 from zoo.results import check_out, replacing, sole_writer
 
-__all__ = ["Converted", "LinearModel", "convert", "linear_model", "read_pickle"]
+__all__ = ["DAMAGED", "Converted", "LinearModel", "convert", "linear_model", "pickled_tensors", "read_pickle"]
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
 HDF5 = b"\x89HDF"
@@ -76,7 +76,7 @@ def convert(source: str | Path, out: str | Path) -> Converted:
     source = Path(source)
     out = _check_paths(source, Path(out))
     try:
-        tensors, notes = _read(source)
+        tensors, notes = pickled_tensors(source)
     except DAMAGED as error:
         detail = (str(error).splitlines() or [""])[0][:160] or type(error).__name__
         raise ModelError(
@@ -96,7 +96,12 @@ def _check_paths(source: Path, out: Path) -> Path:
     return check_out(out, inputs=[source], suffixes=SUFFIXES, what="tensors")
 
 
-def _read(source: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
+def pickled_tensors(source: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """The tensors of a module, a checkpoint or a linear model by name, and notes on what the file holds.
+
+    Raises:
+        ModelError: it holds something else. Those of ``DAMAGED``: it is damaged.
+    """
     with source.open("rb") as handle:
         head = handle.read(32)
     if head.startswith(HDF5):

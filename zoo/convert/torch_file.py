@@ -14,7 +14,7 @@ import torch
 
 from zoo.convert.inert_pickle import InertUnpickler, Record, is_a, kind_of, refuse
 
-__all__ = ["ModuleTensors", "TorchFile", "module_tensors", "read_torch_file"]
+__all__ = ["ModuleTensors", "TorchFile", "module_tensors", "read_torch_file", "state_dict_tensors"]
 
 MAGIC = 0x1950A86A20F9469CFC6C
 EXPANDED = 10_000_000  # elements that a view with strides of 0 may have; a larger one would only fill the memory
@@ -192,6 +192,18 @@ def module_tensors(file: TorchFile, name: str) -> ModuleTensors:
             f"classes in it: {asked}; nothing of it was run",
         )
     return found
+
+
+def state_dict_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a file of ``torch.save(model.state_dict())``, alone or as one value of a dict, by name.
+
+    Raises:
+        ModelError: it holds something else, a whole module among it. ValueError, EOFError, KeyError: damaged.
+    """
+    found = module_tensors(read_torch_file(path), str(path))
+    if found.kind != "state_dict":
+        raise refuse(f"{path}: holds {found.kind}, not a state_dict", "the reader `pickle` takes tensors of a module")
+    return found.tensors
 
 
 def _found(file: TorchFile, value: Any, where: str | None) -> ModuleTensors | None:

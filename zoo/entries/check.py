@@ -85,7 +85,7 @@ def check_example(
         # The example is cut from its genome, so that no assembly can be recognised.
         with _naming_the_example(entry):
             batch = predict_regions(loaded, regions, fasta, any_genome=True, device=device, report=_to_nobody)
-    expected = _read_expected(expected_path, loaded)
+    expected = _read_expected(expected_path, loaded, entry.description.member if entry.description else None)
     comparisons = [
         _compare(spec, batch, batch.values[spec.name], expected[spec.name], rtol, atol, expected_path)
         for spec in loaded.outputs
@@ -151,10 +151,11 @@ def _example_files(entry: Entry) -> tuple[Path, Path, Path]:
     examples = entry.description.loader.examples
     found = [examples.get("intervals_file"), examples.get("fasta_file")]
     if entry.description.expect is None or not all(isinstance(item, str) for item in found):
-        if entry.card is not None and entry.card.unverified:
+        checked = entry.card.verification if entry.card is not None else None
+        if checked is not None and checked.status == "unverified":
             raise ModelError(
                 f"{entry.name}: nothing to test, the entry is unverified",
-                " ".join(entry.card.unverified.split()),
+                " ".join(checked.note.split()),
                 f"Fix: `zoo pull {entry.name}` fetches its weights and `zoo predict {entry.name} ...` runs them",
             )
         raise ModelError(
@@ -162,19 +163,20 @@ def _example_files(entry: Entry) -> tuple[Path, Path, Path]:
             "it needs `example` for intervals_file and fasta_file in dataloader.yaml, and test.expect in model.yaml",
             "Fix: add a small BED, FASTA and expected.h5",
         )
-    paths = entry.path / found[0], entry.path / found[1], entry.description.expect
+    paths = entry.folder / found[0], entry.folder / found[1], entry.description.expect
     for path in paths:
         if not path.is_file():
             raise ModelError(f"{path}: no such file", "the entry's example is incomplete", "Fix: fetch the entry again")
     return paths
 
 
-def _read_expected(path: Path, model: LoadedModel) -> dict[str, np.ndarray]:
+def _read_expected(path: Path, model: LoadedModel, member: str | None) -> dict[str, np.ndarray]:
+    """Arrays by output; the models of a group may share a file, with a group of HDF5 each."""
     import h5py
 
     try:
         with h5py.File(path) as handle:
-            preds = handle["preds"]
+            preds = handle[f"{member}/preds" if member is not None and member in handle else "preds"]
             if isinstance(preds, h5py.Dataset):
                 arrays: dict[str, Any] = {model.outputs[0].name: preds[()]}
             else:

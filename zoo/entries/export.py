@@ -121,8 +121,8 @@ def _to_grelu(entry: Entry, made: Path) -> None:
 
 def _checkpoint_of(entry: Entry) -> Path | None:
     """The entry's gReLU checkpoint: the model itself, or beside it; fetched where it lies elsewhere."""
+    from zoo.models.files import argument_path
     from zoo.models.load import GRELU
-    from zoo.store.cache import argument_path
 
     if entry.description.defined_as == GRELU:
         return argument_path(entry.description, "checkpoint")

@@ -14,12 +14,12 @@ from pathlib import Path
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import ModelError
 from zoo.models.entry import Entry, has_own_loader, open_entry
+from zoo.models.files import argument_path
 from zoo.models.foreign_python import python_file
 from zoo.models.kipoi_native import PICKLES, refuse_tensorflow
 from zoo.models.load import GRELU, framework_of, load_entry
 from zoo.models.sequence_loader import given_length, loader_from_kipoi
 from zoo.paths import refuse_pointers
-from zoo.store.cache import argument_path
 from zoo.store.remote import remote_argument
 
 __all__ = ["check_loadable"]

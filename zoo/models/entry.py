@@ -58,6 +58,13 @@ class Entry:
     card: Card | None
     hashes: Mapping[Path, str] = field(default_factory=dict)
 
+    @property
+    def folder(self) -> Path:
+        """The folder that holds its files; for a model of a group, whose ``path`` is not on disk, the group's."""
+        if self.description is not None:
+            return self.description.folder
+        return self.path if self.path.is_dir() else self.path.parent
+
 
 def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
     """Find and read an entry's YAML without importing torch or its Python."""

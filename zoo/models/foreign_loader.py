@@ -17,8 +17,8 @@ from typing import Any
 from zoo.cards.kipoi import LoaderDescription, ModelDescription
 from zoo.errors import ModelError, UsageError
 from zoo.models.entry import unknown_setting
+from zoo.models.files import here
 from zoo.models.foreign_python import blame, import_object, python_file, require_kipoi, require_trust
-from zoo.store.cache import Cache
 from zoo.store.remote import RemoteFile, file_name
 
 __all__ = ["ForeignLoader", "example_values", "load_foreign_loader", "loader_values", "local_value"]
@@ -158,7 +158,7 @@ def local_value(value: Any, folder: Path, model: ModelDescription) -> Any:
         if not md5:
             raise ModelError(f"{value['url']} has no checksum", "", "Fix: add `md5:`; nothing is fetched unchecked")
         name = os.path.basename(str(value.get("name") or "")) or file_name(value["url"])
-        return str(Cache().get(RemoteFile(name, (value["url"],), md5=md5), user=model.folder.resolve().name))
+        return str(here(model, RemoteFile(name, (value["url"],), md5=md5)))
     if isinstance(value, str) and value and (folder / value).exists():
         return str((folder / value).resolve())
     return value

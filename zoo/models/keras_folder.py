@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from zoo.cards.card import card_of
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import ModelError
+from zoo.models.files import argument_path
 from zoo.models.keras import KerasGraph, load_keras
-from zoo.store.cache import Cache
-from zoo.store.remote import remote_argument
 
 __all__ = ["TracksFirst", "build_module", "files_used"]
 
@@ -42,21 +41,7 @@ def files_used(model: ModelDescription, trusted: bool = False) -> tuple[Path, ..
         ModelError: an argument is missing or a file does not exist. FetchError: a download failed.
     """
     names = ("weights", "arch") if model.args.get("arch") else ("weights",)
-    return tuple(_file(model, name) for name in names)
-
-
-def _file(model: ModelDescription, name: str) -> Path:
-    remote = remote_argument(model, name)
-    if remote is not None:
-        return Cache().get(remote, user=model.folder.resolve().name)
-    value = model.args.get(name)
-    if not isinstance(value, str):
-        message = f"`args.{name}` is neither a path nor `url` and `md5`"
-        raise model.document.error(("args", name), message, "give its path")
-    if not (path := model.folder / value).is_file():
-        message = f"{path} does not exist"
-        raise model.document.error(("args", name), message, "fetch the entry again, or correct the path")
-    return path
+    return tuple(argument_path(model, name) for name in names)
 
 
 def build_module(model: ModelDescription, trusted: bool = False) -> torch.nn.Module:

@@ -18,10 +18,10 @@ import torch
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import ModelError, TrustError
 from zoo.files import sha256_of
+from zoo.models.files import here
 from zoo.models.foreign_python import blame, import_object, inside, python_file, require_kipoi, require_trust
 from zoo.models.sequence_loader import STRING_NAMES
-from zoo.store.cache import Cache
-from zoo.store.remote import remote_files
+from zoo.store.remote import RemoteFile, remote_files
 
 __all__ = ["NativeModule", "build_module", "files_used", "flat_result", "refuse_tensorflow"]
 
@@ -117,7 +117,7 @@ def _require_pickle_trust(model: ModelDescription, trusted: bool) -> None:
     if path is not None and path.is_file():
         known = f"sha256 {sha256_of(path)}"
     else:
-        known = f"md5 {remote.md5}, from {remote.hosts}" if remote else "it was not found"
+        known = f"md5 {remote.md5}, from {remote.hosts}" if isinstance(remote, RemoteFile) else "it was not found"
     raise TrustError(
         f"{path or key}: is a pickle, and reading a pickle runs the code in it; it was not read",
         known,
@@ -180,12 +180,9 @@ def _arguments(model: ModelDescription) -> dict[str, Any]:
     for key, value in model.args.items():
         nested = [name for name in remote if name.startswith(f"{key}.")]
         if key in remote:
-            out[key] = Cache().get(remote[key], user=model.folder.resolve().name)
+            out[key] = here(model, remote[key])
         elif nested:
-            out[key] = {
-                name.removeprefix(f"{key}."): str(Cache().get(remote[name], user=model.folder.resolve().name))
-                for name in nested
-            }
+            out[key] = {name.removeprefix(f"{key}."): str(here(model, remote[name])) for name in nested}
         elif isinstance(value, str) and value and (model.folder / value).is_file():
             out[key] = (model.folder / value).resolve()
         else:

@@ -14,11 +14,13 @@ from zoo.cards.card import read_names, read_tracks
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import FetchError, ModelError
 from zoo.files import sha256_of, verify
+from zoo.models.files import argument_path, here
 from zoo.models.kipoi_outputs import described_outputs
 from zoo.outputs import OutputSpec
 from zoo.paths import refuse_pointers
 from zoo.progress import current_listener
-from zoo.store.cache import Cache, argument_path, blob_sha256
+from zoo.store.cache import blob_sha256
+from zoo.store.packages import wheels_kept
 from zoo.store.remote import remote_files
 
 if TYPE_CHECKING:
@@ -37,6 +39,11 @@ READERS = {"pytorch": "pytorch", "keras": "keras_folder", "kipoi": "kipoi_native
 
 def load_entry(entry: Entry) -> LoadedModel:
     """Verify checksums, build the module and name its outputs."""
+    with wheels_kept():  # of which several files may be wanted
+        return _load(entry)
+
+
+def _load(entry: Entry) -> LoadedModel:
     if entry.description is None:
         from zoo.models.grelu import load_checkpoint
 
@@ -102,11 +109,18 @@ def _load_folder(entry: Entry, description: ModelDescription) -> LoadedModel:
         folder=entry.path,
         strand_pairs=_strand_pairs(entry.card, outputs),
         hashes=hashes,
-        info={"framework": framework, "version": entry.card.version if entry.card else None},
+        info={"framework": framework, "version": entry.card.version if entry.card else None, **_licence(entry)},
         notes=(*description.loader.notes, *assumed),
     )
     loaded.named(result)  # refuses outputs of another shape than described, before any region is read
     return loaded
+
+
+def _licence(entry: Entry) -> dict[str, str]:
+    """The licence of the weights, and what it forbids or asks for, for the run record."""
+    licence = entry.description.info.get("license") if entry.description else None
+    note = entry.card.licence_note if entry.card else None
+    return ({"licence": str(licence)} if licence else {}) | ({"licence_note": note} if note else {})
 
 
 def verify_files(entry: Entry, used: tuple[Path, ...]) -> dict[str, str]:
@@ -118,17 +132,37 @@ def verify_files(entry: Entry, used: tuple[Path, ...]) -> dict[str, str]:
         FetchError: a file is not the one of the card.
     """
     recorded = {item.path: item.sha256 for item in entry.card.files if item.sha256} if entry.card else {}
+    made = {item.path: item.tensors_sha256 for item in entry.card.files if item.tensors_sha256} if entry.card else {}
     hashes = {}
     for path in used:
         if cached := blob_sha256(path):
             hashes[path.name] = cached
             continue
-        name = os.path.relpath(path, entry.path if entry.path.is_dir() else entry.path.parent)
+        name = os.path.relpath(path, entry.folder)
+        if name in made:
+            _check_made(path, made[name])
         expected, known = recorded.get(name), entry.hashes.get(path.resolve())
         if expected and known != expected:
             verify(path, expected)
         hashes[name] = expected or known or sha256_of(path)
     return hashes
+
+
+def _check_made(path: Path, expected: str) -> None:
+    """Check a file of made tensors that lies in the entry's folder.
+
+    Raises:
+        FetchError: its tensors are not those of the card. ModelError: it is no safetensors.
+    """
+    from zoo.convert.readers import tensors_sha256
+    from zoo.models.pytorch import load_tensors
+
+    if (found := tensors_sha256(load_tensors(path))) != expected:
+        raise FetchError(
+            f"{path}: its tensors are not those of the card",
+            f"tensors_sha256 {found} instead of {expected}",
+            "Fix: remove the file; it is made again of what is published",
+        )
 
 
 def _card_outputs(entry: Entry, result: Any, loader: SequenceLoader) -> tuple[OutputSpec, ...]:
@@ -169,12 +203,12 @@ def _track_names(entry: Entry, output: Output) -> tuple[str, ...]:
     """Names of the card, fetched where they lie elsewhere; a model runs without them."""
     remote = remote_files(entry.description, entry.card).get(output.tracks_file or "")
     if remote is None:
-        return read_tracks(entry.path, output)
+        return read_tracks(entry.folder, output)
     try:
-        return read_names(Cache().get(remote, user=entry.path.resolve().name))
+        return read_names(here(entry.description, remote))
     except FetchError as error:
         current_listener().note(f"{error.what}: the tracks are numbered instead of named")
-        return read_tracks(entry.path, output)
+        return read_tracks(entry.folder, output)
 
 
 def _probe(entry: Entry, module: Any, loader: SequenceLoader) -> Any:

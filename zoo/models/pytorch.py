@@ -19,9 +19,9 @@ import torch
 
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import ModelError
+from zoo.models.files import argument_path
 from zoo.models.foreign_python import blame, import_file, inside, require_trust
 from zoo.paths import refuse_pointers
-from zoo.store.cache import argument_path
 from zoo.store.remote import remote_argument
 
 __all__ = ["build_module", "files_used", "load_into", "load_tensors"]

@@ -5,6 +5,7 @@ ZOO_CACHE/
   records/<sha256>.json     where it came from, which models use it; its date is that of the last use
   hub/<address>.json        the checksum that Hugging Face gave, of files for which nobody published one
   md5/<md5>                 the sha256 of the blob with this md5
+  made/<key>                the sha256 of the blob that was made of others; its key is of tensors and sources
   partial/<checksum>        unfinished downloads, gone on with next time
   locks/<checksum>          held while one process fetches
 """
@@ -16,10 +17,10 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zoo.errors import FetchError, SystemStateError
 from zoo.files import Digests, cache_folder, digests_of, hold_lock, is_locked, sha256_of
@@ -27,12 +28,9 @@ from zoo.progress import Listener, current_listener, human_bytes
 from zoo.results import replacing
 from zoo.store.fetch import FetchSettings, discard, fetch, is_offline
 from zoo.store.hub import ask_hub, record, recorded
-from zoo.store.remote import RemoteFile, remote_argument
+from zoo.store.remote import MadeFile, RemoteFile
 
-if TYPE_CHECKING:
-    from zoo.cards.kipoi import ModelDescription
-
-__all__ = ["Blob", "Cache", "Leftover", "argument_path", "blob_sha256"]
+__all__ = ["SPARE_BYTES", "Blob", "Cache", "Leftover", "blob_sha256"]
 
 #: Room that stays free beside a download.
 SPARE_BYTES = 50_000_000
@@ -101,11 +99,13 @@ class Cache:
                 )
             fetch_it = self._fetch if remote.key else self._fetch_as_hub_says
             path = fetch_it(remote, user, listener, settings)
-        self._note_use(path.parent.name, user)
+        self.note_use(path, user)
         return path
 
     def find(self, remote: RemoteFile, listener: Listener | None = None) -> Path | None:
         """The cached file if it is there and undamaged; a damaged one is removed."""
+        if remote.asks_hub and (known := recorded(remote, self.folder)):
+            remote = known
         sha256 = remote.sha256 or self._sha256_of_md5(remote.md5)
         names = _files(self.folder / "blobs" / sha256) if sha256 else []
         if not names:
@@ -119,6 +119,48 @@ class Cache:
         with contextlib.suppress(OSError):
             self._remove(sha256)
         return None
+
+    # ------------------------------------------------------------ files from elsewhere, and files made of others
+
+    @contextlib.contextmanager
+    def working(self, what: str) -> Iterator[Path]:
+        """A file name in the cache to write to, which is free again at the end; one process at a time has it.
+
+        Raises:
+            SystemStateError: the cache cannot be written.
+        """
+        self._make_folders()
+        tell = current_listener().note
+        with hold_lock(self.folder / "locks" / what, lambda who: tell(f"waiting for {who}, which works on it")) as held:
+            partial = self.folder / "partial" / (what if held else f"{what}.{os.getpid()}")
+            try:
+                yield partial
+            finally:
+                partial.unlink(missing_ok=True)
+
+    def take(self, file: Path, name: str, digests: Digests, source: str) -> Path:
+        """Move a file written in the cache, with these checksums, to its place; one that is there already stays."""
+        known = RemoteFile(name, (), digests.sha256)
+        if (path := self.find(known)) is None or not self._sha256_of_md5(digests.md5):
+            with _explained(self.folder):
+                path = self._keep(file, digests, name, source)
+        return path
+
+    def find_made(self, made: MadeFile) -> Path | None:
+        """The cached file if it was made of these sources before, and is undamaged."""
+        sha256 = self._sha256_in(self.folder / "made" / made.key)
+        return self.find(RemoteFile(made.name, (), sha256)) if sha256 else None
+
+    def keep_made(self, made: MadeFile, user: str, write: Callable[[Path], None]) -> Path:
+        """The cached file; ``write`` makes it where it is not there, and raises where it is not as it should be."""
+        with self.working(made.key) as partial:
+            if (path := self.find_made(made)) is None:
+                with _explained(self.folder):
+                    write(partial)
+                    path = self._keep(partial, digests_of(partial), made.name, f"made for {user}")
+                    _replace_text(self.folder / "made" / made.key, path.parent.name)
+        self.note_use(path, user)
+        return path
 
     def _fetch_as_hub_says(
         self, remote: RemoteFile, user: str, listener: Listener, settings: FetchSettings | None
@@ -141,8 +183,6 @@ class Cache:
                 return path  # another process has fetched it meanwhile
             partial = self.folder / "partial" / (remote.key if held else f"{remote.key}.{os.getpid()}")
             self._check_room(remote, partial)
-            size = f" ({human_bytes(remote.bytes)})" if remote.bytes else ""
-            listener.note(f"fetching {remote.name}{size} for {user} from {remote.hosts}")
             digests, url = fetch(remote, partial, listener, settings)
             with _explained(self.folder):
                 return self._keep(partial, digests, remote.name, url)
@@ -163,7 +203,7 @@ class Cache:
 
     def _make_folders(self) -> None:
         with _explained(self.folder):
-            for name in ("blobs", "records", "md5", "partial", "locks"):
+            for name in ("blobs", "records", "md5", "made", "partial", "locks"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
                 if not os.access(self.folder / name, os.W_OK | os.X_OK):
                     raise PermissionError(13, "Permission denied")
@@ -195,8 +235,9 @@ class Cache:
     def _write_record(self, sha256: str, record: dict[str, Any]) -> None:
         _replace_text(self._record_path(sha256), json.dumps(record, indent=1))
 
-    def _note_use(self, sha256: str, user: str) -> None:
-        """Record user and date; a cache that cannot be written is no reason to stop."""
+    def note_use(self, path: Path, user: str) -> None:
+        """Record user and date of a cached file; a cache that cannot be written is no reason to stop."""
+        sha256 = path.parent.name
         with contextlib.suppress(OSError):
             record = self._read_record(sha256)
             users = record.get("users", [])
@@ -206,8 +247,12 @@ class Cache:
                 self._write_record(sha256, record | {"users": [*users, user]})
 
     def _sha256_of_md5(self, md5: str | None) -> str | None:
+        return self._sha256_in(self.folder / "md5" / md5) if md5 else None
+
+    def _sha256_in(self, path: Path) -> str | None:
+        """The checksum that a file of ``md5/`` or ``made/`` holds."""
         try:
-            text = (self.folder / "md5" / md5).read_text(encoding="utf-8").strip() if md5 else ""
+            text = path.read_text(encoding="utf-8").strip()
         except OSError:
             return None
         return text if len(text) == 64 and text.isalnum() else None
@@ -271,25 +316,6 @@ class Cache:
         self._record_path(sha256).unlink(missing_ok=True)
         if md5 and self._sha256_of_md5(md5) == sha256:
             (self.folder / "md5" / md5).unlink(missing_ok=True)
-
-
-def argument_path(model: ModelDescription, name: str) -> Path:
-    """The file that argument ``name`` of model.yaml stands for: in the folder, or fetched into the cache.
-
-    Raises:
-        ModelError: the argument is missing or the file does not exist, with ``file:line``.
-        FetchError: it is not in the cache and cannot be fetched.
-    """
-    remote, value = remote_argument(model, name), model.args.get(name)
-    if remote is not None:
-        return Cache().get(remote, user=model.folder.resolve().name)
-    if not isinstance(value, str):
-        message = f"`args.{name}` is neither a path nor `url` and `md5`"
-        raise model.document.error(("args", name), message, "give its path")
-    if not (path := model.folder / value).is_file():
-        message = f"{path} does not exist"
-        raise model.document.error(("args", name), message, "fetch the entry again, or correct the path")
-    return path
 
 
 def blob_sha256(path: Path) -> str | None:

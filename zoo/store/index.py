@@ -1,67 +1,89 @@
-"""Build ``zoo/index.json``: one plain record an entry, so that listing needs no YAML and no torch."""
+"""What entries say, as plain records: listing them needs no YAML and no torch (`zoo.store.bundled` keeps them)."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from zoo.cards.card import card_of, read_tracks
 from zoo.cards.kipoi import ModelDescription, read_model
+from zoo.cards.kipoi_groups import read_group
 from zoo.cards.kipoi_layout import sequence_length, target_layout
 from zoo.cards.schema import Card, Output
 from zoo.cards.yaml_lines import component_file
 from zoo.errors import ModelError
-from zoo.store.remote import remote_files
+from zoo.store.remote import RemoteFile, argument_files, parts_of, remote_files
 
-__all__ = ["build_index", "describe", "described_targets"]
-
-INDEX_VERSION = 1
+__all__ = ["describe", "describe_all", "described_targets", "remote_records"]
 
 
-def build_index(folder: Path) -> str:
-    """The text of ``index.json`` for all entries below ``folder``, by name.
+def describe_all(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """A record for each entry below a folder, models of groups among them, and name and problem of each broken one.
 
-    Raises:
-        ModelError: an entry is broken, or two bear the same name.
+    ``path`` of a record is where the entry is below ``folder``; for a model of a group, where its name says.
     """
-    records = []
-    for path in sorted(folder.glob("**/model.yaml")):
-        record = describe(path.parent, required=True)
-        records.append(record | {"path": path.parent.relative_to(folder).as_posix()})
-    names = [record["name"] for record in records]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ModelError(f"two entries are called {twice[0]!r}", "", "Fix: names of cards are unique")
-    return json.dumps({"index_version": INDEX_VERSION, "entries": records}, indent=1, ensure_ascii=False) + "\n"
+    records: list[dict[str, Any]] = []
+    broken: list[dict[str, str]] = []
+    for component in _components(folder, broken):
+        path = component.relative_to(folder.parent).as_posix()
+        try:
+            record = describe(component, required=True)
+            if not component.is_dir() and record["name"] != path:
+                what = f"{component}: its card calls it {record['name']!r}"
+                raise ModelError(what, "a model of a group", 'Fix: write name: "GROUP/{{ model }}" in README.md')
+        except ModelError as error:
+            broken.append({"name": path, "problem": str(error)})
+            continue
+        records.append(record | {"path": path})
+    return records, broken
+
+
+def _components(folder: Path, broken: list[dict[str, str]]) -> Iterator[Path]:
+    """Folders with ``model.yaml``; of a group, the folder that each of its names stands for."""
+    for path in sorted(folder.glob("**/model*.yaml")):
+        if path.name == "model.yaml":
+            yield path.parent
+        elif path.name == "model-template.yaml":
+            try:
+                yield from [path.parent / name for name in read_group(path.parent).rows]
+            except ModelError as error:
+                broken.append({"name": path.parent.relative_to(folder.parent).as_posix(), "problem": str(error)})
 
 
 def describe(folder: Path, required: bool = False) -> dict[str, Any]:
     """Facts of one entry as plain data: card and ``model.yaml`` joined.
 
     Args:
+        folder: that of the entry; for a model of a group, the one that its name says.
         required: a folder without a card is an error.
 
     Raises:
         ModelError: the entry's YAML or card is broken.
     """
-    if component_file(folder, "model") is None:
+    if folder.is_dir() and component_file(folder, "model") is None:
         raise ModelError(f"{folder}: no model.yaml in this folder", "", "Fix: give the folder that holds model.yaml")
     model = read_model(folder)
     card = card_of(folder, required)
-    facts = _from_info(model) | (_from_card(card, folder) if card else _from_schema(model))
-    return facts | {"remote": _remote(model, card)}
+    facts = _from_info(model) | (_from_card(card, model.folder) if card else _from_schema(model))
+    return facts | {"remote": remote_records(model, card)}
 
 
-def _remote(model: ModelDescription, card: Card | None) -> list[dict[str, Any]]:
-    """The files that lie elsewhere, for `zoo info`."""
+def remote_records(model: ModelDescription, card: Card | None, whole: bool = True) -> list[dict[str, Any]]:
+    """The files that lie elsewhere, for `zoo info` and to know them again; of a file that is made, its sources.
+
+    Args:
+        whole: whether a card that is not given is looked for.
+    """
     try:
-        files = remote_files(model, card)
+        files = remote_files(model, card) if whole else argument_files(model, card)
     except ModelError:  # a URL without checksum: an error when the file is wanted, not when the model is described
         return []
-    return [
-        {"name": file.name, "hosts": file.hosts, "bytes": file.bytes, "sha256": file.sha256, "md5": file.md5}
-        for file in files.values()
-    ]
+    return [_file(part) for file in files.values() for part in parts_of(file)]
+
+
+def _file(file: RemoteFile) -> dict[str, Any]:
+    return {"name": file.name, "hosts": file.hosts, "bytes": file.bytes, "sha256": file.sha256, "md5": file.md5}
 
 
 def _from_info(model: ModelDescription) -> dict[str, Any]:
@@ -87,7 +109,8 @@ def _from_card(card: Card, folder: Path) -> dict[str, Any]:
         "outputs": [_from_output(out, folder) for out in card.outputs],
         "evaluation": [item.model_dump(mode="json", exclude_none=True) for item in card.evaluation],
         "deprecated": card.deprecated.model_dump() if card.deprecated else None,
-        "unverified": card.unverified,
+        "licence_note": card.licence_note,
+        "verification": card.verification.model_dump(mode="json", exclude_none=True) if card.verification else None,
     }
 
 
@@ -116,7 +139,8 @@ def _from_schema(model: ModelDescription) -> dict[str, Any]:
         "outputs": described_targets(model),
         "evaluation": [],
         "deprecated": None,
-        "unverified": None,
+        "licence_note": None,
+        "verification": None,
         "notes": list(model.loader.notes),
     }
     if length is None:

@@ -1,22 +1,32 @@
-"""Names to entry folders: bundled entries from the generated ``zoo/index.json``, others from sources.
+"""Names to entry folders: bundled entries from the index (`zoo.store.bundled`), others from sources.
 
 Standard library only, so that ``zoo list`` and ``zoo info`` start without torch or numpy.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ModelError, near_names
 from zoo.paths import refuse_url
+from zoo.store.bundled import read_index
 from zoo.store.sources import Source, find_source, sources, split_name
 
-__all__ = ["all_entries", "entries", "entries_folder", "find_entry", "info", "names_a_path", "no_such_path", "search"]
+__all__ = [
+    "all_entries",
+    "broken_entries",
+    "entries",
+    "entries_folder",
+    "find_entry",
+    "info",
+    "members_of",
+    "names_a_path",
+    "no_such_path",
+    "search",
+]
 
 PACKAGE = Path(__file__).resolve().parent.parent
 INDEX = PACKAGE / "index.json"
@@ -29,17 +39,26 @@ def entries_folder() -> Path:
     return checkout if checkout.is_dir() else PACKAGE / "_entries"
 
 
-@cache
-def _index() -> tuple[dict[str, Any], ...]:
-    return tuple(json.loads(INDEX.read_text(encoding="utf-8"))["entries"])
+def _index() -> list[dict[str, Any]]:
+    return read_index(INDEX, entries_folder())["entries"]
 
 
-def entries(source: str | None = None) -> list[dict[str, Any]]:
+def broken_entries() -> list[dict[str, str]]:
+    """Name and problem of each bundled entry that cannot be read: one that somebody is writing."""
+    return read_index(INDEX, entries_folder()).get("broken", [])
+
+
+def entries(source: str | None = None, verified: bool = False) -> list[dict[str, Any]]:
     """Entries as plain dicts, by name: the bundled ones, those of a source, or of gReLU's collection (``grelu``).
+
+    Args:
+        verified: only those whose predictions were compared with the published original's.
 
     Raises:
         UsageError: no source of that name. ModelError: its folder is gone.
     """
+    if verified:
+        return [one for one in entries(source) if (one.get("verification") or {}).get("status") == "verified"]
     if source is None or source == "bundled":
         return list(_index())
     if source == "all":
@@ -90,6 +109,16 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
             return entries_folder() / entry["path"], entry
     if found := split_name(name):
         return _find_in_source(*found)
+    for one in broken_entries():
+        if one["name"] == bare:
+            what, *more = one["problem"].splitlines()
+            raise ModelError(what, "a bundled entry that cannot be read", more[-1] if more else "Fix: correct it")
+    if inside := [entry["name"] for entry in _index() if entry["path"].startswith(f"{bare}/")]:
+        raise ModelError(
+            f"{bare} is a group of {len(inside):,} models",
+            f"e.g. {', '.join(inside[:3])}",
+            f"Fix: `zoo search {bare}` shows all names",
+        )
     names = [entry["name"] for entry in _index()]
     near = _with_source(bare) or _with_source(bare.partition("/")[2]) or near_names(bare, names)
     fix = "Fix: `zoo list` shows all names; a folder with model.yaml, a gReLU .ckpt or a Keras .h5 also serves"
@@ -100,6 +129,19 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
         f"near names: {', '.join(near)}" if near else f"{len(names)} model(s) are known, and it is no path",
         fix,
     )
+
+
+def members_of(name: str) -> list[str]:
+    """Names of the models of a group, bundled or of a source, or in a folder; none where ``name`` is no group."""
+    path = Path(name)
+    if path.is_dir() and not (path / "model.yaml").is_file() and (path / "models.tsv").is_file():
+        from zoo.cards.kipoi_groups import read_group
+
+        return [str(path / member) for member in read_group(path).rows]
+    if path.exists() or "://" in name:
+        return []
+    names = [entry["name"] for entry in all_entries()]
+    return [] if name in names else [one for one in names if one.startswith(f"{name}/")]
 
 
 def _with_source(name: str) -> list[str]:
@@ -116,7 +158,7 @@ def _find_in_source(source: Source, rest: str) -> tuple[Path, dict[str, Any]]:
     for entry in index["entries"]:
         if entry["path"] == rest:
             return source.folder / rest, entry
-    for item in index["broken"]:
+    for item in index.get("broken", []):
         if item["name"] == f"{source.name}/{rest}":
             raise ModelError(item["problem"], f"source {source.name}", "Fix: correct it, or tell its authors")
     inside = [entry["path"] for entry in index["entries"] if entry["path"].startswith(f"{rest}/")]
@@ -222,4 +264,11 @@ def info(model: str | Path) -> dict[str, Any]:
     if names_a_path(name):
         raise no_such_path(name)
     folder, facts = find_entry(name)
-    return facts | {"folder": str(folder)}
+    return facts | {"folder": str(folder if folder.is_dir() else entries_folder() / _group(facts["path"]))}
+
+
+def _group(path: str) -> str:
+    """The folder of a bundled group that a name leads into."""
+    parts = path.split("/")
+    inside = ("/".join(parts[:n]) for n in range(len(parts) - 1, 0, -1))
+    return next((one for one in inside if (entries_folder() / one).is_dir()), path)

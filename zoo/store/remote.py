@@ -1,11 +1,14 @@
 """Which files of a model lie elsewhere, where, and by what checksum they are known.
 
 Two places name them: ``{url, md5}`` among the arguments of Kipoi's ``model.yaml``, and ``files``
-of the card, which adds sha256, size and further mirrors for a file of the same md5 or URL.
+of the card, which adds sha256, size and further mirrors for a file of the same md5 or URL. A file of the card may also
+be one that is made of others: of the tensors that published files hold.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from zoo.cards.card import card_of
+from zoo.store.packages import member_of
 
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
     from zoo.cards.schema import Card, FileEntry
+    from zoo.cards.schema import FileSource as SourceEntry
 
-__all__ = ["RemoteFile", "remote_argument", "remote_files"]
+__all__ = ["FileSource", "MadeFile", "RemoteFile", "argument_files", "parts_of", "remote_argument", "remote_files"]
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,47 @@ class RemoteFile:
 
     @property
     def hosts(self) -> str:
-        return ", ".join(dict.fromkeys(host_of(url) or url for url in self.urls))
+        """Where it lies, in words."""
+        return ", ".join(dict.fromkeys(_place(url) for url in self.urls))
 
 
-def remote_files(model: ModelDescription, card: Card | None = None) -> dict[str, RemoteFile]:
-    """Every remote file that a model needs, by the argument of model.yaml or the path of the card.
+@dataclass(frozen=True)
+class FileSource:
+    """A file whose tensors become part of another: how they are read, and what stands before their names."""
+
+    file: RemoteFile
+    reader: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class MadeFile:
+    """A safetensors file that is made of the tensors of published files.
+
+    Attributes:
+        name: file name.
+        sources: what it is made of.
+        tensors_sha256: checksum over names, dtypes, shapes and bytes of the tensors.
+    """
+
+    name: str
+    sources: tuple[FileSource, ...]
+    tensors_sha256: str
+
+    @property
+    def key(self) -> str:
+        """What it is known by: its tensors and what they come from."""
+        made_of = [(one.file.sha256, one.reader, one.prefix) for one in self.sources]
+        return hashlib.sha256(json.dumps([self.tensors_sha256, *made_of]).encode()).hexdigest()
+
+
+def parts_of(wanted: RemoteFile | MadeFile) -> tuple[RemoteFile, ...]:
+    """The files that are fetched for one: itself, or what it is made of."""
+    return tuple(one.file for one in wanted.sources) if isinstance(wanted, MadeFile) else (wanted,)
+
+
+def remote_files(model: ModelDescription, card: Card | None = None) -> dict[str, RemoteFile | MadeFile]:
+    """Every file that a model needs and that is not here, by the argument of model.yaml or the path of the card.
 
     Args:
         card: the entry's card; read from its folder when None.
@@ -60,20 +101,30 @@ def remote_files(model: ModelDescription, card: Card | None = None) -> dict[str,
         ModelError: a URL without checksum, with ``file:line``.
     """
     card = card or card_of(model.component)
-    found = {".".join(location): _from_argument(model, location, value, card) for location, value in _walk(model.args)}
-    known = {file.key for file in found.values()} | {file.md5 for file in found.values()}
+    found: dict[str, RemoteFile | MadeFile] = dict(argument_files(model, card))
+    known = {part.key for part in found.values()} | {part.md5 for part in found.values()}
     for entry in card.files if card else ():
         here = (model.folder / entry.path).exists()
         asked = any(url in entry.mirrors for file in found.values() for url in file.urls)
-        if entry.mirrors and not here and not asked and not {entry.sha256, entry.md5} & (known - {None}):
+        elsewhere = entry.mirrors or entry.made_from
+        if elsewhere and not here and not asked and not {entry.sha256, entry.md5} & (known - {None}):
             found[entry.path] = _from_card(entry)
     return found
 
 
-def remote_argument(model: ModelDescription, name: str) -> RemoteFile | None:
-    """The remote file that argument ``name`` of model.yaml stands for, or None for a local path.
+def argument_files(model: ModelDescription, card: Card | None) -> dict[str, RemoteFile]:
+    """The files that arguments of model.yaml name by ``url``, with what a card adds to them.
 
-    A local path that is absent and that the card's ``files`` list with mirrors is remote too.
+    Raises:
+        ModelError: a URL without checksum, with ``file:line``.
+    """
+    return {".".join(location): _from_argument(model, location, value, card) for location, value in _walk(model.args)}
+
+
+def remote_argument(model: ModelDescription, name: str) -> RemoteFile | MadeFile | None:
+    """The file elsewhere that argument ``name`` of model.yaml stands for, or None for a local path.
+
+    A local path that is absent and that the card's ``files`` list with mirrors, or with what it is made of, is such.
 
     Raises:
         ModelError: a URL without checksum, with ``file:line``.
@@ -84,7 +135,7 @@ def remote_argument(model: ModelDescription, name: str) -> RemoteFile | None:
     if isinstance(value, str) and not (model.folder / value).exists():
         card = card_of(model.component)
         for entry in card.files if card else ():
-            if entry.path == value and entry.mirrors:
+            if entry.path == value and (entry.mirrors or entry.made_from):
                 return _from_card(entry)
     return None
 
@@ -126,10 +177,24 @@ def _from_argument(
     return file
 
 
-def _from_card(entry: FileEntry) -> RemoteFile:
-    return RemoteFile(
-        file_name(entry.path), tuple(entry.mirrors), entry.sha256, entry.md5, entry.bytes, entry.checksum is not None
-    )
+def _from_card(entry: FileEntry) -> RemoteFile | MadeFile:
+    name = file_name(entry.path)
+    if entry.made_from:
+        return MadeFile(name, tuple(_source(one) for one in entry.made_from), str(entry.tensors_sha256))
+    asks_hub = entry.checksum is not None
+    return RemoteFile(name, tuple(entry.mirrors), entry.sha256, entry.md5, entry.bytes, asks_hub)
+
+
+def _source(one: SourceEntry) -> FileSource:
+    name = file_name(member.path if (member := member_of(one.mirrors[0])) else one.mirrors[0])
+    return FileSource(RemoteFile(name, tuple(one.mirrors), one.sha256, bytes=one.bytes), one.reader, one.prefix)
+
+
+def _place(mirror: str) -> str:
+    """A mirror as a person names it: a host, or a release of a package."""
+    if member := member_of(mirror):
+        return f"the wheel of {member.package} {member.version}"
+    return host_of(mirror) or mirror
 
 
 def host_of(url: str) -> str | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import ModelError
 from zoo.files import cache_folder
 from zoo.results import replacing
+from zoo.store.bundled import described_files
 from zoo.store.sources import Source, require_folder
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["SourceConfig", "describe_member", "read_source_config", "source_entries", "source_index"]
 
 INDEX_VERSION = 3
-# Files that records are made of; Python and weights may change without the list changing.
-SUFFIXES = (".yaml", ".yml", ".tsv", ".txt", ".csv", ".md")
 
 
 def source_entries(source: Source) -> list[dict[str, Any]]:
@@ -69,26 +67,10 @@ def _keep(path: Path, index: dict[str, Any]) -> None:
 def _fingerprint(folder: Path) -> str:
     """Names, sizes and dates of all files that could change a record."""
     digest = hashlib.sha256()
-    for path in _files(folder):
+    for path in described_files(folder):
         stat = path.stat()
         digest.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Files below a folder by name; hidden folders and Kipoi's downloads are left out, links cannot loop."""
-    seen = set()
-    for root, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(root)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "downloaded")
-        for name in sorted(files):
-            path = Path(root, name)
-            if name.endswith(SUFFIXES) and path.is_file():
-                yield path
 
 
 def _build(name: str, folder: Path) -> dict[str, Any]:
@@ -115,7 +97,7 @@ def _models(folder: Path, broken: list[dict[str, str]]) -> Iterator[tuple[Path, 
     """Each model's YAML or template, and its name within the group of a template."""
     from zoo.cards.kipoi_groups import read_group
 
-    for path in _files(folder):
+    for path in described_files(folder):
         if path.stem == "model" and path.suffix in (".yaml", ".yml"):
             yield path, None
         elif path.stem == "model-template" and path.suffix in (".yaml", ".yml"):
@@ -143,7 +125,7 @@ def _describe(path: Path, member: str | None) -> dict[str, Any]:
 
 def _record(model: ModelDescription) -> dict[str, Any]:
     from zoo.cards.kipoi_layout import sequence_length
-    from zoo.store.index import described_targets
+    from zoo.store.index import described_targets, remote_records
 
     info = model.info
     loader = model.document.data.get("default_dataloader", ".")
@@ -166,18 +148,23 @@ def _record(model: ModelDescription) -> dict[str, Any]:
         "dataloader": str(loader["defined_as"]) if isinstance(loader, dict) and "defined_as" in loader else str(loader),
         "evaluation": [],
         "deprecated": None,
+        "remote": remote_records(model, None, whole=False),
     }
 
 
 def describe_member(path: Path) -> dict[str, Any] | None:
     """The record of a model of a group by its path, which is no folder on disk; None where there is no group."""
+    from zoo.cards.card import card_of
     from zoo.cards.kipoi import parse_model
     from zoo.cards.kipoi_groups import find_group
+    from zoo.store.index import describe
 
     found = find_group(path, "model")
     if found is None:
         return None
     group, member = found
+    if card_of(path) is not None:
+        return describe(path) | {"path": str(path), "folder": str(group.folder)}
     return _record(parse_model(group.document(member), group.folder, member)) | {"name": str(path), "path": str(path)}
 
 

@@ -1,0 +1,146 @@
+"""The file that an argument of ``model.yaml`` stands for: in the folder, fetched, or made of what is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.cards.card import card_of
+from zoo.errors import FetchError, ModelError
+from zoo.progress import current_listener, human_bytes
+from zoo.store.cache import Cache
+from zoo.store.fetch import is_offline
+from zoo.store.packages import member_of, wheels_kept
+from zoo.store.remote import MadeFile, RemoteFile, parts_of, remote_argument, remote_files
+
+if TYPE_CHECKING:
+    from zoo.cards.kipoi import ModelDescription
+    from zoo.cards.schema import Card
+
+__all__ = ["announce", "argument_path", "here", "user_of"]
+
+
+def argument_path(model: ModelDescription, name: str) -> Path:
+    """The file that argument ``name`` of model.yaml stands for: in the folder, or in the cache, fetched or made.
+
+    Raises:
+        ModelError: the argument is missing or the file does not exist, with ``file:line``.
+        FetchError: it is not in the cache and cannot be fetched, or what is made of it has another checksum.
+    """
+    wanted, value = remote_argument(model, name), model.args.get(name)
+    if wanted is not None:
+        return here(model, wanted)
+    if not isinstance(value, str):
+        message = f"`args.{name}` is neither a path nor `url` and `md5`"
+        raise model.document.error(("args", name), message, "give its path")
+    if not (path := model.folder / value).is_file():
+        message = f"{path} does not exist"
+        raise model.document.error(("args", name), message, "fetch the entry again, or correct the path")
+    return path
+
+
+def here(model: ModelDescription, wanted: RemoteFile | MadeFile) -> Path:
+    """A file of a model on this machine: from the cache, fetched into it, or made there.
+
+    Before the first file of a model is fetched, one line says all that is to be fetched for it.
+
+    Raises:
+        FetchError: it cannot be fetched, or what is made has another checksum than the card says.
+    """
+    user, cache = user_of(model), Cache()
+    if isinstance(wanted, RemoteFile):
+        if cache.find(wanted) is None:
+            announce([model], user, wanted)
+        return cache.get(wanted, user)
+    if (path := cache.find_made(wanted)) is not None:
+        cache.note_use(path, user)
+        return path
+    if any(cache.find(part) is None for part in parts_of(wanted)):
+        announce([model], user)
+    with wheels_kept():
+        sources = [cache.get(part, user) for part in parts_of(wanted)]
+    return cache.keep_made(wanted, user, lambda target: _make(wanted, sources, target))
+
+
+def user_of(model: ModelDescription) -> str:
+    """The model as `zoo cache ls` names it."""
+    name = model.folder.resolve().name
+    return f"{name}/{model.member}" if model.member else name
+
+
+# ---------------------------------------------------------------- what is to be fetched, in one line
+
+_told: set[tuple[str, str, str]] = set()
+
+
+def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | None = None) -> None:
+    """Say in one line what is to be fetched for models, how much, from where and under which licence.
+
+    What was said already in this process is not said again.
+
+    Args:
+        name: what the models are called together.
+        also: a further file of theirs, which model.yaml and card do not name: a default of a dataloader.
+    """
+    if is_offline():  # the error that follows says what is missing
+        return
+    cache = Cache()
+    missing: list[RemoteFile] = []
+    licences: dict[str, None] = {}
+    for model in models:
+        card = card_of(model.component)
+        for part in [*_missing(model, card, cache), *([also] if also is not None else [])]:
+            said = (str(cache.folder), str(model.component), part.key or part.urls[0])
+            if said not in _told:
+                _told.add(said)
+                missing.append(part)
+                note = f" ({card.licence_note})" if card is not None and card.licence_note else ""
+                licences[f"{model.info.get('license') or 'not stated'}{note}"] = None
+    if not missing:
+        return
+    sizes = [part.bytes for part in missing]
+    amount = f", {human_bytes(sum(filter(None, sizes)))}" if all(size is not None for size in sizes) else ""
+    files = missing[0].name if len(missing) == 1 else f"{len(missing):,} files"
+    hosts = ", ".join(dict.fromkeys(part.hosts for part in missing))
+    whole = " (pip fetches all of it)" if any(member_of(part.urls[0]) for part in missing) else ""
+    current_listener().note(f"{name}: fetching {files}{amount} from {hosts}{whole}; licence {', '.join(licences)}")
+
+
+def _missing(model: ModelDescription, card: Card | None, cache: Cache) -> Iterator[RemoteFile]:
+    """What is to be fetched for a model: no source of a file that is made already."""
+    for wanted in remote_files(model, card).values():
+        if isinstance(wanted, RemoteFile) or cache.find_made(wanted) is None:
+            yield from (part for part in parts_of(wanted) if cache.find(part) is None)
+
+
+# ---------------------------------------------------------------- tensors of published files as one file
+
+
+def _make(wanted: MadeFile, sources: list[Path], target: Path) -> None:
+    """Write the tensors of the sources as safetensors, if they are those that the card says.
+
+    Raises:
+        FetchError: they are not. ModelError: a source cannot be read.
+    """
+    from safetensors.torch import save
+
+    from zoo.convert.readers import read_tensors, tensors_sha256
+
+    tensors: dict[str, Any] = {}
+    for source, path in zip(wanted.sources, sources, strict=True):
+        read = {source.prefix + name: tensor for name, tensor in read_tensors(path, source.reader).items()}
+        if twice := sorted(read.keys() & tensors.keys()):
+            raise ModelError(
+                f"{wanted.name}: two of its sources have a tensor {twice[0]!r}",
+                f"{len(twice)} names come twice; the second time from {source.file.name}",
+                "Fix: give the sources in made_from of the card a `prefix` each",
+            )
+        tensors |= read
+    if (found := tensors_sha256(tensors)) != wanted.tensors_sha256:
+        raise FetchError(
+            f"{wanted.name}: the tensors that were read are not those of the card; nothing was kept",
+            f"{len(tensors)} tensors; tensors_sha256 {found} instead of {wanted.tensors_sha256}",
+            "Fix: correct tensors_sha256 if you wrote the card and trust its sources; else fetch the entry again",
+        )
+    target.write_bytes(save(tensors))
