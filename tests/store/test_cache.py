@@ -19,7 +19,7 @@ import pytest
 
 from zoo.errors import FetchError, ModelError, SystemStateError
 from zoo.files import cache_folder, digests_of, sha256_of, verify
-from zoo.genome.fasta import _cached_index_paths
+from zoo.genome.fasta_index import _cached_index_paths
 from zoo.store.cache import Cache, blob_sha256
 from zoo.store.sources import Source
 
