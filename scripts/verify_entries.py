@@ -49,7 +49,7 @@ CHECKS = {
 
 def family(name: str) -> str | None:
     """The key of ``CHECKS`` that an entry belongs to."""
-    return next((key for key in (name, name.partition("/")[0]) if key in CHECKS), None)
+    return next((key for key in CHECKS if name == key or name.startswith((f"{key}/", f"{key}-"))), None)
 
 
 def verifiable() -> list[str]:
