@@ -36,8 +36,11 @@ def command(model: str, rtol: float, atol: float, save: Path | None, device: str
     with contextlib.redirect_stdout(sys.stderr):  # what a model's Python prints is no part of the answer
         report = check_example(model, rtol=rtol, atol=atol, trust=trust, save=save, device=device)
     for item in report.comparisons:
+        compared = (
+            "" if item.elements == item.predicted else f"compared {item.elements:,} of {item.predicted:,} values, "
+        )
         click.echo(
-            f"{report.model}: {item.output}: {report.windows} windows, {item.elements:,} elements agree "
+            f"{report.model}: {item.output}: {report.windows} windows, {compared}{item.elements:,} elements agree "
             f"(largest difference {item.largest_difference:.2g})"
         )
     if report.saved:
