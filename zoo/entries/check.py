@@ -20,9 +20,13 @@ from zoo.outputs import OutputSpec, PredictionBatch, tracks_first
 from zoo.results import check_out
 from zoo.run.predict import predict_regions
 
-__all__ = ["ExampleReport", "OutputComparison", "check_example", "run_example", "save_predictions"]
+__all__ = ["ExampleReport", "NothingToTest", "OutputComparison", "check_example", "run_example", "save_predictions"]
 
 RTOL, ATOL = 1e-4, 1e-5
+
+
+class NothingToTest(ModelError):
+    """An unverified entry without an example: nobody claims that it works."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ def _require_example(entry: Entry) -> None:
     checked = entry.card.verification if entry.card is not None else None
     if _has_example(entry) or checked is None or checked.status != "unverified":
         return
-    raise ModelError(
+    raise NothingToTest(
         f"{entry.name}: nothing to test, the entry is unverified",
         " ".join(checked.note.split()),
         f"Fix: `zoo pull {entry.name}` fetches its weights and `zoo predict {entry.name} ...` runs them",
@@ -317,7 +321,7 @@ def save_predictions(path: Path, model: LoadedModel | PredictedModel, batch: Pre
         raise UsageError(
             f"{path}: what was predicted cannot be saved: {error.strerror or error}",
             "",
-            "Fix: choose another place with --save",
+            "Fix: choose another folder",
         ) from None
 
 
