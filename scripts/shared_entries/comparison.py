@@ -9,7 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["BORZOI_BINS", "BPNET_STRETCH", "Comparison", "compare", "compare_example", "oracle", "predicted"]
+__all__ = [
+    "BORZOI_BINS",
+    "BPNET_STRETCH",
+    "Comparison",
+    "compare",
+    "compare_example",
+    "compare_examples",
+    "oracle",
+    "predicted",
+]
 
 ORACLES = Path(__file__).resolve().parents[2] / "tests" / "shared" / "oracles"
 BPNET_STRETCH = slice(4000, 6114)  # of the oracle sequence: 2,114 known bases
@@ -78,6 +87,30 @@ def compare_example(
         ours = ours[:, :, bins]
     values = " x ".join(f"{size:,}" for size in expected.shape)
     return compare(family, framework, f"{against}, {values} values", {"preds": ours}, {"preds": expected})
+
+
+def compare_examples(
+    name: str,
+    examples: Mapping[str, tuple[str, str]],
+    family: str,
+    framework: str,
+    against: str,
+    bins: slice | None = None,
+) -> Comparison:
+    """Compare an entry's predictions for several examples with the original program's, kept under its name.
+
+    Args:
+        name: of the entry; its weights come from the cache.
+        examples: name of the kept predictions -> text of the FASTA and of the BED.
+        bins: which bins of a profile were kept.
+    """
+    kept = oracle(name)
+    ours = {key: predicted(name, *example) for key, example in examples.items()}
+    if bins is not None:
+        ours = {key: values[:, :, bins] for key, values in ours.items()}
+    expected = {key: kept[key] for key in examples}
+    values = sum(array.size for array in expected.values())
+    return compare(family, framework, f"{against}, {values:,} values", ours, expected)
 
 
 def predicted(name: str, fasta: str, bed: str) -> np.ndarray:
