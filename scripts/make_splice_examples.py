@@ -15,13 +15,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import h5py
 import numpy as np
 
 import zoo
-from shared_entries.splice_entry import LENGTH, MODELS, NAME, example, example_windows
+from scripts.shared_entries.splice_entry import LENGTH, MODELS, NAME, example, example_windows
 from zoo.models.entry import open_entry
 
 DECIMALS = 6

@@ -17,9 +17,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from shared_entries.comparison import Comparison
+from scripts.shared_entries.comparison import Comparison
 from zoo.errors import InputError
 from zoo.store.registry import entries, members_of
 
@@ -60,7 +58,7 @@ def verifiable() -> list[str]:
 def verify(names: list[str], data: Path) -> Iterator[tuple[str, Comparison]]:
     """Compare the entries; one of which the original's predictions were not kept (most of a large group) gives none."""
     for name in names:
-        module = importlib.import_module(f"shared_entries.{CHECKS[family(name)]}")
+        module = importlib.import_module(f"scripts.shared_entries.{CHECKS[family(name)]}")
         if found := module.check(name, data):
             yield name, found
 

@@ -222,7 +222,7 @@ def test_deepbind_ranks_ctcf_sites_over_shuffled_ones(entries, shared_data):
 @pytest.fixture(scope="module")
 def splice_tools():
     sys.path.insert(0, str(ROOT / "scripts"))
-    from shared_entries import hg38_windows, mmsplice
+    from scripts.shared_entries import hg38_windows, mmsplice
 
     yield hg38_windows, mmsplice
     sys.path.remove(str(ROOT / "scripts"))
