@@ -11,8 +11,8 @@ from zoo.files import hold_lock
 
 
 @pytest.fixture(scope="session")
-def seeded_cache(shared_data, tmp_path_factory):
-    """A cache folder with every file of an entry that lies in the data folder, known by checksum; no network beside it.
+def published(shared_data, tmp_path_factory):
+    """A cache folder with every file of an entry that lies in the data folder, known by checksum; no network.
 
     The processes of a test run share one. Until the session ends, ``ZOO_CACHE`` is this folder where no test says
     otherwise, so that fixtures of a module load models from it too.
@@ -31,7 +31,7 @@ def seeded_cache(shared_data, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(seeded_cache, monkeypatch):
+def _own_cache(published, monkeypatch):
     """In the place of the fixture of all tests."""
-    monkeypatch.setenv("ZOO_CACHE", str(seeded_cache))
+    monkeypatch.setenv("ZOO_CACHE", str(published))
     monkeypatch.setenv("ZOO_OFFLINE", "1")
