@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from shared_entries.comparison import Comparison
-from zoo.errors import InputError
+from shared_entries.published import seed
 from zoo.store.registry import entries, members_of
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -63,16 +63,6 @@ def verify(names: list[str], data: Path) -> Iterator[tuple[str, Comparison]]:
         module = importlib.import_module(f"shared_entries.{CHECKS[family(name)]}")
         if found := module.check(name, data):
             yield name, found
-
-
-def seed(data: Path) -> None:
-    """Take the files of entries that lie in the data folder into the cache."""
-    from zoo.entries.cache_add import cache_add
-
-    try:
-        cache_add(data)
-    except InputError:  # none of them is an entry's
-        return
 
 
 def described(name: str, found: Comparison) -> str:
