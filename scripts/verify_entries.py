@@ -17,10 +17,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from shared_entries.comparison import Comparison
-from shared_entries.published import seed
+from scripts.shared_entries.comparison import Comparison
+from zoo.errors import InputError
 from zoo.store.registry import entries, members_of
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -49,7 +47,7 @@ CHECKS = {
 
 def family(name: str) -> str | None:
     """The key of ``CHECKS`` that an entry belongs to."""
-    return next((key for key in (name, name.partition("/")[0]) if key in CHECKS), None)
+    return next((key for key in CHECKS if name == key or name.startswith((f"{key}/", f"{key}-"))), None)
 
 
 def verifiable() -> list[str]:
@@ -60,9 +58,19 @@ def verifiable() -> list[str]:
 def verify(names: list[str], data: Path) -> Iterator[tuple[str, Comparison]]:
     """Compare the entries; one of which the original's predictions were not kept (most of a large group) gives none."""
     for name in names:
-        module = importlib.import_module(f"shared_entries.{CHECKS[family(name)]}")
+        module = importlib.import_module(f"scripts.shared_entries.{CHECKS[family(name)]}")
         if found := module.check(name, data):
             yield name, found
+
+
+def seed(data: Path) -> None:
+    """Take the files of entries that lie in the data folder into the cache."""
+    from zoo.entries.cache_add import cache_add
+
+    try:
+        cache_add(data)
+    except InputError:  # none of them is an entry's
+        return
 
 
 def described(name: str, found: Comparison) -> str:

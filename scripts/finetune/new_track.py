@@ -31,7 +31,7 @@ from finetune.models.base import open_base
 from finetune.verdict.baselines import Known, baselines, best_baseline
 from finetune.verdict.intervals import block_bootstrap
 from finetune.verdict.score import skill_of
-from scripts.shared_entries.published import seed
+from zoo.entries.cache_add import cache_add
 from zoo.genome.encode import one_hot
 
 BIN = 32
@@ -100,8 +100,8 @@ def _letters(sequence: str, n_value: float) -> torch.Tensor:
 
 
 def published(windows: Windows, data: Path) -> Trunk:
-    """Mini-Borzoi, frozen: means over both strands. Its weights are fetched, unless ``data`` has them."""
-    seed(data)
+    """Mini-Borzoi, frozen: means over both strands."""
+    cache_add(data / "m01_mini_borzoi")
     base = open_base("mini-borzoi")
     embeddings, own = [], []
     with torch.inference_mode():

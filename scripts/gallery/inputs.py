@@ -54,11 +54,11 @@ def _sizes(fasta: Path) -> dict[str, int]:
 
 
 def bpnet_inputs(folder: Path, data: Path) -> Inputs:
-    """``bpnet-k562-ctcf`` on its peaks that lie in the windows of hg38 of the data folder."""
-    from shared_entries.hg38_windows import read_windows
-    from shared_entries.published import seed
+    """``bpnet-k562-ctcf`` on its peaks that lie in windows of hg38 of the data folder, which has its weights too."""
+    from scripts.shared_entries.hg38_windows import read_windows
+    from zoo.entries.cache_add import cache_add
 
-    seed(data)
+    cache_add(data / "m02_bpnet_ctcf_k562")
     windows = read_windows(data)
     regions, genes = folder / "peaks.bed", folder / "genes.bed"
     _write(regions, _peaks_within(data / "m02_bpnet_ctcf_k562" / "ENCSR000AKO.narrowPeak.gz", list(windows)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from shared_entries.comparison import BPNET_STRETCH, Comparison, compare, oracle
-from shared_entries.hg38_windows import COMPLEMENT, fasta_text, one_hot, oracle_sequence
+from scripts.shared_entries.comparison import BPNET_STRETCH, Comparison, compare, oracle
+from scripts.shared_entries.hg38_windows import COMPLEMENT, fasta_text, one_hot, oracle_sequence
 
 __all__ = ["check", "random_example"]
 

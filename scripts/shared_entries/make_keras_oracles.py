@@ -21,17 +21,17 @@ from pathlib import Path
 from types import ModuleType
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import h5py
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from shared_entries import mini_borzoi, mmsplice, mmsplice_tissues, mpra_dragonn, xpresso
-from shared_entries.borzoi_keras_layers import load_by_name
-from shared_entries.comparison import BORZOI_BINS
-from shared_entries.hg38_windows import COMPLEMENT, fasta_text, one_hot, read_windows
+from scripts.shared_entries import mini_borzoi, mmsplice, mmsplice_tissues, mpra_dragonn, xpresso
+from scripts.shared_entries.borzoi_keras_layers import load_by_name
+from scripts.shared_entries.comparison import BORZOI_BINS
+from scripts.shared_entries.hg38_windows import COMPLEMENT, fasta_text, one_hot, read_windows
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 EVERY_DEEPBIND = 9

@@ -25,11 +25,11 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from shared_entries.comparison import BPNET_STRETCH
-from shared_entries.hg38_windows import one_hot, oracle_sequence
-from shared_entries.splice_entry import KEPT, MODELS, example_windows
+from scripts.shared_entries.comparison import BPNET_STRETCH
+from scripts.shared_entries.hg38_windows import one_hot, oracle_sequence
+from scripts.shared_entries.splice_entry import KEPT, MODELS, example_windows
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 KEPT_OF_HG38 = slice(1700, 2700)  # of the 5,000 predictions; the sequence's unknown bases lie at 2000 to 2040

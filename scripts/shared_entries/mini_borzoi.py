@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from shared_entries.comparison import BORZOI_BINS, Comparison, compare_examples
-from shared_entries.hg38_windows import fasta_text, read_windows
+from scripts.shared_entries.comparison import BORZOI_BINS, Comparison, compare_examples
+from scripts.shared_entries.hg38_windows import fasta_text, read_windows
 
 __all__ = ["check", "hg38_example", "random_example"]
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared_entries.comparison import Comparison, compare_examples
-from shared_entries.hg38_windows import COMPLEMENT, fasta_text, read_windows
+from scripts.shared_entries.comparison import Comparison, compare_examples
+from scripts.shared_entries.hg38_windows import COMPLEMENT, fasta_text, read_windows
 
 __all__ = ["MODULES", "check", "exons_of", "hg38_example", "random_example", "random_exons", "stretch"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shared_entries.comparison import Comparison, compare_examples
-from shared_entries.hg38_windows import fasta_text, read_windows
-from shared_entries.mmsplice import exons_of, random_exons
+from scripts.shared_entries.comparison import Comparison, compare_examples
+from scripts.shared_entries.hg38_windows import fasta_text, read_windows
+from scripts.shared_entries.mmsplice import exons_of, random_exons
 
 __all__ = ["HALF", "NETWORKS", "check", "hg38_example", "random_example"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from shared_entries.comparison import Comparison, compare, oracle
-from shared_entries.hg38_windows import COMPLEMENT, fasta_text, one_hot, oracle_sequence
+from scripts.shared_entries.comparison import Comparison, compare, oracle
+from scripts.shared_entries.hg38_windows import COMPLEMENT, fasta_text, one_hot, oracle_sequence
 
 __all__ = ["KEPT", "MODELS", "SEED", "Gene", "check", "contig", "example", "example_windows"]
 

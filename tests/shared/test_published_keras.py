@@ -21,7 +21,7 @@ import zoo
 from zoo.errors import UsageError
 from zoo.models.keras import load_keras
 
-pytestmark = [pytest.mark.shared, pytest.mark.usefixtures("published")]
+pytestmark = pytest.mark.shared
 ROOT = Path(__file__).resolve().parents[2]
 ZOO = Path(sys.executable).with_name("zoo")
 CARDS = ROOT / "model_cards"
@@ -48,21 +48,13 @@ def _one_thread():
 @pytest.fixture(scope="module")
 def scripts():
     """A module of ``scripts/shared_entries`` by name."""
-    sys.path.insert(0, str(ROOT / "scripts"))
-    yield lambda name: importlib.import_module(f"shared_entries.{name}")
-    sys.path.remove(str(ROOT / "scripts"))
+    return lambda name: importlib.import_module(f"scripts.shared_entries.{name}")
 
 
 def one_hot(sequences):
     """(N, 4, L) float32."""
     letters = np.array([list(sequence.upper()) for sequence in sequences])
     return np.stack([letters == base for base in "ACGT"], axis=1).astype(np.float32)
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_predictions_are_those_of_tensorflow(scripts, shared_data, name):
-    found = scripts(MODULES[name]).check(name, shared_data)
-    assert found.scale > 0.1 and found.difference < 1e-5 * found.scale
 
 
 @pytest.mark.parametrize("name", MODULES)

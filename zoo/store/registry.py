@@ -92,8 +92,8 @@ def _source_entries(source: Source) -> list[dict[str, Any]]:
 def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
     """The folder and index record of ``name``, ``name@version`` or ``source/name``.
 
-    For a model of a group the folder is the one below the group's that its row names; only the group's is on disk. It is
-    known by that path too, ``GROUP/MODEL``, where its card calls it ``GROUP-MODEL``.
+    For a model of a group the folder is the one below the group's that its row names; only the group's is on disk. It
+    is known by that path too, ``GROUP/MODEL``, where its card calls it ``GROUP-MODEL``.
 
     Raises:
         ModelError: no entry of that name (with near names), or not in that version.
