@@ -20,7 +20,8 @@ import torch
 from finetune.config import FinetuneConfig
 from finetune.data.prepare import Prepared
 from finetune.models.adapt import head_loss
-from zoo.entries.writer import EntryFiles, cut_example, random_example, write_entry
+from zoo.entries.example import cut_example, random_example
+from zoo.entries.writer import EntryFiles, write_entry
 from zoo.errors import MismatchError, ModelError
 
 if TYPE_CHECKING:

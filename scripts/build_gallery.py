@@ -18,12 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gallery.inputs import Inputs, bpnet_inputs, yeast_inputs
-from gallery.pictures import Picture, take
+from scripts.gallery.inputs import Inputs, bpnet_inputs, yeast_inputs
+from scripts.gallery.pictures import Picture, take
 
 ROOT = Path(__file__).resolve().parents[1]
+
 DATA = ROOT.parent / "shared" / "data"
 PICTURES = ROOT / ".github" / "pictures"
 

@@ -1,6 +1,7 @@
-"""Fill the blocks of README.md that commands make: demo output, metrics, benchmarks.
+"""Fill the blocks of README.md that commands make: demo output, metrics, models, benchmarks.
 
-python scripts/build_readme.py                       # demo and metrics
+python scripts/build_readme.py                       # demo, metrics and models
+python scripts/build_readme.py --models              # the table of models alone, by what their cards say
 python scripts/build_readme.py --bench bench.json    # after: python -m scripts.bench.predict --json bench.json
 python scripts/build_readme.py --bench-interpret b.json  # after: python -m scripts.bench.interpret --json b.json
 python scripts/build_readme.py --bench-finetune tracks.json finetune.json   # scripts.bench.tracks and finetune --json
@@ -17,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from zoo.store.registry import find_entry
+from zoo.store.registry import entries, find_entry
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -57,6 +58,39 @@ def metrics() -> str:
     return "\n".join(lines) + f"\n\nMade by `{entry['evaluation'][0]['command']}`."
 
 
+HEADER = ["Entry", "Predicts", "Weights from", "Checked against", "Largest difference"]
+
+
+def models() -> str:
+    """The bundled entries whose cards say how far they were checked, a row an entry or a group."""
+    rows: dict[str, list[dict]] = {}
+    for entry in entries():
+        if entry.get("verification"):
+            rows.setdefault(entry["path"].partition("/")[0], []).append(entry)
+    table = [HEADER, ["---"] * len(HEADER), *(_model_row(group, members) for group, members in sorted(rows.items()))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in table)
+
+
+def _model_row(group: str, members: list[dict]) -> list[str]:
+    """The cells of an entry; of a group, those of the member with the largest difference, and how many were checked."""
+    checked = [one for one in members if one["verification"]["status"] != "unverified"]
+    shown = max(checked or members, key=lambda one: one["verification"].get("largest_difference") or 0)
+    alone = len(members) == 1
+    name = f"`{shown['name']}`" if alone else f"`{group}`, {len(members):,} entries, such as `{shown['name']}`"
+    hosts = "; ".join(dict.fromkeys(file["hosts"] for file in shown["remote"])) or "this repository"
+    if not checked:
+        return [name, _cell(shown["summary"]), hosts, "not checked yet", "-"]
+    found = shown["verification"]
+    counted = "" if alone else "each: " if len(checked) == len(members) else f"{len(checked):,} of them: "
+    part = f" ({_cell(found['note'])})" if alone and found["status"] == "partly" else ""
+    difference = f"{found['largest_difference']:.1g}"
+    return [name, _cell(shown["summary"]), hosts, f"{counted}{_cell(found['against'])}{part}", difference]
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", r"\|")
+
+
 def bench(*paths: Path) -> str:
     """The table of what the programs of ``scripts/bench/`` wrote with ``--json``."""
     lines = ["| Case | Measured | Ratio | Limit |", "|---|---|---|---|"]
@@ -77,14 +111,17 @@ def fill(text: str, block: str, content: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", action="store_true", help="the table of models alone")
     parser.add_argument("--bench", type=Path, help="result of scripts/bench/predict.py --json")
     parser.add_argument("--bench-interpret", type=Path, help="result of scripts/bench/interpret.py --json")
     parser.add_argument("--bench-finetune", type=Path, nargs="+", help="of scripts/bench/tracks.py and finetune.py")
     parser.add_argument("--shown", action="append", default=[], metavar="BLOCK=FILE", help="what a command printed")
     arguments = parser.parse_args()
     text = README.read_text(encoding="utf-8")
-    if not (arguments.shown or arguments.bench_finetune):
+    if not (arguments.shown or arguments.bench_finetune or arguments.models):
         text = fill(fill(text, "demo", demo()), "metrics", metrics())
+    if not (arguments.shown or arguments.bench_finetune):
+        text = fill(text, "models", models())
     if arguments.bench:
         text = fill(text, "bench", bench(arguments.bench))
     if arguments.bench_interpret:

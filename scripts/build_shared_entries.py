@@ -44,7 +44,7 @@ def build(names: list[str], out: Path, data: Path) -> Iterator[Path]:
     Raises:
         LookupError: a group has no entry of that name.
     """
-    from shared_entries.writer import KerasEntry, write_entry, write_keras_entry
+    from scripts.shared_entries.writer import KerasEntry, write_entry, write_keras_entry
 
     for base in dict.fromkeys(name.split("/")[0] for name in names):
         wanted = {name for name in names if name.split("/")[0] == base}

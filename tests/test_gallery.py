@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import sys
-from pathlib import Path
 
 import pytest
 
-# Last: scripts/finetune is no place of the package finetune.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
-
-from gallery import inputs, pictures
+from scripts.gallery import inputs, pictures
 
 
 def test_peaks_whose_window_lies_in_a_stretch(tmp_path):

@@ -16,9 +16,7 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +31,7 @@ from finetune.models.base import open_base
 from finetune.verdict.baselines import Known, baselines, best_baseline
 from finetune.verdict.intervals import block_bootstrap
 from finetune.verdict.score import skill_of
+from zoo.entries.cache_add import cache_add
 from zoo.genome.encode import one_hot
 
 BIN = 32
@@ -102,10 +101,8 @@ def _letters(sequence: str, n_value: float) -> torch.Tensor:
 
 def published(windows: Windows, data: Path) -> Trunk:
     """Mini-Borzoi, frozen: means over both strands."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "scripts/build_shared_entries.py", folder, "mini-borzoi", "--data", str(data)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[2])
-        base = open_base(f"{folder}/mini-borzoi", trust=True)
+    cache_add(data / "m01_mini_borzoi")
+    base = open_base("mini-borzoi")
     embeddings, own = [], []
     with torch.inference_mode():
         for sequence in windows.letters:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import random
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,19 +54,16 @@ def _sizes(fasta: Path) -> dict[str, int]:
 
 
 def bpnet_inputs(folder: Path, data: Path) -> Inputs:
-    """``bpnet-k562-ctcf``, built as an entry, on its peaks that lie in the windows of hg38 of the data folder."""
-    from shared_entries.hg38_windows import read_windows
+    """``bpnet-k562-ctcf`` on its peaks that lie in windows of hg38 of the data folder, which has its weights too."""
+    from scripts.shared_entries.hg38_windows import read_windows
+    from zoo.entries.cache_add import cache_add
 
-    entries = folder / "entries"
-    script = Path(__file__).resolve().parents[1] / "build_shared_entries.py"
-    if not (entries / "bpnet-k562-ctcf").is_dir():
-        command = [sys.executable, str(script), str(entries), "bpnet-k562-ctcf", "--data", str(data)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    cache_add(data / "m02_bpnet_ctcf_k562")
     windows = read_windows(data)
     regions, genes = folder / "peaks.bed", folder / "genes.bed"
     _write(regions, _peaks_within(data / "m02_bpnet_ctcf_k562" / "ENCSR000AKO.narrowPeak.gz", list(windows)))
     _write(genes, _genes(data / "d01_hg38_windows" / "genes_exons_dev.tsv"))
-    return Inputs(str(entries / "bpnet-k562-ctcf"), regions, _hg38_of(windows, folder / "hg38_windows.fa.gz"), genes)
+    return Inputs("bpnet-k562-ctcf", regions, _hg38_of(windows, folder / "hg38_windows.fa.gz"), genes)
 
 
 def _place(window: str) -> tuple[str, int, int]:

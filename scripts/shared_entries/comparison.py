@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-__all__ = ["BORZOI_BINS", "BPNET_STRETCH", "Comparison", "compare", "compare_example", "oracle"]
+__all__ = [
+    "BORZOI_BINS",
+    "BPNET_STRETCH",
+    "Comparison",
+    "compare",
+    "compare_example",
+    "compare_examples",
+    "oracle",
+    "predicted",
+]
 
 ORACLES = Path(__file__).resolve().parents[2] / "tests" / "shared" / "oracles"
 BPNET_STRETCH = slice(4000, 6114)  # of the oracle sequence: 2,114 known bases
@@ -18,7 +27,7 @@ BORZOI_BINS = slice(0, None, 32)  # of 2,048: enough to compare, small enough to
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row of the table of models.
+    """What `scripts/verify_entries.py` tells of an entry, and what its card says under ``verification``.
 
     Attributes:
         family: name of the model in the field.
@@ -55,27 +64,69 @@ def compare(
 
 
 def compare_example(
-    folder: Path,
+    name: str,
+    example: tuple[str, str],
     family: str,
     framework: str,
     against: str,
     expected: np.ndarray | None = None,
     bins: slice | None = None,
 ) -> Comparison:
-    """Compare the predictions for the entry's example, made when it was built, with the original program's.
+    """Compare an entry's predictions with those that the original program made for the same windows.
 
     Args:
-        expected: the original predictions; by default those kept under the name of ``folder``.
+        name: of the entry; its weights come from the cache.
+        example: text of the FASTA and of the BED whose windows the original program was given.
+        expected: the original predictions; by default those kept under the entry's name.
         bins: which bins of a profile were kept.
     """
-    with h5py.File(folder / "example" / "expected.h5") as example:
-        ours = example["preds"][:]
+    ours = predicted(name, *example)
     if expected is None:
-        expected = oracle(folder.name)["preds"]
+        expected = oracle(name)["preds"]
     if bins is not None:
         ours = ours[:, :, bins]
     values = " x ".join(f"{size:,}" for size in expected.shape)
     return compare(family, framework, f"{against}, {values} values", {"preds": ours}, {"preds": expected})
+
+
+def compare_examples(
+    name: str,
+    examples: Mapping[str, tuple[str, str]],
+    family: str,
+    framework: str,
+    against: str,
+    bins: slice | None = None,
+) -> Comparison:
+    """Compare an entry's predictions for several examples with the original program's, kept under its name.
+
+    Args:
+        name: of the entry; its weights come from the cache.
+        examples: name of the kept predictions -> text of the FASTA and of the BED.
+        bins: which bins of a profile were kept.
+    """
+    kept = oracle(name)
+    ours = {key: predicted(name, *example) for key, example in examples.items()}
+    if bins is not None:
+        ours = {key: values[:, :, bins] for key, values in ours.items()}
+    expected = {key: kept[key] for key in examples}
+    values = sum(array.size for array in expected.values())
+    return compare(family, framework, f"{against}, {values:,} values", ours, expected)
+
+
+def predicted(name: str, fasta: str, bed: str) -> np.ndarray:
+    """(N, tracks[, bins]) predictions of an entry of one output for the regions of a BED, given as text."""
+    import zoo
+
+    with tempfile.TemporaryDirectory() as folder:
+        genome, regions = Path(folder) / "genome.fa", Path(folder) / "regions.bed"
+        genome.write_text(fasta)
+        regions.write_text(bed)
+        # Windows of hg38 are no assembly, and what is said of them is of no use here.
+        batch = zoo.load_model(name).predict_regions(
+            regions, genome, any_genome=True, device="cpu", report=lambda note: None
+        )
+    (values,) = batch.values.values()
+    return values
 
 
 def oracle(name: str) -> dict[str, np.ndarray]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from shared_entries.comparison import Comparison, compare_example, oracle
-from shared_entries.hg38_windows import fasta_text, read_windows
-from shared_entries.writer import KerasEntry
+from scripts.shared_entries.comparison import Comparison, compare_example, oracle
+from scripts.shared_entries.hg38_windows import fasta_text, read_windows
+from scripts.shared_entries.writer import KerasEntry
 
 __all__ = ["build"]
 

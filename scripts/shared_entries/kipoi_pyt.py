@@ -7,9 +7,9 @@ from pathlib import Path
 import h5py
 import torch
 
-from shared_entries.comparison import Comparison, compare
-from shared_entries.hg38_windows import fasta_text, read_windows
-from shared_entries.writer import EntryFiles
+from scripts.shared_entries.comparison import Comparison, compare
+from scripts.shared_entries.hg38_windows import fasta_text, read_windows
+from scripts.shared_entries.writer import EntryFiles
 
 __all__ = ["build", "check"]
 

@@ -1,9 +1,10 @@
-"""Predictions of the authors' Keras files under TensorFlow, for the examples of built entries.
+"""Predictions of the authors' Keras files under TensorFlow: for windows of hg38, and for the examples of entries.
 
-    python make_keras_oracles.py ENTRIES MMSPLICE OUT
+    python make_keras_oracles.py MMSPLICE OUT [NAME ...]
 
-ENTRIES is what ``build_shared_entries.py`` wrote, MMSPLICE the unpacked source of mmsplice 2.4.0, OUT gets a file an
-entry. Needs tensorflow 2.21 with tf_keras. The files are kept in ``tests/shared/oracles``.
+MMSPLICE is the unpacked source of mmsplice 2.4.0, OUT gets a file an entry. Needs tensorflow 2.21 with tf_keras, and
+no zoo. The files are kept in ``tests/shared/oracles``: ``preds`` are those of windows of hg38, ``example`` of the
+entry's example.
 """
 
 from __future__ import annotations
@@ -14,63 +15,96 @@ import os
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import h5py
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from shared_entries.borzoi_keras_layers import load_by_name
-from shared_entries.comparison import BORZOI_BINS
+from scripts.shared_entries import mini_borzoi, mmsplice, mmsplice_tissues, mpra_dragonn, xpresso
+from scripts.shared_entries.borzoi_keras_layers import load_by_name
+from scripts.shared_entries.comparison import BORZOI_BINS
+from scripts.shared_entries.hg38_windows import COMPLEMENT, fasta_text, one_hot, read_windows
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 EVERY_DEEPBIND = 9
-MODULES = {"acceptor": "Acceptor", "donor": "Donor", "exon": "Exon", "intron3": "Intron3", "intron5": "Intron5"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("entries", type=Path)
     parser.add_argument("mmsplice", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="default all")
     parser.add_argument("--data", type=Path, default=DATA)
     arguments = parser.parse_args()
-    for name, predicted in predictions(arguments.entries, arguments.mmsplice, arguments.data):
-        np.savez_compressed(arguments.out / f"{name}.npz", preds=predicted)
-    deepbind = dict(deepbind_predictions(arguments.entries, arguments.data))
-    np.savez_compressed(arguments.out / "deepbind.npz", **deepbind)
+    for name, (module, network) in networks(arguments.mmsplice, arguments.data).items():
+        if name in (arguments.names or [name]):
+            predict = network()
+            examples = {"example": module.random_example(name), "preds": module.hg38_example(name, arguments.data)}
+            found = {key: predict(windows(*example)) for key, example in examples.items()}
+            np.savez_compressed(arguments.out / f"{name}.npz", **found)
+    if "deepbind" in (arguments.names or ["deepbind"]):
+        np.savez_compressed(arguments.out / "deepbind.npz", **dict(deepbind_predictions(arguments.data)))
 
 
-def predictions(entries: Path, mmsplice: Path, data: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and predictions of each entry but DeepBind's."""
+Predict = Callable[[np.ndarray], np.ndarray]
+
+
+def networks(source: Path, data: Path) -> dict[str, tuple[ModuleType, Callable[[], Predict]]]:
+    """Name of each entry but DeepBind's -> the module with its windows, and what makes its authors' network."""
+    layers, modules = mmsplice_layers(source), data / "m11_mmsplice"
+
+    def of(path: Path) -> Predict:
+        model = tf_keras.models.load_model(path, compile=False, custom_objects=layers)
+        return lambda x: model.predict(x, verbose=0)
+
+    found = {
+        f"mmsplice-{kind}": (mmsplice, partial(of, modules / module.file)) for kind, module in mmsplice.MODULES.items()
+    }
     for species in ("human", "mouse"):
-        x = inputs(entries / f"xpresso-{species}")
-        model = tf_keras.models.load_model(data / "m04_xpresso" / f"{species}_median.h5", compile=False)
-        yield f"xpresso-{species}", model.predict([x, np.zeros((len(x), 6))], verbose=0)
-    folder = data / "m05_mpra_dragonn"
+        made = partial(without_half_life, data / "m04_xpresso" / f"{species}_median.h5")
+        found[f"xpresso-{species}"] = (xpresso, made)
+    found["mpra-dragonn"] = (mpra_dragonn, partial(of_two_files, data / "m05_mpra_dragonn"))
+    files = [modules / f"mtsplice{i}.h5" for i in range(mmsplice_tissues.NETWORKS)]
+    found["mtsplice"] = (mmsplice_tissues, lambda: mean_of([of(file) for file in files]))
+    found["mini-borzoi"] = (mini_borzoi, partial(tracks_first, data / "m01_mini_borzoi" / "model.h5"))
+    return found
+
+
+def without_half_life(path: Path) -> Predict:
+    """The network of two inputs, the second 0."""
+    model = tf_keras.models.load_model(path, compile=False)
+    return lambda x: model.predict([x, np.zeros((len(x), 6))], verbose=0)
+
+
+def of_two_files(folder: Path) -> Predict:
+    """Architecture and weights."""
     model = tf_keras.models.model_from_json((folder / "model.json").read_text())
     model.load_weights(folder / "pretrained.hdf5")
-    yield "mpra-dragonn", model.predict(inputs(entries / "mpra-dragonn"), verbose=0)
-    layers = mmsplice_layers(mmsplice)
-    for name, file in MODULES.items():
-        model = tf_keras.models.load_model(data / "m11_mmsplice" / f"{file}.h5", compile=False, custom_objects=layers)
-        yield f"mmsplice-{name}", model.predict(inputs(entries / f"mmsplice-{name}"), verbose=0)
-    yield "mtsplice", mtsplice(inputs(entries / "mtsplice"), data, layers)
-    model = load_by_name(data / "m01_mini_borzoi" / "model.h5")
-    yield "mini-borzoi", model.predict(inputs(entries / "mini-borzoi"), verbose=0).transpose(0, 2, 1)[:, :, BORZOI_BINS]
+    return lambda x: model.predict(x, verbose=0)
 
 
-def mtsplice(x: np.ndarray, data: Path, layers: dict[str, type]) -> np.ndarray:
-    """Mean of the eight networks; the two inputs are the halves of the entry's one."""
-    files = [data / "m11_mmsplice" / f"mtsplice{i}.h5" for i in range(8)]
-    networks = [tf_keras.models.load_model(file, compile=False, custom_objects=layers) for file in files]
-    half = x.shape[1] // 2
-    return np.mean([network.predict([x[:, :half], x[:, half:]], verbose=0) for network in networks], axis=0)
+def mean_of(networks: list[Callable]) -> Predict:
+    """Of networks whose two inputs are the halves of the entry's one."""
+
+    def predict(x: np.ndarray) -> np.ndarray:
+        half = x.shape[1] // 2
+        return np.mean([network([x[:, :half], x[:, half:]]) for network in networks], axis=0)
+
+    return predict
+
+
+def tracks_first(path: Path) -> Predict:
+    """(N, tracks, bins), a choice of bins."""
+    model = load_by_name(path)
+    return lambda x: model.predict(x, verbose=0).transpose(0, 2, 1)[:, :, BORZOI_BINS]
 
 
 def mmsplice_layers(source: Path) -> dict[str, type]:
@@ -81,10 +115,19 @@ def mmsplice_layers(source: Path) -> dict[str, type]:
     return {name: found[name] for name in ("ConvDNA", "GlobalAveragePooling1D_Mask0", "SplineWeight1D")}
 
 
-def inputs(entry: Path) -> np.ndarray:
-    """The one-hot windows of the entry's example."""
-    with h5py.File(entry / "example" / "expected.h5") as expected:
-        return expected["inputs"][:].astype(np.float32)
+def windows(fasta: str, bed: str) -> np.ndarray:
+    """(N, length, 4) float32, one-hot windows of a BED's lines, in reading direction; unknown bases are 0.25."""
+    records = (record.split("\n") for record in fasta.split(">")[1:])
+    contigs = {name: "".join(lines) for name, *lines in records}
+    found = []
+    for line in bed.splitlines():
+        contig, start, end, *rest = line.split("\t")
+        sequence = contigs[contig][int(start) : int(end)].upper()
+        if rest[-1:] == ["-"]:
+            sequence = sequence.translate(COMPLEMENT)[::-1]
+        hot = one_hot(sequence).T
+        found.append(np.where(hot.sum(1, keepdims=True) == 0, np.float32(0.25), hot))
+    return np.stack(found)
 
 
 class Pad(tf_keras.layers.Layer):
@@ -112,9 +155,11 @@ class Highest(tf_keras.layers.Layer):
         return tf.reduce_max(x, axis=1)[:, 0]
 
 
-def deepbind_predictions(entries: Path, data: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Identifier and predictions of every ninth model, on the windows that all entries have as example."""
-    x = inputs(next((entries / "deepbind").glob("*/*/*")))
+def deepbind_predictions(data: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Identifier and predictions of every ninth model, on windows of hg38."""
+    sequence = next(iter(read_windows(data).values()))
+    rows = [f"contig\t{start}\t{start + 101}\n" for start in range(100, 900, 200)]
+    x = windows(fasta_text("contig", sequence[60_000:61_000]), "".join(rows))
     replaced = {"Pad": Pad, "OtherStrand": OtherStrand, "Highest": Highest}
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(data / "m03_deepbind_927" / "deepbind_h5.tar.xz") as archive:

@@ -99,7 +99,7 @@ def functions() -> dict[str, tuple]:
     from zoo.convert.convert import convert
     from zoo.doctor import run_checks
     from zoo.entries.add import add
-    from zoo.entries.check import check_example
+    from zoo.entries.check_many import check_examples
     from zoo.entries.export import export
     from zoo.entries.pull import pull
     from zoo.run.job import PredictOptions
@@ -121,7 +121,7 @@ def functions() -> dict[str, tuple]:
         "info": (info, set()),
         "list": (entries, set()),
         "pull": (pull, set()),
-        "test": (check_example, set()),
+        "test": (check_examples, set()),
         "tune": (tune, set()),
     }
 

@@ -22,8 +22,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import build_model_table  # noqa: E402
 from build_shared_entries import ENTRIES  # noqa: E402
 
-from shared_entries.comparison import Comparison  # noqa: E402
-from shared_entries.hg38_windows import fasta_text, read_windows, splice_regions  # noqa: E402
+from scripts.shared_entries.comparison import Comparison  # noqa: E402
+from scripts.shared_entries.hg38_windows import fasta_text, read_windows, splice_regions  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from zoo.models.files import argument_path
 from zoo.progress import human_bytes, listening
 from zoo.store.cache import Cache
 from zoo.store.fetch import FetchSettings
+from zoo.store.remote import remote_files
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +86,18 @@ def test_an_entry_is_made_of_what_is_published(toy, server, notes, monkeypatch):
             Cache()._remove(blob.sha256)
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     assert load(toy).predict(one_hot)[0, 0] == 0.25 and server.requests["/w.pt"] == 1
+
+
+def test_files_of_the_card_after_a_made_one_are_found_too(toy, server):
+    body = b"a\nb\n"
+    _, front, prose = (toy.folder / "README.md").read_text().split("---\n", 2)
+    card = yaml.safe_load(front)
+    sha256 = hashlib.sha256(body).hexdigest()
+    beside = {"path": "names.txt", "sha256": sha256, "bytes": 4, "mirrors": [server.add("/names.txt", body)]}
+    card["files"] = [one for one in card["files"] if "made_from" in one] + [beside]
+    (toy.folder / "README.md").write_text(f"---\n{yaml.safe_dump(card)}---\n{prose}")
+    found = remote_files(read_model(toy.folder))
+    assert list(found) == ["weights.safetensors", "names.txt"] and found["names.txt"].sha256 == sha256
 
 
 def test_sources_in_the_cache_are_enough_offline(toy, server, monkeypatch):

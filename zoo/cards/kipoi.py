@@ -107,7 +107,7 @@ class ModelDescription:
         info: authors, doc, license, tags ...
         inputs, targets: schemas; lists and dicts of schemas are flattened in order (see ``ArraySchema.path``).
         loader: the default dataloader; None only from `parse_model`.
-        expect: path of the expected outputs for the test, or None.
+        expect: path of the expected outputs for the test, or None; ``example/expected.h5`` where no other is named.
         document: for errors with line numbers.
         member: name within its group, or None.
         expect_remote: ``url`` and ``md5`` of the expected outputs, where they are not in the folder.
@@ -390,8 +390,9 @@ def _schemas(document: YamlDocument, key: str, folder: Path) -> tuple[ArraySchem
 
 def _expect(folder: Path, document: YamlDocument) -> tuple[Path | None, Mapping[str, Any] | None]:
     expect = _optional(document, (), "test").get("expect")
-    if expect is None:
-        return None, None
+    if expect is None:  # Kipoi is told of none where a selection of the predictions is kept
+        usual = folder / "example" / "expected.h5"
+        return usual if usual.is_file() else None, None
     if isinstance(expect, str):
         return folder / expect, None
     if not isinstance(expect, dict) or not isinstance(expect.get("url"), str):

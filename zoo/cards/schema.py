@@ -47,7 +47,8 @@ again.
 
 **A group** is one folder with ``model-template.yaml`` and ``models.tsv``, Kipoi's own way. Its card is a template too:
 ``{{ column }}`` in the front matter of README.md (in quotes) is replaced by the row's value, and ``name`` must be
-``FOLDER/{{ model }}``. Its examples may share one HDF5 file, a group ``<model>/preds`` for each that has one.
+``FOLDER/{{ model }}``, or ``FOLDER-{{ model }}`` where the models are known so. Its examples may share one HDF5 file,
+a group ``<model>/preds`` for each that has one.
 """
 
 from __future__ import annotations

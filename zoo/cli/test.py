@@ -1,21 +1,27 @@
-"""``zoo test MODEL``: the example against its expected predictions."""
+"""``zoo test MODEL...``: examples against their expected predictions."""
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zoo.cli.options import trust_option
-from zoo.cli.shared import COMMAND, CONTEXT
+from zoo.cli.shared import COMMAND, CONTEXT, long_run, note
+from zoo.store.registry import entries, members_of
+
+if TYPE_CHECKING:
+    from zoo.entries.check import ExampleReport
+    from zoo.entries.check_many import ExampleResult
 
 __all__ = ["command"]
 
 
 @click.command("test", cls=COMMAND, context_settings=CONTEXT)
-@click.argument("model")
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.option("--all", "all", is_flag=True, help="Test all bundled models.")
 @click.option("--rtol", type=click.FloatRange(min=0), default=1e-4, show_default=True, help="Relative tolerance.")
 @click.option("--atol", type=click.FloatRange(min=0), default=1e-5, show_default=True, help="Absolute tolerance.")
 @click.option(
@@ -26,19 +32,89 @@ __all__ = ["command"]
 )
 @click.option("--device", default="cpu", show_default=True, metavar="auto|cpu|cuda|mps", help="Where to run.")
 @trust_option
-def command(model: str, rtol: float, atol: float, save: Path | None, device: str, trust: bool) -> None:
+def command(
+    models: tuple[str, ...], all: bool, rtol: float, atol: float, save: Path | None, device: str, trust: bool
+) -> None:
     """Run MODEL on its bundled example and compare with the expected predictions.
 
-    Exit code 6 when they differ.
+    Exit code 6 when they differ. Of several models, or a group, a table says what came of each and how long it took;
+    one that fails does not keep the others from being run, and the exit code is that of the first failure.
     """
-    from zoo.entries.check import check_example
+    with long_run(quiet=False):
+        from zoo.entries.check_many import check_examples, failure_among
 
-    with contextlib.redirect_stdout(sys.stderr):  # what a model's Python prints is no part of the answer
-        report = check_example(model, rtol=rtol, atol=atol, trust=trust, save=save, device=device)
+        several = all or len(models) > 1 or any(map(members_of, models))
+        table = _Table([one["name"] for one in entries()] if all else models) if several else None
+        options = {"rtol": rtol, "atol": atol, "trust": trust, "save": save, "device": device}
+        results = check_examples(models, all=all, done=table.add if table else None, **options)
+        if table is None:
+            _tell(results[0].report)
+            return
+        table.finish()
+        if error := failure_among(results):
+            raise error
+
+
+def _tell(report: ExampleReport) -> None:
     for item in report.comparisons:
+        compared = (
+            "" if item.elements == item.predicted else f"compared {item.elements:,} of {item.predicted:,} values, "
+        )
         click.echo(
-            f"{report.model}: {item.output}: {report.windows} windows, {item.elements:,} elements agree "
+            f"{report.model}: {item.output}: {report.windows} windows, {compared}{item.elements:,} elements agree "
             f"(largest difference {item.largest_difference:.2g})"
         )
     if report.saved:
         click.echo(f"saved {report.saved}", err=True)
+
+
+class _Table:
+    """A row a model as it is done, tab-separated in a pipe; the models of a group that agree have one together."""
+
+    def __init__(self, names: list[str] | tuple[str, ...]) -> None:
+        self.tabs = not sys.stdout.isatty()
+        self.width = max(len(name) for name in ("model", *names))
+        self.group: list[ExampleResult] = []
+        self.begun = False
+
+    def add(self, result: ExampleResult) -> None:
+        if not self.begun:
+            self._row("model", "result", "values", "difference", "seconds")
+            self.begun = True
+        group = _group(result.model)
+        if self.group and group != _group(self.group[0].model):
+            self.finish()
+        if group and result.status == "agrees":
+            self.group.append(result)
+            return
+        self._row(result.model, result.status, *_numbers([result]))
+        if result.error is not None and result.status != "nothing to test":
+            note("; ".join(part for part in (result.error.what, result.error.extent) if part))
+
+    def finish(self) -> None:
+        """Say what came of the models of the last group."""
+        if self.group:
+            self._row(f"{_group(self.group[0].model)}/...", f"{len(self.group):,} agree", *_numbers(self.group))
+            self.group = []
+
+    def _row(self, name: str, *cells: str) -> None:
+        if self.tabs:
+            click.echo("\t".join((name, *cells)))
+        else:
+            status, values, difference, seconds = cells
+            click.echo(f"{name:<{self.width}}  {status:<15}  {values:>16}  {difference:>10}  {seconds:>7}")
+
+
+def _group(model: str) -> str:
+    """The group of a bundled model; folders have none."""
+    first, slash, _ = model.partition("/")
+    return first if slash and members_of(first) else ""
+
+
+def _numbers(results: list[ExampleResult]) -> tuple[str, str, str]:
+    """Values that were compared (of how many, where not all), the largest difference, and seconds."""
+    items = [item for result in results if result.report for item in result.report.comparisons]
+    compared, predicted = sum(item.elements for item in items), sum(item.predicted for item in items)
+    values = f"{compared:,}" + (f" of {predicted:,}" if predicted > compared else "")
+    largest = f"{max(item.largest_difference for item in items):.1g}" if items else "-"
+    return values if items else "-", largest, f"{sum(result.seconds for result in results):.1f}"

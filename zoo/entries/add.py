@@ -12,8 +12,9 @@ import yaml
 
 from zoo.cards.card import read_exported, split_readme
 from zoo.cards.yaml_lines import component_file
+from zoo.entries.example import Example, cut_example, random_example
 from zoo.entries.grelu import SHOWN_TRACKS, draft_card, draft_info, draft_prose, slim_bytes, task_table
-from zoo.entries.writer import EntryFiles, Example, cut_example, random_example
+from zoo.entries.writer import EntryFiles
 from zoo.errors import ModelError, UsageError
 from zoo.models.file_model import describe_file, no_model_in
 from zoo.models.grelu import GreluCheckpoint, activation_name, build_module, output_spec, read_checkpoint

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.entries.kept import read_bins, restrict
 from zoo.errors import InputError, MismatchError, ModelError, UsageError, ZooError
 from zoo.models.entry import Entry, has_own_loader, open_entry
 from zoo.models.load import load_entry
@@ -19,20 +20,26 @@ from zoo.outputs import OutputSpec, PredictionBatch, tracks_first
 from zoo.results import check_out
 from zoo.run.predict import predict_regions
 
-__all__ = ["ExampleReport", "OutputComparison", "check_example"]
+__all__ = ["ExampleReport", "NothingToTest", "OutputComparison", "check_example", "run_example", "save_predictions"]
 
 RTOL, ATOL = 1e-4, 1e-5
+
+
+class NothingToTest(ModelError):
+    """An unverified entry without an example: nobody claims that it works."""
 
 
 @dataclass(frozen=True)
 class OutputComparison:
     """One output of the example beside what was expected.
 
+    Of ``predicted`` elements, ``elements`` were compared: those of which the expected file holds a value.
     ``worst`` names the element that is furthest beyond the tolerance, or nearest to it.
     """
 
     output: str
     elements: int
+    predicted: int
     beyond: int
     largest_difference: float
     worst: str
@@ -77,14 +84,9 @@ def check_example(
     if save is not None:
         read = [entry.path, entry.description.expect if entry.description else None]
         save = check_out(save, inputs=read, suffixes=(".h5", ".hdf5"), what="predictions", option="--save")
-    if has_own_loader(entry):
-        loaded, batch, expected_path = _own_example(entry, device)
-    else:
-        regions, fasta, expected_path = _example_files(entry)
-        loaded = load_entry(entry)
-        # The example is cut from its genome, so that no assembly can be recognised.
-        with _naming_the_example(entry):
-            batch = predict_regions(loaded, regions, fasta, any_genome=True, device=device, report=_to_nobody)
+    _require_example(entry)
+    expected_path = _expected_path(entry)
+    loaded, batch = run_example(entry, device)
     expected = _read_expected(expected_path, loaded, entry.description.member if entry.description else None)
     comparisons = [
         _compare(spec, batch, batch.values[spec.name], expected[spec.name], rtol, atol, expected_path)
@@ -92,7 +94,7 @@ def check_example(
     ]
     failed = [item for item in comparisons if item.beyond]
     if save is not None:
-        _save(save, loaded, batch)
+        save_predictions(save, loaded, batch)
     elif failed:
         save = _save_somewhere(f"{Path(loaded.name).name}.got.h5", loaded, batch)
     report = ExampleReport(loaded.name, len(batch), comparisons, save, batch.values)
@@ -115,75 +117,114 @@ def _naming_the_example(entry: Entry) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Predicted:
+class PredictedModel:
     """What of a model is needed here, where its own dataloader made the batches."""
 
     name: str
     outputs: tuple[OutputSpec, ...]
 
 
-def _own_example(entry: Entry, device: str) -> tuple[_Predicted, PredictionBatch, Path]:
-    """Predictions for the example of a Kipoi folder's own dataloader, and the file of what is expected."""
-    from zoo.models.foreign_loader import local_value
-    from zoo.run.own_loader import predict_example
+def run_example(entry: Entry, device: str = "cpu") -> tuple[LoadedModel | PredictedModel, PredictionBatch]:
+    """The model and its predictions for all rows of its example.
 
-    description = entry.description
-    path = description.expect
-    if description.expect_remote is not None:
-        path = Path(local_value(description.expect_remote, description.folder, description))
-    if path is None or not path.is_file():
-        raise ModelError(
-            f"{entry.path}: the entry has no expected predictions",
-            str(path or ""),
-            "Fix: test.expect in model.yaml names an HDF5 file",
-        )
-    outputs, batch = predict_example(entry, device)
-    return _Predicted(entry.name, outputs), batch, path
+    Raises:
+        ModelError: the entry has no example, or it cannot be predicted.
+    """
+    if has_own_loader(entry):
+        from zoo.run.own_loader import predict_example
+
+        outputs, batch = predict_example(entry, device)
+        return PredictedModel(entry.name, outputs), batch
+    regions, fasta = _example_files(entry)
+    loaded = load_entry(entry)
+    # The example is cut from its genome, so that no assembly can be recognised.
+    with _naming_the_example(entry):
+        return loaded, predict_regions(loaded, regions, fasta, any_genome=True, device=device, report=_to_nobody)
 
 
 def _to_nobody(note: str) -> None:
     """What may be said of the predictions of an example: they are compared, and not read."""
 
 
-def _example_files(entry: Entry) -> tuple[Path, Path, Path]:
+def _require_example(entry: Entry) -> None:
+    """Refuse an entry that nobody gave an example."""
     if entry.path.is_file():
         raise ModelError(f"{entry.name}: a file alone has no example", "", "Fix: make an entry of it first")
+    checked = entry.card.verification if entry.card is not None else None
+    if _has_example(entry) or checked is None or checked.status != "unverified":
+        return
+    raise NothingToTest(
+        f"{entry.name}: nothing to test, the entry is unverified",
+        " ".join(checked.note.split()),
+        f"Fix: `zoo pull {entry.name}` fetches its weights and `zoo predict {entry.name} ...` runs them",
+    )
+
+
+def _has_example(entry: Entry) -> bool:
+    return entry.description.expect is not None or entry.description.expect_remote is not None
+
+
+def _expected_path(entry: Entry) -> Path:
+    from zoo.models.foreign_loader import local_value
+
+    description = entry.description
+    path = description.expect
+    if description.expect_remote is not None:
+        path = Path(local_value(description.expect_remote, description.folder, description))
+    if path is None:
+        raise ModelError(
+            f"{entry.path}: the entry has no expected predictions",
+            "it has neither example/expected.h5 nor `test.expect` in model.yaml",
+            "Fix: make them with `zoo test --save`, or ask its authors",
+        )
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file", "the entry's example is incomplete", "Fix: fetch the entry again")
+    return path
+
+
+def _example_files(entry: Entry) -> tuple[Path, Path]:
+    """The regions and the genome of the example."""
     examples = entry.description.loader.examples
     found = [examples.get("intervals_file"), examples.get("fasta_file")]
-    if entry.description.expect is None or not all(isinstance(item, str) for item in found):
-        checked = entry.card.verification if entry.card is not None else None
-        if checked is not None and checked.status == "unverified":
-            raise ModelError(
-                f"{entry.name}: nothing to test, the entry is unverified",
-                " ".join(checked.note.split()),
-                f"Fix: `zoo pull {entry.name}` fetches its weights and `zoo predict {entry.name} ...` runs them",
-            )
+    if not all(isinstance(item, str) for item in found):
         raise ModelError(
             f"{entry.path}: the entry has no example",
-            "it needs `example` for intervals_file and fasta_file in dataloader.yaml, and test.expect in model.yaml",
+            "it needs `example` for intervals_file and fasta_file in dataloader.yaml, and example/expected.h5",
             "Fix: add a small BED, FASTA and expected.h5",
         )
-    paths = entry.folder / found[0], entry.folder / found[1], entry.description.expect
-    for path in paths:
+    regions, fasta = (entry.folder / item for item in found)
+    for path in (regions, fasta):
         if not path.is_file():
             raise ModelError(f"{path}: no such file", "the entry's example is incomplete", "Fix: fetch the entry again")
-    return paths
+    return regions, fasta
 
 
-def _read_expected(path: Path, model: LoadedModel, member: str | None) -> dict[str, np.ndarray]:
-    """Arrays by output; the models of a group may share a file, with a group of HDF5 each."""
+@dataclass(frozen=True)
+class _Expected:
+    """Expected values of an output; ``bins`` are those of which they are, of ``n_bins``, where not of all."""
+
+    values: np.ndarray
+    bins: np.ndarray | None = None
+    n_bins: int | None = None
+
+
+def _read_expected(path: Path, model: LoadedModel | PredictedModel, member: str | None) -> dict[str, _Expected]:
+    """Expected values by output; the models of a group may share a file, with a group of HDF5 each."""
     import h5py
 
     try:
         with h5py.File(path) as handle:
             preds = handle[f"{member}/preds" if member is not None and member in handle else "preds"]
             if isinstance(preds, h5py.Dataset):
-                arrays: dict[str, Any] = {model.outputs[0].name: preds[()]}
+                datasets: dict[str, Any] = {model.outputs[0].name: preds}
             else:
                 names: list[str] = []
                 preds.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-                arrays = {name: preds[name][()] for name in names}
-        arrays = {name: array.astype(np.float64) for name, array in arrays.items()}
+                datasets = {name: preds[name] for name in names}
+            arrays = {
+                name: _Expected(dataset[()].astype(np.float64), *(read_bins(dataset) or ()))
+                for name, dataset in datasets.items()
+            }
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{path}: cannot be read as expected predictions: {error}",
@@ -200,13 +241,26 @@ def _compare(
     spec: OutputSpec,
     batch: PredictionBatch,
     got: np.ndarray,
-    expected: np.ndarray,
+    kept: _Expected,
     rtol: float,
     atol: float,
     path: Path,
 ) -> OutputComparison:
+    expected, predicted = kept.values, got.size
+    if kept.bins is not None and (got.ndim != 3 or got.shape[2] != kept.n_bins):
+        raise MismatchError(
+            f"{path}: output {spec.name!r} has {len(kept.bins)} of {kept.n_bins} bins",
+            f"the model predicts {got.shape}",
+            "Fix: the example's regions and expected predictions must belong together",
+        )
+    got = restrict(got, kept.bins)
     # Kipoi keeps predictions as the model gives them; what `zoo test --save` wrote has the tracks first.
-    if spec.axis and expected.ndim > spec.axis + 1 and expected.shape[spec.axis + 1] == got.shape[1]:
+    if (
+        kept.bins is None
+        and spec.axis
+        and expected.ndim > spec.axis + 1
+        and expected.shape[spec.axis + 1] == got.shape[1]
+    ):
         expected = tracks_first(expected, spec.axis)
     if expected.size != got.size or expected.shape[:1] != got.shape[:1]:
         raise MismatchError(
@@ -223,30 +277,37 @@ def _compare(
     return OutputComparison(
         output=spec.name,
         elements=got.size,
+        predicted=predicted,
         beyond=int((excess > 0).sum()),
         largest_difference=float(difference.max()),
-        worst=_name_element(spec, batch, at) + f": got {got[at]:.6g}, expected {expected[at]:.6g}",
+        worst=_name_element(spec, batch, at, kept.bins) + f": got {got[at]:.6g}, expected {expected[at]:.6g}",
     )
 
 
-def _name_element(spec: OutputSpec, batch: PredictionBatch, at: tuple[int, ...]) -> str:
+def _name_element(spec: OutputSpec, batch: PredictionBatch, at: tuple[int, ...], bins: np.ndarray | None) -> str:
     row = int(at[0])
     place = f"{batch.chrom[row]}:{batch.start[row]}-{batch.end[row]}"
     label = place if batch.name[row] == "." else f"{batch.name[row]} ({place})"
     track = spec.tracks[int(at[1])]
-    return f"{label}, {track}" + (f", bin {int(at[2])}" if len(at) > 2 else "")
+    bin_number = int(at[2] if bins is None else bins[at[2]]) if len(at) > 2 else None
+    return f"{label}, {track}" + (f", bin {bin_number}" if bin_number is not None else "")
 
 
-def _save_somewhere(name: str, model: LoadedModel, batch: PredictionBatch) -> Path | None:
+def _save_somewhere(name: str, model: LoadedModel | PredictedModel, batch: PredictionBatch) -> Path | None:
     """Save in the current folder, or in the temporary one where that is read-only; None when neither is writable."""
     for folder in (Path(), Path(tempfile.gettempdir())):
         with contextlib.suppress(ZooError):
-            _save(folder / name, model, batch)
+            save_predictions(folder / name, model, batch)
             return folder / name
     return None
 
 
-def _save(path: Path, model: LoadedModel, batch: PredictionBatch) -> None:
+def save_predictions(path: Path, model: LoadedModel | PredictedModel, batch: PredictionBatch) -> None:
+    """Write predictions as HDF5, ``preds`` as in an expected file.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
     from zoo.writers import WriterContext, open_writer
 
     sizes = {str(chrom): int(batch.window_end.max()) for chrom in dict.fromkeys(batch.chrom)}
@@ -260,7 +321,7 @@ def _save(path: Path, model: LoadedModel, batch: PredictionBatch) -> None:
         raise UsageError(
             f"{path}: what was predicted cannot be saved: {error.strerror or error}",
             "",
-            "Fix: choose another place with --save",
+            "Fix: choose another folder",
         ) from None
 
 

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import random
 import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
 import torch
 import yaml
 
-from zoo.errors import InputError
-from zoo.genome.encode import one_hot, reverse_complement
-from zoo.genome.fasta import open_genome
-from zoo.genome.intervals import RegionFile
-from zoo.models.sequence_loader import SequenceLoader
+from zoo.entries.example import EXAMPLE, file_record, write_expected
 
-__all__ = [
-    "EntryFiles",
-    "EntryText",
-    "Example",
-    "cut_example",
-    "finish_folder",
-    "new_folder",
-    "random_example",
-    "write_entry",
-]
+__all__ = ["EntryFiles", "EntryText", "finish_folder", "new_folder", "write_entry"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +31,8 @@ class EntryText:
         use_strand: whether windows on ``-`` are reverse-complemented.
         alphabet_axis: 0 for an input of ``(4, length)``, 1 for ``(length, 4)``.
         extra: further files of the entry, name -> content; the card records their checksums.
+        keep: predictions of an output that the example keeps at most, None for all of them. Of a profile with more
+            a selection of bins is kept, and Kipoi, which compares all, is told of none.
     """
 
     name: str
@@ -61,6 +46,7 @@ class EntryText:
     use_strand: bool = False
     alphabet_axis: int = 0
     extra: dict[str, bytes] = field(default_factory=dict)
+    keep: int | None = None
 
     @property
     def input_shape(self) -> str:
@@ -138,12 +124,13 @@ def finish_folder(
         weights: the files that ``args`` name.
         defined_as, args, dependencies: of model.yaml.
     """
-    _dump(folder / "model.yaml", _model_yaml(entry, defined_as, args, dependencies))
+    model = _model_yaml(entry, defined_as, args, dependencies)
+    _dump(folder / "model.yaml", model)
     _dump(folder / "dataloader.yaml", _dataloader_yaml(entry))
     _write_card(entry, folder, [])
-    _write_expected(folder)
-    examples = [f"example/{name}" for name in ("genome.fa", "regions.bed", "expected.h5")]
-    _write_card(entry, folder, [_file_entry(folder, name) for name in (*weights, *entry.extra, *examples)])
+    if not write_expected(folder, keep=entry.keep):
+        _dump(folder / "model.yaml", {key: value for key, value in model.items() if key != "test"})
+    _write_card(entry, folder, [file_record(folder, name) for name in (*weights, *entry.extra, *EXAMPLE)])
     return folder
 
 
@@ -215,123 +202,3 @@ def _write_card(entry: EntryText, folder: Path, files: list[dict[str, Any]]) -> 
     front |= {"input": {"length": entry.length}, "files": files}
     text = yaml.safe_dump(front, sort_keys=False, width=110, allow_unicode=True)
     (folder / "README.md").write_text(f"---\n{text}---\n\n{entry.prose.strip()}\n")
-
-
-def _write_expected(folder: Path) -> None:
-    """Predictions by ``zoo.predict``, and beside them the model's inputs, which ``kipoi test`` asks for."""
-    import zoo
-
-    example = folder / "example"
-    fasta, bed, expected = example / "genome.fa", example / "regions.bed", example / "expected.h5"
-    model = zoo.load_model(folder, trust=True)
-    zoo.predict(model, bed, fasta, expected, any_genome=True, device="cpu")
-    _add_inputs(expected, fasta, model.loader)
-    (example / "expected.h5.run.json").unlink()
-    (example / "genome.fa.fai").unlink(missing_ok=True)
-
-
-def _add_inputs(expected: Path, fasta: Path, loader: SequenceLoader) -> None:
-    with h5py.File(expected, "r+") as handle:
-        chroms = handle["metadata/ranges/chr"].asstr()[()]
-        starts = handle["metadata/windows/start"][()].astype(np.int64)
-        reverse = handle["metadata/windows/reverse"][()].astype(bool)
-        genome = open_genome(fasta)
-        letters = genome.gather(genome.numbers(chroms), starts, loader.length)
-        genome.close()
-        letters[reverse] = reverse_complement(letters[reverse])
-        inputs = loader.arrange(torch.from_numpy(one_hot(letters, loader.n_value))).contiguous()
-        handle.create_dataset("inputs", data=inputs.numpy(), compression="gzip", shuffle=True)
-
-
-def _file_entry(folder: Path, name: str) -> dict[str, Any]:
-    data = (folder / name).read_bytes()
-    return {"path": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-
-
-# ---------------- the example: windows cut from a genome, or seeded random sequence
-
-
-WINDOWS = 6
-MAX_BASES = 200_000  # so that the example of a long model stays small
-LINE = 80
-
-
-@dataclass(frozen=True)
-class Example:
-    """Text of a FASTA with one contig a window, of a BED6, and where they came from."""
-
-    fasta: str
-    bed: str
-    origin: str
-
-
-def random_example(length: int) -> Example:
-    """Random sequence of equal base frequencies, the same at every call."""
-    rng = random.Random(0)
-    letters = ["".join(rng.choices("ACGT", k=length)) for _ in range(_count(length))]
-    rows = [(f"chrRandom{i}", 0, length, f"window_{i}", "+-"[i % 2]) for i in range(len(letters))]
-    return _example(rows, letters, "random sequence (seeded, equal base frequencies), not of a genome")
-
-
-def cut_example(genome: Path, regions: Path, length: int) -> Example:
-    """The windows of the first regions that lie inside their chromosomes.
-
-    A window becomes a contig of its own, named ``chrom_start_end`` after its place in the genome, and
-    with ``chr`` before it: Kipoi's dataloader puts it there where it is missing.
-
-    Raises:
-        InputError: a row is malformed, or no window lies inside a chromosome of the FASTA.
-    """
-    fasta = open_genome(genome)
-    try:
-        with RegionFile(regions) as file:
-            file.scan(fasta.sizes)
-            rows, letters = [], []
-            for chunk in file.chunks():
-                for i in range(len(chunk)):
-                    chrom, start, end = str(chunk.chrom[i]), int(chunk.start[i]), int(chunk.end[i])
-                    first = (start + end) // 2 - length // 2
-                    if chrom not in fasta.sizes or first < 0 or first + length > fasta.sizes[chrom]:
-                        continue
-                    low, high = max(0, start - first), min(length, end - first)
-                    if (low + high) // 2 != length // 2:  # a region that is longer than the window
-                        low, high = 0, length
-                    codes = fasta.gather(fasta.numbers(np.array([chrom], dtype=object)), np.array([first]), length)
-                    letters.append(codes[0].tobytes().decode("ascii"))
-                    name = f"region_{i}" if chunk.name[i] == "." else str(chunk.name[i])
-                    contig = f"chr{chrom.removeprefix('chr')}_{first}_{first + length}"
-                    rows.append((contig, low, high, name, _strand(str(chunk.strand[i]))))
-                    if len(rows) == _count(length):
-                        return _example(rows, letters, _origin(genome, regions))
-    finally:
-        fasta.close()
-    if not rows:
-        raise InputError(
-            f"{regions}: no region leaves room for a window of {length:,} bp in {genome}",
-            "",
-            "Fix: give regions further from the ends of chromosomes, of the genome's names",
-        )
-    return _example(rows, letters, _origin(genome, regions))
-
-
-def _count(length: int) -> int:
-    return max(1, min(WINDOWS, MAX_BASES // length))
-
-
-def _strand(strand: str) -> str:
-    return strand if strand in "+-" else "."
-
-
-def _origin(genome: Path, regions: Path) -> str:
-    return f"windows of {Path(genome).name} on the first regions of {Path(regions).name}"
-
-
-def _example(rows: list[tuple[str, int, int, str, str]], letters: list[str], origin: str) -> Example:
-    fasta = []
-    placed = {}
-    for (contig, *_), sequence in zip(rows, letters, strict=True):
-        if placed.setdefault(contig, sequence) is sequence:
-            lines = [sequence[i : i + LINE] for i in range(0, len(sequence), LINE)]
-            fasta.append(f">{contig}\n" + "\n".join(lines) + "\n")
-    bed = [f"{contig}\t{start}\t{end}\t{name}\t0\t{strand}\n" for contig, start, end, name, strand in rows]
-    return Example("".join(fasta), "".join(bed), origin)

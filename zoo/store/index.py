@@ -29,9 +29,10 @@ def describe_all(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str
         path = component.relative_to(folder.parent).as_posix()
         try:
             record = describe(component, required=True)
-            if not component.is_dir() and record["name"] != path:
+            if not component.is_dir() and record["name"] not in (path, path.replace("/", "-")):
                 what = f"{component}: its card calls it {record['name']!r}"
-                raise ModelError(what, "a model of a group", 'Fix: write name: "GROUP/{{ model }}" in README.md')
+                fix = 'Fix: write name: "GROUP/{{ model }}" (or "GROUP-{{ model }}") in README.md'
+                raise ModelError(what, "a model of a group", fix)
         except ModelError as error:
             broken.append({"name": path, "problem": str(error)})
             continue

@@ -92,14 +92,15 @@ def _source_entries(source: Source) -> list[dict[str, Any]]:
 def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
     """The folder and index record of ``name``, ``name@version`` or ``source/name``.
 
-    For a model of a group the folder is the one that its name says; only the group's is on disk.
+    For a model of a group the folder is the one below the group's that its row names; only the group's is on disk. It
+    is known by that path too, ``GROUP/MODEL``, where its card calls it ``GROUP-MODEL``.
 
     Raises:
         ModelError: no entry of that name (with near names), or not in that version.
     """
     bare, _, version = name.partition("@")
     for entry in _index():
-        if entry["name"] == bare:
+        if bare in (entry["name"], entry["path"]):
             if version and version != entry["version"]:
                 raise ModelError(
                     f"{bare} has no version {version}",
@@ -140,8 +141,13 @@ def members_of(name: str) -> list[str]:
         return [str(path / member) for member in read_group(path).rows]
     if path.exists() or "://" in name:
         return []
-    names = [entry["name"] for entry in all_entries()]
-    return [] if name in names else [one for one in names if one.startswith(f"{name}/")]
+    found = {entry["name"]: _place(entry) for entry in all_entries()}
+    return [] if name in found else [one for one, place in found.items() if place.startswith(f"{name}/")]
+
+
+def _place(entry: dict[str, Any]) -> str:
+    """Where an entry lies: below the bundled ones, or below its source."""
+    return entry["name"] if entry.get("source") or "path" not in entry else entry["path"]
 
 
 def _with_source(name: str) -> list[str]:

@@ -101,11 +101,13 @@ def remote_files(model: ModelDescription, card: Card | None = None) -> dict[str,
         ModelError: a URL without checksum, with ``file:line``.
     """
     card = card or card_of(model.component)
-    found: dict[str, RemoteFile | MadeFile] = dict(argument_files(model, card))
-    known = {part.key for part in found.values()} | {part.md5 for part in found.values()}
+    arguments = argument_files(model, card)
+    known = {part.key for part in arguments.values()} | {part.md5 for part in arguments.values()}
+    urls = {url for part in arguments.values() for url in part.urls}
+    found: dict[str, RemoteFile | MadeFile] = dict(arguments)
     for entry in card.files if card else ():
         here = (model.folder / entry.path).exists()
-        asked = any(url in entry.mirrors for file in found.values() for url in file.urls)
+        asked = not urls.isdisjoint(entry.mirrors)
         elsewhere = entry.mirrors or entry.made_from
         if elsewhere and not here and not asked and not {entry.sha256, entry.md5} & (known - {None}):
             found[entry.path] = _from_card(entry)

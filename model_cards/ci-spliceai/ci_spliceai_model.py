@@ -1,7 +1,12 @@
 """CI-SpliceAI (Strauch et al. 2022, doi:10.1371/journal.pone.0269159): five dilated residual networks, averaged.
 
-Each is the SpliceAI-10k network (Jaganathan et al. 2019, doi:10.1016/j.cell.2018.12.015).
+Each is the SpliceAI-10k network (Jaganathan et al. 2019, doi:10.1016/j.cell.2018.12.015). The weights are the
+constants of the published TensorFlow graph, where all five have the same layer names and a number tells them apart:
+``model_1/conv1d_3/conv1d_4/ExpandDims_1/ReadVariableOp/resource`` is layer ``conv1d_3`` of the fifth.
 """
+
+import re
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +61,7 @@ class CISpliceAI(nn.Module):
     def __init__(self, n_members: int) -> None:
         super().__init__()
         self.members = nn.ModuleList(SpliceNetwork() for _ in range(n_members))
+        self.register_load_state_dict_pre_hook(from_graph)
 
     def forward(self, x: Tensor) -> Tensor:
         x = unknown_as_zero(x)
@@ -71,3 +77,49 @@ def middle(x: Tensor, length: int) -> Tensor:
     """The central ``length`` positions of the last axis."""
     start = (x.shape[2] - length) // 2
     return x[:, :, start : start + length]
+
+
+def layer_names() -> tuple[list[str], list[str]]:
+    """Our names of the convolutions and of the batch norms in the order in which Keras numbers them, from 1."""
+    convolutions, norms = ["first", "first_skip"], []
+    for i in range(len(BLOCKS)):
+        convolutions += [f"blocks.{i}.2", f"blocks.{i}.5"]
+        norms += [f"blocks.{i}.0", f"blocks.{i}.3"]
+        if i % 4 == 3:
+            convolutions.append(f"skips.{i // 4}")
+    return [*convolutions, "last"], norms
+
+
+# What a constant is, by its path below the layer.
+CONSTANT = re.compile(r"model_1/(?P<layer>conv1d|batch_normalization)_(?P<number>\d+)/(?P<path>.+)")
+PATHS = {
+    r"conv1d(?:_(\d+))?/ExpandDims_1/ReadVariableOp/resource": "weight",
+    r"BiasAdd(?:_(\d+))?/ReadVariableOp/resource": "bias",
+    r"batchnorm(?:_(\d+))?/mul/ReadVariableOp/resource": "weight",
+    r"batchnorm(?:_(\d+))?/ReadVariableOp/resource": "running_var",
+    r"batchnorm(?:_(\d+))?/ReadVariableOp_1/resource": "running_mean",
+    r"batchnorm(?:_(\d+))?/ReadVariableOp_2/resource": "bias",
+    r"batchnorm(?:_(\d+))?/add/y": None,  # the epsilon
+}
+
+
+def from_graph(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Give the constants of the graph the names and axes of this module, in place; other names stay as they are."""
+    convolutions, norms = layer_names()
+    for name in list(state):
+        found = CONSTANT.fullmatch(name.removeprefix(prefix))
+        if found is None:
+            continue
+        layers = convolutions if found["layer"] == "conv1d" else norms
+        for pattern, parameter in PATHS.items():
+            if path := re.fullmatch(pattern, found["path"]):
+                tensor = state.pop(name)
+                if parameter is not None:
+                    target = f"{prefix}members.{path[1] or 0}.{layers[int(found['number']) - 1]}.{parameter}"
+                    state[target] = turned(tensor)
+                break
+
+
+def turned(tensor: Tensor) -> Tensor:
+    """A kernel (width, in, out) as torch has it, (out, in, width); a vector as it is."""
+    return tensor.permute(2, 1, 0).contiguous() if tensor.ndim == 3 else tensor

@@ -1,11 +1,12 @@
-"""OpenSpliceAI (Chao et al. 2025, doi:10.7554/eLife.107454): SpliceAI-10k retrained in PyTorch, with leaky ReLU."""
+"""OpenSpliceAI (Chao et al. 2025, doi:10.7554/eLife.107454): SpliceAI's networks, retrained, with leaky ReLU."""
 
 import torch
 from torch import Tensor, nn
 
 SLOPE = 0.1  # of the leaky ReLU below zero
-# (kernel width, dilation) of the residual units; a skip connection leaves after every fourth.
-UNITS = [(11, 1)] * 4 + [(11, 4)] * 4 + [(21, 10)] * 4 + [(41, 25)] * 4
+# (kernel width, dilation) of the residual units, four of each; a skip connection leaves after every fourth.
+GROUPS = [(11, 1), (11, 4), (21, 10), (41, 25)]
+CONTEXTS = [80, 400, 2000, 10_000]  # bp that so many groups use up: 8 * (width - 1) * dilation each
 
 
 class ResidualUnit(nn.Module):
@@ -38,25 +39,26 @@ class Skip(nn.Module):
 
 
 class OpenSpliceAI(nn.Module):
-    """Probabilities of neither, acceptor and donor, (N, 4, L) to (N, 3, L - 10000).
+    """Probabilities of neither, acceptor and donor, (N, 4, L) to (N, 3, L - context).
 
-    Names of the parameters are those of the published state dict. The context is used up unit by unit; zero
-    padding and one crop at the end, as published, give the same numbers for more work.
+    ``context`` is 80, 400, 2000 or 10000: the more, the more groups of residual units. Names of the parameters are
+    those of the published state dict. The context is used up unit by unit; zero padding and one crop at the end, as
+    published, give the same numbers for more work.
     """
 
-    def __init__(self, channels: int = 32) -> None:
+    def __init__(self, context: int, channels: int = 32) -> None:
         super().__init__()
+        self.context = context
         self.initial_conv = nn.Conv1d(4, channels, 1)
         self.initial_skip = Skip(channels)
         self.residual_units = nn.ModuleList()
-        for i, (width, dilation) in enumerate(UNITS):
-            self.residual_units.append(ResidualUnit(channels, width, dilation))
-            if i % 4 == 3:
-                self.residual_units.append(Skip(channels))
+        for width, dilation in GROUPS[: CONTEXTS.index(context) + 1]:
+            self.residual_units.extend(ResidualUnit(channels, width, dilation) for _ in range(4))
+            self.residual_units.append(Skip(channels))
         self.final_conv = nn.Conv1d(channels, 3, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        length = x.shape[2] - 2 * sum((width - 1) * dilation for width, dilation in UNITS)
+        length = x.shape[2] - self.context
         x = self.initial_conv(unknown_as_zero(x))
         skip = self.initial_skip(middle(x, length))
         for layer in self.residual_units:
