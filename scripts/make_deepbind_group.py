@@ -50,13 +50,13 @@ def main() -> None:
     torch.set_num_threads(1)  # the models are small: to share one among cores takes longer than to run it
     rows = table(data / "m03_deepbind_927")
     write_table(rows)
-    cache_add(data / "m03_deepbind_927" / "deepbind_h5.tar.xz", ["deepbind"])
+    cache_add(data / "m03_deepbind_927" / "deepbind_h5.tar.xz")
     write_example([row["model"] for row in rows])
     for row in rows:
         found = check(f"deepbind/{row['model']}", data)
         row["largest_difference"] = f"{found.difference:.1e}"
     write_table(rows)
-    sys.stdout.write(f"{len(rows)} models, largest difference {max(row['largest_difference'] for row in rows)}\n")
+    sys.stdout.write(f"{len(rows)} models, largest difference {max(float(row['largest_difference']) for row in rows):.1e}\n")
 
 
 def table(folder: Path) -> list[dict[str, Any]]:
@@ -103,6 +103,7 @@ def write_example(models: list[str]) -> None:
     example = FOLDER / "example"
     lines = [sequence[i : i + 50] for i in range(0, BASES, 50)]
     (example / "genome.fa").write_text(f">{CONTIG}\n" + "\n".join(lines) + "\n")
+    (example / "genome.fa.fai").write_text(f"{CONTIG}\t{BASES}\t{len(CONTIG) + 2}\t50\t51\n")
     (example / "regions.bed").write_text(
         "".join(f"{CONTIG}\t{start}\t{start + LENGTH}\twindow{i}\n" for i, start in enumerate(STARTS))
     )
@@ -110,7 +111,7 @@ def write_example(models: list[str]) -> None:
     windows = one_hot(letters)
     preds = np.stack([zoo.load_model(f"deepbind/{name}").predict(windows) for name in models])
     with h5py.File(example / "expected.h5", "w") as handle:
-        handle.create_dataset("models", data=models, dtype=h5py.string_dtype(), compression="gzip")
+        handle.create_dataset("models", data=np.array(models, "S"), compression="gzip")  # of fixed length: compressed
         handle.create_dataset("preds", data=preds.astype(np.float32), compression="gzip")
 
 

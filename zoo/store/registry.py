@@ -216,10 +216,11 @@ def _group_error(name: str, inside: list[str]) -> ModelError:
 
 
 def _nearest_group(name: str, known: list[dict[str, Any]]) -> tuple[str, list[str]]:
-    """The group that a name which is not known leads into (empty where it leads into none), and the names there."""
+    """The group that a name which is not known leads into, and the names there; "" and all names where into none."""
     groups = {entry["group"] for entry in known if entry.get("group")}
     group = max((one for one in groups if name.startswith(f"{one}/")), key=len, default="")
-    return group, [entry["name"] for entry in known if not group or entry.get("group") == group]
+    inside = [entry["name"] for entry in known if not group or entry.get("group") == group]
+    return group, inside if group else [*inside, *sorted(groups)]
 
 
 def _near(name: str, group: str, names: list[str]) -> list[str]:
