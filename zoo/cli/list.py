@@ -42,7 +42,7 @@ def command(
     found = entries(source, verified) if group is None else below(group, source, verified)
     hidden = show(found, as_json, plain, fold=group is None and not everything)
     if hidden:
-        note(f"{len(hidden):,} group(s) of models: `zoo list {hidden[0]}` shows those of one, --all every one")
+        note(f"/... is a group: `zoo list {hidden[0]}` shows its models")
     if source not in ("all", "grelu") and group is None:
         _tell_broken(source)
 
@@ -65,7 +65,8 @@ def show(found: Sequence[dict[str, Any]], as_json: bool, plain: bool, fold: bool
         click.echo("\n".join(plain_lines(found)))
         return []
     shown = folded(found) if fold else found
-    click.echo("\n".join(table_lines(shown, shutil.get_terminal_size().columns)))
+    for line in table_lines(shown, shutil.get_terminal_size().columns):
+        click.echo(line)
     return [one["group"] for one in shown if "folds" in one]
 
 

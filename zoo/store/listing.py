@@ -65,6 +65,8 @@ def _as_one(group: str, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def table_lines(found: Sequence[dict[str, Any]], width: int) -> Iterator[str]:
     """A header and a line a model, in columns; no line is longer than ``width``, unless a name alone is."""
+    if not found:
+        return
     rows = [{name: name for name in COLUMNS}, *map(_cells, found)]
     natural = {name: max(len(row[name]) for row in rows) for name in COLUMNS}
     shown, left = _columns(natural, width)

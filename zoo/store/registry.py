@@ -224,13 +224,21 @@ def _nearest_group(name: str, known: list[dict[str, Any]]) -> tuple[str, list[st
 
 
 def _near(name: str, group: str, names: list[str]) -> list[str]:
-    """What could be meant: names that have all words of it, in a group its own words only; else those of like letters."""
-    words = re.findall(r"[a-z0-9]+", name[len(group) :].lower())
-    with_all = [one for one in names if words and all(word in one[len(group) :].lower() for word in words)]
+    """What could be meant: names with all words of it (in a group, its own words only), with like letters or like words."""
+    rests = {one[len(group) :].lower(): one for one in names}
+    words = _words(name[len(group) :])
+    with_all = [one for rest, one in rests.items() if words and all(word in rest for word in words)]
     if with_all:
         return with_all[:3]
-    rests = {one[len(group) :]: one for one in names}
-    return [rests[one] for one in near_names(name[len(group) :], rests)]
+    if near := near_names(name[len(group) :], rests):
+        return [rests[rest] for rest in near]
+    known = list(dict.fromkeys(word for rest in rests for word in _words(rest)))
+    meant = [[word] if word in known else near_names(word, known) for word in words]
+    return [one for rest, one in rests.items() if all(any(word in rest for word in near) for near in meant)][:3]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text.lower())
 
 
 def names_a_path(name: str) -> bool:
