@@ -3,7 +3,7 @@
     python -m scripts.make_deepbind_group ../shared/data
 
 The folder has ``m03_deepbind_927`` (the files in one archive, and Kipoi's names) and ``d01_hg38_windows``, on which the
-predictions of TensorFlow in ``tests/shared/oracles/deepbind.npz`` were made. The files are put into the cache on the way.
+predictions of TensorFlow in ``tests/shared/oracles/deepbind.npz`` were made. The files are put into the cache.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ import h5py
 import numpy as np
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
 import zoo
-from scripts.shared_entries.deepbind import LENGTH, check
+from shared_entries.deepbind import LENGTH, check
 from zoo.entries.cache_add import cache_add
 from zoo.genome.encode import one_hot
 
@@ -56,7 +58,9 @@ def main() -> None:
         found = check(f"deepbind/{row['model']}", data)
         row["largest_difference"] = f"{found.difference:.1e}"
     write_table(rows)
-    sys.stdout.write(f"{len(rows)} models, largest difference {max(float(row['largest_difference']) for row in rows):.1e}\n")
+    sys.stdout.write(
+        f"{len(rows)} models, largest difference {max(float(row['largest_difference']) for row in rows):.1e}\n"
+    )
 
 
 def table(folder: Path) -> list[dict[str, Any]]:

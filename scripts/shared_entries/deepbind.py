@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
 import zoo
-from scripts.shared_entries.comparison import Comparison, compare, oracle
-from scripts.shared_entries.hg38_windows import one_hot, read_windows
+from shared_entries.comparison import Comparison, compare, oracle
+from shared_entries.hg38_windows import deepbind_windows
 
 __all__ = ["LENGTH", "check"]
 
@@ -25,13 +22,6 @@ def check(entry_name: str, data: Path) -> Comparison:
     """
     kept = oracle("deepbind")
     row = kept["ids"].tolist().index(entry_name.split("/")[-1].split("_")[0])
-    found = zoo.load_model(entry_name).predict(_windows(data))
+    found = zoo.load_model(entry_name).predict(deepbind_windows(data))
     against = "Kipoi's file under TensorFlow 2.15, Lambdas written anew, 4 windows of hg38"
     return compare("DeepBind", "Keras 2", against, {"preds": found[:, 0]}, {"preds": kept["preds"][row]})
-
-
-@lru_cache(maxsize=1)
-def _windows(data: Path) -> np.ndarray:
-    """(4, 4, LENGTH): the windows on which the kept predictions were made."""
-    sequence = next(iter(read_windows(data).values()))[60_000:61_000]
-    return np.stack([one_hot(sequence[start : start + LENGTH]) for start in range(100, 900, 200)])

@@ -27,9 +27,9 @@ import tf_keras
 
 from shared_entries.borzoi_keras_layers import load_by_name
 from shared_entries.comparison import BORZOI_BINS
+from shared_entries.hg38_windows import deepbind_windows
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-EVERY_DEEPBIND = 9
 MODULES = {"acceptor": "Acceptor", "donor": "Donor", "exon": "Exon", "intron3": "Intron3", "intron5": "Intron5"}
 
 
@@ -42,8 +42,8 @@ def main() -> None:
     arguments = parser.parse_args()
     for name, predicted in predictions(arguments.entries, arguments.mmsplice, arguments.data):
         np.savez_compressed(arguments.out / f"{name}.npz", preds=predicted)
-    deepbind = dict(deepbind_predictions(arguments.entries, arguments.data))
-    np.savez_compressed(arguments.out / "deepbind.npz", **deepbind)
+    deepbind = dict(deepbind_predictions(arguments.data))
+    np.savez_compressed(arguments.out / "deepbind.npz", ids=list(deepbind), preds=np.stack(list(deepbind.values())))
 
 
 def predictions(entries: Path, mmsplice: Path, data: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -112,19 +112,19 @@ class Highest(tf_keras.layers.Layer):
         return tf.reduce_max(x, axis=1)[:, 0]
 
 
-def deepbind_predictions(entries: Path, data: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Identifier and predictions of every ninth model, on the windows that all entries have as example."""
-    x = inputs(next((entries / "deepbind").glob("*/*/*")))
+def deepbind_predictions(data: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Identifier and predictions of every model, on four windows of hg38."""
+    x = deepbind_windows(data).transpose(0, 2, 1)
     replaced = {"Pad": Pad, "OtherStrand": OtherStrand, "Highest": Highest}
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(data / "m03_deepbind_927" / "deepbind_h5.tar.xz") as archive:
             archive.extractall(folder, filter="data")
-        for path in sorted(Path(folder).rglob("*.h5"))[::EVERY_DEEPBIND]:
+        for path in sorted(Path(folder).rglob("*.h5")):
             with h5py.File(path) as file:
                 config = json.loads(file.attrs["model_config"])
             model = tf_keras.models.model_from_json(json.dumps(without_lambdas(config)), custom_objects=replaced)
             model.load_weights(path)
-            yield path.stem, model(x).numpy().reshape(len(x), 1)
+            yield path.stem, model(x).numpy().reshape(len(x))
             tf_keras.backend.clear_session()
 
 

@@ -21,8 +21,8 @@ __all__ = ["describe", "describe_all", "described_targets", "remote_records"]
 def describe_all(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """A record for each entry below a folder, models of groups among them, and name and problem of each broken one.
 
-    ``path`` of a record is where the entry is below ``folder``; for a model of a group, where its name says, and ``group``
-    is what the names of the group's models begin with.
+    ``path`` of a record is where the entry is below ``folder``; for a model of a group, where its name says. ``group``
+    is that with which the names of a group's models begin.
     """
     records: list[dict[str, Any]] = []
     broken: list[dict[str, str]] = []

@@ -224,7 +224,7 @@ def _nearest_group(name: str, known: list[dict[str, Any]]) -> tuple[str, list[st
 
 
 def _near(name: str, group: str, names: list[str]) -> list[str]:
-    """What could be meant: names with all words of it (in a group, its own words only), with like letters or like words."""
+    """What could be meant: names with all its words (after that of the group), of like letters, or with like words."""
     rests = {one[len(group) :].lower(): one for one in names}
     words = _words(name[len(group) :])
     with_all = [one for rest, one in rests.items() if words and all(word in rest for word in words)]

@@ -1,8 +1,8 @@
 """``zoo search``: entries in which every word occurs, best first. Standard library only.
 
 A word is worth most where it is a whole word of the name, then of a track, then of a tag, an author and so on down to
-prose; a part of a word is worth less than a whole one of the same or the next place, but for the beginning of a name. The
-worths of all words are summed; words that stand in one track, or in one name, are worth more than the same words in
+prose; a part of a word is worth less than a whole one of the same or the next place, but for the beginning of a name.
+The worths of all words are summed; words that stand in one track, or in one name, are worth more than the same words in
 several.
 """
 
