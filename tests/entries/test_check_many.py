@@ -48,7 +48,9 @@ def test_all_models_are_tested_and_a_table_names_what_came_of_each(cards, capsys
         ["silent", "nothing to test"],
     ]
     assert rows[1][2:4] == ["5", "0"] and all(float(row[4]) >= 0 for row in rows[1:])
-    assert "2 models failed or were not fetched: differs, elsewhere" in said.err and "network is switched off" in said.err
+    assert (
+        "2 models failed or were not fetched: differs, elsewhere" in said.err and "network is switched off" in said.err
+    )
 
 
 def test_a_function_gives_the_results(cards):

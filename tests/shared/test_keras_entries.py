@@ -1,16 +1,14 @@
 """Entries from Keras files, built outside the repository and predicted with through ``zoo``.
 
-Expected numbers: of plain numpy for DeepBind; of TensorFlow 2.21 on the authors' files, with the layers of mmsplice
-2.4.0 and baskerville, for the others. They were made once; TensorFlow is no part of the tests.
+Expected numbers are those of TensorFlow 2.21 on the authors' files, with the layers of mmsplice 2.4.0 and baskerville.
+They were made once; TensorFlow is no part of the tests.
 """
 
 from __future__ import annotations
 
-import csv
 import gzip
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import h5py
@@ -21,23 +19,11 @@ import torch
 import zoo
 from zoo.errors import UsageError
 from zoo.models.keras import load_keras
-from zoo.models.keras.activations import KNOWN_LAMBDAS, bytecode_hash
-from zoo.models.keras.config import parse_config
 
 pytestmark = pytest.mark.shared
 ROOT = Path(__file__).resolve().parents[2]
 ZOO = Path(sys.executable).with_name("zoo")
 
-# One of each architecture: two strands or one, maxima or averages too, one or two dense layers.
-DEEPBIND = [
-    "Mus_musculus/TF/D00001.001_PBM_Cebpb",
-    "Mus_musculus/TF/D00001.004_SELEX_Cebpb",
-    "Mus_musculus/TF/D00018.001_PBM_Tbx3",
-    "Mus_musculus/TF/D00022.002_SELEX_Dbp",
-    "Homo_sapiens/RBP/D00084.001_RNAcompete_A1CF",
-    "Homo_sapiens/RBP/D00085.001_RNAcompete_ANKHD1",
-]
-CTCF = "Homo_sapiens/TF/D00328.018_ChIP-seq_CTCF"
 SPLICE = ["mmsplice-acceptor", "mmsplice-donor", "mmsplice-exon", "mmsplice-intron3", "mmsplice-intron5"]
 OTHERS = ["xpresso-human", "xpresso-mouse", "mpra-dragonn", *SPLICE, "mtsplice", "mini-borzoi"]
 
@@ -71,8 +57,7 @@ FIRST_AND_LAST = {
 @pytest.fixture(scope="module")
 def entries(shared_data, tmp_path_factory):
     out = tmp_path_factory.mktemp("entries")
-    names = [*OTHERS, *(f"deepbind/{name}" for name in [*DEEPBIND, CTCF])]
-    command = [sys.executable, ROOT / "scripts" / "build_shared_entries.py", out, *names, "--data", shared_data]
+    command = [sys.executable, ROOT / "scripts" / "build_shared_entries.py", out, *OTHERS, "--data", shared_data]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return out
 
@@ -116,7 +101,7 @@ def reverse_complement(one_hot):
     return np.ascontiguousarray(one_hot[:, ::-1, ::-1])
 
 
-@pytest.mark.parametrize("name", ["xpresso-human", *SPLICE, "mtsplice", f"deepbind/{DEEPBIND[4]}"])
+@pytest.mark.parametrize("name", ["xpresso-human", *SPLICE, "mtsplice"])
 def test_a_model_of_transcripts_reads_one_strand_and_its_card_says_so(entries, name):
     model = zoo.load_model(entries / name, trust=True)
     bases = np.random.default_rng(2).integers(0, 4, (4, model.length))
@@ -125,15 +110,6 @@ def test_a_model_of_transcripts_reads_one_strand_and_its_card_says_so(entries, n
     assert np.abs(found - other).max() > 1e-3 * np.abs(found).max()
     with pytest.raises(UsageError, match="belongs to the strand that is read"):
         model.predict(windows, rc_average=True)
-
-
-@pytest.mark.parametrize("name", DEEPBIND[:4])
-def test_deepbind_on_dna_reads_both_strands(entries, name):
-    model = zoo.load_model(entries / "deepbind" / name, trust=True)
-    bases = np.random.default_rng(3).integers(0, 4, (4, model.length))
-    windows = np.eye(4, dtype=np.float32)[bases].transpose(0, 2, 1)
-    within(model.predict(reverse_complement(windows)), model.predict(windows), 1)
-    within(model.predict(windows, rc_average=True), model.predict(windows), 1)
 
 
 def test_mini_borzoi_equals_tensorflow(entries, tmp_path):
@@ -150,73 +126,9 @@ def test_mini_borzoi_equals_tensorflow(entries, tmp_path):
     assert abs(values.max() - 10.036751) < 1e-4
 
 
-def deepbind_by_numpy(arrays, hot, width, pool, both_strands, averages):
-    """DeepBind on (L, 4), from its published architecture."""
-
-    def strand(x):
-        conv = np.array([(x[i : i + width, :, None] * arrays["conv_w"]).sum((0, 1)) for i in range(len(x) - width + 1)])
-        conv = np.maximum(conv + arrays["conv_b"], 0)
-        cut = np.array([conv[i : i + pool] for i in range(len(conv) - pool + 1)])
-        hidden = np.concatenate([cut.max(1), cut.mean(1)], axis=1) if averages else cut.max(1)
-        hidden = hidden @ arrays["dense0_w"] + arrays["dense0_b"]
-        if "dense1_w" in arrays:
-            hidden = np.maximum(hidden, 0) @ arrays["dense1_w"] + arrays["dense1_b"]
-        return hidden.max()
-
-    x = np.pad(hot, ((width - 1, width - 1), (0, 0)), constant_values=0.25)
-    score = max(strand(x), strand(x[::-1, ::-1])) if both_strands else strand(x)
-    return 1 / (1 + np.exp(-score))
-
-
-@pytest.mark.parametrize("name", DEEPBIND)
-def test_deepbind_equals_numpy(entries, shared_data, tmp_path, name):
-    folder = entries / "deepbind" / name
-    values = predicted(folder, tmp_path)
-    model_id = name.split("/")[-1].split("_")[0]
-    with (shared_data / "m03_deepbind_927" / "index.tsv").open() as handle:
-        row = next(row for row in csv.DictReader(handle, delimiter="\t") if row["id"] == model_id)
-    with np.load(shared_data / "m03_deepbind_927" / "deepbind_weights.npz") as stored:
-        keys = [key for key in stored.files if key.startswith(f"{model_id}/")]
-        arrays = {key.split("/")[1]: stored[key].astype(np.float64) for key in keys}
-    genome = "".join((folder / "example" / "genome.fa").read_text().split("\n")[1:])
-    regions = [line.split("\t") for line in (folder / "example" / "regions.bed").read_text().splitlines()]
-    options = int(row["motif_len"]), int(row["pool"]), row["two_strand_max"] == "True", row["avg_pool"] == "True"
-    windows = one_hot([genome[int(start) : int(end)] for _, start, end, _ in regions])
-    expected = [deepbind_by_numpy(arrays, window.T, *options) for window in windows]
-    within(values[:, 0], expected, 1)
-
-
-def test_deepbind_files_convert(shared_data, tmp_path):
-    """All 927 are one of six architectures whose Lambdas are known; every 31st is converted."""
-    with tarfile.open(shared_data / "m03_deepbind_927" / "deepbind_h5.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
-    kinds, window = set(), torch.full((1, 101, 4), 0.25)
-    files = sorted((tmp_path / "deepbind_h5").glob("*.h5"))
-    for number, path in enumerate(files):
-        with h5py.File(path) as handle:
-            graph = parse_config(handle.attrs["model_config"], "2.1.4", path.name)
-        kinds.add(tuple(layer.kind for layer in graph.layers))
-        hashes = {bytecode_hash(layer) for layer in graph.layers if layer.kind == "Lambda"}
-        assert hashes and hashes <= KNOWN_LAMBDAS.keys()
-        if number % 31 == 0:
-            with torch.inference_mode():
-                assert load_keras(path)(window).shape == (1, 1)
-    assert (len(files), len(kinds)) == (927, 6)
-
-
 def area_under_roc(positive, negative):
     greater = (positive[:, None] > negative[None, :]).mean()
     return greater + (positive[:, None] == negative[None, :]).mean() / 2
-
-
-def test_deepbind_ranks_ctcf_sites_over_shuffled_ones(entries, shared_data):
-    with gzip.open(shared_data / "d05_ctcf_pu1_sequences" / "ctcf.fa.gz", "rt") as handle:
-        sites = [line.strip() for line in handle if not line.startswith(">")][:500]
-    rng = np.random.default_rng(0)
-    shuffled = ["".join(rng.permutation(list(site))) for site in sites]
-    model = zoo.load_model(entries / "deepbind" / CTCF)
-    scores = [model.predict(one_hot([f"{sequence}A" for sequence in part]))[:, 0] for part in (sites, shuffled)]
-    assert area_under_roc(*scores) > 0.98
 
 
 @pytest.fixture(scope="module")
