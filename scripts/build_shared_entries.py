@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 # Name -> module that makes it, and the function where that is not `build`.
 ENTRIES = {
     "bpnet-k562-ctcf": "shared_entries.bpnet_ctcf",
-    "ci-spliceai": "shared_entries.ci_spliceai",
     "deepbind": "shared_entries.deepbind",
     "kipoi-pyt": "shared_entries.kipoi_pyt",
     "mini-borzoi": "shared_entries.mini_borzoi",
@@ -30,8 +29,6 @@ ENTRIES = {
     "mmsplice-intron5": "shared_entries.mmsplice:intron5",
     "mpra-dragonn": "shared_entries.mpra_dragonn",
     "mtsplice": "shared_entries.mmsplice_tissues",
-    "openspliceai-mane-10000nt": "shared_entries.openspliceai",
-    "pangolin": "shared_entries.pangolin",
     "xpresso-human": "shared_entries.xpresso:human",
     "xpresso-mouse": "shared_entries.xpresso:mouse",
 }
