@@ -63,7 +63,6 @@ RECIPES = {
     "bpnet-k562-ctcf": Recipe(
         bpnet_inputs,
         (
-            "--trust",
             "--output",
             "counts",
             "--database",

@@ -2,7 +2,6 @@
 
     python scripts/build_shared_entries.py /tmp/entries bpnet-k562-ctcf xpresso-human
 
-``deepbind`` is a group: 927 entries, ``OUTDIR/deepbind/<name in Kipoi>``; ``deepbind/<name in Kipoi>`` is one of them.
 The weights are not part of the repository; ``--data`` names the folder that holds them.
 """
 
@@ -19,7 +18,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 # Name -> module that makes it, and the function where that is not `build`.
 ENTRIES = {
     "bpnet-k562-ctcf": "shared_entries.bpnet_ctcf",
-    "deepbind": "shared_entries.deepbind",
     "kipoi-pyt": "shared_entries.kipoi_pyt",
     "mini-borzoi": "shared_entries.mini_borzoi",
     "mmsplice-acceptor": "shared_entries.mmsplice:acceptor",

@@ -1,4 +1,4 @@
-"""BPNet K562 CTCF, built outside the repository and run through the command line, must rank CTCF peaks."""
+"""BPNet K562 CTCF, run by name through the command line, must rank CTCF peaks."""
 
 import gzip
 import subprocess
@@ -9,25 +9,10 @@ import h5py
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.shared
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.shared, pytest.mark.usefixtures("published")]
+ENTRY = "bpnet-k562-ctcf"
 ZOO = Path(sys.executable).with_name("zoo")
 WINDOW = 2114
-
-
-@pytest.fixture(scope="module")
-def entry(shared_data, tmp_path_factory):
-    out = tmp_path_factory.mktemp("entries")
-    command = [
-        sys.executable,
-        ROOT / "scripts" / "build_shared_entries.py",
-        out,
-        "bpnet-k562-ctcf",
-        "--data",
-        shared_data,
-    ]
-    subprocess.run(command, check=True)
-    return out / "bpnet-k562-ctcf"
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +65,7 @@ def area_under_roc(positive, negative):
     return greater + (positive[:, None] == negative[None, :]).mean() / 2
 
 
-def test_peaks_rank_over_shuffled_regions(entry, genome, windows, shared_data, tmp_path):
+def test_peaks_rank_over_shuffled_regions(genome, windows, shared_data, tmp_path):
     peaks = peaks_in(shared_data, windows)
     others = shuffled(peaks, windows)
     assert len(peaks) > 50 and len(others) == 5 * len(peaks)
@@ -90,7 +75,7 @@ def test_peaks_rank_over_shuffled_regions(entry, genome, windows, shared_data, t
             for number, position in places:
                 chrom, start, end = windows[number]
                 handle.write(f"{chrom}:{start}-{end}\t{position - 50}\t{position + 50}\t{kind}\n")
-    command = [ZOO, "predict", entry, bed, "-g", genome, "-o", out, "--trust", "--tracks", "ctcf_log_counts", "-q"]
+    command = [ZOO, "predict", ENTRY, bed, "-g", genome, "-o", out, "--tracks", "ctcf_log_counts", "-q"]
     subprocess.run(command, check=True)
     with h5py.File(out) as handle:
         counts = handle["preds"][:, 0]
@@ -98,7 +83,7 @@ def test_peaks_rank_over_shuffled_regions(entry, genome, windows, shared_data, t
     assert area_under_roc(counts[kind == "peak"], counts[kind == "shuffled"]) > 0.95
 
 
-def test_rc_average_of_stranded_profile_swaps_strands(entry, genome, windows, tmp_path):
+def test_rc_average_of_stranded_profile_swaps_strands(genome, windows, tmp_path):
     """On the other strand the plus profile is the minus one read backwards: both files must mirror."""
     chrom, start, end = windows[0]
     forward, backward = tmp_path / "forward.bed", tmp_path / "backward.bed"
@@ -110,13 +95,12 @@ def test_rc_average_of_stranded_profile_swaps_strands(entry, genome, windows, tm
         command = [
             ZOO,
             "predict",
-            entry,
+            ENTRY,
             bed,
             "-g",
             genome,
             "-o",
             out,
-            "--trust",
             "--rc-average",
             "--strand",
             "use",

@@ -1,16 +1,13 @@
 """ISM by windows on the published BPNet weights gives what full forward passes give."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
+import zoo
 from interpret.methods.ism import Mutagenesis
 
-pytestmark = pytest.mark.shared
-MODULE = Path(__file__).resolve().parents[2] / "scripts" / "shared_entries" / "bpnet_ctcf_module.py"
+pytestmark = [pytest.mark.shared, pytest.mark.usefixtures("published")]
 
 
 class Head(torch.nn.Module):
@@ -32,13 +29,8 @@ class Head(torch.nn.Module):
 
 
 @pytest.mark.parametrize("profile", [True])
-def test_published_weights(shared_data, profile):
-    spec = importlib.util.spec_from_file_location("bpnet_ctcf_module", MODULE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    net = module.BPNet(64, 8, 557)
-    weights = shared_data / "m02_bpnet_ctcf_k562" / "state_dict.pt"
-    net.load_state_dict(torch.load(weights, weights_only=True))
+def test_published_weights(profile):
+    net = zoo.load_model("bpnet-k562-ctcf").module
     head = Head(net.eval(), profile)
     letters = np.random.default_rng(1).integers(0, 4, 2114)
     letters[1050:1069] = ["ACGT".index(base) for base in "TGGCCACCAGGGGGCGCTA"]  # CTCF's motif (JASPAR MA0139)

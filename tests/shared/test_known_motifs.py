@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.shared
-ROOT = Path(__file__).resolve().parents[2]
 ZOO = Path(sys.executable).with_name("zoo")
 NO_DATA = ("chrV", "chrX")  # of which the model saw nothing
 
@@ -98,16 +97,15 @@ def test_abf1_and_reb1_are_found_in_yeast_promoters(shared_data, genome, tmp_pat
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
+@pytest.mark.usefixtures("published")
 def test_ctcf_is_the_first_pattern_of_its_peaks(shared_data, tmp_path):
-    build = [sys.executable, ROOT / "scripts" / "build_shared_entries.py", tmp_path, "bpnet-k562-ctcf", "--data"]
-    subprocess.run([*build, shared_data], check=True)
     windows, bed = tmp_path / "windows.fa", tmp_path / "peaks.bed"
     with gzip.open(shared_data / "d01_hg38_windows" / "hg38_windows_dev.fa.gz") as packed:
         windows.write_bytes(packed.read())
     bed.write_text("".join(summits(shared_data)))
     zoo(
         "attribute",
-        tmp_path / "bpnet-k562-ctcf",
+        "bpnet-k562-ctcf",
         bed,
         "-g",
         windows,
@@ -116,7 +114,6 @@ def test_ctcf_is_the_first_pattern_of_its_peaks(shared_data, tmp_path):
         "--references",
         "5",
         "--any-genome",
-        "--trust",
         "-o",
         tmp_path / "contribs.h5",
     )
