@@ -29,8 +29,8 @@ def command(
 ) -> None:
     """List the models that are bundled, or those of a source, or of a GROUP.
 
-    On a terminal a group of models is one line; `zoo list GROUP` shows its models, --all those of every group. In a
-    pipe each model has a line of tab-separated values.
+    On a terminal a group of many models is one line; `zoo list GROUP` shows its models, --all those of every group.
+    In a pipe each model has a line of tab-separated values.
 
     `checked` says how far predictions were compared with those of the published original; `zoo info` says with what.
 

@@ -6,7 +6,6 @@ Names are never cut: what cannot be typed is of no use. Columns that find no roo
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -14,7 +13,8 @@ __all__ = ["folded", "plain_lines", "table_lines"]
 
 COLUMNS = ("name", "version", "assembly", "input_bp", "outputs", "checked", "summary")
 SUMMARY = 160  # letters of a summary in tab-separated lines; --json and `zoo info` give all
-ROOM = 20  # letters that a summary needs to be worth a column
+FEW = 10  # models of a group that are shown each
+ROOM = 30  # letters that a summary needs to be worth a column
 WIDE = 44  # letters that must be left for it before there are further columns
 GAP = 2
 
@@ -29,7 +29,7 @@ def plain_lines(found: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 
 def folded(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same with each group of several models in one record, which stands where its first model did."""
+    """The same with each group of many models in one record, which stands where its first model did."""
     members: dict[str, list[dict[str, Any]]] = {}
     for entry in found:
         if entry.get("group"):
@@ -37,7 +37,7 @@ def folded(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     seen, records = set(), []
     for entry in found:
         group = entry.get("group")
-        if group is None or len(members[group]) == 1:
+        if group is None or len(members[group]) <= FEW:
             records.append(entry)
         elif group not in seen:
             seen.add(group)
@@ -48,9 +48,11 @@ def folded(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _as_one(group: str, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
     statuses = [_status(one) for one in members]
     n = statuses.count("verified")
-    begin = os.path.commonprefix([one["summary"] for one in members])
-    whole = all(one["summary"] == begin for one in members)
-    about = begin if whole else begin.rpartition(" ")[0] + " ..."
+    summaries = [one["summary"].split() for one in members]
+    alike = itertools.takewhile(lambda words: len(set(words)) == 1, zip(*summaries, strict=False))
+    about = " ".join(words[0] for words in alike)
+    if any(" ".join(words) != about for words in summaries):
+        about += " ..."
     facts = {
         "name": f"{group}/...",
         "folds": len(members),
@@ -82,10 +84,11 @@ def table_lines(found: Sequence[dict[str, Any]], width: int) -> Iterator[str]:
 def _columns(natural: dict[str, int], width: int) -> tuple[list[str], int]:
     """The columns that find room, and how many letters there are for the summary."""
     shown, left = {"name"}, width - natural["name"]
-    for name, needed in (("checked", 0), ("input_bp", 0), ("assembly", WIDE), ("outputs", WIDE)):
-        if left - GAP - natural[name] >= (needed and needed + GAP):
+    for name, needed in (("checked", 0), ("input_bp", ROOM), ("assembly", WIDE), ("outputs", WIDE)):
+        rest = left - GAP - natural[name]
+        if rest >= (needed + GAP if left >= ROOM + GAP else 0):
             shown.add(name)
-            left -= GAP + natural[name]
+            left = rest
     return [name for name in COLUMNS if name in shown], left - GAP if left - GAP >= ROOM else 0
 
 

@@ -148,7 +148,8 @@ def below(group: str, source: str | None = None, verified: bool = False) -> list
     found = [
         entry
         for entry in entries(where)
-        if any(entry["name"] == name or entry["name"].startswith(f"{name}/") for name in names)
+        if entry["name"] in names
+        or any(_place(entry).startswith(f"{name}/") for name in names)
         or (group == where and entry.get("source") == where)
     ]
     if not found:
@@ -167,7 +168,9 @@ def members_of(name: str) -> list[str]:
         return [str(path / member) for member in read_group(path).rows]
     if path.exists() or "://" in name:
         return []
-    found = {entry["name"]: _place(entry) for entry in all_entries()}
+    first = name.partition("/")[0]
+    where = first if first == "grelu" or first in sources() else None  # other indexes need not be read
+    found = {entry["name"]: _place(entry) for entry in entries(where)}
     return [] if name in found else [one for one, place in found.items() if place.startswith(f"{name}/")]
 
 

@@ -166,8 +166,9 @@ def describe_member(path: Path) -> dict[str, Any] | None:
         return None
     group, member = found
     if card_of(path) is not None:
-        return describe(path) | {"path": str(path), "folder": str(group.folder)}
-    return _record(parse_model(group.document(member), group.folder, member)) | {"name": str(path), "path": str(path)}
+        return describe(path) | {"path": str(path), "folder": str(group.folder), "group": group.folder.name}
+    record = _record(parse_model(group.document(member), group.folder, member))
+    return record | {"name": str(path), "path": str(path), "group": str(group.folder)}
 
 
 def _texts(value: Any) -> list[str]:
