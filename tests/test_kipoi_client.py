@@ -22,7 +22,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 CARDS = ROOT / "model_cards"
 ZOO = Path(sys.executable).with_name("zoo")
-BED_COLUMNS = ("chrom", "start", "end", "name", "score", "strand")
+BED_COLUMNS = ("chrom", "start", "end", "name", "score", "strand", "window_start", "window_end")
 pytestmark = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("kipoi", "kipoiseq", "pybedtools"))),
     reason="kipoi, kipoiseq or pybedtools is not installed",
