@@ -18,7 +18,7 @@ import zoo
 from zoo.entries.check import check_example
 from zoo.errors import MismatchError, ModelError
 from zoo.store import bundled, index, registry
-from zoo.store.registry import entries, find_entry, info, members_of
+from zoo.store.registry import broken_entries, entries, find_entry, info, members_of
 from zoo.store.search import search
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,6 +165,24 @@ def test_each_model_of_a_group_is_an_entry(group):
         find_entry("toy-group")
     with pytest.raises(ModelError, match="no model named"):
         find_entry("toy-group/human/CTCE")
+
+
+def test_models_of_a_group_may_be_known_by_a_name_without_a_slash(group):
+    (group / "models.tsv").write_text("model\tfactor\tspecies\nctcf\tCTCF\thuman\nreb1\tReb1\tyeast\n")
+    change(group / "README.md", "toy-group/{{ model }}", "toy-group-{{ model }}")
+    assert [one["name"] for one in entries()] == ["toy-group-ctcf", "toy-group-reb1", "toy-one"]
+    assert members_of("toy-group") == ["toy-group-ctcf", "toy-group-reb1"] and not members_of("toy-group-ctcf")
+    # Kipoi knows it by its path, which names it too.
+    assert find_entry("toy-group-reb1") == find_entry("toy-group/reb1")
+    assert info("toy-group-reb1")["folder"] == str(group)
+    with pytest.raises(ModelError, match="toy-group is a group of 2 models"):
+        find_entry("toy-group")
+
+
+def test_a_model_of_a_group_is_called_by_nothing_else(group):
+    change(group / "README.md", "toy-group/{{ model }}", "toy_{{ factor }}")
+    assert [one["name"] for one in entries()] == ["toy-one"]
+    assert all('"GROUP-{{ model }}"' in one["problem"] for one in broken_entries())
 
 
 def test_a_model_of_a_group_predicts_and_is_tested(group):
