@@ -89,7 +89,7 @@ def _model_row(group: str, members: list[dict]) -> list[str]:
 
 
 def _common(texts: list[str]) -> str:
-    """What the members of a group were all compared with: the parts between commas that are the same, from the first."""
+    """What the members of a group were all compared with: the parts between commas that they share, from the first."""
     parts = [text.split(", ") for text in texts]
     same = [part[0] for part in zip(*parts, strict=False) if len(set(part)) == 1]
     return ", ".join(same) or texts[0]
