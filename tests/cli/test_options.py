@@ -130,7 +130,9 @@ def functions() -> dict[str, tuple]:
 def test_every_option_is_a_keyword_of_the_function(name):
     function, more = functions()[name]
     known = set(inspect.signature(function).parameters) | more
-    shown = {"quiet", "as_json"}  # how a result is shown on a terminal
+    shown = {"quiet", "as_json"} | (
+        {"plain", "all"} if name == "list" else set()
+    )  # how a result is shown on a terminal
     assert {option.name for option in parameters_of(commands()[name])} - shown - known == set()
     assert inspect.getdoc(function), "a function for users has a docstring"
 

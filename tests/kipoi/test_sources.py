@@ -16,7 +16,7 @@ import zoo
 from zoo.cli import run
 from zoo.errors import FetchError, ModelError, TrustError, UsageError
 from zoo.models.entry import open_entry
-from zoo.store.registry import entries, find_entry
+from zoo.store.registry import all_entries, entries, find_entry
 from zoo.store.search import search
 from zoo.store.source_index import read_source_config
 from zoo.store.sources import add_source, find_source, remove_source, sources, split_name, update_source
@@ -90,7 +90,7 @@ def test_search_by_field(tmp_path):
     assert names(tag="accessibility") == names(author="lovelace") == ["toys/counts/custom"]
     assert names(framework="pytorch") == names(target="RATIO") == ["toys/torch"]
     assert names(tag="accessibility", framework="pytorch") == []
-    assert [entry["name"] for entry in search(["counts", "ada"])] == ["toys/counts/custom"]
+    assert [entry["name"] for entry in search(["counts", "ada"], all_entries())] == ["toys/counts/custom"]
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,7 @@ __all__ = ["command", "show"]
 @click.option("--source", metavar="NAME", help="List another source: a name of `zoo source list`, `grelu`, or `all`.")
 @click.option("--verified", is_flag=True, help="Only models whose predictions were compared with the original's.")
 @listing_options
-def command(
-    group: str | None, source: str | None, verified: bool, everything: bool, plain: bool, as_json: bool
-) -> None:
+def command(group: str | None, source: str | None, verified: bool, all: bool, plain: bool, as_json: bool) -> None:
     """List the models that are bundled, or those of a source, or of a GROUP.
 
     On a terminal a group of many models is one line; `zoo list GROUP` shows its models, --all those of every group.
@@ -40,7 +38,7 @@ def command(
     zoo list --source kipoi --plain | grep CTCF
     """
     found = entries(source, verified) if group is None else below(group, source, verified)
-    hidden = show(found, as_json, plain, fold=group is None and not everything)
+    hidden = show(found, as_json, plain, fold=group is None and not all)
     if hidden:
         note(f"/... is a group: `zoo list {hidden[0]}` shows its models")
     if source not in ("all", "grelu") and group is None:

@@ -328,7 +328,7 @@ set_config_option = click.option(
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print all facts as JSON.")
 listing_options = _group(
-    click.option("--all", "everything", is_flag=True, help="On a terminal: leave nothing out."),
+    click.option("--all", is_flag=True, help="On a terminal: leave nothing out."),
     click.option("--plain", is_flag=True, help="Tab-separated lines, as in a pipe."),
     as_json_option,
 )

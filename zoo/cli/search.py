@@ -30,9 +30,7 @@ FIRST = 20  # lines on a terminal, so that the best are still to be seen
     help="Where to look: a source, `bundled`, `grelu` or `all`.",
 )
 @listing_options
-def command(
-    words: tuple[str, ...], source: str, everything: bool, plain: bool, as_json: bool, **fields: str | None
-) -> None:
+def command(words: tuple[str, ...], source: str, all: bool, plain: bool, as_json: bool, **fields: str | None) -> None:
     """Find the models that have every one of WORDS: protein, cell type, assay, species, track, tag, author ...
 
     The best are first: a whole word counts more than a part, name and tracks more than prose; of equal ones those that
@@ -48,7 +46,7 @@ def command(
         raise UsageError("nothing to search for", "", "Fix: zoo search WORD, or --tag, --author, --framework, --target")
     where = entries(source)
     found = search(words, where, fields)
-    few = on_a_terminal() and not (everything or plain or as_json)
+    few = on_a_terminal() and not (all or plain or as_json)
     show(found[:FIRST] if few else found, as_json, plain)
     if few and len(found) > FIRST:
         note(f"{len(found) - FIRST:,} more: a further word leaves fewer, --all shows them")
