@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-pytestmark = [pytest.mark.shared, pytest.mark.usefixtures("published")]
+pytestmark = pytest.mark.shared
 ENTRY = "bpnet-k562-ctcf"
 ZOO = Path(sys.executable).with_name("zoo")
 WINDOW = 2114
