@@ -66,7 +66,7 @@ def models() -> str:
     rows: dict[str, list[dict]] = {}
     for entry in entries():
         if entry.get("verification"):
-            rows.setdefault(entry["path"].partition("/")[0], []).append(entry)
+            rows.setdefault(entry["group"] or entry["name"], []).append(entry)
     table = [HEADER, ["---"] * len(HEADER), *(_model_row(group, members) for group, members in sorted(rows.items()))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in table)
 

@@ -1,1 +1,1 @@
-"""Entries that are built from published weights in a data folder beside the repository."""
+"""How bundled entries compare with the programs that they came from, and how their examples were made."""

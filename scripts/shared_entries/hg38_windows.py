@@ -8,7 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["SpliceRegion", "fasta_text", "one_hot", "oracle_sequence", "read_windows", "splice_regions"]
+__all__ = [
+    "SpliceRegion",
+    "deepbind_windows",
+    "fasta_text",
+    "one_hot",
+    "oracle_sequence",
+    "read_windows",
+    "splice_regions",
+]
 
 COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 
@@ -48,6 +56,12 @@ def one_hot(sequence: str) -> np.ndarray:
     """(4, length) float32, channels A C G T; unknown bases are zero."""
     letters = np.frombuffer(sequence.encode(), np.uint8)
     return (letters == np.frombuffer(b"ACGT", np.uint8)[:, None]).astype(np.float32)
+
+
+def deepbind_windows(data: Path) -> np.ndarray:
+    """(4, 4, 101) one-hot: the windows on which DeepBind's oracles were made."""
+    sequence = next(iter(read_windows(data).values()))[60_000:61_000]
+    return np.stack([one_hot(sequence[start : start + 101]) for start in range(100, 900, 200)])
 
 
 def oracle_sequence(data: Path) -> str:

@@ -31,10 +31,9 @@ import tf_keras
 from scripts.shared_entries import mini_borzoi, mmsplice, mmsplice_tissues, mpra_dragonn, xpresso
 from scripts.shared_entries.borzoi_keras_layers import load_by_name
 from scripts.shared_entries.comparison import BORZOI_BINS
-from scripts.shared_entries.hg38_windows import COMPLEMENT, fasta_text, one_hot, read_windows
+from scripts.shared_entries.hg38_windows import COMPLEMENT, deepbind_windows, one_hot
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-EVERY_DEEPBIND = 9
 
 
 def main() -> None:
@@ -51,7 +50,8 @@ def main() -> None:
             found = {key: predict(windows(*example)) for key, example in examples.items()}
             np.savez_compressed(arguments.out / f"{name}.npz", **found)
     if "deepbind" in (arguments.names or ["deepbind"]):
-        np.savez_compressed(arguments.out / "deepbind.npz", **dict(deepbind_predictions(arguments.data)))
+        deepbind = dict(deepbind_predictions(arguments.data))
+        np.savez_compressed(arguments.out / "deepbind.npz", ids=list(deepbind), preds=np.stack(list(deepbind.values())))
 
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -156,20 +156,18 @@ class Highest(tf_keras.layers.Layer):
 
 
 def deepbind_predictions(data: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Identifier and predictions of every ninth model, on windows of hg38."""
-    sequence = next(iter(read_windows(data).values()))
-    rows = [f"contig\t{start}\t{start + 101}\n" for start in range(100, 900, 200)]
-    x = windows(fasta_text("contig", sequence[60_000:61_000]), "".join(rows))
+    """Identifier and predictions of every model, on four windows of hg38."""
+    x = deepbind_windows(data).transpose(0, 2, 1)
     replaced = {"Pad": Pad, "OtherStrand": OtherStrand, "Highest": Highest}
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(data / "m03_deepbind_927" / "deepbind_h5.tar.xz") as archive:
             archive.extractall(folder, filter="data")
-        for path in sorted(Path(folder).rglob("*.h5"))[::EVERY_DEEPBIND]:
+        for path in sorted(Path(folder).rglob("*.h5")):
             with h5py.File(path) as file:
                 config = json.loads(file.attrs["model_config"])
             model = tf_keras.models.model_from_json(json.dumps(without_lambdas(config)), custom_objects=replaced)
             model.load_weights(path)
-            yield path.stem, model(x).numpy().reshape(len(x), 1)
+            yield path.stem, model(x).numpy().reshape(len(x))
             tf_keras.backend.clear_session()
 
 

@@ -27,7 +27,7 @@ def test_near_names_of_commands(shell):
     shell.zoo("--trusst").error(2)
 
 
-@pytest.mark.parametrize("arguments", [["predict"], ["predict", "yeast-atac"], ["info"], ["test"], ["list", "x"]])
+@pytest.mark.parametrize("arguments", [["predict"], ["predict", "yeast-atac"], ["info"], ["test"], ["list", "x", "y"]])
 def test_missing_and_surplus_arguments(shell, arguments):
     assert f"zoo {arguments[0]} --help" in shell.zoo(*arguments).error(2)
 
@@ -51,7 +51,7 @@ def test_a_search_finds_grelus_collection_and_its_framework(shell):
     assert {"grelu-enformer-human", "grelu-human-atac-catlas", "grelu/enformer/mouse"} <= set(names)
     assert len(names) == len(set(names)) and "yeast-atac" not in names
     everything = json.loads(shell.zoo("list", "--source", "all", "--json").out)
-    assert {entry["framework"] for entry in everything} == {"pytorch", "grelu"}
+    assert {"pytorch", "keras", "grelu"} <= {entry["framework"] for entry in everything}
 
 
 def test_info_of_a_folder(shell):
@@ -100,3 +100,91 @@ def test_help_and_progress_on_terminals(shell):
 def test_a_full_disk_behind_standard_output(shell):
     assert "standard output" in shell.bash("zoo list > /dev/full").error(7)
     assert shell.bash("zoo list >&-").code == 0
+
+
+# ---------------------------------------------------------------- tables on terminals, lines for scripts
+
+
+def table(arguments: list[str], width: int, **env: str) -> list[str]:
+    said = on_a_terminal(arguments, {"COLUMNS": str(width), "TERM": "dumb", "NO_COLOR": "1"} | env)
+    return said.replace("\r", "").splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_a_table_fits_its_terminal(shell, width):
+    lines = table(["list"], width)
+    assert max(map(len, lines)) <= width and lines[0].startswith("name ") and "checked" in lines[0]
+    assert "zoo: /... is a group: `zoo list deepbind` shows its models" in lines
+    (group,) = [line for line in lines if line.startswith("deepbind/...")]
+    assert "927 models" in group and "verified" in group
+    names = [line.split()[0] for line in lines[1:-1]]
+    told = [one["name"] for one in json.loads(shell.zoo("list", "--json").out)]
+    assert set(names) - {"deepbind/..."} == {name for name in told if not name.startswith("deepbind/")}
+    assert ("outputs" in lines[0]) == (width == 160) and "summary" in lines[0]
+
+
+def test_names_are_never_cut():
+    lines = table(["list", "deepbind/Saccharomyces_cerevisiae"], 40)
+    assert lines[0] == "name" and len(lines) == 5
+    assert all(line.startswith("deepbind/Saccharomyces_cerevisiae/RBP/D0") for line in lines[1:])
+
+
+def test_a_script_gets_every_model_on_a_terminal_too(shell):
+    plain = table(["list", "--plain"], 80)
+    assert plain == shell.zoo("list").out.splitlines() == shell.zoo("list", "--plain").out.splitlines()
+    assert sum(line.startswith("deepbind/") for line in plain) == 927
+    assert len(table(["list", "--all"], 80)) == len(plain)
+    assert "two formats" in shell.zoo("list", "--plain", "--json").error(2)
+
+
+def test_the_models_of_a_group(shell):
+    lines = shell.zoo("list", "deepbind").out.splitlines()
+    assert len(lines) == 928 and shell.zoo("list", "deepbind/").out.splitlines() == lines
+    assert shell.zoo("list", "yeast-atac").out.splitlines()[1].startswith("yeast-atac\t")
+    assert "near names: deepbind\n" in shell.zoo("list", "depbind").error(4)
+    assert "near names: yeast-atac, " in shell.zoo("list", "yeast-atc").error(4)
+
+
+CTCF = "deepbind/Homo_sapiens/TF/D00328.018_ChIP-seq_CTCF"
+
+
+@pytest.mark.parametrize(
+    "typed", [CTCF.replace("CTCF", "CTFC"), "deepbind/ChIP-seq_CTCF", "D00328.018", "deepbind/CTFC"]
+)
+def test_near_names_within_a_group(shell, typed):
+    said = shell.zoo("info", typed).error(4)
+    assert CTCF in said.splitlines()[1]
+    assert "`zoo list deepbind`" in said or not typed.startswith("deepbind/")
+
+
+def test_a_group_is_no_model(shell):
+    assert "is a group of 927 models" in shell.zoo("info", "deepbind").error(4)
+    assert "`zoo list deepbind`" in shell.zoo("predict", "deepbind", "r.bed", "-g", "g.fa", "-o", "o.tsv").error(4)
+    assert f"{CTCF} 1.0.0: DeepBind: binding of CTCF" in shell.zoo("info", CTCF).out
+
+
+FOUND = {  # what a person wants first
+    "CTCF": ["deepbind/Homo_sapiens/TF/D00328.003_SELEX_CTCF", CTCF],
+    "chip-seq CTCF": [CTCF, "deepbind/Homo_sapiens/TF/D00753.001_ChIP-seq_CTCFL"],
+    "yeast": ["yeast-atac", "yeast-nucleosomes", "deepbind/Saccharomyces_cerevisiae/RBP/D00113.001_RNAcompete_Hrp1p"],
+    "mouse Cebpb PBM": ["deepbind/Mus_musculus/TF/D00001.001_PBM_Cebpb"],
+    "enformer": ["grelu-enformer-human", "grelu/enformer/human", "grelu/enformer/mouse"],
+}
+
+
+@pytest.mark.parametrize("query", FOUND)
+def test_a_search_puts_first_what_is_wanted(shell, query):
+    found = json.loads(shell.zoo("search", *query.split(), "--json").out)
+    wanted = FOUND[query]
+    names = [one["name"] for one in found if one["name"].split("-")[0] != "bpnet"]
+    assert names[: len(wanted)] == wanted
+    lines = shell.zoo("search", *query.split(), "--plain").out.splitlines()
+    assert [line.split("\t")[0] for line in lines[1:]] == [one["name"] for one in found]
+
+
+def test_a_search_on_a_terminal_shows_the_best_of_many():
+    lines = table(["search", "deepbind", "--source", "bundled"], 80)
+    assert len(lines) == 22 and lines[-1] == "zoo: 907 more: a further word leaves fewer, --all shows them"
+    assert len(table(["search", "deepbind", "--source", "bundled", "--all"], 80)) == 928
+    said = table(["search", "CTFC", "--source", "bundled"], 80)
+    assert len(said) == 1 and said[0].startswith("zoo: no model has all of: CTFC; near words: ") and "CTCF" in said[0]

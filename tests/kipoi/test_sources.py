@@ -16,7 +16,8 @@ import zoo
 from zoo.cli import run
 from zoo.errors import FetchError, ModelError, TrustError, UsageError
 from zoo.models.entry import open_entry
-from zoo.store.registry import entries, find_entry, search
+from zoo.store.registry import entries, find_entry
+from zoo.store.search import search
 from zoo.store.source_index import read_source_config
 from zoo.store.sources import add_source, find_source, remove_source, sources, split_name, update_source
 

@@ -30,7 +30,7 @@ def chosen():
     """Names of the bundled entries; of a large group, some."""
     groups = {}
     for one in entries():
-        groups.setdefault(one["path"].partition("/")[0], []).append(one["name"])
+        groups.setdefault(one["group"] or one["name"], []).append(one["name"])
     return [name for names in groups.values() for name in names[:: max(1, len(names) // OF_A_GROUP)]]
 
 

@@ -18,7 +18,8 @@ import zoo
 from zoo.entries.check import check_example
 from zoo.errors import MismatchError, ModelError
 from zoo.store import bundled, index, registry
-from zoo.store.registry import entries, find_entry, info, members_of, search
+from zoo.store.registry import entries, find_entry, info, members_of
+from zoo.store.search import search
 
 ROOT = Path(__file__).resolve().parents[2]
 

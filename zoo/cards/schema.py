@@ -47,8 +47,9 @@ again.
 
 **A group** is one folder with ``model-template.yaml`` and ``models.tsv``, Kipoi's own way. Its card is a template too:
 ``{{ column }}`` in the front matter of README.md (in quotes) is replaced by the row's value, and ``name`` must be
-``FOLDER/{{ model }}``, or ``FOLDER-{{ model }}`` where the models are known so. Its examples may share one HDF5 file,
-a group ``<model>/preds`` for each that has one.
+``FOLDER/{{ model }}``, or ``FOLDER-{{ model }}`` where the models are known so. Its examples may share one HDF5 file: a
+group ``<model>/preds`` for each that has one; or, where each has one output of the same shape, their names in a dataset
+``models`` and a row of ``preds`` for each.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ __all__ = [
     "genome_option",
     "given_options",
     "limit_option",
+    "listing_options",
     "model_options",
     "motif_options",
     "no_window_in_bp",
@@ -326,4 +327,9 @@ set_config_option = click.option(
 # ---------------------------------------------------------------- for any command
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print all facts as JSON.")
+listing_options = _group(
+    click.option("--all", "everything", is_flag=True, help="On a terminal: leave nothing out."),
+    click.option("--plain", is_flag=True, help="Tab-separated lines, as in a pipe."),
+    as_json_option,
+)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No notes and no progress.")

@@ -44,7 +44,7 @@ def command(
         from zoo.entries.check_many import check_examples, failure_among
 
         several = all or len(models) > 1 or any(map(members_of, models))
-        table = _Table([one["name"] for one in entries()] if all else models) if several else None
+        table = _Table(models) if several else None
         options = {"rtol": rtol, "atol": atol, "trust": trust, "save": save, "device": device}
         results = check_examples(models, all=all, done=table.add if table else None, **options)
         if table is None:
@@ -71,8 +71,10 @@ def _tell(report: ExampleReport) -> None:
 class _Table:
     """A row a model as it is done, tab-separated in a pipe; the models of a group that agree have one together."""
 
-    def __init__(self, names: list[str] | tuple[str, ...]) -> None:
+    def __init__(self, models: tuple[str, ...]) -> None:
         self.tabs = not sys.stdout.isatty()
+        self.groups = {one["name"]: one["group"] for one in entries() if one["group"]}
+        names = models or [self.groups.get(one["name"], one["name"]) for one in entries()]
         self.width = max(len(name) for name in ("model", *names))
         self.group: list[ExampleResult] = []
         self.begun = False
@@ -81,8 +83,8 @@ class _Table:
         if not self.begun:
             self._row("model", "result", "values", "difference", "seconds")
             self.begun = True
-        group = _group(result.model)
-        if self.group and group != _group(self.group[0].model):
+        group = self.groups.get(result.model)
+        if self.group and group != self.groups[self.group[0].model]:
             self.finish()
         if group and result.status == "agrees":
             self.group.append(result)
@@ -94,7 +96,7 @@ class _Table:
     def finish(self) -> None:
         """Say what came of the models of the last group."""
         if self.group:
-            self._row(f"{_group(self.group[0].model)}/...", f"{len(self.group):,} agree", *_numbers(self.group))
+            self._row(self.groups[self.group[0].model], f"{len(self.group):,} agree", *_numbers(self.group))
             self.group = []
 
     def _row(self, name: str, *cells: str) -> None:
@@ -103,12 +105,6 @@ class _Table:
         else:
             status, values, difference, seconds = cells
             click.echo(f"{name:<{self.width}}  {status:<15}  {values:>16}  {difference:>10}  {seconds:>7}")
-
-
-def _group(model: str) -> str:
-    """The group of a bundled model; folders have none."""
-    first, slash, _ = model.partition("/")
-    return first if slash and members_of(first) else ""
 
 
 def _numbers(results: list[ExampleResult]) -> tuple[str, str, str]:

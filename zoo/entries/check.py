@@ -209,11 +209,14 @@ class _Expected:
 
 
 def _read_expected(path: Path, model: LoadedModel | PredictedModel, member: str | None) -> dict[str, _Expected]:
-    """Expected values by output; the models of a group may share a file, with a group of HDF5 each."""
+    """Expected values by output; the models of a group may share a file, with a group of HDF5 or a row each."""
     import h5py
 
     try:
         with h5py.File(path) as handle:
+            if member is not None and "models" in handle:  # a row a model
+                row = handle["models"].asstr()[()].tolist().index(member)
+                return {model.outputs[0].name: _Expected(handle["preds"][row].astype(np.float64))}
             preds = handle[f"{member}/preds" if member is not None and member in handle else "preds"]
             if isinstance(preds, h5py.Dataset):
                 datasets: dict[str, Any] = {model.outputs[0].name: preds}

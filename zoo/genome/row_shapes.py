@@ -34,7 +34,7 @@ CERTAIN_ROWS = 2
 SAM = "convert it: samtools view -b x.sam | bedtools bamtobed > x.bed"
 VCF_GUARD, VCF_PRINT = "!/^#/&&NF", "$1,$2-1,$2-1+length($4),$3"
 #: What is said of a VCF, wherever it is recognised, behind the command.
-VCF_NOTE = "the regions are then the bases of REF"
+VCF_NOTE = "the regions are then the bases of REF; the zoo variants command, for what ALT changes, is yet to come"
 GFF_GUARD, GFF_PRINT = "!/^#/&&NF>7", '$1,$4-1,$5,$3,".",$7'
 
 STRAND = frozenset("+-")

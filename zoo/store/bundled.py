@@ -21,7 +21,7 @@ __all__ = ["described_files", "read_index", "write_index"]
 # Files that records are made of; Python and weights may change without the list changing.
 SUFFIXES = (".yaml", ".yml", ".tsv", ".txt", ".csv", ".md")
 
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 PROGRAM = Path(__file__).resolve().parent.parent  # its reading of cards is part of an index's state
 READING = ("cards", "store/index.py", "store/remote.py")
 

@@ -21,7 +21,8 @@ __all__ = ["describe", "describe_all", "described_targets", "remote_records"]
 def describe_all(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """A record for each entry below a folder, models of groups among them, and name and problem of each broken one.
 
-    ``path`` of a record is where the entry is below ``folder``; for a model of a group, where its name says.
+    ``path`` of a record is where the entry is below ``folder``; for a model of a group, where its name says. ``group``
+    is that with which the names of a group's models begin.
     """
     records: list[dict[str, Any]] = []
     broken: list[dict[str, str]] = []
@@ -36,8 +37,14 @@ def describe_all(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str
         except ModelError as error:
             broken.append({"name": path, "problem": str(error)})
             continue
-        records.append(record | {"path": path})
+        records.append(record | {"path": path, "group": _group_of(component, folder)})
     return records, broken
+
+
+def _group_of(component: Path, folder: Path) -> str | None:
+    if component.is_dir():
+        return None
+    return next(one for one in component.parents if one.is_dir()).relative_to(folder.parent).as_posix()
 
 
 def _components(folder: Path, broken: list[dict[str, str]]) -> Iterator[Path]:

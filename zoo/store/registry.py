@@ -6,7 +6,8 @@ Standard library only, so that ``zoo list`` and ``zoo info`` start without torch
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from zoo.store.sources import Source, find_source, sources, split_name
 
 __all__ = [
     "all_entries",
+    "below",
     "broken_entries",
     "entries",
     "entries_folder",
@@ -25,7 +27,6 @@ __all__ = [
     "members_of",
     "names_a_path",
     "no_such_path",
-    "search",
 ]
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -58,7 +59,7 @@ def entries(source: str | None = None, verified: bool = False) -> list[dict[str,
         UsageError: no source of that name. ModelError: its folder is gone.
     """
     if verified:
-        return [one for one in entries(source) if (one.get("verification") or {}).get("status") == "verified"]
+        return _verified(entries(source))
     if source is None or source == "bundled":
         return list(_index())
     if source == "all":
@@ -66,6 +67,10 @@ def entries(source: str | None = None, verified: bool = False) -> list[dict[str,
     if source == "grelu":
         return _grelu_entries()
     return _source_entries(find_source(source))
+
+
+def _verified(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in found if (one.get("verification") or {}).get("status") == "verified"]
 
 
 def all_entries() -> list[dict[str, Any]]:
@@ -114,22 +119,44 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
         if one["name"] == bare:
             what, *more = one["problem"].splitlines()
             raise ModelError(what, "a bundled entry that cannot be read", more[-1] if more else "Fix: correct it")
-    if inside := [entry["name"] for entry in _index() if entry["path"].startswith(f"{bare}/")]:
-        raise ModelError(
-            f"{bare} is a group of {len(inside):,} models",
-            f"e.g. {', '.join(inside[:3])}",
-            f"Fix: `zoo search {bare}` shows all names",
-        )
-    names = [entry["name"] for entry in _index()]
-    near = _with_source(bare) or _with_source(bare.partition("/")[2]) or near_names(bare, names)
+    if inside := [entry["name"] for entry in _index() if entry["path"].startswith(f"{bare.rstrip('/')}/")]:
+        raise _group_error(bare.rstrip("/"), inside)
+    group, members = _nearest_group(bare, _index())
+    near = _with_source(bare) or _with_source(bare.partition("/")[2]) or _near(bare, group, members)
     fix = "Fix: `zoo list` shows all names; a folder with model.yaml, a gReLU .ckpt or a Keras .h5 also serves"
-    if bare.startswith("kipoi/"):
+    if group:
+        fix = f"Fix: `zoo list {group}` shows the {len(members):,} names of the group"
+    elif bare.startswith("kipoi/"):
         fix = f"Fix: zoo source add kipoi {KIPOI}"
     raise ModelError(
         f"no model named {bare!r}",
-        f"near names: {', '.join(near)}" if near else f"{len(names)} model(s) are known, and it is no path",
+        f"near names: {', '.join(near)}" if near else f"{len(_index())} model(s) are known, and it is no path",
         fix,
     )
+
+
+def below(group: str, source: str | None = None, verified: bool = False) -> list[dict[str, Any]]:
+    """The entries whose names begin with ``group/``, or the one of that name.
+
+    Raises:
+        UsageError: no source of that name. ModelError: there is none (with near names).
+    """
+    group = group.rstrip("/")
+    found_source = split_name(f"{group}/x")
+    where = source or (found_source[0].name if found_source else "grelu" if group.split("/")[0] == "grelu" else None)
+    names = {group, f"{where}/{group}"}
+    found = [
+        entry
+        for entry in entries(where)
+        if entry["name"] in names
+        or any(_place(entry).startswith(f"{name}/") for name in names)
+        or (group == where and entry.get("source") == where)
+    ]
+    if not found:
+        if where not in (None, "bundled", "all") and where not in group.split("/")[:1]:
+            group = f"{where}/{group}"
+        find_entry(group)
+    return _verified(found) if verified else found
 
 
 def members_of(name: str) -> list[str]:
@@ -141,7 +168,9 @@ def members_of(name: str) -> list[str]:
         return [str(path / member) for member in read_group(path).rows]
     if path.exists() or "://" in name:
         return []
-    found = {entry["name"]: _place(entry) for entry in all_entries()}
+    first = name.partition("/")[0]
+    where = first if first == "grelu" or first in sources() else None  # other indexes need not be read
+    found = {entry["name"]: _place(entry) for entry in entries(where)}
     return [] if name in found else [one for one, place in found.items() if place.startswith(f"{name}/")]
 
 
@@ -167,56 +196,52 @@ def _find_in_source(source: Source, rest: str) -> tuple[Path, dict[str, Any]]:
     for item in index.get("broken", []):
         if item["name"] == f"{source.name}/{rest}":
             raise ModelError(item["problem"], f"source {source.name}", "Fix: correct it, or tell its authors")
-    inside = [entry["path"] for entry in index["entries"] if entry["path"].startswith(f"{rest}/")]
-    near = inside[:3] or near_names(rest, [entry["path"] for entry in index["entries"]])
-    what = f"{rest} is a group of {len(inside):,} models" if inside else f"source {source.name} has no model {rest!r}"
-    examples = ", ".join(f"{source.name}/{name}" for name in near)
+    name = f"{source.name}/{rest}"
+    if inside := [entry["name"] for entry in index["entries"] if entry["name"].startswith(f"{name}/")]:
+        raise _group_error(name, inside)
+    group, members = _nearest_group(name, index["entries"])
+    near = _near(name, group, members)
     raise ModelError(
-        what,
-        f"e.g. {examples}" if near else f"it has {len(index['entries']):,} models",
-        f"Fix: `zoo list --source {source.name}` shows all names",
+        f"source {source.name} has no model {rest!r}",
+        f"e.g. {', '.join(near)}" if near else f"it has {len(index['entries']):,} models",
+        f"Fix: `zoo list {group}` shows the names of the group"
+        if group
+        else f"Fix: `zoo list --source {source.name}` shows all names",
     )
 
 
-def search(
-    words: Iterable[str], where: Iterable[dict[str, Any]] | None = None, fields: Mapping[str, str | None] | None = None
-) -> list[dict[str, Any]]:
-    """Entries in which every word occurs: in name, summary, tags, authors, tracks, assembly, licence or framework.
-
-    Args:
-        where: the entries to look at; default all, sources included.
-        fields: further words by field: ``tag``, ``author``, ``framework`` or ``target``.
-    """
-    wanted = [word.lower() for word in words]
-    asked = {field: word.lower() for field, word in (fields or {}).items() if word}
-    return [
-        entry
-        for entry in (all_entries() if where is None else where)
-        if all(any(word in text for text in _texts(entry, field)) for field, word in asked.items())
-        and (not wanted or _has_all(entry, wanted))
-    ]
-
-
-def _has_all(entry: dict[str, Any], words: list[str]) -> bool:
-    haystack = "\n".join(
-        text for field in ("name", "tag", "author", "framework", "target") for text in _texts(entry, field)
+def _group_error(name: str, inside: list[str]) -> ModelError:
+    return ModelError(
+        f"{name} is a group of {len(inside):,} models",
+        f"e.g. {', '.join(inside[:3])}",
+        f"Fix: `zoo list {name}` shows all names",
     )
-    return all(word in haystack for word in words)
 
 
-def _texts(entry: dict[str, Any], field: str) -> list[str]:
-    """The texts of an entry that a field of the search looks at, in lower case."""
-    if field == "tag":
-        found = entry["tags"]
-    elif field == "author":
-        found = entry["authors"]
-    elif field == "framework":
-        found = [entry["framework"]]
-    elif field == "target":
-        found = [text for output in entry["outputs"] for text in (output["name"], *output["tracks"])]
-    else:
-        found = [entry["name"], entry["summary"], entry.get("assembly") or "", entry.get("license") or ""]
-    return [text.lower() for text in found]
+def _nearest_group(name: str, known: list[dict[str, Any]]) -> tuple[str, list[str]]:
+    """The group that a name which is not known leads into, and the names there; "" and all names where into none."""
+    groups = {entry["group"] for entry in known if entry.get("group")}
+    group = max((one for one in groups if name.startswith(f"{one}/")), key=len, default="")
+    inside = [entry["name"] for entry in known if not group or entry.get("group") == group]
+    return group, inside if group else [*inside, *sorted(groups)]
+
+
+def _near(name: str, group: str, names: list[str]) -> list[str]:
+    """What could be meant: names with all its words (after that of the group), of like letters, or with like words."""
+    rests = {one[len(group) :].lower(): one for one in names}
+    words = _words(name[len(group) :])
+    with_all = [one for rest, one in rests.items() if words and all(word in rest for word in words)]
+    if with_all:
+        return with_all[:3]
+    if near := near_names(name[len(group) :], rests):
+        return [rests[rest] for rest in near]
+    known = list(dict.fromkeys(word for rest in rests for word in _words(rest)))
+    meant = [[word] if word in known else near_names(word, known) for word in words]
+    return [one for rest, one in rests.items() if all(any(word in rest for word in near) for near in meant)][:3]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text.lower())
 
 
 def names_a_path(name: str) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SourceConfig", "describe_member", "read_source_config", "source_entries", "source_index"]
 
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 
 
 def source_entries(source: Source) -> list[dict[str, Any]]:
@@ -89,7 +89,9 @@ def _build(name: str, folder: Path) -> dict[str, Any]:
         except ModelError as error:
             broken.append({"name": f"{name}/{label}", "problem": error.what})
             continue
-        entries.append(record | {"name": f"{name}/{label}", "path": label, "source": name})
+        group = path.parent.relative_to(folder.parent).parts[1:]
+        record |= {"name": f"{name}/{label}", "path": label, "source": name}
+        entries.append(record | {"group": "/".join((name, *group)) if member else None})
     return {"entries": sorted(entries, key=lambda record: record["name"]), "broken": broken, "needs": list(needs)}
 
 
@@ -164,8 +166,9 @@ def describe_member(path: Path) -> dict[str, Any] | None:
         return None
     group, member = found
     if card_of(path) is not None:
-        return describe(path) | {"path": str(path), "folder": str(group.folder)}
-    return _record(parse_model(group.document(member), group.folder, member)) | {"name": str(path), "path": str(path)}
+        return describe(path) | {"path": str(path), "folder": str(group.folder), "group": group.folder.name}
+    record = _record(parse_model(group.document(member), group.folder, member))
+    return record | {"name": str(path), "path": str(path), "group": str(group.folder)}
 
 
 def _texts(value: Any) -> list[str]:

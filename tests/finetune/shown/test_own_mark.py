@@ -78,9 +78,9 @@ def test_blocks_lie_in_even_steps_and_differ_between_seeds() -> None:
 
 def test_an_own_mark_that_tells_is_found_and_one_that_does_not_is_not() -> None:
     tells = judge(made(1.0), 0, 0, FEW, models=1)
-    assert tells.mark[0] > 0.5 and tells.mark[1] > 0.3 and tells.gain[0] > 0.3
+    assert tells.alone[1] > 0.3 and tells.beside[0] > 0.5 and tells.beside[1] > 0.3 and tells.gain[0] > 0.3
     silent = judge(made(0.0), 0, 0, FEW, models=1)
-    assert silent.mark[0] < 0.02
+    assert silent.alone[0] < 0.02 and silent.beside[0] < 0.02
 
 
 def test_blocks_that_are_tested_are_not_trained_on() -> None:
@@ -91,13 +91,19 @@ def test_blocks_that_are_tested_are_not_trained_on() -> None:
     assert np.array_equal(before, few_blocks(changed, 1, rows, True, 0, 1))
 
 
-def test_the_model_for_comparison_does_not_see_the_own_mark() -> None:
+@pytest.mark.parametrize("others", [False, True])
+def test_marks_are_seen_by_whom_the_text_says(others: bool) -> None:
     cells, rows = made(1.0, bins=20), np.arange(FEW)
-    changed = replace(cells, mark=cells.mark.copy())
-    changed.mark[1] = np.random.default_rng(1).normal(size=changed.mark[1].shape)
-    before, after = (few_blocks(one, 1, rows, False, 0, 1) for one in (cells, changed))
-    assert np.array_equal(before, after)
-    assert not np.array_equal(before, few_blocks(cells, 1, rows, True, 0, 1))
+
+    def differs(cell: int, own: bool) -> bool:
+        """Whether predictions of cell 1 change with the mark of a cell."""
+        changed = replace(cells, mark=cells.mark.copy())
+        changed.mark[cell] = np.random.default_rng(1).normal(size=changed.mark[cell].shape)
+        before, after = (few_blocks(one, 1, rows, own, 0, 1, others) for one in (cells, changed))
+        return not np.array_equal(before, after)
+
+    assert differs(1, own=True) and not differs(1, own=False)
+    assert [differs(2, own) for own in (True, False)] == [others, others]
 
 
 def test_without_blocks_nothing_of_the_new_cells_target_is_seen() -> None:
@@ -109,8 +115,11 @@ def test_without_blocks_nothing_of_the_new_cells_target_is_seen() -> None:
 
 
 def test_what_misses_its_limit_is_marked() -> None:
-    good = Row("E1", 0, FEW, "average", (0.12, 0.1, 0.14), (0.05, 0.01, 0.09))
-    bad = replace(good, gain=(0.09, 0.08, 0.1), mark=(0.05, -0.01, 0.1))
-    lines = table([good, bad, replace(bad, blocks=0)]).splitlines()[2:]
+    good = Row("E1", 0, FEW, "average", (0.12, 0.1, 0.14), (0.05, 0.01, 0.09), (0.02, -0.01, 0.05))
+    bad = replace(good, gain=(0.09, 0.08, 0.1), alone=(0.05, -0.01, 0.1))
+    lines = table([good, bad, replace(bad, blocks=0, alone=None)]).splitlines()[2:]
     assert [line.count("!") for line in lines] == [0, 2, 0]
-    assert lines[0] == "| E1 | 0 | 50 | average | +0.120 [+0.100, +0.140] | +0.050 [+0.010, +0.090] |  |"
+    assert lines[0] == (
+        "| E1 | 0 | 50 | average | +0.120 [+0.100, +0.140] | +0.050 [+0.010, +0.090] | +0.020 [-0.010, +0.050] |"
+    )
+    assert lines[2].endswith("| +0.090 [+0.080, +0.100] |  | +0.020 [-0.010, +0.050] |")
