@@ -84,7 +84,15 @@ def _model_row(group: str, members: list[dict]) -> list[str]:
     counted = "" if alone else "each: " if len(checked) == len(members) else f"{len(checked):,} of them: "
     part = f" ({_cell(found['note'])})" if alone and found["status"] == "partly" else ""
     difference = f"{found['largest_difference']:.1g}"
-    return [name, _cell(shown["summary"]), hosts, f"{counted}{_cell(found['against'])}{part}", difference]
+    against = _common([_cell(one["verification"]["against"]) for one in checked])
+    return [name, _cell(shown["summary"]), hosts, f"{counted}{against}{part}", difference]
+
+
+def _common(texts: list[str]) -> str:
+    """What the members of a group were all compared with: the parts between commas that are the same, from the first."""
+    parts = [text.split(", ") for text in texts]
+    same = [part[0] for part in zip(*parts, strict=False) if len(set(part)) == 1]
+    return ", ".join(same) or texts[0]
 
 
 def _cell(text: str) -> str:
