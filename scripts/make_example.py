@@ -14,11 +14,12 @@ import yaml
 
 from zoo.entries.example import KEEP, make_example
 from zoo.errors import ZooError
+from zoo.store.registry import members_of
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", help="bundled entry, or a folder")
+    parser.add_argument("name", help="bundled entry or group, or a folder")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--regions", type=int, default=4)
     parser.add_argument(
@@ -27,7 +28,10 @@ def main() -> int:
     parser.add_argument("--keep", type=int, default=KEEP, help=f"predictions of an output to keep; default {KEEP}")
     given = vars(parser.parse_args())
     try:
-        sys.stdout.write(yaml.safe_dump(make_example(given.pop("name"), **given), sort_keys=False))
+        name = given.pop("name")
+        for one in members_of(name) or [name]:
+            files = make_example(one, **given)
+        sys.stdout.write(yaml.safe_dump(files, sort_keys=False))
     except ZooError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -22,8 +22,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 CARDS = ROOT / "model_cards"
 ZOO = Path(sys.executable).with_name("zoo")
-# What a TSV of ours says of a row before its values.
-OF_THE_ROW = ("chrom", "start", "end", "name", "score", "strand", "window_start", "window_end")
+BED_COLUMNS = ("chrom", "start", "end", "name", "score", "strand", "window_start", "window_end")
 pytestmark = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("kipoi", "kipoiseq", "pybedtools"))),
     reason="kipoi, kipoiseq or pybedtools is not installed",
@@ -149,7 +148,7 @@ def test_tsv_equals_that_of_zoo_predict(entry, session, tmp_path):
     subprocess.run([*command, "--trust", "--any-genome"], check=True)
     ours, kipois = read_tsv(out), read_tsv(session / "predicted.tsv")
     predicted = columns_in_order(kipois, "preds/")
-    values = np.array([column for name, column in ours.items() if name not in OF_THE_ROW], float).T
+    values = np.array([column for name, column in ours.items() if name not in BED_COLUMNS], float).T
     assert predicted.shape == (len(ours["chrom"]), expected_predictions(entry)[0].size)
     np.testing.assert_allclose(values, predicted, rtol=1e-6, atol=1e-6)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from zoo.errors import InputError, ModelError, UsageError, ZooError
 
-__all__ = ["given_path", "is_url", "refuse_pointers", "refuse_url", "refuse_urls"]
+__all__ = ["given_path", "is_url", "refuse_pointer", "refuse_pointers", "refuse_url", "refuse_urls"]
 
 #: Schemes that are known also where a path has swallowed one of the slashes.
 SCHEMES = "https?|ftps?|sftp|s3a?|gs|gcs|azure|az|abfss?|wasbs?|hdfs|file|hf|ssh|rsync|dbfs"
@@ -133,11 +133,20 @@ def refuse_pointers(paths: Iterable[Path], error: type[ZooError] = ModelError) -
             head = path.read_bytes()
         except OSError:  # who opens it says so
             continue
-        if head.startswith(LFS_MAGIC):
-            raise _pointer(path, head, error)
-        if head.startswith(ANNEX_MAGIC):
-            fix = f"Fix: (cd {shlex.quote(str(path.parent))} && git annex get {shlex.quote(path.name)})"
-            raise error(f"{path}: is a git-annex pointer; the file itself was not fetched", "", fix)
+        refuse_pointer(path, head, error)
+
+
+def refuse_pointer(path: Path, content: bytes, error: type[ZooError] = ModelError) -> None:
+    """``refuse_pointers`` for who has read the file already.
+
+    Args:
+        content: of the file; of a long one its beginning serves.
+    """
+    if content.startswith(LFS_MAGIC):
+        raise _pointer(path, content[:LARGEST_POINTER], error)
+    if content.startswith(ANNEX_MAGIC):
+        fix = f"Fix: (cd {shlex.quote(str(path.parent))} && git annex get {shlex.quote(path.name)})"
+        raise error(f"{path}: is a git-annex pointer; the file itself was not fetched", "", fix)
 
 
 def _pointer(path: Path, head: bytes, error: type[ZooError]) -> ZooError:

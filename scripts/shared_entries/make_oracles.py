@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from scripts.shared_entries.comparison import BPNET_STRETCH
+from scripts.shared_entries import bpnet_ctcf
 from scripts.shared_entries.hg38_windows import one_hot, oracle_sequence
 from scripts.shared_entries.splice_entry import KEPT, MODELS, example_windows
 
@@ -45,12 +45,12 @@ def main() -> None:
     if arguments.name in SPLICING:
         predicted = splicing(arguments.name, arguments.source, arguments.data)
     else:
-        predicted = bpnet(arguments.source, one_hot(oracle_sequence(arguments.data)), arguments.data)
+        predicted = bpnet(arguments.source, arguments.data)
     np.savez_compressed(arguments.out, **predicted)
 
 
-def bpnet(source: Path, x: np.ndarray, data: Path) -> dict[str, np.ndarray]:
-    """bpnet-lite's own class, (4, 2114) to profile (2, 1000) and counts (1,)."""
+def bpnet(source: Path, data: Path) -> dict[str, np.ndarray]:
+    """Profile (4, 2, 1000) and counts (4, 1) of bpnet-lite's own class: a window of hg38, and the entry's example."""
     import torch
 
     sys.path.insert(0, str(source))
@@ -63,8 +63,8 @@ def bpnet(source: Path, x: np.ndarray, data: Path) -> dict[str, np.ndarray]:
     if unexpected or any("conv" in name or "linear" in name for name in missing):
         raise SystemExit(f"the weights do not fit: missing {missing}, unexpected {unexpected}")
     with torch.no_grad():
-        profile, counts = network.eval()(torch.from_numpy(x[None, :, BPNET_STRETCH]))
-    return {"profile": profile[0].numpy(), "counts": counts[0].numpy()}
+        profile, counts = network.eval()(torch.from_numpy(bpnet_ctcf.compared_windows(data)))
+    return {"profile": profile.numpy(), "counts": counts.numpy()}
 
 
 def spliceai(source: Path, data: Path) -> Predict:

@@ -27,9 +27,13 @@ def test_near_names_of_commands(shell):
     shell.zoo("--trusst").error(2)
 
 
-@pytest.mark.parametrize("arguments", [["predict"], ["predict", "yeast-atac"], ["info"], ["test"], ["list", "x", "y"]])
+@pytest.mark.parametrize("arguments", [["predict"], ["predict", "yeast-atac"], ["info"], ["list", "x", "y"]])
 def test_missing_and_surplus_arguments(shell, arguments):
     assert f"zoo {arguments[0]} --help" in shell.zoo(*arguments).error(2)
+
+
+def test_no_model_to_test(shell):
+    assert "`zoo test --all`" in shell.zoo("test").error(2)
 
 
 def test_lists_in_pipes(shell):

@@ -9,7 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
-pytestmark = [pytest.mark.shared, pytest.mark.usefixtures("published")]
+from scripts.shared_entries.bpnet_ctcf import random_example
+
+pytestmark = pytest.mark.shared
 ENTRY = "bpnet-k562-ctcf"
 ZOO = Path(sys.executable).with_name("zoo")
 WINDOW = 2114
@@ -28,6 +30,12 @@ def genome(shared_data, tmp_path_factory):
 def windows(shared_data):
     lines = (shared_data / "d01_hg38_windows" / "hg38_windows_dev.bed").read_text().splitlines()
     return [(chrom, int(start), int(end)) for chrom, start, end, *_ in (line.split("\t") for line in lines)]
+
+
+def test_the_example_is_that_of_the_script():
+    fasta, bed = random_example(ENTRY)
+    example = Path(__file__).resolve().parents[2] / "model_cards" / ENTRY / "example"
+    assert (example / "genome.fa").read_text() == fasta and (example / "regions.bed").read_text() == bed
 
 
 def peaks_in(shared_data, windows):

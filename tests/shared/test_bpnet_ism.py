@@ -7,7 +7,7 @@ import torch
 import zoo
 from interpret.methods.ism import Mutagenesis
 
-pytestmark = [pytest.mark.shared, pytest.mark.usefixtures("published")]
+pytestmark = pytest.mark.shared
 
 
 class Head(torch.nn.Module):

@@ -97,7 +97,6 @@ def test_abf1_and_reb1_are_found_in_yeast_promoters(shared_data, genome, tmp_pat
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-@pytest.mark.usefixtures("published")
 def test_ctcf_is_the_first_pattern_of_its_peaks(shared_data, tmp_path):
     windows, bed = tmp_path / "windows.fa", tmp_path / "peaks.bed"
     with gzip.open(shared_data / "d01_hg38_windows" / "hg38_windows_dev.fa.gz") as packed:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -18,7 +19,7 @@ import zoo
 from zoo.entries.check import check_example
 from zoo.errors import MismatchError, ModelError
 from zoo.store import bundled, index, registry
-from zoo.store.registry import broken_entries, entries, find_entry, info, members_of
+from zoo.store.registry import below, broken_entries, entries, find_entry, info, members_of
 from zoo.store.search import search
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -195,6 +196,40 @@ def test_a_model_of_a_group_predicts_and_is_tested(group):
     torch.save({"scale": torch.tensor([3.0])}, group / "Reb1.pth")
     with pytest.raises(MismatchError, match="toy-group/yeast/Reb1"):
         check_example("toy-group/yeast/Reb1", save=group / "got.h5")
+
+
+def test_the_models_of_a_group_may_have_a_row_each_in_their_example(group):
+    names = ["human/CTCF", "human/SPI1", "yeast/Reb1"]
+    with h5py.File(group / "example/expected.h5", "r+") as handle:
+        rows = [handle[name]["preds"][()] for name in names]
+        for name in ("human", "yeast"):
+            del handle[name]
+        handle["models"], handle["preds"] = np.array(names, "S"), np.stack(rows)
+    for name in names:
+        assert check_example(f"toy-group/{name}").comparisons[0].beyond == 0
+    with h5py.File(group / "example/expected.h5", "r+") as handle:
+        handle["preds"][...] = np.stack([*rows[:2], rows[0]])
+    with pytest.raises(MismatchError, match="toy-group/yeast/Reb1"):
+        check_example("toy-group/yeast/Reb1", save=group / "got.h5")
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_a_model_of_a_group_without_an_example_is_named(group, stacked):
+    with h5py.File(group / "example/expected.h5", "r+") as handle:
+        del handle["yeast"]
+        if stacked:
+            handle["models"], handle["preds"] = np.array(["human/CTCF"], "S"), np.zeros((1, 2, 1))
+    with pytest.raises(ModelError, match="holds no predictions of 'yeast/Reb1'"):
+        check_example("toy-group/yeast/Reb1")
+
+
+def test_groups_are_told_and_listed(group):
+    assert {one["group"] for one in entries() if one["name"].startswith("toy-group")} == {"toy-group"}
+    assert [one["name"] for one in below("toy-group/human")] == ["toy-group/human/CTCF", "toy-group/human/SPI1"]
+    assert [one["name"] for one in below("toy-one")] == ["toy-one"] and below("toy-group", verified=True) == []
+    with pytest.raises(ModelError, match="no model named 'toy-group/humen'") as caught:
+        below("toy-group/humen")
+    assert "near names: toy-group/human/" in str(caught.value) and "`zoo list toy-group`" in str(caught.value)
 
 
 def test_a_card_of_a_group_must_bear_its_models_name(group):

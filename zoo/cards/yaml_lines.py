@@ -5,6 +5,7 @@ Only safe tags are constructed; nothing in a YAML file is ever evaluated.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import yaml
 
 from zoo.errors import ModelError
-from zoo.paths import given_path
+from zoo.paths import refuse_pointer, refuse_url
 
 __all__ = ["YamlDocument", "component_file", "load_yaml"]
 
@@ -71,9 +72,11 @@ def load_yaml(path: Path, text: str | None = None, first_line: int = 1) -> YamlD
         ModelError: the file is missing or does not parse, with its line.
     """
     if text is None:
-        path = given_path(path, ModelError)
+        refuse_url(path, ModelError)
         try:
-            text = path.read_text(encoding="utf-8")
+            content = Path(path).read_bytes()
+            refuse_pointer(path, content)
+            text = io.StringIO(content.decode("utf-8"), newline=None).read()  # line ends as in text files
         except FileNotFoundError:
             raise ModelError(f"{path}: no such file", "", "Fix: a model folder holds model.yaml") from None
         except (OSError, UnicodeDecodeError) as error:

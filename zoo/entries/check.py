@@ -208,6 +208,10 @@ class _Expected:
     n_bins: int | None = None
 
 
+class _NoRow(Exception):
+    """A file that the models of a group share has nothing of one of them."""
+
+
 def _read_expected(path: Path, model: LoadedModel | PredictedModel, member: str | None) -> dict[str, _Expected]:
     """Expected values by output; the models of a group may share a file, with a group of HDF5 or a row each."""
     import h5py
@@ -215,8 +219,13 @@ def _read_expected(path: Path, model: LoadedModel | PredictedModel, member: str 
     try:
         with h5py.File(path) as handle:
             if member is not None and "models" in handle:  # a row a model
-                row = handle["models"].asstr()[()].tolist().index(member)
-                return {model.outputs[0].name: _Expected(handle["preds"][row].astype(np.float64))}
+                names = handle["models"].asstr()[()].tolist()
+                if member not in names:
+                    raise _NoRow
+                values = handle["preds"][names.index(member)]
+                return {model.outputs[0].name: _Expected(values.astype(np.float64))}
+            if member is not None and member not in handle and "preds" not in handle:
+                raise _NoRow
             preds = handle[f"{member}/preds" if member is not None and member in handle else "preds"]
             if isinstance(preds, h5py.Dataset):
                 datasets: dict[str, Any] = {model.outputs[0].name: preds}
@@ -228,6 +237,9 @@ def _read_expected(path: Path, model: LoadedModel | PredictedModel, member: str 
                 name: _Expected(dataset[()].astype(np.float64), *(read_bins(dataset) or ()))
                 for name, dataset in datasets.items()
             }
+    except _NoRow:
+        what, fix = f"{path}: holds no predictions of {member!r}", "predict its example too, and add them"
+        raise ModelError(what, "the models of a group share this file", f"Fix: {fix}") from None
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{path}: cannot be read as expected predictions: {error}",
