@@ -164,13 +164,14 @@ def test_near_names_within_a_group(shell, typed):
 def test_a_group_is_no_model(shell):
     assert "is a group of 927 models" in shell.zoo("info", "deepbind").error(4)
     assert "`zoo list deepbind`" in shell.zoo("predict", "deepbind", "r.bed", "-g", "g.fa", "-o", "o.tsv").error(4)
-    assert f"{CTCF} 1.0.0: DeepBind: binding of CTCF" in shell.zoo("info", CTCF).out
+    assert f"{CTCF} 1.0.0: DeepBind: binding of the transcription factor CTCF" in shell.zoo("info", CTCF).out
 
 
 FOUND = {  # what a person wants first
     "CTCF": ["deepbind/Homo_sapiens/TF/D00328.003_SELEX_CTCF", CTCF],
     "chip-seq CTCF": [CTCF, "deepbind/Homo_sapiens/TF/D00753.001_ChIP-seq_CTCFL"],
     "yeast": ["yeast-atac", "yeast-nucleosomes", "deepbind/Saccharomyces_cerevisiae/RBP/D00113.001_RNAcompete_Hrp1p"],
+    "HT-SELEX CTCF human": ["deepbind/Homo_sapiens/TF/D00328.003_SELEX_CTCF"],
     "mouse Cebpb PBM": ["deepbind/Mus_musculus/TF/D00001.001_PBM_Cebpb"],
     "enformer": ["grelu-enformer-human", "grelu/enformer/human", "grelu/enformer/mouse"],
 }

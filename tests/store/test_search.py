@@ -62,6 +62,7 @@ FIRST = {
     "kipoi/DeepSEA/predict": ["kipoi/DeepSEA/predict"],
     "D00328.018": [CTCF],
     "hg38": ["spliceai"],
+    "DNase-seq K562": ["deepsea-predict", "kipoi/DeepSEA/predict", "a-split-answer", "kipoi/rbp_eclip/AARS"],
 }
 
 

@@ -28,8 +28,8 @@ WORTH = {
 }
 BEGINNING = 96  # at least, where the name, or a part of it between slashes, begins with the word
 TOGETHER = 30  # more, where one name or track has all words, each whole
-# What is asked for in common words may be written in scientific ones. Such a word is worth SPECIES wherever it stands.
-SPECIES = 75
+# What is asked for in one word may be written in others. Such a word is worth ALIKE wherever it stands.
+ALIKE = 75
 ALSO = {
     "human": ("homo sapiens", "hg19", "hg38", "grch37", "grch38"),
     "mouse": ("mus musculus", "mm9", "mm10", "mm39", "grcm38"),
@@ -37,6 +37,8 @@ ALSO = {
     "fly": ("drosophila", "dm3", "dm6"),
     "worm": ("caenorhabditis", "ce10", "ce11"),
     "zebrafish": ("danio rerio", "danrer10", "danrer11"),
+    "atac-seq": ("atac",),
+    "dnase-seq": ("dnase",),
 }
 CHECKED = {"verified": 0, "partly": 1}
 
@@ -110,8 +112,8 @@ def _worth(words: Sequence[str], texts: Texts) -> int | None:
     total = 0
     for word in words:
         worth = max(_worths(word, texts), default=0)
-        if worth < SPECIES and any(form in text for form in ALSO.get(word, ()) for text in _all_texts(texts)):
-            worth = SPECIES
+        if worth < ALIKE and any(form in text for form in ALSO.get(word, ()) for text in _all_texts(texts)):
+            worth = ALIKE
         if not worth:
             return None
         total += worth
@@ -125,7 +127,8 @@ def _all_texts(texts: Texts) -> Iterator[str]:
 
 
 def _has_all(words: Sequence[str], text: str) -> bool:
-    return all(word in text for word in words) and all(_fit(word, text) == 0 for word in words)
+    forms = [[form for form in (word, *ALSO.get(word, ())) if form in text] for word in words]
+    return all(forms) and all(any(_fit(form, text) == 0 for form in present) for present in forms)
 
 
 def _worths(word: str, texts: Texts) -> Iterator[int]:
