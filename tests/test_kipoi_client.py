@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 import yaml
 
+from zoo.store.registry import entries
+
 ROOT = Path(__file__).parents[1]
 CARDS = ROOT / "model_cards"
 ZOO = Path(sys.executable).with_name("zoo")
@@ -191,4 +193,5 @@ def test_environment_lists_what_runs_it(session):
 
 
 def test_local_source_lists_every_entry(facts):
-    assert sorted(facts["listed"]) == [folder.name for folder in FOLDERS]
+    """The models of our groups too."""
+    assert sorted(facts["listed"]) == sorted(one["path"] for one in entries())
