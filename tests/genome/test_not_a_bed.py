@@ -101,6 +101,12 @@ TABLE = {
     "gwas.tsv": ("SNP\tCHR\tBP\tP\nrs7\tchr1\t101\t0.1\n", "a table of positions", ["chr1 100 101 rs7"]),
     "x.saf": ("GeneID\tChr\tStart\tEnd\tStrand\ng1\tchr1\t101\t200\t-\n", "a SAF", ["chr1 100 200 g1 . -"]),
     "saf_without_header": ("g1\tchr1\t101\t200\t-\n", "a SAF or a peak file of HOMER", ["chr1 100 200 g1 . -"]),
+    "saf_of_entrez": ("7157\tchr1\t101\t200\t-\n", "a SAF, which counts from 1", ["chr1 100 200 7157 . -"]),
+    "ranges_with_numbers": (  # write.table(col.names = FALSE)
+        "1\tchr1\t101\t124\t24\t*\n2\tchr1\t201\t260\t60\t-\n",
+        "GenomicRanges, which counts from 1",
+        ["chr1 100 124 . . .", "chr1 200 260 . . -"],
+    ),
     "homer.txt": (
         "#PeakID\tchr\tstart\tend\tstrand\np1\tchr1\t101\t200\t+\np2\tchr1\t301\t400\t1\n",
         "a peak file of HOMER, which counts from 1",
