@@ -57,7 +57,8 @@ def test_a_layer_that_cannot_be_built(case):
 
 def test_a_refused_option_is_said_before_its_arrays_are_counted(tmp_path):
     """Keras makes no beta with rms_scaling: "has 2 arrays" would be beside the point."""
-    norm = ("LayerNormalization", {"name": "n", "rms_scaling": True, "batch_input_shape": [None, 10, 4]})
+    options = {"axis": [-1], "epsilon": 1e-3, "rms_scaling": True}
+    norm = ("LayerNormalization", options | {"name": "n", "batch_input_shape": [None, 10, 4]})
     path = write_h5(tmp_path / "m.h5", sequential(norm), {"n": [("gamma:0", array(4))]})
     with pytest.raises(ModelError, match="with rms_scaling is not supported"):
         load_keras(path)
