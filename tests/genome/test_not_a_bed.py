@@ -246,10 +246,15 @@ def test_both_commands_of_a_table_that_does_not_say_where_it_counts_from(tmp_pat
         assert (tmp_path / "x.bed").read_text() == row
 
 
-def test_standard_input_is_converted_in_the_pipe(monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TABLE["ranges.tsv"][0].encode())))
+@pytest.mark.parametrize(("packed", "command"), [(bytes, "awk "), (gzip.compress, "gzip -dc | awk ")])
+def test_standard_input_is_converted_in_the_pipe(monkeypatch, packed, command):
+    content = packed(TABLE["ranges.tsv"][0].encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
     error = refused("-")
-    assert error.fix.startswith("Fix: put awk ") and error.fix.endswith("into the pipe, in front of zoo")
+    assert error.fix.startswith(f"Fix: put {command}") and error.fix.endswith("into the pipe, in front of zoo")
+    typed = error.fix.removeprefix("Fix: put ").removesuffix(" into the pipe, in front of zoo")
+    made = subprocess.run(["bash", "-ec", typed], input=content, capture_output=True, check=True).stdout
+    assert made.decode() == "chr1\t100\t124\t.\t.\t-\nchr2\t10\t50\t.\t.\t.\n"
 
 
 # ---------------------------------------------------------------- what is a BED, though it may look like something else
