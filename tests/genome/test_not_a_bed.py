@@ -101,6 +101,12 @@ TABLE = {
     "gwas.tsv": ("SNP\tCHR\tBP\tP\nrs7\tchr1\t101\t0.1\n", "a table of positions", ["chr1 100 101 rs7"]),
     "x.saf": ("GeneID\tChr\tStart\tEnd\tStrand\ng1\tchr1\t101\t200\t-\n", "a SAF", ["chr1 100 200 g1 . -"]),
     "saf_without_header": ("g1\tchr1\t101\t200\t-\n", "a SAF or a peak file of HOMER", ["chr1 100 200 g1 . -"]),
+    "saf_of_entrez": ("7157\tchr1\t101\t200\t-\n", "a SAF, which counts from 1", ["chr1 100 200 7157 . -"]),
+    "ranges_with_numbers": (  # write.table(col.names = FALSE)
+        "1\tchr1\t101\t124\t24\t*\n2\tchr1\t201\t260\t60\t-\n",
+        "GenomicRanges, which counts from 1",
+        ["chr1 100 124 . . .", "chr1 200 260 . . -"],
+    ),
     "homer.txt": (
         "#PeakID\tchr\tstart\tend\tstrand\np1\tchr1\t101\t200\t+\np2\tchr1\t301\t400\t1\n",
         "a peak file of HOMER, which counts from 1",
@@ -240,10 +246,15 @@ def test_both_commands_of_a_table_that_does_not_say_where_it_counts_from(tmp_pat
         assert (tmp_path / "x.bed").read_text() == row
 
 
-def test_standard_input_is_converted_in_the_pipe(monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TABLE["ranges.tsv"][0].encode())))
+@pytest.mark.parametrize(("packed", "command"), [(bytes, "awk "), (gzip.compress, "gzip -dc | awk ")])
+def test_standard_input_is_converted_in_the_pipe(monkeypatch, packed, command):
+    content = packed(TABLE["ranges.tsv"][0].encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
     error = refused("-")
-    assert error.fix.startswith("Fix: put awk ") and error.fix.endswith("into the pipe, in front of zoo")
+    assert error.fix.startswith(f"Fix: put {command}") and error.fix.endswith("into the pipe, in front of zoo")
+    typed = error.fix.removeprefix("Fix: put ").removesuffix(" into the pipe, in front of zoo")
+    made = subprocess.run(["bash", "-ec", typed], input=content, capture_output=True, check=True).stdout
+    assert made.decode() == "chr1\t100\t124\t.\t.\t-\nchr2\t10\t50\t.\t.\t.\n"
 
 
 # ---------------------------------------------------------------- what is a BED, though it may look like something else
@@ -398,9 +409,14 @@ def test_a_frame_whose_width_counts_from_1_is_refused_and_its_fix_is_right(make,
     assert scan(mended)[1] == [("chr1", 100, 124, "."), ("chr2", 10, 50, ".")]
 
 
-@pytest.mark.parametrize("width", [[23, 39], [24, 39], [24.0, 40.0], ["24", "40"]])
+@pytest.mark.parametrize("width", [[23, 39], [24, 39], ["24", "40"]])
 def test_a_frame_of_other_widths_is_read(width):
     assert scan(pd.DataFrame(RANGES | {"width": width}))[1] == [("chr1", 101, 124, "."), ("chr2", 11, 50, ".")]
+
+
+def test_widths_of_floats_tell_as_much():
+    """pandas makes a column floats where a file lacks a value, and keeps it so when the row is dropped."""
+    assert "its column 'width' is end - start + 1" in refused(pd.DataFrame(RANGES | {"width": [24.0, 40.0]})).what
 
 
 def test_tuples_whose_name_is_a_width_are_refused():

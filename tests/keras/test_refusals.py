@@ -55,6 +55,15 @@ def test_a_layer_that_cannot_be_built(case):
     assert caught.value.fix.startswith("Fix: ") and caught.value.exit_code == 4
 
 
+def test_a_refused_option_is_said_before_its_arrays_are_counted(tmp_path):
+    """Keras makes no beta with rms_scaling: "has 2 arrays" would be beside the point."""
+    options = {"axis": [-1], "epsilon": 1e-3, "rms_scaling": True}
+    norm = ("LayerNormalization", options | {"name": "n", "batch_input_shape": [None, 10, 4]})
+    path = write_h5(tmp_path / "m.h5", sequential(norm), {"n": [("gamma:0", array(4))]})
+    with pytest.raises(ModelError, match="with rms_scaling is not supported"):
+        load_keras(path)
+
+
 def test_the_fix_of_an_unknown_activation_lists_names_that_do_build():
     with pytest.raises(ModelError) as caught:
         build_layer(layer_of("Activation", {"activation": "wavelet"}), {})

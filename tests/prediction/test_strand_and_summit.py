@@ -142,6 +142,16 @@ def test_a_file_without_summits_is_refused(peaks, tmp_path):
         run(peaks, tmp_path, PEAKS, window="summit", stride=5)
 
 
+def test_blocks_of_a_bed12_are_no_summits(peaks, tmp_path):
+    """Column 10 of a BED12 counts blocks: read as a summit it would move the window in silence."""
+    genes = "chr1\t100\t200\tg\t0\t+\t100\t200\t0\t2\t10,20,\t0,80,\n"
+    with pytest.raises(InputError, match=r"x.bed:1: column 10 \(2\) counts blocks") as caught:
+        run(peaks, tmp_path, genes, window="summit")
+    assert "--window center" in caught.value.fix
+    joined = PEAK.format(100, 200, 70, "+").rstrip("\n") + "\tchr1\t150\n"  # narrowPeak of bedtools intersect
+    assert run(peaks, tmp_path, joined, window="summit")[0] == [answer(peaks, 170)]
+
+
 def test_frames_and_regions_in_memory_have_summits_too(peaks, tmp_path):
     frame = pd.DataFrame({"chrom": ["chr1"] * 2, "start": [100, 300], "end": [200, 321], "peak": [70, -1]})
     model = zoo.load_model(peaks.toy.folder, trust=True)

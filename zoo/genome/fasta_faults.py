@@ -22,8 +22,8 @@ __all__ = ["explain_faults"]
 # What no line of bases may hold: blanks, control characters, bytes that are not ASCII. samtools counts them for none.
 _NO_LETTER = re.compile(rb"[^\x21-\x7e]")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# Writes every sequence as one line, without blanks.
-_ONE_LINE = r"""awk '/^>/{if(n++)print"";print;next}{gsub(/[ \t\r]/,"");printf "%s",$0}END{print""}'"""
+# Writes every sequence as one line: without blanks, numbers of lines and comments, and with every letter.
+_ONE_LINE = r"""awk '/^>/{if(n++)print"";print;next}/^;/{next}{gsub(/[ \t\r0-9]/,"");printf "%s",$0}END{print""}'"""
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,14 @@ def _line_faults(number: int, line: bytes, record: _Record) -> Iterator[Fault]:
     width, bases = len(line.rstrip(b"\n")), len(letters)
     if not record.bases:
         record.width, record.bases = width, bases
+    elif width > record.width and bases <= record.bases:
+        before = record.width - record.bases
+        yield Fault(
+            "ragged",
+            number,
+            f"{width - bases:,} blank(s) or CR stand at the end of the line; at those of {record.name!r} before it, "
+            f"{before:,}",
+        )
     elif width > record.width or (width == record.width and bases != record.bases):
         yield Fault(
             "ragged",

@@ -16,6 +16,7 @@ import numpy as np
 
 from zoo.genome.bed_header import names_a_start
 from zoo.genome.region_table import HEADER_PREFIXES
+from zoo.genome.row_shapes import has_blocks
 
 __all__ = ["Intervals", "LineNumbers", "Problem", "RegionSummary", "columns_of", "scan_rows", "split_rows"]
 
@@ -186,10 +187,15 @@ def _column(rows: list[list[str]], fields: list[tuple[str, ...]], i: int, width:
 
 def _summit_text(row: list[str]) -> str:
     """Column 10 of a row that was split into six and a rest; "" where it has none."""
-    if len(row) < 7:
-        return ""
-    rest = row[6].split("\t") if "\t" in row[6] else row[6].split()
+    rest = _rest(row)
     return rest[3].strip() if len(rest) > 3 else ""
+
+
+def _rest(row: list[str]) -> list[str]:
+    """The columns from the seventh."""
+    if len(row) < 7:
+        return []
+    return row[6].split("\t") if "\t" in row[6] else row[6].split()
 
 
 # ---------------------------------------------------------------- what is wrong with rows
@@ -327,10 +333,14 @@ def _scan_summits(
     good = []
     for i, row in enumerate(rows):
         text, width = _summit_text(row), int(row[2]) - int(row[1])
-        if text == "-1" or (text.isascii() and text.isdecimal() and int(text) < width):
+        blocks = has_blocks([*row[:6], *map(str.strip, _rest(row))])
+        if not blocks and (text == "-1" or (text.isascii() and text.isdecimal() and int(text) < width)):
             good.append(i)
             continue
-        if not text:
+        if blocks:
+            kind, wrong = "blocks", f"column 10 ({text}) counts blocks, as in a BED12; it is no narrowPeak's summit"
+            fix = "give the narrowPeak, or --window center"
+        elif not text:
             kind, wrong = "no summit", "has no column 10, where --window summit reads a narrowPeak's summit"
             fix = "give the narrowPeak, or --window center"
         elif text.isascii() and text.removeprefix("-").isdecimal():

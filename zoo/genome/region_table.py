@@ -130,7 +130,8 @@ def _check_widths(frame: Any, names: list[str], columns: list[list[Any] | None])
         if name.lower() not in WIDTH_NAMES or not chrom:
             continue
         wide = _values(frame, name)
-        if all(map(_are_integers, (start, end, wide))) and all(
+        # The widths may be floats: pandas makes them so where one is missing in a file.
+        if all(map(_are_integers, (start, end))) and all(
             w == e - s + 1 for s, e, w in zip(start, end, wide, strict=True)
         ):
             polars = is_a(frame, "polars", "DataFrame")

@@ -21,6 +21,7 @@ __all__ = [
     "VCF_PRINT",
     "Rows",
     "Shape",
+    "has_blocks",
     "has_summits",
     "has_two_regions",
     "is_proof",
@@ -104,6 +105,22 @@ def _is_saf(row: Sequence[str]) -> bool:
     return _has_id_first(row) and len(row) > 4 and row[4] in ("+", "-", ".", "*", "0", "1")
 
 
+def _is_numbered_saf(row: Sequence[str]) -> bool:
+    """A SAF whose genes have numbers, as those of Entrez: where a UCSC table has the region's name, it has a strand."""
+    return len(row) == 5 and _has_bin(row) and row[4] in STRAND
+
+
+def _is_numbered_range(row: Sequence[str]) -> bool:
+    """A row of R behind its number: the region, counted from 1, its width and its strand."""
+    shaped = len(row) > 5 and _has_bin(row) and _int(row, 4) and row[5] in ("+", "-", "*")
+    return shaped and int(row[4]) == int(row[3]) - int(row[2]) + 1
+
+
+def _are_numbered_ranges(rows: Rows) -> bool:
+    """Rows 1, 2, 3, ... of a table of R without its header; bins are no such numbers."""
+    return all(_is_numbered_range(row) and row[0] == str(i) for i, row in enumerate(rows, 1))
+
+
 def _is_picard(row: Sequence[str]) -> bool:
     return len(row) == 5 and is_region(row) and row[3] in STRAND
 
@@ -171,6 +188,8 @@ SHAPES = (
     Shape("a VCF, which counts from 1", _each(_is_vcf), VCF_PRINT),
     Shape("a table of variants, which counts from 1", _each(_is_variant), "$1,$2-1,$2-1+length($3)"),
     Shape("variants of PLINK (.bim), which count from 1", _each(_is_bim), columns=(0, 3, 3, 1)),
+    Shape("a SAF, which counts from 1", _each(_is_numbered_saf), columns=(1, 2, 3, 0, None, 4)),
+    Shape("R's table of GenomicRanges, which counts from 1", _are_numbered_ranges, columns=(1, 2, 3, None, None, 5)),
     Shape("a table of the UCSC browser, with its bin first", _each(_has_bin), print_='{sub(/^[^\\t ]*[\\t ]+/,"")}1'),
     Shape("genes of the UCSC browser", _each(_is_gene_pred), columns=(1, 3, 4, 0, None, 2), base=0),
     Shape("genes of the UCSC browser (refFlat)", _each(_is_ref_flat), columns=(2, 4, 5, 1, None, 3), base=0),
@@ -227,6 +246,14 @@ def has_summits(rows: Rows) -> bool:
         if int(row[9]) >= int(row[2]) - int(row[1]) or not all(map(_is_number, row[6:9])):
             return False
     return any(row[9] != "-1" for row in rows)
+
+
+def has_blocks(row: Sequence[str]) -> bool:
+    """Whether column 10 counts the blocks of columns 11 and 12, as in BED12 and gappedPeak."""
+    if len(row) < 12 or not _int(row, 6, 7, 9):
+        return False
+    lists = [one.rstrip(",").split(",") for one in row[10:12]]
+    return all(len(one) == int(row[9]) and all(map(str.isdecimal, one)) for one in lists)
 
 
 def _is_number(text: str) -> bool:

@@ -60,7 +60,8 @@ def shell(source: Source, command: str) -> str:
     if source.table:
         return "subtract 1 from its start: a table here counts from 0, and its columns are chrom, start, end"
     if source.path is None:
-        return f"put {command} into the pipe, in front of zoo"
+        unpack = "gzip -dc | " if source.compressed else ""
+        return f"put {unpack}{command} into the pipe, in front of zoo"
     path = shlex.quote(source.path)
     read = f"gzip -dc {path} | {command}" if source.compressed else f"{command} {path}"
     return f"{read} > {shlex.quote(source.bed)}"

@@ -93,6 +93,11 @@ def _always(*names: str) -> Callable[[LayerConfig], Roles]:
 SCALED = (("gamma", "scale", True), ("beta", "center", True))
 
 
+def _layer_norm_roles(layer: LayerConfig) -> Roles:
+    """With ``rms_scaling`` Keras makes no beta; without this its refusal would be of arrays that lack."""
+    return (["gamma"], []) if layer.options.get("rms_scaling") else _where(*SCALED)(layer)
+
+
 def _of_both_sides(layer: LayerConfig) -> Roles:
     trainable, _ = roles(layer.wrapped)
     return [f"{side}/{role}" for side in ("forward", "backward") for role in trainable], []
@@ -141,7 +146,7 @@ KINDS: dict[str, LayerKind] = {
         "passes",
         "several axes, `renorm`, mode 1 of Keras 1",
     ),
-    **_each("LayerNormalization", norms.layer_norm, _where(*SCALED), "passes", "`rms_scaling`", ("axis", "epsilon")),
+    **_each("LayerNormalization", norms.layer_norm, _layer_norm_roles, "passes", "`rms_scaling`", ("axis", "epsilon")),
     **_each("GroupNormalization", norms.group_norm, _where(*SCALED), keys=("groups", "axis", "epsilon")),
     **_each("UnitNormalization", norms.unit_norm, mask="passes", keys=("axis",)),
     **_each("Normalization", norms.normalization, norms.normalization_roles),
