@@ -80,6 +80,7 @@ def test_a_folder_goes_to_another_machine(made, by_md5, server, tmp_path, monkey
         ("m.pth", ("own-md5",)),
     }
     assert added.unknown == [str(carried / "notes.txt")] and added.missing == {"own-made": [], "own-md5": []}
+    assert added.licences == {"own-made": "MIT (not for sale)"}
     assert zoo.load_model(by_md5.folder, trust=True).module.scale.item() == 2
     made_file = pull(models(made))[0]
     assert made_file.name == "weights.safetensors" and made_file.path.is_file()
