@@ -49,7 +49,8 @@ def package_index(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
-    """Genome indexes go to a folder of the test run, not to the user's cache."""
+    """Genome indexes go to a folder of the test run, not to the user's cache; the network is each test's own matter."""
+    monkeypatch.delenv("ZOO_OFFLINE", raising=False)
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from kipoi_toys import loader_yaml, model_yaml, write_folder
@@ -71,7 +74,10 @@ OWN = {
 
 
 @pytest.mark.parametrize("fault", [None, *OWN])
-def test_a_folder_with_a_dataloader_of_its_own(tmp_path, fault):
+def test_a_folder_with_a_dataloader_of_its_own(tmp_path, monkeypatch, fault):
+    # Kipoi, in other tests of this process, leaves the folders of its models on the path.
+    monkeypatch.setattr(sys, "path", [one for one in sys.path if not (Path(one) / "loaders.py").exists()])
+    monkeypatch.delitem(sys.modules, "loaders", raising=False)
     (tmp_path / "outside.txt").write_text("1")
     folder = write_folder(tmp_path / "own", model_yaml(), loader_yaml())
     if fault is None:

@@ -66,6 +66,8 @@ def test_a_motif_as_long_as_the_window_leaves_nothing_of_the_background(toy, tmp
         "name",
         "score",
         "strand",
+        "window_start",
+        "window_end",
         "effect",
         "background_prediction",
         "inserted_prediction",
