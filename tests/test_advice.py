@@ -298,7 +298,7 @@ def typed_commands(text: str) -> list[str]:
 def faults(said: Said) -> list[str]:
     """What of a text cannot be typed by those who can read it."""
     found, rest = [], said.text
-    for typed in typed_commands(said.text):
+    for typed in sorted(typed_commands(said.text), key=len, reverse=True):  # one may begin with another
         words = typed.split()
         name = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in commands()), None)
         if name is None:
@@ -402,7 +402,8 @@ def test_wrong_advice_is_found(text, fault, monkeypatch):
         "the zoo needs its own package of that name",
         "tracks 3-7 of non-coding regions, x-template.yaml",
         "Fix: pip install 'seqzoo[interpret]', or --trust",
-        "Fix: unset ZOO_OFFLINE and HF_HUB_OFFLINE, then `zoo pull MODEL`",
+        "Fix: unset ZOO_OFFLINE and HF_HUB_OFFLINE, then `zoo pull MODEL`; or `zoo pull MODEL --to FOLDER` "
+        "on another machine, and `zoo cache add FOLDER` here",
     ],
 )
 def test_right_advice_is_let_pass(text, monkeypatch):

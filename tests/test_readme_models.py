@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import h5py
+
 from scripts.build_readme import README, fill, models
 from scripts.verify_entries import verifiable
 from zoo.store.registry import entries
@@ -23,3 +25,17 @@ def test_a_card_that_says_verified_names_a_command_that_is_there():
         assert command == f"python -m {VERIFY} {name}"
     others = [command for command in commands.values() if command and VERIFY not in command]
     assert all((README.parent / word).exists() for command in others for word in command.split() if ".py" in word)
+
+
+def test_examples_are_small_and_kipoi_is_told_of_whole_predictions_alone():
+    """Together under 2 MB; ``test.expect`` names no selection, of which Kipoi knows nothing."""
+    cards = README.parent / "model_cards"
+    files = [path for folder in cards.glob("*/example") for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 50 and sum(path.stat().st_size for path in files) < 2_000_000
+    selections = []
+    for path in (path for path in files if path.suffix == ".h5"):
+        with h5py.File(path) as handle:
+            handle.visititems(lambda _, item, path=path: selections.append(path) if "kept_bins" in item.attrs else None)
+    assert selections
+    for path in selections:
+        assert "expect" not in (path.parents[1] / "model.yaml").read_text(), path

@@ -14,7 +14,6 @@ __all__ = [
     "BPNET_STRETCH",
     "Comparison",
     "compare",
-    "compare_example",
     "compare_examples",
     "oracle",
     "predicted",
@@ -61,32 +60,6 @@ def compare(
         found.append((float(np.abs(ours[name] - array).max()), float(np.abs(array).max())))
     difference, scale = max(found, key=lambda pair: pair[0] / pair[1])
     return Comparison(family, framework, against, difference, scale)
-
-
-def compare_example(
-    name: str,
-    example: tuple[str, str],
-    family: str,
-    framework: str,
-    against: str,
-    expected: np.ndarray | None = None,
-    bins: slice | None = None,
-) -> Comparison:
-    """Compare an entry's predictions with those that the original program made for the same windows.
-
-    Args:
-        name: of the entry; its weights come from the cache.
-        example: text of the FASTA and of the BED whose windows the original program was given.
-        expected: the original predictions; by default those kept under the entry's name.
-        bins: which bins of a profile were kept.
-    """
-    ours = predicted(name, *example)
-    if expected is None:
-        expected = oracle(name)["preds"]
-    if bins is not None:
-        ours = ours[:, :, bins]
-    values = " x ".join(f"{size:,}" for size in expected.shape)
-    return compare(family, framework, f"{against}, {values} values", {"preds": ours}, {"preds": expected})
 
 
 def compare_examples(

@@ -97,6 +97,8 @@ def add(paths: tuple[Path, ...], models: tuple[str, ...]) -> None:
     for model, missing in result.missing.items():
         if missing:
             note(f"{model} still lacks {_some(missing)}")
+    for model, licence in result.licences.items():  # who fetches the files is told so too
+        note(f"{model}: licence {licence}")
     if result.unknown:
         note(f"{len(result.unknown):,} file(s) are no known model's: {_some(result.unknown)}")
 

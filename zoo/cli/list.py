@@ -40,7 +40,7 @@ def command(group: str | None, source: str | None, verified: bool, all: bool, pl
     found = entries(source, verified) if group is None else below(group, source, verified)
     hidden = show(found, as_json, plain, fold=group is None and not all)
     if hidden:
-        note(f"/... is a group: `zoo list {hidden[0]}` shows its models")
+        note(f"a name with /... is a group: `zoo list {hidden[0]}` shows its models")
     if source not in ("all", "grelu") and group is None:
         _tell_broken(source)
 

@@ -42,6 +42,7 @@ def command(words: tuple[str, ...], source: str, all: bool, plain: bool, as_json
     zoo search --author avsec --framework keras
     zoo search --source kipoi --target CTCF K562
     """
+    words = tuple(" ".join(words).split())  # `zoo search "K562 DNase"` asks for two words
     if not words and not any(fields.values()):
         raise UsageError("nothing to search for", "", "Fix: zoo search WORD, or --tag, --author, --framework, --target")
     where = entries(source)

@@ -49,11 +49,13 @@ class CacheAddition:
         added: files that are some model's.
         unknown: those that are no model's, by place; an archive counts when nothing in it was known.
         missing: model of which a file was added -> names of its files that are still not in the cache.
+        licences: those of these models whose licence forbids or asks for something -> the licence, and what that is.
     """
 
     added: list[AddedFile] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     missing: dict[str, list[str]] = field(default_factory=dict)
+    licences: dict[str, str] = field(default_factory=dict)
 
 
 def cache_add(
@@ -92,6 +94,7 @@ def cache_add(
             "Fix: give what `zoo pull MODEL --to FOLDER` wrote; `--for FOLDER` names a model that `zoo list` does not",
         )
     result.missing = _missing(known, result.added, cache)
+    result.licences = {model: known.licences[model] for model in result.missing if model in known.licences}
     return result
 
 
@@ -100,11 +103,12 @@ def cache_add(
 
 @dataclass
 class _Known:
-    """Checksum -> the file and its models; model -> its files."""
+    """Checksum -> the file and its models; model -> its files; model -> its licence, where that asks for something."""
 
     files: dict[str, RemoteFile] = field(default_factory=dict)
     users: dict[str, list[str]] = field(default_factory=dict)
     of_model: dict[str, list[RemoteFile]] = field(default_factory=dict)
+    licences: dict[str, str] = field(default_factory=dict)
 
 
 def _known(models: Iterable[str]) -> _Known:
@@ -112,6 +116,8 @@ def _known(models: Iterable[str]) -> _Known:
     for facts in [*all_entries(), *(info(model) for model in models)]:
         for one in facts.get("remote") or ():
             _note(known, facts["name"], one)
+        if limits := facts.get("licence_note"):
+            known.licences[facts["name"]] = f"{facts.get('license') or 'not stated'} ({limits})"
     return known
 
 

@@ -178,8 +178,16 @@ def _expected_path(entry: Entry) -> Path:
             "Fix: make them with `zoo test --save`, or ask its authors",
         )
     if not path.is_file():
-        raise ModelError(f"{path}: no such file", "the entry's example is incomplete", "Fix: fetch the entry again")
+        raise _incomplete(path)
     return path
+
+
+def _incomplete(path: Path) -> ModelError:
+    return ModelError(
+        f"{path}: no such file",
+        "the entry's example is incomplete",
+        "Fix: fetch the entry again; for one that you add, CONTRIBUTING.md says how its example is made",
+    )
 
 
 def _example_files(entry: Entry) -> tuple[Path, Path]:
@@ -195,7 +203,7 @@ def _example_files(entry: Entry) -> tuple[Path, Path]:
     regions, fasta = (entry.folder / item for item in found)
     for path in (regions, fasta):
         if not path.is_file():
-            raise ModelError(f"{path}: no such file", "the entry's example is incomplete", "Fix: fetch the entry again")
+            raise _incomplete(path)
     return regions, fasta
 
 

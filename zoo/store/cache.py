@@ -95,7 +95,8 @@ class Cache:
                 raise FetchError(
                     f"{remote.name} is not in the cache, and the network is switched off",
                     f"{user} needs it from {remote.hosts}; looked in {self.folder}",
-                    f"Fix: unset ZOO_OFFLINE and HF_HUB_OFFLINE, then `zoo pull {user}`",
+                    f"Fix: unset ZOO_OFFLINE and HF_HUB_OFFLINE, then `zoo pull {user}`; or "
+                    f"`zoo pull {user} --to FOLDER` on another machine, and `zoo cache add FOLDER` here",
                 )
             fetch_it = self._fetch if remote.key else self._fetch_as_hub_says
             path = fetch_it(remote, user, listener, settings)

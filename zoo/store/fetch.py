@@ -63,7 +63,10 @@ class FetchSettings:
 
 
 OTHER_BYTES = "Fix: it is not the release that the entry was made with; see what index pip uses (`pip config list`)"
-CHECK = "Fix: check the network and repeat the command (it goes on where it stopped)"
+CHECK = (
+    "Fix: check the network and repeat the command (it goes on where it stopped); or `zoo pull MODEL --to FOLDER` on "
+    "another machine, and `zoo cache add FOLDER` here"
+)
 
 
 class _MirrorError(Exception):

@@ -232,7 +232,7 @@ def _near(name: str, group: str, names: list[str]) -> list[str]:
     words = _words(name[len(group) :])
     with_all = [one for rest, one in rests.items() if words and all(word in rest for word in words)]
     if with_all:
-        return with_all[:3]
+        return sorted(with_all, key=len)[:3]  # `SpliceAI` is nearer to spliceai than to openspliceai-...
     if near := near_names(name[len(group) :], rests):
         return [rests[rest] for rest in near]
     known = list(dict.fromkeys(word for rest in rests for word in _words(rest)))
