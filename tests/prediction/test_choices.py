@@ -114,6 +114,15 @@ def test_no_genome_given(tmp_path, monkeypatch):
     assert zoo.predict(case.toy.folder, case.bed, None, tmp_path / "out.tsv", trust=True).windows == 3
 
 
+def test_skipped_windows_leave_no_row_on_standard_output(tmp_path, capsysbinary):
+    """All windows of a batch skipped: the batch has no values, which was a KeyError on standard output alone."""
+    case = make_case(tmp_path, "profile", n=1)
+    case.bed.write_text("chr1\t0\t4\n")  # the window of 40 bp begins before the chromosome
+    case.predict("-", edges="skip")
+    header, *rows = capsysbinary.readouterr().out.splitlines()
+    assert header.startswith(b"chrom\tstart\tend") and rows == []
+
+
 def test_the_run_record_tells_what_was_done(tmp_path):
     case = make_case(tmp_path, "stranded")
     case.bed.write_text("track name=x\n# c\n" + case.bed.read_text())

@@ -332,8 +332,9 @@ def _scan_summits(
     """Note rows without a summit that lies in them; return the others."""
     good = []
     for i, row in enumerate(rows):
-        text, width = _summit_text(row), int(row[2]) - int(row[1])
-        blocks = has_blocks([*row[:6], *map(str.strip, _rest(row))])
+        rest, width = _rest(row), int(row[2]) - int(row[1])
+        text = rest[3].strip() if len(rest) > 3 else ""
+        blocks = len(rest) > 5 and has_blocks([*row[:6], *map(str.strip, rest)])
         if not blocks and (text == "-1" or (text.isascii() and text.isdecimal() and int(text) < width)):
             good.append(i)
             continue

@@ -47,7 +47,8 @@ class StreamWriter(Writer):
         self._put(self._layout.header())
 
     def write(self, batch: PredictionBatch) -> None:
-        self._put(self._layout.text(batch))
+        if len(batch):  # a batch whose windows were all skipped has no values
+            self._put(self._layout.text(batch))
 
     def checkpoint(self) -> dict:
         return {}
