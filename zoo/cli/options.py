@@ -128,7 +128,7 @@ overlap_option = click.option(
 aggregate_option = click.option(
     "--aggregate",
     type=click.Choice(["mean", "sum", "max"]),
-    help="How a BED makes one value of the bins in a region: the mean over its bases (default), the sum of bins, the max.",
+    help="How a BED makes one value of the bins in a region: mean over bases (default), sum of bins, max.",
 )
 tracks_option = click.option(
     "--tracks",
