@@ -18,6 +18,7 @@ import torch
 from torch import fx
 
 from interpret.module import gradients_on
+from interpret.recurrent import whole_recurrent_layers
 from zoo.errors import ModelError
 
 __all__ = [
@@ -33,8 +34,6 @@ __all__ = [
     "shape_of",
     "varying_with",
 ]
-
-aten = torch.ops.aten
 
 
 @dataclass
@@ -53,7 +52,7 @@ class Captured:
 def capture(module: torch.nn.Module, *examples: torch.Tensor) -> Captured:
     """Capture ``module(*examples)`` for any size of the first axis.
 
-    In-place operations become functional, recurrent layers their steps; all other operations stay whole.
+    In-place operations become functional; all others, recurrent layers among them, stay whole.
 
     Args:
         module: in eval mode.
@@ -66,10 +65,11 @@ def capture(module: torch.nn.Module, *examples: torch.Tensor) -> Captured:
     batch = torch.export.Dim("batch", min=2, max=1 << 20)
     dynamic = tuple({0: batch} for _ in examples)
     try:
-        with _quiet(), gradients_on():
+        with _quiet(), gradients_on(), whole_recurrent_layers():
             shapes = (dynamic,) if _takes_any(module) else dynamic
             program = torch.export.export(module, examples, dynamic_shapes=shapes, strict=False)
-            program = program.run_decompositions(_recurrent())
+            if _writes_in_place(program.graph):  # another trace, longer than the first
+                program = program.run_decompositions({})
             graph_module = program.module()
     except Exception as error:
         detail = " ".join(str(error).split())[:200]
@@ -107,18 +107,15 @@ def _is_check(node: fx.Node) -> bool:
     return not node.users and (node.op == "call_module" or "_assert" in str(node.target))
 
 
+def _writes_in_place(graph: fx.Graph) -> bool:
+    schemas = (getattr(node.target, "_schema", None) for node in graph.nodes)
+    return any(schema is not None and schema.is_mutable for schema in schemas)
+
+
 def _takes_any(module: torch.nn.Module) -> bool:
     """Whether ``forward`` is ``forward(*args)``, whose dynamic shapes export wants nested."""
     kinds = [p.kind for p in inspect.signature(module.forward).parameters.values()]
     return inspect.Parameter.VAR_POSITIONAL in kinds
-
-
-def _recurrent() -> dict:
-    """Decompositions of recurrent layers into their steps."""
-    from torch._decomp import get_decompositions
-
-    names = ("lstm", "gru", "rnn_tanh", "rnn_relu")
-    return get_decompositions([getattr(aten, name).input for name in names])
 
 
 def place_of(node: fx.Node) -> str:
