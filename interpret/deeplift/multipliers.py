@@ -10,8 +10,19 @@ import torch
 from torch import fx
 
 from interpret.capture import Captured, attribute_of, capture, name_of, place_of, varying_with
+from interpret.deeplift.batch_axis import over_batch
 from interpret.deeplift.pairs import Pairs, elementwise
-from interpret.deeplift.rules import BATCH_FIRST, ELEMENTWISE, HANDLERS, LINEAR_IN_ALL, LINEAR_IN_FIRST, SEVERAL
+from interpret.deeplift.rules import (
+    BATCH_FIRST,
+    ELEMENTWISE,
+    HANDLERS,
+    LINEAR_IN_ALL,
+    LINEAR_IN_FIRST,
+    PLACES,
+    RECURRENT,
+    SEVERAL,
+    rule_name,
+)
 from zoo.errors import ModelError
 
 __all__ = ["CHOICES", "STEPS", "DeepLiftGraph", "audit", "chosen", "root_of_choice", "used_as_condition"]
@@ -64,7 +75,7 @@ class DeepLiftGraph:
         raise AssertionError("a graph ends with its output")
 
     def _run(self, pairs: Pairs, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        name = name_of(node)
+        name = rule_name(node)
         if node not in self.varying:
             return node.target(*args, **kwargs)
         if name in ("detach", "alias"):  # what is detached for training depends on the sequence all the same
@@ -96,11 +107,13 @@ def audit(captured: Captured, varying: set[fx.Node]) -> list[str]:
 def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
     if node not in varying or node.op != "call_function":
         return None
-    name = name_of(node)
+    name = rule_name(node)
     several = sum(source in varying for source in node.all_input_nodes)
     if node.target is operator.getitem:
-        pooled = name_of(node.args[0]) in HANDLERS
-        return "the places of maxima are used" if pooled and node.args[1] != 0 else None
+        placed = name_of(node.args[0]) in PLACES
+        return "the places of its values are used" if placed and node.args[1] != 0 else None
+    if over_batch(node, name, _batch_axis(node.args[0]) if node.args else None):
+        return "it runs over the batch, so that sequences would change each other"
     if name in LINEAR_IN_ALL:
         return None
     if name in STEPS:
@@ -118,10 +131,10 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
         return "no rule"
     if name not in SEVERAL and several > 1:
         return "more than one argument varies"
-    if name == "max" and len(node.args) == 1:
-        return "a maximum over the whole batch"
     if name == "einsum" and len(node.args[1]) > 2 and several > 1:
         return "more than two operands"
+    if name in RECURRENT and (fault := _recurrent_fault(node, name, varying)):
+        return fault
     if name in BATCH_FIRST and _batch_axis(node.args[0]) != 0:
         return "the batch is not on its first axis"
     if _pairing_axis(node, varying) is None:
@@ -146,8 +159,26 @@ def _pairing_axis(node: fx.Node, varying: set[fx.Node]) -> int | None:
     return next((a for n in node.all_input_nodes if n in varying and (a := _batch_axis(n)) is not None), None)
 
 
+def _recurrent_fault(node: fx.Node, name: str, varying: set[fx.Node]) -> str | None:
+    """Why a recurrent layer or cell has no rule."""
+    x, _, weights, *rest = node.args
+    if any(w in varying for w in ([weights, *rest] if name.endswith("_cell") else weights)):
+        return "its weights vary with the sequence"
+    if name.endswith("_cell"):
+        return None
+    *_, dropout, training, _, batch_first = rest
+    if training and dropout:
+        return "dropout between its layers"
+    steps = 1 if batch_first else 0
+    axis = _batch_axis(x)
+    return None if axis is not None and axis != steps and len(x.meta["val"].shape) == 3 else "its steps are the batch"
+
+
 def _operands(node: fx.Node) -> list[Any]:
-    """The positional arguments; of einsum, its operands."""
+    """The positional arguments; of einsum its operands, of a recurrent layer its input and states."""
+    if name_of(node) in RECURRENT:
+        states = node.args[1]
+        return [node.args[0], *(states if isinstance(states, list | tuple) else [states])]
     return list(node.args[1]) if name_of(node) == "einsum" else list(node.args)
 
 

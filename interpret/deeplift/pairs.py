@@ -63,10 +63,10 @@ class Pairs:
 
 class _Elementwise(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: torch.Tensor, function: Function, pairs: Pairs) -> torch.Tensor:
+    def forward(ctx, x: torch.Tensor, function: Function, pairs: Pairs, smallest: float) -> torch.Tensor:
         y = function(x)
         ctx.save_for_backward(x, y)
-        ctx.function, ctx.pairs = function, pairs
+        ctx.function, ctx.pairs, ctx.smallest = function, pairs, smallest
         return y
 
     @staticmethod
@@ -74,23 +74,28 @@ class _Elementwise(torch.autograd.Function):
         x, y = ctx.saved_tensors
         pairs = ctx.pairs
         change = pairs.difference(x)
-        small = change.abs() < TINY
+        small = change.abs() < ctx.smallest if ctx.smallest else change == 0
         slope = pairs.difference(y) / change.masked_fill(small, 1)
         if small.any():
             observed = pairs.split(x)[0].expand_as(change)[small]
             slope[small] = _derivative(ctx.function, observed)
-        return pairs.spread(pairs.split(grad)[1] * slope, x.shape), None, None
+        return pairs.spread(pairs.split(grad)[1] * slope, x.shape), None, None, None
 
 
 def _derivative(function: Function, x: torch.Tensor) -> torch.Tensor:
     with torch.enable_grad():
         x = x.detach().requires_grad_(True)
-        return torch.autograd.grad(function(x).sum(), x)[0]
+        found = torch.autograd.grad(function(x).sum(), x)[0]
+    return found.nan_to_num(0, 0, 0)  # of a root at 0, which is where it stays
 
 
-def elementwise(x: torch.Tensor, function: Function, pairs: Pairs) -> torch.Tensor:
-    """The rescale rule: the change of the output over the change of the input."""
-    return _Elementwise.apply(x, function, pairs)
+def elementwise(x: torch.Tensor, function: Function, pairs: Pairs, smallest: float = TINY) -> torch.Tensor:
+    """The rescale rule: the change of the output over the change of the input.
+
+    Args:
+        smallest: where the input changes less, the derivative stands for the ratio; 0: where it does not change.
+    """
+    return _Elementwise.apply(x, function, pairs, smallest)
 
 
 class _Product(torch.autograd.Function):
