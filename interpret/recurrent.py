@@ -1,8 +1,8 @@
 """Recurrent layers as one operation each of a captured graph.
 
-torch exports a recurrent layer as its steps, thousands of nodes for a short sequence. Within ``whole_recurrent_layers``
-each call of ``nn.LSTM``, ``nn.GRU``, ``nn.RNN`` and of their cells is one node of the library ``seqzoo``, which computes
-what torch's own operation does. ``deeplift/recurrence.py`` has their rules.
+torch exports a recurrent layer as its steps, thousands of nodes for a short sequence. Within
+``whole_recurrent_layers`` each call of ``nn.LSTM``, ``nn.GRU``, ``nn.RNN`` and of their cells is one node of the library
+``seqzoo``, which computes what torch's own operation does. ``deeplift/recurrence.py`` has their rules.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ for _name, _arguments in {**LAYERS, **CELLS}.items():
     torch.library.register_fake(f"seqzoo::{_name}", _layer_shapes if _name in LAYERS else _cell_shapes, lib=_LIBRARY)
 
 
-class whole_recurrent_layers(TorchFunctionMode):  # noqa: N801 - a context manager
+class whole_recurrent_layers(TorchFunctionMode):
     """Record recurrent layers whole, for the block.
 
     Raises (within the block):

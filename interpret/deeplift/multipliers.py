@@ -88,7 +88,9 @@ class DeepLiftGraph:
             if name in HANDLERS:
                 return HANDLERS[name](own, node.target, args, kwargs, rows)
             place = next(i for i, r in enumerate(rows) if r is not None)
-            return elementwise(args[place], lambda x: node.target(*args[:place], x, *args[place + 1 :], **kwargs), own)
+            function = lambda x: node.target(*args[:place], x, *args[place + 1 :], **kwargs)  # noqa: E731
+            beside = sum(isinstance(value, torch.Tensor) for value in [*args, *kwargs.values()]) > 1
+            return elementwise(args[place], function, own, whole=beside)
         return node.target(*args, **kwargs)
 
     def _pairs(self, pairs: Pairs, node: Any) -> Pairs | None:
@@ -123,6 +125,8 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
         return None if known else "its condition is not made of the values that it chooses from"
     if name == "where":
         return None  # the same choice for every sequence: linear in both values
+    if name == "rrelu" and dict(node.kwargs).get("training", (*node.args, None, None, False)[3]):
+        return "it draws at random"
     if name in ELEMENTWISE:
         return "more than one argument varies" if several > 1 else None
     if name in LINEAR_IN_FIRST and name not in HANDLERS:
@@ -131,6 +135,8 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
         return "no rule"
     if name not in SEVERAL and several > 1:
         return "more than one argument varies"
+    if name == "quantile" and not isinstance(node.args[1], float):
+        return "its quantile is not one number"
     if name == "einsum" and len(node.args[1]) > 2 and several > 1:
         return "more than two operands"
     if name in RECURRENT and (fault := _recurrent_fault(node, name, varying)):

@@ -26,6 +26,7 @@ def _softmax(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any],
 
 
 def softmax_of(pairs: Pairs, x: torch.Tensor, dim: int) -> torch.Tensor:
+    """Softmax over an axis, as exponentials over their sum."""
     exponentials, _ = _exponentials(pairs, x, dim)
     inverse = elementwise(exponentials.sum(dim, keepdim=True), torch.reciprocal, pairs)
     return product(exponentials, inverse, pairs).to(x.dtype)
@@ -144,7 +145,9 @@ def _norm(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], va
     given = arguments(target, args, kwargs)
     order = given.get("ord", given.get("p"))
     keep = bool(given.get("keepdim"))
-    return norm_of(given["self"], 2 if order is None else float(order), _dims(given, given["self"].ndim), keep, varies[0])
+    return norm_of(
+        given["self"], 2 if order is None else float(order), _dims(given, given["self"].ndim), keep, varies[0]
+    )
 
 
 def norm_of(x: torch.Tensor, order: float, dims: list[int], keep: bool, rows: Pairs) -> torch.Tensor:
@@ -166,6 +169,11 @@ def _distance(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any]
     apart = given["x1"] - given["x2"] + given["eps"]
     rows = varies[0] or varies[1]
     return norm_of(apart, given["p"], [apart.ndim - 1], given["keepdim"], rows)
+
+
+def _hypot(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> torch.Tensor:
+    power = sum(product(v, v, rows) if rows else v * v for v, rows in zip(args, varies, strict=True))
+    return elementwise(power, _root, pairs)
 
 
 def _cosine(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> torch.Tensor:
@@ -194,7 +202,9 @@ NORMALIZATIONS: dict[str, Handler] = {
     "var_mean": _spread(root=False, mean=True),
     "std_mean": _spread(root=True, mean=True),
     "norm": _norm,
+    "frobenius_norm": _norm,
     "linalg_vector_norm": _norm,
+    "hypot": _hypot,
     "pairwise_distance": _distance,
     "cosine_similarity": _cosine,
 }

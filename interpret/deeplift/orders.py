@@ -37,8 +37,9 @@ def _minimum(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any],
 
 
 def _logaddexp(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> torch.Tensor:
+    """logaddexp and logaddexp2."""
     a, b = args if varies[0] else args[::-1]
-    return b + elementwise(a - b, lambda d: torch.logaddexp(d, torch.zeros_like(d)), pairs)
+    return b + elementwise(a - b, lambda d: target(d, torch.zeros_like(d)), pairs)
 
 
 # ---------------------------------------------------------------- pooling
@@ -172,6 +173,17 @@ def _kthvalue(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any]
     return _ranked(given["self"], given["dim"], given["k"] - 1, given["keepdim"], varies[0]), None
 
 
+def _quantile(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> torch.Tensor:
+    given = arguments(target, args, kwargs)
+    x, dim = given["self"], given["dim"] % given["self"].ndim
+    place = given["q"] * (x.shape[dim] - 1)
+    low, part = int(place), place - int(place)
+    below, above = (
+        _ranked(x, dim, rank, given["keepdim"], varies[0]) for rank in (low, min(low + 1, x.shape[dim] - 1))
+    )
+    return below + part * (above - below)
+
+
 #: Operations that return values and their places, which have no rule.
 PLACES = frozenset(
     {
@@ -200,6 +212,7 @@ ORDERS: dict[str, Handler] = {
     "fmax": _maximum,
     "fmin": _minimum,
     "logaddexp": _logaddexp,
+    "logaddexp2": _logaddexp,
     **{name: _max_pool(*_POOLS[name]) for name in _POOLS if name not in PLACES},
     **{name: _pooled_pair(*_POOLS[name]) for name in _POOLS if name in PLACES},
     **{f"{name}_with_indices": _pooled_pair(*_POOLS[name]) for name in _POOLS if name not in PLACES},
@@ -214,4 +227,5 @@ ORDERS: dict[str, Handler] = {
     "topk": _topk,
     "median": _median,
     "kthvalue": _kthvalue,
+    "quantile": _quantile,
 }

@@ -63,10 +63,10 @@ class Pairs:
 
 class _Elementwise(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: torch.Tensor, function: Function, pairs: Pairs, smallest: float) -> torch.Tensor:
+    def forward(ctx, x: torch.Tensor, function: Function, pairs: Pairs, smallest: float, whole: bool) -> torch.Tensor:
         y = function(x)
         ctx.save_for_backward(x, y)
-        ctx.function, ctx.pairs, ctx.smallest = function, pairs, smallest
+        ctx.function, ctx.pairs, ctx.smallest, ctx.whole = function, pairs, smallest, whole
         return y
 
     @staticmethod
@@ -77,9 +77,12 @@ class _Elementwise(torch.autograd.Function):
         small = change.abs() < ctx.smallest if ctx.smallest else change == 0
         slope = pairs.difference(y) / change.masked_fill(small, 1)
         if small.any():
-            observed = pairs.split(x)[0].expand_as(change)[small]
-            slope[small] = _derivative(ctx.function, observed)
-        return pairs.spread(pairs.split(grad)[1] * slope, x.shape), None, None, None
+            if ctx.whole:
+                found = pairs.split(_derivative(ctx.function, x))[0].expand_as(change)[small]
+            else:
+                found = _derivative(ctx.function, pairs.split(x)[0].expand_as(change)[small])
+            slope[small] = found.to(slope.dtype)
+        return pairs.spread(pairs.split(grad)[1] * slope, x.shape), None, None, None, None
 
 
 def _derivative(function: Function, x: torch.Tensor) -> torch.Tensor:
@@ -89,13 +92,16 @@ def _derivative(function: Function, x: torch.Tensor) -> torch.Tensor:
     return found.nan_to_num(0, 0, 0)  # of a root at 0, which is where it stays
 
 
-def elementwise(x: torch.Tensor, function: Function, pairs: Pairs, smallest: float = TINY) -> torch.Tensor:
+def elementwise(
+    x: torch.Tensor, function: Function, pairs: Pairs, smallest: float = TINY, whole: bool = False
+) -> torch.Tensor:
     """The rescale rule: the change of the output over the change of the input.
 
     Args:
         smallest: where the input changes less, the derivative stands for the ratio; 0: where it does not change.
+        whole: the function takes no part of ``x``, as a tensor beside it has its shape.
     """
-    return _Elementwise.apply(x, function, pairs, smallest)
+    return _Elementwise.apply(x, function, pairs, smallest, whole)
 
 
 class _Product(torch.autograd.Function):

@@ -30,6 +30,17 @@ def _addcmul(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any],
     return added + kwargs.get("value", 1) * (product(a, b, pairs) if varies[1] and varies[2] else a * b)
 
 
+def _addcdiv(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> torch.Tensor:
+    added, a, b = args
+    return added + kwargs.get("value", 1) * _div(pairs, torch.div, [a, b], {}, varies[1:])
+
+
+def _cross(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> torch.Tensor:
+    if not (varies[0] and varies[1]):
+        return target(*args, **kwargs)
+    return bilinear(args[0], args[1], lambda a, b: target(a, b, *args[2:], **kwargs), varies[0], varies[1])
+
+
 def _lerp(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> torch.Tensor:
     start, end, weight = args
     both = (varies[0] or varies[1]) and varies[2]
@@ -117,6 +128,9 @@ PRODUCTS: dict[str, Handler] = {
     "divide": _div,
     "true_divide": _div,
     "addcmul": _addcmul,
+    "addcdiv": _addcdiv,
+    "cross": _cross,
+    "linalg_cross": _cross,
     "lerp": _lerp,
     "glu": _glu,
     "bmm": _matmul,

@@ -44,15 +44,15 @@ class _Rows:
         return torch.where(small, self.pairs.split(derivative)[0].expand_as(slope), slope)
 
     def sigmoid(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """The slope of y = sigmoid(x)."""
+        """The slope of the logistic function, y, at x."""
         return self.slope(x, y, y * (1 - y))
 
     def tanh(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """The slope of y = tanh(x)."""
+        """The slope of the hyperbolic tangent, y, at x."""
         return self.slope(x, y, 1 - y * y)
 
     def relu(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """The slope of y = relu(x)."""
+        """The slope of the rectifier, y, at x."""
         return self.slope(x, y, (x > 0).to(x.dtype))
 
     def taken(self, grad: torch.Tensor) -> torch.Tensor:

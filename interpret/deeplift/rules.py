@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import fx
 
 from interpret.capture import name_of
 from interpret.deeplift.handler import Handler, Varies
@@ -118,6 +117,45 @@ LINEAR_IN_ALL = frozenset(
         "slice_copy",
         "select_copy",
         "native_dropout",
+        "avg_pool3d",
+        "adaptive_avg_pool3d",
+        "reflection_pad3d",
+        "replication_pad3d",
+        "upsample_nearest3d",
+        "upsample_trilinear3d",
+        "_upsample_nearest_exact1d",
+        "_upsample_nearest_exact2d",
+        "pixel_unshuffle",
+        "channel_shuffle",
+        "native_channel_shuffle",
+        "col2im",
+        "positive",
+        "conj_physical",
+        "deg2rad",
+        "rad2deg",
+        "diff",
+        "rot90",
+        "fliplr",
+        "flipud",
+        "index_add",
+        "index_copy",
+        "index_fill",
+        "scatter",
+        "scatter_add",
+        "select_scatter",
+        "slice_scatter",
+        "tensor_split",
+        "narrow_copy",
+        "permute_copy",
+        "split_copy",
+        "split_with_sizes_copy",
+        "squeeze_copy",
+        "unbind_copy",
+        "unsqueeze_copy",
+        "unsafe_chunk",
+        "unsafe_split",
+        "unsafe_split_with_sizes",
+        "feature_alpha_dropout",
     }
 )
 #: Linear in the first tensor; the others must not vary.
@@ -138,6 +176,8 @@ LINEAR_IN_FIRST = frozenset(
         "addmm",
         "div",
         "true_divide",
+        "conv_transpose3d",
+        "take_along_dim",
     }
 )
 
@@ -191,12 +231,42 @@ ELEMENTWISE = frozenset(
         "rrelu",
         "softshrink",
         "tanhshrink",
+        "clip",
+        "acos",
+        "acosh",
+        "asin",
+        "asinh",
+        "atanh",
+        "tan",
+        "erfc",
+        "erfinv",
+        "digamma",
+        "lgamma",
+        "polygamma",
+        "mvlgamma",
+        "i0",
+        "logit",
+        "sinc",
+        "nan_to_num",
+        "float_power",
+        "xlogy",
+        "atan2",
+        "igamma",
+        "igammac",
+        "special_expit",
     }
 )
 
 
 def _step(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> torch.Tensor:
-    """A function that jumps: what changes at all changes by its ratio, however little its input does."""
+    """Flat but where it jumps: what changes at all changes by its ratio, however little its input does."""
+    if not varies[0]:  # the value at the jump
+        return target(*args, **kwargs)
+    return elementwise(args[0], lambda x: target(x.detach(), *args[1:], **kwargs) + 0 * x, varies[0], 0, True)
+
+
+def _jump(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> torch.Tensor:
+    """As a step, with slopes besides."""
     return elementwise(args[0], lambda x: target(x, *args[1:], **kwargs), varies[0], smallest=0)
 
 
@@ -211,7 +281,8 @@ HANDLERS: dict[str, Handler] = {
     **NORMALIZATIONS,
     **ORDERS,
     **RECURRENT,
-    **dict.fromkeys(("sign", "sgn", "heaviside", "hardshrink", "threshold"), _step),
+    **dict.fromkeys(("sign", "sgn", "heaviside"), _step),
+    **dict.fromkeys(("hardshrink", "threshold"), _jump),
     "prelu": _prelu,
     "_prelu_kernel": _prelu,
 }
@@ -228,12 +299,17 @@ SEVERAL = frozenset(
         "divide",
         "true_divide",
         "addcmul",
+        "addcdiv",
+        "cross",
+        "linalg_cross",
+        "hypot",
         "lerp",
         "maximum",
         "minimum",
         "fmax",
         "fmin",
         "logaddexp",
+        "logaddexp2",
         "bmm",
         "matmul",
         "mm",

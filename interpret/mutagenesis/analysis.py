@@ -248,6 +248,11 @@ def _uses(node: fx.Node, varying: set[fx.Node]) -> int:
     return sum(n in varying for n in found)
 
 
+def _is_floating(node: fx.Node) -> bool:
+    value = node.meta.get("val")
+    return not isinstance(value, torch.Tensor) or value.dtype.is_floating_point
+
+
 def is_linear(node: fx.Node, varying: set[fx.Node]) -> bool:
     """Whether the node is linear, or affine, in all its varying arguments together."""
     if node.op != "call_function":
@@ -257,6 +262,8 @@ def is_linear(node: fx.Node, varying: set[fx.Node]) -> bool:
         return is_linear(node.args[0], varying)
     if name in CASTS and node.args[0].meta["val"].dtype != node.meta["val"].dtype:
         return False  # its weights would be as coarse as what it reads
+    if any(n in varying and not _is_floating(n) for n in node.all_input_nodes):
+        return False  # places, which choose what is taken
     if name in LINEAR_IN_ALL:
         return True
     first = node.args[0] in varying if isinstance(node.args[0], fx.Node) else False

@@ -178,6 +178,8 @@ COMPLETE: dict[str, tuple] = {
     "masked-channels": (lambda x: x.masked_fill((x > 0.5).all(1, keepdim=True), 0.0),),
     "logaddexp": (lambda x: torch.logaddexp(x, torch.zeros_like(x)),),
     "logaddexp-of-two": (lambda x: torch.logaddexp(x[:, :4], x[:, 4:]),),
+    "sort": (lambda x: x.sort(2).values,),
+    "cumprod": (lambda x: torch.cumprod(x[:, :, :4], 2),),
     "sum-then-exp": (lambda x: torch.exp(x.sum((1, 2)) / 50).unsqueeze(1),),
 }
 
@@ -185,8 +187,7 @@ REFUSED: dict[str, tuple] = {
     "where-of-another": (lambda x: torch.where(x.flip(2) > 0, x, 0.1 * x), "aten.where.self"),
     "step": (lambda x: (x > 0).to(x.dtype), "aten.gt.Scalar"),
     "argmax": (lambda x: F.one_hot(x.argmax(1), WIDTH).float() * x.transpose(1, 2), "aten.argmax"),
-    "sort": (lambda x: x.sort(2).values, "aten.sort"),
-    "cumprod": (lambda x: torch.cumprod(x[:, :, :4], 2), "aten.cumprod"),
+    "places-of-a-sort": (lambda x: x * x.sort(2).indices, "getitem"),
     "round": (lambda x: x.round(), "aten.round"),
     "value-dependent": (lambda x: x if x.sum() > 0 else -x, "cannot be captured"),
 }

@@ -44,6 +44,7 @@ WHOLE = {
     "where",
     "argmax",
     "sort",
+    "places-of-a-sort",
     "cumprod",
     "where-capped",
     "where-of-functions",
