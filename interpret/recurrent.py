@@ -1,8 +1,8 @@
 """Recurrent layers as one operation each of a captured graph.
 
 torch exports a recurrent layer as its steps, thousands of nodes for a short sequence. Within
-``whole_recurrent_layers`` each call of ``nn.LSTM``, ``nn.GRU``, ``nn.RNN`` and of their cells is one node of the library
-``seqzoo``, which computes what torch's own operation does. ``deeplift/recurrence.py`` has their rules.
+``whole_recurrent_layers`` each call of ``nn.LSTM``, ``nn.GRU``, ``nn.RNN`` and of their cells is one node of the
+library ``seqzoo``, which computes what torch's own does. ``deeplift/recurrence.py`` has their rules.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ TAIL = """
   (DeepLIFT's rescale rule, arXiv:1704.02685), also where they jump (`sign`, `heaviside`, `hardshrink`).
 - **Products** of two values that both vary, in attention too: each factor's change times the mean of the other.
   `prod` and `cumprod` are products of pairs.
-- **Maxima**: to the places that held the larger one. `sort`, `topk`, `median`, `quantile`: a network of maxima and minima
-  of two. The places themselves (`argmax`, indices) have no rule.
+- **Maxima**: to the places that held the larger one. `sort`, `topk`, `median`, `quantile`: a network of maxima and
+  minima of two. The places themselves (`argmax`, indices) have no rule.
 - **LSTM, GRU, RNN**, layers and cells, in one or both directions, with `proj_size` and given states: the rules of their
   gates, step by step, on all references at once. Packed sequences cannot be captured: `--method ism`, or a gradient.
 - **A condition on the sequence** (`where`, `masked_fill`): where condition and values are made of one tensor.

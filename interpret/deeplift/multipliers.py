@@ -10,7 +10,6 @@ import torch
 from torch import fx
 
 from interpret.capture import Captured, attribute_of, capture, name_of, place_of, varying_with
-from interpret.deeplift.batch_axis import over_batch
 from interpret.deeplift.pairs import Pairs, elementwise
 from interpret.deeplift.rules import (
     BATCH_FIRST,
@@ -21,6 +20,7 @@ from interpret.deeplift.rules import (
     PLACES,
     RECURRENT,
     SEVERAL,
+    over_batch,
     rule_name,
 )
 from zoo.errors import ModelError

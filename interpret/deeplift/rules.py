@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from interpret.capture import name_of
-from interpret.deeplift.handler import Handler, Varies
+from interpret.deeplift.handler import Handler, Varies, arguments
 from interpret.deeplift.normalizations import NORMALIZATIONS
 from interpret.deeplift.orders import ORDERS, PLACES
 from interpret.deeplift.pairs import Pairs, elementwise
@@ -28,6 +28,7 @@ __all__ = [
     "PLACES",
     "RECURRENT",
     "SEVERAL",
+    "over_batch",
     "rule_name",
 ]
 
@@ -330,3 +331,72 @@ def rule_name(node: Any) -> str:
     name = name_of(node)
     two = name in ("max", "min") and getattr(getattr(node, "target", None), "_overloadname", "") == "other"
     return {"max": "maximum", "min": "minimum"}[name] if two else name
+
+
+# ---------------------------------------------------------------- along the batch: sequences would change each other
+
+#: Operations that mix what lies along ``dim`` or ``dims``; with neither, along all axes.
+MIXING = frozenset(
+    {
+        "all",
+        "amax",
+        "amin",
+        "aminmax",
+        "any",
+        "argmax",
+        "argmin",
+        "count_nonzero",
+        "cosine_similarity",
+        "cummax",
+        "cummin",
+        "cumprod",
+        "cumsum",
+        "dist",
+        "glu",
+        "kthvalue",
+        "linalg_vector_norm",
+        "log_softmax",
+        "_log_softmax",
+        "logcumsumexp",
+        "logsumexp",
+        "max",
+        "mean",
+        "median",
+        "min",
+        "cross",
+        "diff",
+        "frobenius_norm",
+        "linalg_cross",
+        "nanmean",
+        "nanmedian",
+        "nansum",
+        "norm",
+        "prod",
+        "quantile",
+        "softmax",
+        "_softmax",
+        "sort",
+        "std",
+        "std_mean",
+        "sum",
+        "topk",
+        "var",
+        "var_mean",
+    }
+)
+
+
+def over_batch(node: fx.Node, name: str, axis: int | None) -> bool:
+    """Whether an operation mixes the sequences of a batch.
+
+    Args:
+        axis: the batch's, of the node's first argument; None if it has none.
+    """
+    if name not in MIXING or axis is None:
+        return False
+    given = arguments(node.target, list(node.args), dict(node.kwargs))
+    dims = given.get("dim")
+    if dims is None or dims == []:
+        return True
+    ndim = node.args[0].meta["val"].ndim
+    return axis in {d % ndim for d in ([dims] if isinstance(dims, int) else dims)}

@@ -17,6 +17,7 @@ from interpret.module import gradients_on
 from interpret.mutagenesis.analysis import Analysis, analyse
 from interpret.mutagenesis.ends import DenseEnd, ReducedEnd, materialise
 from interpret.mutagenesis.layers import Interval, MaxPool, Taps, chunk_rows
+from interpret.mutagenesis.trial import seconds
 from interpret.mutagenesis.window import Block, Reference, Window, _Part
 
 __all__ = ["MutagenesisGraph"]
@@ -65,6 +66,15 @@ class MutagenesisGraph:
         readers = set(self.parts.materialised.values())
         return next((place_of(node) for node in self.parts.rest if node in readers), None)
 
+    def trial(self, x: torch.Tensor, *fixed: torch.Tensor, positions: int) -> tuple[float, float]:
+        """Seconds to prepare sequences, and seconds an edit, of some positions in the middle."""
+        with torch.no_grad():
+            begin = seconds(x.device)
+            run = _Run(self, x, fixed)
+            prepared = seconds(x.device)
+            edits = run.try_some(positions)
+            return prepared - begin, (seconds(x.device) - prepared) / edits
+
     def predict(self, x: torch.Tensor, *fixed: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Predictions of the observed sequences and of all their single-base edits.
 
@@ -106,6 +116,17 @@ class _Run:
             found[:, part.first : stop : part.step] += delta.transpose(0, 1)
         scores = observed[:, None, None].expand(self.sequences, 4, self.length).clone()
         return observed, scores.scatter_(1, self.alternatives.transpose(1, 2), found.transpose(1, 2))
+
+    def try_some(self, positions: int) -> int:
+        """Follow edits of some positions in the middle; how many edits."""
+        first = max(0, (self.length - positions) // 2)
+        stop = min(first + positions, self.length)
+        for block in self._blocks(first, stop):
+            if self.parts.materialised:
+                self._explain(_Part(block.first, block.positions, block.period, [block]))
+        if not self.parts.materialised:
+            self._explain(_Part(first, stop - first, 1, list(self._blocks(first, stop))))
+        return (stop - first) * self.sequences * self.bases
 
     # What is computed once for the observed sequences.
 
