@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import fx
 
 from interpret.capture import name_of
 from interpret.deeplift.handler import Handler, Varies, arguments

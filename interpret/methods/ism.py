@@ -1,14 +1,16 @@
 """In-silico mutagenesis: every base of every position tried.
 
 A single-base edit changes a window of each layer (fastISM, Nair et al. 2022, doi:10.1093/bioinformatics/btac135).
-Here only the difference that it makes is followed through those windows (``mutagenesis.graph``). A random 1% of the
-edits is checked against full forward passes; a sequence that differs is computed by them, and the report says so. So is
-everything where the module cannot be captured.
+Here only the difference that it makes is followed through those windows (``mutagenesis.edits``), where that is cheaper
+than full forward passes: a trial on a few edits says (``mutagenesis.trial``), which with all that it prepares takes
+less than a tenth of them. A random 1% of the edits is checked against full forward passes; a sequence that differs is
+computed by them, and the report says so. So is everything where the module cannot be captured.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,7 @@ import torch
 
 from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, scalar
 from interpret.mutagenesis.edits import MutagenesisGraph
+from interpret.mutagenesis.trial import BATCH, SMALL, TRIAL_SHARE, Passes, foresee, seconds
 from interpret.target import Explained, of_a_model
 from zoo.errors import ModelError
 from zoo.genome.encode import Sequences
@@ -26,15 +29,10 @@ __all__ = ["Mutagenesis", "MutagenesisReport", "ism", "mutate_all"]
 
 #: Of the output's scale: what another order of additions may change.
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}
-BATCH = 128
-BATCH_ON_CPU = 32  # forward passes of more fall out of the cache
 CHECKED = 0.01  # of the edits of each sequence
 #: Of those, by the module itself; the rest by the captured graph, which leaves out outputs that are not explained.
 BY_MODULE = 0.125
 EDITS_AT_ONCE = 1 << 13
-#: Below this many multiplications and additions, about a second's, capturing a module costs more than it saves.
-SMALL_JOB = 5e10
-WORTHWHILE = 0.25  # of a forward pass's operations must be spared where whole tensors follow
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,8 @@ class MutagenesisReport:
             passes.
         whole_from: operation, module and source line.
         reason: why forward passes ran.
-        sequences: how many were explained; ``recomputed``: of them by forward passes after a failed check.
+        sequences: how many were explained; ``recomputed``: of them by forward passes after a failed check;
+            ``before``: by forward passes before windows were found to be cheaper.
         checked: edits that were compared with forward passes.
         largest_difference: between the two, of the output's scale: the largest of what forward passes give and of
             the range of all edits of the sequence.
@@ -57,6 +56,7 @@ class MutagenesisReport:
     reason: str | None = None
     sequences: int = 0
     recomputed: int = 0
+    before: int = 0
     checked: int = 0
     largest_difference: float = 0.0
 
@@ -67,7 +67,7 @@ def ism(
     one_hot: Sequences,
     *,
     batch_size: int | None = None,
-    fast: bool = True,
+    fast: bool | None = None,
     check: bool = True,
 ) -> np.ndarray:
     """Prediction with each base at each position, less the mean over the four bases there.
@@ -76,7 +76,8 @@ def ism(
         module: what ``zoo.load_model`` returns, or a module (N, 4, L) -> (N,).
         one_hot: (N, 4, L) float32, or N strings of L letters.
         batch_size: edited sequences a forward pass; default what suits the device.
-        fast: follow what an edit changes only, where that pays.
+        fast: True follows what an edit changes only, wherever that is possible; False runs full forward passes; None
+            takes what a trial on a few edits finds cheaper.
         check: compare 1% of the edits of each sequence with full forward passes (a fifth of the time, or so).
         output, tracks, bins, reduce, explain: of a loaded model, what is explained; as in ``zoo attribute``.
 
@@ -91,7 +92,7 @@ def mutate_all(
     one_hot: np.ndarray,
     *,
     batch_size: int | None = None,
-    fast: bool = True,
+    fast: bool | None = None,
     check: bool = True,
 ) -> np.ndarray:
     """The prediction with each base at each position, (N, 4, L) float64.
@@ -99,25 +100,15 @@ def mutate_all(
     An observed base is not predicted again; at an unknown base, a column that is not one-hot, all four are.
     """
     one_hot = check_one_hot(one_hot)
-    if fast and len(one_hot):
-        fast = _work(module, torch.from_numpy(one_hot[:1])) * 3 * one_hot.shape[2] * len(one_hot) > SMALL_JOB
     return Mutagenesis(module, one_hot.shape[2], batch_size=batch_size, fast=fast, check=check).mutate_all(one_hot)
+
+
+def _in_short(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _centred(scores: np.ndarray) -> np.ndarray:
     return (scores - scores.mean(1, keepdims=True)).astype(np.float32)
-
-
-def _work(module: torch.nn.Module, x: torch.Tensor) -> float:
-    """Multiplications and additions of a forward pass of ``x``."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with evaluating(module) as device, torch.no_grad():
-        x = x.to(device)
-        fixed = fixed_arguments(module, x)
-        with FlopCounterMode(display=False) as counter:
-            scalar(module, x, *fixed)
-    return float(counter.get_total_flops())
 
 
 class Mutagenesis:
@@ -127,7 +118,7 @@ class Mutagenesis:
         module: (N, 4, length) -> (N,); its weights must not change afterwards.
         length: bp.
         batch_size: edited sequences a forward pass; default what suits the device.
-        fast: follow what an edit changes only; else full forward passes.
+        fast: True follows what an edit changes only; False runs full forward passes; None decides while it runs.
         check: compare 1% of the edits of each sequence with full forward passes.
     """
 
@@ -137,38 +128,46 @@ class Mutagenesis:
         length: int,
         *,
         batch_size: int | None = None,
-        fast: bool = True,
+        fast: bool | None = None,
         check: bool = True,
     ) -> None:
-        self.module, self.batch_size, self.check = module, batch_size, check
-        self.graph, reason = self._open(length) if fast else (None, "full forward passes were chosen")
+        self.module, self.length, self.batch_size, self.check = module, length, batch_size, check
+        self.graph: MutagenesisGraph | None = None
+        self._undecided, self._chosen, self._foreseen = fast is None, False, None
+        with evaluating(module) as device:
+            self._passes = Passes(length, device, batch_size)
+        reason = "full forward passes were chosen"
+        if fast is None:
+            reason = "the edits are few: forward passes take less than planning would"
+        self.report = MutagenesisReport("full", reason=reason)
+        if fast:
+            self._open()
+
+    def _open(self) -> None:
+        """Capture the module, or say why not."""
+        self.graph, reason = self._captured()
         if self.graph is None:
-            self.report = MutagenesisReport("full", reason=reason)
+            self.report = dataclasses.replace(self.report, reason=reason)
         else:
             whole_from = self.graph.whole_from
-            self.report = MutagenesisReport("partly fast" if whole_from else "fast", whole_from)
+            path = "partly fast" if whole_from else "fast"
+            self.report = dataclasses.replace(self.report, path=path, whole_from=whole_from, reason=None)
 
-    def _open(self, length: int) -> tuple[MutagenesisGraph | None, str | None]:
+    def _captured(self) -> tuple[MutagenesisGraph | None, str | None]:
         with evaluating(self.module) as device, torch.inference_mode(False):
-            plausible = torch.eye(4, device=device)[torch.arange(2 * length, device=device) % 4]
-            x = plausible.reshape(2, length, 4).transpose(1, 2).contiguous()
+            plausible = torch.eye(4, device=device)[torch.arange(2 * self.length, device=device) % 4]
+            x = plausible.reshape(2, self.length, 4).transpose(1, 2).contiguous()
             with torch.no_grad():
                 fixed = fixed_arguments(self.module, x)
                 dtype = scalar(self.module, x, *fixed).dtype
             if dtype not in TOLERANCE:
                 return None, f"the module computes in {dtype}"
             try:
-                graph = MutagenesisGraph(self.module, x, *fixed, batch_size=self.batch_size or BATCH)
+                return MutagenesisGraph(self.module, x, *fixed, batch_size=self.batch_size or BATCH), None
             except ModelError as error:
                 return None, error.what
             except Exception as error:  # whatever a module does: forward passes are always right
                 return None, f"its graph is not understood: {type(error).__name__}: {error}"[:300]
-        if graph.whole_from is None:
-            return graph, None
-        share = 2 * graph.spared / max(_work(self.module, x[:1]), 1.0)
-        if share < WORTHWHILE:
-            return None, f"windows would spare {share:.0%} of the operations, up to {graph.whole_from}"
-        return graph, None
 
     def __call__(self, one_hot: np.ndarray) -> np.ndarray:
         """The scores that ``ism`` gives."""
@@ -182,28 +181,79 @@ class Mutagenesis:
         """The predictions that the function ``mutate_all`` gives; ``report`` counts what ran."""
         one_hot = check_one_hot(one_hot)
         scores = np.empty(one_hot.shape, np.float64)
-        at_once = max(1, EDITS_AT_ONCE // (3 * one_hot.shape[2]))
-        if self.graph is None:
-            at_once = 1
-        elif self.graph.whole_from:
-            at_once = min(at_once, max(1, (self.batch_size or BATCH) // 3))
+        done = 0
         with evaluating(self.module) as device, torch.inference_mode(False), torch.no_grad():
-            for part, x in batches(one_hot, at_once, device):
+            while done < len(one_hot):
+                ((_, x),) = batches(one_hot[done : done + self._at_once], self._at_once, device)
                 fixed = fixed_arguments(self.module, x)
-                found = self._full(x, fixed) if self.graph is None else self._fast(x, fixed)
-                scores[part] = found.cpu().numpy()
+                found = self._fast(x, fixed) if self.graph else self._full(x, fixed, len(one_hot) - done - 1)
+                if found is None:
+                    continue
+                scores[done : done + len(x)] = found.cpu().numpy()
+                done += len(x)
         return scores
 
+    @property
+    def _at_once(self) -> int:
+        """Sequences that are followed together."""
+        if self.graph is None:
+            return 1
+        at_once = max(1, EDITS_AT_ONCE // (3 * self.length))
+        return min(at_once, max(1, (self.batch_size or BATCH) // 3)) if self.graph.whole_from else at_once
+
+    # Which way is cheaper.
+
+    def _cheaper(self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...], edits: int) -> bool:
+        """Whether windows are, for that many edits to come; looks no further than that is worth."""
+        passes = self._passes
+        total = passes.spent + passes.rate * edits
+        if total < SMALL:
+            return False
+        if self._foreseen is None:
+            two = x.repeat(2, 1, 1)
+            self._foreseen = foresee(
+                lambda: scalar(self.module, two, *(f.repeat(2, *[1] * (f.ndim - 1)) for f in fixed))
+            )
+        if not self._foreseen.worth(total, passes.settled):
+            return False
+        self._undecided = False
+        before = self.report.sequences
+        self._open()
+        if self.graph is None:
+            return False
+        each = 3 * self.length
+        positions = max(1, int(TRIAL_SHARE * edits / 3))
+        checked = CHECKED if self.check else 0.0
+        for _ in range(2):  # what runs for the first time may take longer
+            try:
+                prepared, rate = self.graph.trial(x, *fixed, positions=positions)
+            except Exception as error:  # whatever a module does: forward passes are always right
+                self._give_up(f"following windows failed: {_in_short(error)}")
+                return False
+            by_windows = prepared + rate * each + checked * each * passes.rate
+            if by_windows < passes.rate * each * (1 if passes.settled else 0.5):
+                self.report, self._chosen = dataclasses.replace(self.report, before=before), True
+                return True
+        self._give_up(
+            f"in a trial windows took {by_windows:.2g} s a sequence, forward passes {passes.rate * each:.2g} s"
+        )
+        return False
+
+    def _give_up(self, reason: str) -> None:
+        self.graph = None
+        self.report = dataclasses.replace(self.report, path="full", whole_from=None, reason=reason)
+
     def _fast(self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        begin = seconds(x.device)
         try:
             _, found = self.graph.predict(x, *fixed)
         except Exception as error:  # whatever a module does: forward passes are always right
-            self.graph, detail = None, " ".join(str(error).split())[:200]
-            reason = f"following windows failed: {type(error).__name__}: {detail}"
-            self.report = dataclasses.replace(self.report, path="full", whole_from=None, reason=reason)
-            return self._full(x, fixed)
+            self._give_up(f"following windows failed: {_in_short(error)}")
+            return torch.cat([self._full(x[i : i + 1], tuple(f[i : i + 1] for f in fixed)) for i in range(len(x))])
+        took = seconds(x.device) - begin
         if not self.check:
             self._count(len(x), 0, 0, 0.0)
+            self._watch(took, len(x))
             return found
         rows, places, bases, full = self._sample(x, fixed)
         tolerance = TOLERANCE[full.dtype]
@@ -219,7 +269,13 @@ class Mutagenesis:
                 found[row : row + 1] = self._full(x[row : row + 1], tuple(f[row : row + 1] for f in fixed))
                 recomputed += 1
         self._count(len(x), recomputed, len(rows), largest)
+        self._watch(took, len(x))
         return found
+
+    def _watch(self, took: float, sequences: int) -> None:
+        """Leave windows that a trial chose, where they take longer than it said and than forward passes do."""
+        if self._chosen and took > self._passes.rate * 3 * self.length * sequences:
+            self._give_up("windows took longer than in a trial, and than forward passes")
 
     def _count(self, sequences: int, recomputed: int, checked: int, largest: float) -> None:
         before = self.report
@@ -261,23 +317,38 @@ class Mutagenesis:
         module: torch.nn.Module | None = None,
     ) -> torch.Tensor:
         """Full forward passes of edits by the module, or by its graph, (edits,)."""
-        found = []
-        size = self.batch_size or (BATCH if x.is_cuda else BATCH_ON_CPU)
-        for chunk in torch.arange(len(rows), device=x.device).split(size):
+        found, done = [], 0
+        while done < len(rows):
+            chunk = slice(done, done + self._passes.most)
             edited = x[rows[chunk]]
-            edited[torch.arange(len(chunk)), :, places[chunk]] = 0
-            edited[torch.arange(len(chunk)), bases[chunk], places[chunk]] = 1
-            found.append(scalar(module or self.module, edited, *(f[rows[chunk]] for f in fixed)))
+            edited[torch.arange(len(edited)), :, places[chunk]] = 0
+            edited[torch.arange(len(edited)), bases[chunk], places[chunk]] = 1
+            own, beside = module or self.module, [f[rows[chunk]] for f in fixed]
+            found.append(self._passes.run(functools.partial(scalar, own, edited, *beside), len(edited)))
+            done += len(edited)
         return torch.cat(found)
 
-    def _full(self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """All edits of one sequence by full forward passes."""
-        known = ((x == 0) | (x == 1)).all(1, keepdim=True) & (x.sum(1, keepdim=True) == 1)
-        observed = scalar(self.module, x, *fixed).double()
-        found = observed[:, None, None].expand(x.shape).clone()
-        rows, bases, places = torch.nonzero(~(known & (x == 1)), as_tuple=True)
-        if len(rows):
-            found[rows, bases, places] = self._predict(x, fixed, rows, places, bases).double()
+    def _full(self, x: torch.Tensor, fixed: tuple[torch.Tensor, ...], later: int = 0) -> torch.Tensor | None:
+        """All edits of one sequence by full forward passes; None where windows are found to be cheaper meanwhile.
+
+        Args:
+            later: sequences that are still to come after this one.
+        """
+        observed = (x == 1) & ((x == 0) | (x == 1)).all(1, keepdim=True) & (x.sum(1, keepdim=True) == 1)
+        edits = torch.nonzero(~observed)
+        own = torch.nonzero(observed)[:1]  # the sequence as it is, as if its first base were put where it stands
+        edits = torch.cat([own, edits])
+        found, values, done = x.new_zeros(x.shape, dtype=torch.float64), [], 0
+        while done < len(edits):
+            to_come = len(edits) - done
+            rows, bases, places = edits[done : done + self._passes.next_rows(to_come, to_come + later * len(edits))].T
+            values.append(self._predict(x, fixed, rows, places, bases).double())
+            done += len(rows)
+            if self._undecided and self._cheaper(x, fixed, len(edits) - done + later * len(edits)):
+                return None
+        predicted = torch.cat(values)
+        found[tuple(edits.T)] = predicted
+        found[observed] = predicted[0]
         if self.graph is None:
             self._count(len(x), 0, 0, 0.0)
         return found

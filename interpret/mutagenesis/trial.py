@@ -14,11 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from torch.overrides import TorchFunctionMode
 
 from interpret.module import rows_a_pass
-from interpret.recurrent import LAYERS, Unfollowed, whole_recurrent_layers
+from interpret.recurrent import LAYERS
 
 __all__ = ["Foreseen", "Passes", "foresee", "seconds"]
 
@@ -28,8 +27,13 @@ TRIAL_SHARE = 0.015
 #: Seconds to capture a module: the first time in a process, each time, and for each operation (measured: 1.4 to 2.0,
 #: 0.1, and 0.004 to 0.011).
 FIRST_CAPTURE, CAPTURE, AN_OPERATION = 2.0, 0.15, 0.01
-SMALL = 1.0  # seconds of forward passes that are not worth a look
-BATCH, BATCH_ON_CPU, LARGEST = 128, 32, 4
+SMALL = 1.5  # seconds of forward passes that are not worth a look
+BATCH, BATCH_ON_CPU, LARGEST = 128, 32, 3
+#: Where that many passes do, the first is as large as all; else it is this part of the edits.
+FEW_PASSES, A_LOOK = 5, 64
+
+CONVOLUTIONS = frozenset({"conv1d", "conv2d"})
+PRODUCTS = frozenset({"linear", "matmul", "__matmul__", "bmm", "mm", "addmm", "baddbmm", "einsum"})
 
 
 def seconds(device: torch.device) -> float:
@@ -44,19 +48,33 @@ class Passes:
     """Forward passes of edits: how long they take, and how many rows a pass are best.
 
     Args:
-        size: rows a pass; None tries twice as many as long as that is faster.
+        size: rows a pass; None tries twice as many and half as many, where there are enough.
 
     Attributes:
+        size: rows a pass; ``most``: rows that a pass may have.
         spent: seconds so far.
         rate: seconds an edit, at best; None before the first.
+        settled: a pass of ``size`` rows or more was timed.
     """
 
     def __init__(self, length: int, device: torch.device, size: int | None = None) -> None:
         self.device = device
         least = max(BATCH if device.type == "cuda" else BATCH_ON_CPU, rows_a_pass(length, device))
-        self.size, self._growing, self._most = size or least, size is None, LARGEST * least
-        self.spent, self.rate = 0.0, None
-        self._best: tuple[int, float] | None = None
+        self.size, self.most = size or least, size or LARGEST * least
+        self._untried = [] if size else [2 * least, least // 2]
+        self.spent, self.rate, self.settled = 0.0, None, False
+        self._rates: dict[int, float] = {}
+
+    def next_rows(self, of_sequence: int, edits: int) -> int:
+        """Rows of the next pass.
+
+        Args:
+            of_sequence: edits of this sequence that are still to come; ``edits``: of all sequences.
+        """
+        if self.rate is None and edits > FEW_PASSES * self.size:
+            return min(self.size, max(2, edits // A_LOOK))  # so few that windows, where they pay, are begun with soon
+        passes = max(1, round(of_sequence / self.size))
+        return min(math.ceil(of_sequence / passes), self.most)
 
     def run(self, predict: Callable[[], torch.Tensor], rows: int) -> torch.Tensor:
         """A pass of some rows, timed."""
@@ -66,17 +84,19 @@ class Passes:
         self.spent += took
         rate = took / rows
         self.rate = rate if self.rate is None else min(self.rate, rate)
-        if self._growing and rows == self.size:
-            self._grow(rate)
+        if rows >= 0.75 * self.size:
+            self.settled = True
+            self._learn(rate)
         return found
 
-    def _grow(self, rate: float) -> None:
-        if self._best is None or rate < 0.95 * self._best[1]:
-            self._best = (self.size, rate)
-            self._growing = self.size < self._most
-            self.size = min(2 * self.size, self._most)
-        else:
-            self.size, self._growing = self._best[0], False
+    def _learn(self, rate: float) -> None:
+        """Try the sizes, each twice, as what runs first takes longer; then keep the one with the lowest rate."""
+        before = self._rates.get(self.size)
+        self._rates[self.size] = rate if before is None else min(rate, before)
+        if before is not None and self._untried:
+            self.size = self._untried.pop(0)
+        elif before is not None:
+            self.size = min(self._rates, key=self._rates.get)
 
 
 class Foreseen:
@@ -96,59 +116,66 @@ class Foreseen:
         first = 0.0 if "torch._export.non_strict_utils" in sys.modules else FIRST_CAPTURE
         return first + CAPTURE + AN_OPERATION * self.operations
 
-    def worth(self, total: float) -> bool:
-        """Whether planning is, where forward passes of all edits take ``total`` seconds.
+    def worth(self, total: float, settled: bool) -> bool:
+        """Whether planning is, where forward passes of all edits take ``total`` seconds, by a rate that may be settled.
 
         Where most of the work is in convolutions that windows would spare, planning may take half of what is spared;
         else no more than what is not missed.
         """
-        return self.planning <= total * max(SHARE, 0.5 * (1 - self.left) if self.left < 0.5 else 0.0)
+        share = 0.5 * (1 - self.left) if self.left < 0.5 else SHARE * settled
+        return self.planning <= total * share
 
 
 def foresee(predict: Callable[[], Any]) -> Foreseen:
     """Look at a forward pass of some rows; no gradient is needed."""
     counter = _Counter()
-    try:
-        with counter, whole_recurrent_layers():
-            predict()
-    except Unfollowed:
-        return Foreseen(counter.operations, 1.0)
+    with counter:
+        predict()
     return Foreseen(counter.operations, counter.left)
 
 
-class _Counter(TorchDispatchMode):
-    """Operations, their multiplications, and how wide an edit's window is in one convolution after the other."""
+class _Counter(TorchFunctionMode):
+    """Operations, about how many multiplications they are, and how wide an edit's window is in each convolution."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.operations, self.whole, self.windowed, self.width = 0, 0.0, 0.0, 1.0
+        self.operations, self.whole, self.windowed, self._of_windows = 0, 0.0, 0.0, 0.0
+        self.width, self.length = 1.0, 0
 
     @property
     def left(self) -> float:
+        """The share of multiplications that windows leave."""
         done = self.whole + self.windowed
         return 1.0 if not done else (self.whole + self._of_windows) / done
 
-    _of_windows = 0.0
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        found = function(*args, **kwargs)
-        self.operations += 1
-        name = function._schema.name.rpartition("::")[2]
-        if name in ("convolution", "mkldnn_convolution", "cudnn_convolution", "_convolution"):
-            self._convolution(args, found)
+    def __torch_function__(self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
+        found = function(*args, **(kwargs or {}))
+        name = getattr(function, "__name__", "")
+        if name in CONVOLUTIONS:
+            self._convolution(found, args, kwargs or {})
         elif name in LAYERS:
-            x, weights = args[0], args[2]
-            self.whole += x.shape[0] * x.shape[1] * sum(w.numel() for w in weights if w.ndim == 2)
-        elif function._overloadpacket in flop_registry:
-            self.whole += flop_registry[function._overloadpacket](*args, **kwargs, out_val=found) / 2
+            weights = next(a for a in args[2:] if isinstance(a, list | tuple) and len(a) > 1)
+            self.whole += args[0].shape[:-1].numel() * sum(w.numel() for w in weights if w.ndim == 2)
+        elif name == "scaled_dot_product_attention":
+            self.whole += 2 * args[0].numel() * args[1].shape[-2]
+        elif name in PRODUCTS and isinstance(found, torch.Tensor):
+            self.whole += found.numel() * next(a for a in args if isinstance(a, torch.Tensor)).shape[-1]
+        self.operations += name != "__get__"
         return found
 
-    def _convolution(self, args: Sequence[Any], found: torch.Tensor) -> None:
-        weight, stride, dilation = args[1], args[3], args[5]
+    def _convolution(self, found: torch.Tensor, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        names = ("input", "weight", "bias", "stride", "padding", "dilation")
+        given = dict(zip(names, args, strict=False)) | kwargs
+        weight, along = given["weight"], max(range(2, found.ndim), key=lambda axis: found.shape[axis])
+        stride, dilation = (_of_axis(given.get(key, 1), along - 2) for key in ("stride", "dilation"))
+        if self.length:  # pooled since the last
+            self.width *= min(1.0, given["input"].shape[along] / self.length)
+        self.width = (self.width + (weight.shape[along] - 1) * dilation) / stride + 1
+        self.length = found.shape[along]
         work = found.numel() * math.prod(weight.shape[1:])
-        longest = max(range(found.ndim - 2), key=lambda axis: found.shape[2 + axis])
-        reach = (weight.shape[2 + longest] - 1) * dilation[min(longest, len(dilation) - 1)]
-        self.width = (self.width + reach) / stride[min(longest, len(stride) - 1)] + 1
         self.windowed += work
-        self._of_windows += work * min(1.0, self.width / found.shape[2 + longest])
+        self._of_windows += work * min(1.0, self.width / self.length)
+
+
+def _of_axis(value: int | Sequence[int], axis: int) -> int:
+    return value if isinstance(value, int) else value[min(axis, len(value) - 1)]
