@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 
 import numpy as np
@@ -18,9 +19,11 @@ from toys_attribution import COMPLETE, LENGTH, REFUSED, make_toy
 from interpret.methods.ism import Mutagenesis, ism, mutate_all
 from interpret.methods.registry import open_method
 from interpret.mutagenesis.edits import MutagenesisGraph
+from interpret.mutagenesis.trial import Foreseen, foresee
 from interpret.references import parse_references
 from scripts.bench import nets
 
+ISM = importlib.import_module("interpret.methods.ism")
 TOYS = dict(COMPLETE) | {name: spec[:1] for name, spec in REFUSED.items()}
 #: Toys whose operation mixes positions beyond a window: whole tensors from it on.
 WHOLE = {
@@ -165,7 +168,7 @@ def test_all_four_bases_at_an_unknown_one():
 @pytest.mark.parametrize("name", ["basset_like", "beluga_like", "bpnet_like"])
 def test_published_architectures_run_by_windows_to_the_end(name):
     net, length = getattr(nets, name)()
-    report = Mutagenesis(net, length).report
+    report = Mutagenesis(net, length, fast=True).report
     assert (report.path, report.whole_from, report.reason) == ("fast", None, None)
 
 
@@ -224,7 +227,7 @@ class Profile(nn.Module):
 def test_weights_of_the_observed_profile_stay_fixed(sequences):
     torch.manual_seed(0)
     net, x = Profile(), sequences(3, 60)
-    method = Mutagenesis(net, 60)
+    method = Mutagenesis(net, 60, fast=True)
     found = method.mutate_all(x)
     assert method.report.path == "fast" and method.report.recomputed == 0
     with torch.no_grad():
@@ -259,7 +262,7 @@ def test_tangermeme_gives_the_same(sequences):
 
 def test_a_module_that_cannot_be_captured_takes_full_passes(sequences):
     net = make_toy(*TOYS["value-dependent"])
-    method = Mutagenesis(net, LENGTH)
+    method = Mutagenesis(net, LENGTH, fast=True)
     assert method.report.path == "full" and "cannot be captured" in method.report.reason
     x = with_unknown(sequences(2, LENGTH))
     assert difference(method.mutate_all(x)[0], mutate_all(net, x[:1], fast=False)[0]) == 0
@@ -274,7 +277,7 @@ def test_a_module_that_cannot_be_captured_takes_full_passes(sequences):
 def test_the_check_finds_what_windows_get_wrong(sequences):
     """Weights changed behind the method's back: every sequence is computed again, and the report says so."""
     net = make_toy(*TOYS["batch-norm"])
-    method = Mutagenesis(net, LENGTH)
+    method = Mutagenesis(net, LENGTH, fast=True)
     x = sequences(3, LENGTH)
     method.mutate_all(x)
     assert method.report.recomputed == 0 and method.report.largest_difference < 1e-5
@@ -301,11 +304,13 @@ class Attends(nn.Module):
         return self.head(F.scaled_dot_product_attention(x, x, x).mean(1))[:, 0]
 
 
-def test_the_method_says_how_it_ran(sequences):
+def test_the_method_says_how_it_ran(sequences, monkeypatch):
     torch.manual_seed(0)
     net = Attends(32)
-    method = open_method("ism", net, 96, parse_references("zeros"))
     x = sequences(2, 96)
+    monkeypatch.setattr(ISM, "Mutagenesis", functools.partial(Mutagenesis, fast=True))
+    monkeypatch.setattr(importlib.import_module("interpret.methods.registry"), "Mutagenesis", ISM.Mutagenesis)
+    method = open_method("ism", net, 96, parse_references("zeros"))
     found = method.explain(x, 0)
     full = ism(net, x, fast=False)
     assert found.hypothetical == pytest.approx(full, abs=1e-5 * float(np.abs(found.prediction).max()))
@@ -314,12 +319,91 @@ def test_the_method_says_how_it_ran(sequences):
     assert details["sequences"] == 2 and details["recomputed"] == 0 and details["checked"] == 6
 
 
-def test_windows_that_spare_little_are_not_followed():
-    """A stem of 4 x 32 weights on 96 positions; attention multiplies 2 x 96 x 96 x 32 times."""
-    net = Attends(32)
-    net.stem = nn.Conv1d(4, 32, 1)
-    report = Mutagenesis(net, 96).report
-    assert report.path == "full" and "windows would spare 2% of the operations" in report.reason
+# ---------------------------------------------------------------- which way is taken
+
+
+class Recurrent(nn.Module):
+    """Two layers in both directions, whose every step an edit changes."""
+
+    def __init__(self, kind=nn.LSTM):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers, self.head = kind(4, 8, 2, bidirectional=True, batch_first=True), nn.Linear(16, 1)
+
+    def forward(self, x):
+        return self.head(self.layers(x.transpose(1, 2))[0].mean(1))[:, 0]
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent_nets_take_forward_passes_and_are_not_captured(kind, sequences, monkeypatch):
+    monkeypatch.setattr(ISM, "MutagenesisGraph", None)
+    net, x = Recurrent(kind), with_unknown(sequences(2, LENGTH))
+    method = Mutagenesis(net, LENGTH)
+    assert difference(method.mutate_all(x), by_full_passes(net, x)) < 1e-5
+    assert method.report.path == "full" and method.report.sequences == 2
+
+
+def slow(net, each):
+    """The net, of which a row is said to take some seconds more: on a clock that it moves itself."""
+
+    class Slow(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x):
+            clock[0] += each * len(x) if not torch.compiler.is_exporting() else 0
+            return self.net(x)
+
+    clock = [0.0]
+    return Slow(), lambda device: clock[0]
+
+
+def clocked(monkeypatch, clock):
+    for module in ("interpret.methods.ism", "interpret.mutagenesis.trial", "interpret.mutagenesis.edits"):
+        monkeypatch.setattr(importlib.import_module(module), "seconds", clock)
+
+
+def test_windows_are_followed_where_forward_passes_take_long(sequences, monkeypatch):
+    """A convolution of which a row takes a second: 3 x 400 of them are worth what planning takes."""
+    net, clock = slow(nn.Sequential(nn.Conv1d(4, 8, 5), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 396, 1)), 1.0)
+    clocked(monkeypatch, clock)
+    x = sequences(1, 400)
+    method = Mutagenesis(net.eval(), 400)
+    found = method.mutate_all(x)
+    assert (method.report.path, method.report.reason, method.report.before) == ("fast", None, 0)
+    assert method.report.sequences == 1 and method.report.checked == 12
+    assert clock(None) < 0.1 * 1200  # the look at few edits, what is foreseen from two, the check of 1%
+    assert difference(found, by_full_passes(net, x)) < 1e-5
+
+
+def test_a_trial_that_is_slow_gives_way_to_forward_passes(sequences, monkeypatch):
+    net, clock = slow(nn.Sequential(nn.Conv1d(4, 8, 5), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 116, 1)), 1.0)
+    clocked(monkeypatch, clock)
+    monkeypatch.setattr(MutagenesisGraph, "trial", lambda self, *inputs, positions: (0.0, 2.0))
+    x = sequences(1, 120)
+    method = Mutagenesis(net.eval(), 120)
+    found = method.mutate_all(x)
+    assert method.report.path == "full" and "in a trial windows took 7.2e+02 s a sequence" in method.report.reason
+    assert clock(None) < 1.1 * 361
+    assert difference(found, by_full_passes(net, x)) < 1e-5
+
+
+def test_few_edits_are_not_worth_a_look(sequences, monkeypatch):
+    monkeypatch.setattr(ISM, "foresee", None)
+    method = Mutagenesis(make_toy(*TOYS["F.relu"]), LENGTH)
+    method.mutate_all(sequences(3, LENGTH))
+    assert method.report.path == "full" and "the edits are few" in method.report.reason
+
+
+def test_what_is_foreseen_of_a_net():
+    """A 9-wide convolution of 4 x 16 on 96 positions leaves 10 of 96 of itself, a dense layer all."""
+    net = nn.Sequential(nn.Conv1d(4, 16, 9, padding=4), nn.Flatten(), nn.Linear(16 * 96, 1))
+    found = foresee(lambda: net(torch.zeros(2, 4, 96)))
+    windowed, whole = 2 * 96 * 16 * 4 * 9, 2 * 16 * 96
+    assert found.left == pytest.approx((windowed * 10 / 96 + whole) / (windowed + whole), rel=1e-6)
+    assert foresee(lambda: Recurrent()(torch.zeros(2, 4, 96))).left == 1.0
+    assert not Foreseen(1000, 1.0).worth(100.0, True) and Foreseen(1000, 1.0).worth(1000.0, True)
 
 
 def test_half_precision_takes_full_passes():
@@ -327,7 +411,7 @@ def test_half_precision_takes_full_passes():
         def forward(self, x):
             return x[:, 0].to(torch.bfloat16).sum(1)
 
-    assert Mutagenesis(Half(), 12).report.reason == "the module computes in torch.bfloat16"
+    assert Mutagenesis(Half(), 12, fast=True).report.reason == "the module computes in torch.bfloat16"
 
 
 @pytest.mark.parametrize("shape", [(40,), (8, 40), (1, 8, 40), (1, 1, 40), (8, 1), (1,)])
@@ -342,14 +426,14 @@ def test_constants_along_the_sequence(shape, sequences):
 def test_within_inference_mode(sequences):
     x, net = sequences(2, 60), Profile()
     with torch.inference_mode():
-        method = Mutagenesis(net, 60)
+        method = Mutagenesis(net, 60, fast=True)
         method.mutate_all(x)
     assert method.report.path == "fast" and method.report.recomputed == 0
 
 
 def test_windows_that_fail_give_way_to_full_passes(sequences, monkeypatch):
     net = make_toy(*TOYS["F.relu"])
-    method = Mutagenesis(net, LENGTH)
+    method = Mutagenesis(net, LENGTH, fast=True)
 
     def fail(*inputs):
         raise RuntimeError("no memory")
@@ -360,13 +444,6 @@ def test_windows_that_fail_give_way_to_full_passes(sequences, monkeypatch):
     assert method.report.path == "full" and "no memory" in method.report.reason and method.report.sequences == 2
 
 
-def test_small_jobs_are_not_captured(sequences, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("interpret.methods.ism"), "MutagenesisGraph", None)
-    net = make_toy(*TOYS["F.relu"])
-    x = sequences(2, LENGTH)
-    assert difference(mutate_all(net, x), by_full_passes(net, x)) < 1e-5
-
-
 def test_no_sequences():
     method = Mutagenesis(make_toy(*TOYS["F.relu"]), LENGTH)
     assert method.mutate_all(np.zeros((0, 4, LENGTH), np.float32)).shape == (0, 4, LENGTH)
@@ -375,7 +452,7 @@ def test_no_sequences():
 
 def test_unchecked_mutagenesis_is_the_same_and_says_that_nothing_was_checked(sequences):
     net, x = make_toy(*COMPLETE["F.relu"]), sequences(2, LENGTH)
-    checked, unchecked = Mutagenesis(net, LENGTH), Mutagenesis(net, LENGTH, check=False)
+    checked, unchecked = Mutagenesis(net, LENGTH, fast=True), Mutagenesis(net, LENGTH, fast=True, check=False)
     np.testing.assert_array_equal(checked(x), unchecked(x))
     assert (checked.report.checked, unchecked.report.checked) == (2 * 2, 0)  # 1% of 3 x 40 edits, rounded up
     assert checked.report.sequences == unchecked.report.sequences == 2
