@@ -13,9 +13,19 @@ import torch
 from interpret.deeplift.multipliers import DeepLiftGraph
 from interpret.deeplift.pairs import Pairs
 from interpret.explanation import MEDIAN_LIMIT, Explanation, check_complete, explain_pairs, joined
-from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, scalar
+from interpret.function import check_gradient
+from interpret.module import (
+    batches,
+    check_one_hot,
+    evaluating,
+    fixed_arguments,
+    gradient_of,
+    gradients_on,
+    scalar,
+)
 from interpret.references import References, reference_array
 from interpret.target import Explained, of_a_model
+from zoo.errors import ModelError
 from zoo.genome.encode import Sequences
 
 __all__ = ["DeepLiftShap", "deepliftshap", "explain_by_deepliftshap"]
@@ -45,7 +55,10 @@ class DeepLiftShap:
             fixed = fixed_arguments(module, x)
             with torch.no_grad():
                 scalar(module, x, *fixed)
-            self.graph = DeepLiftGraph(module, x, *fixed)
+            try:
+                self.graph = DeepLiftGraph(module, x, *fixed)
+            except ModelError as error:
+                raise _advised(error, module, x) from error
 
     def explain(self, one_hot: np.ndarray, references: np.ndarray, batch_size: int | None = None) -> Explanation:
         """Explain sequences (N, 4, L) against references (N, n, 4, L), some sequences a pass."""
@@ -63,9 +76,19 @@ class DeepLiftShap:
         rows = torch.cat([x[:, None], reference], 1).flatten(0, 1).requires_grad_(True)
         fixed = tuple(value.repeat_interleave(n + 1, 0) for value in fixed_arguments(self.module, x))
         y = self.graph.forward(Pairs(len(rows), n), rows, *fixed).reshape(groups, n + 1)
-        (slopes,) = torch.autograd.grad(y[:, 1:].sum(), rows)
+        slopes = gradient_of(y[:, 1:], rows)
+        slopes = torch.zeros_like(rows) if slopes is None else slopes  # every operation has a rule: a constant
         y = y.detach()
         return explain_pairs(x, reference, slopes.unflatten(0, (groups, n + 1))[:, 1:], y[:, 0], y[:, 1:])
+
+
+def _advised(error: ModelError, module: torch.nn.Module, x: torch.Tensor) -> ModelError:
+    """The error; where the output has no gradient at all, no method that takes one is advised."""
+    try:
+        check_gradient(module, x.cpu().numpy())
+    except ModelError as cut:
+        return ModelError(error.what, error.extent, cut.fix)
+    return error
 
 
 @of_a_model
@@ -90,7 +113,9 @@ def deepliftshap(
         output, tracks, bins, reduce, explain: of a loaded model, what is explained; as in ``zoo attribute``.
 
     Returns:
-        (N, 4, L) float32; times ``one_hot`` it adds up to the prediction less the references' mean prediction.
+        (N, 4, L) float32; times ``one_hot`` it adds up to the prediction less the references' mean prediction, where
+        each position of ``one_hot`` adds up to 1. An unknown base that is 0 in all channels contributes too, against
+        references that are not; that share is in no product.
 
     Raises:
         ModelError: the module cannot be captured, or an operation has no rule; it is named.
