@@ -14,6 +14,7 @@ from zoo.errors import MismatchError
 __all__ = [
     "MEDIAN_LIMIT",
     "SINGLE_LIMIT",
+    "SUMMED",
     "Explanation",
     "check_complete",
     "completeness_note",

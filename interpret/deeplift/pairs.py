@@ -16,6 +16,8 @@ __all__ = ["Pairs", "bilinear", "elementwise", "maxima", "product"]
 
 #: Where the input of a nonlinearity changes less, its derivative stands for the ratio; as tangermeme and captum.
 TINY = 1e-6
+#: A derivative that a small change does not leave as it is: that of a root near 0.
+STEEP = 100.0
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 
@@ -78,7 +80,7 @@ class _Elementwise(torch.autograd.Function):
         slope = pairs.difference(y) / change.masked_fill(small, 1)
         if small.any():
             observed = pairs.split(x)[0].expand_as(change)[small]
-            slope[small] = _derivative(ctx.function, observed)
+            slope[small] = _slope_of_little(ctx.function, observed, change[small], pairs.difference(y)[small])
         return pairs.spread(pairs.split(grad)[1] * slope, x.shape), None, None
 
 
@@ -86,6 +88,17 @@ def _derivative(function: Function, x: torch.Tensor) -> torch.Tensor:
     with torch.enable_grad():
         x = x.detach().requires_grad_(True)
         return torch.autograd.grad(function(x).sum(), x)[0]
+
+
+def _slope_of_little(function: Function, x: torch.Tensor, change: torch.Tensor, effect: torch.Tensor) -> torch.Tensor:
+    """The derivative; where it is infinite, as that of a root of 0, the ratio, or 0 where nothing changes."""
+    slope = _derivative(function, x)
+    steep = ~slope.isfinite() | (slope.abs() > STEEP)
+    if steep.any():
+        still = change == 0
+        ratio = (effect / change.masked_fill(still, 1)).masked_fill(still, 0)
+        slope = torch.where(steep, ratio, slope)
+    return slope
 
 
 def elementwise(x: torch.Tensor, function: Function, pairs: Pairs) -> torch.Tensor:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from interpret.explanation import Explanation, check_complete, explain_pairs, joined
+from interpret.explanation import SUMMED, Explanation, check_complete, explain_pairs, joined
 from interpret.function import check_gradient
 from interpret.module import (
     batches,
@@ -120,7 +120,8 @@ def _explain(
         difference = y.double() - y_reference.double()
         errors = ((slopes.double() * (x - reference[0])).sum((1, 2)) - difference).abs()
         # Completeness is judged by the sum over pairs: a pair without a difference need not be complete by itself.
-        enough = SHARE * tolerance * float(difference.abs().mean())
+        rounding = SUMMED * torch.maximum(y.abs(), y_reference.abs()).double()
+        enough = max(SHARE * tolerance * float(difference.abs().mean()), float(rounding.mean()))
         for i in torch.nonzero(errors > enough).flatten().tolist():
             found = adaptive_gradients(module, x[0], reference[0, i], weights, enough, size)
             if found.error < errors[i]:
