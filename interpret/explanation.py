@@ -21,6 +21,7 @@ __all__ = [
     "explain_pairs",
     "hypothetical_of",
     "joined",
+    "projection_note",
     "relative_error",
 ]
 
@@ -147,3 +148,19 @@ def completeness_note(pair_error: np.ndarray) -> str | None:
     over = int((known > MEDIAN_LIMIT).sum())
     tail = f"; {over:,} of {len(known):,} sequences above {MEDIAN_LIMIT:.1%}" if over else ""
     return f"completeness error: median {np.median(known):.1e}, largest {known.max():.1e}{tail}"
+
+
+def projection_note(projection_error: np.ndarray) -> str | None:
+    """A sentence on what unknown bases contribute; None where that is nothing, or where there are no references.
+
+    Args:
+        projection_error: (N,) of windows with unknown bases, 0 for others.
+    """
+    missed = projection_error[projection_error > MEDIAN_LIMIT]  # NaN is none of them
+    if not len(missed):
+        return None
+    return (
+        f"unknown bases contribute too, but are no bases: the projected contributions of {len(missed):,} of "
+        f"{len(projection_error):,} windows miss the difference to the references by {np.median(missed):.1%} (median; "
+        f"at most {missed.max():.1%}; each in projection_error)"
+    )

@@ -34,6 +34,7 @@ class DeepLiftGraph:
         self.varying = varying_with(self.captured.graph_module.graph, self.captured.inputs[0])
         find_rows(self.captured, self.varying, *examples)
         if faults := audit(self.captured, self.varying):
+            faults = list(dict.fromkeys(faults))
             shown = "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
             raise ModelError(
                 f"deepliftshap has no rule for {shown}",
@@ -191,8 +192,8 @@ TRIED_ROWS = 4
 def find_rows(captured: Captured, varying: set[fx.Node], *examples: torch.Tensor) -> None:
     """Find by trial where each row lies on the axes of all nodes, where shapes do not say it.
 
-    The first row of a batch is replaced; what changes is that row. A graph for any batch is tried where an axis holds more
-    than one of a row, or where rows can have changed places.
+    The first row of a batch is replaced; what changes is that row. A graph for any batch is tried where an axis
+    holds more than one of a row, or where rows can have changed places.
     """
     source = captured.inputs[0]
     if (rows := _static_rows(source)) is None:
