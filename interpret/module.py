@@ -85,8 +85,9 @@ def evaluating(module: torch.nn.Module) -> Iterator[torch.device]:
     The module gets sequences of its own, which it may change, in float64 if that is what it computes in. It runs as
     it is written, without ``torch.compile``, and without hooks that change what goes backwards through it.
     """
-    before = [(part, part.training) for part in module.modules()]
-    hooks = [(part, part._backward_hooks, part._backward_pre_hooks) for part, _ in before]
+    before = [(part, part.training) for part in module.modules() if hasattr(part, "training")]  # frozen scripts: none
+    plain = [part for part, _ in before if not isinstance(part, torch.jit.ScriptModule)]
+    hooks = [(part, part._backward_hooks, part._backward_pre_hooks) for part in plain]
     dtype = torch.float64 if own_dtypes(module) == {torch.float64} else torch.float32
     with contextlib.suppress(NotImplementedError):  # what torch.export made has one mode only
         module.eval()

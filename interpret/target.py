@@ -266,6 +266,8 @@ def of_a_model(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
                 bound.arguments["references"] = References(n_value=n_value)
         else:
             _check_module(model, choice, method.__name__)
+            if isinstance(model, torch.jit.ScriptModule):  # takes no hooks
+                bound.arguments[names[0]] = _Scripted(model)
             bound.arguments[names[1]] = _of_known_bases(sequences)
         with in_full_float32():
             check_function(bound.arguments[names[0]], bound.arguments[names[1]])
@@ -274,6 +276,15 @@ def of_a_model(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
 
     asked.__signature__ = given.replace(parameters=[*given.parameters.values(), *choosing])
     return asked
+
+
+class _Scripted(torch.nn.Module):
+    def __init__(self, script: torch.jit.ScriptModule) -> None:
+        super().__init__()
+        self.script = script
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.script(x)
 
 
 def _module_of(model: LoadedModel, choice: dict[str, Any]) -> TargetModule:
@@ -292,6 +303,8 @@ def _check_module(model: Any, choice: dict[str, Any], method: str) -> None:
                 "a bare module is explained as it is: (N, 4, L) -> (N,)",
                 "Fix: give what zoo.load_model returns, or let the module return the number that is meant",
             )
+        if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+            raise ModelError("the module has no weights: they are on torch's device `meta`", "", "Fix: load them")
         if coarse := own_dtypes(model) & {torch.float16, torch.bfloat16}:
             raise ModelError(
                 f"the module computes in {', '.join(sorted(map(str, coarse)))}",

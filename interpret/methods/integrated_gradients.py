@@ -147,8 +147,7 @@ def _mean_gradients(
         from captum.attr import IntegratedGradients
 
     def differentiable(z: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
-        y = scalar(module, z, *rest)
-        return y if y.requires_grad else y + 0 * z.sum((1, 2))  # a constant
+        return scalar(module, z, *rest) + 0 * z.sum((1, 2))  # captum wants a gradient of a constant too
 
     method = IntegratedGradients(differentiable, multiply_by_inputs=False)
     return (
