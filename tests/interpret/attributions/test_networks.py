@@ -9,12 +9,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-
-import interpret
-from interpret.function import check_function, random_windows
-from interpret.methods.deepliftshap import explain_by_deepliftshap
-from interpret.methods.registry import open_method
-from interpret.references import References, parse_references
 from toys_networks import (
     BOTH_STRANDS,
     CHANGING,
@@ -25,6 +19,12 @@ from toys_networks import (
     LOOKS_AT_BATCH,
     Net,
 )
+
+import interpret
+from interpret.function import check_function, random_windows
+from interpret.methods.deepliftshap import explain_by_deepliftshap
+from interpret.methods.registry import open_method
+from interpret.references import References, parse_references
 from zoo.errors import MismatchError, ModelError, UsageError
 
 METHODS = ["saliency", "inputxgradient", "ism", "ablation", "deepliftshap", "integrated_gradients", "marginalize"]
