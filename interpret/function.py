@@ -7,13 +7,15 @@ sequences of its batch (normalization by the batch), cannot be explained by any 
     (a, c)   a at the same place beside another: the same operations in the same order, so the same bits
     (b)      b alone: other kernels, so nearly the same
 
-Only where these differ is the computation recorded operation by operation and compared, to tell rounding from a real
-difference and to name the first operation that differs.
+A layer that is left out once in a hundred times shows in none of these: where the pass has drawn random numbers, it is
+made again with others in their place. Only where numbers differ is the computation recorded operation by operation and
+compared, to tell rounding from a real difference and to name the first operation that differs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import random
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ __all__ = ["check_function", "check_gradient", "random_windows"]
 ROUNDING = 1e-4
 #: Bits of the last place that differ where nothing but rounding does.
 ULPS = 64
+REPEATS = 32  # where numbers are drawn that cannot be replaced
 SAMPLED = 4096  # values of a tensor that are compared
 OURS = tuple(str(Path(sys.modules[name].__file__).parent) for name in ("torch", "interpret"))
 
@@ -65,6 +68,7 @@ def check_function(module: torch.nn.Module, one_hot: Sequences) -> None:
         a = torch.from_numpy(one_hot[:1].copy()).to(device)
         b, c, further = torch.from_numpy(random_windows(3, one_hot.shape[2])).to(device).split(1)
         asked = _Asked(module, further)
+        asked.try_other_draws(torch.cat([a, b]))
         asked.compare_again(torch.cat([a, b]), torch.cat([a, c]))
         asked.compare_alone(torch.cat([a, b]), b)
 
@@ -82,6 +86,24 @@ class _Asked:
         with _Recorder(self.module, len(x), row) as recorder:
             self.predict(x)
         return recorder.operations
+
+    def try_other_draws(self, x: torch.Tensor) -> None:
+        """Whether the answer depends on random numbers, where any are drawn."""
+        before = _generators(x)
+        self.predict(x)
+        drawn = [not np.array_equal(one, other) for one, other in zip(before, _generators(x), strict=True)]
+        answers = []
+        if drawn[0]:
+            for value in (1e-7, 1.0):  # of which the first is finite under a logarithm
+                with _Draws(self.module, value) as draws:
+                    answers.append(self.predict(x))
+            if draws.first is not None and not _same(*answers):
+                raise _changes(draws.first, answers[0][0], answers[1][0])
+        if any(drawn[1:]):  # of Python or numpy, which are not torch's to replace
+            answers = [self.predict(x) for _ in range(REPEATS)]
+        for answer in answers[1:]:
+            if not _same(answer, answers[0]):
+                raise _changes(None, answers[0][0], answer[0])
 
     def compare_again(self, first: torch.Tensor, second: torch.Tensor) -> None:
         """The first sequence of both, in the same place."""
@@ -124,6 +146,13 @@ class _Asked:
 
     def _rounding(self) -> float:
         return ULPS * torch.finfo(torch.float32).eps * _scale(self.paired)
+
+
+def _generators(x: torch.Tensor) -> list[np.ndarray]:
+    """What the process's generators will give: torch's, Python's and numpy's."""
+    own = torch.cuda.get_rng_state(x.device) if x.is_cuda else torch.get_rng_state()
+    state = np.random.get_state()
+    return [own.numpy(), np.array(random.getstate()[1]), np.array([*state[1], state[2]])]
 
 
 def _changes(found: _Operation | None, one: torch.Tensor, other: torch.Tensor) -> ModelError:
@@ -224,6 +253,32 @@ class _Recorder(TorchDispatchMode):
             draw = torch.Generator().manual_seed(flat.numel())
             flat = flat[torch.randint(flat.numel(), (SAMPLED,), generator=draw).to(flat.device)]
         return flat.clone()
+
+
+class _Draws(TorchDispatchMode):
+    """Puts one value in the place of all random numbers within. ``first``: where the first of them are drawn."""
+
+    def __init__(self, module: torch.nn.Module, value: float) -> None:
+        super().__init__()
+        self.value, self.first = value, None
+        self._inside = _Inside(module)
+
+    def __enter__(self) -> _Draws:
+        self._inside.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self._inside.__exit__(*error)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            self.first = self.first or _Operation(str(func), self._inside.place(), [], [], True)
+            for value in tree_leaves(found):
+                if isinstance(value, torch.Tensor) and value.dtype.is_floating_point:
+                    value.fill_(self.value)
+        return found
 
 
 def _first_difference(first: list[_Operation], second: list[_Operation], limit: float) -> _Operation | None:

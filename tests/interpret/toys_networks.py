@@ -11,6 +11,7 @@ CUT            without a gradient, and the operation that ends it.
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 
 import numpy as np
@@ -75,6 +76,21 @@ def _wrong_axis(h: Tensor, attention: nn.Module) -> Tensor:
     return attention(h, h, h)[0].transpose(1, 2)
 
 
+def _drop_path(h: Tensor, body: nn.Module) -> Tensor:
+    """A residual that is left out once in a hundred times."""
+    kept = (0.99 + torch.rand(len(h), 1, 1)).floor()
+    return h + kept * body(h)
+
+
+def _layer_drop(h: Tensor, body: nn.Module) -> Tensor:
+    return h if random.random() < 0.3 else h + body(h)
+
+
+def _drawn_in_vain(h: Tensor, body: nn.Module) -> Tensor:
+    dropped = torch.rand(1) < 0.5
+    return h if dropped and body.training else h + body(h)
+
+
 CHANGING: dict[str, tuple[Callable[[], Net], str]] = {
     "F.dropout": (lambda: Net(lambda h: F.dropout(h, 0.3)), "another number each time.*aten.bernoulli_"),
     "weak-dropout": (lambda: Net(lambda h: h + 1e-4 * F.dropout(h, 0.3)), "another number each time.*aten.bernoulli_"),
@@ -84,6 +100,9 @@ CHANGING: dict[str, tuple[Callable[[], Net], str]] = {
     "noise": (lambda: Net(lambda h: h + 1e-3 * torch.randn_like(h)), "another number each time.*aten.randn_like"),
     "numpy-noise": (lambda: Net(_numpy_noise), "another number each time"),
     "always-trains": (lambda: _AlwaysTrains(lambda h, d: d(h), nn.Dropout()), r"each time.*in module parts\.0"),
+    "drop-path": (lambda: Net(_drop_path, nn.Conv1d(8, 8, 1)), "another number each time.*aten.rand"),
+    "layer-drop": (lambda: Net(_layer_drop, nn.Conv1d(8, 8, 1)), "another number each time"),
+    "faint-dropout": (lambda: Net(lambda h: h + 1e-6 * F.dropout(h, 0.01)), "each time.*aten.bernoulli_"),
     "counts": (_Counts, "another number each time.*aten.mul"),
     "remembers": (_Remembers, "another number each time.*aten.sub"),
     "batch-norm": (
@@ -116,6 +135,7 @@ FUNCTIONS: dict[str, Callable[[], nn.Module]] = {
         lambda h, g: g(h.transpose(1, 2))[0].transpose(1, 2), nn.GRU(8, 4, 2, batch_first=True, bidirectional=True)
     ),
     "seeded-noise": lambda: Net(lambda h: h + torch.randn(h.shape[1:], generator=torch.Generator().manual_seed(1))),
+    "drawn-in-vain": lambda: Net(_drawn_in_vain, nn.Conv1d(8, 8, 1)),
     "of-a-million": lambda: Net(lambda h: h + 1e6),
     "of-1e20": lambda: Net(lambda h: h * 1e20),
     "cancelling": lambda: Net(lambda h: (h * 1e3 + 1e4) - (h + 1e4) - h * 998),
