@@ -68,9 +68,10 @@ def check_function(module: torch.nn.Module, one_hot: Sequences) -> None:
         a = torch.from_numpy(one_hot[:1].copy()).to(device)
         b, c, further = torch.from_numpy(random_windows(3, one_hot.shape[2])).to(device).split(1)
         asked = _Asked(module, further)
-        asked.try_other_draws(torch.cat([a, b]))
-        asked.compare_again(torch.cat([a, b]), torch.cat([a, c]))
-        asked.compare_alone(torch.cat([a, b]), b)
+        both = torch.cat([a, b])
+        asked.try_other_draws(both)
+        asked.compare_again(both, torch.cat([a, c]))
+        asked.compare_alone(both, b)
 
 
 class _Asked:
@@ -78,6 +79,7 @@ class _Asked:
 
     def __init__(self, module: torch.nn.Module, further: torch.Tensor) -> None:
         self.module, self.further = module, further
+        self.paired = torch.empty(0)
 
     def predict(self, x: torch.Tensor) -> torch.Tensor:
         return scalar(self.module, x, *fixed_arguments(self.module, x)).double().cpu()
@@ -88,9 +90,9 @@ class _Asked:
         return recorder.operations
 
     def try_other_draws(self, x: torch.Tensor) -> None:
-        """Whether the answer depends on random numbers, where any are drawn."""
+        """The first answer, and whether it depends on random numbers where any are drawn."""
         before = _generators(x)
-        self.predict(x)
+        self.paired = self.predict(x)
         drawn = [not np.array_equal(one, other) for one, other in zip(before, _generators(x), strict=True)]
         answers = []
         if drawn[0]:
@@ -107,7 +109,7 @@ class _Asked:
 
     def compare_again(self, first: torch.Tensor, second: torch.Tensor) -> None:
         """The first sequence of both, in the same place."""
-        self.paired, other = self.predict(first), self.predict(second)
+        other = self.predict(second)
         if _same(self.paired[0], other[0]):
             return
         again = self.predict(first)[0]
