@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -23,6 +23,8 @@ class FinetunedEntry(nn.Module):
         cells: of baked cells, ``number`` and ``adapter`` (arguments of ``CellAdapter``); tracks are then one cell's
             after the other's.
     """
+
+    zoo_explain: ClassVar = {"logits": "logits"}  # `zoo attribute` explains what this method gives
 
     def __init__(
         self,
@@ -50,7 +52,7 @@ class FinetunedEntry(nn.Module):
             self.register_buffer("summaries", torch.zeros(cells["number"], cells["adapter"]["summary"]))
 
     def logits(self, x: torch.Tensor) -> Any:
-        """What enters the last activation; explain this."""
+        """What enters the last activation."""
         found = self.trunk(x)
         values = {name: self._head(name, found) for name in self.heads}
         return values if len(values) > 1 else next(iter(values.values()))

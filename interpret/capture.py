@@ -5,6 +5,7 @@ Below: facts about its nodes that every walk over it needs.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import inspect
 import io
@@ -49,8 +50,8 @@ class Captured:
     inputs: list[fx.Node]
 
 
-def capture(module: torch.nn.Module, *examples: torch.Tensor) -> Captured:
-    """Capture ``module(*examples)`` for any size of the first axis.
+def capture(module: torch.nn.Module, *examples: torch.Tensor, any_batch: bool = True) -> Captured:
+    """Capture ``module(*examples)`` for any size of the first axis, or for that of the examples only.
 
     In-place operations become functional; all others, recurrent layers among them, stay whole.
 
@@ -65,9 +66,9 @@ def capture(module: torch.nn.Module, *examples: torch.Tensor) -> Captured:
     batch = torch.export.Dim("batch", min=2, max=1 << 20)
     dynamic = tuple({0: batch} for _ in examples)
     try:
-        with _quiet(), gradients_on(), whole_recurrent_layers():
+        with _quiet(), gradients_on(), whole_recurrent_layers(), _length_of_any_batch(module):
             shapes = (dynamic,) if _takes_any(module) else dynamic
-            program = torch.export.export(module, examples, dynamic_shapes=shapes, strict=False)
+            program = torch.export.export(module, examples, dynamic_shapes=shapes if any_batch else None, strict=False)
             if _writes_in_place(program.graph):  # another trace, longer than the first
                 program = program.run_decompositions({})
             graph_module = program.module()
@@ -83,6 +84,28 @@ def capture(module: torch.nn.Module, *examples: torch.Tensor) -> Captured:
     graph_module.graph.eliminate_dead_code()
     graph_module.recompile()
     return Captured(graph_module, [n for n in graph_module.graph.nodes if n.op == "placeholder"])
+
+
+@contextlib.contextmanager
+def _length_of_any_batch(module: torch.nn.Module) -> Iterator[None]:
+    """``len(x)`` is ``x.shape[0]`` for the block: Python's own makes a number of it, and the graph one of that batch.
+
+    The builtins of the module's own files are changed too, which a model's folder has to itself.
+    """
+    own, whole = (part.forward for part in module.modules()), builtins.len
+    spaces = {id(space): space for space in (vars(builtins), *(getattr(f, "__builtins__", {}) for f in own))}
+
+    def length(value: Any, /) -> Any:
+        return value.shape[0] if isinstance(value, torch.Tensor) and value.ndim else whole(value)
+
+    before = [(space, space["len"]) for space in spaces.values() if "len" in space]
+    try:
+        for space, _ in before:
+            space["len"] = length
+        yield
+    finally:
+        for space, found in before:
+            space["len"] = found
 
 
 @contextlib.contextmanager

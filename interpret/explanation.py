@@ -14,18 +14,26 @@ from zoo.errors import MismatchError
 __all__ = [
     "MEDIAN_LIMIT",
     "SINGLE_LIMIT",
+    "SUMMED",
     "Explanation",
     "check_complete",
     "completeness_note",
     "explain_pairs",
     "hypothetical_of",
     "joined",
+    "projection_note",
     "relative_error",
 ]
 
-SMALLEST = 1e-6
+#: What `check_complete` refuses: of the median sequence, and of any.
+MEDIAN_LIMIT = 1e-3
+SINGLE_LIMIT = 1e-2
+
+SMALLEST = 1e-30
 #: Of the predictions: a smaller difference is lost in the rounding of float32, so that nothing can be relative to it.
 ROUNDING = 1e-4
+#: Of predictions and of the sum of absolute contributions: what sums of float32 leave; a smaller error is no fault.
+SUMMED = 2e-6
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,8 @@ class Explanation:
         prediction: (N,) float32, the explained number.
         reference_prediction: (N,) float32, its mean over references.
         completeness_error: (N,) float32, |contributions - difference| of the means over references, relative
-            to the difference, or to 1e-4 of the predictions where the difference is smaller (at least 1e-6).
+            to the difference, or to 1e-4 of the predictions where the difference is smaller. An error that is no more
+            than sums of float32 leave (2e-6 of predictions and of absolute contributions) is at most 0.1%.
         pair_error: (N,) float32, the same for each pair of sequence and reference, summed over references before
             the ratio is taken: errors of opposite sign do not cancel.
     """
@@ -62,10 +71,16 @@ def hypothetical_of(multipliers: torch.Tensor, references: torch.Tensor) -> torc
 
 
 def relative_error(
-    contributions: torch.Tensor, difference: torch.Tensor, floor: float | torch.Tensor = SMALLEST
+    error: torch.Tensor, difference: torch.Tensor, scale: torch.Tensor, summed: torch.Tensor
 ) -> torch.Tensor:
-    """|contributions - difference| / max(|difference|, floor)."""
-    return (contributions - difference).abs() / difference.abs().clamp_min(torch.as_tensor(floor))
+    """An absolute error of contributions, of the difference that they should add up to.
+
+    Args:
+        error, difference: not negative. scale: of the predictions. summed: sum of the contributions' absolute values.
+    """
+    whole = torch.maximum(difference, ROUNDING * scale).clamp_min(SMALLEST)
+    rounding = SUMMED * (scale + summed)
+    return error / torch.where(error <= rounding, torch.maximum(whole, rounding / MEDIAN_LIMIT), whole)
 
 
 def explain_pairs(
@@ -76,11 +91,14 @@ def explain_pairs(
     Args:
         x: (N, 4, L). references, multipliers: (N, n, 4, L). y: (N,). y_reference: (N, n).
     """
-    pairs = (multipliers.double() * (x[:, None].double() - references)).sum((2, 3))
+    each = multipliers.double() * (x[:, None].double() - references)
+    pairs, summed = each.sum((2, 3)), each.abs().sum((2, 3))
     difference = y[:, None].double() - y_reference.double()
-    floor = (ROUNDING * torch.maximum(y[:, None].abs(), y_reference.abs()).double()).clamp_min(SMALLEST)
-    pair_error = (pairs - difference).abs().sum(1) / torch.maximum(difference.abs().sum(1), floor.sum(1))
-    error = relative_error(pairs.mean(1), difference.mean(1), floor.mean(1))
+    scale = torch.maximum(y[:, None].abs(), y_reference.abs()).double()
+    pair_error = relative_error((pairs - difference).abs().sum(1), difference.abs().sum(1), scale.sum(1), summed.sum(1))
+    error = relative_error(
+        (pairs.mean(1) - difference.mean(1)).abs(), difference.mean(1).abs(), scale.mean(1), summed.mean(1)
+    )
     hypothetical = hypothetical_of(multipliers, references).mean(1)
     return Explanation(
         *(value.detach().float().cpu().numpy() for value in (hypothetical, y, y_reference.mean(1), error, pair_error))
@@ -98,10 +116,6 @@ def joined(parts: Sequence[Explanation], shape: tuple[int, ...]) -> Explanation:
 
 
 # ---------------------------------------------------------------- complete or refused
-
-
-MEDIAN_LIMIT = 1e-3
-SINGLE_LIMIT = 1e-2
 
 
 def check_complete(pair_error: np.ndarray, method: str, limit: float = MEDIAN_LIMIT, fix: str = "") -> None:
@@ -134,3 +148,19 @@ def completeness_note(pair_error: np.ndarray) -> str | None:
     over = int((known > MEDIAN_LIMIT).sum())
     tail = f"; {over:,} of {len(known):,} sequences above {MEDIAN_LIMIT:.1%}" if over else ""
     return f"completeness error: median {np.median(known):.1e}, largest {known.max():.1e}{tail}"
+
+
+def projection_note(projection_error: np.ndarray) -> str | None:
+    """A sentence on what unknown bases contribute; None where that is nothing, or where there are no references.
+
+    Args:
+        projection_error: (N,) of windows with unknown bases, 0 for others.
+    """
+    missed = projection_error[projection_error > MEDIAN_LIMIT]  # NaN is none of them
+    if not len(missed):
+        return None
+    return (
+        f"unknown bases contribute too, but are no bases: the projected contributions of {len(missed):,} of "
+        f"{len(projection_error):,} windows miss the difference to the references by {np.median(missed):.1%} (median; "
+        f"at most {missed.max():.1%}; each in projection_error)"
+    )

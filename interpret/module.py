@@ -1,22 +1,49 @@
 """The module that is explained: one number a sequence, in eval mode while it is looked at.
 
-Every method of this package takes a ``torch.nn.Module`` whose ``forward(x)`` turns (N, 4, L) into
-(N,) or (N, 1). A module may also have ``weights(x)``: what it returns for the observed sequences is
-passed as the second argument of ``forward`` and held fixed while bases or references change.
+Every method of this package takes a ``torch.nn.Module`` whose ``forward(x)`` turns (N, 4, L) into (N,) or (N, 1).
+
+Nothing of a module is called for its name. What its author declares is, by one attribute of the class, which needs
+nothing of this package, so that the class loads where it is not installed:
+
+    zoo_explain = {"logits": "before_exp"}     # of an entry's module: the method to explain in place of forward
+    zoo_explain = {"fixed": "weights"}         # of a module that is given to a method of ``interpret``
+
+``logits`` names a method ``(x)`` that returns what ``forward(x)`` does, before its last activation. ``fixed`` names a
+method ``(x)``: what it returns for the observed sequences is the second argument of ``forward`` and stays the same
+while bases or references change (BPNet's profile weights).
 """
 
 from __future__ import annotations
 
 import contextlib
-import inspect
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
 
-from zoo.errors import InputError, UsageError
+from zoo.errors import InputError, ModelError, UsageError
+from zoo.models.foreign_python import blame
+from zoo.models.loaded import full_float32
 
-__all__ = ["batches", "check_one_hot", "evaluating", "fixed_arguments", "gradients_on", "rows_a_pass", "scalar"]
+__all__ = [
+    "PROTOCOL",
+    "batches",
+    "check_one_hot",
+    "declared",
+    "evaluating",
+    "fixed_arguments",
+    "gradient_of",
+    "gradients_on",
+    "in_full_float32",
+    "own_dtypes",
+    "rows_a_pass",
+    "scalar",
+]
+
+#: The attribute by which the author of a module says what is called in an explanation, and its keys.
+PROTOCOL = "zoo_explain"
+DECLARED = ("logits", "fixed")
 
 #: Bases in one pass: what stays in a CPU's caches (a Basset-like net takes 1.3 times as long with twice as many),
 #: and what fills a GPU.
@@ -24,16 +51,74 @@ BASES_A_PASS = {"cpu": 20 * 1024}
 BASES_ON_A_GPU = 1 << 20
 
 
+def declared(module: torch.nn.Module, key: str) -> Callable[..., torch.Tensor] | None:
+    """The method that the module's ``zoo_explain`` names for a key of ``DECLARED``; None without.
+
+    Raises:
+        ModelError: ``zoo_explain`` is no such mapping, or names what is no method.
+    """
+    named = getattr(module, PROTOCOL, None)
+    if named is None:
+        return None
+    if not isinstance(named, Mapping) or set(named) - set(DECLARED):
+        raise ModelError(
+            f"{PROTOCOL} of {type(module).__name__} is {named!r}",
+            f"it maps {' and '.join(map(repr, DECLARED))} to names of methods",
+            f'Fix: {PROTOCOL} = {{"logits": "name_of_a_method"}}',
+        )
+    if key not in named:
+        return None
+    method = getattr(module, named[key], None) if isinstance(named[key], str) else None
+    if not callable(method):
+        raise ModelError(
+            f"{PROTOCOL} of {type(module).__name__}: {key!r} is {named[key]!r}, no method of it",
+            "",
+            f"Fix: name a method, or leave {key!r} out",
+        )
+    return method
+
+
 @contextlib.contextmanager
 def evaluating(module: torch.nn.Module) -> Iterator[torch.device]:
-    """Eval mode for the block; every submodule's own mode is put back. Yields the module's device."""
-    before = [(part, part.training) for part in module.modules()]
-    module.eval()
+    """Eval mode for the block; every submodule's own mode is put back. Yields the module's device.
+
+    The module gets sequences of its own, which it may change, in float64 if that is what it computes in. It runs as
+    it is written, without ``torch.compile``, and without hooks that change what goes backwards through it.
+    """
+    before = [(part, part.training) for part in module.modules() if hasattr(part, "training")]  # frozen scripts: none
+    plain = [part for part, _ in before if not isinstance(part, torch.jit.ScriptModule)]
+    hooks = [(part, part._backward_hooks, part._backward_pre_hooks) for part in plain]
+    dtype = torch.float64 if own_dtypes(module) == {torch.float64} else torch.float32
+    with contextlib.suppress(NotImplementedError):  # what torch.export made has one mode only
+        module.eval()
+    for part, *_ in hooks:
+        part._backward_hooks, part._backward_pre_hooks = {}, {}
+    own_input = module.register_forward_pre_hook(lambda _, args: _own_input(args, dtype), prepend=True)
     try:
-        yield next((p.device for p in module.parameters()), torch.device("cpu"))
+        with _not_compiled():
+            yield next((p.device for p in module.parameters()), torch.device("cpu"))
     finally:
+        own_input.remove()
+        for part, backward, backward_pre in hooks:
+            part._backward_hooks, part._backward_pre_hooks = backward, backward_pre
         for part, training in before:
             part.training = training
+
+
+def _own_input(args: tuple[torch.Tensor, ...], dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+    x, *fixed = args
+    return (x.clone() if x.dtype == dtype else x.to(dtype), *fixed)
+
+
+def own_dtypes(module: torch.nn.Module) -> set[torch.dtype]:
+    """Floating types of the module's parameters and buffers."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return {tensor.dtype for tensor in tensors if tensor.dtype.is_floating_point}
+
+
+def _not_compiled() -> contextlib.AbstractContextManager:
+    """A compiled module would be compiled anew for every size of batch; where nothing is, dynamo is not loaded."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
@@ -43,12 +128,25 @@ def gradients_on() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def in_full_float32() -> Iterator[None]:
+    """float32 means float32 in the block, also where the process has lowered matrix products or runs autocast."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(full_float32())
+        for kind in ("cpu", "cuda", "mps"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+
 def check_one_hot(one_hot: np.ndarray | torch.Tensor) -> np.ndarray:
     """(N, 4, L) float32.
 
     Raises:
         UsageError: another shape. InputError: NaN or infinity.
     """
+    if isinstance(one_hot, torch.Tensor):
+        one_hot = one_hot.detach().cpu().float().numpy()
     array = np.asarray(one_hot, dtype=np.float32)
     if array.ndim != 3 or array.shape[1] != 4:
         raise UsageError(
@@ -69,9 +167,10 @@ def scalar(module: torch.nn.Module, x: torch.Tensor, *fixed: torch.Tensor) -> to
     Raises:
         UsageError: the module gives more than one number a sequence: task 0 is never taken in silence.
     """
-    y = module(x, *fixed)
-    if not isinstance(y, torch.Tensor) or y.numel() != len(x):
-        shape = tuple(y.shape) if isinstance(y, torch.Tensor) else type(y).__name__
+    with blame("the module", f"on an input of shape {tuple(x.shape)}", "correct the module: forward(x), x (N, 4, L)"):
+        y = module(x, *fixed)
+    if not isinstance(y, torch.Tensor) or y.numel() != len(x) or y.is_complex():
+        shape = f"{'complex ' * y.is_complex()}{tuple(y.shape)}" if isinstance(y, torch.Tensor) else type(y).__name__
         raise UsageError(
             f"the module returns {shape} for {len(x)} sequences",
             "attributions explain one number a sequence",
@@ -80,13 +179,26 @@ def scalar(module: torch.nn.Module, x: torch.Tensor, *fixed: torch.Tensor) -> to
     return y.reshape(len(x))
 
 
+def gradient_of(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
+    """Gradient of the sum of ``y`` with respect to ``x``; None where ``y`` has none.
+
+    Raises:
+        ModelError: torch cannot compute it.
+    """
+    if not y.requires_grad:
+        return None
+    with blame("the gradient of the module", f"on an input of shape {tuple(x.shape)}", "--method ism needs none"):
+        return torch.autograd.grad(y.sum(), x, allow_unused=True)[0]
+
+
 def fixed_arguments(module: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """``(module.weights(x),)`` for a module that has this method, else nothing."""
-    if not inspect.ismethod(getattr(module, "weights", None)):  # a layer of that name can be called too
+    """What the method returns that the module's ``zoo_explain`` names as ``fixed``, in a tuple; else nothing."""
+    method = declared(module, "fixed")
+    if method is None:
         return ()
     with torch.no_grad():
-        weights = module.weights(x)
-    return () if weights is None else (weights.detach(),)
+        found = method(*_own_input((x,), torch.float64 if own_dtypes(module) == {torch.float64} else x.dtype))
+    return () if found is None else (found.detach(),)
 
 
 def rows_a_pass(length: int, device: torch.device) -> int:

@@ -9,20 +9,21 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import torch
 from torch import fx
 
 from interpret.capture import capture
-from interpret.module import evaluating
+from interpret.function import check_function
+from interpret.module import PROTOCOL, declared, evaluating, in_full_float32, own_dtypes
 from interpret.references import References
 from zoo.errors import InputError, ModelError, UsageError
 from zoo.genome.encode import Sequences, as_one_hot
 from zoo.models.array_model import ArrayModel
 from zoo.models.foreign_python import call_module
-from zoo.models.loaded import LoadedModel, as_list, full_float32
+from zoo.models.loaded import LoadedModel, as_list
 from zoo.outputs import OutputSpec, choose_tracks, first_of, track_patterns
 
 __all__ = [
@@ -140,19 +141,22 @@ class TargetModule(torch.nn.Module):
         explained: ``"logits"`` or ``"predictions"``.
     """
 
-    def __init__(self, model: LoadedModel, target: Target, logits: torch.nn.Module | None) -> None:
+    zoo_explain: ClassVar = {"fixed": "weights"}
+
+    def __init__(self, model: LoadedModel, target: Target, logits: torch.nn.Module | None, alone: bool = False) -> None:
+        """``logits`` gives what the model's module does, or with ``alone`` the target's output and no other."""
         super().__init__()
         self.model, self.target = model, target
         self.module, self.inner = model.module, logits
         self.explained = "predictions" if logits is None else "logits"
+        outputs = (target.output,) if alone else model.outputs
+        self._naming = LoadedModel(model.name, model.module, model.loader, outputs)
 
     def values(self, x: torch.Tensor) -> torch.Tensor:
         """The chosen tracks and bins, (N, tracks, bins)."""
-        arranged = self.model.loader.arrange(x)
-        if self.model.loader.dtype == "float64":
-            arranged = arranged.double()
+        arranged = _arranged(self.model, x)
         module = self.module if self.inner is None else self.inner
-        named = self.model.named(call_module(module, arranged, self.model.name))
+        named = self._naming.named(call_module(module, arranged, self.model.name))
         found = named[self.target.output.name]
         found = found.unsqueeze(2) if found.ndim == 2 else found
         if self.target.channels != tuple(range(found.shape[1])):
@@ -173,20 +177,28 @@ class TargetModule(torch.nn.Module):
         return found.flatten(1).sum(1)
 
 
-class _Logits(torch.nn.Module):
-    def __init__(self, module: torch.nn.Module) -> None:
-        super().__init__()
-        self.module = module
+def _arranged(model: LoadedModel, x: torch.Tensor) -> torch.Tensor:
+    """(N, 4, L) as the model's module takes it."""
+    arranged = model.loader.arrange(x)
+    return arranged if model.loader.dtype == "float32" else arranged.to(getattr(torch, model.loader.dtype))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.module.logits(x)
+
+class _Logits(torch.nn.Module):
+    """A module whose author declares a method that gives logits (``interpret.module``)."""
+
+    def __init__(self, module: torch.nn.Module, method: Callable[..., Any]) -> None:
+        super().__init__()
+        self.module, self.method = module, method
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.method(x)
 
 
 def explained_module(model: LoadedModel, target: Target, explain: str = "logits") -> tuple[TargetModule, list[str]]:
     """The module to explain, and notes for the user.
 
-    Logits are explained where there are any: the module's own ``logits``, else what enters the last activation.
-    Predictions are, with a note, where none is found.
+    Logits are explained where there are any: what the method gives that the module's ``zoo_explain`` declares, else
+    what enters the output's last activation. Predictions are, with a note, where none is found.
     """
     if explain == "predictions":
         return TargetModule(model, target, None), []
@@ -196,13 +208,23 @@ def explained_module(model: LoadedModel, target: Target, explain: str = "logits"
             "",
             "Fix: --method ism --explain predictions",
         )
-    if inspect.ismethod(getattr(model.module, "logits", None)):  # a layer of that name can be called too
-        return TargetModule(model, target, _Logits(model.module)), []
-    found = without_last_activation(model)
+    if declared(model.module, "fixed") is not None:
+        raise ModelError(
+            f"{model.name}: {PROTOCOL} declares a second argument of forward",
+            "a model of an entry is called with sequence alone",
+            f'Fix: take "fixed" out of {PROTOCOL}',
+        )
+    if (method := declared(model.module, "logits")) is not None:
+        return TargetModule(model, target, _Logits(model.module, method)), []
+    found = without_last_activation(model, target.output)
     if found is not None:
         inner, activation = found
-        return TargetModule(model, target, inner), [f"the values before the model's last {activation} are explained"]
-    return TargetModule(model, target, None), ["no last activation was found: predictions are explained as they are"]
+        note = f"the values before the model's last {activation} are explained"
+        return TargetModule(model, target, inner, alone=True), [note]
+    note = "no last activation was found: predictions are explained as they are"
+    if inspect.ismethod(getattr(model.module, "logits", None)):  # looked at, not called
+        note += f'; if its method `logits` gives what is meant, declare it: {PROTOCOL} = {{"logits": "logits"}}'
+    return TargetModule(model, target, None), [note]
 
 
 # ---------------------------------------------------------------- a method, asked of a loaded model
@@ -222,6 +244,8 @@ def of_a_model(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
         UsageError: no module or loaded model; nothing, or too little, was chosen of a model's outputs; a choice for a
             bare module, which gives one number already; sequences of another length.
         InputError: letters that are no bases; unknown bases for a bare module, which does not say what they are.
+        ModelError: the model is no function of one sequence (``interpret.function``), or fails on sequences; a bare
+            module of half precision; what is found is not finite.
     """
     given = inspect.signature(method)
     names = list(given.parameters)
@@ -242,12 +266,25 @@ def of_a_model(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
                 bound.arguments["references"] = References(n_value=n_value)
         else:
             _check_module(model, choice, method.__name__)
+            if isinstance(model, torch.jit.ScriptModule):  # takes no hooks
+                bound.arguments[names[0]] = _Scripted(model)
             bound.arguments[names[1]] = _of_known_bases(sequences)
-        with full_float32():
-            return method(*bound.args, **bound.kwargs)
+        with in_full_float32():
+            check_function(bound.arguments[names[0]], bound.arguments[names[1]])
+            found = method(*bound.args, **bound.kwargs)
+        return _finite(found, method.__name__)
 
     asked.__signature__ = given.replace(parameters=[*given.parameters.values(), *choosing])
     return asked
+
+
+class _Scripted(torch.nn.Module):
+    def __init__(self, script: torch.jit.ScriptModule) -> None:
+        super().__init__()
+        self.script = script
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.script(x)
 
 
 def _module_of(model: LoadedModel, choice: dict[str, Any]) -> TargetModule:
@@ -265,6 +302,14 @@ def _check_module(model: Any, choice: dict[str, Any], method: str) -> None:
                 f"{chosen[0]}={choice[chosen[0]]!r}: is a choice among the outputs of a loaded model",
                 "a bare module is explained as it is: (N, 4, L) -> (N,)",
                 "Fix: give what zoo.load_model returns, or let the module return the number that is meant",
+            )
+        if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+            raise ModelError("the module has no weights: they are on torch's device `meta`", "", "Fix: load them")
+        if coarse := own_dtypes(model) & {torch.float16, torch.bfloat16}:
+            raise ModelError(
+                f"the module computes in {', '.join(sorted(map(str, coarse)))}",
+                "with so few bits contributions do not add up, and small ones are rounding",
+                "Fix: explain copy.deepcopy(module).float()",
             )
         return
     if isinstance(model, str | Path):
@@ -285,6 +330,18 @@ def _check_module(model: Any, choice: dict[str, Any], method: str) -> None:
         )
     raise UsageError(
         f"{type(model).__name__} where a model is expected", "", "Fix: give what zoo.load_model returns, or a module"
+    )
+
+
+def _finite(found: np.ndarray, method: str) -> np.ndarray:
+    """What a method found, if it is numbers."""
+    if np.isfinite(found).all():
+        return found
+    wrong = int((~np.isfinite(found.reshape(len(found), -1))).any(1).sum())
+    raise ModelError(
+        f"{method} finds values that are not finite",
+        f"{wrong:,} of {len(found):,} sequences; a root or logarithm of 0 has no gradient",
+        "Fix: look at the model's predictions of them; where these are finite, --method ism needs no gradient",
     )
 
 
@@ -349,37 +406,38 @@ VIEWS = frozenset(
 )
 
 
-class _Parts(torch.nn.Module):
-    """A model's outputs as a list, for graphs."""
+class _Part(torch.nn.Module):
+    """One of a model's outputs as its module gives it, for a graph of that output alone."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: LoadedModel, output: OutputSpec) -> None:
         super().__init__()
-        self.module, self.model = model.module, model
+        self.module, self.model, self.place = model.module, model, model.outputs.index(output)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return tuple(as_list(self.module(x), self.model.outputs))
+        parts = as_list(self.module(x), self.model.outputs)
+        if len(parts) != len(self.model.outputs):
+            raise ValueError(f"{len(parts)} outputs")  # what calls the module says it in full
+        return (parts[self.place],)
 
 
-def without_last_activation(model: LoadedModel) -> tuple[torch.nn.Module, str] | None:
-    """The module without the activation of its outputs, and that activation's name.
+def without_last_activation(model: LoadedModel, output: OutputSpec) -> tuple[torch.nn.Module, str] | None:
+    """A module that gives one output without its last activation, and that activation's name.
 
-    None where no output ends with one, or where the computation cannot be captured.
+    None where this output does not end with one, or where the computation cannot be captured.
     """
-    parts = _Parts(model)
     with evaluating(model.module) as device:
-        example = model.loader.arrange(torch.full((3, 4, model.length), 0.25, device=device))
+        example = _arranged(model, torch.full((3, 4, model.length), 0.25, device=device))
         try:
-            graph_module = capture(parts, example).graph_module
+            graph_module = capture(_Part(model, output), example).graph_module
         except ModelError:
             return None
-    output = next(node for node in graph_module.graph.nodes if node.op == "output")
-    removed = [name for part in output.args[0] if (name := _remove(part))]
-    if not removed:
+    last = next(node for node in graph_module.graph.nodes if node.op == "output")
+    removed = _remove(last.args[0][0])
+    if removed is None:
         return None
     graph_module.graph.eliminate_dead_code()
     # Anew, since an exported module refuses eval(), which every method calls.
-    plain = fx.GraphModule(graph_module, graph_module.graph).eval()
-    return plain, ", ".join(dict.fromkeys(removed))
+    return fx.GraphModule(graph_module, graph_module.graph).eval(), removed
 
 
 def _remove(node: fx.Node) -> str | None:

@@ -103,7 +103,7 @@ FLOORS = [
     ["finetune.finetune"],
     ["finetune.evaluate", "finetune.tune"],
     ["finetune"],
-    ["interpret.capture", "interpret.explanation", "interpret.references"],
+    ["interpret.capture", "interpret.explanation", "interpret.function", "interpret.references"],
     ["interpret.target", "interpret.deeplift", "interpret.contribs"],
     ["interpret.mutagenesis"],
     ["interpret.methods"],

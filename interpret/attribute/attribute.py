@@ -32,7 +32,7 @@ from interpret.attribute.options import (
 from interpret.contribs.file import FileSource, open_contribs
 from interpret.contribs.formats import Format, choose_format
 from interpret.contribs.writer import ContribsWriter, writer_context_for
-from interpret.explanation import MEDIAN_LIMIT, check_complete, completeness_note
+from interpret.explanation import MEDIAN_LIMIT, check_complete, completeness_note, projection_note
 from interpret.methods.integrated_gradients import FIX
 from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import RegionFile
@@ -137,12 +137,14 @@ def _attribute(
             check_complete(errors, method.name, fix=FIX if method.name == "integrated_gradients" else "")
 
     def record(errors: np.ndarray) -> dict[str, Any]:
-        notes.add(*counted_notes(run.counts, job), *filter(None, [completeness_note(errors)]))
+        told = completeness_note(errors), projection_note(writer.projection_error)
+        notes.add(*counted_notes(run.counts, job), *filter(None, told))
         notes.add(*_left_behind(out, format))
         return record_of(job, explainer, len(errors), notes.texts, run.seconds) | {"counts": run.counts}
 
     context = writer_context_for(out, job.model.length, job.chrom_sizes(), overlap)
-    run = FileRun(job, explainer, ContribsWriter(context, format, check, record), notes, progress)
+    writer = ContribsWriter(context, format, check, record)
+    run = FileRun(job, explainer, writer, notes, progress)
     paths = run.go()
     return AttributeResult(out, run.rows, notes.texts, run.seconds, paths, job.counted(run.counts))
 

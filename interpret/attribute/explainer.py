@@ -13,10 +13,11 @@ from interpret.attribute.options import AttributeOptions
 from interpret.contribs.file import spooled_outputs, spooled_values
 from interpret.explanation import Explanation
 from interpret.methods.registry import Method, open_method
+from interpret.module import in_full_float32
 from interpret.references import parse_references
 from interpret.target import Target, choose_target, explained_module
 from zoo.files import sha256_of
-from zoo.models.loaded import LoadedModel, check_mirrors, full_float32
+from zoo.models.loaded import LoadedModel, check_mirrors
 
 __all__ = ["Explainer", "options_signature"]
 
@@ -72,7 +73,7 @@ class Explainer:
 
     def forward(self, one_hot: np.ndarray, first: int) -> dict[str, np.ndarray]:
         """Explain windows (n, 4, L), of which the first has this number -> what is spooled of them."""
-        with full_float32():  # else nothing adds up after somebody lowered the process's matrix products
+        with in_full_float32():  # else nothing adds up after somebody lowered the process's matrix products
             found = self._explain(np.ascontiguousarray(one_hot), first)
         return spooled_values(one_hot, found)
 

@@ -17,12 +17,14 @@ import torch
 
 from interpret.attribute.explainer import options_signature
 from interpret.attribute.options import AttributeOptions, AttributeResult
+from interpret.function import check_function, random_windows
 from interpret.methods.marginalize import pattern_of, predictions_with_and_without
+from interpret.module import in_full_float32
 from interpret.motifs.databases import KnownMotif, read_meme
 from interpret.references import parse_references
 from interpret.target import choose_target, explained_module
 from zoo.errors import InputError, UsageError, near_names
-from zoo.models.loaded import LoadedModel, check_mirrors, full_float32
+from zoo.models.loaded import LoadedModel, check_mirrors
 from zoo.outputs import OutputSpec
 from zoo.paths import refuse_url
 from zoo.progress import Notes, Progress
@@ -114,6 +116,8 @@ class Marginalizer:
         self.references = parse_references(options.references, options.seed, model.loader.n_value)
         module, self.notes = explained_module(model, self.target, options.explain)
         self.module, self.explained = module.to(device), module.explained
+        with in_full_float32():
+            check_function(self.module, random_windows(1, model.length))
         self.mirror = None
         if options.rc_average:
             check_mirrors(model)
@@ -125,7 +129,7 @@ class Marginalizer:
         shuffles = self.references.of(one_hot, first).reshape(-1, *one_hot.shape[1:])
         length, width = one_hot.shape[2], self.pattern.shape[1]
         start = (length - width) // 2
-        with full_float32():
+        with in_full_float32():
             both = self._predictions(self.module, shuffles, self.pattern, start)
             if self.mirror is not None:
                 turned = shuffles[:, ::-1, ::-1], self.pattern[::-1, ::-1]

@@ -5,6 +5,8 @@
     hypothetical  (N, 4, L) float32, attributes kind "hypothetical", layout "N,4,L"
     projected     (N, L) float32, attribute kind "projected": sum(hypothetical * one_hot) over the bases
     prediction, reference_prediction, completeness_error, pair_error    (N,) float32; NaN where a method has none
+    projection_error    (N,) float32: what `projected` misses of prediction - reference_prediction, of that difference;
+                        more than completeness_error where unknown bases contribute. Early files have none
     regions/{chrom, start, end, name, score, strand}    as in the BED
     windows/{start, end, reverse}    what the model saw
     chroms/{name, size}    of the genome, in its order
@@ -196,6 +198,32 @@ class ContribBlock:
     def projected(self) -> np.ndarray:
         """(n, L) float32, the contributions of the bases that are there."""
         return (self.hypothetical * self.one_hot).sum(1, dtype=np.float32)
+
+    @property
+    def projection_error(self) -> np.ndarray:
+        """(n,) float32: by how much ``projected`` misses the difference to the references, relative as completeness.
+
+        Unknown bases contribute where the references differ there, and their share stands at no base. NaN for methods
+        without references.
+        """
+        import torch
+
+        from interpret.explanation import relative_error
+
+        prediction, reference = (
+            torch.from_numpy(np.array(self.numbers[name], np.float64))
+            for name in ("prediction", "reference_prediction")
+        )
+        each = torch.from_numpy(self.projected).double()
+        difference = prediction - reference
+        scale = torch.maximum(prediction.abs(), reference.abs())
+        error = (each.sum(1) - difference).abs()
+        return relative_error(error, difference.abs(), scale, each.abs().sum(1)).float().numpy()
+
+    @property
+    def has_unknown(self) -> np.ndarray:
+        """(n,) bool, windows with an unknown base."""
+        return ~self.one_hot.any(1).all(1)
 
     def on_the_genome(self) -> ContribBlock:
         """The same with windows that the model saw reversed turned to the genome's strand."""

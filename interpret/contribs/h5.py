@@ -32,7 +32,7 @@ def write(source: Source, paths: list[Path], run: dict[str, Any], overlap: str) 
         _lay_out(file, source)
         for block in source.blocks():
             arrays = {"one_hot": block.one_hot, "hypothetical": block.hypothetical, "projected": block.projected}
-            arrays |= block.numbers
+            arrays |= block.numbers | {"projection_error": block.projection_error}
             arrays |= {f"regions/{name}": values for name, values in block.regions.items()}
             arrays |= {f"windows/{name}": values for name, values in block.windows.items()}
             for name, values in arrays.items():
@@ -60,7 +60,7 @@ def _lay_out(file: h5py.File, source: Source) -> None:
     make("one_hot", "u1", 4, length)
     make("hypothetical", "f4", 4, length).attrs.update(kind="hypothetical", layout="N,4,L")
     make("projected", "f4", length).attrs.update(kind="projected", layout="N,L")
-    for name in NUMBERS:
+    for name in (*NUMBERS, "projection_error"):
         make(name, "f4")
     for name in TEXTS:
         make(f"regions/{name}", h5py.string_dtype())

@@ -36,6 +36,9 @@ class ContribsWriter(SpooledWriter):
         check: called with the first windows' and in the end with all windows' pair errors (N,); raises where
             contributions are not complete.
         record: gives the run record, once everything is written but the result itself.
+
+    Attributes:
+        projection_error: (N,) of ``ContribBlock``, of windows with unknown bases, 0 for others; known to ``record``.
     """
 
     def __init__(
@@ -78,8 +81,11 @@ class ContribsWriter(SpooledWriter):
         if not spool.rows:
             raise InputError("no window was explained", "every window leaves its chromosome", "Fix: --edges pad")
         source = SpoolSource(spool, self.length, self.context.chrom_sizes, self.block_rows())
-        number = NUMBERS.index("pair_error")
-        errors = np.concatenate([b.values["numbers"][:, number] for b in spool.blocks(self.block_rows())])
+        found = [
+            (block.numbers["pair_error"], np.where(block.has_unknown, block.projection_error, 0))
+            for block in source.blocks()
+        ]
+        errors, self.projection_error = (np.concatenate(parts) for parts in zip(*found, strict=True))
         self.check(errors)
         self.run = self.record(errors)
         self.format.write(source, self.parts, self.run, self.context.overlap)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from interpret.capture import Captured, attribute_of, capture, name_of, place_of, varying_with
+from interpret.capture import Captured, attribute_of, capture, name_of, place_of, run_node, varying_with
 from interpret.deeplift.pairs import Pairs, elementwise
 from interpret.deeplift.rules import (
     BATCH_FIRST,
@@ -34,15 +34,18 @@ class DeepLiftGraph:
     Args:
         module: in eval mode; (N, 4, L) -> (N,) or (N, 1).
         examples: one or more inputs; only the first varies between a sequence and its references.
+        any_batch: for any number of rows; else for that of the examples only, which takes any Python that looks at it.
 
     Raises:
         ModelError: the module cannot be captured, or an operation has no rule.
     """
 
-    def __init__(self, module: torch.nn.Module, *examples: torch.Tensor) -> None:
-        self.captured = capture(module, *examples)
+    def __init__(self, module: torch.nn.Module, *examples: torch.Tensor, any_batch: bool = True) -> None:
+        self.captured = capture(module, *examples, any_batch=any_batch)
         self.varying = varying_with(self.captured.graph_module.graph, self.captured.inputs[0])
+        find_rows(self.captured, self.varying, *examples)
         if faults := audit(self.captured, self.varying):
+            faults = list(dict.fromkeys(faults))
             shown = "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
             raise ModelError(
                 f"deepliftshap has no rule for {shown}",
@@ -97,7 +100,7 @@ class DeepLiftGraph:
         if not isinstance(node, fx.Node) or node not in self.varying:
             return None
         axis = _batch_axis(node)
-        return None if axis is None else Pairs(pairs.rows, pairs.n, axis)
+        return None if axis is None else Pairs(pairs.rows * node.meta.get(COPIES, 1), pairs.n, axis)
 
 
 def audit(captured: Captured, varying: set[fx.Node]) -> list[str]:
@@ -128,7 +131,8 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
     if name == "rrelu" and dict(node.kwargs).get("training", (*node.args, None, None, False)[3]):
         return "it draws at random"
     if name in ELEMENTWISE:
-        return "more than one argument varies" if several > 1 else None
+        known = _pairing_axis(node, varying) is not None
+        return "more than one argument varies" if several > 1 else None if known else NOT_CLEAR
     if name in LINEAR_IN_FIRST and name not in HANDLERS:
         return None if several == 1 and node.args[0] in varying else "more than its first argument varies"
     if name not in HANDLERS:
@@ -144,7 +148,7 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
     if name in BATCH_FIRST and _batch_axis(node.args[0]) != 0:
         return "the batch is not on its first axis"
     if _pairing_axis(node, varying) is None:
-        return "the axis of the batch is not clear"
+        return NOT_CLEAR
     return None
 
 
@@ -189,10 +193,12 @@ def _operands(node: fx.Node) -> list[Any]:
 
 
 def _batch_axis(node: Any) -> int | None:
-    """The axis whose size depends on the batch; None if there is none or several."""
+    """The axis that holds the batch; None if there is none or several, or if its rows lie in no known order."""
     value = node.meta.get("val") if isinstance(node, fx.Node) else None
     if not isinstance(value, torch.Tensor):
         return None
+    if ROWS in node.meta:
+        return node.meta[ROWS]
     axes = [axis for axis, size in enumerate(value.shape) if isinstance(size, torch.SymInt)]
     return axes[0] if len(axes) == 1 else None
 
@@ -207,6 +213,83 @@ def _last_uses(graph: fx.Graph, also: dict[fx.Node, fx.Node]) -> dict[fx.Node, l
                 seen.add(source)
                 found.setdefault(node, []).append(source)
     return found
+
+
+# ---------------- where the rows of a batch lie: cat([x, x.flip(1, 2)]) holds each of them twice
+
+
+#: In a node's meta: the axis that holds the batch, and how many times all its rows follow one another on it.
+ROWS, COPIES = "zoo_rows_axis", "zoo_rows_copies"
+NOT_CLEAR = "the axis of the batch is not clear, or its rows are in another order"
+#: Operations that can give the rows another order without another number of them.
+REORDER = frozenset({"flip", "roll", "index", "index_select", "gather", "take_along_dim", "sort", "rot90"})
+TRIED_ROWS = 4
+
+
+def find_rows(captured: Captured, varying: set[fx.Node], *examples: torch.Tensor) -> None:
+    """Find by trial where each row lies on the axes of all nodes, where shapes do not say it.
+
+    The first row of a batch is replaced; what changes is that row. A graph for any batch is tried where an axis
+    holds more than one of a row, or where rows can have changed places.
+    """
+    source = captured.inputs[0]
+    if (rows := _static_rows(source)) is None:
+        rows = TRIED_ROWS
+        if not any(_unclear(node, source) for node in varying):
+            return
+    draw = torch.Generator().manual_seed(0)
+    x, row = (2 * torch.randn((n, *examples[0].shape[1:]), generator=draw).to(examples[0]) for n in (rows, 1))
+    changed = torch.cat([row, x[1:]])
+    fixed = [value[:1].expand(rows, *value.shape[1:]).contiguous() for value in examples[1:]]
+    graph, last_use = captured.graph_module.graph, _last_uses(captured.graph_module.graph, {})
+    values = [dict(zip(captured.inputs, (first, *fixed), strict=True)) for first in (x, changed)]
+    with torch.no_grad():
+        for node in graph.nodes:
+            if node.op == "output":
+                return
+            for held in values:
+                if node.op == "get_attr":
+                    held[node] = attribute_of(captured.graph_module, node.target)
+                elif node.op == "call_function":
+                    held[node] = run_node(node, held)
+            known = node in varying and isinstance(node.meta.get("val"), torch.Tensor)
+            if known and (placed := _rows_of(*(held[node] for held in values), rows)):
+                node.meta[ROWS], node.meta[COPIES] = placed
+            for used in last_use.get(node, ()):
+                for held in values:
+                    held.pop(used, None)
+
+
+def _static_rows(source: fx.Node) -> int | None:
+    rows = source.meta["val"].shape[0]
+    return None if isinstance(rows, torch.SymInt) else rows
+
+
+def _unclear(node: fx.Node, source: fx.Node) -> bool:
+    axis = _batch_axis(node)
+    if axis is None or node.op != "call_function":
+        return False
+    return name_of(node) in REORDER or node.meta["val"].shape[axis].node.expr != source.meta["val"].shape[0].node.expr
+
+
+def _rows_of(before: torch.Tensor, after: torch.Tensor, rows: int) -> tuple[int | None, int] | None:
+    """The axis on which the first row is what changed, and how many times all rows follow one another on it.
+
+    Axis None where that is not known; None where nothing changed: all units are dead.
+    """
+    other = before != after
+    if not other.any():
+        return None
+    found = []
+    for axis, size in enumerate(other.shape):
+        there = other.movedim(axis, 0).reshape(size, -1).any(1)
+        for copies in range(1, size // rows + 1):
+            if size % (rows * copies) == 0:
+                expected = torch.zeros(copies, rows, size // rows // copies, dtype=torch.bool, device=there.device)
+                expected[:, 0] = True
+                if not (there & ~expected.flatten()).any():  # some may be of dead units
+                    found.append((axis, copies))
+    return found[0] if len(found) == 1 else (None, 1)
 
 
 # ---------------- choices by a condition on the sequence: torch.where, masked_fill

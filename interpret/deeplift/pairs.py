@@ -16,6 +16,8 @@ __all__ = ["Pairs", "bilinear", "elementwise", "maxima", "product"]
 
 #: Where the input of a nonlinearity changes less, its derivative stands for the ratio; as tangermeme and captum.
 TINY = 1e-6
+#: A derivative that a small change does not leave as it is: that of a root near 0.
+STEEP = 100.0
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 
@@ -78,18 +80,27 @@ class _Elementwise(torch.autograd.Function):
         slope = pairs.difference(y) / change.masked_fill(small, 1)
         if small.any():
             if ctx.whole:
-                found = pairs.split(_derivative(ctx.function, x))[0].expand_as(change)[small]
+                derivative = pairs.split(_derivative(ctx.function, x))[0].expand_as(change)[small]
             else:
-                found = _derivative(ctx.function, pairs.split(x)[0].expand_as(change)[small])
-            slope[small] = found.to(slope.dtype)
+                derivative = _derivative(ctx.function, pairs.split(x)[0].expand_as(change)[small])
+            slope[small] = _slope_of_little(derivative, change[small], pairs.difference(y)[small]).to(slope.dtype)
         return pairs.spread(pairs.split(grad)[1] * slope, x.shape), None, None, None, None
 
 
 def _derivative(function: Function, x: torch.Tensor) -> torch.Tensor:
     with torch.enable_grad():
         x = x.detach().requires_grad_(True)
-        found = torch.autograd.grad(function(x).sum(), x)[0]
-    return found.nan_to_num(0, 0, 0)  # of a root at 0, which is where it stays
+        return torch.autograd.grad(function(x).sum(), x)[0]
+
+
+def _slope_of_little(slope: torch.Tensor, change: torch.Tensor, effect: torch.Tensor) -> torch.Tensor:
+    """The derivative; where it is infinite, as that of a root of 0, the ratio, or 0 where nothing changes."""
+    steep = ~slope.isfinite() | (slope.abs() > STEEP)
+    if steep.any():
+        still = change == 0
+        ratio = (effect / change.masked_fill(still, 1)).masked_fill(still, 0)
+        slope = torch.where(steep, ratio.to(slope.dtype), slope)
+    return slope
 
 
 def elementwise(

@@ -10,7 +10,7 @@ from interpret.references import References, reference_array
 from interpret.target import Explained, of_a_model
 from zoo.genome.encode import Sequences
 
-__all__ = ["ablation"]
+__all__ = ["ablate", "ablation"]
 
 
 @of_a_model
@@ -38,6 +38,18 @@ def ablation(
     Returns:
         (N, 4, L) float32: the loss at the observed base, 0 at the others, as nothing is known of them.
     """
+    return ablate(module, one_hot, references, width=width, batch_size=batch_size)
+
+
+def ablate(
+    module: torch.nn.Module,
+    one_hot: np.ndarray,
+    references: np.ndarray | References | None = None,
+    *,
+    width: int = 1,
+    batch_size: int | None = None,
+) -> np.ndarray:
+    """``ablation`` of a module that is known to be a function of one sequence."""
     one_hot = check_one_hot(one_hot)
     given = reference_array(references, one_hot)
     found = np.zeros_like(one_hot)

@@ -13,9 +13,19 @@ import torch
 from interpret.deeplift.multipliers import DeepLiftGraph
 from interpret.deeplift.pairs import Pairs
 from interpret.explanation import MEDIAN_LIMIT, Explanation, check_complete, explain_pairs, joined
-from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, scalar
+from interpret.function import check_gradient
+from interpret.module import (
+    batches,
+    check_one_hot,
+    evaluating,
+    fixed_arguments,
+    gradient_of,
+    gradients_on,
+    scalar,
+)
 from interpret.references import References, reference_array
 from interpret.target import Explained, of_a_model
+from zoo.errors import ModelError
 from zoo.genome.encode import Sequences
 
 __all__ = ["DeepLiftShap", "deepliftshap", "explain_by_deepliftshap"]
@@ -45,7 +55,14 @@ class DeepLiftShap:
             fixed = fixed_arguments(module, x)
             with torch.no_grad():
                 scalar(module, x, *fixed)
-            self.graph = DeepLiftGraph(module, x, *fixed)
+            self._graphs: dict[int | None, DeepLiftGraph] = {}  # by rows of the batch, or one for any
+            try:
+                self._graphs[None] = DeepLiftGraph(module, x, *fixed)
+            except ModelError:
+                try:  # Python that looks at the number of rows, as `range(len(x))` does, has a graph for each
+                    self._graphs[len(x)] = DeepLiftGraph(module, x, *fixed, any_batch=False)
+                except ModelError as error:
+                    raise _advised(error, module, x) from error
 
     def explain(self, one_hot: np.ndarray, references: np.ndarray, batch_size: int | None = None) -> Explanation:
         """Explain sequences (N, 4, L) against references (N, n, 4, L), some sequences a pass."""
@@ -53,6 +70,7 @@ class DeepLiftShap:
         with evaluating(self.module) as device, gradients_on():
             bases = BASES_A_PASS.get(device.type, BASES_ON_A_GPU)
             size = batch_size or max(1, bases // (one_hot.shape[2] * (references.shape[1] + 1)))
+            size = size if None in self._graphs else 1
             for part, x in batches(one_hot, size, device):
                 reference = torch.from_numpy(np.ascontiguousarray(references[part])).to(device)
                 found.append(self._explain(x, reference))
@@ -62,10 +80,26 @@ class DeepLiftShap:
         groups, n = reference.shape[:2]
         rows = torch.cat([x[:, None], reference], 1).flatten(0, 1).requires_grad_(True)
         fixed = tuple(value.repeat_interleave(n + 1, 0) for value in fixed_arguments(self.module, x))
-        y = self.graph.forward(Pairs(len(rows), n), rows, *fixed).reshape(groups, n + 1)
-        (slopes,) = torch.autograd.grad(y[:, 1:].sum(), rows)
+        graph = self._graphs.get(None) or self._graph_of(rows.detach(), *fixed)
+        y = graph.forward(Pairs(len(rows), n), rows, *fixed).reshape(groups, n + 1)
+        slopes = gradient_of(y[:, 1:], rows)
+        slopes = torch.zeros_like(rows) if slopes is None else slopes  # every operation has a rule: a constant
         y = y.detach()
         return explain_pairs(x, reference, slopes.unflatten(0, (groups, n + 1))[:, 1:], y[:, 0], y[:, 1:])
+
+    def _graph_of(self, rows: torch.Tensor, *fixed: torch.Tensor) -> DeepLiftGraph:
+        if len(rows) not in self._graphs:
+            self._graphs = {len(rows): DeepLiftGraph(self.module, rows, *fixed, any_batch=False)}
+        return self._graphs[len(rows)]
+
+
+def _advised(error: ModelError, module: torch.nn.Module, x: torch.Tensor) -> ModelError:
+    """The error; where the output has no gradient at all, no method that takes one is advised."""
+    try:
+        check_gradient(module, x.cpu().numpy())
+    except ModelError as cut:
+        return ModelError(error.what, error.extent, cut.fix)
+    return error
 
 
 @of_a_model
@@ -90,7 +124,9 @@ def deepliftshap(
         output, tracks, bins, reduce, explain: of a loaded model, what is explained; as in ``zoo attribute``.
 
     Returns:
-        (N, 4, L) float32; times ``one_hot`` it adds up to the prediction less the references' mean prediction.
+        (N, 4, L) float32; times ``one_hot`` it adds up to the prediction less the references' mean prediction, where
+        each position of ``one_hot`` adds up to 1. An unknown base that is 0 in all channels contributes too, against
+        references that are not; that share is in no product.
 
     Raises:
         ModelError: the module cannot be captured, or an operation has no rule; it is named.

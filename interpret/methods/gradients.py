@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, scalar
+from interpret.function import check_gradient
+from interpret.module import (
+    batches,
+    check_one_hot,
+    evaluating,
+    fixed_arguments,
+    gradient_of,
+    gradients_on,
+    scalar,
+)
 from interpret.target import Explained, of_a_model
 from zoo.genome.encode import Sequences
 
@@ -26,6 +35,9 @@ def inputxgradient(
 
     Returns:
         (N, 4, L) float32: to first order, what each base would contribute at its position.
+
+    Raises:
+        ModelError: the output has no gradient: sequence enters it through a choice of places only, as tokens do.
     """
     return gradient(module, one_hot, corrected=corrected, batch_size=batch_size)
 
@@ -38,10 +50,13 @@ def gradient(module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool, b
         for part, x in batches(one_hot, batch_size, device):
             fixed = fixed_arguments(module, x)
             x.requires_grad_(True)
-            (slope,) = torch.autograd.grad(scalar(module, x, *fixed).sum(), x)
+            slope = gradient_of(scalar(module, x, *fixed), x)
+            if slope is None:
+                check_gradient(module, one_hot[part])  # else the output is a constant
+                slope = torch.zeros_like(x)
             if corrected:
                 slope = slope - slope.mean(1, keepdim=True)
-            found[part] = slope.cpu().numpy()
+            found[part] = slope.detach().cpu().numpy()
     return found
 
 
@@ -63,5 +78,8 @@ def saliency(
 
     Returns:
         (N, 4, L) float32, not negative; its values at the observed bases are the projected track.
+
+    Raises:
+        ModelError: see ``inputxgradient``.
     """
     return np.abs(gradient(module, one_hot, corrected=corrected, batch_size=batch_size))

@@ -13,8 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from interpret.explanation import Explanation, check_complete, explain_pairs, joined
-from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, gradients_on, rows_a_pass, scalar
+from interpret.explanation import SUMMED, Explanation, check_complete, explain_pairs, joined
+from interpret.function import check_gradient
+from interpret.module import (
+    batches,
+    check_one_hot,
+    evaluating,
+    fixed_arguments,
+    gradient_of,
+    gradients_on,
+    rows_a_pass,
+    scalar,
+)
 from interpret.references import References, reference_array
 from interpret.target import Explained, of_a_model
 from zoo.extras import needs
@@ -58,6 +68,7 @@ def integrated_gradients(
 
     Raises:
         MismatchError: the median completeness error stays above the tolerance.
+        ModelError: the output has no gradient; the operation where it ends is named.
     """
     found = explain_by_integrated_gradients(
         module, one_hot, references, steps=steps, tolerance=tolerance, batch_size=batch_size
@@ -76,10 +87,12 @@ def explain_by_integrated_gradients(
     tolerance: float = TOLERANCE,
     batch_size: int | None = None,
 ) -> Explanation:
-    """``integrated_gradients`` with predictions and completeness; refuses nothing."""
+    """``integrated_gradients`` with predictions and completeness; refuses only an output without a gradient."""
     one_hot = check_one_hot(one_hot)
     given = reference_array(references, one_hot)
     found = []
+    if len(one_hot):
+        check_gradient(module, one_hot)
     with evaluating(module) as device, gradients_on():
         for part, x in batches(one_hot, 1, device):
             reference = torch.from_numpy(np.ascontiguousarray(given[part])).to(device)
@@ -107,7 +120,8 @@ def _explain(
         difference = y.double() - y_reference.double()
         errors = ((slopes.double() * (x - reference[0])).sum((1, 2)) - difference).abs()
         # Completeness is judged by the sum over pairs: a pair without a difference need not be complete by itself.
-        enough = SHARE * tolerance * float(difference.abs().mean())
+        rounding = SUMMED * torch.maximum(y.abs(), y_reference.abs()).double()
+        enough = max(SHARE * tolerance * float(difference.abs().mean()), float(rounding.mean()))
         for i in torch.nonzero(errors > enough).flatten().tolist():
             found = adaptive_gradients(module, x[0], reference[0, i], weights, enough, size)
             if found.error < errors[i]:
@@ -132,7 +146,10 @@ def _mean_gradients(
     with needs("captum", "integrated_gradients", "or another --method"):
         from captum.attr import IntegratedGradients
 
-    method = IntegratedGradients(lambda z, *rest: scalar(module, z, *rest), multiply_by_inputs=False)
+    def differentiable(z: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        return scalar(module, z, *rest) + 0 * z.sum((1, 2))  # captum wants a gradient of a constant too
+
+    method = IntegratedGradients(differentiable, multiply_by_inputs=False)
     return (
         method.attribute(
             x.expand(len(reference), -1, -1).contiguous(),
@@ -202,7 +219,8 @@ class _Line:
         z = (self.reference + share * self.change).requires_grad_(True)
         fixed = tuple(value.expand(len(z), *value.shape[1:]) for value in self.weights)
         y = scalar(self.module, z, *fixed)
-        (slope,) = torch.autograd.grad(y.sum(), z)
+        slope = gradient_of(y, z)
+        slope = torch.zeros_like(z) if slope is None else slope
         along = (slope.double() * self.change).sum((1, 2))
         return y.detach().double().cpu(), along.cpu(), slope.cpu()
 

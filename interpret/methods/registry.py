@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from interpret.explanation import Explanation
-from interpret.methods.ablation import ablation
+from interpret.function import check_function, check_gradient, random_windows
+from interpret.methods.ablation import ablate
 from interpret.methods.deepliftshap import DeepLiftShap
-from interpret.methods.gradients import inputxgradient, saliency
+from interpret.methods.gradients import gradient
 from interpret.methods.integrated_gradients import explain_by_integrated_gradients
 from interpret.methods.ism import Mutagenesis
-from interpret.module import batches, evaluating, scalar
+from interpret.module import batches, evaluating, in_full_float32, scalar
 from interpret.references import References
 from zoo.errors import ModelError, UsageError
 
@@ -31,6 +32,8 @@ METHODS = {
     "saliency": False,
     "inputxgradient": False,
 }
+#: Those that take a gradient of the module.
+SLOPES = frozenset({"integrated_gradients", "saliency", "inputxgradient"})
 COMPLETE = frozenset({"deepliftshap", "integrated_gradients"})
 
 
@@ -71,10 +74,27 @@ def open_method(
 
     Raises:
         UsageError: no such method.
-        ModelError: deepliftshap has no rule for an operation and no fallback was chosen.
+        ModelError: the module is no function of one sequence (``interpret.function``), or has no gradient where the
+            method takes one; deepliftshap has no rule for an operation and no fallback was chosen.
     """
     if name not in METHODS:
         raise UsageError(f"--method {name}: not known", "", f"Fix: one of {', '.join(METHODS)}")
+    with in_full_float32():
+        plausible = random_windows(1, length)
+        check_function(module, plausible)
+        if name in SLOPES:
+            check_gradient(module, plausible)
+        return _open(name, module, length, references, fallback, batch_size)
+
+
+def _open(
+    name: str,
+    module: torch.nn.Module,
+    length: int,
+    references: References,
+    fallback: str | None,
+    batch_size: int | None,
+) -> Method:
     if name == "integrated_gradients":
         explain = functools.partial(explain_by_integrated_gradients, module, batch_size=batch_size)
         return Method(name, lambda x, first: explain(x, references.of(x, first)))
@@ -85,14 +105,16 @@ def open_method(
         except ModelError as error:
             if fallback is None:
                 raise
-            found = open_method(fallback, module, length, references, batch_size=batch_size)
+            if fallback in SLOPES:
+                check_gradient(module, random_windows(1, length))
+            found = _open(fallback, module, length, references, None, batch_size)
             return replace(found, note=f"{error.what}: {fallback} was used")
         return Method(name, lambda x, first: opened.explain(x, references.of(x, first), batch_size))
     details = None
     if name == "ablation":
 
         def hypothetical(x: np.ndarray, first: int) -> np.ndarray:
-            return ablation(module, x, references.of(x, first), batch_size=batch_size)
+            return ablate(module, x, references.of(x, first), batch_size=batch_size)
 
     elif name == "ism":
         mutagenesis = Mutagenesis(module, length, batch_size=batch_size)
@@ -102,10 +124,10 @@ def open_method(
             return mutagenesis(x)
 
     else:
-        function = {"saliency": saliency, "inputxgradient": inputxgradient}[name]
 
         def hypothetical(x: np.ndarray, first: int) -> np.ndarray:
-            return function(module, x, batch_size=batch_size)
+            found = gradient(module, x, corrected=True, batch_size=batch_size)
+            return np.abs(found) if name == "saliency" else found
 
     return Method(name, lambda x, first: _bare(module, x, hypothetical(x, first), batch_size), details=details)
 

@@ -4,6 +4,8 @@ The same layers, in the same order, as `grelu.model.models.ConvModel` with the a
 `grelu.ckpt`, so that both give the same numbers to the last bit.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -51,6 +53,8 @@ class YeastAtac(nn.Module):
     Args mirror gReLU's names. `channels` lists the output channels of each block; five blocks
     halve the length five times, hence bins of 32 bp.
     """
+
+    zoo_explain: ClassVar = {"logits": "logits"}  # `zoo attribute` explains what this method gives
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """ISM by windows on the published BPNet weights gives what full forward passes give."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,8 @@ class Head(torch.nn.Module):
     def __init__(self, net, profile):
         super().__init__()
         self.net, self.profile = net, profile
+
+    zoo_explain: ClassVar = {"fixed": "weights"}
 
     def weights(self, x):
         return self.net(x)[0].softmax(2) if self.profile else None

@@ -3,6 +3,8 @@
 Written by `zoo add`; model.yaml holds the arguments. Needs torch and gReLU (`pip install grelu`).
 """
 
+from typing import ClassVar
+
 import grelu.model.models
 import torch
 from torch import Tensor, nn
@@ -23,6 +25,8 @@ class GreluEntry(nn.Module):
 
     `model_type` names a class of `grelu.model.models`, `model_params` are its arguments.
     """
+
+    zoo_explain: ClassVar = {"logits": "logits"}  # `zoo attribute` explains what this method gives
 
     def __init__(self, model_type: str, model_params: dict, activation: str, scalar: bool) -> None:
         super().__init__()

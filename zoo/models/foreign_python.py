@@ -54,6 +54,7 @@ __all__ = [
 
 PREFIX = "zoo_foreign_"
 TORCH, ZOO = (f"{Path(path).resolve().parent}{os.sep}" for path in (torch.__file__, sys.modules["zoo"].__file__))
+INTERPRET = f"{Path(ZOO).parent}{os.sep}interpret{os.sep}"  # beside it, wherever both are installed
 # What a full disk or another fault of the machine raises; the run says what to do about it.
 MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
@@ -461,7 +462,7 @@ def _place(error: BaseException) -> str | None:
         file = trace.tb_frame.f_code.co_filename
         if str(trace.tb_frame.f_globals.get("__name__", "")).startswith(PREFIX):
             foreign = f"{file}:{trace.tb_lineno}"
-        elif not file.startswith((TORCH, ZOO)) and os.path.isfile(file):
+        elif not file.startswith((TORCH, ZOO, INTERPRET)) and os.path.isfile(file):
             other = f"{file}:{trace.tb_lineno}"
         trace = trace.tb_next
     return foreign or other

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -49,6 +49,8 @@ class GreluModule(nn.Module):
 
     ``forward(x)`` takes (N, 4, L) and gives (N, tasks, bins); ``logits(x)`` leaves the activation out.
     """
+
+    zoo_explain: ClassVar = {"logits": "logits"}  # `zoo attribute` explains what this method gives
 
     def __init__(self, model: nn.Module, activation: str) -> None:
         super().__init__()

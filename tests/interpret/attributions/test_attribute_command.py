@@ -17,7 +17,7 @@ from interpret.contribs.file import open_contribs
 from interpret.references import References
 from interpret.target import choose_target, explained_module
 from zoo.cli import run
-from zoo.errors import InputError, UsageError
+from zoo.errors import InputError, ModelError, UsageError
 from zoo.outputs import OutputSpec
 
 EXAMPLE = Path(zoo.__file__).parents[1] / "model_cards" / "yeast-atac" / "example"
@@ -353,3 +353,33 @@ def test_both_strands_are_not_averaged_where_the_card_forbids_it():
     Explainer(model, options, torch.device("cpu"))
     with pytest.raises(UsageError, match="--rc-average: output 'atac' belongs to the strand that is read"):
         Explainer(model, replace(options, rc_average=True), torch.device("cpu"))
+
+
+def test_unknown_bases_contribute_and_the_file_says_what_no_base_bears(tmp_path):
+    """The share of G and C of 16 bp, against nothing: 4 known of them and 4 unknown bases, which count half each."""
+    toy = make_toy_entry(tmp_path / "toy", "gc")
+    (tmp_path / "g.fa").write_text(">chr1\nACGTNNNNACGTAAAATTTTACGTACGTAAAA\n")
+    (tmp_path / "r.bed").write_text("chr1\t0\t16\nchr1\t16\t32\n")
+    attribute(
+        toy.folder, tmp_path / "r.bed", tmp_path / "g.fa", out := tmp_path / "c.h5", trust=True, references="zeros"
+    )
+    with open_contribs(out) as found:
+        assert found.prediction[:].tolist() == [6 / 16, 4 / 16]
+        assert found.projected[:].sum(1) == pytest.approx([4 / 16, 4 / 16], abs=1e-6)
+        assert found.file["projection_error"][:] == pytest.approx([2 / 6, 0], abs=1e-5)
+        assert found.completeness_error[:].max() < 1e-5
+        (note,) = [note for note in found.run["notes"] if note.startswith("unknown bases contribute too")]
+    assert "1 of 2 windows miss the difference to the references by 33.3% (median; at most 33.3%" in note
+
+
+def test_a_model_that_is_no_function_is_refused_before_anything_is_written(tmp_path):
+    prefix = "import torch.nn.functional as F\n"
+    toy = make_toy_entry(tmp_path / "toy", "gc", module_prefix=prefix)
+    (source,) = toy.folder.glob("toy_*.py")
+    source.write_text(source.read_text().replace("return x[:, 1:3]", "x = F.dropout(x, 0.3)\n        return x[:, 1:3]"))
+    for method in ("deepliftshap", "ism", "saliency", "ablation", "integrated_gradients", "marginalize"):
+        out = tmp_path / ("c.tsv" if method == "marginalize" else "c.h5")
+        motif = {"motif": "TGA"} if method == "marginalize" else {}
+        with pytest.raises(ModelError, match=r"another number each time.*aten\.bernoulli_.*toy_toy\.py:"):
+            attribute(toy.folder, toy.regions, toy.genome, out, trust=True, method=method, **motif)
+    assert not list(tmp_path.glob("c.*"))

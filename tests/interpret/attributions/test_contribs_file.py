@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from interpret.contribs.file import NUMBERS, ContribBlock, FileSource, open_contribs, spooled_outputs, spooled_values
 from interpret.contribs.formats import FORMATS, choose_format, write_peaks
 from interpret.contribs.h5 import write
-from interpret.explanation import Explanation, explain_pairs
+from interpret.explanation import Explanation, explain_pairs, projection_note
 from zoo.errors import InputError, UsageError
 
 N, LENGTH = 5, 12
@@ -270,7 +270,10 @@ def test_the_fix_for_a_suffix_is_one_that_works(tmp_path, name, given_format, sa
 
 @given(st.floats(-1e3, 1e3, width=32), st.floats(-1e3, 1e3, width=32), st.floats(-1, 1, width=32))
 def test_completeness_of_one_pair_by_its_definition(y, base, missing):
-    """One base replaced: contributions are y - base + missing, and the error relates to the difference."""
+    """One base replaced: contributions are y - base + missing, and the error relates to the difference.
+
+    What sums of float32 leave, 2e-6 of prediction and contributions, is at most 0.1%.
+    """
     import torch
 
     x, reference = torch.zeros(1, 4, 1), torch.zeros(1, 1, 4, 1)
@@ -278,7 +281,38 @@ def test_completeness_of_one_pair_by_its_definition(y, base, missing):
     multipliers = torch.zeros(1, 1, 4, 1)
     multipliers[0, 0, 0] = float(y) - float(base) + float(missing)
     found = explain_pairs(x, reference, multipliers, torch.tensor([y]), torch.tensor([[base]]))
-    floor = max(1e-4 * max(abs(y), abs(base)), 1e-6)
-    expected = abs(float(multipliers[0, 0, 0, 0]) - (y - base)) / max(abs(y - base), floor)
+    contribution, scale = float(multipliers[0, 0, 0, 0]), max(abs(y), abs(base))
+    error, whole = abs(contribution - (y - base)), max(abs(y - base), 1e-4 * scale, 1e-30)
+    rounding = 2e-6 * (scale + abs(contribution))
+    expected = error / (max(whole, 1e3 * rounding) if error <= rounding else whole)
     assert found.completeness_error[0] == pytest.approx(expected, rel=1e-3, abs=1e-6)
     assert found.pair_error[0] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("unknown", [0, 1, 4])
+def test_what_unknown_bases_contribute_is_what_the_projection_misses(unknown):
+    """A count of A: an A contributes 1, an unknown base a quarter, which is no base's; three A are there."""
+    letters = "AAACGTACGT"[: 10 - unknown]
+    one_hot = np.zeros((1, 4, 10), np.uint8)
+    for place, letter in enumerate(letters[:3] + "C" * (7 - unknown)):
+        one_hot[0, "ACGT".index(letter), place] = 1
+    hypothetical = np.zeros((1, 4, 10), np.float32)
+    hypothetical[0, 0] = 1
+    numbers = {"prediction": 3 + 0.25 * unknown, "reference_prediction": 0.0, "completeness_error": 0, "pair_error": 0}
+    numbers = {name: np.array([value], np.float32) for name, value in numbers.items()}
+    found = ContribBlock(0, {}, {}, one_hot, hypothetical, numbers)
+    assert found.has_unknown.tolist() == [unknown > 0]
+    assert found.projection_error[0] == pytest.approx(0.25 * unknown / (3 + 0.25 * unknown), rel=1e-5)
+
+
+def test_a_method_without_references_has_no_projection_to_miss():
+    block = block_of()
+    block.numbers["reference_prediction"][:] = np.nan
+    assert np.isnan(block.projection_error).all()
+    assert projection_note(np.where(block.has_unknown, block.projection_error, 0)) is None
+
+
+def test_the_note_counts_windows_that_miss_something():
+    note = projection_note(np.array([0, 0, 0.1, 0.3, 1e-8, np.nan], np.float32))
+    assert "2 of 6 windows miss the difference to the references by 20.0% (median; at most 30.0%" in note
+    assert projection_note(np.zeros(3, np.float32)) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -207,6 +208,8 @@ def test_the_zoo_s_layouts_of_basset_and_beluga_run_by_windows(sequences):
 
 class Profile(nn.Module):
     """BPNet's profile as it is explained: bins less their mean, weighted by the observed profile."""
+
+    zoo_explain: ClassVar = {"fixed": "weights"}
 
     def __init__(self):
         super().__init__()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -128,6 +130,8 @@ def test_mutagenesis_by_windows_and_by_full_passes_agree(sequences):
         def __init__(self):
             super().__init__()
             self.net = make_toy(*COMPLETE["F.gelu"])
+
+        zoo_explain: ClassVar = {"fixed": "weights"}
 
         def weights(self, x):
             return x[:, 0].sum(1)

@@ -1,0 +1,383 @@
+"""Networks as they are written: explained right, or refused by the name of what stands in the way."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from toys_networks import (
+    BOTH_STRANDS,
+    CHANGING,
+    CUT,
+    FLAT,
+    FUNCTIONS,
+    LENGTH,
+    LOOKS_AT_BATCH,
+    Net,
+)
+
+import interpret
+from interpret.function import check_function, random_windows
+from interpret.methods.deepliftshap import explain_by_deepliftshap
+from interpret.methods.registry import open_method
+from interpret.references import References, parse_references
+from zoo.errors import MismatchError, ModelError, UsageError
+
+METHODS = ["saliency", "inputxgradient", "ism", "ablation", "deepliftshap", "integrated_gradients", "marginalize"]
+COMPARING = ("ablation", "deepliftshap", "integrated_gradients")
+X = random_windows(2, LENGTH, seed=5)
+
+
+def explain(name, net, x=X):
+    """What a method finds, with two references or a motif where it takes them."""
+    more = {"references": References(n=2)} if name in COMPARING else {}
+    if name == "marginalize":
+        more["motif"] = "TGACTCA"
+    return getattr(interpret, name)(net, x, **more)
+
+
+def mutated(net, x):
+    """ISM by a naive loop, a sequence and an edit at a time."""
+    found = np.zeros_like(x)
+    with torch.no_grad():
+        for i, sequence in enumerate(x):
+            for place in range(x.shape[2]):
+                for base in range(4):
+                    edited = sequence.copy()
+                    edited[:, place] = np.eye(4)[base]
+                    found[i, base, place] = float(net(torch.from_numpy(edited)[None]))
+    return found - found.mean(1, keepdims=True)
+
+
+# ---------------------------------------------------------------- functions of one sequence
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_what_is_no_function_of_one_sequence_is_refused_by_name(name):
+    make, words = CHANGING[name]
+    with pytest.raises(ModelError, match=words) as caught:
+        check_function(make(), X)
+    one, other = re.findall(r"-?[\d.]+(?:e-?\d+)?", caught.value.extent)[:2]
+    assert one != other and (
+        name == "layer-drop" or "toys_networks.py:" in caught.value.what
+    )  # that leaves out its line
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("kind", ["F.dropout", "F.batch_norm", "counts"])
+def test_every_method_refuses_it(name, kind):
+    with pytest.raises(ModelError, match=r"the model gives another number each time|the others in its batch"):
+        explain(name, CHANGING[kind][0]())
+
+
+@pytest.mark.parametrize("method", ["saliency", "ism", "ablation", "deepliftshap", "integrated_gradients"])
+def test_the_methods_of_the_command_refuse_it_when_they_are_opened(method):
+    with pytest.raises(ModelError, match="another number each time"):
+        open_method(method, CHANGING["F.dropout"][0](), LENGTH, parse_references("2"))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_rounding_and_what_is_off_in_eval_mode_are_no_reason_to_refuse(name):
+    net = FUNCTIONS[name]()
+    modes = [part.training for part in net.modules()]
+    check_function(net, X)
+    assert [part.training for part in net.modules()] == modes
+
+
+def test_windows_that_are_long_are_asked_about_as_short_ones():
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv1d(4, 16, 15), nn.GELU(), nn.AdaptiveMaxPool1d(8), nn.Flatten(), nn.Linear(128, 1)
+    ).eval()
+    x = random_windows(1, 20_000)
+    check_function(net, x)
+    with pytest.raises(ModelError, match="the others in its batch"):
+        check_function(nn.Sequential(nn.BatchNorm1d(4, track_running_stats=False), net).eval(), x)
+
+
+# ---------------------------------------------------------------- Python that looks at the batch
+
+
+@pytest.fixture(scope="module")
+def usual():
+    """DeepLIFT/SHAP of the net without its middle."""
+    return explain_by_deepliftshap(Net(), X, References(n=2))
+
+
+@pytest.mark.parametrize("name", LOOKS_AT_BATCH)
+def test_a_net_whose_python_looks_at_the_batch_is_explained_as_one_that_does_not(name, usual):
+    found = explain_by_deepliftshap(Net(LOOKS_AT_BATCH[name]), X, References(n=2))
+    np.testing.assert_allclose(found.hypothetical, usual.hypothetical, atol=1e-6)
+    np.testing.assert_allclose(found.prediction, usual.prediction, rtol=1e-6)
+
+
+def test_rows_that_are_computed_one_by_one_are_refused_by_the_operation():
+    with pytest.raises(ModelError, match=r"no rule for aten\.mul.*the axis of the batch is not clear"):
+        explain("deepliftshap", Net(lambda h: torch.stack([row * row for row in h])))
+
+
+@pytest.mark.parametrize("name", BOTH_STRANDS)
+def test_both_strands_in_one_batch_are_followed(name):
+    """As the same function in two passes; complete against the net's own predictions."""
+    together, twice = (make() for make in BOTH_STRANDS[name])
+    references = References(n=2).of(X)
+    found, expected = (explain_by_deepliftshap(net, X, references) for net in (together, twice))
+    np.testing.assert_allclose(found.hypothetical, expected.hypothetical, atol=1e-6)
+    with torch.no_grad():
+        base = together(torch.from_numpy(references.reshape(-1, 4, LENGTH))).view(2, 2).mean(1)
+        difference = (together(torch.from_numpy(X)) - base).numpy()
+    np.testing.assert_allclose((found.hypothetical * X).sum((1, 2)), difference, atol=1e-6)
+    assert np.abs(difference).max() > 1e-4
+
+
+def test_rows_in_another_order_are_refused_by_the_operation():
+    class Reversed(Net):
+        def forward(self, x):
+            return super().forward(x.flip(0)).flip(0)
+
+    check_function(Reversed(), X)  # it is a function all the same
+    with pytest.raises(ModelError, match=r"no rule for aten\.relu.*its rows are in another order"):
+        explain("deepliftshap", Reversed())
+    np.testing.assert_allclose(explain("ism", Reversed()), explain("ism", Net()), atol=1e-6)
+
+
+# ---------------------------------------------------------------- roots of 0, rounding
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_a_dead_filter_under_a_root_contributes_nothing(name):
+    net = FLAT[name]()
+    references = References(n=2).of(X)
+    found = explain_by_deepliftshap(net, X, references)
+    assert np.isfinite(found.hypothetical).all() and found.pair_error.max() < 1e-4
+    with torch.no_grad():
+        base = net(torch.from_numpy(references.reshape(-1, 4, LENGTH))).view(2, 2).mean(1)
+        difference = (net(torch.from_numpy(X)) - base).numpy()
+    np.testing.assert_allclose((found.hypothetical * X).sum((1, 2)), difference, atol=1e-5)
+    # Dead filters may as well be absent: their weights do not matter.
+    other = copy.deepcopy(net)
+    with torch.no_grad():
+        other.stem.weight[:4] *= 0.5
+    np.testing.assert_allclose(
+        explain_by_deepliftshap(other, X, references).hypothetical, found.hypothetical, atol=1e-6
+    )
+
+
+def test_a_slope_that_is_not_finite_is_no_number():
+    class Root(nn.Module):
+        def forward(self, x):
+            return (x[:, 0].sum(1) * 0).sqrt() + x[:, 1].sum(1)
+
+    with pytest.raises(ModelError, match="saliency finds values that are not finite") as caught:
+        explain("saliency", Root())
+    assert caught.value.extent.startswith("2 of 2 sequences")
+    assert np.isfinite(explain("ism", Root())).all()
+
+
+class Scaled(Net):
+    def __init__(self, scale, shift):
+        super().__init__()
+        self.scale, self.shift = scale, shift
+
+    def forward(self, x):
+        return super().forward(x) * self.scale + self.shift
+
+
+@pytest.mark.parametrize("method", ["deepliftshap", "integrated_gradients"])
+@pytest.mark.parametrize(("scale", "shift"), [(1e-8, 0.5), (1e-6, 1.0), (1e-3, 1000.0), (1e-12, 0.0), (1e6, 0.0)])
+def test_differences_of_the_size_of_rounding_are_complete(method, scale, shift):
+    found = explain(method, Scaled(scale, shift))
+    # The gradients of a sum that rounds are those of its parts; a path among steps of rounding is found less well.
+    atol = 1e-5 if method == "deepliftshap" else 1e-3
+    np.testing.assert_allclose(found / scale, explain(method, Net()), atol=atol)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-9, 1e-20])
+def test_what_is_incomplete_is_refused_in_any_unit(scale):
+    class Stepped(nn.Module):  # no gradient but that of a hundredth of it
+        def forward(self, x):
+            return scale * ((x[:, 0].sum(1) > x[:, 1].sum(1)).float() + 0.01 * x[:, 0].sum(1))
+
+    x = np.zeros((1, 4, LENGTH), np.float32)
+    x[:, 0] = 1
+    references = x[:, None, [1, 0, 2, 3]]
+    with pytest.raises(MismatchError, match="not complete"):
+        interpret.integrated_gradients(Stepped(), x, references, steps=8)
+
+
+# ---------------------------------------------------------------- outputs without a gradient, constants
+
+
+@pytest.mark.parametrize("method", ["saliency", "inputxgradient", "integrated_gradients"])
+@pytest.mark.parametrize("name", CUT)
+def test_an_output_without_a_gradient_is_refused_where_the_gradient_ends(method, name):
+    make, words = CUT[name]
+    with pytest.raises(ModelError, match=f"no gradient: it ends at .*{words}.*toys_networks.py") as caught:
+        explain(method, make())
+    assert "--method ism" in caught.value.fix and "integrated" not in caught.value.fix
+    with pytest.raises(ModelError, match="no gradient"):
+        open_method(method, make(), LENGTH, parse_references("2") if method in COMPARING else parse_references("20"))
+
+
+def test_tokens_are_explained_by_mutagenesis_and_that_is_what_is_advised():
+    net = CUT["tokens"][0]()
+    np.testing.assert_allclose(explain("ism", net), mutated(net, X), atol=1e-6)
+    with pytest.raises(ModelError, match=r"no rule for aten\.argmax") as caught:
+        explain("deepliftshap", net)
+    assert caught.value.fix == "Fix: --method ism, which needs none"
+    with pytest.raises(ModelError, match="no gradient"):
+        open_method("deepliftshap", net, LENGTH, parse_references("2"), fallback="integrated_gradients")
+    opened = open_method("deepliftshap", net, LENGTH, parse_references("2"), fallback="ism")
+    np.testing.assert_allclose(opened.explain(X, 0).hypothetical, mutated(net, X), atol=1e-6)
+
+
+class Constant(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.kind, self.bias = kind, nn.Parameter(torch.tensor([2.0]))
+
+    def forward(self, x):
+        return {"ones": torch.ones(len(x)), "times 0": x.sum((1, 2)) * 0 + 3}[self.kind]
+
+
+@pytest.mark.parametrize("kind", ["ones", "times 0"])
+@pytest.mark.parametrize("name", METHODS)
+def test_nothing_drives_a_constant(name, kind):
+    assert not explain(name, Constant(kind)).any()
+
+
+# ---------------------------------------------------------------- modules in Python
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return {name: explain(name, Net()) for name in METHODS}
+
+
+def backward_hook(net):
+    net.stem.register_full_backward_hook(lambda module, given, made: (given[0] * 5,))
+    return net
+
+
+def frozen(net):
+    return net.requires_grad_(False)
+
+
+def compiled_in_place(net):
+    net.compile()
+    return net
+
+
+VARIANTS = {
+    "double": lambda net: net.double(),
+    "training": lambda net: net.train(),
+    "frozen": frozen,
+    "backward-hook": backward_hook,
+    "compiled": torch.compile,
+    "compiled-in-place": compiled_in_place,
+    "data-parallel": nn.DataParallel,
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", METHODS)
+def test_a_module_in_another_dress_is_explained_as_itself(name, variant, plain):
+    net = VARIANTS[variant](Net())
+    modes = [part.training for part in net.modules()]
+    np.testing.assert_allclose(explain(name, net), plain[name], atol=2e-6)
+    assert [part.training for part in net.modules()] == modes
+    assert not net._forward_pre_hooks
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "deepliftshap"])
+def test_scripts_are_explained_as_what_they_were_made_of(name, plain):
+    class Plain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            net = Net()
+            self.stem, self.body, self.head = net.stem, net.body, net.head
+
+        def forward(self, x):
+            return self.head(torch.relu(self.body(torch.relu(self.stem(x)))).mean(2))[:, 0]
+
+    traced = torch.jit.trace(Plain().eval(), torch.from_numpy(X))
+    np.testing.assert_allclose(explain(name, traced), plain[name], atol=2e-6)
+    np.testing.assert_allclose(explain(name, torch.jit.freeze(traced)), plain[name], atol=2e-6)
+
+
+def test_autocast_around_the_call_changes_nothing(plain):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        np.testing.assert_array_equal(explain("saliency", Net()), plain["saliency"])
+
+
+def test_tensors_that_want_a_gradient_are_sequences(plain):
+    np.testing.assert_array_equal(explain("saliency", Net(), torch.from_numpy(X).requires_grad_()), plain["saliency"])
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "deepliftshap"])
+def test_a_module_may_change_its_own_input(name):
+    class Doubles(Net):
+        def forward(self, x):
+            x *= 2
+            x[:, 0] -= 1
+            return super().forward(x)
+
+    class Apart(Net):
+        def forward(self, x):
+            return super().forward(2 * x - torch.tensor([1.0, 0, 0, 0])[:, None])
+
+    x = X.copy()
+    np.testing.assert_allclose(explain(name, Doubles(), x), explain(name, Apart()), atol=1e-6)
+    np.testing.assert_array_equal(x, X)
+
+
+class Returns(Net):
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+
+    def forward(self, x):
+        return self.change(super().forward(x))
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda y: {"y": y}, "the module returns dict for"),
+        (lambda y: (y, y), "the module returns tuple for"),
+        (lambda y: None, "the module returns NoneType for"),
+        (lambda y: y.sum(), r"the module returns \(\) for"),
+        (lambda y: torch.stack([y.sum(), y.mean()]), r"the module returns \(2,\) for"),
+        (lambda y: y.to(torch.complex64), r"the module returns complex \(\d,\) for"),
+    ],
+    ids=["dict", "tuple", "none", "sum", "two-numbers", "complex"],
+)
+def test_what_is_not_one_number_a_sequence_is_refused(name, change, what):
+    with pytest.raises(UsageError, match=what):
+        explain(name, Returns(change))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_module_that_wants_more_inputs_is_refused_in_a_sentence(name):
+    class Two(Net):
+        def forward(self, x, track):
+            return super().forward(x) * track
+
+    with pytest.raises(ModelError, match=r"the module failed: TypeError: .*missing 1 required positional argument"):
+        explain(name, Two())
+
+
+@pytest.mark.parametrize(("dtype", "name"), [(torch.float16, "saliency"), (torch.bfloat16, "ism")])
+def test_modules_of_few_bits_are_refused(dtype, name):
+    with pytest.raises(ModelError, match=f"the module computes in {dtype}"):
+        explain(name, Net().to(dtype))
+
+
+def test_a_module_without_weights_is_refused():
+    with pytest.raises(ModelError, match="torch's device `meta`"):
+        explain("saliency", Net().to("meta"))
