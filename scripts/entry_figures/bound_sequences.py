@@ -91,8 +91,8 @@ def figures(name: str, data: Path) -> list[Figure]:
     identifier, matrix = known_matrix(JASPAR[protein])
     baselines = {GC: gc(sequences), f"low {GC}": -gc(sequences), f"JASPAR {identifier}": best_match(sequences, matrix)}
     split = (
-        f"{len(ours.start):,} sequences of 100 bp that {protein} binds against {len(theirs.start):,} that {other} binds, "
-        f"all human chromosomes; {SEEN[assay]}"
+        f"{len(ours.start):,} sequences of 100 bp that {protein} binds against {len(theirs.start):,} that {other} "
+        f"binds, all human chromosomes; {SEEN[assay]}"
     )
     return measured(
         {"auroc": f"AUROC, sequences of {protein} against {other}"},

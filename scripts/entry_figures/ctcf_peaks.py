@@ -1,4 +1,4 @@
-"""``bpnet-k562-ctcf``: peaks of its experiment (``m02_bpnet_ctcf_k562``) in the windows of hg38 against what is between.
+"""``bpnet-k562-ctcf``: peaks of its experiment (``m02_bpnet_ctcf_k562``) in windows of hg38 against what is between.
 
 The reads themselves are not in the data folder, so that profiles cannot be judged.
 """
@@ -48,7 +48,7 @@ def read_peaks(data: Path) -> dict[str, list[tuple[int, int, int, float]]]:
 
 
 def between(first: int, last: int, peaks: list[tuple[int, int]]) -> list[int]:
-    """Middles of stretches of 1,000 bp, laid end to end from ``first`` to ``last``, that are 500 bp or more from a peak."""
+    """Middles of stretches of 1,000 bp, laid end to end in a window, that are 500 bp or more from a peak."""
     middles = range(first + OUTPUT // 2, last - OUTPUT // 2 + 1, OUTPUT)
     return [middle for middle in middles if not any(start - OUTPUT < middle < end + OUTPUT for start, end in peaks)]
 
@@ -89,7 +89,8 @@ def figures(name: str, data: Path) -> list[Figure]:
                 side,
                 peak.astype(float),
                 {"auroc": "AUROC, peaks against stretches between them"},
-                f"{words}: {(side & peak).sum()} peaks of K562 and {(side & ~peak).sum():,} stretches in windows of hg38",
+                f"{words}: {(side & peak).sum()} peaks of K562 and {(side & ~peak).sum():,} stretches in windows "
+                "of hg38",
             ),
             (
                 side & peak,

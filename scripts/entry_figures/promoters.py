@@ -17,8 +17,8 @@ __all__ = ["Promoter", "figures", "promoters"]
 
 CORE = slice(UPSTREAM - 500, UPSTREAM + 500)  # around the start of transcription: CpG islands are there
 SPLIT = (
-    "promoters of one-to-one orthologs in 55 windows of hg38; the authors drew training promoters at random, about 7 of "
-    "8, so that most of these were trained on"
+    "promoters of one-to-one orthologs in 55 windows of hg38; the authors drew training promoters at random, about 7 "
+    "of 8, so that most of these were trained on"
 )
 
 

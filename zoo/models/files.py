@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,15 @@ from zoo.errors import FetchError, ModelError
 from zoo.progress import current_listener, human_bytes
 from zoo.store.cache import Cache
 from zoo.store.fetch import is_offline
-from zoo.store.packages import member_of, wheels_kept
+from zoo.store.packages import find_wheel, member_of, wheels_kept
+from zoo.store.registry import entries
 from zoo.store.remote import MadeFile, RemoteFile, parts_of, remote_argument, remote_files
 
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
     from zoo.cards.schema import Card
 
-__all__ = ["announce", "argument_path", "here", "user_of"]
+__all__ = ["announce", "argument_path", "here", "of_several_models", "user_of"]
 
 
 def argument_path(model: ModelDescription, name: str) -> Path:
@@ -52,15 +53,21 @@ def here(model: ModelDescription, wanted: RemoteFile | MadeFile) -> Path:
     if isinstance(wanted, RemoteFile):
         if cache.find(wanted) is None:
             announce([model], user, wanted)
-        return cache.get(wanted, user)
+        with wheels_kept(of_several_models):
+            return cache.get(wanted, user)
     if (path := cache.find_made(wanted)) is not None:
         cache.note_use(path, user)
         return path
     if any(cache.find(part) is None for part in parts_of(wanted)):
         announce([model], user)
-    with wheels_kept():
+    with wheels_kept(of_several_models):
         sources = [cache.get(part, user) for part in parts_of(wanted)]
     return cache.keep_made(wanted, user, lambda target: _make(wanted, sources, target))
+
+
+def of_several_models(release: str) -> bool:
+    """Whether several of the entries that are known take files of the wheel of a release."""
+    return sum(release in one.get("wheels", ()) for one in entries()) > 1
 
 
 def user_of(model: ModelDescription) -> str:
@@ -87,6 +94,7 @@ def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | N
         return
     cache = Cache()
     missing: list[RemoteFile] = []
+    wheels: dict[str, int] = {}
     licences: dict[str, None] = {}
     for model in models:
         card = card_of(model.component)
@@ -95,6 +103,7 @@ def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | N
             if said not in _told:
                 _told.add(said)
                 missing.append(part)
+                wheels |= card.wheels if card is not None else {}
                 note = f" ({card.licence_note})" if card is not None and card.licence_note else ""
                 licences[f"{model.info.get('license') or 'not stated'}{note}"] = None
     if not missing:
@@ -103,8 +112,21 @@ def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | N
     amount = f", {human_bytes(sum(filter(None, sizes)))}" if all(size is not None for size in sizes) else ""
     files = missing[0].name if len(missing) == 1 else f"{len(missing):,} files"
     hosts = ", ".join(dict.fromkeys(part.hosts for part in missing))
-    whole = " (pip fetches all of it)" if any(member_of(part.urls[0]) for part in missing) else ""
-    current_listener().note(f"{name}: fetching {files}{amount} from {hosts}{whole}; licence {', '.join(licences)}")
+    current_listener().note(
+        f"{name}: fetching {files}{amount} from {hosts}{_whole(missing, wheels)}; licence {', '.join(licences)}"
+    )
+
+
+def _whole(missing: Sequence[RemoteFile], wheels: Mapping[str, int]) -> str:
+    """How much travels for files in wheels: pip fetches a wheel whole, unless one is kept."""
+    members = [member for part in missing if (member := member_of(part.urls[0]))]
+    if not (releases := dict.fromkeys(member.release for member in members)):
+        return ""
+    if not (wanted := [release for release in releases if find_wheel(release) is None]):
+        return " that is kept here"
+    known = all(release in wheels for release in wanted)
+    size = f", {human_bytes(sum(wheels[release] for release in wanted))}" if known else ""
+    return f" (pip fetches all of it{size})"
 
 
 def _missing(model: ModelDescription, card: Card | None, cache: Cache) -> Iterator[RemoteFile]:
