@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cards.card import card_of
 from zoo.errors import FetchError, ModelError
-from zoo.progress import current_listener, human_bytes
+from zoo.progress import Quiet, current_listener, human_bytes
 from zoo.store.cache import Cache
 from zoo.store.fetch import is_offline
 from zoo.store.packages import find_wheel, member_of, wheels_kept
@@ -79,12 +80,15 @@ def user_of(model: ModelDescription) -> str:
 # ---------------------------------------------------------------- what is to be fetched, in one line
 
 _told: set[tuple[str, str, str]] = set()
+#: Names of licences that forbid a use, such as CC-BY-NC-4.0.
+FORBIDS = re.compile(r"(?i)\bNC\b|non-? ?commercial|academic|research[ -](use )?only")
 
 
 def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | None = None) -> None:
     """Say in one line what is to be fetched for models, how much, from where and under which licence.
 
-    What was said already in this process is not said again.
+    A licence that forbids a use, or has a ``licence_note``, is said with ``--quiet`` too: who uses the files has to
+    know. What was said already in this process is not said again.
 
     Args:
         name: what the models are called together.
@@ -96,6 +100,7 @@ def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | N
     missing: list[RemoteFile] = []
     wheels: dict[str, int] = {}
     licences: dict[str, None] = {}
+    duties: dict[str, None] = {}
     for model in models:
         card = card_of(model.component)
         for part in [*_missing(model, card, cache), *([also] if also is not None else [])]:
@@ -105,16 +110,21 @@ def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | N
                 missing.append(part)
                 wheels |= card.wheels if card is not None else {}
                 note = f" ({card.licence_note})" if card is not None and card.licence_note else ""
-                licences[f"{model.info.get('license') or 'not stated'}{note}"] = None
+                licences[licence := f"{model.info.get('license') or 'not stated'}{note}"] = None
+                if note or FORBIDS.search(licence):
+                    duties[licence] = None
     if not missing:
         return
     sizes = [part.bytes for part in missing]
     amount = f", {human_bytes(sum(filter(None, sizes)))}" if all(size is not None for size in sizes) else ""
     files = missing[0].name if len(missing) == 1 else f"{len(missing):,} files"
     hosts = ", ".join(dict.fromkeys(part.hosts for part in missing))
-    current_listener().note(
+    listener = current_listener()
+    listener.note(
         f"{name}: fetching {files}{amount} from {hosts}{_whole(missing, wheels)}; licence {', '.join(licences)}"
     )
+    if duties and isinstance(listener, Quiet):
+        listener.must(f"{name}: licence {', '.join(duties)}")
 
 
 def _whole(missing: Sequence[RemoteFile], wheels: Mapping[str, int]) -> str:
