@@ -48,7 +48,7 @@ def _text(facts: dict[str, Any]) -> str:
         ("tags", ", ".join(facts["tags"])),
         ("framework", facts["framework"]),
         ("folder", facts.get("folder")),
-        ("fetched", _remote(facts.get("remote") or [])),
+        ("fetched", _remote(facts.get("remote") or [], facts.get("wheels") or {})),
         ("checked", _verification(facts.get("verification"))),
     ):
         if value:
@@ -58,6 +58,9 @@ def _text(facts: dict[str, Any]) -> str:
     notes = [*facts.get("notes", ()), *(out["assumed"] for out in facts["outputs"] if out.get("assumed"))]
     if notes:
         lines += ["", "notes"] + [f"  {text}" for text in notes]
+    for heading, key in (("use it for", "use_for"), ("do not use it for", "not_for")):
+        if facts.get(key):
+            lines += ["", heading] + [f"  {text}" for text in facts[key]]
     if facts["evaluation"]:
         lines += ["", "evaluation"] + [f"  {_evaluation(item)}" for item in facts["evaluation"]]
     if facts["deprecated"]:
@@ -84,15 +87,22 @@ def _verification(checked: dict[str, Any] | None) -> str:
     )
 
 
-def _remote(files: list[dict[str, Any]]) -> str:
-    """Which files are not part of the entry."""
+def _remote(files: list[dict[str, Any]], wheels: dict[str, int]) -> str:
+    """Which files are not part of the entry; of several from one place, how many."""
     from zoo.progress import human_bytes
 
-    described = []
+    places: dict[str, list[dict[str, Any]]] = {}
     for one in files:
-        size = f" ({human_bytes(one['bytes'])})" if one["bytes"] else ""
-        described.append(f"{one['name']}{size} from {one['hosts']}")
-    return ", ".join(described) + " (on first use, or by `zoo pull`)" if files else ""
+        places.setdefault(one["hosts"], []).append(one)
+    described = []
+    for hosts, found in places.items():
+        sizes = [one["bytes"] for one in found]
+        size = f" ({human_bytes(sum(sizes))})" if all(sizes) else ""
+        names = [one["name"] for one in found]
+        which = ", ".join(names) if len(names) < 4 else f"{names[0]} and {len(names) - 1} more"
+        described.append(f"{which}{size} from {hosts}")
+    whole = f", {human_bytes(sum(wheels.values()))} as a whole" if wheels else ""
+    return ", ".join(described) + f"{whole} (on first use, or by `zoo pull`)" if files else ""
 
 
 def _input(facts: dict[str, Any]) -> str:
