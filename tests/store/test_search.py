@@ -104,7 +104,7 @@ def test_a_word_alone_counts_more_than_a_part_and_a_name_more_than_prose():
 
 
 def test_a_summary_speaks_for_tracks_whose_names_are_fetched():
-    basset = entry("basset", "Accessible chromatin (DNase-seq) in 164 cell types, K562 among them.", status="unverified")
+    basset = entry("basset", "Accessible chromatin (DNase-seq) in cells such as K562.", status="unverified")
     borzoi = entry("mini-borzoi", "DNase and RNA.", ["DNASE:HepG2 (a)", "RNA:K562 treated (b)"], status="verified")
     assert names("K562 DNase", [basset, borzoi]) == ["mini-borzoi", "basset"]
     basset["outputs"] = [{"name": "accessibility", "tracks": [], "n_tracks": 164}]
