@@ -9,6 +9,8 @@ import subprocess
 
 import pytest
 
+from zoo.cli.info import _folded
+
 from .conftest import COMMAND
 
 
@@ -67,6 +69,17 @@ def test_info_says_what_a_model_is_for_and_not_for(shell):
     assert facts["use_for"][0].startswith("Splice sites of a sequence") and len(facts["not_for"]) == 5
     folder = shell.toys["gc"].folder
     assert "use it for" not in shell.zoo("info", folder).out
+
+
+def test_on_a_terminal_long_lines_of_info_are_folded_between_words():
+    text = "x 1.0: a summary of six words\n\nlicence    MIT of somebody\n  an item of some words\nfolder     /a/long/path/that/stays"
+    assert _folded(text, 24).split("\n") == [
+        "x 1.0: a summary of six", "  words", "",
+        "licence    MIT of", "           somebody",
+        "  an item of some words",
+        "folder     /a/long/path/that/stays",
+    ]  # fmt: skip
+    assert _folded(text, 200) == text
 
 
 def test_info_of_a_folder(shell):

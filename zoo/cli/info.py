@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +28,27 @@ def command(model: str, as_json: bool) -> None:
     A file is a gReLU .ckpt or a Keras model (.h5, .keras), which is built to see what it gives.
     """
     facts = _facts(model)
-    click.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
+    if as_json:
+        click.echo(json.dumps(facts, indent=1))
+        return
+    text = _text(facts)
+    click.echo(_folded(text, shutil.get_terminal_size().columns) if sys.stdout.isatty() else text)
+
+
+def _folded(text: str, width: int) -> str:
+    """Long lines broken between words, their rest below the text that they begin with."""
+    lines = []
+    for line in text.split("\n"):
+        labelled = re.match(r"[a-z]+ {2,}(?=\S)", line)
+        indent = len(labelled[0]) if labelled else len(line) - len(line.lstrip()) + 2
+        lines += textwrap.wrap(
+            line,
+            max(width, indent + 20),
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ) or [""]
+    return "\n".join(lines)
 
 
 def _facts(model: str) -> dict[str, Any]:
