@@ -72,13 +72,21 @@ def test_info_says_what_a_model_is_for_and_not_for(shell):
 
 
 def test_on_a_terminal_long_lines_of_info_are_folded_between_words():
-    text = "x 1.0: a summary of six words\n\nlicence    MIT of somebody\n  an item of some words\nfolder     /a/long/path/that/stays"
-    assert _folded(text, 24).split("\n") == [
-        "x 1.0: a summary of six", "  words", "",
-        "licence    MIT of", "           somebody",
-        "  an item of some words",
-        "folder     /a/long/path/that/stays",
-    ]  # fmt: skip
+    text = """x 1.0: a summary of six words
+
+licence    MIT of somebody who gives it away
+  an item of words
+folder     /a/long/path/that/stays/as/it/is"""
+    assert (
+        _folded(text, 24)
+        == """x 1.0: a summary of six
+  words
+
+licence    MIT of somebody who
+           gives it away
+  an item of words
+folder     /a/long/path/that/stays/as/it/is"""
+    )
     assert _folded(text, 200) == text
 
 

@@ -41,13 +41,10 @@ def _folded(text: str, width: int) -> str:
     for line in text.split("\n"):
         labelled = re.match(r"[a-z]+ {2,}(?=\S)", line)
         indent = len(labelled[0]) if labelled else len(line) - len(line.lstrip()) + 2
-        lines += textwrap.wrap(
-            line,
-            max(width, indent + 20),
-            subsequent_indent=" " * indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        ) or [""]
+        first = len(line[indent:].partition(" ")[0]) if labelled else 0  # a label is not left alone
+        room = max(width, indent + max(20, first))
+        rest = {"subsequent_indent": " " * indent, "break_long_words": False, "break_on_hyphens": False}
+        lines += textwrap.wrap(line, room, **rest) or [""]
     return "\n".join(lines)
 
 
