@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.cards.card import card_of
 from zoo.errors import FetchError, ModelError
 from zoo.progress import Quiet, current_listener, human_bytes
-from zoo.store.cache import Cache
+from zoo.store.cache import Cache, in_kept_wheels
 from zoo.store.fetch import is_offline
 from zoo.store.packages import find_wheel, member_of, wheels_kept
 from zoo.store.registry import entries
@@ -94,8 +94,6 @@ def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | N
         name: what the models are called together.
         also: a further file of theirs, which model.yaml and card do not name: a default of a dataloader.
     """
-    if is_offline():  # the error that follows says what is missing
-        return
     cache = Cache()
     missing: list[RemoteFile] = []
     wheels: dict[str, int] = {}
@@ -105,7 +103,8 @@ def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | N
         card = card_of(model.component)
         for part in [*_missing(model, card, cache), *([also] if also is not None else [])]:
             said = (str(cache.folder), str(model.component), part.key or part.urls[0])
-            if said not in _told:
+            # Of what no network gives, the error that follows tells.
+            if said not in _told and not (is_offline() and in_kept_wheels(part) is None):
                 _told.add(said)
                 missing.append(part)
                 wheels |= card.wheels if card is not None else {}

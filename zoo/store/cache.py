@@ -32,7 +32,7 @@ from zoo.store.hub import ask_hub, record, recorded
 from zoo.store.packages import find_wheel, member_of
 from zoo.store.remote import MadeFile, RemoteFile
 
-__all__ = ["SPARE_BYTES", "Blob", "Cache", "Leftover", "blob_sha256"]
+__all__ = ["SPARE_BYTES", "Blob", "Cache", "Leftover", "blob_sha256", "in_kept_wheels"]
 
 #: Room that stays free beside a download.
 SPARE_BYTES = 50_000_000
@@ -93,7 +93,7 @@ class Cache:
             remote = known
         path = self.find(remote, listener)
         if path is None:
-            if is_offline() and (kept := _in_kept_wheels(remote)) is not None:
+            if is_offline() and (kept := in_kept_wheels(remote)) is not None:
                 remote = kept
             elif is_offline():
                 raise FetchError(
@@ -323,7 +323,7 @@ class Cache:
             (self.folder / "md5" / md5).unlink(missing_ok=True)
 
 
-def _in_kept_wheels(remote: RemoteFile) -> RemoteFile | None:
+def in_kept_wheels(remote: RemoteFile) -> RemoteFile | None:
     """The file with those of its mirrors that need no network; None without any."""
     members = {url: member_of(url) for url in remote.urls}
     urls = tuple(url for url, member in members.items() if member and find_wheel(member.release) is not None)
