@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cards.yaml_lines import YamlDocument, load_yaml
 from zoo.errors import ModelError
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from zoo.cards.kipoi_groups import Group
     from zoo.cards.schema import Card, Output
+    from zoo.cards.yaml_lines import YamlDocument
 
 __all__ = [
     "EXPORTED",
@@ -192,6 +192,8 @@ def _split(text: str) -> tuple[str | None, str | None]:
 
 
 def _parsed(path: Path, raw: bytes, front: str | None, prose: str | None) -> YamlDocument:
+    from zoo.cards.yaml_lines import load_yaml  # which what a model is for does not need
+
     dashes = "a line of three dashes (---)"
     if front is None:
         raise ModelError(f"{path}:1: the card has no front matter", "", f"Fix: begin README.md with {dashes}")

@@ -285,7 +285,7 @@ def info(model: str | Path) -> dict[str, Any]:
         from zoo.store.source_index import describe_member
 
         if (found := describe_member(path)) is not None:
-            return found | _uses(Path(found["folder"]))
+            return found | _uses(Path(found.get("folder", path)))
     if name.startswith("grelu/"):
         from zoo.store.hub import listed_entry
 
