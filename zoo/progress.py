@@ -19,6 +19,7 @@ __all__ = [
     "Listener",
     "Notes",
     "Progress",
+    "Quiet",
     "Silent",
     "StatusLine",
     "StderrListener",
@@ -216,6 +217,15 @@ class Silent:
     def progress(self, state: TransferState) -> None: ...
 
     def finished(self) -> None: ...
+
+
+class Quiet(Silent):
+    """Tells only what ``--quiet`` does not switch off: what a licence forbids or asks for, on stderr."""
+
+    def must(self, text: str) -> None:
+        """A sentence that has to be said."""
+        sys.stderr.write(f"zoo: {text}\n")
+        sys.stderr.flush()
 
 
 class StderrListener:

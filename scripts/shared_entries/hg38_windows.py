@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 __all__ = [
+    "Gene",
     "SpliceRegion",
     "deepbind_windows",
     "fasta_text",
+    "genes",
     "one_hot",
     "oracle_sequence",
     "read_windows",
@@ -19,6 +22,26 @@ __all__ = [
 ]
 
 COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
+
+
+@dataclass(frozen=True)
+class Gene:
+    """A gene's main transcript in a window.
+
+    Attributes:
+        window: name of the window, ``chrom:start-end``. length: of the window.
+        start, end: of the transcript, 0-based half-open, in the window; outside of it where it goes on.
+        first, last: first base of each exon but the lowest, last base of each but the highest, in the window.
+    """
+
+    name: str
+    window: str
+    length: int
+    strand: str
+    start: int
+    end: int
+    first: tuple[int, ...]
+    last: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -73,19 +96,23 @@ def oracle_sequence(data: Path) -> str:
     return sequence[:7000] + "N" * 40 + sequence[7040:]
 
 
+def genes(data: Path) -> Iterator[Gene]:
+    """The genes of the windows."""
+    for line in (data / "d01_hg38_windows" / "genes_exons_dev.tsv").read_text().splitlines()[1:]:
+        name, _, strand, start, end, starts, ends, _, window = line.split("\t")
+        origin, window_end = map(int, window.split(":")[1].split("-"))
+        first = tuple(int(one) - origin for one in starts.strip(",").split(",")[1:])
+        last = tuple(int(one) - 1 - origin for one in ends.strip(",").split(",")[:-1])
+        yield Gene(name, window, window_end - origin, strand, int(start) - origin, int(end) - origin, first, last)
+
+
 def splice_regions(data: Path, n: int | None, length: int = 5000, margin: int = 5000) -> list[SpliceRegion]:
     """The ``n`` (all if None) stretches with most annotated splice sites, one a gene, ``margin`` bp from an end."""
     found = []
-    for line in (data / "d01_hg38_windows" / "genes_exons_dev.tsv").read_text().splitlines()[1:]:
-        _, _, strand, _, _, starts, ends, _, window = line.split("\t")
-        origin, window_end = map(int, window.split(":")[1].split("-"))
-        first, last = (  # first base of each exon but the lowest, last base of each but the highest
-            [int(start) - origin for start in starts.strip(",").split(",")][1:],
-            [int(end) - 1 - origin for end in ends.strip(",").split(",")][:-1],
-        )
-        room = range(margin, window_end - origin - margin - length)
-        if best := _best_stretch(first + last, room, length):
-            found.append(_region(window, best, best + length, strand, first, last))
+    for gene in genes(data):
+        room = range(margin, gene.length - margin - length)
+        if best := _best_stretch([*gene.first, *gene.last], room, length):
+            found.append(_region(gene, best, best + length))
     return sorted(found, key=lambda region: -len(region.acceptors) - len(region.donors))[:n]
 
 
@@ -95,11 +122,11 @@ def _best_stretch(sites: list[int], room: range, length: int) -> int | None:
     return max(starts, key=lambda start: sum(start <= site < start + length for site in sites), default=None)
 
 
-def _region(window: str, start: int, end: int, strand: str, first: list[int], last: list[int]) -> SpliceRegion:
-    acceptors, donors = (first, last) if strand == "+" else (last, first)
+def _region(gene: Gene, start: int, end: int) -> SpliceRegion:
+    acceptors, donors = (gene.first, gene.last) if gene.strand == "+" else (gene.last, gene.first)
 
-    def inside(sites: list[int]) -> tuple[int, ...]:
-        from_start = (site - start if strand == "+" else end - 1 - site for site in sites)
+    def inside(sites: tuple[int, ...]) -> tuple[int, ...]:
+        from_start = (site - start if gene.strand == "+" else end - 1 - site for site in sites)
         return tuple(sorted(site for site in from_start if 0 <= site < end - start))
 
-    return SpliceRegion(window, start, end, strand, inside(acceptors), inside(donors))
+    return SpliceRegion(gene.window, start, end, gene.strand, inside(acceptors), inside(donors))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 from toys import make_toy_entry
 
-from zoo.cards.card import read_card, read_tracks
+from zoo.cards.card import read_card, read_tracks, read_uses
 from zoo.cards.yaml_lines import load_yaml
 from zoo.errors import ModelError
 
@@ -147,3 +150,55 @@ def test_lines_of_nested_yaml_are_found(tmp_path):
     assert document.data == yaml.safe_load(path.read_text())
     found = {key: document.line(key) for key in [("a",), ("b",), ("b", 0), ("b", 0, "d"), ("b", 1, "e"), ("b", 7), ()]}
     assert found == {("a",): 1, ("b",): 2, ("b", 0): 3, ("b", 0, "d"): 4, ("b", 1, "e"): 5, ("b", 7): 2, (): 1}
+
+
+USES = """---
+name: x
+---
+
+## What it predicts
+
+- nothing
+
+## Use them for
+
+- One thing
+  in two lines.
+- Another - with a dash.
+
+## Do not use it for
+
+Some words first.
+
+- A third.
+"""
+
+
+def test_what_a_card_says_that_a_model_is_for(tmp_path):
+    (tmp_path / "README.md").write_text(USES)
+    assert read_uses(tmp_path) == {
+        "use_for": ["One thing in two lines.", "Another - with a dash."],
+        "not_for": ["A third."],
+    }
+    (tmp_path / "README.md").write_text("# A model of somebody else\n\n## USE IT FOR\n\n* stars are no list of ours\n")
+    assert read_uses(tmp_path) == {"use_for": [], "not_for": []} == read_uses(tmp_path / "nowhere")
+
+
+def test_every_bundled_card_says_what_it_is_for_and_not_for():
+    cards = Path(__file__).resolve().parents[2] / "model_cards"
+    folders = [path.parent for path in sorted(cards.glob("*/README.md"))]
+    assert len(folders) >= 25
+    for folder in folders:
+        found = read_uses(folder)
+        assert found["use_for"] and found["not_for"], folder.name
+
+
+def test_the_size_of_a_wheel_that_travels_is_on_every_card_that_needs_one():
+    cards = Path(__file__).resolve().parents[2] / "model_cards"
+    releases = set()
+    for path in sorted(cards.glob("*/README.md")):
+        named = set(re.findall(r"pypi:([\w.-]+==[\w.-]+)/", path.read_text()))
+        if named:
+            assert set(read_card(path).card.wheels) == named, path
+            releases |= named
+    assert releases == {"mmsplice==2.4.0", "spliceai==1.3.1", "cispliceai==1.2.2"}

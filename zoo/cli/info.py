@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +28,24 @@ def command(model: str, as_json: bool) -> None:
     A file is a gReLU .ckpt or a Keras model (.h5, .keras), which is built to see what it gives.
     """
     facts = _facts(model)
-    click.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
+    if as_json:
+        click.echo(json.dumps(facts, indent=1))
+        return
+    text = _text(facts)
+    click.echo(_folded(text, shutil.get_terminal_size().columns) if sys.stdout.isatty() else text)
+
+
+def _folded(text: str, width: int) -> str:
+    """Long lines broken between words, their rest below the text that they begin with."""
+    lines = []
+    for line in text.split("\n"):
+        labelled = re.match(r"[a-z]+ {2,}(?=\S)", line)
+        indent = len(labelled[0]) if labelled else len(line) - len(line.lstrip()) + 2
+        first = len(line[indent:].partition(" ")[0]) if labelled else 0  # a label is not left alone
+        room = max(width, indent + max(20, first))
+        rest = {"subsequent_indent": " " * indent, "break_long_words": False, "break_on_hyphens": False}
+        lines += textwrap.wrap(line, room, **rest) or [""]
+    return "\n".join(lines)
 
 
 def _facts(model: str) -> dict[str, Any]:
@@ -48,7 +69,7 @@ def _text(facts: dict[str, Any]) -> str:
         ("tags", ", ".join(facts["tags"])),
         ("framework", facts["framework"]),
         ("folder", facts.get("folder")),
-        ("fetched", _remote(facts.get("remote") or [])),
+        ("fetched", _remote(facts.get("remote") or [], facts.get("wheels") or {})),
         ("checked", _verification(facts.get("verification"))),
     ):
         if value:
@@ -58,6 +79,9 @@ def _text(facts: dict[str, Any]) -> str:
     notes = [*facts.get("notes", ()), *(out["assumed"] for out in facts["outputs"] if out.get("assumed"))]
     if notes:
         lines += ["", "notes"] + [f"  {text}" for text in notes]
+    for heading, key in (("use it for", "use_for"), ("do not use it for", "not_for")):
+        if facts.get(key):
+            lines += ["", heading] + [f"  {text}" for text in facts[key]]
     if facts["evaluation"]:
         lines += ["", "evaluation"] + [f"  {_evaluation(item)}" for item in facts["evaluation"]]
     if facts["deprecated"]:
@@ -84,15 +108,22 @@ def _verification(checked: dict[str, Any] | None) -> str:
     )
 
 
-def _remote(files: list[dict[str, Any]]) -> str:
-    """Which files are not part of the entry."""
+def _remote(files: list[dict[str, Any]], wheels: dict[str, int]) -> str:
+    """Which files are not part of the entry; of several from one place, how many."""
     from zoo.progress import human_bytes
 
-    described = []
+    places: dict[str, list[dict[str, Any]]] = {}
     for one in files:
-        size = f" ({human_bytes(one['bytes'])})" if one["bytes"] else ""
-        described.append(f"{one['name']}{size} from {one['hosts']}")
-    return ", ".join(described) + " (on first use, or by `zoo pull`)" if files else ""
+        places.setdefault(one["hosts"], []).append(one)
+    described = []
+    for hosts, found in places.items():
+        sizes = [one["bytes"] for one in found]
+        size = f" ({human_bytes(sum(sizes))})" if all(sizes) else ""
+        names = [one["name"] for one in found]
+        which = ", ".join(names) if len(names) < 4 else f"{names[0]} and {len(names) - 1} more"
+        described.append(f"{which}{size} from {hosts}")
+    whole = f", {human_bytes(sum(wheels.values()))} as a whole" if wheels else ""
+    return ", ".join(described) + f"{whole} (on first use, or by `zoo pull`)" if files else ""
 
 
 def _input(facts: dict[str, Any]) -> str:

@@ -332,4 +332,9 @@ listing_options = _group(
     click.option("--plain", is_flag=True, help="Tab-separated lines, as in a pipe."),
     as_json_option,
 )
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="No notes and no progress.")
+quiet_option = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="No notes and no progress; only what a licence forbids or asks for.",
+)

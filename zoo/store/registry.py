@@ -279,13 +279,13 @@ def info(model: str | Path) -> dict[str, Any]:
     if path.is_dir():
         from zoo.store.index import describe
 
-        return describe(path)
+        return describe(path) | _uses(path)
     name = str(model)
     if os.sep in name and any(parent.is_dir() for parent in path.parents if parent != Path()):
         from zoo.store.source_index import describe_member
 
         if (found := describe_member(path)) is not None:
-            return found
+            return found | _uses(Path(found.get("folder", path)))
     if name.startswith("grelu/"):
         from zoo.store.hub import listed_entry
 
@@ -295,7 +295,15 @@ def info(model: str | Path) -> dict[str, Any]:
     if names_a_path(name):
         raise no_such_path(name)
     folder, facts = find_entry(name)
-    return facts | {"folder": str(folder if folder.is_dir() else entries_folder() / _group(facts["path"]))}
+    folder = folder if folder.is_dir() else entries_folder() / _group(facts["path"])
+    return facts | {"folder": str(folder)} | _uses(folder)
+
+
+def _uses(folder: Path) -> dict[str, list[str]]:
+    """What the card says that the model is for, and not for."""
+    from zoo.cards.card import read_uses
+
+    return read_uses(folder)
 
 
 def _group(path: str) -> str:

@@ -3,7 +3,7 @@
 A word is worth most where it is a whole word of the name, then of a track, then of a tag, an author and so on down to
 prose; a part of a word is worth less than a whole one of the same or the next place, but for the beginning of a name.
 The worths of all words are summed; words that stand in one track, or in one name, are worth more than the same words in
-several.
+several. Where an entry has tracks whose names are fetched with its weights, its summary speaks for them.
 """
 
 from __future__ import annotations
@@ -90,9 +90,11 @@ def _at_equal_rank(entry: dict[str, Any]) -> tuple[Any, ...]:
 
 def _texts(entry: dict[str, Any]) -> dict[str, list[str]]:
     """What is looked at, by place, in lower case."""
+    unnamed = any(output.get("n_tracks") and not output["tracks"] for output in entry["outputs"])
+    tracks = [text for output in entry["outputs"] for text in (output["name"], *output["tracks"])]
     found = {
         "name": [entry["name"]],
-        "target": [text for output in entry["outputs"] for text in (output["name"], *output["tracks"])],
+        "target": [*tracks, entry["summary"]] if unnamed else tracks,
         "tag": entry["tags"],
         "author": entry["authors"],
         "genome": [entry.get("assembly") or ""],
