@@ -15,6 +15,7 @@ from interpret.motifs.databases import match_patterns, open_database
 from interpret.motifs.discover import capped, modisco_options, parse_options, run_modisco
 from interpret.motifs.effects import ModelAndTarget, backgrounds_of, load_again, measure_effects, predict_track
 from interpret.motifs.enrichment import find_enrichment
+from interpret.motifs.explained import how_much
 from interpret.motifs.exports import EXPORTS
 from interpret.motifs.hits import find_hits
 from interpret.motifs.motifs_file import (
@@ -104,11 +105,12 @@ def find_motifs(
             report(f"scanning for instances of {len(patterns)} patterns")
             found = find_hits(contributions.one_hot, contributions.hypothetical, patterns, offset)
         enrichment = find_enrichment(contributions.one_hot, patterns, seed)
+        held = how_much(contributions, patterns, found, said, options)
         views = choose_views(contributions, patterns, first)
         measured = _ask(explained, contributions, patterns, views, seed, report) if explained else (None, None)
         run = _run_record(contributions.run, known.title, len(known.motifs), contributions.window, options, said)
         run |= {"command": sys.argv, "contribs": str(contribs), "seed": seed}
-        add_results(partial, contributions, patterns, matches, found, enrichment, run, views, *measured)
+        add_results(partial, contributions, patterns, matches, found, enrichment, run, views, *measured, held)
         _write_texts(dict(zip(EXPORTS, texts, strict=True)), read_motifs(partial))
     result = read_motifs(out)
     report(_summary(result, out))

@@ -8,6 +8,7 @@
 - ``matches/PATTERN``, of subpatterns too: JSON of the nearest known motifs with p, q, offset, overlap, strand, matrix
 - ``hits/``: sequence, start, end, reverse, pattern, contribution, similarity, match
 - ``enrichment/``: occurrences by the bases alone, in the sequences and in their shuffles (``Enrichment``)
+- ``explained``: JSON of how much the motifs explain (``Explained``)
 - ``effects/PATTERN``: (n,) what inserting the pattern's consensus (an attribute) into n backgrounds does, if measured
 - ``views/``: sequence, letters (K, L), projected (K, L) of the regions that a report draws; where the output has bins
   also track (K, bins) with attributes bin_size, offset, name
@@ -28,6 +29,7 @@ from interpret.contribs.central import Contributions, Regions, read_rows
 from interpret.contribs.file import plain_attribute
 from interpret.motifs.databases import KnownMotif, Match
 from interpret.motifs.enrichment import Enrichment
+from interpret.motifs.explained import Explained
 from interpret.motifs.hits import Hits
 from interpret.motifs.pattern import Effect, Pattern, Places, PredictedTrack, Seqlets, core_of, places_of
 from zoo.errors import InputError, UsageError
@@ -75,6 +77,7 @@ class MotifsFile:
         effects: of each pattern, or None where not measured.
         views: regions to draw.
         pair_error: completeness of the pairs of sequence and reference, where the contributions have it.
+        explained: how much the motifs explain; None in older files.
     """
 
     path: Path
@@ -93,6 +96,7 @@ class MotifsFile:
     effects: dict[str, Effect] | None
     views: Views
     pair_error: np.ndarray | None = None
+    explained: Explained | None = None
 
     def places(self, pattern: Pattern) -> tuple[Places, Places]:
         """Where a pattern's seqlets, and their cores, are in the genome."""
@@ -155,11 +159,13 @@ def add_results(
     views: np.ndarray,
     effects: dict[str, Effect] | None = None,
     track: PredictedTrack | None = None,
+    explained: Explained | None = None,
 ) -> None:
     """Write what the zoo adds into a result file of modisco-lite.
 
     Args:
         views: (K,) indices of the regions that a report draws. track: predicted in them.
+        explained: how much the patterns explain.
     """
     import h5py
 
@@ -201,6 +207,8 @@ def add_results(
         for name, effect in (effects or {}).items():
             file[f"effects/{name}"] = effect.values
             file[f"effects/{name}"].attrs["consensus"] = effect.consensus
+        if explained is not None:
+            file["explained"] = explained.as_json()
         one_hot, projected = read_rows(contributions.path, views)
         letters = letters_of(one_hot.transpose(0, 2, 1))
         for name, data in {"sequence": views, "letters": letters, "projected": projected}.items():
@@ -342,6 +350,7 @@ def _read(path: Path, file: Any) -> MotifsFile:
         effects,
         views,
         file["regions/pair_error"][:] if "regions/pair_error" in file else None,
+        Explained.from_json(file["explained"].asstr()[()]) if "explained" in file else None,
     )
 
 
