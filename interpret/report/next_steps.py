@@ -64,7 +64,9 @@ def _steps(
             yield NextStep(
                 f"Test what {_called(motifs, rows, strongest)} does by itself",
                 "inserted into each region",
-                _line("attribute", *given, "--method", "marginalize", "--motif", bases, *_target(run), "-o", "effects.tsv"),
+                _line(
+                    "attribute", *given, "--method", "marginalize", "--motif", bases, *_target(run), "-o", "effects.tsv"
+                ),
             )
     yield from _other_runs(motifs, run, card)
 

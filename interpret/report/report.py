@@ -1,4 +1,4 @@
-"""``report``: a page of motifs, of a file of them or of a model and regions.
+"""``report``: a page of motifs, of a file of them, of several beside each other, or of a model and regions.
 
 With a model it runs ``attribute`` and ``find_motifs`` first. Their results lie beside the page; the record of how they
 were made, ``OUT.run.json``, tells a later run which of them it can keep.
@@ -60,7 +60,7 @@ class ReportResult:
 
 
 def report(
-    source: str | Path | MotifsFile | LoadedModel,
+    source: str | Path | MotifsFile | LoadedModel | Sequence[str | Path | MotifsFile],
     regions: Regions | None = None,
     genome: str | Path | None = None,
     out: str | Path = "report.html",
@@ -79,8 +79,8 @@ def report(
     """Write a page of the motifs that drive a model.
 
     Args:
-        source: a file of ``zoo motifs``, or what ``read_motifs`` returned; or, with ``regions``, a model as in
-            ``zoo.predict``.
+        source: a file of ``zoo motifs``, or what ``read_motifs`` returned; a list of several, which are put side by
+            side; or, with ``regions``, a model as in ``zoo.predict``.
         regions, genome: as in ``zoo.predict``; without ``regions`` the source is a file of motifs.
         out: the page, one HTML file; ``-`` is standard output.
         genes: BED6, BED12, GTF or GFF3, drawn along the regions.
@@ -100,6 +100,12 @@ def report(
     if options.get("window", "center") not in ("center", "summit"):
         raise no_such_window(options["window"])
     words = [word.strip() for item in _listed(look_for) for word in item.split(",") if word.strip()]
+    if isinstance(source, list | tuple) and len(source) == 1:
+        source = source[0]
+    if isinstance(source, list | tuple):
+        idle = {"regions": regions, "genome": genome, "genes": genes, "region": _listed(region), "contribs": contribs}
+        given = [*(name for name, value in (idle | {"figures": figures}).items() if value), *options]
+        return _compare(source, out, words, [_flag(name) for name in given], say)
     if figures is not None:
         require_packages()
         check_folder(figures, option="--figures")
@@ -121,6 +127,30 @@ def report(
 
 def _listed(items: str | Sequence[str]) -> tuple[str, ...]:
     return (items,) if isinstance(items, str) else tuple(items)
+
+
+def _compare(
+    sources: Sequence[str | Path | MotifsFile],
+    out: str | Path,
+    words: Sequence[str],
+    given: Sequence[str],
+    say: Callable[[str], None],
+) -> ReportResult:
+    """Several files of motifs side by side."""
+    from interpret.report.compare import compare_text, write_comparison
+
+    if given:
+        raise UsageError(
+            f"{', '.join(given)}: has no effect on {len(sources)} files of motifs",
+            "they are put side by side as they are",
+            f"Fix: leave out {' '.join(given)}, or give one file of motifs",
+        )
+    if str(out) == "-":
+        sys.stdout.write(compare_text(sources, words))
+        return ReportResult()
+    path = write_comparison(sources, out, words)
+    say(f"{len(sources)} runs side by side, {path.stat().st_size / 1e6:.1f} MB -> {path}")
+    return ReportResult(path)
 
 
 def _finished(
