@@ -10,8 +10,9 @@ Three questions, each with its own numbers and a number beside it that chance or
 - *What could be predicted from the motifs alone?* The share of the prediction's variance over regions that counts of
   instances explain in regions that the fit has not seen. Here instances are counted by the bases alone, as for
   enrichment: a hit needs a large contribution, which a large prediction brings along, so that a count of hits would
-  hold part of the answer (on 300 yeast promoters 34% in place of 26%). What leaks still: the patterns themselves were found in all regions, the held-out ones too.
-  Base composition alone, which many models follow, is fitted in the same way beside it, and both together.
+  hold part of the answer (on 300 yeast promoters 34% in place of 26%). What leaks still: the patterns themselves were
+  found in all regions, the held-out ones too. Base composition alone, which many models follow, is fitted in the same
+  way beside it, and both together.
 """
 
 from __future__ import annotations

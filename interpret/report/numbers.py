@@ -199,7 +199,7 @@ def core_contribution(pattern: Pattern) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Alignment:
-    """How two matrices lie on each other: cosine, whether the second is turned, and where it then begins in the first."""
+    """How two matrices lie on each other: cosine, whether the second is turned, where it then begins in the first."""
 
     similarity: float
     turned: bool
@@ -207,7 +207,7 @@ class Alignment:
 
 
 def alignment(a: np.ndarray, b: np.ndarray) -> Alignment:
-    """The largest cosine of two matrices over all shifts, either way round, with at least half of the shorter inside."""
+    """The largest cosine of two matrices over all shifts, either way round, half of the shorter one overlapping."""
     best = Alignment(0.0, False, 0)
     least = max(4, min(len(a), len(b)) // 2)
     norm = np.linalg.norm(a) * np.linalg.norm(b)

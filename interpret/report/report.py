@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpret.contribs.central import UNSIGNED, no_such_window, one_sign
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
+from interpret.report.ending import ending
 from interpret.report.figures import require_packages, save_figures
 from interpret.report.genes import read_genes
 from interpret.report.page import check_page_out, report_text, write_report
@@ -122,6 +123,7 @@ def report(
         return _plan(steps)
     with sole_writer(steps.out):
         _run(steps, _listed(region), progress, lines)
+        say("step 3 of 3: the page")
         return _write(steps.motifs, steps.out, genes, words, (figures, figure_format), say)
 
 
@@ -184,10 +186,13 @@ def _write(
     say: Callable[[str], None],
 ) -> ReportResult:
     path = None
+    motifs = motifs if isinstance(motifs, MotifsFile) else read_motifs(motifs)
     if str(out) == "-":
         sys.stdout.write(report_text(motifs, genes, words))
     else:
         path = write_report(motifs, out, genes, words)
+        for line in ending(motifs, words):
+            say(line)
         say(f"{path.stat().st_size / 1e6:.1f} MB -> {path}")
     folder, format = figures
     if folder is None:
@@ -204,7 +209,7 @@ def _plan(steps: Steps) -> ReportResult:
     """A dry run: everything that the contributions need is checked."""
     from interpret.attribute.attribute import attribute
 
-    planned = attribute(*steps.asked, steps.contribs, report=steps.say, **steps.attributing)
+    planned = attribute(*steps.asked, steps.contribs, report=steps.say, planned=steps.warn_few, **steps.attributing)
     steps.say(f"dry run: {planned.windows:,} windows to explain; nothing was written")
     return ReportResult()
 
@@ -220,9 +225,11 @@ def _run(
     from interpret.motifs.find import find_motifs
 
     attributing = {**steps.attributing, "report": steps.say, "progress": progress, "resume": steps.resume}
+    steps.say("step 1 of 3: what each base contributes")
     with steps.step("attribute", steps.contribs, steps.reading_record()) as needed:
         if needed:
-            steps.say(attribute(*steps.asked, steps.contribs, **attributing).summary())
+            steps.say(attribute(*steps.asked, steps.contribs, planned=steps.warn_few, **attributing).summary())
+    steps.say("step 2 of 3: motifs in the contributions")
     with steps.step("motifs", steps.motifs, steps.finding | {"region": list(region)}) as needed:
         if needed:
             find_motifs(
@@ -231,7 +238,7 @@ def _run(
                 **steps.finding,
                 region=region,
                 model=steps.model,
-                report=steps.say,
+                report=steps.say_once,
                 progress=lines,
             )
 
@@ -313,6 +320,7 @@ class Steps:
         }
         self._done = self._read()
         self._redone = False
+        self._told: set[str] = set()
 
     def check_first(self, genes: str | Path | None) -> None:
         """What can be refused within a second is refused before contributions take minutes.
@@ -337,6 +345,22 @@ class Steps:
         database = self.finding.get("database", "jaspar")
         if database not in ("jaspar", *(f"jaspar:{taxon}" for taxon in JASPAR_TAXA)):  # those take seconds to open
             open_database(database)
+
+    def warn_few(self, windows: int, length: int) -> None:
+        """Say before the contributions are computed that no motif may be found in so few windows."""
+        from interpret.motifs.discover import too_few
+        from interpret.motifs.find import given_options
+
+        options = {name: self.finding[name] for name in ("max_seqlets", "seqlet_fdr") if name in self.finding}
+        given = given_options(self.finding.get("modisco", ()), **options)
+        if note := too_few(windows, min(self.finding.get("central") or length, length), given):
+            self._told.add(note)
+            self.say(note)
+
+    def say_once(self, note: str) -> None:
+        """Say what was not said before the contributions were computed."""
+        if note not in self._told:
+            self.say(note)
 
     def reading_record(self) -> dict[str, Any]:
         """The options of the contributions, defaults included: typing a default changes nothing."""
