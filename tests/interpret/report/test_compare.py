@@ -323,9 +323,11 @@ def test_the_page_fits_its_window(found, open_page, width):
     frame = f'<iframe id="f" style="border:0;width:{width}px;height:900px" srcdoc="{escape(text)}"></iframe>'
     script = (
         "<script>onload=()=>{const d=document.getElementById('f').contentDocument,e=d.documentElement;"
-        "document.body.append(Object.assign(document.createElement('pre'),{id:'answer',textContent:JSON.stringify("
-        "[e.scrollWidth,d.querySelectorAll('#compared .logo').length,"
-        "getComputedStyle(d.querySelector('#compared thead')).display,getComputedStyle(d.querySelector('#compared td'),'::before').content])}))}</script>"
+        "const style=(what,part)=>getComputedStyle(d.querySelector(what),part);"
+        "const answer=[e.scrollWidth,d.querySelectorAll('#compared .logo').length,"
+        "style('#compared thead').display,style('#compared td','::before').content];"
+        "document.body.append(Object.assign(document.createElement('pre'),"
+        "{id:'answer',textContent:JSON.stringify(answer)}))}</script>"
     )
     dom, console = open_page(f"<body>{frame}{script}</body>", width)
     answer = re.search(r'<pre id="answer">(.*?)</pre>', dom, re.S)
