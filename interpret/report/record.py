@@ -15,7 +15,8 @@ __all__ = ["commands_of", "file_name", "option_rows", "provenance", "rows_of", "
 PATH = re.compile(r"(?<![\w.:/~-])(?:~|[A-Za-z]:)?[/\\](?:[\w.+@ ()%-]*[\w.+@()%-][/\\])+([\w.+@()%-]*)")
 #: What the page says elsewhere, each in its place.
 ELSEWHERE = ("command", "notes", "versions", "model", "genome", "regions", "contributions", "references", "contribs")
-ELSEWHERE += ("database", "database_motifs", "seed")
+ELSEWHERE += ("database", "database_motifs", "seed", "method", "output", "tracks", "bins", "reduction", "explained")
+ELSEWHERE += ("assembly",)
 
 
 def file_name(path: Any) -> str:
@@ -75,6 +76,8 @@ def provenance(run: Mapping[str, Any]) -> list[tuple[str, str]]:
 def option_rows(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     """All else of the record, contributions first."""
     made = {key: value for key, value in run["contributions"].items() if key not in ELSEWHERE}
+    if isinstance(counts := made.get("counts"), Mapping):  # of what was not there, there were none
+        made["counts"] = {key: value for key, value in counts.items() if value}
     motifs = {key: value for key, value in run.items() if key not in ELSEWHERE}
     return [*rows_of(made), *rows_of(motifs)]
 

@@ -158,7 +158,7 @@
   // Folded sections are printed open.
   let opened = [];
   addEventListener('beforeprint', () => {
-    opened = $$('details.motif:not([open]), details.left:not([open]), #columns:not([open]), #rule:not([open])');
+    opened = $$('details.motif:not([open]), #columns:not([open]), #rule:not([open])');
     for (const section of opened) {
       section.open = true;
     }
