@@ -1,7 +1,7 @@
 """The head of the page: what drives the model, how much that explains, what to do next; and, below, how it was made.
 
-``head_of`` gathers what ``assets/head.html`` shows, ``made_of`` what ``assets/made.html`` does; motifs that a user looks
-for are found by name or by bases.
+``head_of`` gathers what ``assets/head.html`` shows, ``made_of`` what ``assets/made.html`` does; motifs that a user
+looks for are found by name or by bases.
 """
 
 from __future__ import annotations
@@ -290,8 +290,8 @@ def _references(run: dict[str, Any]) -> str:
     if references in (None, "none"):
         return "none: the method has none"
     if not isinstance(references, dict) or "kind" not in references:
-        return f"{references}, seed {run.get('seed')}"
-    kind, n = references["kind"], references.get("n")
+        return f"{file_name(references)}, seed {run.get('seed')}"
+    kind, n = file_name(references["kind"]), references.get("n")
     if kind == "dinucleotide":
         return f"{n} dinucleotide shuffle{'s' * (n != 1)} of each sequence, seed {run.get('seed')}"
     return {"uniform": "0.25 at every base", "zeros": "zeros"}.get(kind, f"{kind} ({n} a sequence)")

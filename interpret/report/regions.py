@@ -52,9 +52,7 @@ def _track(motifs: MotifsFile) -> np.ndarray | None:
     return motifs.views.track
 
 
-def _view(
-    motifs: MotifsFile, k: int, sequence: int, genes: Sequence[Gene], turned: np.ndarray
-) -> dict[str, Any]:
+def _view(motifs: MotifsFile, k: int, sequence: int, genes: Sequence[Gene], turned: np.ndarray) -> dict[str, Any]:
     regions = motifs.regions
     letters, values = motifs.views.letters[k], motifs.views.projected[k].astype(float)
     reverse = bool(regions.reverse[sequence])

@@ -23,7 +23,8 @@ def sentence(motifs: MotifsFile, rows: Sequence[Row], called: str) -> str:
         rows: one a pattern, in the file's order. called: what is predicted, as ``words.called`` says it.
     """
     if not rows:
-        return f"TF-MoDISco found no pattern in {_regions(len(motifs.regions))}, so nothing here names what drives {called}."
+        where = f"TF-MoDISco found no pattern in {_regions(len(motifs.regions))}"
+        return f"{where}, so nothing here names what drives {called}."
     clauses, held, patterns = [], [], 0
     for positive in (True, False):
         found = _subjects(motifs, rows, positive)
