@@ -4,14 +4,15 @@ Three questions, each with its own numbers and a number beside it that chance or
 
 - *Where does the contribution lie?* The share of the positive and of the negative contribution in the window looked at
   that lies in instances (``hits``), beside the share of positions that they cover, which is what instances strewn at
-  random would hold. Instances were chosen for their contributions, so that a share above chance proves no motif; it says
-  how much of the picture the instances leave out.
+  random would hold. Instances were chosen for their contributions, so that a share above chance proves no motif; it
+  says how much of the picture the instances leave out.
 - *How many of TF-MoDISco's seqlets are in a pattern?*
 - *What could be predicted from the motifs alone?* The share of the prediction's variance over regions that counts of
   instances explain in regions that the fit has not seen. Here instances are counted by the bases alone, as for
   enrichment: a hit needs a large contribution, which a large prediction brings along, so that a count of hits would
-  hold part of the answer. What leaks still: the patterns themselves were found in all regions, the held-out ones too.
-  Base composition alone, which many models follow, is fitted in the same way beside it, and both together.
+  hold part of the answer (on 300 yeast promoters 34% in place of 26%). What leaks still: the patterns themselves were
+  found in all regions, the held-out ones too. Base composition alone, which many models follow, is fitted in the same
+  way beside it, and both together.
 """
 
 from __future__ import annotations
@@ -217,12 +218,12 @@ def _variance(contributions: Contributions, patterns: Sequence[Pattern]) -> tupl
         return None, "there are no patterns"
     if not np.isfinite(values).all():
         return None, f"the prediction is not finite in {int((~np.isfinite(values)).sum()):,} regions"
-    if values.var() <= LEAST_VARIANCE * max(values.mean() ** 2, np.finfo(float).tiny):
-        return None, "the prediction is the same in all regions"
     try:
         folds = split_regions(contributions.regions)
     except NotHeldOut as reason:
         return None, str(reason)
+    if values.var() <= LEAST_VARIANCE * max(values.mean() ** 2, np.finfo(float).tiny):
+        return None, "the prediction is the same in all regions"
     counts, composition = count_occurrences(contributions.one_hot, patterns), _composition(contributions.one_hot)
     features = (counts, composition, np.hstack([counts, composition]))
     by_counts, *others = (held_out_prediction(array.astype(float), values, folds) for array in features)
@@ -265,7 +266,7 @@ def _left_out(
     if hits is None:
         yield "Instances were not looked for (--no-hits)."
     elif idle := [p.short_name for i, p in enumerate(patterns) if not (hits.pattern == i).any()]:
-        yield f"No instance of {', '.join(idle)} was found: others explain more of the same bases, or none is in the window."
+        yield f"No instance of {', '.join(idle)} was found: where one could be, another pattern explains more."
 
 
 def _outside(contributions: Contributions, held: _Held) -> Iterator[str]:
@@ -282,8 +283,8 @@ def _unknown(one_hot: np.ndarray) -> Iterator[str]:
     unknown = (~one_hot.any(axis=1)).sum(axis=1)
     if unknown.any():
         yield (
-            f"{int((unknown > 0).sum()):,} of {len(unknown):,} regions have unknown bases, {int(unknown.sum()):,} in the "
-            "window looked at: what the model makes of them belongs to no base and is not counted."
+            f"{int((unknown > 0).sum()):,} of {len(unknown):,} regions have unknown bases, {int(unknown.sum()):,} in "
+            "the window looked at: what the model makes of them belongs to no base and is not counted."
         )
 
 

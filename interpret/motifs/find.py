@@ -12,11 +12,12 @@ import numpy as np
 
 from interpret.contribs.central import Contributions, no_such_window, read_contributions, read_rows
 from interpret.motifs.databases import match_patterns, open_database
-from interpret.motifs.discover import capped, modisco_options, parse_options, run_modisco
+from interpret.motifs.discover import capped, modisco_options, parse_options, run_modisco, too_few
 from interpret.motifs.effects import ModelAndTarget, backgrounds_of, load_again, measure_effects, predict_track
 from interpret.motifs.enrichment import find_enrichment
 from interpret.motifs.explained import how_much
 from interpret.motifs.exports import EXPORTS
+from interpret.motifs.grades import grade_patterns
 from interpret.motifs.hits import find_hits
 from interpret.motifs.motifs_file import (
     MotifsFile,
@@ -31,7 +32,7 @@ from zoo.errors import ZooError
 from zoo.extras import require
 from zoo.results import check_out, replacing_all, sole_writer
 
-__all__ = ["check_motifs_out", "find_motifs", "texts_beside"]
+__all__ = ["check_motifs_out", "find_motifs", "given_options", "texts_beside"]
 
 SUFFIXES = (".h5", ".hdf5")
 
@@ -82,11 +83,13 @@ def find_motifs(
     if window is not None:
         raise no_such_window(window)
     out, report = check_motifs_out(out, [contribs, database, model]), report or (lambda note: None)
-    options = _modisco_options(modisco, max_seqlets, seqlet_fdr)
+    options = given_options(modisco, max_seqlets, seqlet_fdr)
     require("finding motifs", "modiscolite", "memelite", "scipy", "tangermeme")
     known = open_database(database)
     contributions = read_contributions(contribs, central)
     n, length, offset = len(contributions.regions), contributions.length, contributions.offset
+    if note := too_few(n, contributions.window, options):
+        report(note)
     first = regions_named(contributions.regions, [region] if isinstance(region, str) else region)
     explained = _load_again(contributions, model, trust, report) if effects else None
     with sole_writer(out), replacing_all([*texts_beside(out).values(), out]) as parts:
@@ -117,9 +120,10 @@ def find_motifs(
     return result
 
 
-def _modisco_options(
-    others: Mapping[str, Any] | Sequence[str], max_seqlets: int | None, seqlet_fdr: float | None
+def given_options(
+    others: Mapping[str, Any] | Sequence[str] = (), max_seqlets: int | None = None, seqlet_fdr: float | None = None
 ) -> dict[str, Any]:
+    """Options of TF-MoDISco as ``find_motifs`` takes them, by their names."""
     named = {"max_seqlets_per_metacluster": max_seqlets, "target_seqlet_fdr": seqlet_fdr}
     given = {name: value for name, value in named.items() if value is not None}
     if isinstance(others, Mapping):
@@ -128,9 +132,10 @@ def _modisco_options(
 
 
 def _summary(found: MotifsFile, out: Path) -> str:
-    named = sum(any(match.significant for match in found.matches[p.name]) for p in found.patterns)
+    grades = [name.grade for name in grade_patterns(found)]
+    strong, weak = (grades.count(grade) for grade in ("strong", "weak"))
     hits = f", {len(found.hits):,} hits" if found.hits is not None else ""
-    return f"{len(found.patterns)} patterns, {named} with a known motif{hits} -> {out}"
+    return f"{len(grades)} patterns, {strong} with an earned name, {weak} that resemble a known motif{hits} -> {out}"
 
 
 def _load_again(

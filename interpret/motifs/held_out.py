@@ -1,7 +1,7 @@
 """What numbers of a region say of the prediction in regions that the fit has not seen: ridge regression in folds.
 
-A fold is whole chromosomes where they are alike enough in size, else stretches of neighbouring regions, and windows that
-overlap are never on both sides. Copies of a sequence elsewhere in the genome are not looked for.
+A fold is whole chromosomes where they are alike enough in size, else stretches of neighbouring regions, and windows
+that overlap are never on both sides. Copies of a sequence elsewhere in the genome are not looked for.
 """
 
 from __future__ import annotations
@@ -61,8 +61,7 @@ def split_regions(regions: Regions) -> Folds:
     order, stretch = _stretches(regions)
     sizes = np.bincount(stretch)
     if len(sizes) < LEAST_STRETCHES:
-        overlapping = f" in {len(sizes):,} stretches that do not overlap" if len(sizes) < n else ""
-        raise NotHeldOut(f"{n:,} regions{overlapping} are too few, {LEAST_STRETCHES} are needed")
+        raise NotHeldOut(f"{LEAST_STRETCHES} regions that do not overlap are needed, and there are {len(sizes)}")
     if sizes.max() > n / 2:
         raise NotHeldOut(f"{sizes.max():,} of {n:,} windows overlap each other in one stretch")
     middle = (np.cumsum(sizes) - sizes / 2) / n  # 0 to 1, in the genome's order

@@ -11,9 +11,19 @@ from typing import Any
 
 import click
 
-from zoo.progress import rewritten
+from zoo.progress import CLEAR, columns_of, rewritten
 
-__all__ = ["COMMAND", "CONTEXT", "GROUP", "interrupted_once", "lines_unless", "long_run", "note", "notes_unless"]
+__all__ = [
+    "COMMAND",
+    "CONTEXT",
+    "GROUP",
+    "interrupted_once",
+    "lines_unless",
+    "long_run",
+    "note",
+    "notes_unless",
+    "over_line",
+]
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -33,7 +43,12 @@ COMMAND, GROUP = _classes()
 
 def note(text: str) -> None:
     """Say a sentence on stderr."""
-    click.echo(f"zoo: {text}", err=True)
+    click.echo(f"{over_line()}zoo: {text}", err=True)
+
+
+def over_line() -> str:
+    """What removes a line that ``lines_unless`` left on the terminal; nothing elsewhere."""
+    return CLEAR if sys.stderr is not None and sys.stderr.isatty() else ""
 
 
 def notes_unless(quiet: bool) -> Callable[[str], None] | None:
@@ -48,7 +63,7 @@ def lines_unless(quiet: bool) -> Callable[[str], None] | None:
 
 def _rewrite(line: str) -> None:
     """Put a line in the place of the last one; by the file descriptor, since TF-MoDISco forks meanwhile."""
-    os.write(2, rewritten(line).encode())
+    os.write(2, rewritten(line, columns_of(2)).encode())
 
 
 @contextlib.contextmanager

@@ -116,7 +116,7 @@ def test_to_standard_output(made, capsys):
 @pytest.mark.parametrize(
     "arguments, code, words",
     [
-        ([], 2, "one file of motifs, or a model and its regions; 0 were given"),
+        ([], 2, "one or more files of motifs, or a model and its regions; 0 were given"),
         (["a", "b", "c"], 2, "3 were given"),
         (["motifs.h5", "--method", "ism", "--central", "9"], 2, "--method, --central: for MODEL REGIONS"),
         (["motifs.h5", "--resume"], 2, "--resume: for MODEL REGIONS"),
