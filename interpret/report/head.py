@@ -1,7 +1,7 @@
 """The head of the page: what drives the model, how much that explains, what to do next; and, below, how it was made.
 
-``head_of`` gathers what ``assets/head.html`` shows, ``made_of`` what ``assets/made.html`` does; motifs that a user looks
-for are found by name or by bases.
+``head_of`` gathers what ``assets/head.html`` shows, ``made_of`` what ``assets/made.html`` does; motifs that a user
+looks for are found by name or by bases.
 """
 
 from __future__ import annotations
@@ -241,11 +241,17 @@ def made_of(motifs: MotifsFile, card: ModelCard | None, now: Sequence[str] = ())
         regions=_regions(motifs, run),
         completeness=_completeness(motifs),
         metrics=metrics_of(card) if card else [],
-        notes=[without_paths(note) for note in ([notes] if isinstance(notes, str) else notes)],
+        notes=_notes([notes] if isinstance(notes, str) else notes, _completeness(motifs) is not None),
         commands=commands_of(motifs.run, now),
         provenance=provenance(motifs.run),
         options=option_rows(motifs.run),
     )
+
+
+def _notes(notes: Sequence[Any], completeness: bool) -> list[str]:
+    """Notes of the run, less what the page says of completeness by itself."""
+    said = [without_paths(note) for note in notes]
+    return [note for note in said if not (completeness and note.startswith("completeness error: median"))]
 
 
 def model_name(run: dict[str, Any]) -> str:
@@ -284,8 +290,8 @@ def _references(run: dict[str, Any]) -> str:
     if references in (None, "none"):
         return "none: the method has none"
     if not isinstance(references, dict) or "kind" not in references:
-        return f"{references}, seed {run.get('seed')}"
-    kind, n = references["kind"], references.get("n")
+        return f"{file_name(references)}, seed {run.get('seed')}"
+    kind, n = file_name(references["kind"]), references.get("n")
     if kind == "dinucleotide":
         return f"{n} dinucleotide shuffle{'s' * (n != 1)} of each sequence, seed {run.get('seed')}"
     return {"uniform": "0.25 at every base", "zeros": "zeros"}.get(kind, f"{kind} ({n} a sequence)")
@@ -329,7 +335,7 @@ def _completeness(motifs: MotifsFile) -> Completeness | None:
 
 
 def look_for(motifs: MotifsFile, words: Sequence[str]) -> list[LookedFor]:
-    """Each word's best place: where the name is earned, else the smallest q, of a pattern or a subpattern of 20 seqlets.
+    """Each word's best place: where the name is earned, a pattern before a subpattern of 20 seqlets, the smallest q.
 
     Six or more of the letters ACGT are bases, looked for in the cores' consensus on either strand; so are those
     behind the sign in ``poly-A=AAAAAAAA``, under the name before it.
@@ -362,8 +368,8 @@ def _name(motifs: MotifsFile, word: str) -> LookedFor:
             if best is not None:
                 grade = grade_pattern(motifs, part)
                 weak = not (grade.known and grade.match and grade.match.motif.name.upper() == word.upper())
-                found.append((weak, best.q, part is not pattern, pattern))
+                found.append((weak, part is not pattern, best.q, pattern))
     if not found:
         return LookedFor(word)
-    weak, q, inside, pattern = min(found, key=lambda item: item[:3])
+    weak, inside, q, pattern = min(found, key=lambda item: item[:3])
     return LookedFor(word, pattern, inside, q, weak)

@@ -15,7 +15,7 @@ from interpret.contribs.central import UNSIGNED
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.report.card import ModelCard
 from interpret.report.numbers import Row, order_of
-from interpret.report.record import file_name
+from interpret.report.record import argument, file_name
 from zoo.store.hub import is_hub_name
 
 __all__ = ["NextStep", "next_steps"]
@@ -64,9 +64,7 @@ def _steps(
             yield NextStep(
                 f"Test what {_called(motifs, rows, strongest)} does by itself",
                 "inserted into each region",
-                _line(
-                    "attribute", *given, "--method", "marginalize", "--motif", bases, *_target(run), "-o", "effects.tsv"
-                ),
+                _line("attribute", *given, *_inserting(run, bases), "-o", "effects.tsv"),
             )
     yield from _other_runs(motifs, run, card)
 
@@ -126,10 +124,30 @@ def _target(run: Mapping[str, Any]) -> list[str]:
     return words
 
 
+def _inserting(run: Mapping[str, Any], bases: str) -> list[str]:
+    return ["--method", "marginalize", "--motif", bases, *_target(run), *_as_read(run)]
+
+
+def _as_read(run: Mapping[str, Any]) -> list[str]:
+    """Options without which these regions of this genome would be refused, or read otherwise."""
+    reading = _reading(run)
+    words = [f"--{name.replace('_', '-')}" for name in ("any_genome", "translate_chroms") if reading.get(name)]
+    for name, default in (("strand", "auto"), ("window", "center"), ("edges", "pad")):
+        if reading.get(name) not in (None, default):
+            words += [f"--{name}", str(reading[name])]
+    settings = reading.get("settings")
+    for key, value in settings.items() if isinstance(settings, Mapping) else ():
+        words += ["--set", f"{key}={value}"]
+    return words
+
+
 def _options(motifs: MotifsFile, run: Mapping[str, Any]) -> list[str]:
     """Options that make another report comparable with this one."""
     options = run.get("options") if isinstance(run.get("options"), Mapping) else {}
-    words = _target(run)
+    words = [*_target(run), *_as_read(run)]
+    words += [f"--{name.replace('_', '-')}" for name in ("rc_average", "allow_incomplete") if options.get(name)]
+    if options.get("fallback"):
+        words += ["--fallback", str(options["fallback"])]
     if options.get("method") not in (None, DEFAULTS["method"], *UNSIGNED):
         words += ["--method", str(options["method"])]
     if run.get("references") and str(options.get("references")) not in ("None", DEFAULTS["references"]):
@@ -170,4 +188,4 @@ def _called(motifs: MotifsFile, rows: Sequence[Row], index: int) -> str:
 
 
 def _line(command: str, *words: str | None) -> str:
-    return f"zoo {command} {shlex.join(map(str, words))}".rstrip()
+    return f"zoo {command} {shlex.join(argument(word) for word in words if word)}".rstrip()

@@ -26,6 +26,7 @@ from interpret.report.genes import Gene, read_genes
 from interpret.report.head import head_of, made_of
 from interpret.report.numbers import Row, enriched, number, order_of, q_text, row_of
 from interpret.report.prose import blocks_of
+from interpret.report.record import file_name
 from interpret.report.regions import opening_of, view_data
 from interpret.report.section import FARTHEST, section_of
 from interpret.report.table import table_rows
@@ -114,7 +115,7 @@ def templates() -> Environment:
     )
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     made.filters |= {"anchor": _anchor, "grouped": _grouped, "minus": _minus, "number": number, "q_text": q_text}
-    made.filters |= {"words": _words}
+    made.filters |= {"file_name": file_name, "words": _words}
     # Markup: the style and the script are ours, and a browser does not unescape inside of them.
     made.globals["asset"] = lambda name: Markup(made.loader.get_source(made, name)[0])
     return made

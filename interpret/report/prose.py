@@ -37,7 +37,7 @@ def _blocks(text: str) -> Iterator[Block]:
 def _lines(block: str) -> Iterator[Block]:
     kept: list[str] = []
     kind = "paragraph"
-    for line in block.splitlines():
+    for line in block.split("\n"):
         heading, item = re.match(r"#{1,6}\s+(.*)", line), re.match(r"\s*[-*]\s+(.*)", line)
         if heading or item:
             yield from _block(kind, kept)

@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-__all__ = ["commands_of", "file_name", "option_rows", "provenance", "rows_of", "without_paths"]
+__all__ = ["argument", "commands_of", "file_name", "option_rows", "provenance", "rows_of", "without_paths"]
 
-#: An absolute path within a sentence: of two parts at least, so that `1 / 2` and `A/C/G/T` stay as they are; the slashes
-#: of an address follow a colon.
-PATH = re.compile(r"(?<![\w.:/~-])(?:~|[A-Za-z]:)?[/\\](?:[\w.+@ ()%-]*[\w.+@()%-][/\\])+([\w.+@()%-]*)")
+#: An absolute path within a sentence: of two parts at least, so that `1 / 2` and `A/C/G/T` stay as they are; the
+#: slashes of an address follow a colon.
+PATH = re.compile(r"(?<![\w.:/~-])(?:~|[A-Za-z]:)?[/\\]+(?:[\w.+@ ()%-]*[\w.+@()%-][/\\]+)+([\w.+@()%-]*)")
 #: What the page says elsewhere, each in its place.
 ELSEWHERE = ("command", "notes", "versions", "model", "genome", "regions", "contributions", "references", "contribs")
-ELSEWHERE += ("database", "database_motifs", "seed")
+ELSEWHERE += ("database", "database_motifs", "seed", "method", "output", "tracks", "bins", "reduction", "explained")
+ELSEWHERE += ("assembly",)
 
 
 def file_name(path: Any) -> str:
@@ -31,14 +32,12 @@ def without_paths(text: Any) -> str:
 
 
 def argument(word: Any) -> str:
-    """A word of a command: an absolute path becomes its last part, also behind ``--option=``."""
-    text = str(word)
-    option, sign, value = text.partition("=") if text.startswith("--") else ("", "", text)
-    if re.match(r"[/~]|[A-Za-z]:[\\/]|\\\\", value):
+    """A word of a command: a path that only its maker can follow becomes its last part, also behind ``--option=``."""
+    start, value = re.fullmatch(r"(--?[\w-]+=|\w+=)?(.*)", str(word), re.S).groups("")  # type: ignore[union-attr]
+    absolute = re.match(r"[/~]|[A-Za-z]:[\\/]|\\\\", value)
+    if absolute or ".." in re.split(r"[/\\]", value):  # where the maker stood is not where the reader stands
         value = file_name(value)
-    elif "/" in value and ".." in value.split("/"):  # where the maker stood is not where the reader stands
-        value = file_name(value)
-    return f"{option}{sign}{value}"
+    return f"{start}{value}"
 
 
 def commands_of(run: Mapping[str, Any], now: Sequence[str] = ()) -> list[str]:
@@ -75,6 +74,8 @@ def provenance(run: Mapping[str, Any]) -> list[tuple[str, str]]:
 def option_rows(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     """All else of the record, contributions first."""
     made = {key: value for key, value in run["contributions"].items() if key not in ELSEWHERE}
+    if isinstance(counts := made.get("counts"), Mapping):  # of what was not there, there were none
+        made["counts"] = {key: value for key, value in counts.items() if value}
     motifs = {key: value for key, value in run.items() if key not in ELSEWHERE}
     return [*rows_of(made), *rows_of(motifs)]
 

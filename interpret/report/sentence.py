@@ -12,7 +12,7 @@ from interpret.report.numbers import Row, order_of
 
 __all__ = ["NUMBERS", "listed", "percent", "plain_name", "sentence"]
 
-NAMED, FILLED = 5, 3  # names of a direction, and how many of them where fewer than that are earned
+NAMED, STRONGEST = 5, 3  # of a direction: how many are said, and how many of them whatever they are called
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -23,40 +23,39 @@ def sentence(motifs: MotifsFile, rows: Sequence[Row], called: str) -> str:
         rows: one a pattern, in the file's order. called: what is predicted, as ``words.called`` says it.
     """
     if not rows:
-        return f"TF-MoDISco found no pattern in {_regions(len(motifs.regions))}, so nothing here names what drives {called}."
-    clauses, held = [], []
+        where = f"TF-MoDISco found no pattern in {_regions(len(motifs.regions))}"
+        return f"{where}, so nothing here names what drives {called}."
+    clauses, held, patterns = [], [], 0
     for positive in (True, False):
         found = _subjects(motifs, rows, positive)
         if not found:
             continue
         verb = ("raise" if positive else "lower") + ("s" if _singular(found) else "")
-        object_ = called if not clauses else "it"
-        clauses.append(f"{listed([words for words, _ in found])} {verb} {object_}")
-        if share := _share(motifs, positive, [i for _, members in found for i in members]):
+        clauses.append(f"{listed([words for words, _ in found])} {verb} {'it' if clauses else called}")
+        members = [i for _, some in found for i in some]
+        patterns += len(members)
+        if share := _share(motifs, positive, members):
             held.append(f"{share} of {'positive' if positive else 'negative'} contribution")
-    said = ", ".join(clauses) if len(clauses) < 2 else f"{clauses[0]}, and {clauses[1]}"
+    said = ", and ".join(clauses)
     if held:
-        one = sum(len(members) for positive in (True, False) for _, members in _subjects(motifs, rows, positive)) == 1
-        said += f"; {'its' if one else 'their'} instances hold {listed(held)}"
+        said += f"; {'its' if patterns == 1 else 'their'} instances hold {listed(held)}"
     if not any(row.name.known for row in rows):
         said += "; none earns the name of a known motif" if len(rows) > 1 else "; it earns no known motif's name"
     return f"{_capital(said)}."
 
 
 def _subjects(motifs: MotifsFile, rows: Sequence[Row], positive: bool) -> list[tuple[str, list[int]]]:
-    """What raises (or lowers): words and the patterns they stand for, the earned names first where there are many."""
+    """What raises (or lowers), strongest first: words and the patterns they stand for.
+
+    Those are all earned names, up to a number, and of the other patterns those that are among the strongest few.
+    """
     order = [i for i in order_of(rows) if motifs.patterns[i].positive == positive]
-    named = [i for i in order if rows[i].name.known]
-    if len(named) < FILLED:
-        others = [i for i in order if not rows[i].name.known and not rows[i].name.composition]
-        others += [i for i in order if rows[i].name.composition]
-        named += others[: FILLED - len(named)]
     said: dict[str, list[int]] = {}
-    for i in sorted(named, key=order.index):
-        said.setdefault(plain_name(rows[i].name), []).append(i)
+    for rank, i in enumerate(order):
+        if rows[i].name.known or rank < STRONGEST:
+            said.setdefault(plain_name(rows[i].name), []).append(i)
     # A name that two patterns earn stands once, and speaks of both.
-    found = [(_many(words, len(members)), members) for words, members in said.items()]
-    return found[:NAMED]
+    return [(_many(words, len(members)), members) for words, members in said.items()][:NAMED]
 
 
 def plain_name(name: Name) -> str:

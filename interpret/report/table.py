@@ -44,7 +44,8 @@ class TableRow:
     """One pattern in the table; see ``assets/table.html``.
 
     Attributes:
-        rank: from 1, by what drives the model most. numbers: those of the pattern. counted: its occurrences against shuffles, or None.
+        rank: from 1, by what drives the model most. numbers: those of the pattern.
+        counted: its occurrences against shuffles, or None.
         sort: what the page's script sorts by. words: what it searches.
         logos, positions: pictures. subpatterns: empty where there is one alone.
         within: known motifs of subpatterns. like: an earlier pattern of the same shape.
@@ -104,7 +105,7 @@ def _sort_values(index: int, rank: int, row: Row, counted: Enriched | None) -> d
 
 
 def _name(row: Row) -> str:
-    """The known motif's name, whether earned or not; earned ones are sorted first by the sign before weak ones."""
+    """The known motif's name, whether earned or not; the brace sorts those that are not behind those that are."""
     if row.shown is None:
         return ""
     return row.shown.motif.name if row.name.known else f"{{{row.shown.motif.name}"

@@ -47,6 +47,7 @@
 
   const escaped = (text) =>
     String(text).replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]);
+  const end = (tag) => `<${'/'}${tag}>`; // no script may hold what ends one
   const n = (value) => +value.toFixed(2);
   const opened = (width, height, box) =>
     `<svg xmlns="${$('svg').namespaceURI}" width="${n(width)}" height="${n(height)}" viewBox="0 0 ${box}"`;
@@ -64,7 +65,7 @@
     text(text, x, y, colour, size = 12, bold = false) {
       this.parts.push(
         `<text x="${n(x)}" y="${n(y + 0.82 * size)}" fill="${colour}" font-family="sans-serif" font-size="${size}"` +
-          `${bold ? ' font-weight="600"' : ''}>${escaped(text)}</text>`,
+          `${bold ? ' font-weight="600"' : ''}>${escaped(text)}${end('text')}`,
       );
     }
     letter(base, x, y, width, height, colour) {
@@ -72,7 +73,7 @@
       this.parts.push(`<path d="${shapes[base]}" fill="${colour}" transform="${matrix}"/>`);
     }
     done(width, height) {
-      return `${opened(width, height, `${n(width)} ${n(height)}`)}>${this.parts.join('')}</svg>`;
+      return `${opened(width, height, `${n(width)} ${n(height)}`)}>${this.parts.join('')}${end('svg')}`;
     }
   }
 
@@ -94,12 +95,12 @@
       const turned = glyph.getAttribute('transform');
       return (
         `<g transform="${child.getAttribute('transform')}"><path d="${glyph.getAttribute('d')}"` +
-        `${turned ? ` transform="${turned}"` : ''} fill="${colour[glyph.className.baseVal[1]]}"/></g>`
+        `${turned ? ` transform="${turned}"` : ''} fill="${colour[glyph.className.baseVal[1]]}"/>${end('g')}`
       );
     });
     const mirror = document.body.classList.contains('turned') ? `matrix(-1 0 0 1 ${width} 0)` : 'matrix(1 0 0 1 0 0)';
     const start = opened(width * 2.4, height * 2.4, `${width} ${height}`);
-    return `${start} preserveAspectRatio="none"><g transform="${mirror}">${parts.join('')}</g></svg>`;
+    return `${start} preserveAspectRatio="none"><g transform="${mirror}">${parts.join('')}${end('g')}${end('svg')}`;
   }
 
   function save(blob, name) {
@@ -130,6 +131,34 @@
       URL.revokeObjectURL(address);
     };
     image.src = address;
+  }
+
+  // Buttons that save each logo. Those in the table are for the pointer alone, so that the keyboard reaches the next row;
+  // a section has the same logos, whole, with buttons for both.
+  for (const figure of document.querySelectorAll('figure')) {
+    const logo = figure.querySelector('.logo');
+    const section = figure.closest('.motif');
+    const row = figure.closest('tr');
+    if (!logo || !(section || row)) {
+      continue;
+    }
+    const owner = section ? section.id : row.querySelector('th a').hash.slice(1);
+    const what = figure.querySelector('figcaption').textContent.split(',')[0].replace(/[^\w.]+/g, '-');
+    const buttons = document.createElement('span');
+    buttons.className = 'save';
+    for (const [kind, write] of [
+      ['SVG', saveSvg],
+      ['PNG', savePng],
+    ]) {
+      const button = document.createElement('button');
+      button.type = 'button';
+      button.textContent = kind;
+      button.setAttribute('aria-label', `Save this logo as ${kind}`);
+      button.tabIndex = section ? 0 : -1;
+      button.onclick = () => write(logoAsSvg(logo), `${owner}-${what}${section ? '-whole' : ''}`);
+      buttons.append(button);
+    }
+    figure.append(buttons);
   }
 
   window.pictures = { CanvasPen, SvgPen, colours, logoAsSvg, measure, save, savePng, saveSvg };

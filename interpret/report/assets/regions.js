@@ -128,9 +128,10 @@
 
   // The scale of a lane: lines at round numbers, and the numbers beside them; the unit stands in the title.
   function axis(pen, y, tall, low, high, { width }, colour) {
+    const lines = tall > 100 ? 5 : 3;
     const span = Math.max(high - low, 1e-30);
-    const power = 10 ** Math.floor(Math.log10(span / 3));
-    const size = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= span / 3.5);
+    const power = 10 ** Math.floor(Math.log10(span / lines));
+    const size = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= span / lines);
     const at = (value) => y + HEAD + ((high - value) / span) * (tall - HEAD);
     for (let k = Math.ceil(low / size); k * size <= high; k++) {
       const digit = Math.max(0, -Math.floor(Math.log10(size)));

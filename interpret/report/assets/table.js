@@ -125,7 +125,7 @@
   }
   unfold();
 
-  // A click on a command copies it, where the browser lets a page do so.
+  // Commands are copied where the browser lets a page do so.
   for (const line of $$('.line, .command')) {
     if (navigator.clipboard) {
       const button = document.createElement('button');
@@ -133,8 +133,12 @@
       button.className = 'copy';
       button.textContent = 'Copy';
       button.onclick = async () => {
-        await navigator.clipboard.writeText(line.firstChild.textContent);
-        button.textContent = 'Copied';
+        try {
+          await navigator.clipboard.writeText(line.firstChild.textContent);
+          button.textContent = 'Copied';
+        } catch {
+          getSelection().selectAllChildren(line); // to be copied by hand
+        }
         setTimeout(() => {
           button.textContent = 'Copy';
         }, 1500);
@@ -158,7 +162,7 @@
   // Folded sections are printed open.
   let opened = [];
   addEventListener('beforeprint', () => {
-    opened = $$('details.motif:not([open]), details.left:not([open]), #columns:not([open]), #rule:not([open])');
+    opened = $$('details.motif:not([open]), #columns:not([open]), #rule:not([open])');
     for (const section of opened) {
       section.open = true;
     }

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from interpret.motifs.exports import meme, motifs_tsv, seqlets_bed
+from interpret.report.card import find_card
 from interpret.report.genes import Gene
-from interpret.report.head import find_card
 from interpret.report.page import render
 
 # What ends an attribute, an element, a script, a comment, a template and a string; {{ }} would be jinja's.
@@ -89,7 +89,8 @@ def named(asked, name):
     metric = metric.model_copy(
         update={"metric": name, "split": name, "baseline": metric.baseline.model_copy(update={"name": name})}
     )
-    card = replace(card, version=name, summary=name, text=name, evaluation=(metric,))
+    prose = f"## {name}\n\n{name}\n- {name}\n\n```\n{name}\n```\n"
+    card = replace(card, version=name, summary=name, facts=((name, name),), prose=prose, evaluation=(metric,))
     genes = [Gene(name, 0, 10**7, name, "+")]
     file = replace(
         asked,
