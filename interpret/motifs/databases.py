@@ -28,9 +28,11 @@ __all__ = [
     "Match",
     "MotifDatabase",
     "benjamini_hochberg",
+    "compare_again",
     "how_compared",
     "match_motifs",
     "match_patterns",
+    "notes_on",
     "open_database",
     "read_meme",
 ]
@@ -203,6 +205,26 @@ def _matches(matrix: np.ndarray, database: MotifDatabase, found: Sequence[np.nda
     ]
 
 
+def compare_again(pattern: Pattern, matches: Sequence[Match], size: int) -> list[Match]:
+    """Matches of an older file, whose p-values are TOMTOM's alone, with those of ``match_motifs``.
+
+    Args:
+        pattern: what was compared. matches: the nearest motifs. size: how many motifs the database had.
+    """
+    if not matches:
+        return []
+    matrix = pattern.probability[slice(*pattern.query)]
+    drawn, shift = Shuffled.of(matrix), pattern.query[0] - pattern.core[0]
+    p = np.ones(max(size, len(matches)))
+    for i, match in enumerate(matches):
+        target = match.motif.probability
+        chance = chance_of(matrix, drawn, target[::-1, ::-1] if match.reverse else target, match.offset + shift)
+        p[i] = max(match.p, chance)
+    q = benjamini_hochberg(p)
+    again = [replace(match, p=float(p[i]), q=max(match.q, float(q[i]))) for i, match in enumerate(matches)]
+    return sorted(again, key=lambda match: 0 if match.significant else match.p)
+
+
 def how_compared(database: MotifDatabase) -> str:
     """A sentence on the p-values of matches with this database."""
     n = len(database.motifs)
@@ -212,6 +234,17 @@ def how_compared(database: MotifDatabase) -> str:
         f"{database.title} has {n} motif{'s' * (n != 1)}, too few for TOMTOM's p-values (they need {FEW}): p is the "
         "chance that the pattern's columns in another order fit as well"
     )
+
+
+def notes_on(database: MotifDatabase) -> list[str]:
+    """What a user must be told of a database: motifs without a matrix, too few of them."""
+    notes = []
+    if n := len(database.left_out):
+        names = ", ".join(database.left_out[:5]) + (", ..." if n > 5 else "")
+        notes.append(
+            f"{database.title}: {n} motif{'s' * (n != 1)} without a letter-probability matrix left out: {names}"
+        )
+    return notes + ([how_compared(database)] if len(database.motifs) < FEW else [])
 
 
 def _tomtom():

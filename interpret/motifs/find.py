@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from interpret.contribs.central import Contributions, no_such_window, read_contributions, read_rows
-from interpret.motifs.databases import match_patterns, open_database
+from interpret.motifs.databases import how_compared, match_patterns, notes_on, open_database
 from interpret.motifs.discover import capped, modisco_options, parse_options, run_modisco
 from interpret.motifs.effects import ModelAndTarget, backgrounds_of, load_again, measure_effects, predict_track
 from interpret.motifs.enrichment import find_enrichment
 from interpret.motifs.exports import EXPORTS
+from interpret.motifs.grades import grade_patterns
 from interpret.motifs.hits import find_hits
 from interpret.motifs.motifs_file import (
     MotifsFile,
@@ -97,6 +98,8 @@ def find_motifs(
         if note := capped(said, options):
             report(note)
         report(f"{positive} positive and {negative} negative patterns; matching with {known.title}")
+        for note in notes_on(known):
+            report(note)
         patterns = _patterns(partial, offset)
         matches = match_patterns([p for pattern in patterns for p in (pattern, *pattern.subpatterns)], known)
         found = None
@@ -107,6 +110,7 @@ def find_motifs(
         views = choose_views(contributions, patterns, first)
         measured = _ask(explained, contributions, patterns, views, seed, report) if explained else (None, None)
         run = _run_record(contributions.run, known.title, len(known.motifs), contributions.window, options, said)
+        run |= {"matching": how_compared(known)}
         run |= {"command": sys.argv, "contribs": str(contribs), "seed": seed}
         add_results(partial, contributions, patterns, matches, found, enrichment, run, views, *measured)
         _write_texts(dict(zip(EXPORTS, texts, strict=True)), read_motifs(partial))
@@ -126,9 +130,10 @@ def _modisco_options(
 
 
 def _summary(found: MotifsFile, out: Path) -> str:
-    named = sum(any(match.significant for match in found.matches[p.name]) for p in found.patterns)
+    grades = [name.grade for name in grade_patterns(found)]
+    named = f"{grades.count('strong')} with a known motif, {grades.count('weak')} that resemble one"
     hits = f", {len(found.hits):,} hits" if found.hits is not None else ""
-    return f"{len(found.patterns)} patterns, {named} with a known motif{hits} -> {out}"
+    return f"{len(found.patterns)} patterns, {named}{hits} -> {out}"
 
 
 def _load_again(

@@ -112,7 +112,7 @@ class _Reading:
             self._take_letter(number, line, words)
         elif words[0] == "MOTIF":
             self._begin_motif(number, words)
-        elif words[0].upper().startswith("ALPHABET"):
+        elif words[0].startswith("ALPHABET"):
             self._take_alphabet(number, line)
         elif line.lower().startswith(MATRIX):
             self._begin_matrix(number, line)
@@ -197,9 +197,8 @@ class _Reading:
             # MEME's programs sort the letters of such an alphabet, so that the order of its lines says nothing.
             letters, self.block = "".join(sorted(set(self.block))), None
             self._set_order(number, letters)
-        elif not re.match(r"\S\s*=", line):
-            self.block += words[0][0]
-            self.block += "".join(re.findall(r"~\s*(\S)", re.sub(r'"[^"]*"', "", line)))
+        elif "=" not in (bare := re.sub(r'"[^"]*"', "", line)):
+            self.block += words[0][0] + "".join(re.findall(r"~\s*(\S)", bare))
 
     def _set_order(self, number: int, letters: str) -> None:
         found = letters.upper()
