@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from interpret.contribs.central import Contributions, no_such_window, read_contributions, read_rows
-from interpret.motifs.databases import match_patterns, open_database
+from interpret.motifs.databases import how_compared, match_patterns, notes_on, open_database
 from interpret.motifs.discover import capped, modisco_options, parse_options, run_modisco, too_few
 from interpret.motifs.effects import ModelAndTarget, backgrounds_of, load_again, measure_effects, predict_track
 from interpret.motifs.enrichment import find_enrichment
@@ -101,6 +101,8 @@ def find_motifs(
         if note := capped(said, options):
             report(note)
         report(f"{positive} positive and {negative} negative patterns; matching with {known.title}")
+        for note in notes_on(known):
+            report(note)
         patterns = _patterns(partial, offset)
         matches = match_patterns([p for pattern in patterns for p in (pattern, *pattern.subpatterns)], known)
         found = None
@@ -112,6 +114,7 @@ def find_motifs(
         views = choose_views(contributions, patterns, first)
         measured = _ask(explained, contributions, patterns, views, seed, report) if explained else (None, None)
         run = _run_record(contributions.run, known.title, len(known.motifs), contributions.window, options, said)
+        run |= {"matching": how_compared(known)}
         run |= {"command": sys.argv, "contribs": str(contribs), "seed": seed}
         add_results(partial, contributions, patterns, matches, found, enrichment, run, views, *measured, held)
         _write_texts(dict(zip(EXPORTS, texts, strict=True)), read_motifs(partial))

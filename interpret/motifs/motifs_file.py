@@ -27,7 +27,7 @@ import numpy as np
 
 from interpret.contribs.central import Contributions, Regions, read_rows
 from interpret.contribs.file import plain_attribute
-from interpret.motifs.databases import KnownMotif, Match
+from interpret.motifs.databases import KnownMotif, Match, compare_again
 from interpret.motifs.enrichment import Enrichment
 from interpret.motifs.explained import Explained
 from interpret.motifs.hits import Hits
@@ -323,8 +323,12 @@ def _read(path: Path, file: Any) -> MotifsFile:
         file["windows/reverse"][:],
     )
     patterns = tuple(read_patterns(file, offset))
-    names = [p.name for pattern in patterns for p in (pattern, *pattern.subpatterns)]
-    matches = {name: list(_matches(file[f"matches/{name}"].asstr()[()])) for name in names}
+    run = json.loads(file.attrs["run"])
+    parts = [part for pattern in patterns for part in (pattern, *pattern.subpatterns)]
+    matches = {part.name: list(_matches(file[f"matches/{part.name}"].asstr()[()])) for part in parts}
+    if "matching" not in run:
+        size = int(run.get("database_motifs", 0))
+        matches = {part.name: compare_again(part, matches[part.name], size) for part in parts}
     hits = Hits(**{name: file[f"hits/{name}"][:] for name in file["hits"]}) if "hits" in file else None
     enrichment = _enrichment(file["enrichment"]) if "enrichment" in file else None
     effects = (
@@ -335,7 +339,7 @@ def _read(path: Path, file: Any) -> MotifsFile:
     views = Views(*(file[f"views/{name}"][:] for name in ("sequence", "letters", "projected")), *_read_track(file))
     return MotifsFile(
         path,
-        json.loads(file.attrs["run"]),
+        run,
         int(file.attrs["window_size"]),
         offset,
         int(file.attrs["length"]),
