@@ -151,14 +151,14 @@ def order_of(rows: Sequence[Row]) -> list[int]:
 def effect_of(motifs: MotifsFile, pattern: Pattern) -> EffectNumbers | None:
     """The measured effect of a pattern, if the file has it."""
     with needs("scipy", "an interval of effects"):
-        from scipy.stats import t
+        from scipy.special import stdtrit  # the quantile of Student's t: scipy.stats takes a second to import
 
     effect = (motifs.effects or {}).get(pattern.name)
     if effect is None:
         return None
     values = np.asarray(effect.values, dtype=float)
     n, mean = len(values), float(np.mean(values))
-    half = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
     return EffectNumbers(effect.consensus, values, mean, mean - half, mean + half)
 
 
