@@ -54,7 +54,7 @@ def rewritten(text: str, columns: int = 0) -> str:
     """
     line, room = f"zoo: {text}", max(columns - 1, 12)
     if columns and len(line) > room:
-        end = room * 2 // 3
+        end = room // 2
         line = f"{line[: room - end - 1]}…{line[-end:]}"
     return f"{line}\x1b[K\r"
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from interpret.contribs.central import Contributions
+from interpret.contribs.central import Contributions, Regions
 from interpret.motifs.discover import capped, modisco_options
 from interpret.motifs.enrichment import count_occurrences
 from interpret.motifs.held_out import NotHeldOut, held_out_prediction, interval, share_explained, split_regions
@@ -36,6 +36,7 @@ from interpret.motifs.pattern import Pattern
 __all__ = ["Explained", "ExplainedSign", "ExplainedVariance", "how_much"]
 
 BLOCK = 1 << 22  # positions in memory at a time
+MOST = 20_000  # regions of the fit, evenly chosen of more
 LEAST_VARIANCE = 1e-10  # of the squared mean: rounding
 
 
@@ -66,7 +67,7 @@ class ExplainedVariance:
     Attributes:
         instances: by the numbers of instances, counted by their bases. low, high: its 95% interval over regions.
         composition: by the shares of dinucleotides, which hold GC content, alone. both: by both.
-        regions: how many. folds: in how many parts they were held out.
+        regions: how many, at most 20,000. folds: in how many parts they were held out.
         by_chromosome: whether the parts are whole chromosomes; else they are stretches of neighbouring regions.
     """
 
@@ -213,18 +214,20 @@ def _clustered(said: str, sign: str) -> int | None:
 
 
 def _variance(contributions: Contributions, patterns: Sequence[Pattern]) -> tuple[ExplainedVariance | None, str]:
-    values = contributions.prediction.astype(float)
     if not patterns:
         return None, "there are no patterns"
+    n = len(contributions.regions)
+    chosen = np.linspace(0, n - 1, min(MOST, n)).astype(int)
+    values, one_hot = contributions.prediction[chosen].astype(float), contributions.one_hot[chosen]
     if not np.isfinite(values).all():
         return None, f"the prediction is not finite in {int((~np.isfinite(values)).sum()):,} regions"
     try:
-        folds = split_regions(contributions.regions)
+        folds = split_regions(Regions(*(column[chosen] for column in vars(contributions.regions).values())))
     except NotHeldOut as reason:
         return None, str(reason)
     if values.var() <= LEAST_VARIANCE * max(values.mean() ** 2, np.finfo(float).tiny):
         return None, "the prediction is the same in all regions"
-    counts, composition = count_occurrences(contributions.one_hot, patterns), _composition(contributions.one_hot)
+    counts, composition = count_occurrences(one_hot, patterns), _composition(one_hot)
     features = (counts, composition, np.hstack([counts, composition]))
     by_counts, *others = (held_out_prediction(array.astype(float), values, folds) for array in features)
     shares = [share_explained(values, predicted) for predicted in others]

@@ -136,9 +136,9 @@ def given_options(
 
 def _summary(found: MotifsFile, out: Path) -> str:
     grades = [name.grade for name in grade_patterns(found)]
-    strong, weak = (grades.count(grade) for grade in ("strong", "weak"))
+    named = f"{grades.count('strong')} with a known motif, {grades.count('weak')} that resemble one"
     hits = f", {len(found.hits):,} hits" if found.hits is not None else ""
-    return f"{len(grades)} patterns, {strong} with an earned name, {weak} that resemble a known motif{hits} -> {out}"
+    return f"{len(found.patterns)} patterns, {named}{hits} -> {out}"
 
 
 def _load_again(

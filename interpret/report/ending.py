@@ -47,11 +47,9 @@ def _patterns(motifs: MotifsFile, rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _name(name: Name) -> str:
-    if name.known or not (name.label or name.composition):
-        return name.label or "no name"
-    return (
-        f"{name.label} ({name.composition})" if name.label and name.composition else name.label or f"{name.composition}"
-    )
+    """``ABF1``, ``resembles PPR1``, ``no name``, with what is low in complexity or composition only behind it."""
+    said = name.label or "no name"
+    return f"{said} ({name.composition})" if name.composition and not name.known else said
 
 
 def _numbers(motifs: MotifsFile, row: Row) -> Iterator[str]:
@@ -59,8 +57,8 @@ def _numbers(motifs: MotifsFile, row: Row) -> Iterator[str]:
         yield f"effect {row.effect.mean:+.3g} ({row.effect.low:.3g} to {row.effect.high:.3g})"
     else:
         yield f"contribution {row.contribution:+.3g} a seqlet"
-    count = f"{row.seqlets:,} seqlets" if row.hits is None else f"{row.hits:,} hits"
-    yield f"{count} in {percent(row.frequency)} of {len(motifs.regions):,} regions"
+    number, what = (row.seqlets, "seqlet") if row.hits is None else (row.hits, "hit")
+    yield f"{number:,} {what}{'s' * (number != 1)} in {percent(row.frequency)} of {len(motifs.regions):,} regions"
 
 
 def _looked_for(found: Sequence[LookedFor]) -> list[str]:

@@ -46,9 +46,16 @@ def note(text: str) -> None:
     click.echo(f"{over_line()}zoo: {text}", err=True)
 
 
+class _Line:
+    """Whether a line that ``lines_unless`` wrote stands on the terminal."""
+
+    left = False
+
+
 def over_line() -> str:
-    """What removes a line that ``lines_unless`` left on the terminal; nothing elsewhere."""
-    return CLEAR if sys.stderr is not None and sys.stderr.isatty() else ""
+    """What removes the line that ``lines_unless`` left on the terminal; nothing where there is none."""
+    left, _Line.left = _Line.left, False
+    return CLEAR if left else ""
 
 
 def notes_unless(quiet: bool) -> Callable[[str], None] | None:
@@ -63,6 +70,7 @@ def lines_unless(quiet: bool) -> Callable[[str], None] | None:
 
 def _rewrite(line: str) -> None:
     """Put a line in the place of the last one; by the file descriptor, since TF-MoDISco forks meanwhile."""
+    _Line.left = True
     os.write(2, rewritten(line, columns_of(2)).encode())
 
 

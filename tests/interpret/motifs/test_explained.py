@@ -236,6 +236,16 @@ def test_noise_that_nothing_predicts_is_not_explained(counted, ratio):
     assert found.low < 1 / (1 + ratio) < found.high and found.high - found.low < 0.3
 
 
+def test_of_many_regions_evenly_chosen_ones_are_fitted(counted, monkeypatch):
+    """The second half of the regions has a prediction of its own, which a fit on the first rows would not see."""
+    counts, one_hot = counted
+    monkeypatch.setattr(module, "MOST", 200)
+    found = variance_of(one_hot, 5 + counts @ [1.0, -2.0]).variance
+    assert found.regions == 200 and found.instances > 0.999
+    half = np.where(np.arange(400) < 200, counts @ [1.0, -2.0], -(counts @ [1.0, -2.0]))
+    assert variance_of(one_hot, half).variance.instances < 0.1
+
+
 def test_chance_explains_nothing(counted):
     _, one_hot = counted
     for seed in range(5):
