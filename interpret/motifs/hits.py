@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -282,9 +283,6 @@ def partners_of(hits: Hits, index: int, patterns: int, sequences: int) -> list[P
         hits: of all patterns, ordered by sequence. index: the pattern asked about.
         patterns, sequences: how many there are.
     """
-    with needs("scipy", "a table of partners"):
-        from scipy.stats import hypergeom
-
     where = [np.unique(hits.sequence[hits.pattern == i]) for i in range(patterns)]
     others = [i for i in range(patterns) if i != index]
     both, p, spacings = [], [], []
@@ -292,7 +290,7 @@ def partners_of(hits: Hits, index: int, patterns: int, sequences: int) -> list[P
         count, spacing = _pairs(hits, index, other)
         both.append(count)
         spacings.append(spacing)
-        p.append(float(hypergeom.sf(count - 1, sequences, len(where[index]), len(where[other]))))
+        p.append(_at_least(count, sequences, len(where[index]), len(where[other])))
     q = benjamini_hochberg(np.array(p)) if p else []
     found = [
         Partner(other, count, len(where[index]) * len(where[other]) / sequences, float(value), spacing)
@@ -300,6 +298,21 @@ def partners_of(hits: Hits, index: int, patterns: int, sequences: int) -> list[P
         if value <= MATCHED_AT
     ]
     return sorted(found, key=lambda partner: (partner.q, partner.pattern))
+
+
+def _at_least(both: int, sequences: int, ours: int, theirs: int) -> float:
+    """Probability that two sets of so many sequences share ``both`` or more: the hypergeometric distribution's tail."""
+    with needs("scipy", "a table of partners"):
+        from scipy.special import gammaln  # scipy.stats, which has the test by name, takes a second to import
+
+    shared = np.arange(both, min(ours, theirs) + 1)
+
+    def ways(n: Any, k: Any) -> Any:
+        return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+
+    shared = shared[shared >= ours + theirs - sequences]
+    logs = ways(ours, shared) + ways(sequences - ours, theirs - shared) - ways(sequences, theirs)
+    return float(min(np.exp(logs).sum(), 1.0))
 
 
 def _pairs(hits: Hits, first: int, second: int) -> tuple[int, np.ndarray]:

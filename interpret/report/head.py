@@ -19,7 +19,7 @@ from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern
 from interpret.report.card import Metric, ModelCard, metrics_of
 from interpret.report.drawing import histogram
-from interpret.report.next_steps import NextStep, next_steps
+from interpret.report.next_steps import NextStep, made_anew, next_steps
 from interpret.report.numbers import LEAST_SEQLETS, Row, order_of
 from interpret.report.record import commands_of, file_name, option_rows, provenance, without_paths
 from interpret.report.sentence import percent, sentence
@@ -114,7 +114,8 @@ class Head:
         model: the model's name. sentence: what drives it.
         units: of contributions and effects; empty where nobody says.
         strongest: three to five patterns by effect times frequency.
-        meters: how much is explained. left_out: what that does not speak of. lacks: what an older file does not hold.
+        meters: how much is explained. left_out: what that does not speak of.
+        lacks: what an older file does not hold. anew: the command that makes it again, with that.
         looked_for: in the order in which they were asked. steps: what to do next.
     """
 
@@ -125,6 +126,7 @@ class Head:
     meters: list[Meter]
     left_out: list[str]
     lacks: list[str]
+    anew: str | None
     looked_for: list[LookedFor]
     steps: list[NextStep]
 
@@ -167,6 +169,7 @@ def head_of(motifs: MotifsFile, rows: Sequence[Row], card: ModelCard | None, wor
         meters=meters_of(motifs.explained),
         left_out=list(motifs.explained.left_out) if motifs.explained else [],
         lacks=lacks_of(motifs),
+        anew=made_anew(motifs),
         looked_for=look_for(motifs, words),
         steps=next_steps(motifs, rows, card),
     )

@@ -18,7 +18,7 @@ from interpret.report.numbers import Row, order_of
 from interpret.report.record import argument, file_name
 from zoo.store.hub import is_hub_name
 
-__all__ = ["NextStep", "next_steps"]
+__all__ = ["NextStep", "made_anew", "next_steps"]
 
 FEW = 1000  # regions; with fewer, TF-MoDISco leaves rare motifs unfound
 #: Of the options that a report of other regions repeats.
@@ -38,6 +38,17 @@ def next_steps(motifs: MotifsFile, rows: Sequence[Row], card: ModelCard | None) 
     """In the order in which a reader wants them."""
     run = motifs.run["contributions"]
     return list(_steps(motifs, rows, run, card))
+
+
+def made_anew(motifs: MotifsFile) -> str | None:
+    """The command that makes the file of motifs again, with all that this version measures; None without a source."""
+    contribs, own = file_name(motifs.run.get("contribs") or ""), motifs.path.name
+    if not contribs or not own.endswith(".h5"):
+        return None
+    database = _database(str(motifs.run.get("database") or ""))
+    words = ["--database", database] if database else []
+    words += ["--central", str(motifs.window)] if motifs.window < motifs.length else []
+    return _line("motifs", contribs, *words, "-o", own)
 
 
 def _steps(

@@ -77,6 +77,8 @@ class Row:
         hits: their number, or None. with_hits: regions with at least one, or None.
         frequency: share of the regions with an instance, 0 to 1: a hit, or a seqlet where hits were not looked for.
         effect: None where it was not measured.
+        turned: whether the page shows the reverse complement of what is in the file, in all its parts.
+        holds: names that a subpattern earns and the pattern does not.
     """
 
     name: Name
@@ -92,16 +94,13 @@ class Row:
     with_hits: int | None
     frequency: float
     effect: EffectNumbers | None = None
+    turned: bool = False
+    holds: tuple[str, ...] = ()
 
     @property
     def shown(self) -> Match | None:
         """The known motif that is drawn beside the pattern, whose orientation the page gives it: strong or weak."""
-        return None if self.name.grade == "none" else self.name.match
-
-    @property
-    def turned(self) -> bool:
-        """Whether the page shows the reverse complement of what is in the file, in all its parts."""
-        return bool(self.shown and self.shown.reverse)
+        return _shown(self.name)
 
     @property
     def strength(self) -> float:
@@ -140,7 +139,24 @@ def row_of(motifs: MotifsFile, index: int, name: Name) -> Row:
         with_hits,
         (regions if with_hits is None else with_hits) / len(motifs.regions),
         effect_of(motifs, pattern),
+        _turned(pattern, name),
+        tuple(within(motifs, index, name)),
     )
+
+
+def _shown(name: Name) -> Match | None:
+    return None if name.grade == "none" else name.match
+
+
+def _turned(pattern: Pattern, name: Name) -> bool:
+    """As the known motif lies; without one, ``poly-A`` is shown as A, whichever strand TF-MoDISco took."""
+    if match := _shown(name):
+        return match.reverse
+    base = (name.composition or "").rpartition("poly-")[2]
+    if base not in ("A", "C", "G", "T"):
+        return False
+    core = pattern.probability[slice(*pattern.core)].mean(axis=0)
+    return bool(core[3 - "ACGT".index(base)] > core["ACGT".index(base)])
 
 
 def order_of(rows: Sequence[Row]) -> list[int]:
@@ -151,14 +167,14 @@ def order_of(rows: Sequence[Row]) -> list[int]:
 def effect_of(motifs: MotifsFile, pattern: Pattern) -> EffectNumbers | None:
     """The measured effect of a pattern, if the file has it."""
     with needs("scipy", "an interval of effects"):
-        from scipy.stats import t
+        from scipy.special import stdtrit  # the quantile of Student's t: scipy.stats takes a second to import
 
     effect = (motifs.effects or {}).get(pattern.name)
     if effect is None:
         return None
     values = np.asarray(effect.values, dtype=float)
     n, mean = len(values), float(np.mean(values))
-    half = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
     return EffectNumbers(effect.consensus, values, mean, mean - half, mean + half)
 
 

@@ -39,7 +39,7 @@ def sentence(motifs: MotifsFile, rows: Sequence[Row], called: str) -> str:
     said = ", and ".join(clauses)
     if held:
         said += f"; {'its' if patterns == 1 else 'their'} instances hold {listed(held)}"
-    if not any(row.name.known for row in rows):
+    if not any(row.name.known or row.holds for row in rows):
         said += "; none earns the name of a known motif" if len(rows) > 1 else "; it earns no known motif's name"
     return f"{_capital(said)}."
 
@@ -47,21 +47,23 @@ def sentence(motifs: MotifsFile, rows: Sequence[Row], called: str) -> str:
 def _subjects(motifs: MotifsFile, rows: Sequence[Row], positive: bool) -> list[tuple[str, list[int]]]:
     """What raises (or lowers), strongest first: words and the patterns they stand for.
 
-    Those are all earned names, up to a number, and of the other patterns those that are among the strongest few.
+    Those are all earned names, also of subpatterns, up to a number, and of the other patterns the strongest few.
     """
     order = [i for i in order_of(rows) if motifs.patterns[i].positive == positive]
     said: dict[str, list[int]] = {}
     for rank, i in enumerate(order):
-        if rows[i].name.known or rank < STRONGEST:
-            said.setdefault(plain_name(rows[i].name), []).append(i)
+        if rows[i].name.known or rows[i].holds or rank < STRONGEST:
+            said.setdefault(plain_name(rows[i].name, rows[i].holds), []).append(i)
     # A name that two patterns earn stands once, and speaks of both.
     return [(_many(words, len(members)), members) for words, members in said.items()][:NAMED]
 
 
-def plain_name(name: Name) -> str:
-    """``ABF1``, ``a motif like PPR1``, ``poly-A`` or ``an unnamed motif``."""
+def plain_name(name: Name, holds: Sequence[str] = ()) -> str:
+    """``ABF1``, ``a motif that includes REB1``, ``a motif like PPR1``, ``poly-A`` or ``an unnamed motif``."""
     if name.known and name.match:
         return name.match.motif.name
+    if holds:  # earned by its subpatterns
+        return f"a motif that includes {listed(holds)}"
     if name.composition:
         return _composition(name.composition)
     return f"a motif like {name.match.motif.name}" if name.grade == "weak" and name.match else "an unnamed motif"

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from interpret.motifs.databases import Match
 from interpret.motifs.grades import Name, grade_pattern
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern
 from interpret.report.drawing import logo, probability_heights, sparkline
-from interpret.report.numbers import Enriched, Row, like_another, order_of, within
+from interpret.report.numbers import Enriched, Row, like_another, order_of
 
 __all__ = ["Figure", "Subpattern", "TableRow", "aligned_logos", "core_logo", "letters", "oriented", "table_rows"]
 
@@ -48,7 +47,7 @@ class TableRow:
         counted: its occurrences against shuffles, or None.
         sort: what the page's script sorts by. words: what it searches.
         logos, positions: pictures. subpatterns: empty where there is one alone.
-        within: known motifs of subpatterns. like: an earlier pattern of the same shape.
+        like: an earlier pattern of the same shape.
     """
 
     pattern: Pattern
@@ -60,7 +59,6 @@ class TableRow:
     logos: list[Figure]
     positions: Markup
     subpatterns: list[Subpattern]
-    within: list[str]
     like: Pattern | None
 
 
@@ -70,7 +68,7 @@ def table_rows(motifs: MotifsFile, rows: Sequence[Row], counted: Sequence[Enrich
 
 
 def _row(motifs: MotifsFile, index: int, rank: int, row: Row, counted: Enriched | None) -> TableRow:
-    pattern, inside = motifs.patterns[index], within(motifs, index, row.name)
+    pattern = motifs.patterns[index]
     counted = counted if counted and counted.expected else None
     return TableRow(
         pattern=pattern,
@@ -78,11 +76,10 @@ def _row(motifs: MotifsFile, index: int, rank: int, row: Row, counted: Enriched 
         numbers=row,
         counted=counted,
         sort=_sort_values(index, rank, row, counted),
-        words=_words(pattern, row, inside),
-        logos=aligned_logos(pattern, row.shown),
+        words=_words(pattern, row),
+        logos=aligned_logos(pattern, row),
         positions=sparkline(row.positions),
         subpatterns=_subpatterns(motifs, pattern, row.turned),
-        within=inside,
         like=like_another(motifs.patterns, index),
     )
 
@@ -111,10 +108,10 @@ def _name(row: Row) -> str:
     return row.shown.motif.name if row.name.known else f"{{{row.shown.motif.name}"
 
 
-def _words(pattern: Pattern, row: Row, inside: Sequence[str]) -> str:
+def _words(pattern: Pattern, row: Row) -> str:
     match, name = row.shown, row.name
     known = (match.motif.name, match.motif.id, name.grade) if match else ("no match",)
-    kinds = (*known, name.composition or "", *inside)
+    kinds = (*known, name.composition or "", *row.holds)
     return " ".join([pattern.short_name, pattern.name, *kinds, letters(pattern, row.turned)]).lower()
 
 
@@ -149,9 +146,9 @@ def core_logo(pattern: Pattern, row: Row) -> Figure:
     return _figure("contribution", oriented(pattern.contribution[slice(*pattern.core)], row.turned), 0, None, None)
 
 
-def aligned_logos(pattern: Pattern, match: Match | None) -> list[Figure]:
+def aligned_logos(pattern: Pattern, row: Row) -> list[Figure]:
     """Contribution, frequency and known motif over each other, in the known motif's orientation."""
-    turned = bool(match and match.reverse)  # turn the pattern rather than the motif that readers know
+    match, turned = row.shown, row.turned  # the pattern is turned rather than the motif that readers know
     contribution, probability = (
         oriented(matrix[slice(*pattern.core)], turned) for matrix in (pattern.contribution, pattern.probability)
     )

@@ -175,3 +175,16 @@ def test_only_a_graded_match_turns_a_pattern(asked):
         row = row_of(asked, 0, Name(match, grade))
         assert row.turned is turned and (row.shown is match) is turned
     assert not row_of(asked, 0, Name(replace(match, reverse=False), "strong")).turned
+
+
+def test_poly_a_is_shown_as_a(asked):
+    """Whichever strand TF-MoDISco took; a repeat that reads alike on both stays."""
+    for columns, composition, turned in (
+        ([T] * 8, "low complexity: poly-A", True),
+        ([A] * 8, "low complexity: poly-A", False),
+        ([G] * 8, "low complexity: poly-C", True),
+        ([T, A] * 4, "low complexity: TA repeat", False),
+        ([C, G] * 4, "composition only: CG-rich", False),
+    ):
+        one = replace(asked, patterns=(with_core(asked.patterns[0], columns),))
+        assert row_of(one, 0, Name(None, "none", (), composition)).turned is turned

@@ -127,6 +127,15 @@ def test_lists_of_words():
     assert [listed(list("abc"[:n])) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
 
 
+def test_names_of_subpatterns_are_said_as_such(asked):
+    rows = [row_of(replace(asked, effects=None), 0, WEAK), row_of(replace(asked, effects=None), 1, strong("ABF1"))]
+    rows = [replace(rows[0], holds=("REB1",), contribution=1.0), replace(rows[1], contribution=2.0)]
+    rows = [replace(row, frequency=0.5) for row in rows]
+    patterns = tuple(asked.patterns[:2])
+    said = sentence(replace(asked, patterns=patterns, explained=None), rows, "binding")
+    assert said == "ABF1 and a motif that includes REB1 raise binding."
+
+
 def test_names_by_themselves():
     said = [plain_name(name) for name in (strong("ABF1"), WEAK, NONE, POLY, RICH)]
     assert said == ["ABF1", "a motif like PPR1", "an unnamed motif", "poly-A", "CG-rich sequence"]
