@@ -179,15 +179,17 @@ HEAD, FIRST, SECOND = "letter-probability matrix: alength= 4 w= 2 nsites= 9 E= 0
     "text",
     [
         f"MOTIF a\nletter-probability matrix:\n{FIRST}\n{SECOND}\nURL http://x\n",
-        f"MOTIF a\nletter-probability matrix: nsites= 9\n{FIRST}\n{SECOND}\n\n1 motif in all\nMOTIF b\n",
+        f"MOTIF a\nletter-probability matrix: nsites= 9\n{FIRST}\n{SECOND}\n\nSUMMARY\nMOTIF b\n",
         f"  MOTIF a\n\t {HEAD}\n   {FIRST}\n\t{SECOND}\t\n",
-        f"\ufeffMEME version 5\r\n\r\nALPHABET= ACGT\r\n\r\nstrands: +\r\n\r\nMOTIF a\r\n{HEAD}\r\n{FIRST}\r\n{SECOND}\r\n",
+        f"\ufeffMEME version 5\r\n\r\nALPHABET= ACGT\r\n\r\nstrands: +\r\n\r\n"
+        f"MOTIF a\r\n{HEAD}\r\n{FIRST}\r\n{SECOND}\r\n",
         f"ALPHABET= TGCA\nMOTIF a\n{HEAD}\n0.1 0.1 0.1 0.7\n0.4 0.3 0.2 0.1\n",
         f"ALPHABET=cgta\nMOTIF a\n{HEAD}\n0.1 0.1 0.1 0.7\n0.2 0.3 0.4 0.1\n",
         'ALPHABET "DNA" DNA-LIKE\nA "Adenine" CC0000 ~ T "Thymine" 008000\nC "Cytosine" ~ G "Guanine"\n'
         f'N "Any base" = ACGT\nEND ALPHABET\nMOTIF a\n{HEAD}\n{FIRST}\n{SECOND}\n',
         f"MOTIF a\n{HEAD}\n{FIRST}\n{SECOND}\nlog-odds matrix: alength= 4 w= 2\n 9 -5 -5 -5\n -5 9 -5 -5\n",
-        f"Background letter frequencies (from uniform):\nA 0.25 C 0.25 G 0.25 T 0.25\nMOTIF a\n{HEAD}\n{FIRST}\n{SECOND}\n",
+        "Background letter frequencies (from uniform):\nA 0.25 C 0.25 G 0.25 T 0.25\n"
+        f"MOTIF a\n{HEAD}\n{FIRST}\n{SECOND}\n",
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
