@@ -32,6 +32,7 @@ from interpret.motifs.enrichment import count_occurrences
 from interpret.motifs.held_out import NotHeldOut, held_out_prediction, interval, share_explained, split_regions
 from interpret.motifs.hits import Hits
 from interpret.motifs.pattern import Pattern
+from zoo.outputs import OutputSpec, first_of
 
 __all__ = ["Explained", "ExplainedSign", "ExplainedVariance", "how_much"]
 
@@ -126,6 +127,7 @@ def how_much(
     hits: Hits | None,
     said: str = "",
     options: Mapping[str, Any] | None = None,
+    outputs: Sequence[OutputSpec] = (),
 ) -> Explained:
     """How much the motifs explain.
 
@@ -133,6 +135,7 @@ def how_much(
         contributions: the window that was looked at. patterns: found in it.
         hits: their instances, none on another; None where they were not looked for.
         said: what TF-MoDISco printed. options: those it was given.
+        outputs: of the model, where it is at hand, to say which of them were not explained.
     """
     held = _held(contributions, hits, len(patterns))
     options = modisco_options() | dict(options or {})
@@ -140,13 +143,14 @@ def how_much(
     positions = contributions.one_hot.shape[0] * contributions.window
     covered = None if hits is None else held.positions / positions
     variance, why = _variance(contributions, patterns)
+    left_out = _left_out(contributions, patterns, hits, signs, held, said, options)
     return Explained(
         *signs,
         None if covered is None else float(covered.sum()),
         covered,
         variance,
         why,
-        tuple(_left_out(contributions, patterns, hits, signs, held, said, options)),
+        (*_not_explained(contributions.run, outputs), *left_out),
     )
 
 
@@ -270,6 +274,20 @@ def _left_out(
         yield "Instances were not looked for (--no-hits)."
     elif idle := [p.short_name for i, p in enumerate(patterns) if not (hits.pattern == i).any()]:
         yield f"No instance of {', '.join(idle)} was found: where one could be, another pattern explains more."
+
+
+def _not_explained(run: Mapping[str, Any], outputs: Sequence[OutputSpec]) -> Iterator[str]:
+    """Tracks, bins and outputs of the model that the contributions do not speak of."""
+    output = next((item for item in outputs if item.name == run.get("output")), None)
+    tracks, bins, parts = run.get("tracks"), run.get("bins"), []
+    if output and isinstance(tracks, list | tuple) and 0 < len(tracks) < len(output.tracks):
+        parts.append(f"{len(tracks):,} of {len(output.tracks):,} tracks")
+    if bins and not (output and bins[1] - bins[0] >= output.n_bins):
+        parts.append(f"bins {bins[0]:,} to {bins[1] - 1:,}" + (f" of {output.n_bins:,}" if output else ""))
+    if parts:
+        yield f"Of the output {run.get('output')}, {' and '.join(parts)} were explained."
+    if output and (others := [item.name for item in outputs if item is not output]):
+        yield f"Other outputs of the model were not explained: {first_of(others)}."
 
 
 def _outside(contributions: Contributions, held: _Held) -> Iterator[str]:

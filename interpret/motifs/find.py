@@ -26,6 +26,7 @@ from interpret.motifs.motifs_file import (
     read_motifs,
     read_patterns,
     regions_named,
+    set_repeated_aside,
 )
 from interpret.motifs.pattern import Effect, Pattern, PredictedTrack
 from zoo.errors import ZooError
@@ -103,14 +104,20 @@ def find_motifs(
         report(f"{positive} positive and {negative} negative patterns; matching with {known.title}")
         for note in notes_on(known):
             report(note)
+        for name in set_repeated_aside(partial):
+            report(f"{name} is left out: its core contributes in the other sign, and is a pattern of that sign already")
         patterns = _patterns(partial, offset)
+        for pattern in patterns:
+            if pattern.turned:
+                report(f"{pattern.name} is called {pattern.short_name}: its core contributes in the other sign")
         matches = match_patterns([p for pattern in patterns for p in (pattern, *pattern.subpatterns)], known)
         found = None
         if hits:
             report(f"scanning for instances of {len(patterns)} patterns")
             found = find_hits(contributions.one_hot, contributions.hypothetical, patterns, offset)
         enrichment = find_enrichment(contributions.one_hot, patterns, seed)
-        held = how_much(contributions, patterns, found, said, options)
+        outputs = explained.model.outputs if explained else ()
+        held = how_much(contributions, patterns, found, said, options, outputs)
         views = choose_views(contributions, patterns, first)
         measured = _ask(explained, contributions, patterns, views, seed, report) if explained else (None, None)
         run = _run_record(contributions.run, known.title, len(known.motifs), contributions.window, options, said)

@@ -39,7 +39,8 @@ SKEWED = 0.6
 
 RULE = (
     f"A known motif's name is strong where all of this holds: its q is at most {STRONG_AT:g}; at least {LEAST_COLUMNS} "
-    f"columns lie on each other, with {LEAST_BITS:g} bits or more of the pattern and half of the bits of either; the "
+    f"columns lie on each other, with {LEAST_BITS:g} bits or more of the pattern and half of the bits of either, and "
+    "their contributions have the pattern's sign; the "
     f"bases are more frequent than in shuffled sequences (q at most {MATCHED_AT:g}; not asked where the match has a q "
     f"of {SURE_AT:g} or less); and the consensus, inserted into shuffled sequences, moves the prediction in the "
     f"pattern's direction by {LEAST_ERRORS:g} standard errors. It is weak ('resembles') where q is at most "
@@ -139,6 +140,9 @@ def _likeness_reasons(pattern: Pattern, match: Match) -> list[str]:
         reasons.append(f"the known motif covers {ours:.0%} of the pattern's bits")
     if theirs < LEAST_SHARE:
         reasons.append(f"the pattern covers {theirs:.0%} of the known motif's bits")
+    first, last = _aligned(pattern, match)
+    if pattern.contribution[first:last].sum() * (1 if pattern.positive else -1) < 0:
+        reasons.append(f"the columns of the known motif {'lower' if pattern.positive else 'raise'} the prediction")
     return reasons
 
 
@@ -166,12 +170,18 @@ def aligned_information(pattern: Pattern, match: Match) -> tuple[float, float, f
     ours = np.maximum(information(pattern.probability), 0)
     theirs = np.maximum(information(match.motif.probability), 0)
     theirs = theirs[::-1] if match.reverse else theirs
-    begin = pattern.core[0] - match.offset  # column of the pattern on which the known motif's first one lies
-    start, end = pattern.query
-    first, last = max(start, begin), min(end, begin + len(theirs))
-    bits = float(ours[first:last].sum()) if last > first else 0.0
-    covered = float(theirs[first - begin : last - begin].sum()) if last > first else 0.0
-    return bits, bits / max(float(ours[start:end].sum()), 1e-9), covered / max(float(theirs.sum()), 1e-9)
+    first, last = _aligned(pattern, match)
+    begin = pattern.core[0] - match.offset
+    bits, covered = float(ours[first:last].sum()), float(theirs[first - begin : last - begin].sum())
+    compared = float(ours[slice(*pattern.query)].sum())
+    return bits, bits / max(compared, 1e-9), covered / max(float(theirs.sum()), 1e-9)
+
+
+def _aligned(pattern: Pattern, match: Match) -> tuple[int, int]:
+    """Columns of the pattern (half-open), among those compared, that lie on the known motif."""
+    begin = pattern.core[0] - match.offset  # on which the known motif's first column lies
+    first = max(pattern.query[0], begin)
+    return first, max(first, min(pattern.query[1], begin + len(match.motif.probability)))
 
 
 def _as_close(best: Match, others: list[Match]) -> tuple[str, ...]:

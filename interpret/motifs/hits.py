@@ -6,6 +6,10 @@ limits are those that all but the weakest ``LOST`` of the pattern's own seqlets 
 contribution a share of that, ``WEAKER``, since seqlets were chosen for being large. A cosine below
 ``LEAST_SIMILARITY`` is never a hit, since a pattern whose own seqlets are that unlike it has no shape to find.
 
+A hit has its pattern's sign, which is that of the core's contributions: where the core of a positive pattern lowers the
+prediction, the pattern is one that lowers it (``Pattern.turned``), and a place with contributions of the other sign is
+no hit.
+
 Candidates of all patterns and both strands then compete: a base's contribution belongs to one hit,
 that which explains more of it.
 
@@ -180,7 +184,7 @@ def _running(values: np.ndarray, width: int) -> np.ndarray:
 def _passes(scores: Sequence[np.ndarray], limits: tuple[float, float, float], positive: bool) -> np.ndarray:
     contribution, similarity, match = scores
     strength = contribution if positive else -contribution
-    return (strength >= limits[0]) & (similarity >= limits[1]) & (match >= limits[2])
+    return (strength > 0) & (strength >= limits[0]) & (similarity >= limits[1]) & (match >= limits[2])
 
 
 def _limits(

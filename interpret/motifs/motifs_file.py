@@ -2,6 +2,7 @@
 
 ``pos_patterns`` and ``neg_patterns`` are as modisco-lite writes them, so its tools read the file. Added:
 
+- ``repeated/``: patterns set aside since their core is that of a pattern of the other sign (``set_repeated_aside``)
 - root attributes: format, version, run (JSON: the contributions' record, options, database, versions)
 - ``regions/``: chrom, start, end, name, prediction, total; ``windows/``: start, end, reverse
 - ``places/PATTERN/``: chrom, start, end, core_start, core_end, strand of each seqlet
@@ -19,7 +20,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,24 @@ from interpret.motifs.databases import KnownMotif, Match, compare_again
 from interpret.motifs.enrichment import Enrichment
 from interpret.motifs.explained import Explained
 from interpret.motifs.hits import Hits
-from interpret.motifs.pattern import Effect, Pattern, Places, PredictedTrack, Seqlets, core_of, places_of
+from interpret.motifs.pattern import Effect, Pattern, Places, PredictedTrack, Seqlets, core_of, likeness, places_of
 from zoo.errors import InputError, UsageError
 from zoo.paths import given_path
 
-__all__ = ["MotifsFile", "add_results", "choose_views", "letters_of", "read_motifs", "read_patterns", "regions_named"]
+__all__ = [
+    "MotifsFile",
+    "add_results",
+    "choose_views",
+    "letters_of",
+    "read_motifs",
+    "read_patterns",
+    "regions_named",
+    "set_repeated_aside",
+]
 
 FORMAT, VERSION = "seqzoo-motifs", 1
-GROUPS = ("pos_patterns", "neg_patterns")
+GROUPS, REPEATED = ("pos_patterns", "neg_patterns"), "repeated"
+ALIKE = 0.85
 VIEWS, STRONGEST = 50, 3
 
 
@@ -110,12 +121,53 @@ class MotifsFile:
 
 def read_patterns(file: Any, window_offset: int) -> list[Pattern]:
     """Patterns of an open result file; positions are shifted to those of the whole sequences."""
-    return [
+    found = [
         _read_pattern(f"{group}.{name}", file[group][name], window_offset)
         for group in GROUPS
         if group in file
         for name in _numbered(file[group], "pattern_")
     ]
+    last = {positive: _last(file, group) for positive, group in zip((True, False), GROUPS, strict=True)}
+    for i, pattern in enumerate(found):
+        if pattern.turned:
+            number = last[pattern.positive] = last[pattern.positive] + 1
+            children = tuple(replace(child, turned=True, number=number) for child in pattern.subpatterns)
+            found[i] = replace(pattern, number=number, subpatterns=children)
+    return found
+
+
+def _last(file: Any, group: str) -> int:
+    names = [*file.get(group, ()), *file.get(f"{REPEATED}/{group}", ())]
+    return max((int(name.split("_")[1]) + 1 for name in names), default=0)
+
+
+def set_repeated_aside(path: Path) -> list[str]:
+    """Move to the group ``repeated`` what is another pattern's site, so that one site stands once.
+
+    Only patterns whose core contributes in the other sign than their seqlets are looked at (``Pattern.turned``).
+
+    Returns:
+        their names.
+    """
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        patterns = read_patterns(file, 0)
+        plain = [pattern for pattern in patterns if not pattern.turned]
+        again = [pattern.name for pattern in patterns if pattern.turned and _same_site(pattern, plain)]
+        for name in again:
+            group, _, own = name.partition(".")
+            file.require_group(f"{REPEATED}/{group}")
+            file.move(f"{group}/{own}", f"{REPEATED}/{group}/{own}")
+    return again
+
+
+def _same_site(pattern: Pattern, others: Sequence[Pattern]) -> bool:
+    core = pattern.contribution[slice(*pattern.core)]
+    return any(
+        other.positive == pattern.positive and likeness(core, other.contribution[slice(*other.core)]) >= ALIKE
+        for other in others
+    )
 
 
 def _numbered(group: Any, prefix: str) -> list[str]:
@@ -140,7 +192,11 @@ def _read_pattern(name: str, group: Any, offset: int) -> Pattern:
     children = tuple(
         _read_pattern(f"{name}.{child}", group[child], offset) for child in _numbered(group, "subpattern_")
     )
-    return Pattern(name, probability, contribution, group["hypothetical_contribs"][:], core, seqlets, children)
+    turned = contribution[slice(*core)].sum() * (1 if name.startswith("pos") else -1) < 0
+    hypothetical = group["hypothetical_contribs"][:]
+    # A subpattern has the sign of its pattern, which sets it.
+    turned = bool(turned) and name.count(".") == 1
+    return Pattern(name, probability, contribution, hypothetical, core, seqlets, children, turned)
 
 
 def letters_of(one_hot: np.ndarray) -> np.ndarray:

@@ -307,24 +307,23 @@ def _nearest(runs: Sequence[Run], first: _Member, number: int) -> tuple[Pattern,
 
 
 def _lead(rows: Sequence[MotifRow], runs: Sequence[Run]) -> str:
-    """Which motifs all runs have, by name, and how many more there are."""
+    """Which motifs all runs have, some, and one alone: by the names that are earned, and how many more there are."""
     if not rows:
         return f"None of the {len(runs)} runs has a pattern."
-    every = [row for row in rows if row.runs == len(runs)]
-    named = list(dict.fromkeys(" or ".join(row.names[:2]) for row in every if row.known))
-    unnamed = len(every) - sum(row.known for row in every)
-    some, alone = sum(1 < row.runs < len(runs) for row in rows), sum(row.runs == 1 for row in rows)
-    shared = named + ([f"{unnamed} without an earned name"] if unnamed else [])
-    both = "both runs" if len(runs) == 2 else f"all {len(runs)} runs"
-    parts = [f"{_motifs(len(every))} in {both}" + (f": {listed(shared)}" if named else "")]
-    if some:
-        parts.append(f"{_motifs(some)} in some of them")
-    parts.append(f"{_motifs(alone)} in one alone")
-    return "; ".join(parts) + "."
+    everywhere = "both runs" if len(runs) == 2 else f"all {len(runs)} runs"
+    kinds = {everywhere: [], "some of them": [], "one alone": []}
+    for row in rows:
+        kinds[everywhere if row.runs == len(runs) else "one alone" if row.runs == 1 else "some of them"].append(row)
+    return "; ".join(_of_a_kind(where, of) for where, of in kinds.items() if of or where == everywhere) + "."
 
 
-def _motifs(count: int) -> str:
-    return f"{count or 'No'} motif{'' if count == 1 else 's'}"
+def _of_a_kind(where: str, rows: Sequence[MotifRow]) -> str:
+    known = [row for row in rows if row.known]
+    named = list(dict.fromkeys(" or ".join(row.names[:2]) for row in known))
+    if named and len(rows) > len(known):
+        named.append(f"{len(rows) - len(known)} without an earned name")
+    count = f"{len(rows) or 'No'} motif{'s' * (len(rows) > 1)}"
+    return f"{count} in {where}" + (f": {listed(named)}" if named else "")
 
 
 def _comparable(runs: Sequence[Run]) -> str:

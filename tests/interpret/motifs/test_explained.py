@@ -16,6 +16,7 @@ from interpret.motifs.held_out import FOLDS, NotHeldOut, held_out_prediction, in
 from interpret.motifs.hits import Hits
 from interpret.motifs.motifs_file import read_motifs
 from interpret.motifs.pattern import Pattern, Seqlets
+from zoo.outputs import OutputSpec
 
 MOTIFS = ("GATTACAT", "CCGTAACG")
 
@@ -432,6 +433,35 @@ def test_a_cap_and_other_limits_are_named():
     texts = sentences(said, options)
     assert "TF-MoDISco looked at the first 60 positive seqlets of the file only" in " ".join(texts)
     assert any("7 of 7 negative seqlets are in no pattern" in text and "fewer than 33" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("run", "known", "texts"),
+    [
+        ({}, True, []),
+        ({"output": "counts", "tracks": ["c"]}, False, []),
+        ({"output": "counts", "tracks": ["c"]}, True, ["Other outputs of the model were not explained: profile."]),
+        (
+            {"output": "profile", "tracks": ["a"], "bins": [2, 6]},
+            True,
+            [
+                "Of the output profile, 1 of 3 tracks and bins 2 to 5 of 8 were explained.",
+                "Other outputs of the model were not explained: counts.",
+            ],
+        ),
+        ({"output": "profile", "bins": [2, 6]}, False, ["Of the output profile, bins 2 to 5 were explained."]),
+        (
+            {"output": "profile", "tracks": ["a", "b", "d"], "bins": [0, 8]},
+            True,
+            ["Other outputs of the model were not explained: counts."],
+        ),
+    ],
+)
+def test_tracks_bins_and_outputs_that_were_not_asked_for(run, known, texts):
+    outputs = (OutputSpec("profile", "profile", ("a", "b", "d"), 8, 16), OutputSpec("counts", "scalar", ("c",)))
+    contributions = contributions_of(sequences_with([(1, 0)] * 6), np.ones((6, 4, 60)), np.arange(6), run=run)
+    found = how_much(contributions, [pattern_of(MOTIFS[0])], None, outputs=outputs if known else ())
+    assert [text for text in found.left_out if "output" in text] == texts
 
 
 def test_text_and_back():

@@ -92,8 +92,10 @@ def test_what_one_run_has_alone_is_absent_in_the_other(found):
     assert len(rows) == 3 and [held(row) for row in shared] == [[["+1"], ["+1"]]]
     assert all(not row.cells[1].entries for row in rows if row.runs == 1)
     text = compare_text([named(found, "a"), alone])
-    earned = ": ABF1" if grade_patterns(found)[0].known else ""
-    assert "no pattern alike" in text and f"1 motif in both runs{earned}; 2 motifs in one alone." in text
+    known = [name.match.motif.name for name in grade_patterns(found) if name.known]
+    lead = lines_of(text).split("Motifs of 2 runs ")[1].split(".")[0]
+    assert "no pattern alike" in text and re.match("1 motif in both runs.*; 2 motifs in one alone", lead)
+    assert all(name in lead for name in known)
 
 
 def test_a_motif_that_lowers_another_output_is_the_same_motif(found):
@@ -217,6 +219,17 @@ def test_effects_stand_with_their_interval_and_what_an_older_file_lacks_is_said(
     text = lines_of(compare_text([named(found, "a", effects=effects), named(found, "b", explained=None)]))
     assert "effect +2.5 (0.446 to 4.55)" in text and "effect not measured, contribution" in text
     assert "not in this file" in text and "of positive contribution" in text
+
+
+def test_the_first_line_counts_motifs_once(found):
+    """Of three runs: one motif in all, one in two, one in one alone."""
+    files = [named(found, name, patterns=found.patterns[:n]) for name, n in (("a", 3), ("b", 2), ("c", 1))]
+    lead = lines_of(compare_text(files)).split("Motifs of 3 runs ")[1].split(".")[0]
+    assert re.match("1 motif in all 3 runs.*; 1 motif in some of them.*; 1 motif in one alone", lead)
+    same = lines_of(compare_text([named(found, "a"), named(found, "b")]))
+    assert "3 motifs in both runs" in same and "in one alone" not in same
+    none = lines_of(compare_text([files[2], named(found, "d", patterns=found.patterns[1:])]))
+    assert "No motif in both runs; 3 motifs in one alone" in none
 
 
 def test_looked_for(found):
