@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,7 @@ from zoo.cards.card import split_readme
 from zoo.cards.schema import Card, Evaluation, Output
 from zoo.errors import ZooError
 
-__all__ = ["Metric", "ModelCard", "find_card", "metrics_of"]
+__all__ = ["Block", "Metric", "ModelCard", "blocks_of", "find_card", "metrics_of"]
 
 #: What the page shows apart from the table of the card's facts, and what says nothing to a reader of motifs.
 APART = {"schema_version", "name", "version", "summary", "evaluation", "files", "finetune"}
@@ -100,3 +102,51 @@ def metrics_of(card: ModelCard) -> list[Metric]:
         Metric(items[0], tuple((item.baseline.name, item.baseline.value) for item in items if item.baseline))
         for items in found.values()
     ]
+
+
+# ---------------- its prose as headings, paragraphs, items and code: the little of Markdown that cards use, as text
+
+
+@dataclass(frozen=True)
+class Block:
+    """kind: ``heading``, ``paragraph``, ``item`` or ``code``. parts: (text, whether it is code) of a line."""
+
+    kind: str
+    parts: tuple[tuple[str, bool], ...]
+
+
+def blocks_of(text: str) -> list[Block]:
+    """Blocks in their order."""
+    return list(_blocks(text))
+
+
+def _blocks(text: str) -> Iterator[Block]:
+    for index, piece in enumerate(re.split(r"^```[^\n]*$", text, flags=re.M)):
+        if index % 2:
+            yield Block("code", ((piece.strip("\n"), True),))
+            continue
+        for block in re.split(r"\n\s*\n", piece.strip("\n")):
+            yield from _lines(block)
+
+
+def _lines(block: str) -> Iterator[Block]:
+    kept: list[str] = []
+    kind = "paragraph"
+    for line in block.split("\n"):
+        heading, item = re.match(r"#{1,6}\s+(.*)", line), re.match(r"\s*[-*]\s+(.*)", line)
+        if heading or item:
+            yield from _block(kind, kept)
+            kind, kept = ("heading" if heading else "item"), [(heading or item)[1]]  # type: ignore[index]
+            if heading:
+                yield from _block(kind, kept)
+                kind, kept = "paragraph", []
+        else:
+            kept.append(line.strip())
+    yield from _block(kind, kept)
+
+
+def _block(kind: str, lines: list[str]) -> Iterator[Block]:
+    text = " ".join(lines).strip()
+    if text:
+        parts = re.split(r"`([^`]+)`", text)
+        yield Block(kind, tuple((part, index % 2 == 1) for index, part in enumerate(parts) if part))

@@ -84,7 +84,8 @@ def _other_runs(motifs: MotifsFile, run: Mapping[str, Any], card: ModelCard | No
     given, regions = _asked(run), len(motifs.regions)
     if given:
         model, _, *genome = given
-        limited = _reading(run).get("limit") is not None
+        limit = _reading(run).get("limit")
+        limited = isinstance(limit, int) and regions >= limit  # there may have been fewer
         bed = given[1] if limited else "more.bed"
         title = "Take more regions" if regions < FEW else "Take other regions"
         why = f"this run took the first {regions:,}" if limited else f"{regions:,} were explained; of a BED with others"

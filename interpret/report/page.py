@@ -20,12 +20,11 @@ from markupsafe import Markup
 from interpret.motifs.exports import meme, motifs_tsv, seqlets_bed
 from interpret.motifs.grades import RULE, grade_patterns
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
-from interpret.report.card import ModelCard, find_card
+from interpret.report.card import ModelCard, blocks_of, find_card
 from interpret.report.drawing import GLYPHS, PATHS
 from interpret.report.genes import Gene, read_genes
 from interpret.report.head import head_of, made_of
 from interpret.report.numbers import Row, enriched, number, order_of, q_text, row_of
-from interpret.report.prose import blocks_of
 from interpret.report.record import file_name
 from interpret.report.regions import opening_of, view_data
 from interpret.report.section import FARTHEST, section_of

@@ -25,7 +25,7 @@ def sentence(motifs: MotifsFile, rows: Sequence[Row], called: str) -> str:
     if not rows:
         where = f"TF-MoDISco found no pattern in {_regions(len(motifs.regions))}"
         return f"{where}, so nothing here names what drives {called}."
-    clauses, held, patterns = [], [], 0
+    clauses, held, subjects = [], [], []
     for positive in (True, False):
         found = _subjects(motifs, rows, positive)
         if not found:
@@ -33,12 +33,12 @@ def sentence(motifs: MotifsFile, rows: Sequence[Row], called: str) -> str:
         verb = ("raise" if positive else "lower") + ("s" if _singular(found) else "")
         clauses.append(f"{listed([words for words, _ in found])} {verb} {'it' if clauses else called}")
         members = [i for _, some in found for i in some]
-        patterns += len(members)
+        subjects += found
         if share := _share(motifs, positive, members):
             held.append(f"{share} of {'positive' if positive else 'negative'} contribution")
     said = ", and ".join(clauses)
     if held:
-        said += f"; {'its' if patterns == 1 else 'their'} instances hold {listed(held)}"
+        said += f"; {'its' if _singular(subjects) else 'their'} instances hold {listed(held)}"
     if not any(row.name.known or row.holds for row in rows):
         said += "; none earns the name of a known motif" if len(rows) > 1 else "; it earns no known motif's name"
     return f"{_capital(said)}."

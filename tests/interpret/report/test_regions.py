@@ -99,7 +99,7 @@ def test_items_are_the_hits_of_the_bed(asked):
     lines = [line.split("\t") for line in asked.path.with_name("motifs.hits.bed").read_text().splitlines()[1:]]
     names = [pattern.name for pattern in asked.patterns]
     for view in view_data(asked):
-        expected = [[int(x[1]), int(x[2]), names.index(x[3]), x[5], x[6]] for x in lines if x[9] == view["name"]]
+        expected = [[int(x[1]), int(x[2]), names.index(x[10]), x[5], x[6]] for x in lines if x[9] == view["name"]]
         assert [item[:4] for item in view["items"]] == sorted(item[:4] for item in expected)
         for item, (*_, contribution) in zip(view["items"], sorted(expected), strict=True):
             assert item[4] == pytest.approx(float(contribution), rel=5e-3)
@@ -109,7 +109,7 @@ def test_without_hits_items_are_the_cores_of_the_seqlets(asked):
     lines = [line.split("\t") for line in asked.path.with_name("motifs.seqlets.bed").read_text().splitlines()[1:]]
     names = [pattern.name for pattern in asked.patterns]
     for view in view_data(replace(asked, hits=None)):
-        expected = [[int(x[6]), int(x[7]), names.index(x[3]), x[5]] for x in lines if x[9] == view["name"]]
+        expected = [[int(x[6]), int(x[7]), names.index(x[10]), x[5]] for x in lines if x[9] == view["name"]]
         assert [item[:4] for item in view["items"]] == sorted(expected)
 
 

@@ -94,7 +94,7 @@ def say(asked):
         ),
         ([("+", POLY)], None, "Poly-A raises binding; it earns no known motif's name."),
         ([("+", strong("ABF1")), ("+", strong("ABF1"))], [0.2, 0.1],
-         "ABF1 raises binding; their instances hold 30% of positive contribution."),
+         "ABF1 raises binding; its instances hold 30% of positive contribution."),
         ([], None,
          "TF-MoDISco found no pattern in 360 regions, so nothing here names what drives binding."),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interpret.report.prose import Block, blocks_of
+from interpret.report.card import Block, blocks_of
 
 
 def test_headings_paragraphs_items_and_code():
