@@ -38,16 +38,16 @@ AS_CLOSE = 0.8
 SKEWED = 0.6
 
 RULE = (
-    f"A known motif's name is strong where all of this holds: its q is at most {MATCHED_AT:g}; at least {LEAST_COLUMNS} "
-    f"columns lie on each other, with {LEAST_BITS:g} bits or more of the pattern and half of the bits of either, and "
-    "their contributions have the pattern's sign; the "
-    f"bases are more frequent than in shuffled sequences (q at most {MATCHED_AT:g}; not asked where the match has a q "
-    f"of {SURE_AT:g} or less); and the consensus, inserted into shuffled sequences, moves the prediction in the "
-    f"pattern's direction by {LEAST_ERRORS:g} standard errors. It is weak ('resembles') where q is at most "
-    f"{MATCHED_AT:g} but something else is missing, or where the bases are of low complexity (a repeat of one base, or "
-    f"of two in turn, holds {REPEATED:.0%} of the bits) or composition only (less than {CLEAR_BITS:g} bits in columns "
-    f"of {CLEAR_COLUMN:g} bits or more). Otherwise there is no name. What was not measured is not asked. Motifs that "
-    "fit as well as the best one are listed beside it."
+    f"A known motif's name is strong where all of this holds: its q is at most {MATCHED_AT:g}; at least "
+    f"{LEAST_COLUMNS} columns lie on each other, with {LEAST_BITS:g} bits or more of the pattern and half of the bits "
+    "of either, and their contributions have the pattern's sign; the bases are more frequent than in shuffled "
+    f"sequences (q at most {MATCHED_AT:g}; not asked where the match has a q of {SURE_AT:g} or less); and the "
+    f"consensus, inserted into shuffled sequences, moves the prediction in the pattern's direction by "
+    f"{LEAST_ERRORS:g} standard errors. It is weak ('resembles') where q is at most {MATCHED_AT:g} but something else "
+    "is missing, or where the bases are composition only (less than "
+    f"{CLEAR_BITS:g} bits in columns of {CLEAR_COLUMN:g} bits or more) or of low complexity (a repeat of one base, or "
+    f"of two in turn, holds {REPEATED:.0%} of the bits). Otherwise there is no name. What was not measured is not "
+    "asked. Motifs that fit as well as the best one are listed beside it."
 )
 
 
