@@ -1,7 +1,7 @@
 // Of the page that `zoo report` writes. Nothing is imported, so that `npx eslint@9` needs no package.json.
 const globals = [
-  'Blob DataView Float32Array Path2D URL Uint8Array addEventListener atob devicePixelRatio document',
-  'getComputedStyle location matchMedia setTimeout',
+  'Blob DataView Event Float32Array Image Path2D URL Uint8Array addEventListener atob devicePixelRatio dispatchEvent',
+  'document getComputedStyle getSelection innerHeight location matchMedia navigator setTimeout window',
 ];
 
 export default [

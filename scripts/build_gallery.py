@@ -54,7 +54,8 @@ RECIPES = {
             "ABF1,REB1,RAP1,CBF1,MCM1,poly(dA:dT)=AAAAAAAA",
         ),
         (
-            Picture("yeast-atac-table.png", "table", rows=6),
+            Picture("yeast-atac-head.png", "head", width=1400),
+            Picture("yeast-atac-table.png", "table", rows=4, width=1400),
             Picture("yeast-atac-motif.png", "motif", motif="ABF1"),
             Picture("yeast-atac-region.png", "region", motif="ABF1"),
             Picture("yeast-atac-phone-dark.png", "table", width=390, rows=2, dark=True),
@@ -77,8 +78,8 @@ RECIPES = {
             "CTCF",
         ),
         (
-            Picture("bpnet-k562-ctcf-head.png", "head"),
-            Picture("bpnet-k562-ctcf-table.png", "table", rows=4),
+            Picture("bpnet-k562-ctcf-head.png", "head", width=1400),
+            Picture("bpnet-k562-ctcf-table.png", "table", rows=4, width=1400),
             Picture("bpnet-k562-ctcf-region.png", "region", motif="CTCF"),
         ),
     ),

@@ -74,8 +74,8 @@ def found_page(tmp_path):
     rows = "".join(f'<tr data-name="m{i}"><th><a href="#p{i}">+{i}</a></th></tr>' for i in range(3))
     path = tmp_path / "page.html"
     path.write_text(
-        "<!doctype html><style>tr{height:100px}[hidden]{display:none!important}</style><body><header>h"
-        f'</header><div class="bar">tools</div><div><table id="motifs"><tbody>{rows}</tbody></table></div>'
-        "</body>"
+        "<!doctype html><style>tr{height:100px}[hidden]{display:none!important}</style><body>"
+        '<nav>n</nav><main id="main"><header id="top">h</header><section id="patterns"><h2>p</h2><div class="bar">tools'
+        f'</div><div><table id="motifs"><tbody>{rows}</tbody></table></div></section></main></body>'
     )
     return path

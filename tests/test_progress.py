@@ -7,7 +7,16 @@ import io
 import pytest
 
 from zoo import progress
-from zoo.progress import Progress, StatusLine, StderrListener, TransferState, duration, rewritten
+from zoo.progress import (
+    Progress,
+    StatusLine,
+    StderrListener,
+    TransferState,
+    columns_of,
+    duration,
+    pace,
+    rewritten,
+)
 
 
 class Terminal(io.StringIO):
@@ -39,6 +48,57 @@ def test_durations(seconds, text):
     assert duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("windows", "seconds", "text"),
+    [
+        (0, 0, "0/s"),
+        (0, 10, "0/s"),
+        (5, 0, "0/s"),
+        (12_345, 1, "12,345/s"),
+        (10, 1, "10/s"),
+        (994, 100, "9.9/s"),
+        (14, 10, "1.4/s"),
+        (1, 1, "1.0/s"),
+        (99, 100, "1.0 s a window"),
+        (10, 25, "2.5 s a window"),
+        (1, 9.94, "9.9 s a window"),
+        (1, 9.96, "10 s a window"),
+        (2, 198, "99 s a window"),
+        (3, 300, "1:40 a window"),
+        (1, 4000, "1:06:40 a window"),
+    ],
+)
+def test_pace(windows, seconds, text):
+    assert pace(windows, seconds) == text
+
+
+@pytest.mark.parametrize("columns", [0, 20, 40, 60, 80, 200])
+def test_a_line_fits_the_terminal_and_keeps_how_much_is_left(columns):
+    text = "1,234 of 5,000 windows (25%), 2.5 s a window, 2:36:55 left"
+    line = rewritten(text, columns).removesuffix("\x1b[K\r")
+    assert line.startswith("zoo: ") and line.endswith("55 left")
+    assert len(line) < columns or not columns
+    assert (line == f"zoo: {text}") == (columns == 0 or columns > len(text) + 5)
+
+
+def test_the_width_is_that_of_the_terminal_now(clock):
+    """A pseudo-terminal of 40 columns, made 100 wide in between, and one that does not say."""
+    import fcntl
+    import os
+    import struct
+    import termios
+
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w") as stream:
+        line, text = StatusLine(stream), "x" * 60
+        for columns, shown in ((40, 39), (100, 65), (0, 65)):
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            assert columns_of(theirs) == columns
+            line.show(text)
+            assert len(os.read(ours, 1000).decode().removesuffix("\x1b[K\r")) == shown
+    os.close(ours)
+
+
 def test_a_terminal_is_rewritten_five_times_a_second(clock):
     stream = Terminal()
     bar = Progress(1000, stream=stream)
@@ -64,8 +124,8 @@ def test_a_file_gets_a_line_every_half_minute(clock):
     bar.clear()
     # 15 windows in 30 s, 45 left; then 30 in 60 s, 30 left: what an earlier run did counts for no rate
     assert stream.getvalue().splitlines() == [
-        "zoo: 55 of 100 windows (55%), 0/s, 1:30 left",
-        "zoo: 70 of 100 windows (70%), 0/s, 1:00 left",
+        "zoo: 55 of 100 windows (55%), 2.0 s a window, 1:30 left",
+        "zoo: 70 of 100 windows (70%), 2.0 s a window, 1:00 left",
     ]
 
 

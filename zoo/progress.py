@@ -5,6 +5,7 @@ Progress is one line that is rewritten on a terminal, and a plain line now and t
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import warnings
@@ -25,10 +26,12 @@ __all__ = [
     "StderrListener",
     "TransferState",
     "ZooWarning",
+    "columns_of",
     "current_listener",
     "duration",
     "human_bytes",
     "listening",
+    "pace",
     "rewritten",
     "stderr_progress",
     "warn",
@@ -42,9 +45,27 @@ PLAIN_SECONDS = 30.0
 CLEAR = "\x1b[2K\r"
 
 
-def rewritten(text: str) -> str:
-    """A line for a terminal that the next one replaces."""
-    return f"zoo: {text}\x1b[K\r"
+def rewritten(text: str, columns: int = 0) -> str:
+    """A line for a terminal that the next one replaces.
+
+    A longer one than the terminal is wide would wrap, and the next would not cover it: its middle is left out.
+
+    Args:
+        columns: of the terminal; 0 where that is not known.
+    """
+    line, room = f"zoo: {text}", max(columns - 1, 12)
+    if columns and len(line) > room:
+        end = room // 2
+        line = f"{line[: room - end - 1]}…{line[-end:]}"
+    return f"{line}\x1b[K\r"
+
+
+def columns_of(descriptor: int) -> int:
+    """Columns of a terminal; 0 where they are not known."""
+    try:
+        return os.get_terminal_size(descriptor).columns
+    except (OSError, ValueError):  # no terminal, or one that does not say
+        return 0
 
 
 class StatusLine:
@@ -70,9 +91,16 @@ class StatusLine:
 
     def show(self, text: str) -> None:
         """Put the text in the place of the last one on a terminal, as a line of its own elsewhere."""
-        self._stream.write(rewritten(text) if self._terminal else f"zoo: {text}\n")
+        self._stream.write(rewritten(text, self._columns()) if self._terminal else f"zoo: {text}\n")
         self._stream.flush()
         self._drawn = self._terminal
+
+    def _columns(self) -> int:
+        """Asked for each line: a window of a terminal is made narrower while a run goes on."""
+        try:
+            return columns_of(self._stream.fileno())
+        except (OSError, AttributeError, ValueError):  # a stream of Python's own
+            return 0
 
     def clear(self) -> None:
         """Remove the line from a terminal."""
@@ -140,7 +168,7 @@ class Progress:
             left = duration((self.total - self.done) / rate) if rate else "?"
             self._line.show(
                 f"{self.done:,} of {self.total:,} windows ({self.done / max(self.total, 1):.0%}), "
-                f"{rate:,.0f}/s, {left} left"
+                f"{pace(self.done - self._before, self.seconds)}, {left} left"
             )
 
     def clear(self) -> None:
@@ -157,6 +185,19 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def pace(windows: int, seconds: float) -> str:
+    """``200/s``, ``3.1/s``; below one a second the time that one takes: ``2.5 s a window``, ``1:40 a window``."""
+    rate = windows / seconds if seconds else 0.0
+    if rate == 0 or rate >= 9.95:
+        return f"{rate:,.0f}/s"
+    if rate >= 1:
+        return f"{rate:.1f}/s"
+    each = 1 / rate
+    if each >= 99.5:
+        return f"{duration(each)} a window"
+    return f"{each:.{0 if each >= 9.95 else 1}f} s a window"
 
 
 def stderr_progress(total: int, done: int = 0) -> Progress:

@@ -61,6 +61,7 @@ def attribute(
     *,
     report: Callable[[str], None] | None = None,
     progress: Callable[[int, int], Progress] | None = None,
+    planned: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> AttributeResult:
     """Attribute a model's output to the bases of regions and write a file of contributions.
@@ -70,6 +71,7 @@ def attribute(
         out: the file; its suffix gives the format (``formats.choose_format``), or ``format`` does.
         report: called with each note for the user.
         progress: ``(total, done) -> Progress``.
+        planned: called with the number of windows and the bp of each once all is checked, before any is explained.
         **options: of ``AttributeOptions``; and those of ``zoo.predict`` that say how windows are read and run:
             ``window, stride, edges, strand, limit, translate_chroms, any_genome, settings, trust, device, batch_size,
             overlap, resume, dry_run``. ``batch_size`` is sequences a pass, of deepliftshap each with its references.
@@ -104,6 +106,8 @@ def attribute(
         kind = Marginalizer if format is None else Explainer
         compute = kind(job.model, chosen, pick_device(reading.device), reading.sequences_a_pass)
         notes.add(*compute.notes)
+        if planned is not None:
+            planned(job.count_windows(), job.plan.length)
         if reading.dry_run:
             return AttributeResult(out, job.count_windows(), notes.texts, 0.0, [], _plan_counts(job, compute))
         if format is None:

@@ -20,7 +20,7 @@ from interpret.attribute.options import AttributeOptions, AttributeResult
 from interpret.function import check_function, random_windows
 from interpret.methods.marginalize import pattern_of, predictions_with_and_without
 from interpret.module import in_full_float32
-from interpret.motifs.databases import KnownMotif, read_meme
+from interpret.motifs.meme import KnownMotif, MemeFile, read_meme_file
 from interpret.references import parse_references
 from interpret.target import choose_target, explained_module
 from zoo.errors import InputError, UsageError, near_names
@@ -54,11 +54,9 @@ def read_motif(text: str) -> tuple[str, str]:
     if set(letters) <= set("ACGTN") and letters.strip("N"):
         return letters, "the command line"
     refuse_url(text, UsageError, option="--motif")
-    path, colon, name = text, "", ""
-    if not Path(path).is_file() and ":" in text:
-        path, colon, name = text.rpartition(":")
-    if Path(path).is_file():
-        found = _choose(read_meme(Path(path)), name if colon else None, path)
+    path, name = _file_and_name(text)
+    if path is not None:
+        found = _choose(read_meme_file(Path(path)), name, path)
         return consensus(found.probability), f"{found.id} of {path}"
     if set(letters) == {"N"}:
         raise UsageError(f"--motif {text}: has no base", "N leaves what the background has there", "Fix: add bases")
@@ -71,22 +69,44 @@ def read_motif(text: str) -> tuple[str, str]:
     )
 
 
-def _choose(motifs: list[KnownMotif], name: str | None, path: str) -> KnownMotif:
-    names = [motif.id for motif in motifs]
-    chosen = [m for m in motifs if name in (m.id, m.name)] if name is not None else motifs
+def _file_and_name(text: str) -> tuple[str | None, str | None]:
+    """``FILE`` and ``NAME`` of ``FILE:NAME``: either may hold colons, so that the longest file that exists is taken."""
+    parts = text.split(":")
+    for n in range(len(parts), 0, -1):
+        path = ":".join(parts[:n])
+        if path and Path(path).is_file():
+            return path, ":".join(parts[n:]) if n < len(parts) else None
+    return None, None
+
+
+def _choose(file: MemeFile, name: str | None, path: str) -> KnownMotif:
+    motifs = file.motifs
+    # An id is one motif's own; a factor's name may be that of several.
+    chosen = (
+        [m for m in motifs if m.id == name] or [m for m in motifs if m.name == name] if name is not None else motifs
+    )
     if len(chosen) == 1:
         return chosen[0]
+    if name in file.left_out:
+        raise InputError(
+            f"--motif {path}:{name}: the motif has no letter-probability matrix",
+            f"{len(motifs):,} others have one",
+            f"Fix: --motif {path}:{motifs[0].id}",
+        )
     if not chosen:
+        names = [motif.id for motif in motifs]
         near = near_names(name, [*names, *(m.name for m in motifs)]) or names[:3]
         raise UsageError(
             f"--motif {path}:{name}: no such motif",
             f"{len(motifs):,} motifs; near: {', '.join(near)}",
             f"Fix: --motif {path}:{near[0]}",
         )
+    ids = [motif.id for motif in chosen]
+    alone = next((id for id in ids if ids.count(id) == 1), None)
     raise UsageError(
-        f"--motif {path}: holds {len(chosen):,} such motifs",
-        f"first: {', '.join(m.id for m in chosen[:4])}",
-        f"Fix: --motif {path}:{chosen[0].id}",
+        f"--motif {path}{'' if name is None else f':{name}'}: holds {len(chosen):,} such motifs",
+        f"first: {', '.join(ids[:4])}",
+        f"Fix: --motif {path}:{alone}" if alone else "Fix: give each a name of its own in the file",
     )
 
 

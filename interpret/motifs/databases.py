@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from interpret.motifs.chance import Shuffled, chance_of
+from interpret.motifs.meme import KnownMotif, read_meme, read_meme_file
 from interpret.motifs.pattern import Pattern
-from zoo.errors import InputError, SystemStateError, UsageError
+from zoo.errors import SystemStateError, UsageError
 from zoo.extras import fix_for, needs, require
-from zoo.paths import refuse_pointers, refuse_url
+from zoo.paths import refuse_url
 
 __all__ = [
     "JASPAR_TAXA",
@@ -26,8 +28,11 @@ __all__ = [
     "Match",
     "MotifDatabase",
     "benjamini_hochberg",
+    "compare_again",
+    "how_compared",
     "match_motifs",
     "match_patterns",
+    "notes_on",
     "open_database",
     "read_meme",
 ]
@@ -39,20 +44,16 @@ HOCOMOCO = {"hocomoco-v12": "H12CORE_meme_format.meme", "hocomoco-v13": "H13CORE
 
 
 @dataclass(frozen=True)
-class KnownMotif:
-    """A motif of a database: ``MA0265.3``, ``ABF1``, frequencies (W, 4) of A C G T."""
-
-    id: str
-    name: str
-    probability: np.ndarray
-
-
-@dataclass(frozen=True)
 class MotifDatabase:
-    """Known motifs and what they are called together (``JASPAR2026 CORE fungi``)."""
+    """Known motifs and what they are called together (``JASPAR2026 CORE fungi``).
+
+    Attributes:
+        left_out: ids of motifs of a MEME file that have no matrix of probabilities.
+    """
 
     title: str
     motifs: tuple[KnownMotif, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def open_database(choice: str) -> MotifDatabase:
@@ -68,7 +69,8 @@ def open_database(choice: str) -> MotifDatabase:
     if choice in HOCOMOCO:
         return MotifDatabase(choice, tuple(read_meme(_hocomoco_file(HOCOMOCO[choice]))))
     if Path(choice).is_file():
-        return MotifDatabase(Path(choice).name, tuple(read_meme(Path(choice))))
+        found = read_meme_file(Path(choice))
+        return MotifDatabase(Path(choice).name, found.motifs, found.left_out)
     raise UsageError(
         f"--database {choice}: neither a file nor a known collection",
         f"there are jaspar, {', '.join('jaspar:' + taxon for taxon in JASPAR_TAXA)}, {', '.join(HOCOMOCO)}",
@@ -107,81 +109,12 @@ def _hocomoco_file(name: str) -> Path:
     return path
 
 
-def read_meme(path: Path) -> list[KnownMotif]:
-    """Motifs of a file in MEME's minimal format.
-
-    Raises:
-        InputError: no motifs, a matrix with other than four columns, or shorter than it says.
-    """
-    motifs: list[KnownMotif] = []
-    header: list[str] | None = None
-    rows: list[list[float]] = []
-    width = 0
-    refuse_pointers((path,), InputError)
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-        words = line.split()
-        if not words:
-            continue
-        if words[0] == "MOTIF":
-            _refuse_short(path, header, rows, width)
-            header, rows, width = words[1:], [], 0
-        elif line.startswith("letter-probability matrix") and header:
-            width = _width(path, number, line)
-        elif header and len(rows) < width:
-            rows.append(_row(path, number, words))
-            if len(rows) == width:
-                motifs.append(_motif(header, rows))
-                header = None
-    _refuse_short(path, header, rows, width)
-    if not motifs:
-        raise InputError(
-            f"{path}: no motif",
-            "0 lines of MOTIF with a letter-probability matrix",
-            "Fix: give a file in MEME's minimal format",
-        )
-    return motifs
-
-
-def _refuse_short(path: Path, header: list[str] | None, rows: list[list[float]], width: int) -> None:
-    if header is not None:
-        raise InputError(
-            f"{path}: the matrix of motif {' '.join(header)} ends early",
-            f"{len(rows)} of {width} rows",
-            "Fix: give the whole file",
-        )
-
-
-def _width(path: Path, number: int, line: str) -> int:
-    after = line.partition("w=")[2].split()
-    if not after or not after[0].isdigit() or int(after[0]) == 0:
-        raise InputError(f"{path}:{number}: the matrix does not say its width (w=)", "one motif", "Fix: add w= NUMBER")
-    return int(after[0])
-
-
-def _row(path: Path, number: int, words: list[str]) -> list[float]:
-    try:
-        row = [float(word) for word in words]
-    except ValueError:
-        row = []
-    if len(row) != 4 or not abs(sum(row) - 1) < 0.05 or min(row) < 0:
-        raise InputError(
-            f"{path}:{number}: not four probabilities that sum to 1",
-            "one row of a matrix",
-            "Fix: DNA motifs, rows A C G T",
-        )
-    return row
-
-
-def _motif(header: list[str], rows: list[list[float]]) -> KnownMotif:
-    matrix = np.array(rows)
-    name = header[1] if len(header) > 1 else header[0].split(".")[0]
-    return KnownMotif(header[0], name, matrix / matrix.sum(axis=1, keepdims=True))
-
-
 # ---------------- the name of a pattern: TOMTOM, and q-values over the whole database
 
 
 MATCHED_AT = 0.05
+FEW = 50  # MEME's own TOMTOM warns below: the database's columns are its null distribution
+LOOKED_AT = 60
 
 
 @dataclass(frozen=True)
@@ -190,7 +123,7 @@ class Match:
 
     Attributes:
         motif: the known motif.
-        p: TOMTOM's p-value. q: the same over all motifs of the database.
+        p: p-value, see ``match_motifs``. q: the same over all motifs of the database.
         offset: column of the known motif (turned, when reverse) at which the pattern's core begins; may be negative.
         overlap: columns that lie on each other.
         reverse: whether the known motif is turned to fit.
@@ -229,6 +162,10 @@ def match_patterns(patterns: Sequence[Pattern], database: MotifDatabase) -> dict
 def match_motifs(probabilities: Sequence[np.ndarray], database: MotifDatabase, keep: int = 10) -> list[list[Match]]:
     """The known motifs nearest to each matrix, the best first, significant or not.
 
+    The p-value of a match is the larger of TOMTOM's and of the chance that the matrix's columns in another order would
+    fit as well (``chance.py``); in a database of fewer than ``FEW`` motifs it is the latter alone. Significant matches
+    come first, in TOMTOM's order, which sees finer differences.
+
     Args:
         probabilities: matrices (W, 4), frequencies of A C G T.
         database: known motifs.
@@ -239,26 +176,75 @@ def match_motifs(probabilities: Sequence[np.ndarray], database: MotifDatabase, k
     targets = [np.ascontiguousarray(motif.probability.T) for motif in database.motifs]
     queries = [np.ascontiguousarray(matrix.T, dtype=float) for matrix in probabilities]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of few targets; the report says how many there are
-        p, scores, offsets, overlaps, strands = _tomtom()(queries, targets)[:5]
-    matches = []
-    for i in range(len(queries)):
-        q = benjamini_hochberg(p[i])
-        best = np.lexsort((-scores[i], p[i]))[:keep]
-        matches.append(
-            [
-                Match(
-                    database.motifs[j],
-                    float(p[i, j]),
-                    float(q[j]),
-                    int(offsets[i, j]),
-                    int(overlaps[i, j]),
-                    bool(strands[i, j]),
-                )
-                for j in best
-            ]
+        warnings.simplefilter("ignore")  # of few targets, of which we take another p-value
+        found = _tomtom()(queries, targets)[:5]
+    return [
+        _matches(np.asarray(matrix, dtype=float), database, [column[i] for column in found], keep)
+        for i, matrix in enumerate(probabilities)
+    ]
+
+
+def _matches(matrix: np.ndarray, database: MotifDatabase, found: Sequence[np.ndarray], keep: int) -> list[Match]:
+    """Of one matrix. Args: found: TOMTOM's (targets,) p-values, scores, offsets, overlaps and strands."""
+    similar, scores, offsets, overlaps, strands = found
+    order = np.lexsort((-scores, similar))
+    passing = int((benjamini_hochberg(similar) <= MATCHED_AT).sum())
+    few = len(database.motifs) < FEW
+    looked_at = order if few else order[: max(keep, min(passing, LOOKED_AT))]
+    drawn = Shuffled.of(matrix)
+    p = np.ones(len(similar))  # of the others: no smaller p-value can make another's q smaller
+    for j in looked_at:
+        target = database.motifs[j].probability
+        chance = chance_of(matrix, drawn, target[::-1, ::-1] if strands[j] else target, int(offsets[j]))
+        p[j] = chance if few else max(similar[j], chance)
+    q = benjamini_hochberg(p)
+    rank = np.lexsort((-scores, similar, np.where(q <= MATCHED_AT, 0, p)))
+    return [
+        Match(database.motifs[j], float(p[j]), float(q[j]), int(offsets[j]), int(overlaps[j]), bool(strands[j]))
+        for j in rank[:keep]
+    ]
+
+
+def compare_again(pattern: Pattern, matches: Sequence[Match], size: int) -> list[Match]:
+    """Matches of an older file, whose p-values are TOMTOM's alone, with those of ``match_motifs``.
+
+    Args:
+        pattern: what was compared. matches: the nearest motifs. size: how many motifs the database had.
+    """
+    if not matches:
+        return []
+    matrix = pattern.probability[slice(*pattern.query)]
+    drawn, shift = Shuffled.of(matrix), pattern.query[0] - pattern.core[0]
+    p = np.ones(max(size, len(matches)))
+    for i, match in enumerate(matches):
+        target = match.motif.probability
+        chance = chance_of(matrix, drawn, target[::-1, ::-1] if match.reverse else target, match.offset + shift)
+        p[i] = max(match.p, chance)
+    q = benjamini_hochberg(p)
+    again = [replace(match, p=float(p[i]), q=max(match.q, float(q[i]))) for i, match in enumerate(matches)]
+    return sorted(again, key=lambda match: 0 if match.significant else match.p)
+
+
+def how_compared(database: MotifDatabase) -> str:
+    """A sentence on the p-values of matches with this database."""
+    n = len(database.motifs)
+    if n >= FEW:
+        return "p: the larger of TOMTOM's and of the chance that the pattern's columns in another order fit as well"
+    return (
+        f"{database.title} has {n} motif{'s' * (n != 1)}, too few for TOMTOM's p-values (they need {FEW}): p is the "
+        "chance that the pattern's columns in another order fit as well"
+    )
+
+
+def notes_on(database: MotifDatabase) -> list[str]:
+    """What a user must be told of a database: motifs without a matrix, too few of them."""
+    notes = []
+    if n := len(database.left_out):
+        names = ", ".join(database.left_out[:5]) + (", ..." if n > 5 else "")
+        notes.append(
+            f"{database.title}: {n} motif{'s' * (n != 1)} without a letter-probability matrix left out: {names}"
         )
-    return matches
+    return notes + ([how_compared(database)] if len(database.motifs) < FEW else [])
 
 
 def _tomtom():

@@ -20,7 +20,7 @@ from interpret.motifs.hits import log_odds, scan
 from interpret.motifs.pattern import Pattern
 from zoo.extras import needs
 
-__all__ = ["Enrichment", "find_enrichment"]
+__all__ = ["Enrichment", "count_occurrences", "find_enrichment"]
 
 MOST = 5000  # sequences compared
 SCORES = 1 << 23
@@ -77,21 +77,30 @@ def find_enrichment(one_hot: np.ndarray, patterns: Sequence[Pattern], seed: int 
 
 def _occurrences(one_hot: np.ndarray, patterns: Sequence[Pattern]) -> tuple[np.ndarray, np.ndarray]:
     """(patterns,) places, and sequences with one."""
+    counts = count_occurrences(one_hot, patterns)
+    return counts.sum(axis=0), (counts > 0).sum(axis=0)
+
+
+def count_occurrences(one_hot: np.ndarray, patterns: Sequence[Pattern]) -> np.ndarray:
+    """(N, patterns) int64, places in each sequence whose bases fit as well as the better half of the seqlets do.
+
+    Args:
+        one_hot: (N, 4, W) uint8.
+    """
     kernels, limits = [], []
     for pattern in patterns:
         odds = log_odds(pattern.probability[slice(*pattern.core)])
         kernels += [odds, odds[::-1, ::-1]]
         limits.append(_limit(pattern, odds))
-    places, sequences = (np.zeros(len(patterns), np.int64) for _ in range(2))
-    step = max(1, SCORES // (len(kernels) * one_hot.shape[2]))
-    for first in range(0, len(one_hot), step):
+    counts = np.zeros((len(one_hot), len(patterns)), np.int64)
+    step = max(1, SCORES // (max(len(kernels), 1) * one_hot.shape[2]))
+    for first in range(0, len(one_hot) if patterns else 0, step):
         scores = scan(one_hot[first : first + step].astype(np.float32), kernels)
         for i, limit in enumerate(limits):
             n = one_hot.shape[2] - len(kernels[2 * i]) + 1
             passed = (scores[:, 2 * i : 2 * i + 2, : max(n, 0)] >= limit).any(axis=1)
-            places[i] += passed.sum()
-            sequences[i] += passed.any(axis=1).sum()
-    return places, sequences
+            counts[first : first + step, i] = passed.sum(axis=1)
+    return counts
 
 
 def _limit(pattern: Pattern, odds: np.ndarray) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from interpret.motifs.grades import grade_pattern, grade_patterns
 from interpret.motifs.hits import FARTHEST, SPACING_BINS, partners_of
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern, places_of
@@ -34,6 +35,10 @@ MOTIF_COLUMNS = (
     "best_match",
     "p",
     "q",
+    "grade",
+    "as_close",
+    "composition",
+    "reasons",
     "hits",
     "sequences_with_hits",
     "occurrences",
@@ -48,12 +53,12 @@ LEAST_SEQLETS = 20  # of a subpattern with a row of its own
 
 
 def meme(motifs: MotifsFile) -> Iterator[str]:
-    """Frequencies of the cores in MEME's minimal format."""
+    """Frequencies of the cores in MEME's minimal format; the second name is a strong match's, else the consensus."""
     yield "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\nBackground letter frequencies\n"
     yield "A 0.25 C 0.25 G 0.25 T 0.25\n"
-    for pattern in motifs.patterns:
+    for pattern, known in zip(motifs.patterns, grade_patterns(motifs), strict=True):
         core = pattern.probability[slice(*pattern.core)]
-        yield f"\nMOTIF {pattern.name} {pattern.consensus}\n"
+        yield f"\nMOTIF {pattern.name} {known.short_label or pattern.consensus}\n"
         yield f"letter-probability matrix: alength= 4 w= {len(core)} nsites= {len(pattern.seqlets)} E= 0\n"
         for row in core:
             yield " ".join(f"{value:.6f}" for value in row) + "\n"
@@ -65,9 +70,9 @@ def weights_meme(motifs: MotifsFile, kind: str) -> Iterator[str]:
     They are weights of either sign, for programs that take such matrices, not frequencies.
     """
     yield f"MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\nweights: {kind}\n"
-    for pattern in motifs.patterns:
+    for pattern, known in zip(motifs.patterns, grade_patterns(motifs), strict=True):
         core = getattr(pattern, kind)[slice(*pattern.core)]
-        yield f"\nMOTIF {pattern.name} {pattern.consensus}\n"
+        yield f"\nMOTIF {pattern.name} {known.short_label or pattern.consensus}\n"
         yield f"letter-probability matrix: alength= 4 w= {len(core)} nsites= {len(pattern.seqlets)} E= 0\n"
         for row in core:
             yield " ".join(f"{value:.6g}" for value in row) + "\n"
@@ -94,7 +99,7 @@ def matrices_tsv(motifs: MotifsFile) -> Iterator[str]:
 
 
 def motifs_tsv(motifs: MotifsFile) -> Iterator[str]:
-    """One row a pattern; a match with q above 0.05 is left out as no match.
+    """One row a pattern; a match with q above 0.05 is left out as no match, and ``grade`` says what the name is worth.
 
     Occurrences are by the bases alone, expected are those in dinucleotide shuffles (``enrichment.py``); the effect is
     that of the consensus inserted into backgrounds (``effects.py``).
@@ -114,9 +119,11 @@ def subpatterns_tsv(motifs: MotifsFile) -> Iterator[str]:
 
 
 def _identity(motifs: MotifsFile, pattern: Pattern) -> list[str]:
-    best = next(iter(motifs.matches[pattern.name]), None)
-    named = (best.motif.id, best.motif.name) if best and best.significant else (".", "no match")
+    known = grade_pattern(motifs, pattern)
+    best = known.match
+    named = (best.motif.id, best.motif.name) if best and known.grade != "none" else (".", "no match")
     numbers = (f"{best.p:.3g}", f"{best.q:.3g}") if best else (".", ".")
+    grade = (known.grade, ", ".join(known.as_close) or ".", known.composition or ".", "; ".join(known.reasons) or ".")
     return [
         pattern.name,
         pattern.short_name,
@@ -125,6 +132,7 @@ def _identity(motifs: MotifsFile, pattern: Pattern) -> list[str]:
         f"{pattern.seqlets.core_contribution.mean():.6g}",
         *named,
         *numbers,
+        *grade,
     ]
 
 
@@ -171,32 +179,40 @@ def partners_tsv(motifs: MotifsFile) -> Iterator[str]:
 
 
 def seqlets_bed(motifs: MotifsFile, patterns: Iterable[Pattern] | None = None) -> Iterator[str]:
-    """BED8 and two columns: seqlets, their cores as thickStart and thickEnd, contribution, region."""
-    yield "#chrom\tstart\tend\tname\tscore\tstrand\tthickStart\tthickEnd\tcontribution\tregion\n"
+    """BED8 and three columns: seqlets, their cores as thickStart and thickEnd, contribution, region, pattern.
+
+    The name is a known motif's where that is strong, else the pattern's.
+    """
+    yield "#chrom\tstart\tend\tname\tscore\tstrand\tthickStart\tthickEnd\tcontribution\tregion\tpattern\n"
     for pattern in motifs.patterns if patterns is None else patterns:
         whole, core = motifs.places(pattern)
-        seqlets = pattern.seqlets
+        seqlets, name = pattern.seqlets, grade_pattern(motifs, pattern).short_label or pattern.name
         scores = _scores(seqlets.contribution)
         for i in np.lexsort((whole.start, whole.chrom.astype(str))):
             yield (
-                f"{whole.chrom[i]}\t{max(whole.start[i], 0)}\t{whole.end[i]}\t{pattern.name}\t{scores[i]}\t"
+                f"{whole.chrom[i]}\t{max(whole.start[i], 0)}\t{whole.end[i]}\t{name}\t{scores[i]}\t"
                 f"{whole.strand[i]}\t{max(core.start[i], 0)}\t{core.end[i]}\t{seqlets.contribution[i]:.6g}\t"
-                f"{motifs.regions.name[seqlets.sequence[i]]}\n"
+                f"{motifs.regions.name[seqlets.sequence[i]]}\t{pattern.name}\n"
             )
 
 
 def hits_bed(motifs: MotifsFile) -> Iterator[str]:
-    """BED6 and four columns: hits, contribution, similarity, match (log2 odds), region."""
-    yield "#chrom\tstart\tend\tname\tscore\tstrand\tcontribution\tsimilarity\tmatch\tregion\n"
+    """BED6 and five columns: hits, contribution, similarity, match (log2 odds), region, pattern; named as seqlets."""
+    yield "#chrom\tstart\tend\tname\tscore\tstrand\tcontribution\tsimilarity\tmatch\tregion\tpattern\n"
     hits = motifs.hits
     if hits is None:
         return
+    names = [
+        known.short_label or pattern.name
+        for known, pattern in zip(grade_patterns(motifs), motifs.patterns, strict=True)
+    ]
     places = places_of(motifs.regions, hits.sequence, hits.start, hits.end, hits.reverse)
     for i in np.lexsort((places.start, places.chrom.astype(str))):
         yield (
-            f"{places.chrom[i]}\t{max(places.start[i], 0)}\t{places.end[i]}\t{motifs.patterns[hits.pattern[i]].name}\t"
+            f"{places.chrom[i]}\t{max(places.start[i], 0)}\t{places.end[i]}\t{names[hits.pattern[i]]}\t"
             f"{round(1000 * float(np.clip(hits.similarity[i], 0, 1)))}\t{places.strand[i]}\t"
-            f"{hits.contribution[i]:.6g}\t{hits.similarity[i]:.4f}\t{hits.match[i]:.3f}\t{motifs.regions.name[hits.sequence[i]]}\n"
+            f"{hits.contribution[i]:.6g}\t{hits.similarity[i]:.4f}\t{hits.match[i]:.3f}\t{motifs.regions.name[hits.sequence[i]]}\t"
+            f"{motifs.patterns[hits.pattern[i]].name}\n"
         )
 
 

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from interpret.contribs.central import Contributions, no_such_window, read_contributions, read_rows
-from interpret.motifs.databases import match_patterns, open_database
-from interpret.motifs.discover import capped, modisco_options, parse_options, run_modisco
+from interpret.motifs.databases import how_compared, match_patterns, notes_on, open_database
+from interpret.motifs.discover import capped, modisco_options, parse_options, run_modisco, too_few
 from interpret.motifs.effects import ModelAndTarget, backgrounds_of, load_again, measure_effects, predict_track
 from interpret.motifs.enrichment import find_enrichment
+from interpret.motifs.explained import how_much
 from interpret.motifs.exports import EXPORTS
+from interpret.motifs.grades import grade_patterns
 from interpret.motifs.hits import find_hits
 from interpret.motifs.motifs_file import (
     MotifsFile,
@@ -24,13 +26,14 @@ from interpret.motifs.motifs_file import (
     read_motifs,
     read_patterns,
     regions_named,
+    set_repeated_aside,
 )
 from interpret.motifs.pattern import Effect, Pattern, PredictedTrack
 from zoo.errors import ZooError
 from zoo.extras import require
 from zoo.results import check_out, replacing_all, sole_writer
 
-__all__ = ["check_motifs_out", "find_motifs", "texts_beside"]
+__all__ = ["check_motifs_out", "find_motifs", "given_options", "texts_beside"]
 
 SUFFIXES = (".h5", ".hdf5")
 
@@ -81,11 +84,13 @@ def find_motifs(
     if window is not None:
         raise no_such_window(window)
     out, report = check_motifs_out(out, [contribs, database, model]), report or (lambda note: None)
-    options = _modisco_options(modisco, max_seqlets, seqlet_fdr)
+    options = given_options(modisco, max_seqlets, seqlet_fdr)
     require("finding motifs", "modiscolite", "memelite", "scipy", "tangermeme")
     known = open_database(database)
     contributions = read_contributions(contribs, central)
     n, length, offset = len(contributions.regions), contributions.length, contributions.offset
+    if note := too_few(n, contributions.window, options):
+        report(note)
     first = regions_named(contributions.regions, [region] if isinstance(region, str) else region)
     explained = _load_again(contributions, model, trust, report) if effects else None
     with sole_writer(out), replacing_all([*texts_beside(out).values(), out]) as parts:
@@ -97,27 +102,38 @@ def find_motifs(
         if note := capped(said, options):
             report(note)
         report(f"{positive} positive and {negative} negative patterns; matching with {known.title}")
+        for note in notes_on(known):
+            report(note)
+        for name in set_repeated_aside(partial):
+            report(f"{name} is left out: its core contributes in the other sign, and is a pattern of that sign already")
         patterns = _patterns(partial, offset)
+        for pattern in patterns:
+            if pattern.turned:
+                report(f"{pattern.name} is called {pattern.short_name}: its core contributes in the other sign")
         matches = match_patterns([p for pattern in patterns for p in (pattern, *pattern.subpatterns)], known)
         found = None
         if hits:
             report(f"scanning for instances of {len(patterns)} patterns")
             found = find_hits(contributions.one_hot, contributions.hypothetical, patterns, offset)
         enrichment = find_enrichment(contributions.one_hot, patterns, seed)
+        outputs = explained.model.outputs if explained else ()
+        held = how_much(contributions, patterns, found, said, options, outputs)
         views = choose_views(contributions, patterns, first)
         measured = _ask(explained, contributions, patterns, views, seed, report) if explained else (None, None)
         run = _run_record(contributions.run, known.title, len(known.motifs), contributions.window, options, said)
+        run |= {"matching": how_compared(known)}
         run |= {"command": sys.argv, "contribs": str(contribs), "seed": seed}
-        add_results(partial, contributions, patterns, matches, found, enrichment, run, views, *measured)
+        add_results(partial, contributions, patterns, matches, found, enrichment, run, views, *measured, held)
         _write_texts(dict(zip(EXPORTS, texts, strict=True)), read_motifs(partial))
     result = read_motifs(out)
     report(_summary(result, out))
     return result
 
 
-def _modisco_options(
-    others: Mapping[str, Any] | Sequence[str], max_seqlets: int | None, seqlet_fdr: float | None
+def given_options(
+    others: Mapping[str, Any] | Sequence[str] = (), max_seqlets: int | None = None, seqlet_fdr: float | None = None
 ) -> dict[str, Any]:
+    """Options of TF-MoDISco as ``find_motifs`` takes them, by their names."""
     named = {"max_seqlets_per_metacluster": max_seqlets, "target_seqlet_fdr": seqlet_fdr}
     given = {name: value for name, value in named.items() if value is not None}
     if isinstance(others, Mapping):
@@ -126,9 +142,10 @@ def _modisco_options(
 
 
 def _summary(found: MotifsFile, out: Path) -> str:
-    named = sum(any(match.significant for match in found.matches[p.name]) for p in found.patterns)
+    grades = [name.grade for name in grade_patterns(found)]
+    named = f"{grades.count('strong')} with a known motif, {grades.count('weak')} that resemble one"
     hits = f", {len(found.hits):,} hits" if found.hits is not None else ""
-    return f"{len(found.patterns)} patterns, {named} with a known motif{hits} -> {out}"
+    return f"{len(found.patterns)} patterns, {named}{hits} -> {out}"
 
 
 def _load_again(

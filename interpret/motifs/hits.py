@@ -6,6 +6,10 @@ limits are those that all but the weakest ``LOST`` of the pattern's own seqlets 
 contribution a share of that, ``WEAKER``, since seqlets were chosen for being large. A cosine below
 ``LEAST_SIMILARITY`` is never a hit, since a pattern whose own seqlets are that unlike it has no shape to find.
 
+A hit has its pattern's sign, which is that of the core's contributions: where the core of a positive pattern lowers the
+prediction, the pattern is one that lowers it (``Pattern.turned``), and a place with contributions of the other sign is
+no hit.
+
 Candidates of all patterns and both strands then compete: a base's contribution belongs to one hit,
 that which explains more of it.
 
@@ -18,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -179,7 +184,7 @@ def _running(values: np.ndarray, width: int) -> np.ndarray:
 def _passes(scores: Sequence[np.ndarray], limits: tuple[float, float, float], positive: bool) -> np.ndarray:
     contribution, similarity, match = scores
     strength = contribution if positive else -contribution
-    return (strength >= limits[0]) & (similarity >= limits[1]) & (match >= limits[2])
+    return (strength > 0) & (strength >= limits[0]) & (similarity >= limits[1]) & (match >= limits[2])
 
 
 def _limits(
@@ -282,9 +287,6 @@ def partners_of(hits: Hits, index: int, patterns: int, sequences: int) -> list[P
         hits: of all patterns, ordered by sequence. index: the pattern asked about.
         patterns, sequences: how many there are.
     """
-    with needs("scipy", "a table of partners"):
-        from scipy.stats import hypergeom
-
     where = [np.unique(hits.sequence[hits.pattern == i]) for i in range(patterns)]
     others = [i for i in range(patterns) if i != index]
     both, p, spacings = [], [], []
@@ -292,7 +294,7 @@ def partners_of(hits: Hits, index: int, patterns: int, sequences: int) -> list[P
         count, spacing = _pairs(hits, index, other)
         both.append(count)
         spacings.append(spacing)
-        p.append(float(hypergeom.sf(count - 1, sequences, len(where[index]), len(where[other]))))
+        p.append(_at_least(count, sequences, len(where[index]), len(where[other])))
     q = benjamini_hochberg(np.array(p)) if p else []
     found = [
         Partner(other, count, len(where[index]) * len(where[other]) / sequences, float(value), spacing)
@@ -300,6 +302,21 @@ def partners_of(hits: Hits, index: int, patterns: int, sequences: int) -> list[P
         if value <= MATCHED_AT
     ]
     return sorted(found, key=lambda partner: (partner.q, partner.pattern))
+
+
+def _at_least(both: int, sequences: int, ours: int, theirs: int) -> float:
+    """Probability that two sets of so many sequences share ``both`` or more: the hypergeometric distribution's tail."""
+    with needs("scipy", "a table of partners"):
+        from scipy.special import gammaln  # scipy.stats, which has the test by name, takes a second to import
+
+    shared = np.arange(both, min(ours, theirs) + 1)
+
+    def ways(n: Any, k: Any) -> Any:
+        return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+
+    shared = shared[shared >= ours + theirs - sequences]
+    logs = ways(ours, shared) + ways(sequences - ours, theirs - shared) - ways(sequences, theirs)
+    return float(min(np.exp(logs).sum(), 1.0))
 
 
 def _pairs(hits: Hits, first: int, second: int) -> tuple[int, np.ndarray]:

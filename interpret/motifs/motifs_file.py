@@ -2,12 +2,14 @@
 
 ``pos_patterns`` and ``neg_patterns`` are as modisco-lite writes them, so its tools read the file. Added:
 
+- ``repeated/``: patterns set aside since their core is that of a pattern of the other sign (``set_repeated_aside``)
 - root attributes: format, version, run (JSON: the contributions' record, options, database, versions)
 - ``regions/``: chrom, start, end, name, prediction, total; ``windows/``: start, end, reverse
 - ``places/PATTERN/``: chrom, start, end, core_start, core_end, strand of each seqlet
 - ``matches/PATTERN``, of subpatterns too: JSON of the nearest known motifs with p, q, offset, overlap, strand, matrix
 - ``hits/``: sequence, start, end, reverse, pattern, contribution, similarity, match
 - ``enrichment/``: occurrences by the bases alone, in the sequences and in their shuffles (``Enrichment``)
+- ``explained``: JSON of how much the motifs explain (``Explained``)
 - ``effects/PATTERN``: (n,) what inserting the pattern's consensus (an attribute) into n backgrounds does, if measured
 - ``views/``: sequence, letters (K, L), projected (K, L) of the regions that a report draws; where the output has bins
   also track (K, bins) with attributes bin_size, offset, name
@@ -18,7 +20,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +28,28 @@ import numpy as np
 
 from interpret.contribs.central import Contributions, Regions, read_rows
 from interpret.contribs.file import plain_attribute
-from interpret.motifs.databases import KnownMotif, Match
+from interpret.motifs.databases import KnownMotif, Match, compare_again
 from interpret.motifs.enrichment import Enrichment
+from interpret.motifs.explained import Explained
 from interpret.motifs.hits import Hits
-from interpret.motifs.pattern import Effect, Pattern, Places, PredictedTrack, Seqlets, core_of, places_of
+from interpret.motifs.pattern import Effect, Pattern, Places, PredictedTrack, Seqlets, core_of, likeness, places_of
 from zoo.errors import InputError, UsageError
 from zoo.paths import given_path
 
-__all__ = ["MotifsFile", "add_results", "choose_views", "letters_of", "read_motifs", "read_patterns", "regions_named"]
+__all__ = [
+    "MotifsFile",
+    "add_results",
+    "choose_views",
+    "letters_of",
+    "read_motifs",
+    "read_patterns",
+    "regions_named",
+    "set_repeated_aside",
+]
 
 FORMAT, VERSION = "seqzoo-motifs", 1
-GROUPS = ("pos_patterns", "neg_patterns")
+GROUPS, REPEATED = ("pos_patterns", "neg_patterns"), "repeated"
+ALIKE = 0.85
 VIEWS, STRONGEST = 50, 3
 
 
@@ -75,6 +88,7 @@ class MotifsFile:
         effects: of each pattern, or None where not measured.
         views: regions to draw.
         pair_error: completeness of the pairs of sequence and reference, where the contributions have it.
+        explained: how much the motifs explain; None in older files.
     """
 
     path: Path
@@ -93,6 +107,7 @@ class MotifsFile:
     effects: dict[str, Effect] | None
     views: Views
     pair_error: np.ndarray | None = None
+    explained: Explained | None = None
 
     def places(self, pattern: Pattern) -> tuple[Places, Places]:
         """Where a pattern's seqlets, and their cores, are in the genome."""
@@ -106,12 +121,53 @@ class MotifsFile:
 
 def read_patterns(file: Any, window_offset: int) -> list[Pattern]:
     """Patterns of an open result file; positions are shifted to those of the whole sequences."""
-    return [
+    found = [
         _read_pattern(f"{group}.{name}", file[group][name], window_offset)
         for group in GROUPS
         if group in file
         for name in _numbered(file[group], "pattern_")
     ]
+    last = {positive: _last(file, group) for positive, group in zip((True, False), GROUPS, strict=True)}
+    for i, pattern in enumerate(found):
+        if pattern.turned:
+            number = last[pattern.positive] = last[pattern.positive] + 1
+            children = tuple(replace(child, turned=True, number=number) for child in pattern.subpatterns)
+            found[i] = replace(pattern, number=number, subpatterns=children)
+    return found
+
+
+def _last(file: Any, group: str) -> int:
+    names = [*file.get(group, ()), *file.get(f"{REPEATED}/{group}", ())]
+    return max((int(name.split("_")[1]) + 1 for name in names), default=0)
+
+
+def set_repeated_aside(path: Path) -> list[str]:
+    """Move to the group ``repeated`` what is another pattern's site, so that one site stands once.
+
+    Only patterns whose core contributes in the other sign than their seqlets are looked at (``Pattern.turned``).
+
+    Returns:
+        their names.
+    """
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        patterns = read_patterns(file, 0)
+        plain = [pattern for pattern in patterns if not pattern.turned]
+        again = [pattern.name for pattern in patterns if pattern.turned and _same_site(pattern, plain)]
+        for name in again:
+            group, _, own = name.partition(".")
+            file.require_group(f"{REPEATED}/{group}")
+            file.move(f"{group}/{own}", f"{REPEATED}/{group}/{own}")
+    return again
+
+
+def _same_site(pattern: Pattern, others: Sequence[Pattern]) -> bool:
+    core = pattern.contribution[slice(*pattern.core)]
+    return any(
+        other.positive == pattern.positive and likeness(core, other.contribution[slice(*other.core)]) >= ALIKE
+        for other in others
+    )
 
 
 def _numbered(group: Any, prefix: str) -> list[str]:
@@ -136,7 +192,11 @@ def _read_pattern(name: str, group: Any, offset: int) -> Pattern:
     children = tuple(
         _read_pattern(f"{name}.{child}", group[child], offset) for child in _numbered(group, "subpattern_")
     )
-    return Pattern(name, probability, contribution, group["hypothetical_contribs"][:], core, seqlets, children)
+    turned = contribution[slice(*core)].sum() * (1 if name.startswith("pos") else -1) < 0
+    hypothetical = group["hypothetical_contribs"][:]
+    # A subpattern has the sign of its pattern, which sets it.
+    turned = bool(turned) and name.count(".") == 1
+    return Pattern(name, probability, contribution, hypothetical, core, seqlets, children, turned)
 
 
 def letters_of(one_hot: np.ndarray) -> np.ndarray:
@@ -155,11 +215,13 @@ def add_results(
     views: np.ndarray,
     effects: dict[str, Effect] | None = None,
     track: PredictedTrack | None = None,
+    explained: Explained | None = None,
 ) -> None:
     """Write what the zoo adds into a result file of modisco-lite.
 
     Args:
         views: (K,) indices of the regions that a report draws. track: predicted in them.
+        explained: how much the patterns explain.
     """
     import h5py
 
@@ -201,6 +263,8 @@ def add_results(
         for name, effect in (effects or {}).items():
             file[f"effects/{name}"] = effect.values
             file[f"effects/{name}"].attrs["consensus"] = effect.consensus
+        if explained is not None:
+            file["explained"] = explained.as_json()
         one_hot, projected = read_rows(contributions.path, views)
         letters = letters_of(one_hot.transpose(0, 2, 1))
         for name, data in {"sequence": views, "letters": letters, "projected": projected}.items():
@@ -315,8 +379,12 @@ def _read(path: Path, file: Any) -> MotifsFile:
         file["windows/reverse"][:],
     )
     patterns = tuple(read_patterns(file, offset))
-    names = [p.name for pattern in patterns for p in (pattern, *pattern.subpatterns)]
-    matches = {name: list(_matches(file[f"matches/{name}"].asstr()[()])) for name in names}
+    run = json.loads(file.attrs["run"])
+    parts = [part for pattern in patterns for part in (pattern, *pattern.subpatterns)]
+    matches = {part.name: list(_matches(file[f"matches/{part.name}"].asstr()[()])) for part in parts}
+    if "matching" not in run:
+        size = int(run.get("database_motifs", 0))
+        matches = {part.name: compare_again(part, matches[part.name], size) for part in parts}
     hits = Hits(**{name: file[f"hits/{name}"][:] for name in file["hits"]}) if "hits" in file else None
     enrichment = _enrichment(file["enrichment"]) if "enrichment" in file else None
     effects = (
@@ -327,7 +395,7 @@ def _read(path: Path, file: Any) -> MotifsFile:
     views = Views(*(file[f"views/{name}"][:] for name in ("sequence", "letters", "projected")), *_read_track(file))
     return MotifsFile(
         path,
-        json.loads(file.attrs["run"]),
+        run,
         int(file.attrs["window_size"]),
         offset,
         int(file.attrs["length"]),
@@ -342,6 +410,7 @@ def _read(path: Path, file: Any) -> MotifsFile:
         effects,
         views,
         file["regions/pair_error"][:] if "regions/pair_error" in file else None,
+        Explained.from_json(file["explained"].asstr()[()]) if "explained" in file else None,
     )
 
 

@@ -8,7 +8,19 @@ import numpy as np
 
 from interpret.contribs.central import Regions
 
-__all__ = ["Effect", "Pattern", "Places", "PredictedTrack", "Seqlets", "core_of", "information", "places_of"]
+__all__ = [
+    "Alignment",
+    "Effect",
+    "Pattern",
+    "Places",
+    "PredictedTrack",
+    "Seqlets",
+    "alignment",
+    "core_of",
+    "information",
+    "likeness",
+    "places_of",
+]
 
 CORE_THRESHOLD, CORE_WIDTH = 0.2, 6
 MATCH_FLANK = 2
@@ -57,6 +69,10 @@ class Pattern:
         core: (start, end) of the columns that carry the contribution.
         seqlets: where it was found.
         subpatterns: its subclusters.
+        turned: whether the core contributes in the other sign than the seqlets around it: TF-MoDISco files a seqlet by
+            its whole window, so that a site that lowers the prediction, beside one that raises it more, is among the
+            positive patterns.
+        number: counted from 1 in its sign, as in ``short_name``; None is that of the name.
     """
 
     name: str
@@ -66,16 +82,20 @@ class Pattern:
     core: tuple[int, int]
     seqlets: Seqlets
     subpatterns: tuple[Pattern, ...] = field(default=())
+    turned: bool = False
+    number: int | None = None
 
     @property
     def positive(self) -> bool:
-        return self.name.startswith("pos")
+        """Whether its core raises the prediction: the sign of a pattern is that of its contributions."""
+        return self.name.startswith("pos") != self.turned
 
     @property
     def short_name(self) -> str:
-        """``+1``, ``-3``, ``+1.2`` for a subpattern: sign and numbers, counted from 1."""
+        """``+1``, ``-3``, ``+1.2`` for a subpattern: sign and numbers, counted from 1; turned ones after the others."""
         sign = "+" if self.positive else "-"
-        return sign + ".".join(str(int(part.split("_")[1]) + 1) for part in self.name.split(".")[1:])
+        numbers = [int(part.split("_")[1]) + 1 for part in self.name.split(".")[1:]]
+        return sign + ".".join(map(str, [self.number or numbers[0], *numbers[1:]]))
 
     @property
     def query(self) -> tuple[int, int]:
@@ -118,6 +138,34 @@ def core_of(contribution: np.ndarray, probability: np.ndarray, threshold: float 
         right = weight[end] if end < len(weight) else -1.0
         start, end = (start - 1, end) if left > right else (start, end + 1)
     return start, end
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How two matrices lie on each other: cosine, whether the second is turned, where it then begins in the first."""
+
+    similarity: float
+    turned: bool
+    shift: int
+
+
+def alignment(a: np.ndarray, b: np.ndarray) -> Alignment:
+    """Largest cosine of two matrices (W, 4) over all shifts that overlap by half or more, either way round."""
+    best = Alignment(0.0, False, 0)
+    least = max(4, min(len(a), len(b)) // 2)
+    norm = max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-30)
+    for turned, other in ((False, b), (True, b[::-1, ::-1])):
+        for shift in range(least - len(b), len(a) - least + 1):
+            left, right = max(0, shift), min(len(a), shift + len(b))
+            cosine = float((a[left:right] * other[left - shift : right - shift]).sum() / norm)
+            if cosine > best.similarity:
+                best = Alignment(cosine, turned, shift)
+    return best
+
+
+def likeness(a: np.ndarray, b: np.ndarray) -> float:
+    """The cosine of ``alignment``."""
+    return alignment(a, b).similarity
 
 
 def information(probability: np.ndarray) -> np.ndarray:

@@ -1,48 +1,54 @@
-"""The head of the page: what was explained, how, with what, how complete it is, how good the model is.
+"""The head of the page: what drives the model, how much that explains, what to do next; and, below, how it was made.
 
-``head_of`` gathers what ``assets/head.html`` shows; motifs that a user looks for are found by name or by bases.
+``head_of`` gathers what ``assets/head.html`` shows, ``made_of`` what ``assets/made.html`` does; motifs that a user
+looks for are found by name or by bases.
 """
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
+from interpret.motifs.explained import Explained
+from interpret.motifs.grades import grade_pattern
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern
+from interpret.report.card import Metric, ModelCard, metrics_of
 from interpret.report.drawing import histogram
-from interpret.report.numbers import LEAST_SEQLETS, Row
-from zoo.cards.schema import Evaluation
-from zoo.errors import ZooError
+from interpret.report.next_steps import NextStep, made_anew, next_steps
+from interpret.report.numbers import LEAST_SEQLETS, Row, order_of
+from interpret.report.record import commands_of, file_name, option_rows, provenance, without_paths
+from interpret.report.sentence import percent, sentence
+from interpret.report.table import Figure, core_logo
+from interpret.report.words import called, units
 
 __all__ = [
     "EDGES",
     "Completeness",
     "Head",
     "LookedFor",
-    "Metric",
-    "ModelCard",
-    "commands_of",
+    "Made",
+    "Meter",
+    "Strongest",
     "completeness_of",
-    "find_card",
     "head_of",
+    "lacks_of",
     "look_for",
-    "metrics_of",
+    "made_of",
+    "meters_of",
     "model_name",
-    "provenance",
+    "unit_of",
 ]
 
 EDGES = (0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, np.inf)
 EDGE_TEXTS = ("1e-6", "1e-5", "1e-4", "1e-3", "1e-2")
 WAYS = {"sum": "summed over bins", "max": "the largest bin", "profile": "bins weighted by their own profile"}
 LEAST_BASES = 6
+STRONGEST = 5  # patterns of the strip
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 
@@ -54,12 +60,14 @@ class LookedFor:
         word: name of a known motif, or bases.
         pattern: where it was found; None if nowhere. inside: whether in a subpattern of it.
         q: of the match; None for bases, which are found in the consensus or not.
+        weak: whether it matches, but the pattern has not earned its name.
     """
 
     word: str
     pattern: Pattern | None = None
     inside: bool = False
     q: float | None = None
+    weak: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,80 +81,200 @@ class Completeness:
 
 
 @dataclass(frozen=True)
-class Head:
-    """What the head says, as plain text; see ``assets/head.html``.
+class Strongest:
+    """A pattern of the strip. logo: of its contributions, as in the table."""
+
+    pattern: Pattern
+    numbers: Row
+    logo: Figure
+
+
+@dataclass(frozen=True)
+class Meter:
+    """One number of how much is explained.
 
     Attributes:
-        model: the model's name. version: as recorded, or None.
-        patterns, raising, named: number of patterns, of those that raise the prediction, of those with a known motif.
-        output, method, references, genome, regions: what was explained, and how, a sentence each.
-        completeness: None where the method has none to check.
-        looked_for, metrics, notes, commands: in the order in which they are shown.
-        provenance: (title, text) of seed, versions and hashes. record: the whole record as JSON.
+        share: 0 to 1, as it is drawn. text: the same in words. what: of what.
+        beside: what chance or something simpler reaches, 0 to 1, drawn as a tick; None where there is none.
+        than: what that is, a sentence; empty where there is nothing to say.
+    """
+
+    share: float
+    text: str
+    what: str
+    beside: float | None = None
+    than: str = ""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the first screen says, as plain text; see ``assets/head.html``.
+
+    Attributes:
+        model: the model's name. sentence: what drives it.
+        units: of contributions and effects; empty where nobody says.
+        strongest: three to five patterns by effect times frequency.
+        meters: how much is explained. left_out: what that does not speak of.
+        lacks: what an older file does not hold. anew: the command that makes it again, with that.
+        looked_for: in the order in which they were asked. steps: what to do next.
     """
 
     model: str
+    sentence: str
+    units: str
+    strongest: list[Strongest]
+    meters: list[Meter]
+    left_out: list[str]
+    lacks: list[str]
+    anew: str | None
+    looked_for: list[LookedFor]
+    steps: list[NextStep]
+
+
+@dataclass(frozen=True)
+class Made:
+    """How it was made; see ``assets/made.html``.
+
+    Attributes:
+        version: of the model as recorded, or None.
+        output, method, references, genome, regions: what was explained, and how, a sentence each.
+        completeness: None where the method has none to check.
+        metrics, notes, commands: in the order in which they are shown.
+        provenance: (title, text) of seed, versions and hashes. options: the same of all else in the record.
+    """
+
     version: str | None
-    patterns: int
-    raising: int
-    named: int
     output: str
     method: str
     references: str
     genome: str
     regions: str
     completeness: Completeness | None
-    looked_for: list[LookedFor]
     metrics: list[Metric]
     notes: list[str]
     commands: list[str]
     provenance: list[tuple[str, str]]
-    record: str
+    options: list[tuple[str, str]]
 
 
-def head_of(
-    motifs: MotifsFile, rows: Sequence[Row], card: ModelCard | None, words: Sequence[str], now: Sequence[str]
-) -> Head:
-    """Head of the page; ``words`` are looked for, ``now`` is the command that is running."""
+def head_of(motifs: MotifsFile, rows: Sequence[Row], card: ModelCard | None, words: Sequence[str] = ()) -> Head:
+    """Head of the page; ``words`` are looked for."""
+    run = motifs.run["contributions"]
+    strongest = order_of(rows)[:STRONGEST]
+    return Head(
+        model=model_name(run),
+        sentence=sentence(motifs, rows, called(run, card)),
+        units=unit_of(motifs, card),
+        strongest=[Strongest(motifs.patterns[i], rows[i], core_logo(motifs.patterns[i], rows[i])) for i in strongest],
+        meters=meters_of(motifs.explained),
+        left_out=list(motifs.explained.left_out) if motifs.explained else [],
+        lacks=lacks_of(motifs),
+        anew=made_anew(motifs),
+        looked_for=look_for(motifs, words),
+        steps=next_steps(motifs, rows, card),
+    )
+
+
+def unit_of(motifs: MotifsFile, card: ModelCard | None) -> str:
+    """Units of contributions and effects in words."""
+    bins = None if motifs.views.track is None else motifs.views.track.shape[1]
+    return units(motifs.run["contributions"], card, bins)
+
+
+def meters_of(explained: Explained | None) -> list[Meter]:
+    """How much the motifs explain, each number beside what chance or something simpler reaches."""
+    if explained is None:
+        return []
+    found = []
+    for side, word in ((explained.positive, "positive"), (explained.negative, "negative")):
+        if side.share is not None:
+            covered = explained.covered
+            than = f"they cover {percent(covered)} of the bases looked at, which is what chance would hold"
+            if found:
+                than = ""  # said once
+            what = f"of {word} contribution lies in instances of the patterns"
+            found.append(Meter(side.share, percent(side.share), what, covered, than if covered is not None else ""))
+    counts = [side for side in (explained.positive, explained.negative) if side.seqlets_found]
+    if counts:
+        inside, all_of_them = sum(side.seqlets for side in counts), sum(side.seqlets_found or 0 for side in counts)
+        what = f"of seqlets are in a pattern: {inside:,} of {all_of_them:,}"
+        found.append(Meter(inside / all_of_them, percent(inside / all_of_them), what))
+    if explained.variance is not None:
+        found.append(_variance_meter(explained))
+    return found
+
+
+def _variance_meter(explained: Explained) -> Meter:
+    variance = explained.variance
+    assert variance is not None
+    of = "of the prediction's variance over regions is explained by counts of instances, in regions held out of the fit"
+    interval = f"95% interval {percent(variance.low)} to {percent(variance.high)}"
+    than = f"{interval}; base composition alone {percent(variance.composition)}, both {percent(variance.both)}"
+    share, beside = (float(np.clip(value, 0, 1)) for value in (variance.instances, variance.composition))
+    return Meter(share, percent(variance.instances), of, beside, than)
+
+
+def lacks_of(motifs: MotifsFile) -> list[str]:
+    """What the page cannot say of this file, and what would."""
+    lacks = []
+    if motifs.explained is None:
+        lacks.append("how much the motifs explain")
+    elif motifs.explained.variance is None and motifs.explained.no_variance:
+        lacks.append(f"the share of the prediction's variance ({without_paths(motifs.explained.no_variance)})")
+    if motifs.patterns and motifs.effects is None:
+        lacks.append("what each pattern does when it is inserted (effects), in whose place mean contributions stand")
+    if motifs.hits is None:
+        lacks.append("instances beyond the seqlets (hits)")
+    if motifs.patterns and motifs.enrichment is None:
+        lacks.append("enrichment against shuffled sequences")
+    return lacks
+
+
+def made_of(motifs: MotifsFile, card: ModelCard | None, now: Sequence[str] = ()) -> Made:
+    """How it was made; ``now`` is the command that is running."""
     run = motifs.run["contributions"]
     model, notes = run.get("model"), run.get("notes") or []
     version = model.get("version") if isinstance(model, dict) else run.get("model_version")
-    return Head(
-        model=model_name(run),
+    return Made(
         version=str(version) if version else None,
-        patterns=len(rows),
-        raising=sum(pattern.positive for pattern in motifs.patterns),
-        named=sum(row.named is not None for row in rows),
-        output=_output(run, card),
+        output=_output(run, unit_of(motifs, card)),
         method=_method(run),
         references=_references(run),
         genome=_genome(run),
         regions=_regions(motifs, run),
         completeness=_completeness(motifs),
-        looked_for=look_for(motifs, words),
         metrics=metrics_of(card) if card else [],
-        notes=[notes] if isinstance(notes, str) else [str(note) for note in notes],
+        notes=_notes([notes] if isinstance(notes, str) else notes, _completeness(motifs) is not None),
         commands=commands_of(motifs.run, now),
         provenance=provenance(motifs.run),
-        record=json.dumps(motifs.run, indent=1),
+        options=option_rows(motifs.run),
     )
+
+
+def _notes(notes: Sequence[Any], completeness: bool) -> list[str]:
+    """Notes of the run, less what the page says of completeness by itself."""
+    said = [without_paths(note) for note in notes]
+    return [note for note in said if not (completeness and note.startswith("completeness error: median"))]
 
 
 def model_name(run: dict[str, Any]) -> str:
     """What the model was called; the last part where that was a path."""
     model = run.get("model")
     name = model.get("name") if isinstance(model, dict) else model
-    return _file_name(name) if name else "a model"
+    return file_name(name) if name else "a model"
 
 
-def _output(run: dict[str, Any], card: ModelCard | None) -> str:
+def _output(run: dict[str, Any], unit: str) -> str:
+    """The output, its tracks and bins; how bins were reduced stands in the unit, where one is known."""
     parts = [str(run.get("output") or "not recorded")]
     tracks, bins = run.get("tracks"), run.get("bins")
-    if tracks and tracks != "all":
+    if tracks and tracks != "all" and tracks != [run.get("output")]:
         parts.append("tracks " + (", ".join(map(str, tracks)) if isinstance(tracks, list) else str(tracks)))
     if bins:
         parts.append(f"bins {bins[0]} to {bins[1] - 1}")
-    if run.get("reduction") and not (card and run.get("output") in card.scalars):
+    if unit:
+        parts.append(unit)
+    elif run.get("reduction"):
         parts.append(WAYS.get(run["reduction"], str(run["reduction"])))
     what = run.get("explained")
     known = {"logits": "logits explained (what enters the last activation)"}
@@ -165,8 +293,8 @@ def _references(run: dict[str, Any]) -> str:
     if references in (None, "none"):
         return "none: the method has none"
     if not isinstance(references, dict) or "kind" not in references:
-        return f"{references}, seed {run.get('seed')}"
-    kind, n = references["kind"], references.get("n")
+        return f"{file_name(references)}, seed {run.get('seed')}"
+    kind, n = file_name(references["kind"]), references.get("n")
     if kind == "dinucleotide":
         return f"{n} dinucleotide shuffle{'s' * (n != 1)} of each sequence, seed {run.get('seed')}"
     return {"uniform": "0.25 at every base", "zeros": "zeros"}.get(kind, f"{kind} ({n} a sequence)")
@@ -176,7 +304,7 @@ def _genome(run: dict[str, Any]) -> str:
     genome = run.get("genome")
     if not isinstance(genome, dict):
         return str(genome or "not recorded")
-    parts = [_file_name(genome.get("path", "not recorded"))]
+    parts = [file_name(genome.get("path", "not recorded"))]
     if run.get("assembly"):
         parts.append(f"assembly {run['assembly']}")
     if genome.get("total_bp"):
@@ -186,7 +314,7 @@ def _genome(run: dict[str, Any]) -> str:
 
 def _regions(motifs: MotifsFile, run: dict[str, Any]) -> str:
     regions = run.get("regions")
-    name = f" of {_file_name(regions['path'])}" if isinstance(regions, dict) and regions.get("path") else ""
+    name = f" of {file_name(regions['path'])}" if isinstance(regions, dict) and regions.get("path") else ""
     return (
         f"{len(motifs.regions):,} sequences of {motifs.length:,} bp{name}; motifs sought in the central "
         f"{motifs.window:,} bp"
@@ -210,7 +338,7 @@ def _completeness(motifs: MotifsFile) -> Completeness | None:
 
 
 def look_for(motifs: MotifsFile, words: Sequence[str]) -> list[LookedFor]:
-    """Each word's best place: the smallest q, at most 0.05, of a pattern or of a subpattern with 20 seqlets.
+    """Each word's best place: where the name is earned, a pattern before a subpattern of 20 seqlets, the smallest q.
 
     Six or more of the letters ACGT are bases, looked for in the cores' consensus on either strand; so are those
     behind the sign in ``poly-A=AAAAAAAA``, under the name before it.
@@ -237,101 +365,14 @@ def _name(motifs: MotifsFile, word: str) -> LookedFor:
     found = []
     for pattern in motifs.patterns:
         for part in (pattern, *(child for child in pattern.subpatterns if len(child.seqlets) >= LEAST_SEQLETS)):
-            found += [
-                (match.q, part is not pattern, pattern)
-                for match in motifs.matches[part.name]
-                if match.significant and match.motif.name.upper() == word.upper()
-            ]
+            best = next(
+                (m for m in motifs.matches[part.name] if m.significant and m.motif.name.upper() == word.upper()), None
+            )
+            if best is not None:
+                grade = grade_pattern(motifs, part)
+                weak = not (grade.known and grade.match and grade.match.motif.name.upper() == word.upper())
+                found.append((weak, part is not pattern, best.q, pattern))
     if not found:
         return LookedFor(word)
-    q, inside, pattern = min(found, key=lambda item: item[:2])
-    return LookedFor(word, pattern, inside, q)
-
-
-def commands_of(run: dict[str, Any], now: Sequence[str] = ()) -> list[str]:
-    """The commands that make the same again, as typed: of contributions and motifs, and ``now`` if that is zoo's."""
-    commands = [run["contributions"].get("command"), run.get("command")]
-    if now and _file_name(now[0]) == "zoo":
-        commands.append(list(now))
-    lines = [shlex.join([_file_name(c[0]), *map(str, c[1:])]) for c in commands if isinstance(c, list) and c]
-    return list(dict.fromkeys(lines))
-
-
-def provenance(run: dict[str, Any]) -> list[tuple[str, str]]:
-    """Title and text of seed, versions and hashes."""
-    made = run["contributions"]
-    rows = [("Seed", str(made.get("seed")))]
-    versions = {**(made.get("versions") or {}), **(run.get("versions") or {})}
-    rows += [(f"Version of {name}", str(version)) for name, version in versions.items()]
-    model = made.get("model")
-    hashes = dict(model.get("sha256") or {}) if isinstance(model, dict) else {}
-    regions = made.get("regions")
-    if isinstance(regions, dict) and regions.get("sha256"):
-        hashes[_file_name(regions.get("path"))] = regions["sha256"]
-    return rows + [(f"SHA-256 of {name}", str(digest)) for name, digest in hashes.items()]
-
-
-def _file_name(path: Any) -> str:
-    """The last part of a path; a name without a slash is itself."""
-    return PurePath(str(path)).name or str(path)
-
-
-# ---------------- the card of the model that was explained, if it is on this machine
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """Summary, measured metrics and text (front matter and prose) of a card; scalars: its outputs without bins."""
-
-    version: str
-    summary: str
-    evaluation: tuple[Evaluation, ...]
-    text: str
-    scalars: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One metric with every baseline that the card has beside it, as (name, value)."""
-
-    evaluation: Evaluation
-    baselines: tuple[tuple[str, float], ...]
-
-
-def find_card(run: dict[str, Any]) -> ModelCard | None:
-    """The card of the model of a run record; None where it has none here, or where it is of another version.
-
-    Nothing is fetched, and no Python of the model is run.
-    """
-    from zoo.models.entry import open_entry
-    from zoo.store.hub import is_hub_name
-
-    model = run.get("model")
-    name = model.get("name") if isinstance(model, dict) else None
-    if not name or is_hub_name(name):
-        return None
-    try:
-        entry = open_entry(name)
-        if entry.card is None or entry.card.version != model.get("version"):
-            return None
-        path = entry.folder / "README.md"
-        known = {item.path: item.sha256 for item in entry.card.files}
-        explained = model.get("sha256") or {}
-        if any(known.get(file, digest) not in (digest, None) for file, digest in explained.items()):
-            return None
-        card = entry.card
-        scalars = tuple(output.name for output in card.outputs if output.kind == "scalar")
-        return ModelCard(card.version, card.summary, tuple(card.evaluation), path.read_text(encoding="utf-8"), scalars)
-    except (ZooError, OSError):
-        return None
-
-
-def metrics_of(card: ModelCard) -> list[Metric]:
-    """Metrics of the card, one each, in its order: the card repeats a metric for each baseline."""
-    found: dict[tuple[Any, ...], list[Evaluation]] = {}
-    for item in card.evaluation:
-        found.setdefault((item.metric, item.output, item.split, item.value, item.n), []).append(item)
-    return [
-        Metric(items[0], tuple((item.baseline.name, item.baseline.value) for item in items if item.baseline))
-        for items in found.values()
-    ]
+    weak, inside, q, pattern = min(found, key=lambda item: item[:3])
+    return LookedFor(word, pattern, inside, q, weak)

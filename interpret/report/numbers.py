@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
 
 from interpret.motifs.databases import Match
+from interpret.motifs.grades import Name, grade_pattern
 from interpret.motifs.motifs_file import MotifsFile
-from interpret.motifs.pattern import Pattern, information
+from interpret.motifs.pattern import Pattern, information, likeness
 from zoo.extras import needs
 
 __all__ = [
+    "ALIKE",
     "EffectNumbers",
     "Enriched",
     "Row",
+    "core_contribution",
     "effect_of",
     "enriched",
     "like_another",
     "number",
+    "order_of",
     "q_text",
     "row_of",
     "within",
 ]
 
 BINS = 24
-REPETITIVE = 0.9  # share of the core's bases that are one base or two in turn
 ALIKE = 0.9
 LEAST_SEQLETS = 20
 
@@ -62,15 +66,20 @@ class Row:
     """What the table says of a pattern.
 
     Attributes:
+        name: what it may be called.
         seqlets: their number. regions: sequences with at least one.
         contribution: mean over the seqlets of the summed contribution of their core. spread: their standard deviation.
         gc: share of G and C in the core, 0 to 1. bits: information of the core.
         distance: median distance in bp of the cores' centres from the window's centre.
         positions: (24,) seqlets by the position of their core's centre in the window looked at.
-        match: the best match, significant or not. hits: their number, or None.
-        repetitive: whether the core is of low complexity. effect: None where it was not measured.
+        hits: their number, or None. with_hits: regions with at least one, or None.
+        frequency: share of the regions with an instance, 0 to 1: a hit, or a seqlet where hits were not looked for.
+        effect: None where it was not measured.
+        turned: whether the page shows the reverse complement of what is in the file, in all its parts.
+        holds: names that a subpattern earns and the pattern does not.
     """
 
+    name: Name
     seqlets: int
     regions: int
     contribution: float
@@ -79,17 +88,30 @@ class Row:
     bits: float
     distance: float
     positions: np.ndarray
-    match: Match | None
     hits: int | None
-    repetitive: bool
+    with_hits: int | None
+    frequency: float
     effect: EffectNumbers | None = None
+    turned: bool = False
+    holds: tuple[str, ...] = ()
 
     @property
-    def named(self) -> Match | None:
-        return self.match if self.match and self.match.significant else None
+    def shown(self) -> Match | None:
+        """The known motif that is drawn beside the pattern, whose orientation the page gives it: strong or weak."""
+        return _shown(self.name)
+
+    @property
+    def strength(self) -> float:
+        """What an instance does to the explained output: measured by insertion, else its mean contribution."""
+        return self.effect.mean if self.effect else self.contribution
+
+    @property
+    def drive(self) -> float:
+        """Strength times frequency, by which patterns are ordered."""
+        return abs(self.strength) * self.frequency
 
 
-def row_of(motifs: MotifsFile, index: int) -> Row:
+def row_of(motifs: MotifsFile, index: int, name: Name) -> Row:
     """Numbers of one pattern."""
     pattern = motifs.patterns[index]
     seqlets = pattern.seqlets
@@ -98,33 +120,59 @@ def row_of(motifs: MotifsFile, index: int) -> Row:
     first = motifs.window_offset
     positions = np.histogram(centre, bins=BINS, range=(first, first + motifs.window))[0]
     core = pattern.probability[slice(*pattern.core)]
+    regions = len(np.unique(seqlets.sequence))
+    hits = None if motifs.hits is None else motifs.hits.sequence[motifs.hits.pattern == index]
+    with_hits = None if hits is None else len(np.unique(hits))
     return Row(
+        name,
         len(seqlets),
-        len(np.unique(seqlets.sequence)),
+        regions,
         float(seqlets.core_contribution.mean()),
         float(seqlets.core_contribution.std(ddof=1)) if len(seqlets) > 1 else 0.0,
         float(core[:, 1:3].sum() / core.sum()),
         float(information(core).sum()),
         float(np.median(np.abs(centre - motifs.length / 2))),
         positions,
-        next(iter(motifs.matches[pattern.name]), None),
-        None if motifs.hits is None else int((motifs.hits.pattern == index).sum()),
-        _repetitive(core),
+        None if hits is None else len(hits),
+        with_hits,
+        (regions if with_hits is None else with_hits) / len(motifs.regions),
         effect_of(motifs, pattern),
+        _turned(pattern, name),
+        tuple(within(motifs, index, name)),
     )
+
+
+def _shown(name: Name) -> Match | None:
+    return None if name.grade == "none" else name.match
+
+
+def _turned(pattern: Pattern, name: Name) -> bool:
+    """As the known motif lies; without one, ``poly-A`` is shown as A, whichever strand TF-MoDISco took."""
+    if match := _shown(name):
+        return match.reverse
+    base = (name.composition or "").rpartition("poly-")[2]
+    if base not in ("A", "C", "G", "T"):
+        return False
+    core = pattern.probability[slice(*pattern.core)].mean(axis=0)
+    return bool(core[3 - "ACGT".index(base)] > core["ACGT".index(base)])
+
+
+def order_of(rows: Sequence[Row]) -> list[int]:
+    """Indices of the patterns, those that drive the model most first."""
+    return sorted(range(len(rows)), key=lambda i: (-rows[i].drive, i))
 
 
 def effect_of(motifs: MotifsFile, pattern: Pattern) -> EffectNumbers | None:
     """The measured effect of a pattern, if the file has it."""
     with needs("scipy", "an interval of effects"):
-        from scipy.stats import t
+        from scipy.special import stdtrit  # the quantile of Student's t: scipy.stats takes a second to import
 
     effect = (motifs.effects or {}).get(pattern.name)
     if effect is None:
         return None
     values = np.asarray(effect.values, dtype=float)
     n, mean = len(values), float(np.mean(values))
-    half = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
     return EffectNumbers(effect.consensus, values, mean, mean - half, mean + half)
 
 
@@ -137,53 +185,30 @@ def enriched(motifs: MotifsFile) -> list[Enriched | None]:
     return [Enriched(*map(float, values)) for values in columns]
 
 
-def within(motifs: MotifsFile, index: int) -> list[str]:
-    """Known motifs that are the best match (q at most 0.05) of a subpattern but not of the pattern itself.
+def within(motifs: MotifsFile, index: int, name: Name) -> list[str]:
+    """Names that a subpattern earns and the pattern itself does not.
 
     TF-MoDISco merges what it finds alike: on yeast promoters REB1 and RSC3 are subpatterns of one pattern.
     Subpatterns of fewer than 20 seqlets are left out; a matrix of so few resembles many.
     """
-    pattern = motifs.patterns[index]
-    best = [
-        motifs.matches[child.name][0]
-        for child in pattern.subpatterns
-        if len(child.seqlets) >= LEAST_SEQLETS and motifs.matches[child.name]
-    ]
-    own = motifs.matches[pattern.name][0] if motifs.matches[pattern.name] else None
-    names = dict.fromkeys(match.motif.name for match in best if match.significant)
-    return [name for name in names if not (own and own.significant and own.motif.name == name)]
-
-
-def _repetitive(core: np.ndarray) -> bool:
-    """Whether the columns are nearly all one base, or alternate between two."""
-    mean = core.mean(axis=0).max()
-    halves = [core[offset::2].mean(axis=0).max() for offset in (0, 1) if len(core[offset::2])]
-    return bool(max(mean, np.mean(halves)) >= REPETITIVE)
+    children = [child for child in motifs.patterns[index].subpatterns if len(child.seqlets) >= LEAST_SEQLETS]
+    earned = [found for found in (grade_pattern(motifs, child) for child in children) if found.known]
+    own = name.match.motif.name if name.known and name.match else None
+    return [text for text in dict.fromkeys(found.match.motif.name for found in earned if found.match) if text != own]
 
 
 def like_another(patterns: tuple[Pattern, ...], index: int) -> Pattern | None:
     """An earlier pattern of the same sign whose contributions correlate with this one's, either way round."""
-    own = _core(patterns[index])
+    own = core_contribution(patterns[index])
     for other in patterns[:index]:
-        if other.positive == patterns[index].positive and _similarity(own, _core(other)) >= ALIKE:
+        if other.positive == patterns[index].positive and likeness(own, core_contribution(other)) >= ALIKE:
             return other
     return None
 
 
-def _core(pattern: Pattern) -> np.ndarray:
+def core_contribution(pattern: Pattern) -> np.ndarray:
+    """(W, 4) contributions of the core's columns."""
     return pattern.contribution[slice(*pattern.core)]
-
-
-def _similarity(a: np.ndarray, b: np.ndarray) -> float:
-    """Largest cosine of two matrices over all shifts, either way round, with at least half of both overlapping."""
-    best = 0.0
-    least = max(4, min(len(a), len(b)) // 2)
-    norm = np.linalg.norm(a) * np.linalg.norm(b)
-    for turned in (b, b[::-1, ::-1]):
-        for shift in range(least - len(b), len(a) - least + 1):
-            left, right = max(0, shift), min(len(a), shift + len(turned))
-            best = max(best, float((a[left:right] * turned[left - shift : right - shift]).sum() / norm))
-    return best
 
 
 def number(value: float) -> str:

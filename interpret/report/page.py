@@ -6,6 +6,7 @@ escaped by them. The script and the style of the page stand beside them.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
@@ -17,12 +18,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from interpret.motifs.exports import meme, motifs_tsv, seqlets_bed
+from interpret.motifs.grades import RULE, grade_patterns
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
+from interpret.report.card import ModelCard, blocks_of, find_card
 from interpret.report.drawing import GLYPHS, PATHS
 from interpret.report.genes import Gene, read_genes
-from interpret.report.head import ModelCard, find_card, head_of
-from interpret.report.numbers import Row, enriched, number, q_text, row_of
-from interpret.report.regions import view_data
+from interpret.report.head import head_of, made_of
+from interpret.report.numbers import Row, enriched, number, order_of, q_text, row_of
+from interpret.report.record import file_name
+from interpret.report.regions import opening_of, view_data
 from interpret.report.section import FARTHEST, section_of
 from interpret.report.table import table_rows
 from zoo.results import check_out, replacing, sole_writer
@@ -69,23 +73,27 @@ def render(
     motifs: MotifsFile, card: ModelCard | None = None, genes: Sequence[Gene] = (), look_for: Sequence[str] = ()
 ) -> str:
     """The page as text."""
-    rows = [row_of(motifs, index) for index in range(len(motifs.patterns))]
-    counted = enriched(motifs)
-    views = view_data(motifs, genes)
+    rows = [row_of(motifs, index, name) for index, name in enumerate(grade_patterns(motifs))]
+    counted, order = enriched(motifs), order_of(rows)
+    views = view_data(motifs, genes, [row.turned for row in rows])
+    head = head_of(motifs, rows, card, look_for)
     return (
         templates()
         .get_template("page.html")
         .render(
             motifs=motifs,
             card=card,
-            head=head_of(motifs, rows, card, look_for, sys.argv),
+            prose=blocks_of(card.prose) if card else [],
+            head=head,
+            made=made_of(motifs, card, sys.argv),
             table=table_rows(motifs, rows, counted),
             backgrounds=max((len(row.effect.values) for row in rows if row.effect), default=0),
-            sections=[section_of(motifs, i, row, len(views), counted[i]) for i, row in enumerate(rows)],
+            sections=[section_of(motifs, i, rows, len(views), counted[i]) for i in order],
+            rule=RULE,
             farthest=FARTHEST,
             views=views,
             genes=bool(genes),
-            data=_data(motifs, rows, views),
+            data=_data(motifs, rows, views, head.units),
             files=_files(motifs),
             glyphs=GLYPHS,
             shapes=PATHS,
@@ -106,6 +114,7 @@ def templates() -> Environment:
     )
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     made.filters |= {"anchor": _anchor, "grouped": _grouped, "minus": _minus, "number": number, "q_text": q_text}
+    made.filters |= {"file_name": file_name, "words": _words}
     # Markup: the style and the script are ours, and a browser does not unescape inside of them.
     made.globals["asset"] = lambda name: Markup(made.loader.get_source(made, name)[0])
     return made
@@ -126,16 +135,24 @@ def _minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-def _data(motifs: MotifsFile, rows: Sequence[Row], views: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the view of regions reads: names of the patterns and their signs, and the views."""
+def _words(text: str) -> str:
+    """``pearson_log1p_32bp`` with spaces: where a line may break."""
+    return re.sub("_+", " ", text).strip()
+
+
+def _data(motifs: MotifsFile, rows: Sequence[Row], views: list[dict[str, Any]], units: str) -> dict[str, Any]:
+    """What the view of regions reads: the views, what to open, and of each pattern the label that it has earned."""
     patterns = [
         {
-            "name": f"{pattern.short_name} {row.named.motif.name}" if row.named else pattern.short_name,
+            "name": row.name.match.motif.name if row.name.known and row.name.match else pattern.short_name,
+            "known": row.name.known,
             "raises": pattern.positive,
         }
         for pattern, row in zip(motifs.patterns, rows, strict=True)
     ]
-    return {"patterns": patterns, "views": views}
+    order = sorted(order_of(rows), key=lambda i: not rows[i].name.known)
+    opening = opening_of(views, order)
+    return {"patterns": patterns, "views": views, "units": units, "opening": vars(opening) if opening else None}
 
 
 def _files(motifs: MotifsFile) -> dict[str, str]:

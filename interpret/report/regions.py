@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from interpret.motifs.pattern import places_of
 from interpret.report.genes import Gene, genes_within
 from zoo.errors import InputError
 
-__all__ = ["GENES", "check_belongs", "view_data", "views_shown", "with_regions"]
+__all__ = ["GENES", "Opening", "check_belongs", "opening_of", "view_data", "views_shown", "with_regions"]
 
 STEPS = 32767
 BYTES = 4_000_000  # of all views of a page: letters, and contributions and track in two bytes, as base64
@@ -32,21 +32,27 @@ def views_shown(motifs: MotifsFile) -> int:
     return min(len(motifs.views.sequence), max(1, int(BYTES // a_view)))
 
 
-def view_data(motifs: MotifsFile, genes: Sequence[Gene] = ()) -> list[dict[str, Any]]:
+def view_data(
+    motifs: MotifsFile, genes: Sequence[Gene] = (), turned: Sequence[bool] | None = None
+) -> list[dict[str, Any]]:
     """One item a region, in the order of the file's views.
 
     ``values`` are base64 little-endian int16, to be multiplied by ``scale``, and so is ``track``; ``items`` are
-    ``[start, end, pattern index, strand]`` of hits (or seqlets where no hits were looked for), in the genome;
-    ``genes`` are ``[start, end, name, strand, exons]``.
+    ``[start, end, pattern index, strand, contribution]`` of hits (or seqlets where no hits were looked for), in the
+    genome; ``genes`` are ``[start, end, name, strand, exons]``.
+
+    Args:
+        turned: of each pattern, whether the page shows its reverse complement: strands are those of what is shown.
     """
-    return [_view(motifs, k, int(motifs.views.sequence[k]), genes) for k in range(views_shown(motifs))]
+    turn = np.array(turned if turned is not None else [False] * len(motifs.patterns), bool)
+    return [_view(motifs, k, int(motifs.views.sequence[k]), genes, turn) for k in range(views_shown(motifs))]
 
 
 def _track(motifs: MotifsFile) -> np.ndarray | None:
     return motifs.views.track
 
 
-def _view(motifs: MotifsFile, k: int, sequence: int, genes: Sequence[Gene]) -> dict[str, Any]:
+def _view(motifs: MotifsFile, k: int, sequence: int, genes: Sequence[Gene], turned: np.ndarray) -> dict[str, Any]:
     regions = motifs.regions
     letters, values = motifs.views.letters[k], motifs.views.projected[k].astype(float)
     reverse = bool(regions.reverse[sequence])
@@ -61,7 +67,7 @@ def _view(motifs: MotifsFile, k: int, sequence: int, genes: Sequence[Gene]) -> d
         "total": float(motifs.total[sequence]),
         "letters": "".join("ACGTN"[i] for i in letters),
         **_packed(values),
-        "items": _items(motifs, sequence),
+        "items": _items(motifs, sequence, turned),
     }
     track = _track(motifs)
     if track is not None and np.isfinite(track[k]).all():  # a region that was added later has none
@@ -87,25 +93,48 @@ def _track_of(motifs: MotifsFile, k: int, reverse: bool) -> dict[str, Any]:
     return {"name": views.track_name, "bin": size, "offset": offset, **_packed(values)}
 
 
-def _items(motifs: MotifsFile, sequence: int) -> list[list[Any]]:
+def _items(motifs: MotifsFile, sequence: int, turned: np.ndarray) -> list[list[Any]]:
     hits = motifs.hits
     if hits is not None:
         chosen = np.flatnonzero(hits.sequence == sequence)
-        here = [(hits.pattern[chosen], hits.start[chosen], hits.end[chosen], hits.reverse[chosen])]
+        names = ("pattern", "start", "end", "reverse", "contribution")
+        here = [tuple(getattr(hits, name)[chosen] for name in names)]
     else:
         here = []
         for index, pattern in enumerate(motifs.patterns):
-            chosen = np.flatnonzero(pattern.seqlets.sequence == sequence)
-            start, end = pattern.seqlets.core(pattern.core)
-            here.append((np.full(len(chosen), index), start[chosen], end[chosen], pattern.seqlets.reverse[chosen]))
+            seqlets = pattern.seqlets
+            chosen = np.flatnonzero(seqlets.sequence == sequence)
+            start, end = seqlets.core(pattern.core)
+            parts = (start, end, seqlets.reverse, seqlets.core_contribution)
+            here.append((np.full(len(chosen), index), *(part[chosen] for part in parts)))
     items = []
-    for indices, start, end, reverse in here:
-        places = places_of(motifs.regions, np.full(len(indices), sequence), start, end, reverse)
+    for indices, start, end, reverse, contribution in here:
+        shown = reverse ^ turned[indices]
+        places = places_of(motifs.regions, np.full(len(indices), sequence), start, end, shown)
         items += [
-            [int(a), int(b), int(i), str(s)]
-            for a, b, i, s in zip(places.start, places.end, indices, places.strand, strict=True)
+            [int(a), int(b), int(i), str(s), float(f"{c:.3g}")]
+            for a, b, i, s, c in zip(places.start, places.end, indices, places.strand, contribution, strict=True)
         ]
     return sorted(items)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What the view of regions shows at first: a view's index, and where in the genome the instance begins and ends."""
+
+    view: int
+    start: int
+    end: int
+
+
+def opening_of(views: Sequence[dict[str, Any]], order: Sequence[int]) -> Opening | None:
+    """The instance that contributes most of the first pattern in ``order`` that has one in the views."""
+    for pattern in order:
+        found = [(abs(i[4]), -k, i) for k, view in enumerate(views) for i in view["items"] if i[2] == pattern]
+        if found:
+            _, minus, item = max(found, key=lambda one: one[:2])
+            return Opening(-minus, item[0], item[1])
+    return None
 
 
 # ---------------- regions to draw that a file of motifs does not hold

@@ -1,4 +1,4 @@
-"""``report``: a page of motifs, of a file of them or of a model and regions.
+"""``report``: a page of motifs, of a file of them, of several beside each other, or of a model and regions.
 
 With a model it runs ``attribute`` and ``find_motifs`` first. Their results lie beside the page; the record of how they
 were made, ``OUT.run.json``, tells a later run which of them it can keep.
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from interpret.contribs.central import UNSIGNED, no_such_window, one_sign
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
+from interpret.report.ending import ending
 from interpret.report.figures import require_packages, save_figures
 from interpret.report.genes import read_genes
 from interpret.report.page import check_page_out, report_text, write_report
@@ -60,7 +61,7 @@ class ReportResult:
 
 
 def report(
-    source: str | Path | MotifsFile | LoadedModel,
+    source: str | Path | MotifsFile | LoadedModel | Sequence[str | Path | MotifsFile],
     regions: Regions | None = None,
     genome: str | Path | None = None,
     out: str | Path = "report.html",
@@ -79,8 +80,8 @@ def report(
     """Write a page of the motifs that drive a model.
 
     Args:
-        source: a file of ``zoo motifs``, or what ``read_motifs`` returned; or, with ``regions``, a model as in
-            ``zoo.predict``.
+        source: a file of ``zoo motifs``, or what ``read_motifs`` returned; a list of several, which are put side by
+            side; or, with ``regions``, a model as in ``zoo.predict``.
         regions, genome: as in ``zoo.predict``; without ``regions`` the source is a file of motifs.
         out: the page, one HTML file; ``-`` is standard output.
         genes: BED6, BED12, GTF or GFF3, drawn along the regions.
@@ -100,6 +101,12 @@ def report(
     if options.get("window", "center") not in ("center", "summit"):
         raise no_such_window(options["window"])
     words = [word.strip() for item in _listed(look_for) for word in item.split(",") if word.strip()]
+    if isinstance(source, list | tuple) and len(source) == 1:
+        source = source[0]
+    if isinstance(source, list | tuple):
+        idle = {"regions": regions, "genome": genome, "genes": genes, "region": _listed(region), "contribs": contribs}
+        given = [*(name for name, value in (idle | {"figures": figures}).items() if value), *options]
+        return _compare(source, out, words, [_flag(name) for name in given], say)
     if figures is not None:
         require_packages()
         check_folder(figures, option="--figures")
@@ -116,11 +123,36 @@ def report(
         return _plan(steps)
     with sole_writer(steps.out):
         _run(steps, _listed(region), progress, lines)
+        say("step 3 of 3: the page")
         return _write(steps.motifs, steps.out, genes, words, (figures, figure_format), say)
 
 
 def _listed(items: str | Sequence[str]) -> tuple[str, ...]:
     return (items,) if isinstance(items, str) else tuple(items)
+
+
+def _compare(
+    sources: Sequence[str | Path | MotifsFile],
+    out: str | Path,
+    words: Sequence[str],
+    given: Sequence[str],
+    say: Callable[[str], None],
+) -> ReportResult:
+    """Several files of motifs side by side."""
+    from interpret.report.compare import compare_text, write_comparison
+
+    if given:
+        raise UsageError(
+            f"{', '.join(given)}: has no effect on {len(sources)} files of motifs",
+            "they are put side by side as they are",
+            f"Fix: leave out {' '.join(given)}, or give one file of motifs",
+        )
+    if str(out) == "-":
+        sys.stdout.write(compare_text(sources, words))
+        return ReportResult()
+    path = write_comparison(sources, out, words)
+    say(f"{len(sources)} runs side by side, {path.stat().st_size / 1e6:.1f} MB -> {path}")
+    return ReportResult(path)
 
 
 def _finished(
@@ -154,10 +186,13 @@ def _write(
     say: Callable[[str], None],
 ) -> ReportResult:
     path = None
+    motifs = motifs if isinstance(motifs, MotifsFile) else read_motifs(motifs)
     if str(out) == "-":
         sys.stdout.write(report_text(motifs, genes, words))
     else:
         path = write_report(motifs, out, genes, words)
+        for line in ending(motifs, words):
+            say(line)
         say(f"{path.stat().st_size / 1e6:.1f} MB -> {path}")
     folder, format = figures
     if folder is None:
@@ -174,7 +209,7 @@ def _plan(steps: Steps) -> ReportResult:
     """A dry run: everything that the contributions need is checked."""
     from interpret.attribute.attribute import attribute
 
-    planned = attribute(*steps.asked, steps.contribs, report=steps.say, **steps.attributing)
+    planned = attribute(*steps.asked, steps.contribs, report=steps.say, planned=steps.warn_few, **steps.attributing)
     steps.say(f"dry run: {planned.windows:,} windows to explain; nothing was written")
     return ReportResult()
 
@@ -190,9 +225,11 @@ def _run(
     from interpret.motifs.find import find_motifs
 
     attributing = {**steps.attributing, "report": steps.say, "progress": progress, "resume": steps.resume}
+    steps.say("step 1 of 3: what each base contributes")
     with steps.step("attribute", steps.contribs, steps.reading_record()) as needed:
         if needed:
-            steps.say(attribute(*steps.asked, steps.contribs, **attributing).summary())
+            steps.say(attribute(*steps.asked, steps.contribs, planned=steps.warn_few, **attributing).summary())
+    steps.say("step 2 of 3: motifs in the contributions")
     with steps.step("motifs", steps.motifs, steps.finding | {"region": list(region)}) as needed:
         if needed:
             find_motifs(
@@ -201,7 +238,7 @@ def _run(
                 **steps.finding,
                 region=region,
                 model=steps.model,
-                report=steps.say,
+                report=steps.say_once,
                 progress=lines,
             )
 
@@ -283,6 +320,7 @@ class Steps:
         }
         self._done = self._read()
         self._redone = False
+        self._told: set[str] = set()
 
     def check_first(self, genes: str | Path | None) -> None:
         """What can be refused within a second is refused before contributions take minutes.
@@ -307,6 +345,22 @@ class Steps:
         database = self.finding.get("database", "jaspar")
         if database not in ("jaspar", *(f"jaspar:{taxon}" for taxon in JASPAR_TAXA)):  # those take seconds to open
             open_database(database)
+
+    def warn_few(self, windows: int, length: int) -> None:
+        """Say before the contributions are computed that no motif may be found in so few windows."""
+        from interpret.motifs.discover import too_few
+        from interpret.motifs.find import given_options
+
+        options = {name: self.finding[name] for name in ("max_seqlets", "seqlet_fdr") if name in self.finding}
+        given = given_options(self.finding.get("modisco", ()), **options)
+        if note := too_few(windows, min(self.finding.get("central") or length, length), given):
+            self._told.add(note)
+            self.say(note)
+
+    def say_once(self, note: str) -> None:
+        """Say what was not said before the contributions were computed."""
+        if note not in self._told:
+            self.say(note)
 
     def reading_record(self) -> dict[str, Any]:
         """The options of the contributions, defaults included: typing a default changes nothing."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
 
 from interpret.motifs.databases import Match
+from interpret.motifs.grades import Name
 from interpret.motifs.hits import FARTHEST, Partner, partners_of
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern
 from interpret.report.drawing import letters_png, logo, probability_heights, sparkline
 from interpret.report.numbers import EffectNumbers, Enriched, Row
-from interpret.report.table import Figure
+from interpret.report.table import COMPLEMENT, Figure, letters, oriented
 
 __all__ = ["FARTHEST", "SHOWN", "EffectPicture", "Instance", "PartnerRow", "Section", "section_of"]
 
@@ -44,10 +46,10 @@ class Instance:
 
 @dataclass(frozen=True)
 class PartnerRow:
-    """A pattern that lies in the same regions, with its best match, if that is significant."""
+    """A pattern that lies in the same regions, and what it may be called."""
 
     pattern: Pattern
-    match: Match | None
+    name: Name
     numbers: Partner
     spacing: Markup
 
@@ -57,6 +59,7 @@ class Section:
     """One pattern in its own section; see ``assets/section.html``.
 
     Attributes:
+        consensus: of the core, as the page shows it. inserted: the letters of the effect, turned like it.
         matches, partners: those shown. all_matches, all_partners: how many there are; partners None where no hits
             were looked for.
         heat: data URI of the seqlets' bases. heat_rows: how many of them.
@@ -65,6 +68,8 @@ class Section:
     pattern: Pattern
     numbers: Row
     counted: Enriched | None
+    consensus: str
+    inserted: str
     logos: list[Figure]
     effect: EffectPicture | None
     matches: list[Match]
@@ -76,34 +81,39 @@ class Section:
     heat_rows: int
 
 
-def section_of(motifs: MotifsFile, index: int, row: Row, shown: int, counted: Enriched | None = None) -> Section:
+def section_of(motifs: MotifsFile, index: int, rows: Sequence[Row], shown: int, counted: Enriched | None) -> Section:
     """Section of one pattern; ``shown`` is the number of regions that the page draws."""
-    pattern = motifs.patterns[index]
+    pattern, row = motifs.patterns[index], rows[index]
     matches = [match for match in motifs.matches[pattern.name] if match.significant]
     partners = None
     if motifs.hits is not None:
         partners = partners_of(motifs.hits, index, len(motifs.patterns), len(motifs.regions))
     heat = pattern.seqlets.letters[pattern.strongest[:HEAT_ROWS]]
+    if row.turned:
+        heat = np.where(heat < 4, 3 - heat, 4)[:, ::-1]
+    inserted = row.effect.consensus if row.effect else ""
     return Section(
         pattern=pattern,
         numbers=row,
         counted=counted,
-        logos=_whole(pattern),
+        consensus=letters(pattern, row.turned),
+        inserted=inserted.translate(COMPLEMENT)[::-1] if row.turned else inserted,
+        logos=_whole(pattern, row.turned),
         effect=_effect(row.effect) if row.effect else None,
         matches=matches[:MATCHES],
         all_matches=len(matches),
-        instances=_instances(motifs, pattern, shown),
-        partners=None if partners is None else [_partner(motifs, partner) for partner in partners[:PARTNERS]],
+        instances=_instances(motifs, pattern, shown, row.turned),
+        partners=None if partners is None else [_partner(motifs, rows, p, row.turned) for p in partners[:PARTNERS]],
         all_partners=len(partners or ()),
         heat=letters_png(heat),
         heat_rows=len(heat),
     )
 
 
-def _whole(pattern: Pattern) -> list[Figure]:
-    frequency = probability_heights(pattern.probability)
+def _whole(pattern: Pattern, turned: bool) -> list[Figure]:
+    frequency = probability_heights(oriented(pattern.probability, turned))
     return [
-        Figure("contribution", logo(pattern.contribution, "whole pattern, contribution")),
+        Figure("contribution", logo(oriented(pattern.contribution, turned), "whole pattern, contribution")),
         Figure("frequency", logo(frequency, "whole pattern, frequency", top=2.0)),
     ]
 
@@ -115,8 +125,8 @@ def _effect(effect: EffectNumbers) -> EffectPicture:
     return EffectPicture(effect, sparkline(counts, "effects in the backgrounds", zero), low, high)
 
 
-def _instances(motifs: MotifsFile, pattern: Pattern, shown: int) -> list[Instance]:
-    """The seqlets whose cores contribute most."""
+def _instances(motifs: MotifsFile, pattern: Pattern, shown: int, turned: bool) -> list[Instance]:
+    """The seqlets whose cores contribute most; their strand is that of the orientation that the page shows."""
     seqlets = pattern.seqlets
     _, core = motifs.places(pattern)
     view_of = {int(sequence): k for k, sequence in enumerate(motifs.views.sequence[:shown])}
@@ -125,7 +135,7 @@ def _instances(motifs: MotifsFile, pattern: Pattern, shown: int) -> list[Instanc
             f"{core.chrom[i]}:{core.start[i] + 1:,}–{core.end[i]:,}",
             int(core.start[i]),
             view_of.get(int(seqlets.sequence[i])),
-            str(core.strand[i]),
+            "+-"[(core.strand[i] == "-") ^ turned],
             str(motifs.regions.name[seqlets.sequence[i]]),
             float(seqlets.core_contribution[i]),
         )
@@ -133,7 +143,8 @@ def _instances(motifs: MotifsFile, pattern: Pattern, shown: int) -> list[Instanc
     ]
 
 
-def _partner(motifs: MotifsFile, partner: Partner) -> PartnerRow:
-    pattern = motifs.patterns[partner.pattern]
-    best = next((match for match in motifs.matches[pattern.name] if match.significant), None)
-    return PartnerRow(pattern, best, partner, sparkline(partner.spacing, "spacing"))
+def _partner(motifs: MotifsFile, rows: Sequence[Row], partner: Partner, turned: bool) -> PartnerRow:
+    spacing = partner.spacing[::-1] if turned else partner.spacing  # downstream of what is shown, to the right
+    return PartnerRow(
+        motifs.patterns[partner.pattern], rows[partner.pattern].name, partner, sparkline(spacing, "spacing")
+    )

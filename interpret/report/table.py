@@ -1,4 +1,8 @@
-"""The table of motifs: one row a pattern, its logos aligned with the known motif it resembles, subpatterns below."""
+"""The table of motifs: one row a pattern, its logos aligned with the known motif it resembles, subpatterns below.
+
+Every part of the page shows a pattern in one orientation: that of the known motif where there is one, else that of the
+file (``Row.turned``).
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from interpret.motifs.databases import Match
+from interpret.motifs.grades import Name, grade_pattern
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern
 from interpret.report.drawing import logo, probability_heights, sparkline
-from interpret.report.numbers import Enriched, Row, like_another, within
+from interpret.report.numbers import Enriched, Row, like_another, order_of
 
-__all__ = ["Figure", "Subpattern", "TableRow", "aligned_logos", "table_rows"]
+__all__ = ["Figure", "Subpattern", "TableRow", "aligned_logos", "core_logo", "letters", "oriented", "table_rows"]
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Subpattern:
-    """A subpattern's contributions, its number of seqlets and its best match, if that is significant."""
+    """A subpattern's contributions, its number of seqlets and what it may be called."""
 
     picture: Markup
     seqlets: int
-    match: Match | None
+    name: Name
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,15 @@ class TableRow:
     """One pattern in the table; see ``assets/table.html``.
 
     Attributes:
-        numbers: those of the pattern. counted: its occurrences against shuffles, or None.
+        rank: from 1, by what drives the model most. numbers: those of the pattern.
+        counted: its occurrences against shuffles, or None.
         sort: what the page's script sorts by. words: what it searches.
         logos, positions: pictures. subpatterns: empty where there is one alone.
-        within: known motifs of subpatterns. like: an earlier pattern of the same shape.
+        like: an earlier pattern of the same shape.
     """
 
     pattern: Pattern
+    rank: int
     numbers: Row
     counted: Enriched | None
     sort: dict[str, object]
@@ -53,73 +59,104 @@ class TableRow:
     logos: list[Figure]
     positions: Markup
     subpatterns: list[Subpattern]
-    within: list[str]
     like: Pattern | None
 
 
 def table_rows(motifs: MotifsFile, rows: Sequence[Row], counted: Sequence[Enriched | None]) -> list[TableRow]:
-    """Rows of the table, in the order of the file's patterns."""
-    return [_row(motifs, index, row, counted[index]) for index, row in enumerate(rows)]
+    """Rows of the table, those that drive the model most first."""
+    return [_row(motifs, index, rank, rows[index], counted[index]) for rank, index in enumerate(order_of(rows), 1)]
 
 
-def _row(motifs: MotifsFile, index: int, row: Row, counted: Enriched | None) -> TableRow:
-    pattern, inside = motifs.patterns[index], within(motifs, index)
+def _row(motifs: MotifsFile, index: int, rank: int, row: Row, counted: Enriched | None) -> TableRow:
+    pattern = motifs.patterns[index]
+    counted = counted if counted and counted.expected else None
     return TableRow(
         pattern=pattern,
+        rank=rank,
         numbers=row,
-        counted=counted if counted and counted.expected else None,
-        sort=_sort_values(index, row),
-        words=_words(pattern, row.named, inside),
-        logos=aligned_logos(pattern, row.named),
+        counted=counted,
+        sort=_sort_values(index, rank, row, counted),
+        words=_words(pattern, row),
+        logos=aligned_logos(pattern, row),
         positions=sparkline(row.positions),
-        subpatterns=_subpatterns(motifs, pattern),
-        within=inside,
+        subpatterns=_subpatterns(motifs, pattern, row.turned),
         like=like_another(motifs.patterns, index),
     )
 
 
-def _sort_values(index: int, row: Row) -> dict[str, object]:
+def _sort_values(index: int, rank: int, row: Row, counted: Enriched | None) -> dict[str, object]:
     """Names without a match come last, and so does what was not counted or measured."""
+    match = row.name.match
     return {
         "pattern": index,
-        "name": row.named.motif.name.lower() if row.named else "~",
-        "q": row.match.q if row.match else 2,
+        "rank": rank,
+        "name": _name(row).lower() or "~",
+        "q": match.q if match else 2,
         "seqlets": row.seqlets,
         "contribution": row.contribution,
         "distance": row.distance,
         "hits": -1 if row.hits is None else row.hits,
+        "enrichment": "nan" if counted is None else counted.occurrences / counted.expected,
         "effect": row.effect.mean if row.effect else "nan",
     }
 
 
-def _words(pattern: Pattern, match: Match | None, inside: Sequence[str]) -> str:
-    known = (match.motif.name, match.motif.id) if match else ("", "no match")
-    return " ".join([pattern.short_name, pattern.name, *known, pattern.consensus, *inside]).lower()
+def _name(row: Row) -> str:
+    """The known motif's name, whether earned or not; the brace sorts those that are not behind those that are."""
+    if row.shown is None:
+        return ""
+    return row.shown.motif.name if row.name.known else f"{{{row.shown.motif.name}"
 
 
-def _subpatterns(motifs: MotifsFile, pattern: Pattern) -> list[Subpattern]:
+def _words(pattern: Pattern, row: Row) -> str:
+    match, name = row.shown, row.name
+    known = (match.motif.name, match.motif.id, name.grade) if match else ("no match",)
+    kinds = (*known, name.composition or "", *row.holds)
+    return " ".join([pattern.short_name, pattern.name, *kinds, letters(pattern, row.turned)]).lower()
+
+
+def _subpatterns(motifs: MotifsFile, pattern: Pattern, turned: bool) -> list[Subpattern]:
     if len(pattern.subpatterns) < 2:
         return []
-    found = []
-    for child in pattern.subpatterns:
-        best = next(iter(motifs.matches[child.name]), None)
-        picture = logo(child.contribution[slice(*child.core)], "subpattern")
-        found.append(Subpattern(picture, len(child.seqlets), best if best and best.significant else None))
-    return found
+    return [
+        Subpattern(
+            logo(oriented(child.contribution[slice(*child.core)], turned), "subpattern"),
+            len(child.seqlets),
+            grade_pattern(motifs, child),
+        )
+        for child in pattern.subpatterns
+    ]
 
 
-def aligned_logos(pattern: Pattern, match: Match | None) -> list[Figure]:
+def oriented(matrix: np.ndarray, turned: bool) -> np.ndarray:
+    """(W, 4) as it is, or its reverse complement."""
+    return matrix[::-1, ::-1] if turned else matrix
+
+
+COMPLEMENT = str.maketrans("ACGTacgt", "TGCAtgca")
+
+
+def letters(pattern: Pattern, turned: bool) -> str:
+    """The core's consensus in the page's orientation."""
+    return pattern.consensus.translate(COMPLEMENT)[::-1] if turned else pattern.consensus
+
+
+def core_logo(pattern: Pattern, row: Row) -> Figure:
+    """The core's contributions alone."""
+    return _figure("contribution", oriented(pattern.contribution[slice(*pattern.core)], row.turned), 0, None, None)
+
+
+def aligned_logos(pattern: Pattern, row: Row) -> list[Figure]:
     """Contribution, frequency and known motif over each other, in the known motif's orientation."""
-    contribution = pattern.contribution[slice(*pattern.core)]
-    probability = pattern.probability[slice(*pattern.core)]
+    match, turned = row.shown, row.turned  # the pattern is turned rather than the motif that readers know
+    contribution, probability = (
+        oriented(matrix[slice(*pattern.core)], turned) for matrix in (pattern.contribution, pattern.probability)
+    )
     width = len(contribution)
     known, lead, known_lead = None, 0, 0
     if match:
         known = match.motif.probability
-        offset = match.offset
-        if match.reverse:  # turn the pattern rather than the motif that readers know
-            contribution, probability = contribution[::-1, ::-1], probability[::-1, ::-1]
-            offset = len(known) - offset - width
+        offset = len(known) - match.offset - width if turned else match.offset
         lead, known_lead = max(offset, 0), max(-offset, 0)
     columns = max(lead + width, known_lead + (0 if known is None else len(known)))
     figures = [
@@ -131,6 +168,6 @@ def aligned_logos(pattern: Pattern, match: Match | None) -> list[Figure]:
     return figures
 
 
-def _figure(title: str, heights: np.ndarray, lead: int, columns: int, top: float | None) -> Figure:
-    letters = "".join("ACGT"[column.argmax()] if column.any() else "n" for column in np.abs(heights))
-    return Figure(title, logo(heights, f"{title} {letters}", lead=lead, columns=columns, top=top))
+def _figure(title: str, heights: np.ndarray, lead: int, columns: int | None, top: float | None) -> Figure:
+    read = "".join("ACGT"[column.argmax()] if column.any() else "n" for column in np.abs(heights))
+    return Figure(title, logo(heights, f"{title} {read}", lead=lead, columns=columns, top=top))

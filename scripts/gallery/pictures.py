@@ -32,22 +32,21 @@ MARGIN = 16
 
 # Leaves in the page what the picture shows.
 PREPARE = """
-const keep = selectors => { for (const item of document.body.children)
-  if (!item.matches(selectors + ', script, .glyphs')) item.hidden = true; };
+const hide = selectors => document.querySelectorAll(selectors).forEach(item => { item.hidden = true; });
+const keep = id => hide(`nav, .save, .copy, #main > :not(#${id}), #each > :not(details), #patterns > :not(.bar, div)`);
 const ask = %s;
 const rows = [...document.querySelectorAll('#motifs tbody tr')], name = ask.motif.toLowerCase();
 const row = ask.motif && (rows.find(r => r.dataset.name === name)  // else one with a subpattern of that name
   || rows.find(r => r.dataset.words.split(' ').includes(name)) || rows[0]);
 const section = row && document.getElementById(row.querySelector('th a').hash.slice(1));
 document.body.style.paddingTop = document.body.style.paddingBottom = '16px';
-if (ask.what === 'head') keep('header');
-if (ask.what === 'table') {
-  rows.slice(ask.rows).forEach(r => r.remove());
-  document.querySelector('#motifs').parentElement.id = 'motif-table'; keep('.bar, #motif-table');
+if (ask.what === 'head') keep('top');
+if (ask.what === 'table') { rows.slice(ask.rows).forEach(r => r.remove()); keep('patterns'); }
+if (ask.what === 'motif') {
+  section.open = true; keep('each'); hide(`#each > details:not(#${section.id})`);
 }
-if (ask.what === 'motif') { section.open = true; keep('#' + section.id); }
 if (ask.what === 'region') {
-  const link = section.querySelector('a[data-view]'); keep('#regions'); link.click();
+  const link = section.querySelector('a[data-view]'); keep('regions'); link.click();
   document.querySelector('#wider').click();
 }
 """

@@ -175,11 +175,15 @@ class Evaluation(Strict):
 
 
 class Interpretation(Strict):
-    """How to explain the model: which output, method and reference."""
+    """How to explain the model: which output, method and reference.
+
+    ``units`` are those of the logits, where they are other than the output's: ``log Tn5 cuts per bin``.
+    """
 
     output: str
     method: str
     reference: str | None = None
+    units: str | None = None
     notes: str | None = None
 
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
-from zoo.cli.shared import CONTEXT, GROUP
+from zoo.cli.shared import CONTEXT, GROUP, over_line
 from zoo.errors import ZooError, near_names
 
 __all__ = ["cli", "main"]
@@ -216,4 +216,4 @@ def _tell(what: str, extent: str, fix: str) -> None:
     """The three lines of an error, each on one line whatever a library put into its message."""
     fix = (fix or "zoo --help").removeprefix("Fix: ")
     lines = f"error: {what}", f"  {extent or 'nothing was written'}", f"  Fix: {fix}"
-    click.echo("\n".join(" ".join(line.splitlines()).rstrip() for line in lines), err=True)
+    click.echo(over_line() + "\n".join(" ".join(line.splitlines()).rstrip() for line in lines), err=True)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from zoo.cli.options import motif_options, no_window_in_bp, quiet_option, seed_option, trust_option
-from zoo.cli.shared import COMMAND, CONTEXT, lines_unless, notes_unless
+from zoo.cli.shared import COMMAND, CONTEXT, lines_unless, note, notes_unless
 from zoo.doctor import check_import_names
 
 __all__ = ["command"]
@@ -34,5 +34,8 @@ def command(contribs: str, out: str, quiet: bool, **options: Any) -> None:
     """
     check_import_names()
     from interpret.motifs.find import find_motifs
+    from interpret.report.ending import ending
 
-    find_motifs(contribs, out, report=notes_unless(quiet), progress=lines_unless(quiet), **options)
+    found = find_motifs(contribs, out, report=notes_unless(quiet), progress=lines_unless(quiet), **options)
+    for line in () if quiet else ending(found):
+        note(line)

@@ -20,6 +20,7 @@ from zoo.cli.options import (
     window_options,
 )
 from zoo.cli.shared import COMMAND, CONTEXT, long_run, note
+from zoo.progress import pace
 
 __all__ = ["command"]
 
@@ -75,7 +76,6 @@ def _summary(result: Any, dry_run: bool) -> str:
             f"dry run: {result.regions:,} regions, {result.windows:,} windows of {counts['window_bp']:,} bp on "
             f"{counts['device']}, {counts['batch_size']} at a time; outputs {outputs}; nothing was written"
         )
-    rate = result.windows / result.seconds if result.seconds else 0
-    speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
     where = ", ".join(map(str, result.paths)) if result.paths else "standard output"
-    return f"{result.windows:,} windows of {result.regions:,} regions in {result.seconds:.1f} s ({speed}/s) -> {where}"
+    rate = pace(result.windows, result.seconds)
+    return f"{result.windows:,} windows of {result.regions:,} regions in {result.seconds:.1f} s ({rate}) -> {where}"

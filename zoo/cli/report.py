@@ -1,4 +1,4 @@
-"""``zoo report MOTIFS -o REPORT`` and, all at once, ``zoo report MODEL REGIONS -g FASTA -o REPORT``."""
+"""``zoo report MOTIFS [MOTIFS ...] -o REPORT``, or all at once ``zoo report MODEL REGIONS -g FASTA -o REPORT``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["command"]
 
 
 @click.command("report", cls=COMMAND, context_settings=CONTEXT)
-@click.argument("source", nargs=-1, metavar="MOTIFS | MODEL REGIONS")
+@click.argument("source", nargs=-1, metavar="MOTIFS... | MODEL REGIONS")
 @click.option(
     "-o",
     "--out",
@@ -72,18 +72,21 @@ __all__ = ["command"]
 def command(context: click.Context, source: tuple[str, ...], **_: Any) -> None:
     """Write a page of motifs: of a file of `zoo motifs`, or of a model's predictions for the regions of a BED.
 
-    With MODEL and REGIONS it runs `zoo attribute` and `zoo motifs` first, with the options of both. What they
-    write stays beside the page: report.contribs.h5, report.motifs.h5, report.motifs.seqlets.bed and so on.
+    Several files of motifs stand side by side on one page, which says which motifs they share. With MODEL and
+    REGIONS it runs `zoo attribute` and `zoo motifs` first, with the options of both. What they write stays beside
+    the page: report.contribs.h5, report.motifs.h5, report.motifs.seqlets.bed and so on.
 
     \b
     zoo report motifs.h5 -o report.html
+    zoo report k562.h5 hepg2.h5 -o compared.html
     zoo report yeast-atac peaks.bed -g sacCer3.fa \\
       --database jaspar:fungi --central 500 -o report.html
     """
     check_import_names()
-    if len(source) not in (1, 2):
+    several = _are_files(source)
+    if not source or (len(source) > 2 and not several):
         raise click.UsageError(
-            f"takes one file of motifs, or a model and its regions; {len(source)} were given", context
+            f"takes one or more files of motifs, or a model and its regions; {len(source)} were given", context
         )
     given = given_options(context)
     del given["source"]
@@ -91,4 +94,10 @@ def command(context: click.Context, source: tuple[str, ...], **_: Any) -> None:
     with long_run(quiet) as telling:
         from interpret.report.report import report
 
-        report(*source, **given, **telling, lines=lines_unless(quiet))
+        what = (list(source),) if several else source
+        report(*what, **given, **telling, lines=lines_unless(quiet))
+
+
+def _are_files(source: tuple[str, ...]) -> bool:
+    """Whether they are several files of motifs, and not MODEL REGIONS: no regions are in HDF5, some models are."""
+    return any(name.lower().endswith((".h5", ".hdf5")) for name in source[1:])

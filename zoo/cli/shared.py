@@ -11,9 +11,19 @@ from typing import Any
 
 import click
 
-from zoo.progress import rewritten
+from zoo.progress import CLEAR, columns_of, rewritten
 
-__all__ = ["COMMAND", "CONTEXT", "GROUP", "interrupted_once", "lines_unless", "long_run", "note", "notes_unless"]
+__all__ = [
+    "COMMAND",
+    "CONTEXT",
+    "GROUP",
+    "interrupted_once",
+    "lines_unless",
+    "long_run",
+    "note",
+    "notes_unless",
+    "over_line",
+]
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -33,7 +43,19 @@ COMMAND, GROUP = _classes()
 
 def note(text: str) -> None:
     """Say a sentence on stderr."""
-    click.echo(f"zoo: {text}", err=True)
+    click.echo(f"{over_line()}zoo: {text}", err=True)
+
+
+class _Line:
+    """Whether a line that ``lines_unless`` wrote stands on the terminal."""
+
+    left = False
+
+
+def over_line() -> str:
+    """What removes the line that ``lines_unless`` left on the terminal; nothing where there is none."""
+    left, _Line.left = _Line.left, False
+    return CLEAR if left else ""
 
 
 def notes_unless(quiet: bool) -> Callable[[str], None] | None:
@@ -48,7 +70,8 @@ def lines_unless(quiet: bool) -> Callable[[str], None] | None:
 
 def _rewrite(line: str) -> None:
     """Put a line in the place of the last one; by the file descriptor, since TF-MoDISco forks meanwhile."""
-    os.write(2, rewritten(line).encode())
+    _Line.left = True
+    os.write(2, rewritten(line, columns_of(2)).encode())
 
 
 @contextlib.contextmanager

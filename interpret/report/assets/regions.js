@@ -9,17 +9,17 @@
     return;
   }
   const data = JSON.parse($('#data').textContent);
-  const pen = canvas.getContext('2d');
-  const glyphs = Object.fromEntries(
-    Object.entries(JSON.parse($('#shapes').textContent)).map(([base, path]) => [base, new Path2D(path)]),
-  );
+  const { CanvasPen, SvgPen, colours, measure, savePng, saveSvg } = window.pictures;
   const RULER = 22;
   const TRACK = 64;
   const BASES = 150;
   const LANE = 20;
   const GENE = 22;
   const GAP = 14;
-  const ROWS = 3;
+  const ROWS = 4;
+  const HEAD = 18; // of a lane: its title
+  const NEAR = 90; // bp around an instance
+  const OPENING = 130;
   let view;
   let from;
   let to;
@@ -32,9 +32,10 @@
   };
   const digits = (value, n) => (value ? value.toPrecision(n) : '0').replaceAll('-', '\u2212');
   const place = (n) => Math.round(n).toLocaleString('en');
-  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  // Room for the numbers of the axes.
+  const margin = () => (canvas.clientWidth < 600 ? 44 : 58);
 
-  function load(index, at) {
+  function load(index, at, span = NEAR) {
     view = data.views[index];
     view.numbers = view.numbers || numbers(view);
     if (view.track) {
@@ -43,106 +44,116 @@
     from = 0;
     to = view.numbers.length;
     if (at !== undefined) {
-      from = Math.max(0, Math.min(at - view.start - 40, to - 90));
-      to = Math.min(to, from + 90);
+      from = Math.max(0, Math.min(at - view.start - Math.round(0.45 * span), to - span));
+      to = Math.min(to, from + span);
     }
     $('#region').value = index;
     draw();
   }
 
-  // Intervals into as few rows as they need, ROWS at most; what finds no room shares the first.
-  function rowsOf(items, x, room) {
-    const ends = [];
-    return items.map(([start, end, ...rest]) => {
-      const a = x(start - view.start);
-      const b = Math.max(x(end - view.start), a + 2);
-      let row = ends.findIndex((last) => last <= a);
-      if (row < 0 && ends.length < ROWS) {
-        row = ends.length;
-      }
+  const turned = () => document.body.classList.contains('turned');
+  const label = ([pattern, strand]) =>
+    data.patterns[pattern].name.replace(/^-/, '\u2212') + ((strand === '-') !== turned() ? ' \u2190' : ' \u2192');
+
+  // Each interval with a row for its words, the first ones of the list first; what finds no room has none.
+  function placed(list, x, width, words) {
+    const rows = Array.from({ length: ROWS }, () => []);
+    return list.map(([start, end, ...rest]) => {
+      const a = Math.max(x(start - view.start), margin());
+      const b = Math.max(Math.min(x(end - view.start), width), a + 2);
+      const room = measure(words(rest), 12, true);
+      const left = Math.max(margin(), Math.min(a, width - room - 2));
+      const row = rows.findIndex((taken) => taken.every(([l, r]) => left > r + 6 || left + room < l - 6));
       const fits = row >= 0;
       if (fits) {
-        ends[row] = Math.max(b, a + room(rest)) + 6;
-      } else {
-        row = 0;
+        rows[row].push([left, Math.max(left + room, b)]);
       }
-      return { a, b, row, fits, start, end, rest };
+      return { a, b, left, row: Math.max(row, 0), fits, start, end, rest };
     });
   }
 
-  function draw() {
-    const ratio = devicePixelRatio || 1;
-    const width = canvas.clientWidth;
-    const step = width / (to - from);
-    const x = (i) => (i - from) * step;
-    const colour = Object.fromEntries(
-      ['A', 'C', 'G', 'T', 'ink', 'soft', 'line', 'bar', 'panel', 'link', 'raises', 'lowers', 'bg'].map((name) => [
-        name,
-        css(name),
-      ]),
-    );
-    pen.font = '12px system-ui, sans-serif';
+  function layout(width) {
+    const step = (width - margin()) / (to - from);
+    const x = (i) => margin() + (i - from) * step;
     const seen = (list) => (list || []).filter(([start, end]) => end > view.start + from && start < view.start + to);
-    const items = rowsOf(seen(view.items), x, (rest) => pen.measureText(label(rest)).width);
-    const genes = rowsOf(seen(view.genes), x, (rest) => pen.measureText(rest[0]).width + 14);
+    const strongest = seen(view.items).sort((a, b) => Math.abs(b[4]) - Math.abs(a[4]));
+    const items = placed(strongest, x, width, (rest) => label(rest));
+    const genes = placed(seen(view.genes), x, width, (rest) => `${rest[0]} \u2192`);
     const high = (list) => Math.max(1, ...list.map((item) => item.row + 1));
     const top = { track: RULER, bases: RULER + (view.track ? TRACK + GAP : 0) };
     top.items = top.bases + BASES + GAP;
     top.genes = top.items + LANE * high(items) + (view.genes ? GAP : 0);
     const height = top.genes + (view.genes ? GENE * high(genes) : 0) + 6;
-    canvas.style.height = `${height}px`;
-    canvas.width = width * ratio;
-    canvas.height = height * ratio;
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
-    pen.font = '12px system-ui, sans-serif';
-    pen.textBaseline = 'top';
-    drawn = { letters: 0, bars: 0, items, genes, top, bins: 0 };
-    ruler(width, height, step, colour);
-    if (view.track) {
-      track(top.track, width, x, colour);
-    }
-    contributions(top.bases, width, step, x, colour);
-    for (const item of items) {
-      instance(item, top.items, colour);
-    }
-    for (const gene of genes) {
-      drawGene(gene, top.genes, width, x, colour);
-    }
-    tell(items, genes);
+    return { width, height, step, x, items, genes, top };
   }
 
-  function ruler(width, height, step, colour) {
+  function draw() {
+    const plan = layout(canvas.clientWidth);
+    canvas.style.height = `${plan.height}px`;
+    paint(new CanvasPen(canvas, plan.height, devicePixelRatio || 1), plan, colours());
+    tell(plan.items, plan.genes);
+  }
+
+  function paint(pen, plan, colour) {
+    const { width, height, items, genes, top } = plan;
+    pen.rect(0, 0, width, height, colour.bg);
+    drawn = { letters: 0, bars: 0, items, genes, top, bins: 0 };
+    ruler(pen, plan, colour);
+    if (view.track) {
+      track(pen, top.track, plan, colour);
+    }
+    contributions(pen, top.bases, plan, colour);
+    for (const item of items) {
+      instance(pen, item, top.items, colour);
+    }
+    for (const gene of genes) {
+      drawGene(pen, gene, top.genes, plan, colour);
+    }
+  }
+
+  function ruler(pen, { width, height, step }, colour) {
     const least = 90 / step;
     const power = 10 ** Math.floor(Math.log10(least));
     const size = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= least);
-    for (let n = Math.ceil((view.start + from + 1) / size) * size; n <= view.start + to; n += size) {
-      const at = (n - 0.5 - view.start - from) * step;
-      const text = place(n);
-      const half = pen.measureText(text).width / 2;
-      pen.fillStyle = colour.line;
-      pen.fillRect(at, RULER - 4, 1, height - RULER);
-      pen.fillStyle = colour.soft;
+    for (let k = Math.ceil((view.start + from + 1) / size) * size; k <= view.start + to; k += size) {
+      const at = margin() + (k - 0.5 - view.start - from) * step;
+      const text = place(k);
+      const half = measure(text) / 2;
+      pen.rect(at, RULER - 4, 1, height - RULER, colour.line);
       if (at > half && at < width - half) {
-        pen.fillText(text, at - half, 3);
+        pen.text(text, at - half, 3, colour.soft);
       }
     }
   }
 
-  function title(text, y, colour) {
-    pen.font = '11px system-ui, sans-serif';
-    pen.fillStyle = colour.bg;
-    pen.globalAlpha = 0.8;
-    pen.fillRect(0, y, pen.measureText(text).width + 10, 15);
-    pen.globalAlpha = 1;
-    pen.fillStyle = colour.soft;
-    pen.fillText(text, 6, y + 2);
-    pen.font = '12px system-ui, sans-serif';
+  // The scale of a lane: lines at round numbers, and the numbers beside them; the unit stands in the title.
+  function axis(pen, y, tall, low, high, { width }, colour) {
+    const lines = tall > 100 ? 5 : 3;
+    const span = Math.max(high - low, 1e-30);
+    const power = 10 ** Math.floor(Math.log10(span / lines));
+    const size = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= span / lines);
+    const at = (value) => y + HEAD + ((high - value) / span) * (tall - HEAD);
+    for (let k = Math.ceil(low / size); k * size <= high; k++) {
+      const digit = Math.max(0, -Math.floor(Math.log10(size)));
+      const value = k * size;
+      const text = (digit > 4 ? value.toExponential(0) : value.toFixed(digit)).replace('-', '\u2212');
+      pen.rect(margin() - 4, at(value), width - margin() + 4, 1, k ? colour.line : colour.soft);
+      pen.text(text, margin() - 8 - measure(text, 11), at(value) - 6, colour.soft, 11);
+    }
+    return at;
   }
 
-  function track(y, width, x, colour) {
+  function title(pen, text, unit, y, { width }, colour) {
+    const whole = unit ? `${text} (${unit})` : text;
+    const said = measure(whole, 11) < width - margin() - 12 ? whole : text;
+    pen.rect(margin(), y, measure(said, 11) + 8, 15, colour.bg, 0.85);
+    pen.text(said, margin() + 4, y + 2, colour.soft, 11);
+  }
+
+  function track(pen, y, plan, colour) {
     const { numbers: values, bin, offset, name } = view.track;
-    const shown = [...values.keys()].filter((k) => x(offset + (k + 1) * bin) > 0 && x(offset + k * bin) < width);
+    const { x, width } = plan;
+    const shown = [...values.keys()].filter((k) => x(offset + (k + 1) * bin) > margin() && x(offset + k * bin) < width);
     let high = 0;
     let low = 0;
     // Not Math.max(...values): a call takes no more than about 100,000 arguments.
@@ -150,21 +161,19 @@
       high = Math.max(high, values[k]);
       low = Math.min(low, values[k]);
     }
-    const tall = TRACK - 16;
-    const scale = tall / Math.max(high - low, 1e-30);
-    const zero = y + 16 + high * scale;
-    pen.fillStyle = colour.bar;
+    const at = axis(pen, y, TRACK, low, high, plan, colour);
     for (const k of shown) {
-      const a = Math.max(x(offset + k * bin), 0);
+      const a = Math.max(x(offset + k * bin), margin());
       const b = Math.min(x(offset + (k + 1) * bin), width);
-      const size = values[k] * scale;
-      pen.fillRect(a, zero - Math.max(size, 0), b - a + 0.5, Math.max(Math.abs(size), 0.5));
+      const size = at(0) - at(values[k]);
+      pen.rect(a, at(0) - Math.max(size, 0), b - a + 0.5, Math.max(Math.abs(size), 0.5), colour.bar);
     }
     drawn.bins = shown.length;
-    title(`predicted ${name}, ${digits(low, 2)} to ${digits(high, 2)}`, y, colour);
+    title(pen, `predicted ${name}`, '', y, plan, colour);
   }
 
-  function contributions(y, width, step, x, colour) {
+  function contributions(pen, y, plan, colour) {
+    const { step, x } = plan;
     const first = Math.floor(from);
     const last = Math.min(view.numbers.length, Math.ceil(to));
     let high = 0;
@@ -173,63 +182,65 @@
       high = Math.max(high, view.numbers[i]);
       low = Math.min(low, view.numbers[i]);
     }
-    const scale = (BASES - 16) / Math.max(high - low, 1e-30);
-    const zero = y + 16 + high * scale;
+    const at = axis(pen, y, BASES, low, high, plan, colour);
     for (let i = first; i < last; i++) {
-      const size = view.numbers[i] * scale;
+      const size = at(0) - at(view.numbers[i]);
       const base = view.letters[i];
       if (Math.abs(size) < 0.3 || base === 'N') {
         continue;
       }
-      pen.fillStyle = colour[base];
       if (step < 5) {
         drawn.bars++;
-        pen.fillRect(x(i), zero - Math.max(size, 0), Math.max(step, 1), Math.abs(size));
+        pen.rect(x(i), at(0) - Math.max(size, 0), Math.max(step, 1), Math.abs(size), colour[base]);
         continue;
       }
       drawn.letters++;
-      pen.save();
-      pen.translate(x(i) + 0.4, zero - size);
-      pen.scale(step - 0.8, size);
-      pen.fill(glyphs[base]);
-      pen.restore();
+      pen.letter(base, x(i) + 0.4, at(0) - size, step - 0.8, size, colour[base]);
     }
-    pen.fillStyle = colour.soft;
-    pen.fillRect(0, zero, width, 1);
-    title(`contribution, ${digits(low, 2)} to ${digits(high, 2)}`, y, colour);
+    title(pen, 'contribution', data.units, y, plan, colour);
   }
 
-  const label = ([pattern, strand]) => data.patterns[pattern].name + (strand === '-' ? ' \u2190' : ' \u2192');
-
-  function instance({ a, b, row, fits, rest }, y, colour) {
+  function instance(pen, { a, b, left, row, fits, rest }, y, colour) {
     const at = y + LANE * row;
-    pen.fillStyle = data.patterns[rest[0]].raises ? colour.raises : colour.lowers;
-    pen.fillRect(a, at, b - a, 4);
+    const { raises, known } = data.patterns[rest[0]];
+    pen.rect(a, at, b - a, 4, raises ? colour.raises : colour.lowers, known ? 1 : 0.55);
     if (fits) {
-      pen.fillStyle = colour.ink;
-      pen.fillText(label(rest), Math.max(a, 1), at + 5);
+      pen.text(label(rest), left, at + 5, known ? colour.ink : colour.soft, 12, known);
     }
   }
 
-  function drawGene({ a, b, row, fits, rest: [name, strand, exons] }, y, width, x, colour) {
+  function drawGene(pen, { a, b, left, row, fits, rest: [name, strand, exons] }, y, { x, width }, colour) {
     const at = y + GENE * row;
-    const left = Math.max(a, 0);
-    const right = Math.min(b, width);
-    pen.fillStyle = colour.link;
-    pen.fillRect(left, at + 4, right - left, 1);
+    pen.rect(a, at + 4, b - a, 1, colour.link);
     for (const [start, end] of exons) {
-      pen.fillRect(x(start - view.start), at + 1, Math.max(x(end - view.start) - x(start - view.start), 1), 7);
+      const l = Math.max(x(start - view.start), margin());
+      const r = Math.min(x(end - view.start), width);
+      if (r > l) {
+        pen.rect(l, at + 1, Math.max(r - l, 1), 7, colour.link);
+      }
     }
     if (!exons.length) {
-      pen.fillRect(left, at + 2, right - left, 5);
+      pen.rect(a, at + 2, b - a, 5, colour.link);
     }
     if (!fits) {
       return;
     }
     const text = strand === '-' ? `\u2190 ${name}` : name + (strand === '+' ? ' \u2192' : '');
-    pen.fillStyle = colour.ink;
-    pen.fillText(text, Math.min(left + 1, width - pen.measureText(text).width), at + 9);
+    pen.text(text, left, at + 9, colour.soft);
   }
+
+  // The picture as a file: 1,000 wide, in the colours of a light page.
+  function picture() {
+    const plan = layout(Math.max(canvas.clientWidth, 1000));
+    const pen = new SvgPen();
+    const kept = drawn;
+    paint(pen, plan, colours($('#light')));
+    drawn = kept;
+    return pen.done(plan.width, plan.height);
+  }
+  const called = () => `${view.name}-${view.chrom}-${view.start + Math.round(from) + 1}`.replace(/[^\w.-]+/g, '-');
+  $('#regionsvg').onclick = () => saveSvg(picture(), called());
+  $('#regionpng').onclick = () => savePng(picture(), called());
 
   function tell(items, genes) {
     const where = `${view.chrom}:${place(view.start + Math.round(from) + 1)}\u2013${place(view.start + Math.round(to))}`;
@@ -252,9 +263,10 @@
 
   // What lies under the pointer, in words.
   function under(px) {
-    const i = Math.floor(from + (px * (to - from)) / canvas.clientWidth);
+    const wide = canvas.clientWidth - margin();
+    const i = Math.floor(from + ((px - margin()) * (to - from)) / wide);
     const parts = [];
-    if (!(i >= 0 && i < view.numbers.length)) {
+    if (px < margin() || !(i >= 0 && i < view.numbers.length)) {
       return '';
     }
     parts.push(
@@ -302,7 +314,8 @@
         return;
       }
       event.preventDefault();
-      zoom(event.deltaY > 0 ? 1.2 : 1 / 1.2, event.offsetX / canvas.clientWidth);
+      const wide = canvas.clientWidth - margin();
+      zoom(event.deltaY > 0 ? 1.2 : 1 / 1.2, Math.max(0, event.offsetX - margin()) / wide);
     },
     { passive: false },
   );
@@ -319,7 +332,7 @@
     if (grip === null) {
       return;
     }
-    move(((grip - event.clientX) * (to - from)) / canvas.clientWidth);
+    move(((grip - event.clientX) * (to - from)) / (canvas.clientWidth - margin()));
     grip = event.clientX;
   };
   canvas.onpointerup = canvas.onpointercancel = () => {
@@ -344,7 +357,13 @@
     link.addEventListener('click', () => load(+link.dataset.view, +link.dataset.at));
   }
   addEventListener('resize', draw);
+  addEventListener('turned', draw);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
   matchMedia('print').addEventListener('change', draw);
-  load(0);
+  const opening = data.opening;
+  if (opening) {
+    load(opening.view, Math.round((opening.start + opening.end) / 2), canvas.clientWidth < 600 ? 60 : OPENING);
+  } else {
+    load(0);
+  }
 })();

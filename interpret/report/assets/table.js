@@ -1,4 +1,4 @@
-// The table: sorting, filters, the other strand, downloads, sections that unfold.
+// The table: sorting, filters, the other strand, downloads, help, sections that unfold.
 (() => {
   'use strict';
   const $ = (s) => document.querySelector(s);
@@ -11,8 +11,8 @@
       const key = head.dataset.key;
       const number = head.dataset.kind === 'number';
       const up = head.getAttribute('aria-sort') !== 'ascending';
-      for (const other of $$('#motifs th[aria-sort]')) {
-        other.removeAttribute('aria-sort');
+      for (const one of $$('#motifs th[aria-sort]')) {
+        one.removeAttribute('aria-sort');
       }
       head.setAttribute('aria-sort', up ? 'ascending' : 'descending');
       const value = (row) => (number ? +row.dataset[key] : row.dataset[key]);
@@ -38,8 +38,7 @@
       const fits =
         kind === 'all' ||
         row.dataset.sign === kind ||
-        (kind === 'matched' && row.dataset.matched === '1') ||
-        (kind === 'unmatched' && row.dataset.matched === '0');
+        row.dataset.grade === kind;
       row.hidden = !(fits && words.every((word) => row.dataset.words.includes(word)));
       shown += !row.hidden;
     }
@@ -50,9 +49,21 @@
     filter();
   }
 
+  const other = (text) =>
+    [...text]
+      .reverse()
+      .map((base) => 'TGCAtgca'['ACGTacgt'.indexOf(base)] || base)
+      .join('');
   if ($('#turn')) {
     $('#turn').onclick = (event) => {
       const on = document.body.classList.toggle('turned');
+      for (const item of $$('.seq')) {
+        item.textContent = other(item.textContent);
+      }
+      for (const item of $$('.strand')) {
+        item.textContent = item.textContent === '+' ? '\u2212' : '+';
+      }
+      dispatchEvent(new Event('turned'));
       event.target.setAttribute('aria-pressed', on);
       const drawn = $$('.glyphs path');
       for (const [i, base] of [...'ACGT'].entries()) {
@@ -71,15 +82,35 @@
 
   for (const button of $$('[data-download]')) {
     button.onclick = () => {
-      const link = document.createElement('a');
-      link.href = URL.createObjectURL(
-        new Blob([$(`#${button.dataset.download}`).content.textContent], { type: 'text/plain' }),
-      );
-      link.download = button.dataset.file;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+      const text = $(`#${button.dataset.download}`).content.textContent;
+      window.pictures.save(new Blob([text], { type: 'text/plain' }), button.dataset.file);
     };
   }
+
+  // What an element is described by, beside it while the pointer or the focus is there. The words stand once in the page.
+  const tip = $('#tip');
+  function show(item) {
+    const text = item.getAttribute('aria-describedby').split(' ').map((id) => document.getElementById(id));
+    tip.textContent = text.map((part) => (part ? part.textContent : '')).join(' ');
+    tip.hidden = !tip.textContent;
+    const at = item.getBoundingClientRect();
+    const size = tip.getBoundingClientRect();
+    tip.style.left = `${Math.max(8, Math.min(at.left, document.documentElement.clientWidth - size.width - 8))}px`;
+    tip.style.top = `${at.bottom + size.height + 12 < innerHeight ? at.bottom + 6 : at.top - size.height - 6}px`;
+  }
+  const hide = () => {
+    tip.hidden = true;
+  };
+  for (const item of $$('[aria-describedby]')) {
+    // A link's own focus shows what its words are described by.
+    const focused = item.closest('a') || item;
+    item.addEventListener('mouseenter', () => show(item));
+    item.addEventListener('mouseleave', hide);
+    focused.addEventListener('focus', () => show(item));
+    focused.addEventListener('blur', hide);
+  }
+  addEventListener('keydown', (event) => event.key === 'Escape' && hide());
+  addEventListener('scroll', hide, { passive: true });
 
   function unfold() {
     const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
@@ -89,15 +120,49 @@
     }
   }
   addEventListener('hashchange', unfold);
-  for (const link of $$('#motifs tbody th a, a[href="#card"]')) {
+  for (const link of $$('a[data-section], a[href="#card"], .looked a')) {
     link.addEventListener('click', () => setTimeout(unfold));
   }
   unfold();
 
+  // Commands are copied where the browser lets a page do so.
+  for (const line of $$('.line, .command')) {
+    if (navigator.clipboard) {
+      const button = document.createElement('button');
+      button.type = 'button';
+      button.className = 'copy';
+      button.textContent = 'Copy';
+      button.onclick = async () => {
+        try {
+          await navigator.clipboard.writeText(line.firstChild.textContent);
+          button.textContent = 'Copied';
+        } catch {
+          getSelection().selectAllChildren(line); // to be copied by hand
+        }
+        setTimeout(() => {
+          button.textContent = 'Copy';
+        }, 1500);
+      };
+      line.append(button);
+    }
+  }
+
+  // The part of the page that is being read.
+  const places = $$('nav a').map((link) => [link, document.getElementById(link.hash.slice(1))]);
+  const seen = () => {
+    const passed = places.filter(([, part]) => part.getBoundingClientRect().top < 120);
+    for (const [link] of places) {
+      link.removeAttribute('aria-current');
+    }
+    (passed.at(-1) || places[0])[0].setAttribute('aria-current', 'true');
+  };
+  addEventListener('scroll', seen, { passive: true });
+  seen();
+
   // Folded sections are printed open.
   let opened = [];
   addEventListener('beforeprint', () => {
-    opened = $$('details.motif:not([open])');
+    opened = $$('details.motif:not([open]), #columns:not([open]), #rule:not([open])');
     for (const section of opened) {
       section.open = true;
     }

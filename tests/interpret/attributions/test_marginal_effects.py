@@ -112,6 +112,26 @@ def test_strands_are_averaged_and_the_run_can_be_resumed(toy, tmp_path, capsys):
     assert set(np.round(np.array(effects[0]) * toy.length * 4).astype(int)) <= set(range(-8, 9))
 
 
+def test_a_name_and_a_path_may_hold_colons(tmp_path):
+    folder = tmp_path / "a:b"
+    folder.mkdir()
+    path = folder / "k:1.meme"
+    rows = "letter-probability matrix:\n1 0 0 0\n0 1 0 0\n"
+    path.write_text(f"MOTIF FOS::JUN AP1\n{rows}MOTIF M2 AP1\n{rows}MOTIF M3\nMOTIF x y\n{rows}MOTIF x z\n{rows}")
+    assert read_motif(f"{path}:FOS::JUN") == ("AC", f"FOS::JUN of {path}")
+    assert read_motif(f"{path}:z") == ("AC", f"x of {path}")
+    for name, error, words in (
+        (":AP1", UsageError, "holds 2 such motifs"),
+        (":x", UsageError, "give each a name of its own"),
+        (":M3", InputError, "has no letter-probability matrix"),
+        (":FOS", UsageError, "near: FOS::JUN"),
+        ("", UsageError, "holds 4 such motifs"),
+    ):
+        with pytest.raises(error) as caught:
+            read_motif(f"{path}{name}")
+        assert words in str(caught.value)
+
+
 def test_motifs_from_letters_and_matrices(tmp_path):
     path = tmp_path / "m.meme"
     path.write_text(MEME)

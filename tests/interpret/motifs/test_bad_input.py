@@ -224,7 +224,8 @@ def test_no_such_database(choice, error, match):
         ("MEME version 4\n", "no motif"),
         ("MOTIF a\nletter-probability matrix: alength= 4 w= 2\n0.25 0.25 0.25 0.25\n", "ends early"),
         ("MOTIF a\nletter-probability matrix: alength= 4 w= 1\n0.25 0.25 0.25 0.95\n", ":3: not four probabilities"),
-        ("MOTIF a\nletter-probability matrix: alength= 4\n", ":2: the matrix does not say its width"),
+        ("MOTIF a\nletter-probability matrix: alength= 4\n", "the matrix of motif a ends early"),
+        ("MOTIF a\nletter-probability matrix: alength= 4 w= 0\n", ":2: the matrix does not say its width"),
     ],
 )
 def test_broken_meme(tmp_path, text, match):
@@ -286,6 +287,7 @@ def test_motifs_that_fail_leave_the_older_ones_as_they_were(planted, tmp_path, m
         raise RuntimeError("in the last text")
 
     exports = {suffix: (lambda motifs: ["new"]) for suffix in find.EXPORTS} | {[*find.EXPORTS][-1]: fail}
+    monkeypatch.setattr(find, "set_repeated_aside", lambda path: [])
     for name in ("find_enrichment", "choose_views", "match_patterns"):
         monkeypatch.setattr(find, name, lambda *args: None)
     monkeypatch.setattr(find, "EXPORTS", exports)

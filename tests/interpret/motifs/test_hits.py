@@ -102,3 +102,20 @@ def test_a_window_shorter_than_the_core_has_no_hit(scene):
     pattern = pattern_of("GATTACAT", [(0, 0, 0)])
     assert len(find_hits(one_hot[:, :, :5], hypothetical[:, :, :5], [pattern])) == 0
     assert find_enrichment(one_hot[:, :, :5], [pattern]).occurrences.tolist() == [0]
+
+
+def test_the_tail_is_that_of_the_hypergeometric_distribution():
+    """Against scipy's, also where both sets are nearly all of the sequences, or empty."""
+    from scipy.stats import hypergeom
+
+    from interpret.motifs.hits import _at_least
+
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        n = int(rng.integers(1, 6000))
+        ours, theirs = (int(rng.integers(0, n + 1)) for _ in range(2))
+        both = int(rng.integers(0, min(ours, theirs) + 1))
+        assert _at_least(both, n, ours, theirs) == pytest.approx(
+            hypergeom.sf(both - 1, n, ours, theirs), rel=1e-8, abs=1e-250
+        )
+    assert _at_least(0, 5, 0, 3) == 1 and _at_least(3, 3, 3, 3) == 1 and _at_least(1, 4, 2, 0) == 0

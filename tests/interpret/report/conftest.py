@@ -109,7 +109,9 @@ def many_patterns(asked):
     enrichment = replace(
         asked.enrichment, **{name: values[again] for name, values in vars(asked.enrichment).items() if np.ndim(values)}
     )
-    return replace(asked, patterns=tuple(patterns), matches=matches, effects=effects, enrichment=enrichment)
+    return replace(
+        asked, patterns=tuple(patterns), matches=matches, effects=effects, enrichment=enrichment, explained=None
+    )
 
 
 @pytest.fixture(scope="session")

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pytest
 
 from interpret.motifs.exports import motifs_tsv
+from interpret.motifs.grades import grade_patterns
 from interpret.motifs.motifs_file import Views
+from interpret.report.numbers import order_of, row_of
 from interpret.report.page import render
 
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def rows_by_drive(asked):
+    """Index of the pattern that drives most of those that earned a name."""
+    names = grade_patterns(asked)
+    order = order_of([row_of(asked, i, name) for i, name in enumerate(names)])
+    return next(i for i in order if names[i].known)
+
 
 SHOWN = """const shown = () => [...document.querySelectorAll('#motifs tbody tr')]
     .filter(row => !row.hidden).map(row => +row.dataset.pattern);"""
@@ -95,6 +108,7 @@ def test_the_other_strand_exchanges_the_glyphs(browse):
 def test_a_link_opens_the_view_at_the_instance(browse):
     answer, console = browse("""
         const canvas = document.querySelector('#view'), pixels = () => canvas.toDataURL();
+        document.querySelector('#whole').click();
         const link = document.querySelector('a[data-view]'), before = pixels();
         link.click(); const near = pixels(), where = document.querySelector('#where').textContent;
         document.querySelector('#wider').click();
@@ -107,6 +121,8 @@ def test_a_link_opens_the_view_at_the_instance(browse):
 
 
 VIEW = """
+    document.querySelector('#region').value = 0; document.querySelector('#region').onchange({target: {value: 0}});
+    const LEFT = 58;
     const canvas = document.querySelector('#view'), pen = canvas.getContext('2d');
     const said = () => canvas.getAttribute('aria-label'), where = () => document.querySelector('#where').textContent;
     const click = id => document.querySelector(id).click();
@@ -127,7 +143,7 @@ def test_the_view_draws_track_letters_hits_and_genes(browse, found):
         VIEW
         + """
         const whole = said(), tall = canvas.clientHeight;
-        const out = {whole, tall, track: count('bar', 38, 86), blue: count('link', tall - 28, tall),
+        const out = {whole, tall, track: count('bar', 40, 86), blue: count('link', tall - 28, tall),
           raises: count('raises', 250, tall - 30), A: count('A', 100, 250), items: first.items.length};
         click('#closer'); click('#closer'); out.near = said(); return out;"""
     )
@@ -135,9 +151,9 @@ def test_the_view_draws_track_letters_hits_and_genes(browse, found):
     assert answer["whole"].startswith(window)
     assert f"{answer['items']} instances of patterns, genes: 1, " in answer["whole"]
     assert "8 bins of the predicted track" in answer["whole"]
-    # bins of 16 of 160 bp on a canvas of 1,270: the eight rise to 1/8 .. 8/8 of 48 px, in all 4.5 x 48 x 127
-    assert answer["track"] == pytest.approx(4.5 * 48 * 1270 / 10, rel=0.15)
-    assert answer["blue"] >= 70 * 7 * 1270 / 160 * 0.9  # exons of 30 and 40 bp, 7 px high
+    # bins of 16 of 160 bp on 1,292 px right of the axis: the eight rise to 1/8 .. 8/8 of 46 px, in all 4.5 x 46 x 129
+    assert answer["track"] == pytest.approx(4.5 * 46 * 1292 / 10, rel=0.15)
+    assert answer["blue"] >= 70 * 7 * 1292 / 160 * 0.9  # exons of 30 and 40 bp, 7 px high
     assert answer["raises"] > 50 and answer["A"] > 50
     # 40 of 160 bp are left: each base drawn as a letter where it is large enough, none where the picture is wide
     letters = int(re.search(r"(\d+) letters", answer["near"]).group(1))
@@ -152,12 +168,12 @@ def test_zoom_and_pan(browse, found):
         const out = [where()];
         click('#closer'); out.push(where()); click('#right'); out.push(where()); click('#left'); out.push(where());
         click('#whole'); out.push(where());
-        const box = canvas.getBoundingClientRect();
+        const box = canvas.getBoundingClientRect(), wide = box.width - 2 - LEFT;
         canvas.dispatchEvent(new WheelEvent('wheel', {deltaY: -1, ctrlKey: true, clientX: box.left, clientY: box.top,
           cancelable: true, bubbles: true})); out.push(where());
         const drag = (kind, x) => canvas.dispatchEvent(
           new PointerEvent(kind, {clientX: box.left + x, clientY: box.top + 90}));
-        drag('pointerdown', 800); drag('pointermove', 800 - box.width / 4); drag('pointerup', 0); out.push(where());
+        drag('pointerdown', 800); drag('pointermove', 800 - wide / 4); drag('pointerup', 0); out.push(where());
         canvas.dispatchEvent(new KeyboardEvent('keydown', {key: '+'})); out.push(where());
         return out;"""
     )
@@ -179,9 +195,9 @@ def test_what_lies_under_the_pointer(browse, asked):
     answer, console = browse(
         VIEW
         + """
-        const box = canvas.getBoundingClientRect();
+        const box = canvas.getBoundingClientRect(), wide = box.width - 2 - LEFT;
         canvas.dispatchEvent(new PointerEvent('pointermove',
-          {clientX: box.left + 40.5 / 160 * box.width, clientY: box.top + 90}));
+          {clientX: box.left + LEFT + 40.5 / 160 * wide, clientY: box.top + 90}));
         return {text: document.querySelector('#under').textContent, letter: first.letters[40], start: first.start,
           chrom: first.chrom};"""
     )
@@ -231,7 +247,9 @@ def test_sections_are_printed_open_and_folded_again(browse, found):
 
 def test_subpatterns_unfold(browse, found):
     answer, console = browse("""
-        const out = [...document.querySelectorAll('#motifs tbody tr')].map(row => {
+        const rows = [...document.querySelectorAll('#motifs tbody tr')];
+        rows.sort((a, b) => a.dataset.pattern - b.dataset.pattern);
+        const out = rows.map(row => {
           const folded = row.querySelector('details.subs'); if (!folded) return [0, 0];
           const before = row.offsetHeight; folded.querySelector('summary').click();
           return [folded.querySelectorAll('.logo').length, row.offsetHeight - before]; });
@@ -279,7 +297,10 @@ def test_a_track_of_more_bins_than_a_call_has_arguments(asked, open_page):
         track_bin=1,
         track_name="fine",
     )
-    dom, console = open_page(render(replace(asked, length=length, views=views)))
+    text = render(replace(asked, length=length, views=views))
+    dom, console = open_page(
+        text.replace("</body>", "<script>document.querySelector('#whole').click()</script></body>")
+    )
     assert "200000 bins of the predicted track" in re.search(r'<canvas[^>]*aria-label="([^"]*)"', dom).group(1)
     assert console == []
 
@@ -299,9 +320,9 @@ def test_nothing_overlaps(browse, width):
     answer, console = browse(
         """
         const name = 'NR1H4::RXRA(var.2)', row = document.querySelector('#motifs tbody tr');
-        row.querySelector('b').textContent = name;
+        row.querySelector('th a').textContent = name;
         row.querySelector('figure:nth-of-type(3) figcaption').textContent = name;
-        row.querySelector('[data-label="Known motif"]').append('subpatterns: ' + Array(6).fill(name).join(', '));
+        row.querySelector('th').append('subpatterns: ' + Array(6).fill(name).join(', '));
         document.querySelectorAll('details').forEach(d => { d.open = true; });
         const wide = document.documentElement.scrollWidth, out = [];
         for (const row of document.querySelectorAll('#motifs tbody tr')) {
@@ -314,12 +335,174 @@ def test_nothing_overlaps(browse, width):
                 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1) out.push([i, j]);
           }
         }
+        // what scrolls by itself may be wider: the navigation, and the strip on a phone
         const past = [...document.querySelectorAll('body *:not(script, use, path, pre)')].filter(
-          item => item.getBoundingClientRect().right > innerWidth).map(item => item.outerHTML.slice(0, 80));
+          item => item.getBoundingClientRect().right > innerWidth && !item.closest('nav, .strip')
+          ).map(item => item.outerHTML.slice(0, 80));
         const cut = [...document.querySelectorAll('figcaption, td, th')].filter(
           item => item.scrollWidth > item.clientWidth + 1 && getComputedStyle(item).overflowX !== 'visible').length;
         return {cut, overlaps: out, past, over: wide > innerWidth, inner: innerWidth};""",
         width,
     )
     assert answer == {"cut": 0, "overlaps": [], "past": [], "over": False, "inner": width}
+    assert console == []
+
+
+# ---------------- what opens, what is labelled, what is saved, what is told
+
+
+def test_the_view_opens_on_the_strongest_instance_of_what_drives_most(browse, asked, rows_by_drive):
+    """Of the first pattern in the table that earned a name: its largest hit in the views lies in the middle."""
+    answer, console = browse("""
+        const data = JSON.parse(document.querySelector('#data').textContent);
+        return {where: document.querySelector('#where').textContent, opening: data.opening,
+          name: document.querySelector('#region').value, label: document.querySelector('#view').ariaLabel};""")
+    hits = asked.hits
+    shown = [
+        i for i in range(len(hits)) if hits.sequence[i] in asked.views.sequence and hits.pattern[i] == rows_by_drive
+    ]
+    best = max(shown, key=lambda i: abs(float(f"{hits.contribution[i]:.3g}")))
+    assert asked.views.sequence[int(answer["name"])] == hits.sequence[best]
+    left, right = (int(text.replace(",", "")) for text in answer["where"].split(" ")[0].split(":")[1].split("–"))
+    assert left <= answer["opening"]["start"] + 1 and answer["opening"]["end"] <= right and right - left + 1 <= 130
+    assert console == []
+
+
+def test_the_strongest_are_labelled_where_there_is_no_room_for_all(open_page, asked):
+    """Thirty hits on 30 of 160 bp, the strongest the sixth of them; the saved picture tells what is labelled."""
+    sequence = int(asked.views.sequence[0])
+    n = 30
+    hits = replace(
+        asked.hits,
+        pattern=np.zeros(n, np.int64), sequence=np.full(n, sequence), start=60 + np.arange(n),
+        end=61 + np.arange(n), reverse=np.zeros(n, bool), similarity=np.ones(n, np.float32),
+        match=np.ones(n, np.float32),
+        contribution=np.where(np.arange(n) == 5, 50, np.arange(n) + 1.0).astype(np.float32),
+    )  # fmt: skip
+    views = replace(
+        asked.views, **{name: getattr(asked.views, name)[:1] for name in ("sequence", "letters", "projected")}
+    )
+    text = render(replace(asked, hits=hits, views=replace(views, track=None), explained=None))
+    script = """<script>
+      document.querySelector('#whole').click();
+      const labels = [], Real = Blob;
+      window.Blob = function (parts, options) { labels.push(parts.join('')); return new Real(parts, options); };
+      URL.createObjectURL = () => '#'; HTMLAnchorElement.prototype.click = () => {};
+      document.querySelector('#regionsvg').click();
+      const out = document.createElement('pre'); out.id = 'answer'; out.textContent = labels[0];
+      document.body.append(out);</script></body>"""
+    dom, console = open_page(text.replace("</body>", script), 500)
+    svg = unescape(dom.split('id="answer">')[1].split("</pre>")[0])
+    root = ElementTree.fromstring(svg)
+    words = [item for item in root.iter("{http://www.w3.org/2000/svg}text") if "ABF1" in (item.text or "")]
+    bars = [item for item in root.iter("{http://www.w3.org/2000/svg}rect") if item.get("height") == "4"]
+    assert len(bars) == n and 1 <= len(words) < n
+    # 160 bp on 956 px right of the axis, as narrow as on a phone; the strongest hit is base 65, of a reversed window 94
+    at = 65 if not asked.regions.reverse[sequence] else 160 - 66
+    assert min(abs(float(item.get("x")) - (44 + at * 956 / 160)) for item in words) < 2
+    assert console == []
+
+
+SAVED = """
+    const saved = {}; let kept;
+    const Real = Blob;
+    window.Blob = function (parts, options) { kept = parts.join(''); return new Real(parts, options); };
+    URL.createObjectURL = () => '#';
+    HTMLAnchorElement.prototype.click = function () { saved[this.download] = kept; };
+"""
+
+
+def test_every_logo_is_saved_as_svg_of_its_own(browse, found):
+    """As many letters as the page has, drawn as paths, and nothing that a viewer would have to look up."""
+    answer, console = browse(
+        SAVED
+        + """
+        const figures = [...document.querySelectorAll('#motifs tr > td.logos > figure')];
+        for (const figure of figures) figure.querySelector('.save button').click();
+        return {saved, letters: figures.map(f => f.querySelectorAll('use').length),
+          sections: document.querySelectorAll('.whole .save button').length};"""
+    )
+    assert answer["sections"] == 2 * 2 * len(found.patterns)
+    for text, letters in zip(answer["saved"].values(), answer["letters"], strict=True):
+        root = ElementTree.fromstring(text)
+        paths = [item for item in root.iter("{http://www.w3.org/2000/svg}path") if item.get("stroke") is None]
+        assert len(paths) == letters > 0 and all(item.get("fill").startswith("#") for item in paths)
+        assert "href" not in text and "var(" not in text and "style" not in text
+    assert all(re.fullmatch(r"(pos|neg)_patterns-pattern_\d-[\w.-]+\.svg", name) for name in answer["saved"])
+    assert console == []
+
+
+def test_a_turned_logo_is_saved_turned(browse):
+    """A at the left of one strand is T at the right of the other."""
+    answer, console = browse(
+        SAVED
+        + """
+        const button = document.querySelector('.whole .save button'), out = [];
+        const take = () => { button.click(); return Object.values(saved).at(-1); };
+        out.push(take()); document.querySelector('#turn').click(); out.push(take());
+        document.querySelector('#turn').click(); out.push(take()); return out;"""
+    )
+    assert answer[0] == answer[2] != answer[1]
+    assert "matrix(-1 0 0 1" in answer[1] and "matrix(-1 0 0 1" not in answer[0]
+    colours = [re.findall(r'fill="(#\w+)"/>', text) for text in answer[:2]]
+    other = dict(
+        zip(("#1a8a3c", "#1f5fd0", "#e08a00", "#d0302f"), ("#d0302f", "#e08a00", "#1f5fd0", "#1a8a3c"), strict=True)
+    )
+    assert [other[colour] for colour in colours[0]] == colours[1]
+    assert console == []
+
+
+def test_a_region_is_saved_with_its_axis_and_names(browse, asked):
+    answer, console = browse(
+        SAVED
+        + VIEW
+        + """
+        document.querySelector('#regionsvg').click(); return saved;"""
+    )
+    ((name, text),) = answer.items()
+    root = ElementTree.fromstring(text)
+    words = [item.text for item in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert name.endswith(".svg") and name.startswith(str(asked.regions.name[asked.views.sequence[0]]))
+    assert "contribution (logits, summed over 8 bins)" in words and "predicted score: all" in words
+    # the axes: numbers left of the lanes, nought among them
+    numbers = [item.text for item in root.iter("{http://www.w3.org/2000/svg}text") if float(item.get("x")) < 55]
+    assert numbers.count("0") + numbers.count("0.0") == 2 and len(numbers) >= 5
+    assert console == []
+
+
+def test_help_is_shown_to_pointer_and_keyboard(browse):
+    """The words of the list below the table, beside the column; gone by Escape."""
+    answer, console = browse("""
+        const tip = document.querySelector('#tip'), button = document.querySelector('[data-key=hits] button');
+        const said = document.querySelector('#help-hits').textContent, out = [tip.hidden];
+        button.dispatchEvent(new MouseEvent('mouseenter')); out.push(tip.textContent === said && !tip.hidden);
+        button.dispatchEvent(new MouseEvent('mouseleave')); out.push(tip.hidden);
+        button.dispatchEvent(new FocusEvent('focus')); out.push(!tip.hidden);
+        dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape'})); out.push(tip.hidden);
+        const lost = [...document.querySelectorAll('[aria-describedby]')].filter(
+          item => !document.getElementById(item.getAttribute('aria-describedby')));
+        return [...out, lost.length];""")
+    assert answer == [True, True, True, True, True, 0]
+    assert console == []
+
+
+def test_the_navigation_stays_and_leads_to_every_part(browse):
+    answer, console = browse("""
+        const links = [...document.querySelectorAll('nav a')];
+        return {position: getComputedStyle(document.querySelector('nav')).position,
+          lost: links.filter(a => !document.querySelector(a.hash)).length, names: links.map(a => a.textContent),
+          current: document.querySelectorAll('nav [aria-current]').length};""")
+    assert answer["position"] == "sticky" and answer["lost"] == 0 and answer["current"] == 1
+    assert answer["names"] == ["Overview", "Table", "Each pattern", "Regions", "How it was made"]
+    assert console == []
+
+
+def test_everything_that_can_be_pressed_or_read_has_a_name(browse):
+    answer, console = browse("""
+        const named = item => (item.textContent.trim() || item.getAttribute('aria-label') || item.placeholder);
+        return [[...document.querySelectorAll('button, a, select, input, summary')].filter(i => !named(i)).length,
+          [...document.images].filter(i => !i.alt).length,
+          [...document.querySelectorAll('svg')].filter(s => !s.getAttribute('aria-label') && !s.ariaHidden).length,
+          document.querySelector('#view').getAttribute('aria-label').length > 20];""")
+    assert answer == [0, 0, 0, True]
     assert console == []

@@ -10,16 +10,9 @@ import numpy as np
 import pytest
 import yaml
 
-from interpret.report.head import (
-    commands_of,
-    completeness_of,
-    find_card,
-    head_of,
-    look_for,
-    metrics_of,
-    model_name,
-    provenance,
-)
+from interpret.motifs.explained import Explained, ExplainedSign, ExplainedVariance
+from interpret.report.card import find_card, metrics_of
+from interpret.report.head import completeness_of, lacks_of, look_for, made_of, meters_of, model_name
 from interpret.report.page import render
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,38 +20,41 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture
 def head(asked):
-    """The head of a run with other entries in its record; None takes an entry out."""
+    """How a run with other entries in its record was made; None takes an entry out. No view says how many bins."""
 
     def make(**changes):
         made = {**asked.run["contributions"], **changes}
         made = {key: value for key, value in made.items() if value is not None}
-        return head_of(replace(asked, run={**asked.run, "contributions": made}), [], None, [], [])
+        views = replace(asked.views, track=None)
+        return made_of(replace(asked, run={**asked.run, "contributions": made}, views=views), None, [])
 
     return make
 
 
 def test_the_head_says_what_was_run(page):
     assert "<h1>Motifs of toy</h1>" in page and ">toy 1.0<" in page and ">saliency<" in page
-    assert "score; summed over bins; logits explained" in page and ">toy.fa<" in page
+    assert "score; logits, summed over 8 bins; logits explained" in page and ">toy.fa<" in page
     assert "360 sequences of 160 bp; motifs sought in the central 160 bp" in page
-    assert "3 patterns in 360 sequences: 2 of bases that raise the prediction, 1 of bases that lower it" in page
     assert "JASPAR2026 CORE fungi, 193 motifs" in page
     # errors were written as linspace(1e-7, 1e-4, 360) in float32, which rounds 1e-4 down
-    assert "relative error of a sequence: median 5.0e-05, largest 1.0e-04" in page
+    assert "relative error of a sequence: median 5.0×10<sup>−5</sup>, largest 1.0×10<sup>−4</sup>" in page
     assert "below 1e-6, 1e-5, 1e-4, 1e-3, 1e-2 and above: 4, 32, 324, 0, 0, 0" in page
 
 
 def test_pair_errors_are_shown_where_the_file_has_them(asked):
     text = render(replace(asked, pair_error=np.array([2e-5, 4e-5, np.nan])))
-    assert "relative error of a pair with a reference: median 3.0e-05, largest 4.0e-05" in text
+    assert "relative error of a pair with a reference: median 3.0×10<sup>−5</sup>, largest 4.0×10<sup>−5</sup>" in text
     assert "below 1e-6, 1e-5, 1e-4, 1e-3, 1e-2 and above: 0, 0, 2, 0, 0, 0" in text
 
 
 @pytest.mark.parametrize(
     "changes, expected",
     [
-        ({}, "score; summed over bins; logits explained (what enters the last activation)"),
-        ({"output": None, "reduction": None}, "not recorded; logits explained (what enters the last activation)"),
+        ({}, "score; logits, summed over bins; logits explained (what enters the last activation)"),
+        (
+            {"output": None, "reduction": None},
+            "not recorded; logits; logits explained (what enters the last activation)",
+        ),
         ({"explained": "predictions"}, "score; summed over bins; predictions explained"),
         ({"explained": None}, "score; summed over bins; unknown whether logits or predictions explained"),
         (
@@ -134,40 +130,8 @@ def test_completeness_leaves_out_what_is_not_known(asked):
     known, of = completeness_of(some)
     assert known.tolist() == [1e-3, 3e-3] and of == "a sequence"
     none = replace(asked, completeness_error=np.array([np.nan]))
-    assert head_of(none, [], None, [], []).completeness is None
+    assert made_of(none, None).completeness is None
     assert "this method has no completeness to check" in render(none)
-
-
-def test_the_commands_that_made_the_page_are_shown_once_each():
-    run = {
-        "contributions": {"command": ["/venv/bin/zoo", "attribute", "m", "a b.bed"]},
-        "command": ["zoo", "motifs", "c.h5"],
-    }
-    found = commands_of(run, ["/other/zoo", "motifs", "c.h5"])
-    assert found == ["zoo attribute m 'a b.bed'", "zoo motifs c.h5"]
-    assert commands_of({"contributions": {}}) == [] and "pytest" not in " ".join(commands_of(run, ["pytest"]))
-    assert "zoo report m.h5" in commands_of(run, ["zoo", "report", "m.h5"])
-    assert commands_of({"contributions": {"command": "not a list"}, "command": []}) == []
-
-
-def test_seed_versions_and_hashes():
-    run = {
-        "contributions": {
-            "seed": 3,
-            "versions": {"torch": "2", "seqzoo": "old"},
-            "model": {"sha256": {"weights.pth": "ab"}},
-            "regions": {"path": "/x/a.bed", "sha256": "cd"},
-        },
-        "versions": {"seqzoo": "new"},
-    }
-    assert provenance(run) == [
-        ("Seed", "3"),
-        ("Version of torch", "2"),
-        ("Version of seqzoo", "new"),
-        ("SHA-256 of weights.pth", "ab"),
-        ("SHA-256 of a.bed", "cd"),
-    ]
-    assert provenance({"contributions": {"model": "toy", "regions": "a.bed"}}) == [("Seed", "None")]
 
 
 def test_metrics_are_those_of_the_card(asked):
@@ -176,13 +140,14 @@ def test_metrics_are_those_of_the_card(asked):
     front = yaml.safe_load((ROOT / "model_cards" / "yeast-atac" / "README.md").read_text().split("---")[1])
     text = render(asked, card).split('id="metrics"')[1].split("</table>")[0]
     rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr><td>.*?</tr>", text)]
-    assert [row[0] for row in rows] == list(dict.fromkeys(item["metric"] for item in front["evaluation"]))
+    names = {item["metric"].replace("_", " "): item["metric"] for item in front["evaluation"]}
+    assert [row[0] for row in rows] == list(names)
     for name, value, interval, n, split, baselines in rows:
-        items = [item for item in front["evaluation"] if item["metric"] == name]
+        items = [item for item in front["evaluation"] if item["metric"] == names[name]]
         assert value == f"{items[0]['value']:.3g}" and n == f"{items[0]['n']:,}" and split == items[0]["split"]
         assert interval == "{:.3g} to {:.3g}".format(*items[0]["ci"])
         assert baselines.split("<br>") == [f"{i['baseline']['value']:.3g} {i['baseline']['name']}" for i in items]
-    assert front["summary"] in card.text
+    assert front["summary"] == card.summary and ("input, length", "1280") in card.facts
 
 
 def test_the_card_of_another_version_or_of_other_weights_is_not_shown():
@@ -210,9 +175,61 @@ def test_what_was_looked_for_is_said(asked):
     # planted as CGTATAAAGTGA: the other strand of it
     assert found["TCACTTTATACG"].pattern is asked.patterns[0] and found["TCACTTTATACG"].q is None
     assert found["mine"].pattern is asked.patterns[0]
-    parts = [part for p in asked.patterns for part in (p, *p.subpatterns) if part is p or len(part.seqlets) >= 20]
-    best = min(match.q for part in parts for match in asked.matches[part.name] if match.motif.name == "ABF1")
-    assert found["abf1"].q == best <= 0.05
+    # the pattern itself comes before its subpatterns
+    own = next(match for match in asked.matches["pos_patterns.pattern_0"] if match.motif.name == "ABF1")
+    assert found["abf1"].q == own.q <= 0.05 and not found["abf1"].inside and found["abf1"].weak
     text = render(asked, look_for=["ABF1", "CTCF"])
-    assert 'Looked for and found: ABF1 (<a href="#pos_patterns-pattern_0">+1</a>, q ' in text
+    assert re.search(
+        r'Looked for and found: ABF1 \(<a href="#pos_patterns-pattern_0">\+1</a>, q [\d.]+, not earned\)', text
+    )
     assert "Looked for and not found: CTCF." in text and "Looked for" not in render(asked).split("<script")[0]
+
+
+# ---------------- how much is explained, and what a file lacks
+
+
+def explained(**changes):
+    """Numbers known by hand: 36% and 12% in instances that cover 9%, 60 of 80 and 20 of 20 seqlets, 41% against 22%."""
+    positive = ExplainedSign(10.0, 0.36, np.array([0.2, 0.16, 0.0]), 60, 80)
+    negative = ExplainedSign(-4.0, 0.12, np.array([0.0, 0.0, 0.12]), 20, 20)
+    variance = ExplainedVariance(0.41, 0.3, 0.52, 0.22, 0.5, 360, 5, True)
+    made = Explained(positive, negative, 0.09, np.array([0.05, 0.03, 0.01]), variance, "", ("Something was left out.",))
+    return replace(made, **changes)
+
+
+def test_how_much_is_explained_stands_beside_what_chance_reaches():
+    first, second, seqlets, variance = meters_of(explained())
+    assert (first.share, first.text, first.beside) == (0.36, "36%", 0.09) and "cover 9% of the bases" in first.than
+    assert (second.text, second.beside, second.than) == ("12%", 0.09, "")  # said once
+    assert seqlets.text == "80%" and seqlets.what == "of seqlets are in a pattern: 80 of 100"
+    assert (variance.text, variance.beside) == ("41%", 0.22)
+    assert variance.than == "95% interval 30% to 52%; base composition alone 22%, both 50%"
+
+
+def test_what_is_not_known_has_no_meter():
+    """No hits: no share; seqlets that were not counted; a prediction that does not vary."""
+    bare = ExplainedSign(1.0, None, None, 3, None)
+    made = explained(positive=bare, negative=bare, covered=None, covered_by_pattern=None, variance=None)
+    assert meters_of(made) == [] and meters_of(None) == []
+
+
+def test_a_share_of_variance_below_nothing_is_drawn_as_nothing_and_said_as_it_is():
+    worse = explained(variance=ExplainedVariance(-0.07, -0.2, 0.01, -0.5, -0.1, 360, 5, True))
+    meter = meters_of(worse)[-1]
+    assert (meter.share, meter.text, meter.beside) == (0.0, "\N{MINUS SIGN}7%", 0.0)
+    assert "interval \N{MINUS SIGN}20% to 1%" in meter.than
+
+
+def test_an_older_file_says_what_it_lacks(asked):
+    old = replace(asked, explained=None, effects=None, hits=None, enrichment=None)
+    text = render(old)
+    assert len(lacks_of(old)) == 4 and lacks_of(replace(asked, explained=explained())) == []
+    assert "Not in this file: how much the motifs explain; what each pattern does when it is inserted (effects)" in text
+    assert 'data-label="Effect"' not in text and 'class="meter"' not in text
+
+
+def test_the_first_screen_shows_them(asked):
+    text = render(replace(asked, explained=explained())).split('<section id="patterns">')[0]
+    assert "their instances hold 36% of positive contribution and 12% of negative contribution." in text
+    assert text.count('class="meter"') == 4 and "<li>Something was left out.</li>" in text
+    assert text.count('class="card"') == 3 and text.count("<h1>") == 1

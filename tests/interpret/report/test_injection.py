@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from interpret.motifs.exports import meme, motifs_tsv, seqlets_bed
+from interpret.report.card import find_card
 from interpret.report.genes import Gene
-from interpret.report.head import find_card
 from interpret.report.page import render
 
 # What ends an attribute, an element, a script, a comment, a template and a string; {{ }} would be jinja's.
@@ -89,7 +89,8 @@ def named(asked, name):
     metric = metric.model_copy(
         update={"metric": name, "split": name, "baseline": metric.baseline.model_copy(update={"name": name})}
     )
-    card = replace(card, version=name, summary=name, text=name, evaluation=(metric,))
+    prose = f"## {name}\n\n{name}\n- {name}\n\n```\n{name}\n```\n"
+    card = replace(card, version=name, summary=name, facts=((name, name),), prose=prose, evaluation=(metric,))
     genes = [Gene(name, 0, 10**7, name, "+")]
     file = replace(
         asked,
@@ -127,7 +128,7 @@ def test_names_are_shown_as_they_are(hostile_text):
     assert any(HOSTILE.lower() in value for value in page.values if value)
     assert {view["chrom"] for view in data["views"]} == {HOSTILE}
     assert data["views"][0]["track"]["name"] == HOSTILE and data["views"][0]["genes"][0][2] == HOSTILE
-    assert data["patterns"][0]["name"].endswith(HOSTILE)
+    assert data["patterns"][1]["name"] == HOSTILE  # the one that is strong
 
 
 def test_data_cannot_end_their_script(hostile_text):

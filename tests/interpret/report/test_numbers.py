@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from interpret.motifs.grades import Name
 from interpret.motifs.pattern import Effect
-from interpret.report.numbers import effect_of, enriched, like_another, number, q_text, row_of, within
+from interpret.report.numbers import effect_of, enriched, like_another, number, order_of, q_text, row_of, within
 from interpret.report.page import render
+
+NAMELESS = Name(None, "none")
 
 
 def test_enrichment_is_written_as_a_ratio_to_chance(asked):
@@ -22,9 +26,16 @@ def test_enrichment_is_written_as_a_ratio_to_chance(asked):
         q=np.array([1e-5, 1, 0.5]),
     )
     text = render(replace(asked, enrichment=counted))
-    assert re.findall(r"<small>([\d.]+) × chance</small>", text) == ["2.4", "0.5"]
-    said = re.findall(r"its bases occur (.*?) times in the sequences and (.*?) times in shuffles.*?\(q (.*?)\)", text)
-    assert said == [("60", "24.5", "1.0×10<sup>−5</sup>"), ("7", "14", "1"), ("3", "0", "0.5")]
+    assert re.findall(r'data-label="Enrichment">([\d.]+)×<br>', text) == [
+        "0.5",
+        "2.4",
+    ]  # REB1, of which no effect was measured, comes first
+    said = re.findall(r"Its bases occur (.*?) times in the sequences and (.*?) times in shuffles", text)
+    assert sorted(said) == [("3", "0"), ("60", "24.5"), ("7", "14")]
+    assert re.findall(r"data-label=\"Enrichment\">[\d.]+×<br><small>q (.*?)</small>", text) == [
+        "1",
+        "1.0×10<sup>−5</sup>",
+    ]
 
 
 def test_enrichment_is_that_of_the_table_beside_the_file(asked):
@@ -93,7 +104,7 @@ def test_not_counted_occurrences_are_none(asked):
 def test_a_single_seqlet_has_no_spread(asked):
     pattern = asked.patterns[0]
     one = replace(pattern.seqlets, **{key: value[:1] for key, value in vars(pattern.seqlets).items() if np.ndim(value)})
-    row = row_of(replace(asked, patterns=(replace(pattern, seqlets=one),)), 0)
+    row = row_of(replace(asked, patterns=(replace(pattern, seqlets=one),)), 0, NAMELESS)
     assert row.seqlets == row.regions == 1 and row.spread == 0.0
 
 
@@ -106,23 +117,9 @@ def with_core(pattern, columns):
 A, C, G, T = np.eye(4)
 
 
-@pytest.mark.parametrize(
-    "columns, repetitive",
-    [
-        ([A] * 6, True),
-        ([A, T] * 3, True),
-        ([A, C, G] * 2, False),
-        ([A, A, A, C, C, C], False),
-        ([[0.25] * 4] * 6, False),
-    ],
-)
-def test_low_complexity_is_one_base_or_two_in_turn(asked, columns, repetitive):
-    assert row_of(replace(asked, patterns=(with_core(asked.patterns[0], columns),)), 0).repetitive is repetitive
-
-
 def test_gc_and_bits_of_a_known_core(asked):
     """C, G, A, T each certain: GC one half, four columns of nearly two bits each."""
-    row = row_of(replace(asked, patterns=(with_core(asked.patterns[0], [C, G, A, T]),)), 0)
+    row = row_of(replace(asked, patterns=(with_core(asked.patterns[0], [C, G, A, T]),)), 0, NAMELESS)
     assert row.gc == 0.5 and row.bits == pytest.approx(4 * 1.966, abs=0.01)
 
 
@@ -137,8 +134,8 @@ def test_a_pattern_like_an_earlier_one_is_found_turned_and_shifted(asked):
     assert [like_another(patterns, i) for i in range(5)] == [None, first, None, None, None]
 
 
-def test_subpatterns_name_motifs_of_their_own(asked):
-    """One that matches as the pattern does, one small, one not significant, two that match another motif."""
+def test_subpatterns_name_motifs_of_their_own(asked, monkeypatch):
+    """One that is what the pattern is, one small, one that earns nothing, two that are another motif."""
     pattern, (match,) = asked.patterns[0], asked.matches[asked.patterns[0].name][:1]
     other = replace(match, motif=replace(match.motif, name="OTHER"))
     small = replace(
@@ -146,8 +143,48 @@ def test_subpatterns_name_motifs_of_their_own(asked):
     )
     children = [replace(pattern, name=f"pos_patterns.pattern_0.subpattern_{i}", subpatterns=()) for i in range(5)]
     children[1] = replace(children[1], seqlets=small)
-    best = [match, other, replace(other, q=0.06), other, other]
-    matches = {child.name: [item] for child, item in zip(children, best, strict=True)} | {pattern.name: [match]}
-    motifs = replace(asked, patterns=(replace(pattern, subpatterns=tuple(children)),), matches=matches)
-    assert within(motifs, 0) == ["OTHER"]
-    assert within(replace(motifs, matches=matches | {pattern.name: [other]}), 0) == [match.motif.name]
+    earned = [Name(match, "strong"), Name(other, "strong"), Name(other, "weak"), Name(other, "strong")]
+    graded = dict(zip([child.name for child in children], [*earned, Name(other, "strong")], strict=True))
+    numbers = importlib.import_module("interpret.report.numbers")
+    monkeypatch.setattr(numbers, "grade_pattern", lambda motifs, part: graded[part.name])
+    motifs = replace(asked, patterns=(replace(pattern, subpatterns=tuple(children)),))
+    assert within(motifs, 0, Name(match, "strong")) == ["OTHER"]
+    assert within(motifs, 0, Name(match, "weak")) == [match.motif.name, "OTHER"]
+    assert within(motifs, 0, Name(other, "strong")) == [match.motif.name]
+
+
+def test_the_order_is_by_strength_times_frequency(asked):
+    """Effects 2, unmeasured (then its mean contribution, here 3), -1.5; in 30, 10 and 50% of regions: .6, .3, .75."""
+    rows = [row_of(asked, i, NAMELESS) for i in range(3)]
+    rows[1] = replace(rows[1], contribution=3.0)
+    rows = [replace(row, frequency=share) for row, share in zip(rows, (0.3, 0.1, 0.5), strict=True)]
+    assert [row.drive for row in rows] == pytest.approx([0.6, 0.3, 0.75]) and order_of(rows) == [2, 0, 1]
+
+
+def test_frequency_is_of_hits_or_else_of_seqlets(asked):
+    row = row_of(asked, 0, NAMELESS)
+    hits = asked.hits.sequence[asked.hits.pattern == 0]
+    assert row.frequency == len(set(hits.tolist())) / 360 and row.with_hits == len(set(hits.tolist()))
+    row = row_of(replace(asked, hits=None), 0, NAMELESS)
+    assert row.frequency == len(set(asked.patterns[0].seqlets.sequence.tolist())) / 360 and row.with_hits is None
+
+
+def test_only_a_graded_match_turns_a_pattern(asked):
+    match = replace(asked.matches[asked.patterns[0].name][0], reverse=True)
+    for grade, turned in (("strong", True), ("weak", True), ("none", False)):
+        row = row_of(asked, 0, Name(match, grade))
+        assert row.turned is turned and (row.shown is match) is turned
+    assert not row_of(asked, 0, Name(replace(match, reverse=False), "strong")).turned
+
+
+def test_poly_a_is_shown_as_a(asked):
+    """Whichever strand TF-MoDISco took; a repeat that reads alike on both stays."""
+    for columns, composition, turned in (
+        ([T] * 8, "low complexity: poly-A", True),
+        ([A] * 8, "low complexity: poly-A", False),
+        ([G] * 8, "low complexity: poly-C", True),
+        ([T, A] * 4, "low complexity: TA repeat", False),
+        ([C, G] * 4, "composition only: CG-rich", False),
+    ):
+        one = replace(asked, patterns=(with_core(asked.patterns[0], columns),))
+        assert row_of(one, 0, Name(None, "none", (), composition)).turned is turned

@@ -67,8 +67,8 @@ def test_options_reach_their_steps(made):
         found = json.loads(motifs.attrs["run"])
         assert found["window"] == 500 and "fungi" in found["database"]
     text = (made / "r.html").read_text()
-    assert "in 97 sequences" in text
-    assert "<h1>Motifs of yeast-atac</h1>" in text and 'id="card"' in text and "pearson_log1p_32bp" in text
+    assert "97 sequences of 1,280 bp" in text
+    assert "<h1>Motifs of yeast-atac</h1>" in text and 'id="card"' in text and "pearson log1p 32bp" in text
 
 
 def test_it_is_the_page_of_the_three_commands(made, yeast, tmp_path):
@@ -81,7 +81,7 @@ def test_it_is_the_page_of_the_three_commands(made, yeast, tmp_path):
     def shown(path: Path) -> str:
         """Head and table: the record of the run names files and seconds."""
         text = path.read_text()
-        return text.split("Seed, versions, hashes")[0] + text.split('<table id="motifs">')[1].split("</table>")[0]
+        return text.split("Seed, versions and hashes")[0] + text.split('<table id="motifs">')[1].split("</table>")[0]
 
     assert shown(tmp_path / "r.html") == shown(made / "r.html")
 
@@ -116,7 +116,7 @@ def test_to_standard_output(made, capsys):
 @pytest.mark.parametrize(
     "arguments, code, words",
     [
-        ([], 2, "one file of motifs, or a model and its regions; 0 were given"),
+        ([], 2, "one or more files of motifs, or a model and its regions; 0 were given"),
         (["a", "b", "c"], 2, "3 were given"),
         (["motifs.h5", "--method", "ism", "--central", "9"], 2, "--method, --central: for MODEL REGIONS"),
         (["motifs.h5", "--resume"], 2, "--resume: for MODEL REGIONS"),

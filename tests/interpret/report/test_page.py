@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 from planted import LENGTH, reverse_complement
 
-from interpret.report.head import find_card
-from interpret.report.numbers import row_of
+from interpret.motifs.grades import Name, grade_patterns
+from interpret.report.card import find_card
+from interpret.report.numbers import order_of, row_of, within
 from interpret.report.page import render, write_report
 from zoo.errors import InputError
 
@@ -41,7 +42,14 @@ class Rows(HTMLParser):
 
 @pytest.fixture(scope="module")
 def rows(page):
-    return Rows(page).rows
+    """In the file's order; that of the page is by what drives the model."""
+    return sorted(Rows(page).rows, key=lambda row: int(row["data-pattern"]))
+
+
+def in_file_order(page, found):
+    """What a pattern of the page's cells gives, from the order of the rows to that of the file."""
+    order = [int(row["data-pattern"]) for row in Rows(page).rows]
+    return [found[order.index(index)] for index in range(len(order))]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +62,7 @@ def beside(planted, found):
     projected[reverse] = projected[reverse][:, ::-1]  # in the genome's direction now
     by = {pattern.name: [] for pattern in found.patterns}
     for line in found.path.with_name("motifs.seqlets.bed").read_text().splitlines()[1:]:
-        chrom, _, _, name, _, strand, thick, thin, _, region = line.split("\t")
+        chrom, _, _, _, _, strand, thick, thin, _, region, name = line.split("\t")
         i = names.index(region)
         start, end = int(thick) - starts[i], int(thin) - starts[i]
         bases = planted.genome[chrom][int(thick) : int(thin)]
@@ -69,7 +77,7 @@ def beside(planted, found):
     return by
 
 
-def test_one_row_a_pattern_in_the_files_order(rows, found):
+def test_one_row_a_pattern(rows, found):
     assert [int(row["data-pattern"]) for row in rows] == [0, 1, 2]
     assert [row["data-sign"] for row in rows] == ["raises", "raises", "lowers"]
 
@@ -87,6 +95,7 @@ def test_seqlets_contribution_and_distance(rows, found, beside):
 def test_regions_and_spread_as_shown(page, found, beside):
     shown = re.findall(r'data-label="Seqlets">([\d,]+)<br><small>in ([\d,]+) regions', page)
     spreads = [float(text) for text in re.findall(r"<small>± ([\d.]+)</small>", page)]
+    shown, spreads = in_file_order(page, shown), in_file_order(page, spreads)
     for pair, spread, pattern in zip(shown, spreads, found.patterns, strict=True):
         seqlets = beside[pattern.name]
         assert pair == (f"{len(seqlets):,}", f"{len({item['region'] for item in seqlets}):,}")
@@ -95,7 +104,7 @@ def test_regions_and_spread_as_shown(page, found, beside):
 
 def test_gc_is_that_of_the_bases(page, found, beside):
     """The peers' report shows half of it."""
-    shown = [int(text) for text in re.findall(r"GC (\d+)%", page)]
+    shown = in_file_order(page, [int(text) for text in re.findall(r"GC (\d+)%", page)])
     for gc, pattern in zip(shown, found.patterns, strict=True):
         bases = "".join(item["bases"] for item in beside[pattern.name])
         assert gc == round(100 * (bases.count("G") + bases.count("C")) / len(bases))
@@ -108,7 +117,7 @@ def test_positions_are_of_the_cores(found, beside):
             for item, turned in zip(beside[pattern.name], _turned(found, beside[pattern.name]), strict=True)
         ]
         expected = [sum(LENGTH * i / 24 <= c < LENGTH * (i + 1) / 24 for c in centres) for i in range(24)]
-        assert row_of(found, index).positions.tolist() == expected
+        assert row_of(found, index, Name(None, "none")).positions.tolist() == expected
 
 
 def _turned(found, items):
@@ -119,19 +128,41 @@ def _turned(found, items):
 def test_q_and_names_are_those_of_the_tsv(page, rows, found):
     with found.path.with_name("motifs.motifs.tsv").open() as file:
         table = list(csv.DictReader(file, delimiter="\t"))
-    for row, line in zip(rows, table, strict=True):
+    for row, line, name in zip(rows, table, grade_patterns(found), strict=True):
         assert float(row["data-q"]) == pytest.approx(float(line["q"]), rel=0.01)
-        named = line["best_match"] != "no match"
-        assert row["data-matched"] == str(int(named))
-        assert row["data-name"] == (line["best_match"].lower() if named else "~")
+        assert row["data-grade"] == name.grade
+        assert name.grade != "strong" or row["data-name"] == line["best_match"].lower()
         assert row["data-hits"] == line["hits"]
-    assert page.count(">no match<") == sum(row["data-matched"] == "0" for row in rows)
+
+
+def test_planted_names_are_earned(page, found):
+    """REB1 (and NSI1, which binds the same bases) stands in bold, ABF1 in grey; both are in the sentence."""
+    first, second = grade_patterns(found)[:2]
+    assert first.label == "resembles ABF1"  # of a q between 0.01 and 0.05
+    assert second.label in ("REB1", "NSI1") and {second.label, *second.as_close} >= {"REB1", "NSI1"}
+    assert page.count(f"<b>{second.label}</b></a>") == 1 and ">resembles ABF1</span></a>" in page
+    lead = re.search(r'<p class="lead">(.*?)</p>', page).group(1)
+    one, other = second.label, "motif like ABF1"
+    assert re.match(rf"({one} and a {other}|A {other} and {one}) raise the predicted score, and ", lead)
+
+
+def test_the_order_is_by_effect_times_frequency(page, found, asked):
+    """Of the page's own cells: mean effects where measured, else contributions; hits in a share of 360 regions."""
+    rows = [row_of(asked, i, name) for i, name in enumerate(grade_patterns(asked))]
+    lines = found.path.with_name("motifs.hits.bed").read_text().splitlines()[1:]
+    regions = [{x.split("\t")[9] for x in lines if x.split("\t")[-1] == p.name} for p in found.patterns]
+    strength = [2.0, abs(found.patterns[1].seqlets.core_contribution.mean()), 1.5]
+    drive = [s * len(r) / 360 for s, r in zip(strength, regions, strict=True)]
+    expected = sorted(range(3), key=lambda i: -drive[i])
+    assert order_of(rows) == expected == [int(row["data-pattern"]) for row in Rows(page).rows]
+    sections = re.findall(r'<details class="motif" id="(...)_patterns-pattern_(\d)"', page)
+    assert [f"{sign}_patterns.pattern_{i}" for sign, i in sections] == [found.patterns[i].name for i in expected]
 
 
 def test_hits_are_the_lines_of_the_bed(rows, found):
     lines = found.path.with_name("motifs.hits.bed").read_text().splitlines()[1:]
     for row, pattern in zip(rows, found.patterns, strict=True):
-        assert int(row["data-hits"]) == sum(line.split("\t")[3] == pattern.name for line in lines)
+        assert int(row["data-hits"]) == sum(line.split("\t")[-1] == pattern.name for line in lines)
 
 
 def test_capped_rows_say_so(page, found):
@@ -161,7 +192,7 @@ def test_a_run_without_patterns_is_a_page_that_says_so(tmp_path, planted):
 
     none = plant(tmp_path, n=60, motifs=())
     text = render(find_motifs(none.path, tmp_path / "m.h5", database="jaspar:fungi"))
-    assert "TF-MoDISco found no pattern in 60 sequences." in text and 'id="motifs"' not in text
+    assert "TF-MoDISco found no pattern in 60 regions" in text and 'id="motifs"' not in text
 
 
 def test_not_a_motifs_file(planted, tmp_path):
@@ -170,24 +201,15 @@ def test_not_a_motifs_file(planted, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_known_motifs_of_subpatterns_are_named_with_their_q(page, found):
-    """Each caption again from the file: a name where q is at most 0.05, the number of seqlets always."""
-    from interpret.report.numbers import within
-
+def test_subpatterns_are_named_where_they_earn_it(page, found):
+    """Each caption again from the file: names of the rule, the number of seqlets always."""
+    names = grade_patterns(found)
     for index, pattern in enumerate(found.patterns):
-        names = [
-            found.matches[child.name][0].motif.name
-            for child in pattern.subpatterns
-            if found.matches[child.name][0].q <= 0.05 and len(child.seqlets) >= 20
-        ]
-        best = found.matches[pattern.name][0]
-        expected = {name for name in names if not (best.q <= 0.05 and name == best.motif.name)}
-        assert set(within(found, index)) == expected
-        for name in expected:
-            assert re.search(rf"<small>subpatterns: [^<]*\b{re.escape(name)}\b", page)
+        row = page.split(f'data-pattern="{index}"')[1].split("</tr>")[0]
+        for name in within(found, index, names[index]):
+            assert re.search(rf'<span class="flag">subpatterns: [^<]*\b{re.escape(name)}\b', row)
         if len(pattern.subpatterns) > 1:
             sizes = [len(child.seqlets) for child in pattern.subpatterns]
-            row = page.split(f'data-pattern="{index}"')[1].split("</tr>")[0]
             assert f"<summary>{len(sizes)} subpatterns</summary>" in row
             assert [int(n) for n in re.findall(r"<figcaption>(\d+) seqlets", row)] == sizes
 
@@ -204,7 +226,7 @@ def test_an_incomplete_motifs_file_is_an_error(found, tmp_path):
 def test_partners_are_shown_with_the_numbers_of_the_hits(page, found):
     """Regions with both, again from the BED of hits, for the pairs that the page shows."""
     lines = [line.split("\t") for line in found.path.with_name("motifs.hits.bed").read_text().splitlines()[1:]]
-    where = {p.name: {line[9] for line in lines if line[3] == p.name} for p in found.patterns}
+    where = {p.name: {line[9] for line in lines if line[-1] == p.name} for p in found.patterns}
     for index, pattern in enumerate(found.patterns):
         section = page.split(f'id="{pattern.name.replace(".", "-")}"')[1].split("</details>")[0]
         shown = re.findall(r'<tr><td>([+−]\d)[^<]*</td><td class="num">(\d+)</td><td class="num">(\d+)</td>', section)
@@ -220,17 +242,19 @@ def test_partners_are_shown_with_the_numbers_of_the_hits(page, found):
 def test_effects_are_means_with_an_interval_of_student(page, rows):
     """1, 2, 3: mean 2, standard error 1/sqrt(3), t of 2 degrees of freedom 4.3027; -2, -1: -1.5, 1/2, 12.706."""
     cells = re.findall(r'data-label="Effect">([^<]*)(?:<br><small>([^<]*)</small>)?</td>', page)
+    cells = in_file_order(page, cells)
     assert cells == [("+2", "−0.484 to 4.48"), ("not measured", ""), ("−1.5", "−7.85 to 4.85")]
     assert [row["data-effect"] for row in rows] == ["2.0", "nan", "-1.5"]
     first = page.split('id="pos_patterns-pattern_0"')[1].split("</details>")[0]
-    assert "Inserted into 3 background sequences, <code>CGTATAAAGTGA</code> changes" in first
-    assert "changes the explained output by 2 on average (95% interval −0.484 to 4.48" in first
+    assert 'Effect of <code class="seq">CGTATAAAGTGA</code>, inserted on both strands in turn, in each of 3' in first
+    assert "from 0 to 3 in the picture" in first
     assert "inserted into 3 background sequences, less the output without" in page
 
 
 def test_a_file_without_effects_or_track_has_no_such_column(found):
     text = render(found)
-    assert "Effect" not in text.split("<script")[0] and "predicted track" not in text.split("<script")[0]
+    assert 'data-label="Effect"' not in text and "what each pattern does when it is inserted (effects)" in text
+    assert "the predicted track" not in text.split("<script")[0]
     assert all(
         "track" not in view for view in json.loads(re.search(r'id="data">(.*?)</script>', text, re.S).group(1))["views"]
     )
@@ -239,7 +263,10 @@ def test_a_file_without_effects_or_track_has_no_such_column(found):
 def test_a_page_with_a_card_links_to_it(asked):
     card = find_card({"model": {"name": "yeast-atac", "version": "1.0.0"}})
     text = render(asked, card)
-    assert '<a href="#card">toy 1.0</a>' in text and '<details id="card">' in text and "schema_version: 1" in text
+    assert (
+        '<a href="#card">toy 1.0</a>' in text and '<details id="card">' in text and "<h4>What it predicts</h4>" in text
+    )
+    assert '<th scope="row">genome, assembly</th><td>sacCer3</td>' in text and "schema_version" not in text
 
 
 def test_an_effect_in_one_background_has_no_interval(asked):

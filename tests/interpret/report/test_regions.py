@@ -99,16 +99,18 @@ def test_items_are_the_hits_of_the_bed(asked):
     lines = [line.split("\t") for line in asked.path.with_name("motifs.hits.bed").read_text().splitlines()[1:]]
     names = [pattern.name for pattern in asked.patterns]
     for view in view_data(asked):
-        expected = [[int(x[1]), int(x[2]), names.index(x[3]), x[5]] for x in lines if x[9] == view["name"]]
-        assert view["items"] == sorted(expected)
+        expected = [[int(x[1]), int(x[2]), names.index(x[10]), x[5], x[6]] for x in lines if x[9] == view["name"]]
+        assert [item[:4] for item in view["items"]] == sorted(item[:4] for item in expected)
+        for item, (*_, contribution) in zip(view["items"], sorted(expected), strict=True):
+            assert item[4] == pytest.approx(float(contribution), rel=5e-3)
 
 
 def test_without_hits_items_are_the_cores_of_the_seqlets(asked):
     lines = [line.split("\t") for line in asked.path.with_name("motifs.seqlets.bed").read_text().splitlines()[1:]]
     names = [pattern.name for pattern in asked.patterns]
     for view in view_data(replace(asked, hits=None)):
-        expected = [[int(x[6]), int(x[7]), names.index(x[3]), x[5]] for x in lines if x[9] == view["name"]]
-        assert view["items"] == sorted(expected)
+        expected = [[int(x[6]), int(x[7]), names.index(x[10]), x[5]] for x in lines if x[9] == view["name"]]
+        assert [item[:4] for item in view["items"]] == sorted(expected)
 
 
 def test_a_region_whose_track_was_not_predicted_has_none(asked):
@@ -140,14 +142,21 @@ def test_a_page_holds_four_megabytes_of_views(asked, length, bins, expected):
 
 
 def test_the_page_names_its_lanes(asked, found, page):
-    lanes = re.compile(r"From top to bottom:(.*?)\. Drag", re.S)
-    always = "contributions (letters when zoomed in), instances of the patterns with their strand"
-    assert " ".join(lanes.search(page).group(1).split()) == f"the predicted track, {always}, genes"
-    assert " ".join(lanes.search(render(found)).group(1).split()) == always
+    lanes = re.compile(r"From top to bottom:(.*?)\. Instances", re.S)
+    always = "contributions in logits (letters when zoomed in), instances of the patterns with their strand"
+    assert (
+        " ".join(lanes.search(page).group(1).split())
+        == f"the predicted track, {always.replace('logits', 'logits, summed over 8 bins')}, genes"
+    )
+    assert " ".join(lanes.search(render(found)).group(1).split()) == always.replace(
+        "logits", "logits, summed over bins"
+    )
 
 
 def test_a_file_without_views_has_no_section_of_regions(asked):
     none = replace(
         asked.views, **{name: getattr(asked.views, name)[:0] for name in ("sequence", "letters", "projected")}
     )
-    assert "<section" in render(asked) and "<section" not in render(replace(asked, views=none))
+    assert '<section id="regions"' in render(asked)
+    text = render(replace(asked, views=none))
+    assert '<section id="regions"' not in text and 'href="#regions"' not in text

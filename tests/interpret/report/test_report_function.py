@@ -20,7 +20,7 @@ def steps(monkeypatch, tmp_path):
     asked = SimpleNamespace(attribute=[], motifs=[], page=[], bed=tmp_path / "r.bed", out=tmp_path / "p.html")
     asked.bed.write_text("chr1\t0\t9\n")
 
-    def attribute(*arguments, report, progress=None, **options):
+    def attribute(*arguments, report, planned, progress=None, **options):
         asked.attribute.append((arguments, options))
         if not options.get("dry_run"):
             Path(arguments[3]).write_text("contribs")
@@ -38,6 +38,8 @@ def steps(monkeypatch, tmp_path):
     monkeypatch.setattr(attribute_module, "attribute", attribute)
     monkeypatch.setattr(find_module, "find_motifs", find_motifs)
     monkeypatch.setattr(module, "write_report", write_report)
+    monkeypatch.setattr(module, "read_motifs", lambda path: path)
+    monkeypatch.setattr(module, "ending", lambda motifs, words: [f"found in {motifs.name}"])
     return asked
 
 
@@ -68,7 +70,14 @@ def test_options_go_to_the_step_that_has_them(steps):
     assert steps.motifs == [((contribs, motifs), found | {"region": ("peak1",), "model": "m"})]
     assert steps.page == [(motifs, None, ["REB1", "ABF1"])]
     assert done == ReportResult(steps.out)
-    assert notes == ["7 windows explained", f"0.0 MB -> {steps.out}"]
+    assert notes == [
+        "step 1 of 3: what each base contributes",
+        "7 windows explained",
+        "step 2 of 3: motifs in the contributions",
+        "step 3 of 3: the page",
+        "found in p.motifs.h5",
+        f"0.0 MB -> {steps.out}",
+    ]
 
 
 def test_a_dry_run_stops_before_anything_is_written(steps, tmp_path):

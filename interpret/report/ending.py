@@ -1,0 +1,75 @@
+"""What ``zoo report`` and ``zoo motifs`` say at their end: the page's first sentence, names with grades, effects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from interpret.motifs.grades import Name, grade_patterns
+from interpret.motifs.motifs_file import MotifsFile
+from interpret.report.card import find_card
+from interpret.report.head import LookedFor, look_for, unit_of
+from interpret.report.numbers import Row, order_of, row_of
+from interpret.report.sentence import percent, sentence
+from interpret.report.words import called
+
+__all__ = ["ending"]
+
+LINES = 8  # patterns that are told; of more than that, all that earn a name
+
+
+def ending(motifs: MotifsFile, words: Sequence[str] = ()) -> list[str]:
+    """Lines for a terminal.
+
+    Args:
+        motifs: what was found. words: known motifs, or bases, that were looked for.
+    """
+    record = motifs.run["contributions"]
+    card = find_card(record)
+    rows = [row_of(motifs, index, name) for index, name in enumerate(grade_patterns(motifs))]
+    lines = [sentence(motifs, rows, called(record, card)), *_patterns(motifs, rows)]
+    if any(row.effect for row in rows):
+        unit = unit_of(motifs, card)
+        lines.append(
+            f"effect: of the consensus in shuffled regions, with its 95% interval{f', in {unit}' if unit else ''}"
+        )
+    return lines + _looked_for(look_for(motifs, words))
+
+
+def _patterns(motifs: MotifsFile, rows: Sequence[Row]) -> Iterator[str]:
+    """A line a pattern, those that drive the model most first."""
+    order = order_of(rows)
+    named = [i for i in order if rows[i].name.known]
+    others = [i for i in order if not rows[i].name.known][: max(LINES - len(named), 0)]
+    for i in sorted([*named, *others], key=order.index):
+        yield f"{motifs.patterns[i].short_name} {_name(rows[i].name)}: {', '.join(_numbers(motifs, rows[i]))}"
+    if left := len(rows) - len(named) - len(others):
+        yield f"and {left:,} pattern{'s' * (left > 1)} without an earned name"
+
+
+def _name(name: Name) -> str:
+    """``ABF1``, ``resembles PPR1``, ``no name``, with what is low in complexity or composition only behind it."""
+    said = name.label or "no name"
+    return f"{said} ({name.composition})" if name.composition and not name.known else said
+
+
+def _numbers(motifs: MotifsFile, row: Row) -> Iterator[str]:
+    if row.effect is not None:
+        yield f"effect {row.effect.mean:+.3g} ({row.effect.low:.3g} to {row.effect.high:.3g})"
+    else:
+        yield f"contribution {row.contribution:+.3g} a seqlet"
+    number, what = (row.seqlets, "seqlet") if row.hits is None else (row.hits, "hit")
+    yield f"{number:,} {what}{'s' * (number != 1)} in {percent(row.frequency)} of {len(motifs.regions):,} regions"
+
+
+def _looked_for(found: Sequence[LookedFor]) -> list[str]:
+    if not found:
+        return []
+    there = ", ".join(_where(item) for item in found if item.pattern is not None)
+    absent = ", ".join(item.word for item in found if item.pattern is None)
+    return [f"looked for and found: {there or 'none'}; not found: {absent or 'none'}"]
+
+
+def _where(item: LookedFor) -> str:
+    place = f"{'in ' if item.inside else ''}{item.pattern.short_name if item.pattern else ''}"
+    q = "" if item.q is None else f", q {item.q:.2g}"
+    return f"{item.word} ({place}{q}{', name not earned' if item.weak else ''})"

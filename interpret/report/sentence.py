@@ -1,0 +1,118 @@
+"""One sentence for page and terminal: which motifs drive the model, in which direction, and how much they hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from interpret.motifs.explained import ExplainedSign
+from interpret.motifs.grades import Name
+from interpret.motifs.motifs_file import MotifsFile
+from interpret.report.numbers import Row, order_of
+
+__all__ = ["NUMBERS", "listed", "percent", "plain_name", "sentence"]
+
+NAMED, STRONGEST = 5, 3  # of a direction: how many are said, and how many of them whatever they are called
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def sentence(motifs: MotifsFile, rows: Sequence[Row], called: str) -> str:
+    """What drives the model, with names.
+
+    Args:
+        rows: one a pattern, in the file's order. called: what is predicted, as ``words.called`` says it.
+    """
+    if not rows:
+        where = f"TF-MoDISco found no pattern in {_regions(len(motifs.regions))}"
+        return f"{where}, so nothing here names what drives {called}."
+    clauses, held, subjects = [], [], []
+    for positive in (True, False):
+        found = _subjects(motifs, rows, positive)
+        if not found:
+            continue
+        verb = ("raise" if positive else "lower") + ("s" if _singular(found) else "")
+        clauses.append(f"{listed([words for words, _ in found])} {verb} {'it' if clauses else called}")
+        members = [i for _, some in found for i in some]
+        subjects += found
+        if share := _share(motifs, positive, members):
+            held.append(f"{share} of {'positive' if positive else 'negative'} contribution")
+    said = ", and ".join(clauses)
+    if held:
+        said += f"; {'its' if _singular(subjects) else 'their'} instances hold {listed(held)}"
+    if not any(row.name.known or row.holds for row in rows):
+        said += "; none earns the name of a known motif" if len(rows) > 1 else "; it earns no known motif's name"
+    return f"{_capital(said)}."
+
+
+def _subjects(motifs: MotifsFile, rows: Sequence[Row], positive: bool) -> list[tuple[str, list[int]]]:
+    """What raises (or lowers), strongest first: words and the patterns they stand for.
+
+    Those are all earned names, also of subpatterns, up to a number, and of the other patterns the strongest few.
+    """
+    order = [i for i in order_of(rows) if motifs.patterns[i].positive == positive]
+    said: dict[str, list[int]] = {}
+    for rank, i in enumerate(order):
+        if rows[i].name.known or rows[i].holds or rank < STRONGEST:
+            said.setdefault(plain_name(rows[i].name, rows[i].holds), []).append(i)
+    # A name that two patterns earn stands once, and speaks of both.
+    return [(_many(words, len(members)), members) for words, members in said.items()][:NAMED]
+
+
+def plain_name(name: Name, holds: Sequence[str] = ()) -> str:
+    """``ABF1``, ``a motif that includes REB1``, ``a motif like PPR1``, ``poly-A`` or ``an unnamed motif``."""
+    if name.known and name.match:
+        return name.match.motif.name
+    if holds:  # earned by its subpatterns
+        return f"a motif that includes {listed(holds)}"
+    if name.composition:
+        return _composition(name.composition)
+    return f"a motif like {name.match.motif.name}" if name.grade == "weak" and name.match else "an unnamed motif"
+
+
+def _composition(text: str) -> str:
+    """``low complexity: poly-A`` -> ``poly-A``; ``composition only: CG-rich`` -> ``CG-rich sequence``."""
+    words = text.rpartition(": ")[2].strip()
+    return f"{words} sequence" if words.endswith("-rich") else words or "a simple sequence"
+
+
+def _many(words: str, count: int) -> str:
+    if count == 1 or not words.startswith(("a ", "an ")):
+        return words
+    number = NUMBERS[count] if count < len(NUMBERS) else str(count)
+    return f"{number} {re.sub('^an? ', '', words).replace('motif', 'motifs', 1)}"
+
+
+def _singular(found: Sequence[tuple[str, list[int]]]) -> bool:
+    return len(found) == 1 and "motifs" not in found[0][0].split()
+
+
+def _share(motifs: MotifsFile, positive: bool, members: Sequence[int]) -> str:
+    """Of the contribution of a sign, what lies in the instances of the patterns; empty where it is not known."""
+    if motifs.explained is None:
+        return ""
+    side: ExplainedSign = motifs.explained.positive if positive else motifs.explained.negative
+    return "" if side.by_pattern is None else percent(float(sum(side.by_pattern[i] for i in members)))
+
+
+def percent(share: float) -> str:
+    """``36%``; ``less than 1%`` for what is not nothing; with a real minus sign."""
+    if 0 < share < 0.005:
+        return "less than 1%"
+    if 0.995 <= share < 1:
+        return "more than 99%"
+    return f"{share:.0%}".replace("-", "−")
+
+
+def listed(items: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def _regions(count: int) -> str:
+    return f"{count:,} region{'s' if count != 1 else ''}"
+
+
+def _capital(text: str) -> str:
+    """A capital at the start of a word of ours; a motif's name stays as it is written."""
+    ours = ("a ", "an ", "poly", *(f"{number} " for number in NUMBERS))
+    return text[0].upper() + text[1:] if text.startswith(ours) else text

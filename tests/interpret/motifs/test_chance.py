@@ -1,0 +1,113 @@
+"""Matches by chance: noise of any composition has none, motifs find themselves, whatever the database's size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from interpret.motifs.chance import Shuffled, chance_of
+from interpret.motifs.databases import KnownMotif, MotifDatabase, how_compared, match_motifs, notes_on, open_database
+
+COMPOSITIONS = {
+    "even": [0.25] * 4,
+    "GC-rich": [0.1, 0.4, 0.4, 0.1],
+    "A-rich": [0.55, 0.15, 0.15, 0.15],
+    "poly-A": [0.05, 0.05, 0.05, 0.85],
+}
+
+
+@pytest.fixture(scope="module", params=["jaspar", "hocomoco-v12"])
+def database(request):
+    return open_database(request.param)
+
+
+def noise(rng, composition, concentration, width):
+    """Columns (width, 4) of a Dirichlet distribution around a composition."""
+    return rng.dirichlet(np.array(composition) * concentration, size=width)
+
+
+def sampled(rng, matrix, sites):
+    """The frequencies that so many sites give."""
+    return np.array([rng.multinomial(sites, row / row.sum()) / sites for row in matrix])
+
+
+def test_columns_without_information_match_nothing(database):
+    for width in (6, 10, 30):
+        (found,) = match_motifs([np.full((width, 4), 0.25)], database)
+        assert found[0].q == 1 and not any(match.significant for match in found)
+
+
+@pytest.mark.parametrize("composition", COMPOSITIONS)
+def test_noise_matches_at_the_stated_rate(database, composition):
+    """TOMTOM alone matches up to all of these."""
+    rng = np.random.default_rng(0)
+    queries = [
+        noise(rng, COMPOSITIONS[composition], concentration, width)
+        for width in (6, 8, 12, 20, 30)
+        for concentration in (2, 8, 40, 400)
+        for _ in range(10)
+    ]
+    found = match_motifs(queries, database, keep=1)
+    assert len(found) == 200 and sum(matches[0].significant for matches in found) <= 10
+
+
+def test_known_motifs_find_themselves(database):
+    """As they are, cut by a column at each end (to 6 and more), beside flat columns, and as of 100 sites."""
+    rng = np.random.default_rng(1)
+    motifs = [m for m in database.motifs if len(m.probability) >= 8]
+    chosen = [motifs[i] for i in rng.choice(len(motifs), 40, replace=False)]
+    flat = np.full((5, 4), 0.25)
+    for change, least in (
+        (lambda matrix: matrix, 39),
+        (lambda matrix: matrix[1:-1], 34),
+        (lambda matrix: np.concatenate([flat, matrix, flat]), 38),
+        (lambda matrix: sampled(rng, matrix, 100)[::-1, ::-1], 34),
+    ):
+        found = match_motifs([change(motif.probability) for motif in chosen], database)
+        assert sum(f[0].significant and f[0].motif.name == m.name for f, m in zip(found, chosen, strict=True)) >= least
+
+
+@pytest.mark.parametrize("size", [1, 4, 30])
+def test_a_database_of_a_few_motifs(size):
+    """TOMTOM takes its null distribution from the database; this one is the pattern's own."""
+    rng = np.random.default_rng(size)
+    motifs = [m for m in open_database("hocomoco-v12").motifs if len(m.probability) >= 8]
+    few = MotifDatabase("few.meme", tuple(motifs[i] for i in rng.choice(len(motifs), size, replace=False)))
+    own = match_motifs([motif.probability for motif in few.motifs], few)
+    assert all(f[0].motif.id == m.id and f[0].significant for f, m in zip(own, few.motifs, strict=True))
+    queries = [noise(rng, c, 20, width) for c in COMPOSITIONS.values() for width in (6, 12, 20) for _ in range(10)]
+    assert sum(found[0].significant for found in match_motifs(queries, few)) <= 6  # 5% of 120
+    assert "too few for TOMTOM's p-values" in how_compared(few) and notes_on(few) == [how_compared(few)]
+
+
+def test_a_large_database_needs_no_note(database):
+    assert notes_on(database) == [] and "the larger of TOMTOM's" in how_compared(database)
+
+
+def one_hot(text):
+    return np.eye(4)[["ACGT".index(letter) for letter in text]]
+
+
+def test_the_chance_of_certain_letters_by_hand():
+    """Columns of one letter each are turned to any of four, as often as the pattern has them."""
+    pattern = one_hot("ACGT")
+    once = (1 / 4) ** 4
+    assert chance_of(pattern, Shuffled.of(pattern), pattern, 0) == pytest.approx(1 - (1 - once) ** (2 * 7))
+    # laid two columns further only AC of GTAC and of ACGT meet
+    assert chance_of(pattern, Shuffled.of(pattern), one_hot("GTAC"), 2) == pytest.approx(1 - (15 / 16) ** (2 * 7))
+    assert chance_of(pattern, Shuffled.of(pattern), pattern, 9) == 1, "no column lies on another"
+    same = one_hot("AAAA")
+    assert chance_of(same, Shuffled.of(same), same, 0) == 1, "every order of its columns is the same"
+
+
+def test_drawn_columns_are_the_patterns_where_they_are_weak():
+    weak = np.array([[0.3, 0.2, 0.3, 0.2], [0.2, 0.3, 0.25, 0.25]])
+    drawn = Shuffled.of(weak)
+    assert drawn.columns.tolist() == weak.tolist() and drawn.weights.tolist() == [0.5, 0.5]
+    assert Shuffled.of(one_hot("ACGT")).weights.sum() == pytest.approx(1)
+
+
+def test_an_empty_logo_has_no_motif_of_two():
+    known = MotifDatabase("two", (KnownMotif("1", "A", one_hot("ACGTTGCA")), KnownMotif("2", "B", one_hot("GGATCC"))))
+    (found,) = match_motifs([np.full((8, 4), 0.25)], known)
+    assert [match.p for match in found] == [1, 1]

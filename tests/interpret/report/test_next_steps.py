@@ -1,0 +1,125 @@
+"""What next: each command is one that exists, with options that it has, and right for the files of the run."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from interpret.motifs.grades import grade_patterns
+from interpret.report.card import find_card
+from interpret.report.next_steps import next_steps
+from interpret.report.numbers import row_of
+from interpret.report.page import render
+from zoo.cli import attribute, report, search
+from zoo.cli import list as list_
+from zoo.cli import run as zoo
+
+COMMANDS = {"report": report.command, "attribute": attribute.command, "search": search.command, "list": list_.command}
+CARD = find_card({"model": {"name": "yeast-atac", "version": "1.0.0"}})
+
+
+@pytest.fixture
+def steps(asked):
+    """The steps of a run with other entries in its records."""
+
+    def made(contributions=(), motifs=(), **changes):
+        record = {**asked.run, **dict(motifs), "contributions": {**asked.run["contributions"], **dict(contributions)}}
+        file = replace(asked, run=record, **changes)
+        rows = [row_of(file, i, name) for i, name in enumerate(grade_patterns(file))]
+        return next_steps(file, rows, CARD)
+
+    return made
+
+
+FULL = {
+    "model": {"name": "yeast-atac", "version": "1.0.0"},
+    "regions": {"path": "/data/my peaks.bed"},
+    "genome": {"path": "/data/sacCer3.fa"},
+    "options": {
+        "method": "ism", "output": "atac", "tracks": ["atac_cuts"], "bins": "2:5", "reduce": "max", "references": "10",
+        "explain": "predictions", "rc_average": True,
+        "reading": {"limit": 300, "strand": "use", "window": "summit", "edges": "skip", "any_genome": True},
+    },
+    "output": "atac", "tracks": ["atac_cuts"], "bins": [2, 5], "references": {"kind": "dinucleotide", "n": 10},
+}  # fmt: skip
+
+
+def parsed(line):
+    """The command's parameters, by click: an option that does not exist, or a value that is none, is an error."""
+    program, name, *words = shlex.split(line)
+    assert program == "zoo"
+    return name, COMMANDS[name].make_context(name, words).params
+
+
+def test_every_command_can_be_typed(steps):
+    for record in ({}, FULL, {**FULL, "method": "deepliftshap", "options": {}}, {**FULL, "model": {"name": "./m"}}):
+        commands = [step.command for step in steps(record, {"contribs": "/tmp/c.h5"}) if step.command]
+        assert len(commands) >= 4
+        for line in commands:
+            parsed(line)
+
+
+def test_they_repeat_what_makes_this_run(steps):
+    lines = [step.command for step in steps(FULL, {"contribs": "/tmp/c.h5", "database": "JASPAR2026 CORE fungi"})]
+    region, bigwig, effect, more, search, both = [parsed(line) for line in lines]
+    assert region[1]["source"] == ("motifs.h5",) and region[1]["contribs"] == "c.h5"
+    assert bigwig == ("attribute", {**bigwig[1], "model": "c.h5", "regions": None, "out": "c.bw"})
+    assert (effect[1]["model"], effect[1]["regions"]) == ("yeast-atac", "my peaks.bed")
+    assert (effect[1]["method"], effect[1]["output"], effect[1]["bins"]) == ("marginalize", "atac", "2:5")
+    assert effect[1]["any_genome"] and set(effect[1]["motif"]) <= set("ACGTN")
+    assert more[1]["source"] == ("yeast-atac", "my peaks.bed")  # the first 300 of them were taken
+    for name, value in {
+        "output": "atac", "bins": "2:5", "reduce": "max", "method": "ism", "references": "10", "explain": "predictions",
+        "rc_average": True, "strand": "use", "window": "summit", "edges": "skip", "any_genome": True,
+        "database": "jaspar:fungi",
+    }.items():  # fmt: skip
+        assert more[1][name] == value, name
+    assert search[0] == "search" and search[1]["tag"] == "DNA accessibility"
+    assert both[1]["source"] == ("motifs.h5", "other.motifs.h5")
+
+
+def test_what_the_record_does_not_hold_has_no_command(steps):
+    for lacking in ({"regions": None}, {"genome": "hg38"}, {"model": "toy"}, {"regions": {"path": "-"}}):
+        commands = [step.command for step in steps({**FULL, **lacking}) if step.command]
+        assert not any("marginalize" in line or "more.html" in line for line in commands)
+    assert not any("--contribs" in (step.command or "") for step in steps({}, {"contribs": None}))
+    assert not any("hits.bed" in step.why for step in steps({}, hits=None))
+
+
+def test_a_run_of_all_regions_asks_for_others(steps):
+    for limit in (None, 361):
+        record = {**FULL, "options": {"reading": {"limit": limit}}}
+        more = next(step for step in steps(record) if "more.html" in (step.command or ""))
+        assert more.title == "Take more regions" and "more.bed" in more.command  # 360 are few
+
+
+def test_the_region_is_one_that_the_page_does_not_draw(steps, asked):
+    _, params = parsed(steps()[0].command)
+    (name,) = params["region"]
+    row = list(asked.regions.name).index(name)
+    assert row not in asked.views.sequence.tolist()
+    same = replace(asked.regions, name=asked.regions.name.copy())
+    same.name[:] = "peak"
+    _, params = parsed(steps(regions=same)[0].command)
+    assert params["region"] == (f"{asked.regions.chrom[row]}:{asked.regions.start[row]}-{asked.regions.end[row]}",)
+
+
+def test_the_commands_of_finished_files_run(steps, planted, monkeypatch, capsys):
+    """In the folder of the files: the region, and what is said of other models."""
+    monkeypatch.chdir(planted.path.parent)
+    lines = [step.command for step in steps({}, {"contribs": str(planted.path)}) if step.command]
+    done = 0
+    for line in lines:
+        _, *words = shlex.split(line)
+        if words[0] == "search" or "--region" in words:
+            assert zoo(words) == 0, capsys.readouterr().err
+            done += 1
+    assert done == 2 and (planted.path.parent / "region.html").stat().st_size > 100_000
+    (planted.path.parent / "region.html").unlink()
+
+
+def test_they_stand_on_the_page(asked):
+    text = render(asked, CARD).split('<section id="patterns">')[0]
+    assert text.count('<code class="line">zoo ') >= 4 and "zoo search --tag &#39;DNA accessibility&#39;" in text
