@@ -2,12 +2,12 @@
 
 One rule for page, tables, MEME, BED and terminal, from ``motifs.h5`` alone, so that older files are graded too.
 
-The limits of composition and repeats were measured on known motifs and on noise (``tests/interpret/motifs/
-test_grades.py`` measures them again). ``CLEAR_BITS``: one in a hundred motifs of JASPAR (vertebrates, fungi) or
-HOCOMOCO 12 has fewer than 6.2 bits in columns of half a bit or more, and no more than one in a hundred of all of JASPAR
-has fewer than 5; noise of ten columns around any composition (concentration 20 and above) has less than 2. On 400 yeast
-promoters REB1 has 7.7, a CG-rich pattern 3.5. ``REPEATED``: in one of a hundred motifs a repeat of one base or of two
-in turn holds more than 0.78 of the core's bits, in poly-A and TATATA patterns of yeast promoters 0.93 and 0.92.
+The limits of composition and repeats were measured on known motifs and on noise
+(``tests/interpret/motifs/test_grades.py`` measures them again). ``CLEAR_BITS``: no more than one in a hundred motifs of
+JASPAR or HOCOMOCO 12 has fewer than 5 bits in columns of half a bit or more; four in five noise patterns of 20 columns
+or less (concentration 20, three compositions) have. On 400 yeast promoters REB1 has 7.7, a CG-rich pattern 3.5.
+``REPEATED``: in one of a hundred motifs a repeat of one base or of two in turn holds more than 0.78 of the core's bits,
+in poly-A and TATATA patterns of yeast promoters 0.93 and 0.92.
 """
 
 from __future__ import annotations
