@@ -13,13 +13,13 @@ the same frequencies at other letters, more often at those that are frequent in 
 better than its own shuffles, and neither does weak noise of any composition; a motif with information does, unless it
 is one letter again and again. The p-value of a match is the larger of the two (``databases.match_motifs``).
 
-The limits of ``turned_share`` and the composition were measured (``tests/interpret/motifs/test_chance.py``): of noise
-of 6 to 30 columns, concentrations 1 to 400 and five compositions, up to 88% of one letter, at most 2 in 60 queries
-match JASPAR or HOCOMOCO 12. Of 150 motifs of JASPAR 96% find themselves, 91% where each column is what 100 sites would
-give, 81% of 30 sites; those that do not have 5 to 8 columns. With the pattern's own columns alone (76% to 65%) motifs
-of 6 columns are never found: 6**6 orders are fewer than the 50,000 comparisons with JASPAR ask for. With letters turned
-to any order alike, 23% of queries of nine columns of 85% A match; with letters half as skewed as the pattern's, all of
-30 such columns match HOCOMOCO 12.
+The limits of ``turned_share`` and the composition were measured: of noise of 6 to 22 columns around four skewed
+compositions, up to 88% of one letter, at concentrations 4 to 160, none of 40 queries in any of the 128 settings matched
+JASPAR or HOCOMOCO 12 (``tests/interpret/motifs/test_chance.py`` holds it to 5%). Of 150 motifs of JASPAR 96% find
+themselves, 91% where each column is what 100 sites would give, 81% of 30 sites; those that do not have 5 to 8 columns.
+With the pattern's own columns alone (76%, 71%, 65%) motifs of 6 columns are never found: 6**6 orders are fewer than the
+50,000 comparisons with JASPAR ask for. With letters turned to any order alike, 23% of queries of nine columns of 85% A
+match; with letters half as skewed as the pattern's, all of 30 such columns match HOCOMOCO 12.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 One rule for page, tables, MEME, BED and terminal, from ``motifs.h5`` alone, so that older files are graded too.
 
-The limits of composition and repeats were measured on known motifs and on noise (``tests/interpret/motifs/
-test_grades.py`` measures them again). ``CLEAR_BITS``: one in a hundred motifs of JASPAR (vertebrates, fungi) or
-HOCOMOCO 12 has fewer than 6.2 bits in columns of half a bit or more, and no more than one in a hundred of all of JASPAR
-has fewer than 5; noise of ten columns around any composition (concentration 20 and above) has less than 2. On 400 yeast
-promoters REB1 has 7.7, a CG-rich pattern 3.5. ``REPEATED``: in one of a hundred motifs a repeat of one base or of two
-in turn holds more than 0.78 of the core's bits, in poly-A and TATATA patterns of yeast promoters 0.93 and 0.92.
+The limits of composition and repeats were measured on known motifs and on noise
+(``tests/interpret/motifs/test_grades.py`` measures them again). ``CLEAR_BITS``: no more than one in a hundred motifs of
+JASPAR or HOCOMOCO 12 has fewer than 5 bits in columns of half a bit or more; four in five noise patterns of 20 columns
+or less (concentration 20, three compositions) have. On 400 yeast promoters REB1 has 7.7, a CG-rich pattern 3.5.
+``REPEATED``: in one of a hundred motifs a repeat of one base or of two in turn holds more than 0.78 of the core's bits,
+in poly-A and TATATA patterns of yeast promoters 0.93 and 0.92.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ RULE = (
     f"sequences (q at most {MATCHED_AT:g}; not asked where the match has a q of {SURE_AT:g} or less); and the "
     f"consensus, inserted into shuffled sequences, moves the prediction in the pattern's direction by "
     f"{LEAST_ERRORS:g} standard errors. It is weak ('resembles') where q is at most {MATCHED_AT:g} but something else "
-    "is missing, or where the bases are composition only (less than "
-    f"{CLEAR_BITS:g} bits in columns of {CLEAR_COLUMN:g} bits or more) or of low complexity (a repeat of one base, or "
-    f"of two in turn, holds {REPEATED:.0%} of the bits). Otherwise there is no name. What was not measured is not "
-    "asked. Motifs that fit as well as the best one are listed beside it."
+    "is missing. Otherwise there is no name, nor where the pattern, or what of it matches, is composition only (less "
+    f"than {CLEAR_BITS:g} bits in columns of {CLEAR_COLUMN:g} bits or more) or of low complexity (a repeat of one "
+    f"base, or of two in turn, holds {REPEATED:.0%} of the bits). What was not measured is not asked. Motifs that fit "
+    "as well as the best one are listed beside it."
 )
 
 
@@ -119,8 +119,11 @@ def grade_pattern(motifs: MotifsFile, pattern: Pattern) -> Name:
     if not best.significant:
         reasons = (f"q {best.q:.2g}: shuffled columns fit as well",)
         return Name(best, "none", reasons + ((composition,) if composition else ()), composition, not_asked=asked)
+    first, last = _aligned(pattern, best)
+    rests_on = composition or _composition(pattern.probability[first:last])
+    if rests_on:
+        return Name(best, "none", (f"what matches is {rests_on}",), composition, not_asked=asked)
     reasons = [
-        *([composition] if composition else []),
         *_likeness_reasons(pattern, best),
         *([] if enrichment is None or best.q <= SURE_AT else _enrichment_reasons(enrichment, index)),
         *([] if effect is None else _effect_reasons(pattern, effect)),
@@ -198,10 +201,13 @@ def _as_close(best: Match, others: list[Match]) -> tuple[str, ...]:
 
 def composition_of(pattern: Pattern) -> str | None:
     """``low complexity: poly-A``, ``composition only: CG-rich``, or None; of the core."""
-    core = pattern.probability[slice(*pattern.core)]
+    return _composition(pattern.probability[slice(*pattern.core)])
+
+
+def _composition(core: np.ndarray) -> str | None:
     bits = information(core)
     if bits[bits >= CLEAR_COLUMN].sum() < CLEAR_BITS:
-        return f"composition only: {_composition_word(core.mean(axis=0))}"
+        return f"composition only: {_composition_word(core.mean(axis=0)) if len(core) else 'no column'}"
     if (period := _repeat(core)) is None:
         return None
     letters = ["ACGT"[core[i::period].mean(axis=0).argmax()] for i in range(period)]

@@ -65,8 +65,9 @@ def test_planted_factors_earn_their_names(found):
         ({"q": 0.04}, "strong", None),
         ({"q": 0.06}, "none", "shuffled columns fit as well"),
         ({"overlap": 4}, "weak", "4 columns lie on each other"),
-        ({"offset": 12}, "weak", "bits in the columns that lie on each other"),
-        ({"offset": -60}, "weak", "0.0 bits"),
+        ({"offset": 10}, "weak", "of the pattern's bits"),
+        ({"offset": 12}, "none", "what matches is composition only"),
+        ({"offset": -60}, "none", "no column"),
     ],
 )
 def test_each_condition_of_a_match(abf1, changes, grade, words):
@@ -167,13 +168,14 @@ def test_noise_is_composition_only():
             assert sum(text is None for text in found) <= 10, (composition, width)
 
 
-def test_a_repeat_is_never_strong(abf1):
+def test_a_repeat_has_no_name(abf1):
     (pattern,) = abf1.patterns
     core = matrix("AAAAAAAAAA")
     repeat = replace(pattern, probability=core, contribution=core, core=(0, 10))
     match = Match(KnownMotif("M", "AZF1", core), 1e-12, 1e-10, 0, 10, False)
     name = grade_pattern(replace(abf1, patterns=(repeat,), matches={pattern.name: [match]}), repeat)
-    assert (name.grade, name.label, name.reasons) == ("weak", "resembles AZF1", ("low complexity: poly-A",))
+    assert (name.grade, name.label) == ("none", None) and name.composition == "low complexity: poly-A"
+    assert name.reasons == ("what matches is low complexity: poly-A",)
 
 
 def test_a_weak_name_labels_nothing_in_the_files(abf1):
