@@ -1,7 +1,8 @@
 """Motifs of a contributions file: TF-MoDISco patterns, their places in the genome, known motifs, instances.
 
 Read in this order: ``find.py`` (the whole way), ``discover.py`` (modisco-lite), ``pattern.py`` (what a pattern is and
-where its seqlets lie), ``databases.py`` (known motifs, and the name that a pattern gets), ``hits.py`` (instances),
+where its seqlets lie), ``databases.py`` (known motifs, and those that a pattern matches; files by ``meme.py``, p-values with ``chance.py``),
+``grades.py`` (whether the name is earned), ``hits.py`` (instances),
 ``enrichment.py``, ``effects.py`` (what a pattern does to the prediction), ``motifs_file.py`` (output),
 ``exports.py`` (MEME, TSV, BED). Input is ``interpret/contribs/central.py``.
 """

@@ -29,7 +29,7 @@ __all__ = ["RULE", "Grade", "Name", "aligned_information", "composition_of", "gr
 
 Grade = Literal["strong", "weak", "none"]
 
-STRONG_AT, SURE_AT = 0.01, 1e-4
+SURE_AT = 1e-4
 CLEAR_COLUMN, CLEAR_BITS = 0.5, 5.0
 REPEATED = 0.85
 LEAST_COLUMNS, LEAST_BITS, LEAST_SHARE = 5, 6.0, 0.5
@@ -38,16 +38,16 @@ AS_CLOSE = 0.8
 SKEWED = 0.6
 
 RULE = (
-    f"A known motif's name is strong where all of this holds: its q is at most {STRONG_AT:g}; at least {LEAST_COLUMNS} "
-    f"columns lie on each other, with {LEAST_BITS:g} bits or more of the pattern and half of the bits of either, and "
-    "their contributions have the pattern's sign; the "
-    f"bases are more frequent than in shuffled sequences (q at most {MATCHED_AT:g}; not asked where the match has a q "
-    f"of {SURE_AT:g} or less); and the consensus, inserted into shuffled sequences, moves the prediction in the "
-    f"pattern's direction by {LEAST_ERRORS:g} standard errors. It is weak ('resembles') where q is at most "
-    f"{MATCHED_AT:g} but something else is missing, or where the bases are of low complexity (a repeat of one base, or "
-    f"of two in turn, holds {REPEATED:.0%} of the bits) or composition only (less than {CLEAR_BITS:g} bits in columns "
-    f"of {CLEAR_COLUMN:g} bits or more). Otherwise there is no name. What was not measured is not asked. Motifs that "
-    "fit as well as the best one are listed beside it."
+    f"A known motif's name is strong where all of this holds: its q is at most {MATCHED_AT:g}; at least "
+    f"{LEAST_COLUMNS} columns lie on each other, with {LEAST_BITS:g} bits or more of the pattern and half of the bits "
+    "of either, and their contributions have the pattern's sign; the bases are more frequent than in shuffled "
+    f"sequences (q at most {MATCHED_AT:g}; not asked where the match has a q of {SURE_AT:g} or less); and the "
+    f"consensus, inserted into shuffled sequences, moves the prediction in the pattern's direction by "
+    f"{LEAST_ERRORS:g} standard errors. It is weak ('resembles') where q is at most {MATCHED_AT:g} but something else "
+    "is missing, or where the bases are composition only (less than "
+    f"{CLEAR_BITS:g} bits in columns of {CLEAR_COLUMN:g} bits or more) or of low complexity (a repeat of one base, or "
+    f"of two in turn, holds {REPEATED:.0%} of the bits). Otherwise there is no name. What was not measured is not "
+    "asked. Motifs that fit as well as the best one are listed beside it."
 )
 
 
@@ -131,7 +131,7 @@ def grade_pattern(motifs: MotifsFile, pattern: Pattern) -> Name:
 
 def _likeness_reasons(pattern: Pattern, match: Match) -> list[str]:
     bits, ours, theirs = aligned_information(pattern, match)
-    reasons = [f"q {match.q:.2g}"] if match.q > STRONG_AT else []
+    reasons = []
     if match.overlap < LEAST_COLUMNS:
         reasons.append(f"{match.overlap} columns lie on each other")
     if bits < LEAST_BITS:
@@ -199,15 +199,15 @@ def _as_close(best: Match, others: list[Match]) -> tuple[str, ...]:
 def composition_of(pattern: Pattern) -> str | None:
     """``low complexity: poly-A``, ``composition only: CG-rich``, or None; of the core."""
     core = pattern.probability[slice(*pattern.core)]
-    if (period := _repeat(core)) is not None:
-        letters = ["ACGT"[core[i::period].mean(axis=0).argmax()] for i in range(period)]
-        if len(set(letters)) == 1:
-            return f"low complexity: poly-{min(letters[0], letters[0].translate(_TURNED))}"
-        return f"low complexity: {''.join(letters)} repeat"
     bits = information(core)
     if bits[bits >= CLEAR_COLUMN].sum() < CLEAR_BITS:
         return f"composition only: {_composition_word(core.mean(axis=0))}"
-    return None
+    if (period := _repeat(core)) is None:
+        return None
+    letters = ["ACGT"[core[i::period].mean(axis=0).argmax()] for i in range(period)]
+    if len(set(letters)) == 1:
+        return f"low complexity: poly-{min(letters[0], letters[0].translate(_TURNED))}"
+    return f"low complexity: {''.join(letters)} repeat"
 
 
 _TURNED = str.maketrans("ACGT", "TGCA")
@@ -221,8 +221,7 @@ def _repeat(core: np.ndarray) -> int | None:
         if min(map(len, phases)) < 3:
             continue
         held = sum(len(phase) * float(information(phase.mean(axis=0, keepdims=True))[0]) for phase in phases)
-        # Bits that a flat matrix has not; without them its share would be one number over another near 0.
-        if bits >= CLEAR_BITS and held >= REPEATED * bits:
+        if held >= REPEATED * bits:
             return period
     return None
 

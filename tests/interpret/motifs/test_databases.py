@@ -260,7 +260,7 @@ def test_a_motif_matches_itself_first_on_either_strand(name, turned):
     query = exact(SITES[name])[::-1, ::-1] if turned else exact(SITES[name])
     (found,) = match_motifs([query], DATABASE)
     assert found[0].motif.name == name and found[0].overlap == len(query)
-    assert found[0].p < 1e-4 and found[0].p <= min(match.p for match in found)
+    assert found[0].p < 1e-3 and found[0].significant and found[0].p <= min(match.p for match in found)
     palindrome = SITES[name] == "CCTAATTAGG"
     assert palindrome or found[0].reverse == turned
     assert found[0].offset == 0
