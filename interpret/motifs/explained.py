@@ -50,7 +50,7 @@ class ExplainedSign:
         share: of it in instances of any pattern, 0 to 1; None where hits were not looked for or there is none of it.
         by_pattern: (patterns,) share of it in each pattern's instances, in the file's order; their sum is ``share``,
             since no position belongs to two. None as ``share``.
-        seqlets: in patterns of this sign.
+        seqlets: of this sign, as TF-MoDISco has it, that are in a pattern.
         seqlets_found: seqlets of this sign that TF-MoDISco clustered; None where they were too few to look at.
     """
 
@@ -204,7 +204,7 @@ def _sign(sign: int, held: _Held, patterns: Sequence[Pattern], said: str, looked
         sign * float(total),
         None if by_pattern is None else float(by_pattern.sum()),
         by_pattern,
-        sum(len(pattern.seqlets) for pattern in patterns if pattern.positive == (sign > 0)),
+        sum(len(pattern.seqlets) for pattern in patterns if pattern.name.startswith("pos") == (sign > 0)),
         _clustered(said, "positive" if sign > 0 else "negative"),
     )
 

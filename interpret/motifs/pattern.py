@@ -9,11 +9,13 @@ import numpy as np
 from interpret.contribs.central import Regions
 
 __all__ = [
+    "Alignment",
     "Effect",
     "Pattern",
     "Places",
     "PredictedTrack",
     "Seqlets",
+    "alignment",
     "core_of",
     "information",
     "likeness",
@@ -138,16 +140,32 @@ def core_of(contribution: np.ndarray, probability: np.ndarray, threshold: float 
     return start, end
 
 
-def likeness(a: np.ndarray, b: np.ndarray) -> float:
+@dataclass(frozen=True)
+class Alignment:
+    """How two matrices lie on each other: cosine, whether the second is turned, where it then begins in the first."""
+
+    similarity: float
+    turned: bool
+    shift: int
+
+
+def alignment(a: np.ndarray, b: np.ndarray) -> Alignment:
     """Largest cosine of two matrices (W, 4) over all shifts that overlap by half or more, either way round."""
-    best = 0.0
+    best = Alignment(0.0, False, 0)
     least = max(4, min(len(a), len(b)) // 2)
     norm = max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-30)
-    for turned in (b, b[::-1, ::-1]):
+    for turned, other in ((False, b), (True, b[::-1, ::-1])):
         for shift in range(least - len(b), len(a) - least + 1):
-            left, right = max(0, shift), min(len(a), shift + len(turned))
-            best = max(best, float((a[left:right] * turned[left - shift : right - shift]).sum() / norm))
+            left, right = max(0, shift), min(len(a), shift + len(b))
+            cosine = float((a[left:right] * other[left - shift : right - shift]).sum() / norm)
+            if cosine > best.similarity:
+                best = Alignment(cosine, turned, shift)
     return best
+
+
+def likeness(a: np.ndarray, b: np.ndarray) -> float:
+    """The cosine of ``alignment``."""
+    return alignment(a, b).similarity
 
 
 def information(probability: np.ndarray) -> np.ndarray:

@@ -12,16 +12,14 @@ from markupsafe import Markup
 from interpret.motifs.databases import Match
 from interpret.motifs.grades import Name, grade_pattern
 from interpret.motifs.motifs_file import MotifsFile
-from interpret.motifs.pattern import Pattern, information
+from interpret.motifs.pattern import Pattern, information, likeness
 from zoo.extras import needs
 
 __all__ = [
     "ALIKE",
-    "Alignment",
     "EffectNumbers",
     "Enriched",
     "Row",
-    "alignment",
     "core_contribution",
     "effect_of",
     "enriched",
@@ -203,7 +201,7 @@ def like_another(patterns: tuple[Pattern, ...], index: int) -> Pattern | None:
     """An earlier pattern of the same sign whose contributions correlate with this one's, either way round."""
     own = core_contribution(patterns[index])
     for other in patterns[:index]:
-        if other.positive == patterns[index].positive and alignment(own, core_contribution(other)).similarity >= ALIKE:
+        if other.positive == patterns[index].positive and likeness(own, core_contribution(other)) >= ALIKE:
             return other
     return None
 
@@ -211,29 +209,6 @@ def like_another(patterns: tuple[Pattern, ...], index: int) -> Pattern | None:
 def core_contribution(pattern: Pattern) -> np.ndarray:
     """(W, 4) contributions of the core's columns."""
     return pattern.contribution[slice(*pattern.core)]
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """How two matrices lie on each other: cosine, whether the second is turned, where it then begins in the first."""
-
-    similarity: float
-    turned: bool
-    shift: int
-
-
-def alignment(a: np.ndarray, b: np.ndarray) -> Alignment:
-    """The largest cosine of two matrices over all shifts, either way round, half of the shorter one overlapping."""
-    best = Alignment(0.0, False, 0)
-    least = max(4, min(len(a), len(b)) // 2)
-    norm = np.linalg.norm(a) * np.linalg.norm(b)
-    for turned, other in ((False, b), (True, b[::-1, ::-1])):
-        for shift in range(least - len(b), len(a) - least + 1):
-            left, right = max(0, shift), min(len(a), shift + len(b))
-            cosine = float((a[left:right] * other[left - shift : right - shift]).sum() / norm)
-            if cosine > best.similarity:
-                best = Alignment(cosine, turned, shift)
-    return best
 
 
 def number(value: float) -> str:

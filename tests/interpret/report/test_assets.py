@@ -77,7 +77,7 @@ def test_scripts_look_only_for_what_the_templates_have(name):
 
 
 def test_every_class_of_the_templates_has_a_style():
-    style = (ASSETS / "style.css").read_text(encoding="utf-8")
+    style = "".join((ASSETS / name).read_text(encoding="utf-8") for name in NAMES if name.endswith(".css"))
     html = "".join((ASSETS / name).read_text(encoding="utf-8") for name in NAMES if name.endswith(".html"))
     classes = {word for group in re.findall(r'class="([a-zA-Z ]+)"', html) for word in group.split()}
     assert {name for name in classes if not re.search(rf"\.{name}\b", style)} == set()

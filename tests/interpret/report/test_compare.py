@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from interpret.motifs.grades import grade_patterns
-from interpret.motifs.pattern import Effect
+from interpret.motifs.pattern import Effect, alignment
 from interpret.report.compare import _run as read_run
 from interpret.report.compare import compare_text, labels_of, motif_rows
-from interpret.report.numbers import alignment
 from interpret.report.report import report
 from zoo.cli import run as zoo
 from zoo.errors import InputError, UsageError
