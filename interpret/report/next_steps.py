@@ -41,7 +41,9 @@ def next_steps(motifs: MotifsFile, rows: Sequence[Row], card: ModelCard | None) 
 
 
 def made_anew(motifs: MotifsFile) -> str | None:
-    """The command that makes the file of motifs again, with all that this version measures; None without a source."""
+    """The command that makes the file of motifs again, where that adds what it lacks; None without a source."""
+    if None not in (motifs.explained, motifs.effects, motifs.hits, motifs.enrichment):
+        return None
     contribs, own = file_name(motifs.run.get("contribs") or ""), motifs.path.name
     if not contribs or not own.endswith(".h5"):
         return None

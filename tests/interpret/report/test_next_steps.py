@@ -9,10 +9,10 @@ import pytest
 
 from interpret.motifs.grades import grade_patterns
 from interpret.report.card import find_card
-from interpret.report.next_steps import next_steps
+from interpret.report.next_steps import made_anew, next_steps
 from interpret.report.numbers import row_of
 from interpret.report.page import render
-from zoo.cli import attribute, report, search
+from zoo.cli import attribute, motifs, report, search
 from zoo.cli import list as list_
 from zoo.cli import run as zoo
 
@@ -24,8 +24,8 @@ CARD = find_card({"model": {"name": "yeast-atac", "version": "1.0.0"}})
 def steps(asked):
     """The steps of a run with other entries in its records."""
 
-    def made(contributions=(), motifs=(), **changes):
-        record = {**asked.run, **dict(motifs), "contributions": {**asked.run["contributions"], **dict(contributions)}}
+    def made(contributions=(), ours=(), **changes):
+        record = {**asked.run, **dict(ours), "contributions": {**asked.run["contributions"], **dict(contributions)}}
         file = replace(asked, run=record, **changes)
         rows = [row_of(file, i, name) for i, name in enumerate(grade_patterns(file))]
         return next_steps(file, rows, CARD)
@@ -118,6 +118,15 @@ def test_the_commands_of_finished_files_run(steps, planted, monkeypatch, capsys)
             done += 1
     assert done == 2 and (planted.path.parent / "region.html").stat().st_size > 100_000
     (planted.path.parent / "region.html").unlink()
+
+
+def test_an_older_file_is_made_anew_of_its_contributions(asked):
+    run = {**asked.run, "contribs": "/tmp/c.h5", "database": "JASPAR2026 CORE fungi"}
+    old = replace(asked, run=run, window=100, explained=None)
+    assert made_anew(old) == f"zoo motifs c.h5 --database jaspar:fungi --central 100 -o {asked.path.name}"
+    motifs.command.make_context("motifs", shlex.split(made_anew(old))[2:])
+    assert made_anew(replace(asked, run=run)) is None  # it lacks nothing
+    assert made_anew(replace(old, run={**run, "contribs": None})) is None
 
 
 def test_they_stand_on_the_page(asked):
