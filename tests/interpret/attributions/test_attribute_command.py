@@ -373,10 +373,10 @@ def test_unknown_bases_contribute_and_the_file_says_what_no_base_bears(tmp_path)
 
 
 def test_a_model_that_is_no_function_is_refused_before_anything_is_written(tmp_path):
-    prefix = "import torch.nn.functional as F\n"
-    toy = make_toy_entry(tmp_path / "toy", "gc", module_prefix=prefix)
+    toy = make_toy_entry(tmp_path / "toy", "gc", card=False)
     (source,) = toy.folder.glob("toy_*.py")
-    source.write_text(source.read_text().replace("return x[:, 1:3]", "x = F.dropout(x, 0.3)\n        return x[:, 1:3]"))
+    dropped = "x = nn.functional.dropout(x, 0.3)\n        return x[:, 1:3]"
+    source.write_text(source.read_text().replace("return x[:, 1:3]", dropped))
     for method in ("deepliftshap", "ism", "saliency", "ablation", "integrated_gradients", "marginalize"):
         out = tmp_path / ("c.tsv" if method == "marginalize" else "c.h5")
         motif = {"motif": "TGA"} if method == "marginalize" else {}

@@ -84,7 +84,7 @@ def assert_same(a, b):
     with h5py.File(a) as left, h5py.File(b) as right:
         names = []
         left.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-        assert len(names) == 18
+        assert len(names) == 19
         for name in names:
             assert np.array_equal(left[name][:], right[name][:], equal_nan=left[name].dtype.kind == "f"), name
         assert len(left["one_hot"]) == WINDOWS

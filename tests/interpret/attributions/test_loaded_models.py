@@ -144,7 +144,7 @@ def test_a_bare_module_of_several_numbers_is_told_so():
         def forward(self, x):
             return x[:, :2].sum(2)
 
-    with pytest.raises(UsageError, match=r"the module returns \(1, 2\) for 1 sequences"):
+    with pytest.raises(UsageError, match=r"the module returns \(2, 2\) for 2 sequences"):
         interpret.saliency(Two(), ["ACGT"])
 
 
