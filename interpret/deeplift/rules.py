@@ -113,6 +113,8 @@ LINEAR_IN_ALL = frozenset(
         "index_select",
         "im2col",
         "lift_fresh_copy",
+        "fill",
+        "copy",
         "view_as",
         "pixel_shuffle",
         "ravel",

@@ -160,6 +160,28 @@ def bench_ism(net: str) -> Callable[[Path, int], list[Row]]:
     return rows
 
 
+def bench_recurrent(folder: Path, repeats: int) -> list[Row]:
+    """Nothing is spared where every step depends on the one before: no more than forward passes may be taken."""
+    net, n = "recurrent", 40
+    times, _ = in_turn("ism", ["ours", "all forwards"], net, n, repeats, folder)
+    explained, _ = in_turn("deepliftshap", ["ours"], net, n, repeats, folder)
+    forward = times["all forwards"] / 211
+    return [
+        limited(
+            f"ism, two bidirectional LSTMs, 70 bp, {n} a call: ours / 3L + 1 forwards",
+            f"ours {short(times['ours'])}, forwards {short(times['all forwards'])}",
+            times["ours"] / times["all forwards"],
+            f"<= {LIMIT}",
+        ),
+        limited(
+            "deepliftshap, two bidirectional LSTMs, a reference: ours / a forward pass in a batch",
+            f"ours {short(explained['ours'] / 20)}, forward {short(forward)}",
+            explained["ours"] / 20 / forward,
+            "<= 50",
+        ),
+    ]
+
+
 def bench_memory(folder: Path, repeats: int) -> list[Row]:
     """Peak memory of the command for 20 times more regions."""
     genome, toy = make_genome(folder), make_toy(folder)
@@ -208,6 +230,7 @@ CASES: dict[str, Callable[[Path, int], list[Row]]] = {
     "ism-basset": bench_ism("basset"),
     "ism-beluga": bench_ism("beluga"),
     "ism-bpnet": bench_ism("bpnet"),
+    "recurrent": bench_recurrent,
     "ablation": against_peers("ablation", 4, compared=False),
     "marginalize": against_peers("marginalize", 128),
     "memory": bench_memory,

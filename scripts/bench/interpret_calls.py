@@ -27,6 +27,7 @@ NETS = {
     "basset": nets.basset_like,
     "beluga": nets.beluga_like,
     "bpnet": nets.bpnet_like,
+    "recurrent": nets.recurrent,
     "bpnet-profile": lambda: nets.bpnet_like(head="profile"),
 }
 
@@ -169,6 +170,12 @@ def full_forwards(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
         return torch.cat([module(part) for part in edited.split(64)]).numpy()
 
 
+def all_forwards(module: torch.nn.Module, x: np.ndarray) -> np.ndarray:
+    """All 3L + 1 forward passes of each sequence in one batch."""
+    with torch.inference_mode():
+        return np.stack([module(torch.from_numpy(one[None]).repeat(3 * x.shape[2] + 1, 1, 1)).numpy() for one in x])
+
+
 def centred(scores: np.ndarray) -> np.ndarray:
     return (scores - scores.mean(1, keepdims=True)).astype(np.float32)
 
@@ -232,6 +239,7 @@ CALLS: dict[str, dict[str, Call]] = {
         "tangermeme": tangermeme_ism,
         "gReLU": grelu_ism,
         "full": full_forwards,
+        "all forwards": all_forwards,
     },
     "ablation": {"ours": our_ablation, "tangermeme": tangermeme_ablation},
     "marginalize": {"ours": our_marginalize, "tangermeme": tangermeme_marginalize},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["basset_like", "beluga_like", "bpnet_like"]
+__all__ = ["basset_like", "beluga_like", "bpnet_like", "recurrent"]
 
 
 class _Track(nn.Module):
@@ -107,3 +107,24 @@ def bpnet_like(seed: int = 0, head: str = "counts") -> tuple[nn.Module, int]:
     """
     torch.manual_seed(seed)
     return _settled(_BPNet(head)), 2114
+
+
+class _Recurrent(nn.Module):
+    """A convolution and two bidirectional LSTMs, whose every step an edit changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv1d(4, 32, 9, padding=4)
+        self.first = nn.LSTM(32, 32, batch_first=True, bidirectional=True)
+        self.second = nn.LSTM(64, 32, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(64, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x).relu().transpose(1, 2)
+        return self.head(self.second(self.first(x)[0])[0].mean(1))[:, 0]
+
+
+def recurrent(seed: int = 0) -> tuple[nn.Module, int]:
+    """Two bidirectional LSTMs on 70 bp, a short promoter."""
+    torch.manual_seed(seed)
+    return _Recurrent().eval(), 70

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from interpret.methods.ablation import ablation
 from interpret.methods.deepliftshap import explain_by_deepliftshap
+from interpret.methods.gradients import inputxgradient, saliency
+from interpret.methods.integrated_gradients import integrated_gradients
+from interpret.methods.ism import mutate_all
 from interpret.references import References
 
 architectures = pytest.importorskip("grelu.model.models")
@@ -85,3 +89,31 @@ def test_architectures_are_complete(name, sequences):
     total = (found.hypothetical * x).sum((1, 2))
     assert total == pytest.approx(y - base, abs=1e-3 * float(np.abs(y - base).max()) + 1e-6 * float(np.abs(y).max()))
     assert np.median(found.pair_error) < 1e-3
+
+
+@pytest.mark.parametrize("name", ["ConvGRUModel", "ConvTransformerModel"])
+@pytest.mark.filterwarnings("ignore")
+def test_every_method_explains_nets_that_mix_all_positions(name, sequences):
+    length, params = MODELS[name]
+    torch.manual_seed(0)
+    net = FirstTask(getattr(architectures, name)(n_tasks=3, **params).eval())
+    x = sequences(1, length)
+    references = References(n=2).of(x)
+    given = torch.from_numpy(x)
+    with torch.no_grad():
+        y = float(net(given))
+        base = float(net(torch.from_numpy(references[0])).mean())
+        scores = mutate_all(net, x)
+        for place, letter in ((0, 1), (length // 2, 3), (length - 1, 2)):
+            edited = given.clone()
+            edited[0, :, place] = torch.eye(4)[letter]
+            assert scores[0, letter, place] == pytest.approx(float(net(edited)), abs=1e-5 * abs(y))
+    (slope,) = torch.autograd.grad(net(given.requires_grad_()).sum(), given)
+    slope = slope.numpy()
+    found = inputxgradient(net, x, corrected=False)
+    assert found == pytest.approx(slope, abs=1e-4 * float(np.abs(slope).max()))
+    assert saliency(net, x, corrected=False) == pytest.approx(np.abs(found), abs=1e-6)
+    complete = integrated_gradients(net, x, references, allow_incomplete=True)
+    assert (complete * x).sum() == pytest.approx(y - base, rel=0.05)
+    ablated = ablation(net, x, references)
+    assert ablated.shape == x.shape and np.isfinite(ablated).all() and np.abs(ablated).max() > 0

@@ -1,4 +1,4 @@
-"""Whole nets are complete or refused by name, and every method that needs no rules explains them as plain torch does."""
+"""Whole nets are complete or refused by name; recurrent layers are explained as their gates are."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_layer_is_explained_as_its_gates_are(kind, sequences):
     written = explain_by_deepliftshap(WrittenOut(net), x, references)
     assert written.prediction == pytest.approx(whole.prediction, abs=1e-6)
     scale = np.abs(written.hypothetical).max()
-    assert whole.hypothetical == pytest.approx(written.hypothetical, abs=1e-4 * scale)
+    assert whole.hypothetical == pytest.approx(written.hypothetical, abs=1e-4 * float(scale))
 
 
 def test_a_recurrent_layer_is_one_node():
