@@ -49,12 +49,13 @@ def random_windows(n: int, length: int, seed: int = 0) -> np.ndarray:
     return np.ascontiguousarray(np.eye(4, dtype=np.float32)[letters].transpose(0, 2, 1))
 
 
-def check_function(module: torch.nn.Module, one_hot: Sequences) -> None:
+def check_function(module: torch.nn.Module, one_hot: Sequences, batch_size: int | None = None) -> None:
     """Refuse a module that is no function of one sequence.
 
     Args:
         module: (N, 4, L) -> (N,).
         one_hot: (N, 4, L), of which the first sequence is asked about; without one, nothing is.
+        batch_size: sequences a pass that the methods will take; with 1 none has company, and none is given.
 
     Raises:
         ModelError: it gives another number each time, or depends on the other sequences of a batch, their number or
@@ -68,6 +69,10 @@ def check_function(module: torch.nn.Module, one_hot: Sequences) -> None:
         a = torch.from_numpy(one_hot[:1].copy()).to(device)
         b, c, further = torch.from_numpy(random_windows(3, one_hot.shape[2])).to(device).split(1)
         asked = _Asked(module, further)
+        if batch_size == 1:
+            asked.try_other_draws(a)
+            asked.compare_again(a, a)
+            return
         both = torch.cat([a, b])
         asked.try_other_draws(both)
         asked.compare_again(both, torch.cat([a, c]))

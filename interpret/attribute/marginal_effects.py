@@ -137,7 +137,7 @@ class Marginalizer:
         module, self.notes = explained_module(model, self.target, options.explain)
         self.module, self.explained = module.to(device), module.explained
         with in_full_float32():
-            check_function(self.module, random_windows(1, model.length))
+            check_function(self.module, random_windows(1, model.length), batch_size)
         self.mirror = None
         if options.rc_average:
             check_mirrors(model)
