@@ -177,11 +177,13 @@ def test_what_was_looked_for_is_said(asked):
     assert found["mine"].pattern is asked.patterns[0]
     # the pattern itself comes before its subpatterns
     own = next(match for match in asked.matches["pos_patterns.pattern_0"] if match.motif.name == "ABF1")
-    assert found["abf1"].q == own.q <= 0.05 and not found["abf1"].inside and found["abf1"].weak
+    assert found["abf1"].q == own.q <= 0.05 and not found["abf1"].inside and not found["abf1"].weak
     text = render(asked, look_for=["ABF1", "CTCF"])
-    assert re.search(
-        r'Looked for and found: ABF1 \(<a href="#pos_patterns-pattern_0">\+1</a>, q [\d.]+, not earned\)', text
-    )
+    link = r'<a href="#pos_patterns-pattern_0">\+1</a>'
+    assert re.search(rf"Looked for and found: ABF1 \({link}, q [\d.]+\)", text)
+    weak = {key: [replace(match, q=0.05, overlap=4) for match in found] for key, found in asked.matches.items()}
+    text_of_weak = render(replace(asked, matches=weak), look_for=["ABF1"])
+    assert re.search(rf"Looked for and found: ABF1 \({link}, q 0.05, not earned\)", text_of_weak)
     assert "Looked for and not found: CTCF." in text and "Looked for" not in render(asked).split("<script")[0]
 
 
