@@ -12,7 +12,7 @@ from interpret.report.numbers import Row, order_of
 
 __all__ = ["NUMBERS", "listed", "percent", "plain_name", "sentence"]
 
-NAMED, STRONGEST = 5, 3  # of a direction: how many are said, and how many of them whatever they are called
+NAMED, STRONGEST = 5, 3  # of a direction: how many are said; how many of them whatever they are called
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -45,17 +45,20 @@ def sentence(motifs: MotifsFile, rows: Sequence[Row], called: str) -> str:
 
 
 def _subjects(motifs: MotifsFile, rows: Sequence[Row], positive: bool) -> list[tuple[str, list[int]]]:
-    """What raises (or lowers), strongest first: words and the patterns they stand for.
+    """What raises (or lowers): words and the patterns they stand for, earned names first, each group strongest first.
 
-    Those are all earned names, also of subpatterns, up to a number, and of the other patterns the strongest few.
+    Those are earned names, also of subpatterns, and of the other patterns those among the strongest few; no more than
+    ``NAMED`` in all. A name that two patterns earn stands once, and speaks of both.
     """
     order = [i for i in order_of(rows) if motifs.patterns[i].positive == positive]
-    said: dict[str, list[int]] = {}
+    earned: dict[str, list[int]] = {}
+    others: dict[str, list[int]] = {}
     for rank, i in enumerate(order):
-        if rows[i].name.known or rows[i].holds or rank < STRONGEST:
-            said.setdefault(plain_name(rows[i].name, rows[i].holds), []).append(i)
-    # A name that two patterns earn stands once, and speaks of both.
-    return [(_many(words, len(members)), members) for words, members in said.items()][:NAMED]
+        known = rows[i].name.known or bool(rows[i].holds)
+        if known or rank < STRONGEST:
+            (earned if known else others).setdefault(plain_name(rows[i].name, rows[i].holds), []).append(i)
+    said = [*list(earned.items())[: NAMED - len(others)], *others.items()]
+    return [(_many(words, len(members)), members) for words, members in said]
 
 
 def plain_name(name: Name, holds: Sequence[str] = ()) -> str:

@@ -104,9 +104,10 @@ def test_the_sentence(say, given, shares, expected):
 
 
 def test_what_ranks_low_is_said_only_if_it_earned_a_name(say):
-    """The three strongest whatever they are called; then earned names, five in all."""
+    """Earned names come first, beside the three strongest whatever they are called; five in all."""
     others = [("+", strong(name)) for name in "ABCDEF"]
-    assert say(("+", WEAK), *others).startswith("A motif like PPR1, A, B, C and D raise")
+    assert say(("+", WEAK), *others).startswith("A, B, C, D and a motif like PPR1 raise")
+    assert say(("+", NONE), others[0], ("+", POLY), others[1]).startswith("A, B, an unnamed motif and poly-A raise")
     assert say(*others[:3], ("+", NONE), ("+", WEAK), others[3]).startswith("A, B, C and D raise")
 
 
