@@ -12,7 +12,7 @@ from zoo.results import replacing
 __all__ = ["Inputs", "bpnet_inputs", "yeast_inputs"]
 
 UPSTREAM, DOWNSTREAM = 400, 100  # of the start of a gene: where yeast's promoters lie
-YEAST_PROMOTERS = 5000
+YEAST_PROMOTERS = 1500
 YEAST_MARGIN = 700  # half of the model's window and some
 BPNET_LENGTH = 2114
 LINE = 1_000_000
@@ -29,7 +29,7 @@ class Inputs:
 
 
 def yeast_inputs(folder: Path, data: Path) -> Inputs:
-    """``yeast-atac`` on the promoters of 5,000 genes, drawn with a seed from all of the nuclear chromosomes."""
+    """``yeast-atac`` on the promoters of 1,500 genes, drawn with a seed from all of the nuclear chromosomes."""
     source = data / "d09_yeast"
     genome, regions = folder / "sacCer3.fa", folder / "promoters.bed"
     if not genome.exists():
