@@ -229,7 +229,7 @@ UNCAPTURED = "cannot be captured"
 REFUSED_LAYERS = {
     **{f"MaxUnpool{d}d": "places of its values" for d in (1, 2, 3)},
     "FractionalMaxPool2d": "fractional_max_pool2d",
-    "FractionalMaxPool3d": UNCAPTURED,
+    "FractionalMaxPool3d": "fractional_max_pool3d",
     "CrossMapLRN2d": UNCAPTURED,
     "AdaptiveLogSoftmaxWithLoss": "new_empty",
     "Embedding": "argmax",
@@ -450,7 +450,8 @@ REFUSED_ALONG = {
         )
     },
     **dict.fromkeys(("all", "any"), STEP),
-    **dict.fromkeys(("gradient", "hash_tensor", "slice_inverse", "take_along_dim"), UNCAPTURED),
+    **{name: f"aten.{name}." for name in ("gradient", "hash_tensor")},
+    "slice_inverse": UNCAPTURED,
 }
 
 

@@ -185,21 +185,27 @@ def _write(
     figures: tuple[str | Path | None, str],
     say: Callable[[str], None],
 ) -> ReportResult:
-    path = None
-    motifs = motifs if isinstance(motifs, MotifsFile) else read_motifs(motifs)
+    folder, format = figures
     if str(out) == "-":
+        path, motifs = None, _opened(motifs)
         sys.stdout.write(report_text(motifs, genes, words))
     else:
-        path = write_report(motifs, out, genes, words)
+        out = check_page_out(out, [motifs.path if isinstance(motifs, MotifsFile) else motifs, genes])
+        with sole_writer(out):
+            motifs = _opened(motifs)
+            path = write_report(motifs, out, genes, words)
         for line in ending(motifs, words):
             say(line)
         say(f"{path.stat().st_size / 1e6:.1f} MB -> {path}")
-    folder, format = figures
     if folder is None:
         return ReportResult(path)
     saved = save_figures(motifs, folder, format)
     say(f"{len(saved)} figures -> {folder}")
     return ReportResult(path, tuple(saved))
+
+
+def _opened(motifs: MotifsFile | str | Path) -> MotifsFile:
+    return motifs if isinstance(motifs, MotifsFile) else read_motifs(motifs)
 
 
 # ---------------------------------------------------------------- contributions, motifs and the page, all at once
@@ -225,13 +231,23 @@ def _run(
     from interpret.motifs.find import find_motifs
 
     attributing = {**steps.attributing, "report": steps.say, "progress": progress, "resume": steps.resume}
-    steps.say("step 1 of 3: what each base contributes")
+    title = "step 1 of 3: what each base contributes"
+
+    def begin(windows: int, length: int) -> None:  # a mistake in the arguments is told before any step begins
+        steps.say(title)
+        steps.warn_few(windows, length)
+
     with steps.step("attribute", steps.contribs, steps.reading_record()) as needed:
         if needed:
-            steps.say(attribute(*steps.asked, steps.contribs, planned=steps.warn_few, **attributing).summary())
-    steps.say("step 2 of 3: motifs in the contributions")
+            steps.say(attribute(*steps.asked, steps.contribs, planned=begin, **attributing).summary())
+        else:
+            steps.say_kept(title, steps.contribs)
+    title = "step 2 of 3: motifs in the contributions"
     with steps.step("motifs", steps.motifs, steps.finding | {"region": list(region)}) as needed:
-        if needed:
+        if not needed:
+            steps.say_kept(title, steps.motifs)
+        else:
+            steps.say(title)
             find_motifs(
                 steps.contribs,
                 steps.motifs,
@@ -346,6 +362,11 @@ class Steps:
         if database not in ("jaspar", *(f"jaspar:{taxon}" for taxon in JASPAR_TAXA)):  # those take seconds to open
             open_database(database)
 
+    def say_kept(self, title: str, path: Path) -> None:
+        """Say the title of a step that need not run, and why."""
+        self.say(title)
+        self.say(f"{path} is kept: an earlier run made it of the same input with the same options")
+
     def warn_few(self, windows: int, length: int) -> None:
         """Say before the contributions are computed that no motif may be found in so few windows."""
         from interpret.motifs.discover import too_few
@@ -384,7 +405,6 @@ class Steps:
         asked = json.loads(json.dumps({"inputs": self._inputs, "options": dict(options)}, default=str))
         done = self._done.get(name, {})
         if not self._redone and done.get("asked") == asked and done.get("result") == _state(str(path)):
-            self.say(f"{path} is kept: an earlier run made it of the same input with the same options")
             yield False
             return
         self._redone = True  # and so must be all that follows

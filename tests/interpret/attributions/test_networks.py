@@ -8,7 +8,8 @@ import torch
 from networks import LENGTH, NETWORKS, make_network
 from torch import nn
 
-from interpret.methods.deepliftshap import DeepLiftShap, explain_by_deepliftshap
+from interpret.capture import capture
+from interpret.methods.deepliftshap import explain_by_deepliftshap
 from interpret.methods.ism import Mutagenesis
 from interpret.references import References
 from zoo.errors import ModelError
@@ -87,8 +88,8 @@ def test_a_layer_is_explained_as_its_gates_are(kind, sequences):
 
 def test_a_recurrent_layer_is_one_node():
     net = make_network("two bidirectional lstms")
-    graph = DeepLiftShap(net, np.eye(4, dtype=np.float32)[np.arange(LENGTH) % 4].T[None]).graph
-    names = [str(node.target) for node in graph.captured.graph_module.graph.nodes]
+    x = torch.eye(4)[torch.arange(LENGTH) % 4].T.expand(3, -1, -1)
+    names = [str(node.target) for node in capture(net.eval(), x).graph_module.graph.nodes]
     assert names.count("seqzoo.lstm.default") == 2 and len(names) < 40
 
 
