@@ -22,6 +22,7 @@ def steps(monkeypatch, tmp_path):
 
     def attribute(*arguments, report, planned, progress=None, **options):
         asked.attribute.append((arguments, options))
+        planned(10_000, 500)  # all arguments are right, and these are enough
         if not options.get("dry_run"):
             Path(arguments[3]).write_text("contribs")
         return SimpleNamespace(windows=7, summary=lambda: "7 windows explained")
