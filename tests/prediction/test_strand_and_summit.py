@@ -82,7 +82,7 @@ def test_plus_minus_and_dot_are_what_they_say(case, tmp_path):
     content = ROW.format("+") + ROW.format("-") + ROW.format(".")
     values, notes = run(case, tmp_path, content, strand="use")
     assert values == [answer(case, 112), answer(case, 112, reverse=True), answer(case, 112)]
-    assert "1 regions on '-': predicted from the reverse complement" in notes
+    assert "1 region on '-': predicted from the reverse complement" in notes
     assert "1 regions have no strand ('.') and were read as '+'" in notes
     assert run(case, tmp_path, content, strand="ignore")[0] == [answer(case, 112)] * 3
 

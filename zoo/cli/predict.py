@@ -78,4 +78,7 @@ def _summary(result: Any, dry_run: bool) -> str:
         )
     where = ", ".join(map(str, result.paths)) if result.paths else "standard output"
     rate = pace(result.windows, result.seconds)
-    return f"{result.windows:,} windows of {result.regions:,} regions in {result.seconds:.1f} s ({rate}) -> {where}"
+    windows, regions = (
+        f"{n:,} {what}{'s' * (n != 1)}" for n, what in ((result.windows, "window"), (result.regions, "region"))
+    )
+    return f"{windows} of {regions} in {result.seconds:.1f} s ({rate}) -> {where}"

@@ -51,7 +51,7 @@ def strand_notes(summary: RegionSummary, label: str, use: bool) -> list[str]:
     notes = []
     if summary.minus_strand:
         notes.append(
-            f"{summary.minus_strand:,} regions on '-': "
+            f"{summary.minus_strand:,} region{'s' * (summary.minus_strand != 1)} on '-': "
             + ("predicted from the reverse complement" if use else "strand ignored (--strand use honours it)")
         )
     if use and not stranded:
