@@ -50,6 +50,8 @@ def measure_effects(
         one_hot: (n, 4, L) regions to shuffle, those of ``backgrounds_of``.
         seed: of the shuffles.
     """
+    if not patterns:
+        return {}
     backgrounds = shuffled(explained.as_seen(one_hot), 1, seed, n_value=explained.n_value)[:, 0]
     with full_float32():  # that the model is a function was asked before it was explained
         without = predictions(explained.module, backgrounds, BATCH)

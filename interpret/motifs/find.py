@@ -115,7 +115,8 @@ def find_motifs(
         matches = match_patterns([p for pattern in patterns for p in (pattern, *pattern.subpatterns)], known)
         found = None
         if hits:
-            report(f"scanning for instances of {_counted(len(patterns), 'pattern')}")
+            if patterns:
+                report(f"scanning for instances of {_counted(len(patterns), 'pattern')}")
             found = find_hits(contributions.one_hot, contributions.hypothetical, patterns, offset)
         enrichment = find_enrichment(contributions.one_hot, patterns, seed)
         outputs = explained.model.outputs if explained else ()
@@ -145,6 +146,8 @@ def given_options(
 
 def _summary(found: MotifsFile, out: Path) -> str:
     grades = [name.grade for name in grade_patterns(found)]
+    if not grades:
+        return f"no pattern -> {out}"
     weak = grades.count("weak")
     named = f"{grades.count('strong')} with a known motif, {weak} that resemble{'s' * (weak == 1)} one"
     hits = f", {_counted(len(found.hits), 'hit')}" if found.hits is not None else ""
@@ -177,7 +180,8 @@ def _ask(
     report: Callable[[str], None],
 ) -> tuple[dict[str, Effect], PredictedTrack | None]:
     """What the patterns do, and what is predicted in the regions to draw."""
-    report(f"inserting {_counted(len(patterns), 'pattern')} into background sequences")
+    if patterns:
+        report(f"inserting {_counted(len(patterns), 'pattern')} into background sequences")
     shuffled = backgrounds_of(len(contributions.regions), contributions.length)
     effects = measure_effects(explained, patterns, read_rows(contributions.path, shuffled)[0], seed)
     return effects, predict_track(explained, read_rows(contributions.path, views)[0])

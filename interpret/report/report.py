@@ -173,8 +173,13 @@ def _compare(
         sys.stdout.write(compare_text(sources, words))
         return ReportResult()
     path = write_comparison(sources, out, words)
-    say(f"{len(sources)} runs side by side, {path.stat().st_size / 1e6:.1f} MB -> {path}")
+    say(f"{len(sources)} runs side by side, {_size(path)} -> {path}")
     return ReportResult(path)
+
+
+def _size(path: Path) -> str:
+    size = path.stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
 
 
 def _finished(
@@ -215,7 +220,7 @@ def _write(
         path = write_report(motifs, out, genes, words)
         for line in ending(motifs, words):
             say(line)
-        say(f"{path.stat().st_size / 1e6:.1f} MB -> {path}")
+        say(f"{_size(path)} -> {path}")
     folder, format = figures
     if folder is None:
         return ReportResult(path)
