@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -11,7 +13,7 @@ from zoo.errors import UsageError
 from zoo.genome.encode import Sequences
 from zoo.genome.encode import one_hot as encode
 
-__all__ = ["marginalize", "pattern_of", "predictions_with_and_without"]
+__all__ = ["marginalize", "pattern_of", "predictions", "predictions_with", "predictions_with_and_without"]
 
 
 @of_a_model
@@ -51,23 +53,49 @@ def predictions_with_and_without(
     batch_size: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What ``marginalize`` subtracts: predictions with the motif and without, (N,) float32 each."""
+    with_motif = predictions_with(module, backgrounds, motif, start=start, batch_size=batch_size)
+    return with_motif, predictions(module, backgrounds, batch_size)
+
+
+def predictions_with(
+    module: torch.nn.Module,
+    backgrounds: np.ndarray,
+    motif: str | np.ndarray,
+    *,
+    start: int | None = None,
+    batch_size: int | None = None,
+) -> np.ndarray:
+    """(N,) float32 predictions of the backgrounds with the motif inserted, as ``marginalize`` inserts it."""
     backgrounds = check_one_hot(backgrounds)
     length = backgrounds.shape[2]
     pattern = pattern_of(motif, length, start)
-    width = pattern.shape[1]
-    start = (length - width) // 2 if start is None else start
+    start = (length - pattern.shape[1]) // 2 if start is None else start
     known = pattern.any(0)
+    places = torch.from_numpy(start + np.flatnonzero(known))
+    inside = torch.from_numpy(pattern[:, known])
+
+    def edited(x: torch.Tensor) -> torch.Tensor:
+        x = x.clone()  # it may share the memory of the caller's array
+        x[:, :, places.to(x.device)] = inside.to(x.device)
+        return x
+
+    return _predicted(module, backgrounds, batch_size, edited)
+
+
+def predictions(module: torch.nn.Module, backgrounds: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    """(N,) float32 predictions of sequences (N, 4, L) as they are."""
+    return _predicted(module, check_one_hot(backgrounds), batch_size, lambda x: x)
+
+
+def _predicted(
+    module: torch.nn.Module,
+    one_hot: np.ndarray,
+    batch_size: int | None,
+    edited: Callable[[torch.Tensor], torch.Tensor],
+) -> np.ndarray:
     with evaluating(module) as device, torch.inference_mode():
-        inside = torch.from_numpy(pattern[:, known]).to(device)
-        places = torch.from_numpy(start + np.flatnonzero(known)).to(device)
-        with_motif, without = [], []
-        for _, x in batches(backgrounds, batch_size, device):
-            without.append(scalar(module, x).float().cpu().numpy())
-            edited = x.clone()  # x may share the memory of the caller's array
-            edited[:, :, places] = inside
-            with_motif.append(scalar(module, edited).float().cpu().numpy())
-    nothing = [np.empty(0, np.float32)]
-    return np.concatenate(with_motif or nothing), np.concatenate(without or nothing)
+        parts = [scalar(module, edited(x)).float().cpu().numpy() for _, x in batches(one_hot, batch_size, device)]
+    return np.concatenate(parts or [np.empty(0, np.float32)])
 
 
 def pattern_of(motif: str | np.ndarray, length: int, start: int | None = None) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from interpret.methods.marginalize import marginalize
+from interpret.methods.marginalize import predictions, predictions_with
 from interpret.module import batches, evaluating
 from interpret.motifs.pattern import Effect, Pattern, PredictedTrack
 from interpret.references import shuffled
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelAndTarget", "backgrounds_of", "insertion_start", "load_again", "measure_effects", "predict_track"]
 
-BACKGROUNDS, FEWEST = 100, 8
+BACKGROUNDS, FEWEST, BATCH = 100, 8, 16
 BASES = 1_000_000  # in all backgrounds: one forward pass of a window of 200 kb takes many seconds on a CPU
 
 
@@ -50,14 +50,14 @@ def measure_effects(
         one_hot: (n, 4, L) regions to shuffle, those of ``backgrounds_of``.
         seed: of the shuffles.
     """
-    length = one_hot.shape[2]
+    if not patterns:
+        return {}
     backgrounds = shuffled(explained.as_seen(one_hot), 1, seed, n_value=explained.n_value)[:, 0]
-    found = {}
-    with full_float32():
-        for pattern in patterns:
-            start = insertion_start(explained, length, len(pattern.consensus))
-            found[pattern.name] = _effect(explained, backgrounds, pattern.consensus.upper(), start)
-    return found
+    with full_float32():  # that the model is a function was asked before it was explained
+        without = predictions(explained.module, backgrounds, BATCH)
+        return {
+            pattern.name: _effect(explained, backgrounds, without, pattern.consensus.upper()) for pattern in patterns
+        }
 
 
 def insertion_start(explained: ModelAndTarget, length: int, width: int) -> int:
@@ -68,12 +68,21 @@ def insertion_start(explained: ModelAndTarget, length: int, width: int) -> int:
     return int(np.clip(round(centre - width / 2), 0, length - width))
 
 
-def _effect(explained: ModelAndTarget, backgrounds: np.ndarray, consensus: str, start: int) -> Effect:
+def _effect(explained: ModelAndTarget, backgrounds: np.ndarray, without: np.ndarray, consensus: str) -> Effect:
+    """Args: without: (n,) predictions of the backgrounds as they are, which every pattern shares."""
     values = np.empty(len(backgrounds), np.float32)
     turned = consensus.translate(str.maketrans("ACGT", "TGCA"))[::-1]
+    start = insertion_start(explained, backgrounds.shape[2], len(consensus))
     for first, letters in ((0, consensus), (1, turned)):
-        if len(backgrounds) > first:
-            values[first::2] = marginalize(explained.module, backgrounds[first::2], letters, start=start, batch_size=16)
+        some = backgrounds[first::2]
+        inserted = predictions_with(explained.module, some, letters, start=start, batch_size=BATCH)
+        values[first::2] = inserted - without[first::2]
+    if not np.isfinite(values).all():
+        raise ModelError(
+            f"the model's predictions with {consensus} inserted are not finite",
+            f"{int((~np.isfinite(values)).sum()):,} of {len(values):,} background sequences",
+            "Fix: --no-effects",
+        )
     return Effect(consensus, values)
 
 

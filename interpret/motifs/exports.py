@@ -99,7 +99,7 @@ def matrices_tsv(motifs: MotifsFile) -> Iterator[str]:
 
 
 def motifs_tsv(motifs: MotifsFile) -> Iterator[str]:
-    """One row a pattern; a match with q above 0.05 is left out as no match, and ``grade`` says what the name is worth.
+    """One row a pattern; a match without a grade is left out as no match, and ``reasons`` says why.
 
     Occurrences are by the bases alone, expected are those in dinucleotide shuffles (``enrichment.py``); the effect is
     that of the consensus inserted into backgrounds (``effects.py``).

@@ -95,13 +95,15 @@ def find_motifs(
     explained = _load_again(contributions, model, trust, report) if effects else None
     with sole_writer(out), replacing_all([*texts_beside(out).values(), out]) as parts:
         *texts, partial = parts
-        report(f"{n:,} sequences of {length:,} bp; TF-MoDISco looks at the central {contributions.window:,} bp")
+        report(
+            f"{_counted(n, 'sequence')} of {length:,} bp; TF-MoDISco looks at the central {contributions.window:,} bp"
+        )
         positive, negative, said = run_modisco(
             contributions.one_hot, contributions.hypothetical, partial, options, progress
         )
         if note := capped(said, options):
             report(note)
-        report(f"{positive} positive and {negative} negative patterns; matching with {known.title}")
+        report(f"{positive} positive and {_counted(negative, 'negative pattern')}; matching with {known.title}")
         for note in notes_on(known):
             report(note)
         for name in set_repeated_aside(partial):
@@ -113,7 +115,8 @@ def find_motifs(
         matches = match_patterns([p for pattern in patterns for p in (pattern, *pattern.subpatterns)], known)
         found = None
         if hits:
-            report(f"scanning for instances of {len(patterns)} patterns")
+            if patterns:
+                report(f"scanning for instances of {_counted(len(patterns), 'pattern')}")
             found = find_hits(contributions.one_hot, contributions.hypothetical, patterns, offset)
         enrichment = find_enrichment(contributions.one_hot, patterns, seed)
         outputs = explained.model.outputs if explained else ()
@@ -143,9 +146,16 @@ def given_options(
 
 def _summary(found: MotifsFile, out: Path) -> str:
     grades = [name.grade for name in grade_patterns(found)]
-    named = f"{grades.count('strong')} with a known motif, {grades.count('weak')} that resemble one"
-    hits = f", {len(found.hits):,} hits" if found.hits is not None else ""
-    return f"{len(found.patterns)} patterns, {named}{hits} -> {out}"
+    if not grades:
+        return f"no pattern -> {out}"
+    weak = grades.count("weak")
+    named = f"{grades.count('strong')} with a known motif, {weak} that resemble{'s' * (weak == 1)} one"
+    hits = f", {_counted(len(found.hits), 'hit')}" if found.hits is not None else ""
+    return f"{_counted(len(found.patterns), 'pattern')}, {named}{hits} -> {out}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _load_again(
@@ -170,7 +180,8 @@ def _ask(
     report: Callable[[str], None],
 ) -> tuple[dict[str, Effect], PredictedTrack | None]:
     """What the patterns do, and what is predicted in the regions to draw."""
-    report(f"inserting {len(patterns)} patterns into background sequences")
+    if patterns:
+        report(f"inserting {_counted(len(patterns), 'pattern')} into background sequences")
     shuffled = backgrounds_of(len(contributions.regions), contributions.length)
     effects = measure_effects(explained, patterns, read_rows(contributions.path, shuffled)[0], seed)
     return effects, predict_track(explained, read_rows(contributions.path, views)[0])

@@ -32,7 +32,17 @@ from interpret.motifs.databases import KnownMotif, Match, compare_again
 from interpret.motifs.enrichment import Enrichment
 from interpret.motifs.explained import Explained
 from interpret.motifs.hits import Hits
-from interpret.motifs.pattern import Effect, Pattern, Places, PredictedTrack, Seqlets, core_of, likeness, places_of
+from interpret.motifs.pattern import (
+    ALIKE,
+    Effect,
+    Pattern,
+    Places,
+    PredictedTrack,
+    Seqlets,
+    core_of,
+    likeness,
+    places_of,
+)
 from zoo.errors import InputError, UsageError
 from zoo.paths import given_path
 
@@ -40,6 +50,7 @@ __all__ = [
     "MotifsFile",
     "add_results",
     "choose_views",
+    "is_motifs",
     "letters_of",
     "read_motifs",
     "read_patterns",
@@ -49,7 +60,6 @@ __all__ = [
 
 FORMAT, VERSION = "seqzoo-motifs", 1
 GROUPS, REPEATED = ("pos_patterns", "neg_patterns"), "repeated"
-ALIKE = 0.85
 VIEWS, STRONGEST = 50, 3
 
 
@@ -339,6 +349,19 @@ def _match_as_json(match: Match) -> dict[str, Any]:
         "reverse": match.reverse,
         "probability": motif.probability.tolist(),
     }
+
+
+def is_motifs(path: object) -> bool:
+    """Whether a path is that of a file of ``zoo motifs``; False for anything else, a model say."""
+    import h5py
+
+    if not isinstance(path, str | Path) or not Path(path).is_file():
+        return False
+    try:
+        with h5py.File(path, "r") as file:
+            return plain_attribute(file, "format") == FORMAT
+    except OSError:
+        return False
 
 
 def read_motifs(path: str | Path) -> MotifsFile:

@@ -9,6 +9,7 @@ import numpy as np
 from interpret.contribs.central import Regions
 
 __all__ = [
+    "ALIKE",
     "Alignment",
     "Effect",
     "Pattern",
@@ -25,6 +26,7 @@ __all__ = [
 CORE_THRESHOLD, CORE_WIDTH = 0.2, 6
 MATCH_FLANK = 2
 PSEUDOCOUNT = 0.001
+ALIKE = 0.9  # cosine of two cores' contributions from which they are called the same motif
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from markupsafe import Markup
 from interpret.motifs.explained import ExplainedSign
 from interpret.motifs.grades import RULE, grade_patterns
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
-from interpret.motifs.pattern import Alignment, Pattern, alignment
+from interpret.motifs.pattern import ALIKE, Alignment, Pattern, alignment
 from interpret.report.card import ModelCard, find_card
 from interpret.report.drawing import GLYPHS, logo
 from interpret.report.head import LookedFor, Made, look_for, made_of, model_name, unit_of
-from interpret.report.numbers import ALIKE, Row, core_contribution, order_of, row_of
+from interpret.report.numbers import Row, core_contribution, order_of, row_of
 from interpret.report.page import check_page_out, templates
 from interpret.report.record import without_paths
 from interpret.report.sentence import listed, percent, sentence

@@ -209,7 +209,10 @@ def _variance_meter(explained: Explained) -> Meter:
     assert variance is not None
     of = "of the prediction's variance over regions is explained by counts of instances, in regions held out of the fit"
     interval = f"95% interval {percent(variance.low)} to {percent(variance.high)}"
-    than = f"{interval}; base composition alone {percent(variance.composition)}, both {percent(variance.both)}"
+    than = (
+        f"{interval}; base composition alone {percent(variance.composition)}, both {percent(variance.both)}; the "
+        "patterns themselves were found in all regions, those too"
+    )
     share, beside = (float(np.clip(value, 0, 1)) for value in (variance.instances, variance.composition))
     return Meter(share, percent(variance.instances), of, beside, than)
 

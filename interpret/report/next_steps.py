@@ -42,7 +42,8 @@ def next_steps(motifs: MotifsFile, rows: Sequence[Row], card: ModelCard | None) 
 
 def made_anew(motifs: MotifsFile) -> str | None:
     """The command that makes the file of motifs again, where that adds what it lacks; None without a source."""
-    if None not in (motifs.explained, motifs.effects, motifs.hits, motifs.enrichment):
+    of_patterns = (motifs.effects, motifs.hits, motifs.enrichment) if motifs.patterns else ()
+    if None not in (motifs.explained, *of_patterns):
         return None
     contribs, own = file_name(motifs.run.get("contribs") or ""), motifs.path.name
     if not contribs or not own.endswith(".h5"):

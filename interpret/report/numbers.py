@@ -12,11 +12,10 @@ from markupsafe import Markup
 from interpret.motifs.databases import Match
 from interpret.motifs.grades import Name, grade_pattern
 from interpret.motifs.motifs_file import MotifsFile
-from interpret.motifs.pattern import Pattern, information, likeness
+from interpret.motifs.pattern import ALIKE, Pattern, information, likeness
 from zoo.extras import needs
 
 __all__ = [
-    "ALIKE",
     "EffectNumbers",
     "Enriched",
     "Row",
@@ -32,7 +31,6 @@ __all__ = [
 ]
 
 BINS = 24
-ALIKE = 0.9
 LEAST_SEQLETS = 20
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpret.contribs.central import UNSIGNED, no_such_window, one_sign
-from interpret.motifs.motifs_file import MotifsFile, read_motifs
+from interpret.motifs.motifs_file import MotifsFile, is_motifs, read_motifs
 from interpret.report.ending import ending
 from interpret.report.figures import require_packages, save_figures
 from interpret.report.genes import read_genes
@@ -110,6 +110,7 @@ def report(
     if figures is not None:
         require_packages()
         check_folder(figures, option="--figures")
+    _check_kind(source, regions)
     if regions is None:
         motifs = _finished(source, _listed(region), contribs, options | ({"genome": genome} if genome else {}))
         return _write(motifs, out, genes, words, (figures, figure_format), say)
@@ -125,6 +126,27 @@ def report(
         _run(steps, _listed(region), progress, lines)
         say("step 3 of 3: the page")
         return _write(steps.motifs, steps.out, genes, words, (figures, figure_format), say)
+
+
+def _check_kind(source: Any, regions: Any) -> None:
+    """Refuse motifs with regions, and a model without them.
+
+    Raises:
+        UsageError: the source is of the other kind.
+    """
+    if regions is not None and (isinstance(source, MotifsFile) or is_motifs(source)):
+        path = source.path if isinstance(source, MotifsFile) else source
+        raise UsageError(
+            f"{path}: is a file of finished motifs, and regions were given too",
+            "regions are for a model; a file of motifs has its own",
+            "Fix: zoo report motifs.h5 -o report.html, with --region NAME for more of its regions",
+        )
+    if regions is None and isinstance(source, str | Path) and not Path(source).suffix and not Path(source).is_file():
+        raise UsageError(
+            f"{source}: no file of motifs; is it a model?",
+            "of a model, the regions to explain are needed too",
+            "Fix: zoo report MODEL peaks.bed -g genome.fa -o report.html, or zoo report motifs.h5 -o report.html",
+        )
 
 
 def _listed(items: str | Sequence[str]) -> tuple[str, ...]:
@@ -151,8 +173,13 @@ def _compare(
         sys.stdout.write(compare_text(sources, words))
         return ReportResult()
     path = write_comparison(sources, out, words)
-    say(f"{len(sources)} runs side by side, {path.stat().st_size / 1e6:.1f} MB -> {path}")
+    say(f"{len(sources)} runs side by side, {_size(path)} -> {path}")
     return ReportResult(path)
+
+
+def _size(path: Path) -> str:
+    size = path.stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
 
 
 def _finished(
@@ -196,7 +223,7 @@ def _write(
             path = write_report(motifs, out, genes, words)
         for line in ending(motifs, words):
             say(line)
-        say(f"{path.stat().st_size / 1e6:.1f} MB -> {path}")
+        say(f"{_size(path)} -> {path}")
     if folder is None:
         return ReportResult(path)
     saved = save_figures(motifs, folder, format)

@@ -73,9 +73,14 @@ def plain_name(name: Name, holds: Sequence[str] = ()) -> str:
 
 
 def _composition(text: str) -> str:
-    """``low complexity: poly-A`` -> ``poly-A``; ``composition only: CG-rich`` -> ``CG-rich sequence``."""
+    """``low complexity: poly-A`` -> ``poly-A``; ``composition only: CG-rich`` -> ``CG-rich sequence``.
+
+    What no base stands out of is ``a faint motif``.
+    """
     words = text.rpartition(": ")[2].strip()
-    return f"{words} sequence" if words.endswith("-rich") else words or "a simple sequence"
+    if words.endswith("-rich"):
+        return f"{words} sequence"
+    return words if words.startswith("poly-") or words.endswith(" repeat") else "a faint motif"
 
 
 def _many(words: str, count: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from planted import MOTIFS, plant, reverse_complement
 
 from interpret.contribs.central import read_contributions
-from interpret.motifs.effects import load_again
+from interpret.motifs.effects import load_again, measure_effects
 from interpret.motifs.find import find_motifs
 from interpret.motifs.motifs_file import regions_named
 from zoo.errors import ModelError, TrustError, UsageError
@@ -195,3 +196,28 @@ def test_regions_by_name_and_place(found):
         regions_named(regions, ["region3000"])
     with pytest.raises(UsageError, match="regions are there"):
         regions_named(regions, [f"{chrom}:0-1000000"])
+
+
+def test_backgrounds_are_predicted_once_for_all_patterns():
+    """40 of them and 40 with each of three patterns: 160 sequences; none without a pattern. The number is of A."""
+    seen = []
+
+    class CountsA(torch.nn.Module):
+        def forward(self, x):
+            seen.append(len(x))
+            return x[:, 0].sum(1)
+
+    one_hot = np.eye(4, dtype=np.float32)[np.random.default_rng(0).integers(1, 4, (40, 60))].transpose(0, 2, 1)
+    target = SimpleNamespace(bins=None)
+    explained = SimpleNamespace(module=CountsA(), target=target, n_value=0.0, as_seen=lambda x: x)
+    patterns = [SimpleNamespace(name=letters, consensus=letters) for letters in ("AAAAA", "AAACC", "CCCCC")]
+    found = measure_effects(explained, patterns, one_hot)
+    assert sum(seen) == 160
+    # Backgrounds have no A; every second insertion is the other strand's, which brings none.
+    assert {name: set(effect.values.tolist()) for name, effect in found.items()} == {
+        "AAAAA": {5.0, 0.0},
+        "AAACC": {3.0, 0.0},
+        "CCCCC": {0.0},
+    }
+    seen.clear()
+    assert measure_effects(explained, [], one_hot) == {} and not seen

@@ -114,6 +114,6 @@ def test_forty_columns(planted, tmp_path):
     text = said.decode()
     drawn = re.findall(r"([^\r\n]*)\x1b\[K\r", text)
     assert drawn and max(map(len, drawn)) < 40 and all(line.startswith("zoo: TF-MoDISco") for line in drawn)
-    notes = [line for line in re.split(r"\r?\n", text) if "patterns; matching" in line]
+    notes = [line for line in re.split(r"\r?\n", text) if "; matching with" in line]
     assert notes and notes[0].split("\x1b[K\r")[-1].startswith("\x1b[2K\rzoo: ")
     assert re.search("zoo: [+]1 [^:]*ABF1: ", text)

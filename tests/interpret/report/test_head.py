@@ -205,7 +205,10 @@ def test_how_much_is_explained_stands_beside_what_chance_reaches():
     assert (second.text, second.beside, second.than) == ("12%", 0.09, "")  # said once
     assert seqlets.text == "80%" and seqlets.what == "of seqlets are in a pattern: 80 of 100"
     assert (variance.text, variance.beside) == ("41%", 0.22)
-    assert variance.than == "95% interval 30% to 52%; base composition alone 22%, both 50%"
+    assert variance.than == (
+        "95% interval 30% to 52%; base composition alone 22%, both 50%; the patterns themselves were found in all "
+        "regions, those too"
+    )
 
 
 def test_what_is_not_known_has_no_meter():

@@ -127,6 +127,8 @@ def test_an_older_file_is_made_anew_of_its_contributions(asked):
     motifs.command.make_context("motifs", shlex.split(made_anew(old))[2:])
     assert made_anew(replace(asked, run=run)) is None  # it lacks nothing
     assert made_anew(replace(old, run={**run, "contribs": None})) is None
+    # without patterns there is nothing of them that could be measured
+    assert made_anew(replace(asked, run=run, patterns=(), effects=None, hits=None, enrichment=None)) is None
 
 
 def test_they_stand_on_the_page(asked):

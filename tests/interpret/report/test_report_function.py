@@ -77,7 +77,7 @@ def test_options_go_to_the_step_that_has_them(steps):
         "step 2 of 3: motifs in the contributions",
         "step 3 of 3: the page",
         "found in p.motifs.h5",
-        f"0.0 MB -> {steps.out}",
+        f"0 kB -> {steps.out}",
     ]
 
 

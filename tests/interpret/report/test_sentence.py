@@ -25,6 +25,8 @@ def strong(name):
 WEAK = Name(match("PPR1"), "weak", ("3.6 bits",))
 NONE = Name(None, "none", ("no known motif was compared",))
 POLY = Name(match("AZF1"), "none", (), "low complexity: poly-A")
+FAINT = Name(match("ZNF1"), "none", (), "composition only: no base stands out")
+REPEAT = Name(match("TBP"), "none", (), "low complexity: TA repeat")
 RICH = Name(match("PPR1"), "none", (), "composition only: CG-rich")
 
 
@@ -137,6 +139,15 @@ def test_names_of_subpatterns_are_said_as_such(asked):
     assert said == "ABF1 and a motif that includes REB1 raise binding."
 
 
-def test_names_by_themselves():
-    said = [plain_name(name) for name in (strong("ABF1"), WEAK, NONE, POLY, RICH)]
-    assert said == ["ABF1", "a motif like PPR1", "an unnamed motif", "poly-A", "CG-rich sequence"]
+def test_names_by_themselves(say):
+    said = [plain_name(name) for name in (strong("ABF1"), WEAK, NONE, POLY, RICH, REPEAT, FAINT)]
+    assert said == [
+        "ABF1",
+        "a motif like PPR1",
+        "an unnamed motif",
+        "poly-A",
+        "CG-rich sequence",
+        "TA repeat",
+        "a faint motif",
+    ]
+    assert say(("+", FAINT), ("+", FAINT)).startswith("Two faint motifs raise binding")
