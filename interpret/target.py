@@ -333,16 +333,22 @@ def _check_module(model: Any, choice: dict[str, Any], method: str) -> None:
     )
 
 
+#: Methods that take no gradient.
+PREDICTING = frozenset({"ism", "ablation", "marginalize"})
+
+
 def _finite(found: np.ndarray, method: str) -> np.ndarray:
     """What a method found, if it is numbers."""
     if np.isfinite(found).all():
         return found
     wrong = int((~np.isfinite(found.reshape(len(found), -1))).any(1).sum())
-    raise ModelError(
-        f"{method} finds values that are not finite",
-        f"{wrong:,} of {len(found):,} sequences; a root or logarithm of 0 has no gradient",
-        "Fix: look at the model's predictions of them; where these are finite, --method ism needs no gradient",
-    )
+    extent = f"{wrong:,} of {len(found):,} sequences"
+    if method in PREDICTING:
+        why, fix = "predictions of them, or of what they are changed into, are not finite", "correct the model"
+    else:
+        why = "a root or logarithm of 0 has no gradient"
+        fix = "look at the model's predictions of them; where these are finite, --method ism needs no gradient"
+    raise ModelError(f"{method} finds values that are not finite", f"{extent}; {why}", f"Fix: {fix}")
 
 
 def _of_known_bases(sequences: Sequences) -> np.ndarray | torch.Tensor:
