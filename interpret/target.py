@@ -176,9 +176,8 @@ class TargetModule(torch.nn.Module):
         try:
             return self._naming.named(found)
         except ZooError as error:
-            raise ModelError(
-                f"{what} gives something else than forward: {error.what}", error.extent, f"Fix: {fix}"
-            ) from error
+            own = error.what.removeprefix(f"{self.model.name}: ")
+            raise ModelError(f"{what} gives something else than forward: {own}", error.extent, f"Fix: {fix}") from error
 
     def weights(self, x: torch.Tensor) -> torch.Tensor | None:
         """Softmax of the profile of each observed sequence; None where bins are not weighted."""
