@@ -17,6 +17,8 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 from interpret.module import gradients_on
 from interpret.recurrent import whole_recurrent_layers
@@ -79,6 +81,18 @@ def capture(module: torch.nn.Module, *examples: torch.Tensor, any_batch: bool = 
             "its graph is needed, which must not depend on the values of the input",
             "Fix: --fallback integrated_gradients, or --method ism",
         ) from error
+    if any(_of_the_trace(node, graph_module) for node in graph_module.graph.nodes):
+        raise ModelError(
+            "the module's computation cannot be captured: torch.func (vmap, grad) leaves traces of itself in the graph",
+            "its graph is needed, with numbers for constants",
+            "Fix: --fallback integrated_gradients, or --method ism",
+        )
+    if (node := _sized_by_values(graph_module.graph)) is not None:
+        raise ModelError(
+            f"the module's computation cannot be captured: a size or a number depends on values at {place_of(node)}",
+            "its graph is needed, which must not depend on the values of the input",
+            "Fix: --fallback integrated_gradients, or --method ism",
+        )
     for node in [n for n in graph_module.graph.nodes if _is_check(n)]:
         graph_module.graph.erase_node(node)
     graph_module.graph.eliminate_dead_code()
@@ -135,6 +149,37 @@ def _writes_in_place(graph: fx.Graph) -> bool:
     return any(schema is not None and schema.is_mutable for schema in schemas)
 
 
+def _of_the_trace(node: fx.Node, module: fx.GraphModule) -> bool:
+    """Whether a node needs torch.func around it, or holds a stand-in of export or torch.func, which has no numbers."""
+    if node.op != "get_attr":
+        return name_of(node) in ("_vmap_increment_nesting", "_add_batch_dim")
+    value = attribute_of(module, node.target)
+    wrapped = isinstance(value, torch.Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(value)
+    return wrapped or isinstance(value, FakeTensor)
+
+
+def _sized_by_values(graph: fx.Graph) -> fx.Node | None:
+    """The first node whose size or number comes from the values of an input (``nonzero``, ``unique``, ``item``).
+
+    What a constant mask leaves is of a known size, though torch does not say it.
+    """
+    varying: set[fx.Node] = set()
+    for node in graph.nodes:
+        sources = node.all_input_nodes
+        if node.op == "placeholder":
+            varying.add(node)
+        elif node.op == "call_function" and any(n in varying for n in sources):
+            if name_of(node) == "sym_size":
+                continue  # a fault of its tensor, if it is any
+            varying.add(node)
+            mask = node.args[1] if name_of(node) in ("index", "masked_select") else sources
+            chosen = [n for n in (mask if isinstance(mask, list | tuple) else [mask]) if n in varying]
+            known = set().union(*(free_unbacked_symbols(n.meta.get("val")) for n in sources))
+            if chosen and free_unbacked_symbols(node.meta.get("val")) - known:
+                return node
+    return None
+
+
 def _takes_any(module: torch.nn.Module) -> bool:
     """Whether ``forward`` is ``forward(*args)``, whose dynamic shapes export wants nested."""
     kinds = [p.kind for p in inspect.signature(module.forward).parameters.values()]
@@ -161,7 +206,9 @@ def place_of(node: fx.Node) -> str:
 
 
 #: Operations that take only the shape of a tensor.
-SHAPE_ONLY = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"})
+SHAPE_ONLY = frozenset(
+    {"zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty"}
+)
 
 
 def name_of(node: Any) -> str:
@@ -227,6 +274,8 @@ def run_node(node: fx.Node, values: dict[fx.Node, Any]) -> Any:
         return args[0]
     if name in ("view", "_unsafe_view"):  # a window's value may lie otherwise in memory than the module's own
         return torch.reshape(*args)
+    if name == "copy":  # which has no derivative
+        return args[1].to(args[0]).expand_as(args[0])
     return node.target(*args, **kwargs)
 
 

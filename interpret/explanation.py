@@ -129,7 +129,13 @@ def check_complete(pair_error: np.ndarray, method: str, limit: float = MEDIAN_LI
     """
     if not len(pair_error):
         return
-    error = np.where(np.isfinite(pair_error), pair_error, np.inf)
+    if not (finite := np.isfinite(pair_error)).all():
+        raise MismatchError(
+            f"the contributions of {method} are not finite",
+            f"{int((~finite).sum()):,} of {len(finite):,} sequences, or predictions of them and of their references",
+            "Fix: look at the model's predictions; where these are finite, --method ism needs no gradient",
+        )
+    error = pair_error
     median, wrong = float(np.median(error)), int((error > SINGLE_LIMIT).sum())
     if median > limit or wrong:
         raise MismatchError(

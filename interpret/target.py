@@ -19,10 +19,10 @@ from interpret.capture import capture
 from interpret.function import check_function
 from interpret.module import PROTOCOL, declared, evaluating, in_full_float32, own_dtypes
 from interpret.references import References
-from zoo.errors import InputError, ModelError, UsageError
+from zoo.errors import InputError, ModelError, UsageError, ZooError
 from zoo.genome.encode import Sequences, as_one_hot
 from zoo.models.array_model import ArrayModel
-from zoo.models.foreign_python import call_module
+from zoo.models.foreign_python import blame, call_module
 from zoo.models.loaded import LoadedModel, as_list
 from zoo.outputs import OutputSpec, choose_tracks, first_of, track_patterns
 
@@ -151,17 +151,33 @@ class TargetModule(torch.nn.Module):
         self.explained = "predictions" if logits is None else "logits"
         outputs = (target.output,) if alone else model.outputs
         self._naming = LoadedModel(model.name, model.module, model.loader, outputs)
+        self._called = logits.called if isinstance(logits, _Logits) else None
 
     def values(self, x: torch.Tensor) -> torch.Tensor:
         """The chosen tracks and bins, (N, tracks, bins)."""
         arranged = _arranged(self.model, x)
         module = self.module if self.inner is None else self.inner
-        named = self._naming.named(call_module(module, arranged, self.model.name))
+        named = self._named(module, arranged) if self._called is None else self._named_by_author(module, arranged)
         found = named[self.target.output.name]
         found = found.unsqueeze(2) if found.ndim == 2 else found
         if self.target.channels != tuple(range(found.shape[1])):
             found = found[:, list(self.target.channels)]
         return found if self.target.bins is None else found[:, :, slice(*self.target.bins)]
+
+    def _named(self, module: torch.nn.Module, arranged: torch.Tensor) -> dict[str, torch.Tensor]:
+        return self._naming.named(call_module(module, arranged, self.model.name))
+
+    def _named_by_author(self, module: torch.nn.Module, arranged: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What a declared method gives; its faults are its own, not the card's, and ``zoo test`` does not call it."""
+        fix = f"{PROTOCOL} names a method (x) that returns what forward(x) does, before its last activation"
+        what = f"{self.model.name}: {self._called}, which {PROTOCOL} names,"
+        with blame(what, f"on an input of shape {tuple(arranged.shape)}", fix):
+            found = module(arranged)
+        try:
+            return self._naming.named(found)
+        except ZooError as error:
+            own = error.what.removeprefix(f"{self.model.name}: ")
+            raise ModelError(f"{what} gives something else than forward: {own}", error.extent, f"Fix: {fix}") from error
 
     def weights(self, x: torch.Tensor) -> torch.Tensor | None:
         """Softmax of the profile of each observed sequence; None where bins are not weighted."""
@@ -189,6 +205,7 @@ class _Logits(torch.nn.Module):
     def __init__(self, module: torch.nn.Module, method: Callable[..., Any]) -> None:
         super().__init__()
         self.module, self.method = module, method
+        self.called = getattr(method, "__name__", type(method).__name__)
 
     def forward(self, x: torch.Tensor) -> Any:
         return self.method(x)
@@ -333,16 +350,22 @@ def _check_module(model: Any, choice: dict[str, Any], method: str) -> None:
     )
 
 
+#: Methods that take no gradient.
+PREDICTING = frozenset({"ism", "ablation", "marginalize"})
+
+
 def _finite(found: np.ndarray, method: str) -> np.ndarray:
     """What a method found, if it is numbers."""
     if np.isfinite(found).all():
         return found
     wrong = int((~np.isfinite(found.reshape(len(found), -1))).any(1).sum())
-    raise ModelError(
-        f"{method} finds values that are not finite",
-        f"{wrong:,} of {len(found):,} sequences; a root or logarithm of 0 has no gradient",
-        "Fix: look at the model's predictions of them; where these are finite, --method ism needs no gradient",
-    )
+    extent = f"{wrong:,} of {len(found):,} sequences"
+    if method in PREDICTING:
+        why, fix = "predictions of them, or of what they are changed into, are not finite", "correct the model"
+    else:
+        why = "a root or logarithm of 0 has no gradient"
+        fix = "look at the model's predictions of them; where these are finite, --method ism needs no gradient"
+    raise ModelError(f"{method} finds values that are not finite", f"{extent}; {why}", f"Fix: {fix}")
 
 
 def _of_known_bases(sequences: Sequences) -> np.ndarray | torch.Tensor:

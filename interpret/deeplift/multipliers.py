@@ -85,6 +85,8 @@ class DeepLiftGraph:
             return args[0]
         if name in ("view", "_unsafe_view"):  # a rule's value may lie otherwise in memory than the module's own
             return torch.reshape(*args)
+        if name == "copy":  # which has no derivative
+            return args[1].to(args[0]).expand_as(args[0])
         if name in ELEMENTWISE or name in HANDLERS:
             rows = [self._pairs(pairs, source) for source in _operands(node)]
             own = self._pairs(pairs, node) or next(r for r in rows if r is not None)
@@ -120,7 +122,12 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
     if over_batch(node, name, _batch_axis(node.args[0]) if node.args else None):
         return "it runs over the batch, so that sequences would change each other"
     if name in LINEAR_IN_ALL:
-        return None
+        made = node.meta.get("val")
+        whole = isinstance(made, torch.Tensor) and not (made.is_floating_point() or made.is_complex())
+        return "it leaves whole numbers" if whole and name in CASTS else None
+    if name == "index_put":
+        places = [n for n in node.args[1] if n in varying]
+        return "the places that it writes to vary" if places else None
     if name in STEPS:
         return None if used_as_condition(node, name_of) else "a step of which more than a choice is made"
     if _is_choice(node, varying):
@@ -326,6 +333,8 @@ STEPS = frozenset(
         "isfinite",
     }
 )
+#: What can make whole numbers of others.
+CASTS = frozenset({"to", "_to_copy", "type_as", "copy"})
 #: Position of the condition among the arguments.
 CHOICES = {"where": 0, "masked_fill": 1}
 #: Operations that leave each value at its place: what they make of a root is still made of the root alone.

@@ -27,6 +27,7 @@ from interpret.references import References, reference_array
 from interpret.target import Explained, of_a_model
 from zoo.errors import ModelError
 from zoo.genome.encode import Sequences
+from zoo.models.foreign_python import blame
 
 __all__ = ["DeepLiftShap", "deepliftshap", "explain_by_deepliftshap"]
 
@@ -34,6 +35,7 @@ __all__ = ["DeepLiftShap", "deepliftshap", "explain_by_deepliftshap"]
 #: Basset-like net of 600 bp, where four times as many give 1.7x), and what fills a GPU.
 BASES_A_PASS = {"cpu": 16 * 1024}
 BASES_ON_A_GPU = 1 << 20
+FIX = "--fallback integrated_gradients, or --method ism, which need no graph"
 
 
 class DeepLiftShap:
@@ -57,10 +59,10 @@ class DeepLiftShap:
                 scalar(module, x, *fixed)
             self._graphs: dict[int | None, DeepLiftGraph] = {}  # by rows of the batch, or one for any
             try:
-                self._graphs[None] = DeepLiftGraph(module, x, *fixed)
+                self._graphs[None] = _graph(module, x, *fixed)
             except ModelError:
                 try:  # Python that looks at the number of rows, as `range(len(x))` does, has a graph for each
-                    self._graphs[len(x)] = DeepLiftGraph(module, x, *fixed, any_batch=False)
+                    self._graphs[len(x)] = _graph(module, x, *fixed, any_batch=False)
                 except ModelError as error:
                     raise _advised(error, module, x) from error
 
@@ -81,7 +83,8 @@ class DeepLiftShap:
         rows = torch.cat([x[:, None], reference], 1).flatten(0, 1).requires_grad_(True)
         fixed = tuple(value.repeat_interleave(n + 1, 0) for value in fixed_arguments(self.module, x))
         graph = self._graphs.get(None) or self._graph_of(rows.detach(), *fixed)
-        y = graph.forward(Pairs(len(rows), n), rows, *fixed).reshape(groups, n + 1)
+        with blame("deepliftshap", f"on an input of shape {tuple(rows.shape)}", FIX):
+            y = graph.forward(Pairs(len(rows), n), rows, *fixed).reshape(groups, n + 1)
         slopes = gradient_of(y[:, 1:], rows)
         slopes = torch.zeros_like(rows) if slopes is None else slopes  # every operation has a rule: a constant
         y = y.detach()
@@ -89,8 +92,13 @@ class DeepLiftShap:
 
     def _graph_of(self, rows: torch.Tensor, *fixed: torch.Tensor) -> DeepLiftGraph:
         if len(rows) not in self._graphs:
-            self._graphs = {len(rows): DeepLiftGraph(self.module, rows, *fixed, any_batch=False)}
+            self._graphs = {len(rows): _graph(self.module, rows, *fixed, any_batch=False)}
         return self._graphs[len(rows)]
+
+
+def _graph(module: torch.nn.Module, *examples: torch.Tensor, any_batch: bool = True) -> DeepLiftGraph:
+    with blame("deepliftshap: the module's graph", f"on an input of shape {tuple(examples[0].shape)}", FIX):
+        return DeepLiftGraph(module, *examples, any_batch=any_batch)
 
 
 def _advised(error: ModelError, module: torch.nn.Module, x: torch.Tensor) -> ModelError:

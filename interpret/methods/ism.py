@@ -163,7 +163,10 @@ class Mutagenesis:
             if dtype not in TOLERANCE:
                 return None, f"the module computes in {dtype}"
             try:
-                return MutagenesisGraph(self.module, x, *fixed, batch_size=self.batch_size or BATCH), None
+                graph = MutagenesisGraph(self.module, x, *fixed, batch_size=self.batch_size or BATCH)
+                if graph.chooses:
+                    return None, f"rounding would decide what is chosen among equal values: {graph.chooses}"
+                return graph, None
             except ModelError as error:
                 return None, error.what
             except Exception as error:  # whatever a module does: forward passes are always right

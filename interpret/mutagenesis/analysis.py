@@ -15,10 +15,10 @@ from torch import fx
 from interpret.capture import constants_of, is_identity, is_number, name_of, shape_of, varying_with
 from interpret.deeplift.rules import LINEAR_IN_ALL, LINEAR_IN_FIRST
 from interpret.mutagenesis.layers import Layer, Local, Relabel, Sum, Taps
-from interpret.mutagenesis.plan import RESHAPES, Plan, batch_norm_terms, layer_for
+from interpret.mutagenesis.plan import PERMUTES, RESHAPES, Plan, batch_norm_terms, layer_for
 from interpret.mutagenesis.window import Layout
 
-__all__ = ["Analysis", "analyse", "is_linear"]
+__all__ = ["Analysis", "analyse", "chooses_places", "is_linear"]
 
 
 @dataclass
@@ -233,6 +233,30 @@ def _with_sum(found: Analysis, layer: Taps, last: fx.Node, following: Sum) -> Ta
         return None
     layer.inputs, layer.adds = [layer.inputs[0], others[0]], True
     return layer
+
+
+#: Operations that change no value.
+UNCHANGED = RESHAPES | PERMUTES | {"clone", "contiguous", "alias", "detach", "select", "slice", "flip", "expand"}
+
+
+def chooses_places(graph: fx.Graph, source: fx.Node) -> fx.Node | None:
+    """The first node that makes places of computed values, or compares two of them: equal ones must stay equal.
+
+    Repeats make them equal often, and what is followed through windows is rounded otherwise than the whole.
+    """
+    varying, exact = varying_with(graph, source), {source}
+    for node in graph.nodes:
+        if node not in varying or node is source:
+            continue
+        sources = [n for n in node.all_input_nodes if n in varying]
+        value = node.meta.get("val")
+        discrete = isinstance(value, torch.Tensor) and not (value.is_floating_point() or value.is_complex())
+        if all(n in exact for n in sources):
+            if name_of(node) in UNCHANGED or discrete:
+                exact.add(node)
+        elif discrete and (value.dtype != torch.bool or sum(_is_floating(n) for n in sources) > 1):
+            return node
+    return None
 
 
 CASTS = frozenset({"to", "_to_copy", "type_as", "float", "double"})

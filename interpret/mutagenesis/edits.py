@@ -14,7 +14,7 @@ from torch import fx
 
 from interpret.capture import capture, is_number, name_of, place_of, run_node
 from interpret.module import gradients_on
-from interpret.mutagenesis.analysis import Analysis, analyse
+from interpret.mutagenesis.analysis import Analysis, analyse, chooses_places
 from interpret.mutagenesis.ends import DenseEnd, ReducedEnd, materialise
 from interpret.mutagenesis.layers import Interval, MaxPool, Taps, chunk_rows
 from interpret.mutagenesis.trial import seconds
@@ -45,6 +45,12 @@ class MutagenesisGraph:
         like = next((p for p in module.parameters() if p.is_floating_point()), examples[0])
         self.parts: Analysis = analyse(self.captured.graph_module, source, like)
         self.period = self.parts.period
+
+    @property
+    def chooses(self) -> str | None:
+        """The first operation whose result rounding may decide (``chooses_places``): operation, module and line."""
+        node = chooses_places(self.captured.graph_module.graph, self.parts.source)
+        return None if node is None else place_of(node)
 
     @property
     def spared(self) -> float:

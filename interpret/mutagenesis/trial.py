@@ -61,7 +61,7 @@ class Passes:
         self.device = device
         least = max(BATCH if device.type == "cuda" else BATCH_ON_CPU, rows_a_pass(length, device))
         self.size, self.most = size or least, size or LARGEST * least
-        self._untried = [] if size else [2 * least, least // 2]
+        self._untried = [] if size else [least // 2, 2 * least]
         self.spent, self.rate, self.settled = 0.0, None, False
         self._rates: dict[int, float] = {}
 
@@ -90,13 +90,18 @@ class Passes:
         return found
 
     def _learn(self, rate: float) -> None:
-        """Try the sizes, each twice, as what runs first takes longer; then keep the one with the lowest rate."""
+        """Try the sizes, each twice, as what runs first takes longer; then keep the one with the lowest rate.
+
+        Where the half is quicker, the double is not tried but the quarter: attention is, by its caches.
+        """
         before = self._rates.get(self.size)
         self._rates[self.size] = rate if before is None else min(rate, before)
-        if before is not None and self._untried:
-            self.size = self._untried.pop(0)
-        elif before is not None:
-            self.size = min(self._rates, key=self._rates.get)
+        if before is None:
+            return
+        best = min(self._rates, key=self._rates.get)
+        if self._untried and best < max(self._rates):
+            self._untried = [best // 2] if len(self._rates) == 2 and best > 1 else []
+        self.size = self._untried.pop(0) if self._untried else best
 
 
 class Foreseen:

@@ -161,8 +161,37 @@ def test_logits_of_another_shape_are_refused():
         def bases(self, x):
             return x.sum(2)
 
-    with pytest.raises(ModelError, match=r"output 'y' has shape \(4,\) a window"):
+    with pytest.raises(ModelError, match=r"output 'y' has shape \(4,\) a window") as caught:
         gradient(Short())
+    assert caught.value.what.startswith("net: bases, which zoo_explain names, gives something else than forward")
+    assert "card" not in caught.value.fix
+
+
+def test_what_a_declared_method_raises_is_its_own():
+    class Raises(Linear):
+        zoo_explain: ClassVar = {"logits": "broken"}
+
+        def broken(self, x):
+            return x @ x
+
+    with pytest.raises(ModelError, match="net: broken, which zoo_explain names, failed: RuntimeError") as caught:
+        gradient(Raises())
+    assert "zoo test" not in str(caught.value)
+
+
+def test_a_declared_part_of_the_module_is_called():
+    class Head(Linear):
+        def __init__(self):
+            super().__init__()
+            self.zoo_explain = {"logits": "head"}
+            self.head = nn.Sequential(nn.Flatten(), nn.Linear(4 * LENGTH, 1))
+
+        def forward(self, x):
+            return self.head(x).exp()
+
+    model = Head()
+    weight = model.head[1].weight.detach().numpy().reshape(4, LENGTH)
+    np.testing.assert_allclose(gradient(model), np.broadcast_to(weight, X.shape), atol=1e-6)
 
 
 def test_what_is_fixed_is_declared_too():

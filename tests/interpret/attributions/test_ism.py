@@ -19,6 +19,7 @@ from toys_attribution import COMPLETE, LENGTH, REFUSED, make_toy
 
 from interpret.methods.ism import Mutagenesis, ism, mutate_all
 from interpret.methods.registry import open_method
+from interpret.mutagenesis import trial
 from interpret.mutagenesis.edits import MutagenesisGraph
 from interpret.mutagenesis.trial import Foreseen, foresee
 from interpret.references import parse_references
@@ -459,3 +460,22 @@ def test_unchecked_mutagenesis_is_the_same_and_says_that_nothing_was_checked(seq
     np.testing.assert_array_equal(checked(x), unchecked(x))
     assert (checked.report.checked, unchecked.report.checked) == (2 * 2, 0)  # 1% of 3 x 40 edits, rounded up
     assert checked.report.sequences == unchecked.report.sequences == 2
+
+
+@pytest.mark.parametrize(("rate", "tried", "best"), [(abs, [136, 68, 34], 34), (lambda n: 1 / n, [136, 68, 272], 272)])
+def test_more_rows_a_pass_are_not_tried_where_fewer_are_quicker(rate, tried, best, monkeypatch):
+    """A clock that a pass of n rows moves by n * rate(n)."""
+    clock = [0.0]
+    monkeypatch.setattr(trial, "seconds", lambda device: clock[0])
+    passes = trial.Passes(150, torch.device("cpu"))
+    sizes = [passes.size]
+    for _ in range(9):
+        rows = passes.size
+
+        def predict(rows=rows):
+            clock[0] += rows * rate(rows)
+            return torch.zeros(rows)
+
+        passes.run(predict, rows)
+        sizes.append(passes.size)
+    assert list(dict.fromkeys(sizes)) == tried and passes.size == best
