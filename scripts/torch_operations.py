@@ -231,7 +231,6 @@ REFUSED_LAYERS = {
     "FractionalMaxPool2d": "fractional_max_pool2d",
     "FractionalMaxPool3d": "fractional_max_pool3d",
     "CrossMapLRN2d": UNCAPTURED,
-    "AdaptiveLogSoftmaxWithLoss": "new_empty",
     "Embedding": "argmax",
     "EmbeddingBag": "argmax",
 }

@@ -176,6 +176,7 @@ def test_opposite_ends_of_a_site_meet_in_the_data(yeast):
     assert np.argmax(together) == 9
 
 
+@pytest.mark.long
 @pytest.mark.shared
 @needs_data
 @pytest.mark.slow

@@ -233,6 +233,7 @@ def test_a_small_enformer_by_path_at_another_length(world, bigwig, tmp_path):
     assert model.length == 1024 and model.outputs[0].n_bins == 8
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_settings_are_searched_on_validation_and_the_best_is_judged_once(world, tmp_path):
     config = world.write("tuned.yaml", train={"epochs": 2, "lr": 0.01})

@@ -73,6 +73,7 @@ def area_under_roc(positive, negative):
     return greater + (positive[:, None] == negative[None, :]).mean() / 2
 
 
+@pytest.mark.long
 def test_peaks_rank_over_shuffled_regions(genome, windows, shared_data, tmp_path):
     peaks = peaks_in(shared_data, windows)
     others = shuffled(peaks, windows)

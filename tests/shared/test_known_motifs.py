@@ -46,6 +46,7 @@ def table(path):
         return list(csv.DictReader(lines, delimiter="\t"))
 
 
+@pytest.mark.long
 def test_abf1_is_found_in_yeast_promoters(shared_data, genome, tmp_path):
     """By a method that takes seconds, in 700 promoters."""
     bed = promoters(shared_data, tmp_path / "promoters.bed", 700)

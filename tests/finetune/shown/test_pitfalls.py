@@ -168,6 +168,7 @@ def test_distributions_the_scale_of_one_cell_is_not_that_of_the_next(shared_data
     assert "held-out cells and chromosomes at once: nothing was gained" in shown.guards[0].said
 
 
+@pytest.mark.long
 @pytest.mark.shared
 @pytest.mark.slow
 def test_dependence_looking_up_wins_only_where_windows_overlap(shared_data):

@@ -37,11 +37,11 @@ SEQUENCE = "ACGTTTTTACGTAAAACCGGTTAA"
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_gives_what_the_command_writes(tmp_path, yeast, name):
-    """With three references in place of the default's 20: integrated gradients take 5 CPU-seconds a pair."""
+    """With two references in place of the default's 20: integrated gradients take 5 CPU-seconds a pair."""
     out, few, some = tmp_path / "contribs.h5", {}, {}
     if name in ("deepliftshap", "integrated_gradients", "ablation"):
-        few, some = {"references": "3"}, {"references": References(n=3, n_value=yeast.loader.n_value)}
-    interpret.attribute("yeast-atac", *EXAMPLE, out, method=name, bins="12:20", limit=2, any_genome=True, **few)
+        few, some = {"references": "2"}, {"references": References(n=2, n_value=yeast.loader.n_value)}
+    interpret.attribute("yeast-atac", *EXAMPLE, out, method=name, bins="12:20", limit=1, any_genome=True, **few)
     with h5py.File(out) as file:
         observed, expected = file["one_hot"][:].astype(np.float32), file["hypothetical"][:]
     found = getattr(interpret, name)(yeast, observed, bins="12:20", **some)

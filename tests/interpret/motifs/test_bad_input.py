@@ -107,6 +107,7 @@ def test_contributions_of_one_sign_are_no_lack_of_regions(damaged, sign):
     assert "--method inputxgradient" in caught.value.fix
 
 
+@pytest.mark.long
 def test_contributions_of_the_observed_base_only_give_motifs(tmp_path):
     """As ablation writes them: nothing is known of the other bases."""
     planted = plant(tmp_path, n=200)

@@ -16,6 +16,7 @@ def bench():
     return importlib.import_module("scripts.bench.motifs")
 
 
+@pytest.mark.long
 def test_three_motifs_come_out_of_a_trained_net(bench, tmp_path):
     genome = bench.read_fasta(bench.EXAMPLE)
     result, _, motifs = bench.run(

@@ -92,6 +92,7 @@ def test_the_commands_say_it_and_quiet_ones_do_not(found, planted, tmp_path, cap
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_forty_columns(planted, tmp_path):
     """On a pseudo-terminal of 40 columns no line that is written over is wider, and notes take its place."""

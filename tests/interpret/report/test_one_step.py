@@ -120,7 +120,7 @@ def test_to_standard_output(made, capsys):
         (["a", "b", "c"], 2, "3 were given"),
         (["motifs.h5", "--method", "ism", "--central", "9"], 2, "--method, --central: for MODEL REGIONS"),
         (["motifs.h5", "--resume"], 2, "--resume: for MODEL REGIONS"),
-        (["yeast-atac"], 3, "yeast-atac: no such file"),
+        (["yeast-atac"], 2, "yeast-atac: no file of motifs; is it a model?"),
         ([*YEAST, "--database", "nosuch"], 2, "nosuch"),
         ([*YEAST, "--modisco", "leiden=3"], 2, "leiden"),
         ([*YEAST, "--genes", "no-such.gtf"], 3, "no-such.gtf: genes cannot be read: no such file"),
