@@ -1,6 +1,7 @@
-"""Fill the blocks of README.md that commands make: demo output, metrics, models, benchmarks.
+"""Fill the blocks of README.md and docs/ that commands make: demo, tour, metrics, models, benchmarks.
 
 python scripts/build_readme.py                       # demo, metrics and models
+python scripts/build_readme.py --tour ../shared/data # what the README's commands print, on yeast's fragments of that folder
 python scripts/build_readme.py --models              # the table of models alone, by what their cards say
 python scripts/build_readme.py --bench bench.json    # after: python -m scripts.bench.predict --json bench.json
 python scripts/build_readme.py --bench-interpret b.json  # after: python -m scripts.bench.interpret --json b.json
@@ -22,6 +23,11 @@ from zoo.store.registry import entries, find_entry
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+
+
+def pages() -> list[Path]:
+    """The pages that have blocks."""
+    return [README, *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def demo() -> str:
@@ -109,37 +115,59 @@ def bench(*paths: Path) -> str:
 
 
 def fill(text: str, block: str, content: str) -> str:
-    """Replace what stands between the marks of a block."""
+    """Replace what stands between the marks of a block.
+
+    Raises:
+        SystemExit: the text has the block not once.
+    """
     pattern = re.compile(rf"(<!-- begin {block} -->\n).*?(<!-- end {block} -->)", re.DOTALL)
     filled, count = pattern.subn(lambda match: f"{match[1]}{content}\n{match[2]}", text)
     if count != 1:
-        raise SystemExit(f"README.md has {count} blocks {block!r}")
+        raise SystemExit(f"{count} blocks {block!r} where there should be one")
     return filled
+
+
+def page_of(block: str) -> Path:
+    """The page that has a block."""
+    found = [page for page in pages() if f"<!-- begin {block} -->" in page.read_text(encoding="utf-8")]
+    if len(found) != 1:
+        raise SystemExit(f"{len(found)} pages have a block {block!r}")
+    return found[0]
+
+
+def write(block: str, content: str) -> None:
+    """Fill a block where it stands."""
+    page = page_of(block)
+    page.write_text(fill(page.read_text(encoding="utf-8"), block, content), encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", action="store_true", help="the table of models alone")
+    parser.add_argument("--tour", type=Path, metavar="DATA", help="what the README's commands print; the shared data")
     parser.add_argument("--bench", type=Path, help="result of scripts/bench/predict.py --json")
     parser.add_argument("--bench-interpret", type=Path, help="result of scripts/bench/interpret.py --json")
     parser.add_argument("--bench-finetune", type=Path, nargs="+", help="of scripts/bench/tracks.py and finetune.py")
     parser.add_argument("--shown", action="append", default=[], metavar="BLOCK=FILE", help="what a command printed")
     arguments = parser.parse_args()
-    text = README.read_text(encoding="utf-8")
-    if not (arguments.shown or arguments.bench_finetune or arguments.models):
-        text = fill(fill(text, "demo", demo()), "metrics", metrics())
-    if not (arguments.shown or arguments.bench_finetune):
-        text = fill(text, "models", models())
+    one_block = (arguments.shown, arguments.bench, arguments.bench_interpret, arguments.bench_finetune, arguments.tour)
+    if not any(one_block):
+        if not arguments.models:
+            write("demo", demo())
+            write("metrics", metrics())
+        write("models", models())
+    if arguments.tour:
+        for block, content in tour(arguments.tour).items():
+            write(block, content)
     if arguments.bench:
-        text = fill(text, "bench", bench(arguments.bench))
+        write("bench", bench(arguments.bench))
     if arguments.bench_interpret:
-        text = fill(text, "bench-interpret", bench(arguments.bench_interpret))
+        write("bench-interpret", bench(arguments.bench_interpret))
     if arguments.bench_finetune:
-        text = fill(text, "bench-finetune", bench(*arguments.bench_finetune))
+        write("bench-finetune", bench(*arguments.bench_finetune))
     for shown in arguments.shown:
         block, _, path = shown.partition("=")
-        text = fill(text, block, Path(path).read_text(encoding="utf-8").strip())
-    README.write_text(text, encoding="utf-8")
+        write(block, Path(path).read_text(encoding="utf-8").strip())
 
 
 if __name__ == "__main__":
