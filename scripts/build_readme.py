@@ -12,11 +12,14 @@ python scripts/build_readme.py --shown own-mark=own.md   # a block by what its c
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
+import random
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from zoo.store.registry import entries, find_entry
@@ -43,6 +46,64 @@ def demo() -> str:
         env=os.environ | {"COLUMNS": "110"},
     )
     return f"```\n{done.stdout.rstrip()}\n```"
+
+
+TOUR = ("tour-predict", "tour-report", "tour-finetune")
+
+
+def tour(data: Path) -> dict[str, str]:
+    """What the commands of the README's blocks print, typed in a folder with yeast's promoters and fragments.
+
+    Args:
+        data: folder with ``d09_yeast``: ``genes.bed.gz`` and the fragments of SRR1822137.
+    """
+    text = README.read_text(encoding="utf-8")
+    shown = {}
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        tour_files(data, folder)
+        (folder / "run.yaml").write_text(re.search(r"```yaml\n(base: .*?)```", text, re.DOTALL)[1])
+        for block in TOUR:
+            inside = re.search(rf"<!-- begin {block} -->\n(.*?)<!-- end {block} -->", text, re.DOTALL)[1]
+            typed = [line[2:] for line in inside.splitlines() if line.startswith("$ ")]
+            printed = [f"$ {command}\n{typed_in(folder, command)}" for command in typed]
+            shown[block] = "```console\n" + "".join(printed) + "```"
+    return shown
+
+
+def tour_files(data: Path, folder: Path) -> None:
+    """peaks.bed: 500 bp before 300 genes drawn by a seed; fragments.bed.gz: chrom, start, end."""
+    with gzip.open(data / "d09_yeast/genes.bed.gz", "rt") as table:
+        genes = [line.rstrip("\n").split("\t") for line in table]
+    rows = []
+    for chrom, start, end, name, _, strand in (gene[:6] for gene in genes):
+        at = int(start) - 500 if strand == "+" else int(end)
+        if at > 2_000 and chrom != "chrM":
+            rows.append((chrom, at, at + 500, name))
+    rows = sorted(random.Random(0).sample(rows, 300))
+    (folder / "peaks.bed").write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
+    with (
+        gzip.open(data / "d09_yeast/atac_fragments_SRR1822137.bedpe.gz", "rt") as table,
+        gzip.open(folder / "fragments.bed.gz", "wt") as made,
+    ):
+        made.writelines("\t".join(line.rstrip("\n").split("\t")[:3]) + "\n" for line in table)
+
+
+def typed_in(folder: Path, command: str) -> str:
+    """What a command prints, both streams, in a terminal of 110 columns."""
+    cache = {} if os.environ.get("ZOO_CACHE") else {"ZOO_CACHE": str(folder / "cache")}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | cache | {"COLUMNS": "110", "PATH": path, "PYTHONPATH": str(ROOT)},
+    )
+    if done.returncode not in (0, 141):  # 141: head has read enough
+        raise SystemExit(f"{command}\n{done.stdout}")
+    return done.stdout
 
 
 def metrics() -> str:

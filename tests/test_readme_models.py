@@ -1,19 +1,23 @@
-"""The table of models in README.md says what the cards say."""
+"""The table of models in docs/models.md says what the cards say."""
 
 from __future__ import annotations
 
 import h5py
 
-from scripts.build_readme import README, fill, models
+from scripts.build_readme import README, models, page_of
 from scripts.verify_entries import verifiable
 from zoo.store.registry import entries
 
 VERIFY = "scripts.verify_entries"
 
 
-def test_the_table_of_models_is_that_of_the_cards():
-    text = README.read_text(encoding="utf-8")
-    assert fill(text, "models", models()) == text, "make it again: python scripts/build_readme.py --models"
+def test_each_row_of_the_table_of_models_is_that_of_its_card():
+    """A new entry may be missing: a pull request with a model touches its folder alone, and the table is made later."""
+    text = page_of("models").read_text(encoding="utf-8")
+    written = text.split("<!-- begin models -->\n")[1].split("\n<!-- end models -->")[0].splitlines()
+    wanted = models().splitlines()
+    assert written[:2] == wanted[:2] and len(written) > 20
+    assert not set(written) - set(wanted), "make it again: python scripts/build_readme.py --models"
 
 
 def test_a_card_that_says_verified_names_a_command_that_is_there():

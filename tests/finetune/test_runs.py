@@ -214,9 +214,12 @@ def test_two_runs_at_once_share_what_is_prepared(world, tmp_path):
     assert hashes[0] == hashes[1]
 
 
-def test_the_configuration_of_the_readme_is_one(tmp_path):
-    text = (ROOT / "README.md").read_text()
+@pytest.mark.parametrize(
+    ("page", "mode", "read"), [("README.md", "head", ["centres"]), ("docs/finetune.md", "lora", [None, "centres"])]
+)
+def test_the_configurations_of_the_pages_are_ones(tmp_path, page, mode, read):
+    text = (ROOT / page).read_text()
     block = next(part for part in text.split("```yaml\n")[1:] if part.startswith("base:")).split("```")[0]
     (tmp_path / "run.yaml").write_text(block)
     config = load_config(tmp_path / "run.yaml")
-    assert config.mode == "lora" and [target.read for target in config.targets] == [None, "centres"]
+    assert config.mode == mode and [target.read for target in config.targets] == read
