@@ -29,13 +29,14 @@ from finetune.data.regions import Geometry, Sees, Windows, choose_windows
 from finetune.data.splits import check_base, check_overlap, split_cells, split_windows
 from finetune.data.tracks import Track, check_sides, check_track, open_track
 from finetune.data.transform import background_depth, parse_transform
-from zoo.errors import InputError, UsageError, near_names
+from zoo.errors import InputError, UsageError
 from zoo.files import cache_folder, hold_lock, sha256_of
 from zoo.genome.checks import check_assembly
 from zoo.genome.encode import letters_met
 from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.results import replacing_folder, require_room
+from zoo.words import near_names
 
 __all__ = ["Prepared", "TrackInfo", "head_names", "prepare"]
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from finetune.models.freeze import freeze
-from zoo.errors import UsageError, near_names
+from zoo.errors import UsageError
+from zoo.words import near_names
 
 __all__ = ["LoraLayer", "add_lora", "default_names", "merge_lora", "trainable_share"]
 

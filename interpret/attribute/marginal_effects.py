@@ -23,7 +23,7 @@ from interpret.module import in_full_float32
 from interpret.motifs.meme import KnownMotif, MemeFile, read_meme_file
 from interpret.references import parse_references
 from interpret.target import choose_target, explained_module
-from zoo.errors import InputError, UsageError, near_names
+from zoo.errors import InputError, UsageError
 from zoo.models.loaded import LoadedModel, check_mirrors
 from zoo.outputs import OutputSpec
 from zoo.paths import refuse_url
@@ -31,6 +31,7 @@ from zoo.progress import Notes, Progress
 from zoo.results import write_run_record
 from zoo.run.file_run import FileRun
 from zoo.run.job import Job, counted_notes
+from zoo.words import near_names
 from zoo.writers import open_writer
 from zoo.writers.base import WriterContext
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from interpret.methods.registry import METHODS
-from zoo.errors import UsageError, near_names
+from zoo.errors import UsageError
 from zoo.outputs import track_patterns
 from zoo.run.job import PredictOptions, options_from
+from zoo.words import near_names
 
 __all__ = ["MARGINALIZE", "TABLES", "AttributeOptions", "AttributeResult", "inputs_of_options", "split_options"]
 

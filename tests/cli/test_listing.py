@@ -178,7 +178,7 @@ def test_the_models_of_a_group(shell):
     assert len(lines) == 928 and shell.zoo("list", "deepbind/").out.splitlines() == lines
     assert shell.zoo("list", "yeast-atac").out.splitlines()[1].startswith("yeast-atac\t")
     assert "near names: deepbind\n" in shell.zoo("list", "depbind").error(4)
-    assert "near names: yeast-atac, " in shell.zoo("list", "yeast-atc").error(4)
+    assert "near names: yeast-atac\n" in shell.zoo("list", "yeast-atc").error(4)
     assert "near names: spliceai, " in shell.zoo("info", "SpliceAI").error(4)
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cards.yaml_lines import YamlDocument, component_file, load_yaml
-from zoo.errors import ModelError, near_names
+from zoo.errors import ModelError
+from zoo.words import near_names
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -17,7 +17,8 @@ from typing import Any, NoReturn
 import click
 
 from zoo.cli.shared import CONTEXT, GROUP, over_line
-from zoo.errors import ZooError, near_names
+from zoo.errors import ZooError
+from zoo.words import near_names
 
 __all__ = ["cli", "main"]
 

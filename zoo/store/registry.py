@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ModelError, near_names
+from zoo.errors import ModelError
 from zoo.paths import refuse_url
 from zoo.store.bundled import read_index
 from zoo.store.sources import Source, find_source, sources, split_name
+from zoo.words import near_names
 
 __all__ = [
     "all_entries",

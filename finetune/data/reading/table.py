@@ -22,7 +22,8 @@ import numpy as np
 
 from finetune.data.reading.naming import check_names
 from finetune.data.reading.sources import GZIP_MAGIC, TrackSource
-from zoo.errors import InputError, near_names
+from zoo.errors import InputError
+from zoo.words import near_names
 
 __all__ = ["TableBins"]
 
