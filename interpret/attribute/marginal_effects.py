@@ -31,7 +31,7 @@ from zoo.progress import Notes, Progress
 from zoo.results import write_run_record
 from zoo.run.file_run import FileRun
 from zoo.run.job import Job, counted_notes
-from zoo.words import near_names
+from zoo.words import counted, near_names
 from zoo.writers import open_writer
 from zoo.writers.base import WriterContext
 
@@ -99,7 +99,7 @@ def _choose(file: MemeFile, name: str | None, path: str) -> KnownMotif:
         near = near_names(name, [*names, *(m.name for m in motifs)]) or names[:3]
         raise UsageError(
             f"--motif {path}:{name}: no such motif",
-            f"{len(motifs):,} motifs; near: {', '.join(near)}",
+            f"{counted(len(motifs), 'motif')}; near: {', '.join(near)}",
             f"Fix: --motif {path}:{near[0]}",
         )
     ids = [motif.id for motif in chosen]
@@ -117,7 +117,9 @@ def consensus(probability: np.ndarray) -> str:
     clear = probability.max(1) >= CLEAR
     letters = "".join("ACGT"[base] if sure else "N" for base, sure in zip(best, clear, strict=True))
     if not letters.strip("N"):
-        raise InputError("no position of the motif has a clear base", f"{len(letters)} positions", "Fix: give letters")
+        raise InputError(
+            "no position of the motif has a clear base", counted(len(letters), "position"), "Fix: give letters"
+        )
     return letters
 
 
