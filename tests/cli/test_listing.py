@@ -26,7 +26,7 @@ def test_help_after_a_command_of_the_same_name_as_a_builtin(shell):
 
 
 def test_near_names_of_commands(shell):
-    assert "near names: predict" in shell.zoo("preidct", "x").error(2)
+    assert "did you mean predict?" in shell.zoo("preidct", "x").error(2)
     shell.zoo("--trusst").error(2)
 
 

@@ -182,9 +182,8 @@ def test_the_number_of_arrays_that_a_layer_has(tmp_path, kind, options, expected
     """One too many in the file: the message says how many there should be."""
     config = sequential((kind, {"name": "layer_9", **options}))
     arrays = {"layer_9": [(f"{i}:0", array(2)) for i in range(expected + 1)]}
-    with pytest.raises(
-        ModelError, match=re.escape(f"layer 'layer_9' ({kind}) has {counted(expected, 'array')}")
-    ) as caught:
+    words = re.escape(f"layer 'layer_9' ({kind}) has {counted(expected, 'array')}")
+    with pytest.raises(ModelError, match=words) as caught:
         load_keras(write_h5(tmp_path / "m.h5", config, arrays))
     assert caught.value.extent.startswith(f"the file holds {expected + 1}: layer_9/0:0")
 
