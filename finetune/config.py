@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from finetune.mistakes import rule
-from zoo.errors import near_names
+from zoo.words import near_names
 
 __all__ = [
     "AugmentConfig",

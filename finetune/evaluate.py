@@ -26,6 +26,7 @@ from zoo.models.loaded import LoadedModel, Runner
 from zoo.outputs import OutputSpec, choose_tracks, first_of, track_patterns
 from zoo.progress import Notes
 from zoo.results import check_out, replacing_all, sole_writer
+from zoo.words import counted
 
 __all__ = ["evaluate"]
 
@@ -214,13 +215,15 @@ def _columns(model: LoadedModel, prepared: Prepared, tracks: Sequence[str]) -> t
         chosen = [(known[0][0].name, known[0][1])] * len(wanted)
     else:
         raise UsageError(
-            f"{model.name}: which of its {len(known):,} tracks are the targets?",
+            f"{model.name}: which of its {counted(len(known), 'track')} are the targets?",
             f"targets: {first_of(wanted)}; tracks: {first_of([name for _, name in known])}",
             "Fix: --tracks NAME for each target, in their order",
         )
     if len(chosen) != len(wanted):
         raise UsageError(
-            f"--tracks names {len(chosen)} tracks for {len(wanted)} targets", "", "Fix: one for each target, in order"
+            f"--tracks names {counted(len(chosen), 'track')} for {len(wanted)} targets",
+            "",
+            "Fix: one for each target, in order",
         )
     if len({output for output, _ in chosen}) > 1:
         raise UsageError("--tracks are of several outputs", "", "Fix: judge one output at a time")

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 from zoo.cards.yaml_lines import YamlDocument
-from zoo.errors import UsageError, near_names
+from zoo.errors import UsageError
+from zoo.words import near_names
 
 __all__ = ["explain", "refuse_twice", "rule"]
 

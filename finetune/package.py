@@ -23,6 +23,7 @@ from finetune.models.adapt import head_loss
 from zoo.entries.example import cut_example, random_example
 from zoo.entries.writer import EntryFiles, write_entry
 from zoo.errors import MismatchError, ModelError
+from zoo.words import counted
 
 if TYPE_CHECKING:
     from finetune.models.atac import CellAdapter
@@ -433,7 +434,7 @@ def _prose(result: Result, config: FinetuneConfig, origin: str) -> str:
         "\n".join(f"- {line}" for line in card.avoid) or "TODO: its known limits.",
         "## Training",
         f"`{result.base.name}` was adapted (`mode: {config.mode}`, loss `{config.train.loss}`, "
-        f"{config.train.epochs} epochs, seed {config.train.seed}) on {counts} windows"
+        f"{counted(config.train.epochs, 'epoch')}, seed {config.train.seed}) on {counts} windows"
         + (f" ({left})" if left else "")
         + f". Made by:\n\n```\n{result.command}\n```",
         "## Evaluation",

@@ -39,6 +39,7 @@ from zoo.errors import SystemStateError, UsageError
 from zoo.files import cache_folder
 from zoo.models.loaded import pick_device
 from zoo.progress import Notes
+from zoo.words import counted
 
 __all__ = ["SIDES", "Run"]
 
@@ -326,13 +327,13 @@ def _check_sides(prepared: Prepared) -> None:
         if not len(prepared.rows(side)):
             raise UsageError(
                 f"head {prepared.head}: no window is on the {side} side",
-                f"{len(prepared):,} windows in all",
+                f"{counted(len(prepared), 'window')} in all",
                 f"Fix: name other chromosomes in `split.{side}`, or choose more `regions`",
             )
     if len(prepared.rows("train")) < LEAST:
         raise UsageError(
             f"head {prepared.head}: 1 window trains, of which nothing can be learned that holds for another",
-            f"{len(prepared):,} windows in all",
+            f"{counted(len(prepared), 'window')} in all",
             "Fix: name more chromosomes in `split.train`, or choose more `regions`",
         )
 
@@ -352,7 +353,7 @@ def _with_synthetic(
     if prepared.geometry.n_bins != 1 or (loss == "bce" and len(prepared.tracks) != 1):
         raise UsageError(
             f"`sampling.resample: {config.sampling.resample}` makes examples of one class each",
-            f"{len(prepared.tracks)} tracks of {prepared.geometry.n_bins} bins a window",
+            f"{counted(len(prepared.tracks), 'track')} of {prepared.geometry.n_bins} bins a window",
             "Fix: `sampling.resample: over`",
         )
     rows = prepared.rows("train")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from zoo.errors import MismatchError
+from zoo.words import counted
 
 __all__ = [
     "MEDIAN_LIMIT",
@@ -167,6 +168,7 @@ def projection_note(projection_error: np.ndarray) -> str | None:
         return None
     return (
         f"unknown bases contribute too, but are no bases: the projected contributions of {len(missed):,} of "
-        f"{len(projection_error):,} windows miss the difference to the references by {np.median(missed):.1%} (median; "
+        f"{counted(len(projection_error), 'window misses', 'windows miss')} the difference to the references by "
+        f"{np.median(missed):.1%} (median; "
         f"at most {missed.max():.1%}; each in projection_error)"
     )

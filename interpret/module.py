@@ -25,6 +25,7 @@ import torch
 from zoo.errors import InputError, ModelError, UsageError
 from zoo.models.foreign_python import blame
 from zoo.models.loaded import full_float32
+from zoo.words import counted
 
 __all__ = [
     "PROTOCOL",
@@ -172,7 +173,7 @@ def scalar(module: torch.nn.Module, x: torch.Tensor, *fixed: torch.Tensor) -> to
     if not isinstance(y, torch.Tensor) or y.numel() != len(x) or y.is_complex():
         shape = f"{'complex ' * y.is_complex()}{tuple(y.shape)}" if isinstance(y, torch.Tensor) else type(y).__name__
         raise UsageError(
-            f"the module returns {shape} for {len(x)} sequences",
+            f"the module returns {shape} for {counted(len(x), 'sequence')}",
             "attributions explain one number a sequence",
             "Fix: wrap the module so that it returns (N,): choose an output, a track and a sum over bins",
         )

@@ -22,6 +22,7 @@ import numpy as np
 from zoo.errors import InputError, UsageError
 from zoo.extras import needs
 from zoo.paths import given_path, refuse_url
+from zoo.words import counted
 
 if TYPE_CHECKING:
     import torch
@@ -78,7 +79,7 @@ class References:
             return np.broadcast_to(given, shape)
         if first + len(one_hot) > len(given):
             raise InputError(
-                f"the references are for {len(given):,} sequences",
+                f"the references are for {counted(len(given), 'sequence')}",
                 f"sequence {first + len(one_hot):,} has none",
                 "Fix: an array (n, 4, L) for all sequences, or (N, n, 4, L)",
             )

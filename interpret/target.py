@@ -25,6 +25,7 @@ from zoo.models.array_model import ArrayModel
 from zoo.models.foreign_python import blame, call_module
 from zoo.models.loaded import LoadedModel, as_list
 from zoo.outputs import OutputSpec, choose_tracks, first_of, track_patterns
+from zoo.words import counted
 
 __all__ = [
     "REDUCTIONS",
@@ -101,7 +102,7 @@ def choose_target(
     channels = choice.channels[spec.name]
     if channels is None and len(spec.tracks) > 1:
         raise UsageError(
-            f"the output {spec.name!r} has {len(spec.tracks):,} tracks; attributions explain one number",
+            f"the output {spec.name!r} has {counted(len(spec.tracks), 'track')}; attributions explain one number",
             _choices([spec]),
             f"Fix: --tracks {spec.tracks[0]!r}, or --tracks '*' for the sum of all",
         )
@@ -439,7 +440,7 @@ class _Part(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         parts = as_list(self.module(x), self.model.outputs)
         if len(parts) != len(self.model.outputs):
-            raise ValueError(f"{len(parts)} outputs")  # what calls the module says it in full
+            raise ValueError(counted(len(parts), "output"))  # what calls the module says it in full
         return (parts[self.place],)
 
 

@@ -30,7 +30,7 @@ def test_a_changed_argument_is_named(tmp_path):
     with pytest.raises(UsageError) as caught:
         journal.load(SIGNATURE | {"stride": 8, "limit": 3})
     assert "another limit: null, now 3" in caught.value.what
-    assert caught.value.extent == "2 thing(s) differ: limit, stride"
+    assert caught.value.extent == "2 things differ: limit, stride"
     assert journal.path.exists()
 
 

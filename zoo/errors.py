@@ -16,9 +16,6 @@ exception that is not a ZooError: exit 1, with a traceback.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
 __all__ = [
     "FetchError",
     "InputError",
@@ -28,7 +25,6 @@ __all__ = [
     "TrustError",
     "UsageError",
     "ZooError",
-    "near_names",
 ]
 
 
@@ -91,12 +87,3 @@ class SystemStateError(ZooError):
     """The machine cannot do it: disk full, device absent, package missing."""
 
     exit_code = 7
-
-
-def near_names(name: str, known: Iterable[str], n: int = 3) -> list[str]:
-    """Names that a typo could have meant, nearest first."""
-    known = list(known)
-    lower = {item.lower(): item for item in known}
-    hits = difflib.get_close_matches(name.lower(), lower, n=n, cutoff=0.5)
-    hits += [key for key in lower if name.lower() in key and key not in hits]
-    return [lower[key] for key in hits[:n]]

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UsageError, near_names
+from zoo.errors import UsageError
+from zoo.words import near_names
 
 __all__ = [
     "OutputSpec",

@@ -12,7 +12,8 @@ import numpy as np
 
 from finetune.config import AugmentConfig, TargetConfig
 from finetune.data.regions import Geometry
-from zoo.errors import UsageError, near_names
+from zoo.errors import UsageError
+from zoo.words import near_names
 
 __all__ = [
     "check_augment",

@@ -12,6 +12,7 @@ import numpy as np
 
 from finetune.data.train_only import TrainOnly
 from zoo.errors import InputError, UsageError
+from zoo.words import counted
 
 __all__ = ["affine", "average_of", "average_without", "leave_one_out", "training_average"]
 
@@ -135,7 +136,7 @@ def affine(data: TrainOnly, average: np.ndarray | None = None) -> tuple[float, f
     if spread <= 1e-12 * max(xx, 1e-300):
         raise InputError(
             "the average of the training cells is constant over the training windows",
-            f"{int(n):,} bins were measured",
+            f"{counted(int(n), 'bin was', 'bins were')} measured",
             "Fix: check the files of `targets`",
         )
     slope = (xy - x_sum * y_sum / n) / spread

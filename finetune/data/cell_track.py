@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import InputError, UsageError
+from zoo.words import counted
 
 __all__ = ["LIMIT", "Summary", "cell_summary", "difference", "fit_summary", "refuse_itself", "track_features"]
 
@@ -183,6 +184,6 @@ def refuse_itself(
     if r > limit:
         raise InputError(
             f"the input of cell {given_name!r} and the target {target_name!r} correlate at {r:.4f} (limit {limit})",
-            f"over {len(x):,} bins; a track is not predicted from itself",
+            f"over {counted(len(x), 'bin')}; a track is not predicted from itself",
             f"Fix: give the cell's other assay in `cell.tracks.{given_name}`",
         )

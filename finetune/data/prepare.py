@@ -29,13 +29,14 @@ from finetune.data.regions import Geometry, Sees, Windows, choose_windows
 from finetune.data.splits import check_base, check_overlap, split_cells, split_windows
 from finetune.data.tracks import Track, check_sides, check_track, open_track
 from finetune.data.transform import background_depth, parse_transform
-from zoo.errors import InputError, UsageError, near_names
+from zoo.errors import InputError, UsageError
 from zoo.files import cache_folder, hold_lock, sha256_of
 from zoo.genome.checks import check_assembly
 from zoo.genome.encode import letters_met
 from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.results import replacing_folder, require_room
+from zoo.words import counted, near_names
 
 __all__ = ["Prepared", "TrackInfo", "head_names", "prepare"]
 
@@ -332,7 +333,7 @@ class _Preparation:
             depths.append(self._depth(target, values[i], train, self.sides[i]))
             for rows in _blocks(len(windows)):
                 values[i, rows] = self.transforms[i].forward(values[i, rows] / np.float32(depths[i]))
-            self.report(f"{target.name}: {len(windows):,} windows read")
+            self.report(f"{target.name}: {counted(len(windows), 'window')} read")
         values.flush()
         return depths
 
@@ -471,7 +472,7 @@ def _geometry(targets: Sequence[TargetConfig], base: Sees) -> Geometry:
         fitting = [own * k for k in range(1, base.positions + 1) if base.positions % k == 0]
         raise UsageError(
             f"{where}: bin {bin_size} does not divide what {base.name} predicts",
-            f"{base.positions:,} positions of {own} bp, {span:,} bp in all",
+            f"{counted(base.positions, 'position')} of {own} bp, {span:,} bp in all",
             f"Fix: bin: one of {', '.join(map(str, fitting[:8]))}",
         )
     return Geometry(base.length, base.offset, bin_size, span // bin_size)

@@ -12,9 +12,10 @@ from finetune.config import RegionsConfig
 from finetune.data.exclude import Places, Runs, base_counts, by_chromosome, mappable, merged, read_places, read_runs
 from finetune.data.negatives import candidates, gc_bins, match, wanted_each
 from zoo.cards.schema import Card
-from zoo.errors import InputError, UsageError, near_names
+from zoo.errors import InputError, UsageError
 from zoo.genome.fasta import Genome
 from zoo.genome.windows import center_starts
+from zoo.words import near_names
 
 __all__ = ["Geometry", "Sees", "Windows", "choose_windows"]
 

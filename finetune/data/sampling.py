@@ -16,6 +16,7 @@ from finetune.config import LossName, SamplingConfig
 from finetune.data.train_only import TrainOnly
 from zoo.errors import InputError, UsageError
 from zoo.extras import needs
+from zoo.words import counted
 
 __all__ = [
     "cell_weights",
@@ -207,7 +208,7 @@ def _several_classes(labels: np.ndarray, how: str) -> None:
     if len(np.unique(labels)) < 2:
         raise UsageError(
             f"`sampling.resample: {how}`: all training windows are of one class",
-            f"{len(labels):,} windows",
+            counted(len(labels), "window"),
             "Fix: `sampling.resample: none`, or `regions.choose: peaks` with `regions.negatives`",
         )
 
@@ -262,6 +263,6 @@ def _refuse_one_hot(array: np.ndarray, how: str) -> None:
     if np.isin(sample, (0, 0.25, 1)).all():
         raise UsageError(
             f"`sampling.resample: {how}` on one-hot sequences: a point between two sequences is no sequence",
-            f"{len(array):,} sequences of {array.shape[2]:,} bp were given",
+            f"{counted(len(array), 'sequence')} of {array.shape[2]:,} bp given",
             "Fix: give embeddings (`mode: head`), or `sampling.resample: over`",
         )

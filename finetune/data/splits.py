@@ -11,8 +11,9 @@ from finetune.config import CellSplit, SplitConfig
 from finetune.data.duplicates import check_duplicates
 from finetune.data.exclude import merged
 from finetune.data.regions import Geometry, Windows
-from zoo.errors import UsageError, near_names
+from zoo.errors import UsageError
 from zoo.genome.assembly import alias_map
+from zoo.words import near_names
 
 __all__ = ["SIDES", "check_base", "check_duplicates", "check_overlap", "split_cells", "split_windows"]
 

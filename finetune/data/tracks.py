@@ -20,6 +20,7 @@ from finetune.data.reading.sources import TrackSource, source_of
 from finetune.data.reading.table import TableBins
 from zoo.errors import InputError
 from zoo.files import sha256_of
+from zoo.words import counted
 
 __all__ = ["Track", "TrackSource", "check_sides", "check_track", "open_track", "source_of"]
 
@@ -91,7 +92,8 @@ class Track:
         if absent:
             raise InputError(
                 f"track {self.name}: {self._files()} has nothing on {absent[0][0]}",
-                f"{sum(n for _, n in absent):,} of {counts.total():,} windows, on {len(absent)} such chromosome(s)",
+                f"{sum(n for _, n in absent):,} of {counts.total():,} windows, on "
+                f"{counted(len(absent), 'such chromosome')}",
                 "Fix: leave them out with `regions.chromosomes`, or `missing: zero` where there is truly nothing",
             )
 
@@ -196,7 +198,7 @@ def check_track(name: str, values: np.ndarray, chrom: np.ndarray | None = None) 
     if not measured:
         raise InputError(
             f"track {name}: no bin of any window was measured",
-            f"{values.size:,} bins are missing",
+            f"{counted(values.size, 'bin is', 'bins are')} missing",
             "Fix: correct its `files`, or `missing: zero` where the file leaves zeros out",
         )
     if low == high:
@@ -231,14 +233,14 @@ def check_sides(name: str, values: np.ndarray, split: np.ndarray, *, trains: boo
         if not measured:
             raise InputError(
                 f"track {name}: no bin of a {side} window was measured",
-                f"{len(rows):,} windows, all masked",
+                f"{counted(len(rows), 'window')}, all masked",
                 f"Fix: name chromosomes that it measures in `split.{side}`, or `missing: zero` where its file leaves "
                 "zeros out",
             )
         if side == "train" and low == high:
             raise InputError(
                 f"track {name}: every bin of training is {low:g}: there is nothing to learn",
-                f"{len(rows):,} windows, {measured:,} measured bins",
+                f"{counted(len(rows), 'window')}, {measured:,} measured bins",
                 "Fix: name chromosomes where it is not constant in `split.train`",
             )
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import InputError, UsageError, near_names
+from zoo.errors import InputError, UsageError
 from zoo.extras import is_a
+from zoo.words import near_names
 
 __all__ = ["Step", "Transform", "background_depth", "parse_transform", "subsample_reads"]
 

@@ -20,6 +20,7 @@ from finetune.models.heads import ACTIVATION_OF_LOSS, Adapted, Head, head_for, i
 from finetune.models.lora import add_lora
 from zoo.errors import UsageError
 from zoo.genome.encode import one_hot
+from zoo.words import counted
 
 __all__ = ["adapt", "cell_inputs", "head_loss"]
 
@@ -58,7 +59,7 @@ def cell_inputs(prepared: Prepared, config: FinetuneConfig, base: Base) -> CellI
     if len(prepared.averaged) < 2 or (config.cell.input != "none" and len(train) < 2):
         raise UsageError(
             f"an average over cells leaves out the cell that is trained on, and {len(train)} cell trains",
-            f"{len(names)} cells have targets",
+            f"{counted(len(names), 'cell has', 'cells have')} targets",
             "Fix: add targets of other cells, or take cells out of `split.cells`",
         )
     averaged = config.cell.average != "none"

@@ -23,6 +23,7 @@ from zoo.genome.encode import one_hot
 from zoo.models.loaded import auto_batch_size, full_float32
 from zoo.progress import human_bytes
 from zoo.results import allocate, require_room
+from zoo.words import counted
 
 __all__ = ["bytes_of", "embed", "embeddings_path", "embeddings_shape"]
 
@@ -86,7 +87,7 @@ def embed(
     one = human_bytes(size // max(1, n * shape[1]))
     if report is not None:
         known = "; they are there already" if path.is_file() else ""
-        report(f"embeddings: {n:,} windows x {shape[1]} strands x {one} = {human_bytes(size)}{known}")
+        report(f"embeddings: {counted(n, 'window')} x {shape[1]} strands x {one} = {human_bytes(size)}{known}")
     batch = batch_size or auto_batch_size(base.length, torch.device(device))
     with hold_lock(path.with_name(f"{path.name}.lock"), _waits_for(path, report)):
         if not path.is_file():  # another run may have made it meanwhile

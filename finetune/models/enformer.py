@@ -28,6 +28,7 @@ from zoo.models.grelu import GreluCheckpoint
 from zoo.models.pytorch import load_tensors
 from zoo.paths import given_path
 from zoo.store.hub import fetch_model
+from zoo.words import counted
 
 __all__ = [
     "CROP",
@@ -123,7 +124,7 @@ def use_tf_gamma(base: Base, on: bool = True) -> None:
     """
     if on and base.length != LENGTH:
         raise UsageError(
-            f"use_tf_gamma: the table of gamma densities is for {LENGTH // 128:,} positions",
+            f"use_tf_gamma: the table of gamma densities is for {counted(LENGTH // 128, 'position')}",
             f"a window of {base.length:,} bp has {base.length // 128:,}",
             f"Fix: windows of {LENGTH:,} bp, or leave it off: the densities are computed for any length",
         )
@@ -286,7 +287,12 @@ def _named_as_grelu(loaded: object, path: Path) -> tuple[dict[str, Tensor], tupl
         else:
             trunk[renamed] = value
     if unknown or not trunk:
-        raise _not_enformer(path, f"{len(unknown)} names are unknown, the first {unknown[0]!r}" if unknown else "empty")
+        raise _not_enformer(
+            path,
+            f"{counted(len(unknown), 'name is', 'names are')} unknown, the first {unknown[0]!r}"
+            if unknown
+            else "empty",
+        )
     heads = sorted({key.split(".")[1] for key in state if key.startswith("_heads.")})
     chosen = "human" if "human" in heads else heads[0] if heads else None
     return trunk, _head(state, f"_heads.{chosen}.0.") if chosen else None, "softplus"

@@ -19,6 +19,7 @@ from zoo.models.grelu import GreluCheckpoint, activation_name, build_module, out
 from zoo.models.load import verify_files
 from zoo.models.loaded import LoadedModel
 from zoo.models.sequence_loader import SequenceLoader
+from zoo.words import counted
 
 __all__ = ["from_grelu", "open_grelu", "places", "shape_of"]
 
@@ -80,7 +81,9 @@ def from_grelu(name: str, model: nn.Module, checkpoint: GreluCheckpoint, length:
     placed = (length, 0) if positions == 1 else places(checkpoint, length, positions)
     if placed is None:
         raise without_embeddings(
-            name, f"it is not known where its {positions:,} positions lie in {length:,} bp: crop_len or bin_size is off"
+            name,
+            f"it is not known where its {counted(positions, 'position')} lie in {length:,} bp: crop_len or "
+            "bin_size is off",
         )
     bins = shape_of(nn.Sequential(trunk, head), length, name)[1]
     if positions > 1 and "final_pool_func" in _arguments(checkpoint):

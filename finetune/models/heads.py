@@ -19,6 +19,7 @@ from finetune.models.cut import LastLayer, activate, to_logit
 from finetune.models.freeze import is_frozen, set_training, unfreeze
 from finetune.models.lora import merge_lora
 from zoo.errors import UsageError
+from zoo.words import counted
 
 if TYPE_CHECKING:
     from finetune.data.batches import Batch
@@ -84,7 +85,7 @@ def head_for(base: Base, geometry: Geometry, tracks: int, loss: str, seed: int =
     if not fits or before < 0 or after < 0:
         raise UsageError(
             f"bins of {geometry.bin_size:,} bp from {geometry.offset:,} do not lie on the positions of {base.name}",
-            f"it has {base.positions:,} positions of {base.bin_size:,} bp from {base.offset:,}",
+            f"it has {counted(base.positions, 'position')} of {base.bin_size:,} bp from {base.offset:,}",
             f"Fix: a multiple of {base.bin_size:,} as `bin` of the targets",
         )
     with torch.random.fork_rng(devices=[]):

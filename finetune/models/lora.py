@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from finetune.models.freeze import freeze
-from zoo.errors import UsageError, near_names
+from zoo.errors import UsageError
+from zoo.words import counted, near_names
 
 __all__ = ["LoraLayer", "add_lora", "default_names", "merge_lora", "trainable_share"]
 
@@ -153,7 +154,9 @@ def _matches_nothing(wanted: str, layers: list[str]) -> UsageError:
     near = near_names(wanted, names) or names[:3]
     return UsageError(
         f"`lora.names`: {wanted!r} matches no layer of the base",
-        f"it has {len(layers)} layers; near: {', '.join(near)}" if near else "it has no Linear and no Conv1d layers",
+        f"it has {counted(len(layers), 'layer')}; near: {', '.join(near)}"
+        if near
+        else "it has no Linear and no Conv1d layers",
         f"Fix: write {near[0]!r}, or leave out `lora.names`" if near else "Fix: `mode: head`",
     )
 

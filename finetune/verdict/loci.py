@@ -8,6 +8,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.genome.intervals import RegionFile
+from zoo.words import counted
 
 __all__ = ["bins_of_loci"]
 
@@ -36,7 +37,7 @@ def bins_of_loci(path: str | Path, chrom: np.ndarray, start: np.ndarray, n_bins:
     if not inside.any():
         raise InputError(
             f"{path}: none of its regions lies in a judged window",
-            f"{sum(len(part) for part in parts)} regions, {len(start)} windows",
+            f"{counted(sum(len(part) for part in parts), 'region')}, {counted(len(start), 'window')}",
             "Fix: name loci on the chromosomes of `split.test` in `verdict.loci`",
         )
     return inside

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from finetune.verdict.drawing import chart, density, scatter, strip, ticks, track
 from finetune.verdict.example import Drawing, Example
 from finetune.verdict.verdict import Verdict
+from zoo.words import counted
 
 __all__ = ["TITLES", "page"]
 
@@ -190,7 +191,10 @@ def _drawn(drawing: Drawing, record: dict[str, Any]) -> dict[str, Any]:
         "calibration": scatter(x, y, f"calibration of {drawing.name}", drawing.log) if len(x) > 1 else None,
         "chromosomes": _strips(
             [(name, {"value": item["skill"], "ci": None}) for name, item in record["chromosomes"].items()],
-            [f"r {_figure(item['pearson'])}, {item['windows']:,} windows" for item in record["chromosomes"].values()],
+            [
+                f"r {_figure(item['pearson'])}, {counted(item['windows'], 'window')}"
+                for item in record["chromosomes"].values()
+            ],
         ),
     }
 

@@ -23,7 +23,7 @@ from interpret.module import in_full_float32
 from interpret.motifs.meme import KnownMotif, MemeFile, read_meme_file
 from interpret.references import parse_references
 from interpret.target import choose_target, explained_module
-from zoo.errors import InputError, UsageError, near_names
+from zoo.errors import InputError, UsageError
 from zoo.models.loaded import LoadedModel, check_mirrors
 from zoo.outputs import OutputSpec
 from zoo.paths import refuse_url
@@ -31,6 +31,7 @@ from zoo.progress import Notes, Progress
 from zoo.results import write_run_record
 from zoo.run.file_run import FileRun
 from zoo.run.job import Job, counted_notes
+from zoo.words import counted, near_names
 from zoo.writers import open_writer
 from zoo.writers.base import WriterContext
 
@@ -98,7 +99,7 @@ def _choose(file: MemeFile, name: str | None, path: str) -> KnownMotif:
         near = near_names(name, [*names, *(m.name for m in motifs)]) or names[:3]
         raise UsageError(
             f"--motif {path}:{name}: no such motif",
-            f"{len(motifs):,} motifs; near: {', '.join(near)}",
+            f"{counted(len(motifs), 'motif')}; near: {', '.join(near)}",
             f"Fix: --motif {path}:{near[0]}",
         )
     ids = [motif.id for motif in chosen]
@@ -116,7 +117,9 @@ def consensus(probability: np.ndarray) -> str:
     clear = probability.max(1) >= CLEAR
     letters = "".join("ACGT"[base] if sure else "N" for base, sure in zip(best, clear, strict=True))
     if not letters.strip("N"):
-        raise InputError("no position of the motif has a clear base", f"{len(letters)} positions", "Fix: give letters")
+        raise InputError(
+            "no position of the motif has a clear base", counted(len(letters), "position"), "Fix: give letters"
+        )
     return letters
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from interpret.methods.registry import METHODS
-from zoo.errors import UsageError, near_names
+from zoo.errors import UsageError
 from zoo.outputs import track_patterns
 from zoo.run.job import PredictOptions, options_from
+from zoo.words import counted, near_names
 
 __all__ = ["MARGINALIZE", "TABLES", "AttributeOptions", "AttributeResult", "inputs_of_options", "split_options"]
 
@@ -104,7 +105,7 @@ class AttributeResult:
 
     def summary(self, did: str = "explained") -> str:
         """A sentence for the user."""
-        return f"{self.windows:,} windows {did} in {self.seconds:.1f} s -> {', '.join(map(str, self.paths))}"
+        return f"{counted(self.windows, 'window')} {did} in {self.seconds:.1f} s -> {', '.join(map(str, self.paths))}"
 
 
 def inputs_of_options(options: AttributeOptions) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from interpret.contribs.file import Contribs, open_contribs
 from zoo.errors import InputError, UsageError
+from zoo.words import counted
 
 __all__ = ["UNSIGNED", "Contributions", "Regions", "no_such_window", "one_sign", "read_contributions", "read_rows"]
 
@@ -104,7 +105,7 @@ def read_contributions(path: str | Path, central: int | None = None) -> Contribu
         if central is not None and central > length:
             raise InputError(
                 f"--central {central}: the sequences are {length} bp",
-                f"{n:,} sequences",
+                counted(n, "sequence"),
                 f"Fix: --central {length} or less",
             )
         regions = _regions(file, n)
@@ -158,12 +159,12 @@ def _regions(file: Contribs, n: int) -> Regions:
         columns, windows = file.regions(), file.windows()
     except KeyError as error:
         raise InputError(
-            f"{file.path}: its regions are incomplete: {error.args[0]}", f"{n:,} sequences", _fix()
+            f"{file.path}: its regions are incomplete: {error.args[0]}", counted(n, "sequence"), _fix()
         ) from None
     counts = {len(column) for column in (*columns.values(), *windows.values())}
     if counts != {n}:
         raise InputError(
-            f"{file.path}: {n} sequences but {sorted(counts)} regions or windows",
+            f"{file.path}: {counted(n, 'sequence')} but {sorted(counts)} regions or windows",
             "their numbers must be the same",
             _fix(),
         )
@@ -214,7 +215,7 @@ def _central(file: Contribs, width: int) -> tuple[np.ndarray, np.ndarray, int, i
     if not hypothetical.any():
         raise InputError(
             f"{file.path}: all contributions are 0",
-            f"{n:,} sequences, central {width:,} bp",
+            f"{counted(n, 'sequence')}, central {width:,} bp",
             "Fix: choose an output that depends on the sequence",
         )
     if len(signs & {-1.0, 1.0}) < 2:

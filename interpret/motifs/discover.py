@@ -19,6 +19,7 @@ import numpy as np
 from zoo.errors import InputError, UsageError
 from zoo.extras import needs
 from zoo.progress import duration
+from zoo.words import counted
 
 __all__ = ["DEFAULTS", "Said", "capped", "modisco_options", "parse_options", "run_modisco", "saying", "too_few"]
 
@@ -124,12 +125,12 @@ def too_few(regions: int, window: int, options: dict[str, Any]) -> str | None:
     if places <= 2 * flank or regions * places * share > least:
         return None  # the window itself is refused elsewhere
     enough = int(least / (places * share)) + 1
-    what = f"TF-MoDISco looks at a sign with more than {least:,} seqlets"
+    what = f"TF-MoDISco looks at a sign with more than {counted(least, 'seqlet')}"
     if most <= least:
         have = f"{_counted(regions)} of {window:,} bp cannot hold more than {most:,}"
-        return f"{what}, and {have}: it will find no motif; {enough:,} regions are surely enough"
+        return f"{what}, and {have}: it will find no motif; {counted(enough, 'region is', 'regions are')} surely enough"
     have = f"{_counted(regions)} of {window:,} bp may give as few as {int(regions * places * share):,}"
-    return f"{what}, and {have}: it may find no motif; {enough:,} regions are enough"
+    return f"{what}, and {have}: it may find no motif; {counted(enough, 'region is', 'regions are')} enough"
 
 
 def _counted(regions: int) -> str:
@@ -154,7 +155,7 @@ def _run(modisco: Any, tracks: list[np.ndarray], options: dict[str, Any]) -> tup
         if len(tracks[0]) * tracks[0].shape[1] > 200_000:
             raise
         raise InputError(
-            f"TF-MoDISco failed on {len(tracks[0]):,} sequences of {tracks[0].shape[1]} bp: {error}",
+            f"TF-MoDISco failed on {counted(len(tracks[0]), 'sequence')} of {tracks[0].shape[1]} bp: {error}",
             "too few for its statistics, most likely",
             "Fix: give more regions",
         ) from error

@@ -33,6 +33,7 @@ from interpret.motifs.held_out import NotHeldOut, held_out_prediction, interval,
 from interpret.motifs.hits import Hits
 from interpret.motifs.pattern import Pattern
 from zoo.outputs import OutputSpec, first_of
+from zoo.words import counted
 
 __all__ = ["Explained", "ExplainedSign", "ExplainedVariance", "how_much"]
 
@@ -224,7 +225,7 @@ def _variance(contributions: Contributions, patterns: Sequence[Pattern]) -> tupl
     chosen = np.linspace(0, n - 1, min(MOST, n)).astype(int)
     values, one_hot = contributions.prediction[chosen].astype(float), contributions.one_hot[chosen]
     if not np.isfinite(values).all():
-        return None, f"the prediction is not finite in {int((~np.isfinite(values)).sum()):,} regions"
+        return None, f"the prediction is not finite in {counted(int((~np.isfinite(values)).sum()), 'region')}"
     try:
         folds = split_regions(Regions(*(column[chosen] for column in vars(contributions.regions).values())))
     except NotHeldOut as reason:

@@ -17,6 +17,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.paths import refuse_pointers
+from zoo.words import counted
 
 __all__ = ["KnownMotif", "MemeFile", "read_meme", "read_meme_file"]
 
@@ -69,7 +70,7 @@ def read_meme_file(path: Path) -> MemeFile:
     if not reading.motifs:
         names = f": {', '.join(reading.left_out[:5])}" if reading.left_out else ""
         raise InputError(
-            f"{path}: no motif", f"{len(reading.left_out)} lines of MOTIF without a {MATRIX}{names}", MINIMAL
+            f"{path}: no motif", f"{counted(len(reading.left_out), 'line')} of MOTIF without a {MATRIX}{names}", MINIMAL
         )
     return MemeFile(tuple(reading.motifs), tuple(reading.left_out))
 

@@ -45,6 +45,7 @@ from interpret.motifs.pattern import (
 )
 from zoo.errors import InputError, UsageError
 from zoo.paths import given_path
+from zoo.words import counted
 
 __all__ = [
     "MotifsFile",
@@ -325,12 +326,12 @@ def _named(regions: Regions, text: str) -> list[int]:
     if not found.any():
         raise UsageError(
             f"--region {text}: no region of that name or place",
-            f"{len(regions):,} regions",
+            counted(len(regions), "region"),
             "Fix: a name of the BED's fourth column, or chrom:start-end",
         )
     if found.sum() > VIEWS:
         raise UsageError(
-            f"--region {text}: {int(found.sum()):,} regions are there",
+            f"--region {text}: {counted(int(found.sum()), 'region is', 'regions are')} there",
             f"a report draws {VIEWS}",
             "Fix: a shorter chrom:start-end, or a name that is unique",
         )

@@ -29,6 +29,7 @@ from interpret.report.table import oriented
 from interpret.report.words import called
 from zoo.errors import UsageError
 from zoo.results import replacing, sole_writer
+from zoo.words import counted
 
 __all__ = ["Cell", "Entry", "Fact", "MotifRow", "Run", "compare_text", "labels_of", "motif_rows", "write_comparison"]
 
@@ -368,7 +369,9 @@ def _facts(runs: Sequence[Run]) -> list[Fact]:
         "References": lambda run: run.made.references,
         "Genome": lambda run: run.made.genome,
         "Regions": lambda run: run.made.regions,
-        "Known motifs": lambda run: f"{run.motifs.run['database']}, {run.motifs.run['database_motifs']:,} motifs",
+        "Known motifs": lambda run: (
+            f"{run.motifs.run['database']}, {counted(run.motifs.run['database_motifs'], 'motif')}"
+        ),
     }
     facts = [Fact(title, [make(run) for run in runs]) for title, make in makers.items()]
     if shared := _shared_regions(runs):

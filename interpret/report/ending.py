@@ -11,6 +11,7 @@ from interpret.report.head import LookedFor, look_for, unit_of
 from interpret.report.numbers import Row, order_of, row_of
 from interpret.report.sentence import percent, sentence
 from interpret.report.words import called
+from zoo.words import counted
 
 __all__ = ["ending"]
 
@@ -58,7 +59,7 @@ def _numbers(motifs: MotifsFile, row: Row) -> Iterator[str]:
     else:
         yield f"contribution {row.contribution:+.3g} a seqlet"
     number, what = (row.seqlets, "seqlet") if row.hits is None else (row.hits, "hit")
-    yield f"{number:,} {what}{'s' * (number != 1)} in {percent(row.frequency)} of {len(motifs.regions):,} regions"
+    yield f"{counted(number, what)} in {percent(row.frequency)} of {counted(len(motifs.regions), 'region')}"
 
 
 def _looked_for(found: Sequence[LookedFor]) -> list[str]:

@@ -16,6 +16,7 @@ from interpret.report.drawing import probability_heights
 from zoo.errors import UsageError
 from zoo.extras import needs, require
 from zoo.results import check_folder, replacing
+from zoo.words import counted
 
 __all__ = ["FORMATS", "require_packages", "save_figures"]
 
@@ -70,7 +71,7 @@ def _save(pattern: Pattern, path: Path) -> Path:
     above, below = figure.subplots(2, 1, sharex=True)
     _draw(contribution, above, "contribution")
     _draw(heights, below, "bits", top=2.0)
-    figure.suptitle(f"{pattern.short_name}, {len(pattern.seqlets):,} seqlets", fontsize=9)
+    figure.suptitle(f"{pattern.short_name}, {counted(len(pattern.seqlets), 'seqlet')}", fontsize=9)
     with replacing(path, shared=True) as partial:
         figure.savefig(partial, format=path.suffix[1:], dpi=300)
     return path

@@ -13,6 +13,7 @@ from pathlib import Path
 from zoo.errors import InputError
 from zoo.genome.intervals import RegionFile
 from zoo.paths import given_path
+from zoo.words import counted
 
 __all__ = ["Gene", "genes_within", "read_genes"]
 
@@ -60,7 +61,7 @@ def read_genes(path: str | Path) -> list[Gene]:
     except _LineError as error:
         raise InputError(f"{path}:{error.number}: {error.reason}", "nothing was written", FIX) from None
     if not genes:
-        raise InputError(f"{path}: holds no gene", f"{len(rows):,} lines", FIX)
+        raise InputError(f"{path}: holds no gene", counted(len(rows), "line"), FIX)
     return genes
 
 

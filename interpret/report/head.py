@@ -25,6 +25,7 @@ from interpret.report.record import commands_of, file_name, option_rows, provena
 from interpret.report.sentence import percent, sentence
 from interpret.report.table import Figure, core_logo
 from interpret.report.words import called, units
+from zoo.words import counted
 
 __all__ = [
     "EDGES",
@@ -299,7 +300,7 @@ def _references(run: dict[str, Any]) -> str:
         return f"{file_name(references)}, seed {run.get('seed')}"
     kind, n = file_name(references["kind"]), references.get("n")
     if kind == "dinucleotide":
-        return f"{n} dinucleotide shuffle{'s' * (n != 1)} of each sequence, seed {run.get('seed')}"
+        return f"{counted(n, 'dinucleotide shuffle')} of each sequence, seed {run.get('seed')}"
     return {"uniform": "0.25 at every base", "zeros": "zeros"}.get(kind, f"{kind} ({n} a sequence)")
 
 
@@ -319,7 +320,7 @@ def _regions(motifs: MotifsFile, run: dict[str, Any]) -> str:
     regions = run.get("regions")
     name = f" of {file_name(regions['path'])}" if isinstance(regions, dict) and regions.get("path") else ""
     return (
-        f"{len(motifs.regions):,} sequences of {motifs.length:,} bp{name}; motifs sought in the central "
+        f"{counted(len(motifs.regions), 'sequence')} of {motifs.length:,} bp{name}; motifs sought in the central "
         f"{motifs.window:,} bp"
     )
 

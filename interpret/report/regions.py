@@ -16,6 +16,7 @@ from interpret.motifs.motifs_file import MotifsFile, letters_of, regions_named
 from interpret.motifs.pattern import places_of
 from interpret.report.genes import Gene, genes_within
 from zoo.errors import InputError
+from zoo.words import counted
 
 __all__ = ["GENES", "Opening", "check_belongs", "opening_of", "view_data", "views_shown", "with_regions"]
 
@@ -196,13 +197,15 @@ def check_belongs(motifs: MotifsFile, contribs: str | Path) -> None:
         n = len(motifs.regions)
         if len(file) != n:
             raise InputError(
-                f"{contribs}: not what {motifs.path} was made from", f"{len(file):,} regions there, {n:,} here", fix
+                f"{contribs}: not what {motifs.path} was made from",
+                f"{counted(len(file), 'region')} there, {n:,} here",
+                fix,
             )
         try:
             columns, windows = file.regions(), file.windows()
         except KeyError as error:
             what = f"{contribs}: its regions are incomplete: {error.args[0]}"
-            raise InputError(what, f"{n:,} regions", fix) from None
+            raise InputError(what, counted(n, "region"), fix) from None
         ours = motifs.regions
         same = (columns["chrom"] == ours.chrom) & (columns["start"] == ours.start) & (columns["end"] == ours.end)
         same &= (windows["start"] == ours.window_start) & (windows["reverse"] == ours.reverse)

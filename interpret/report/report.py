@@ -28,6 +28,7 @@ from interpret.report.regions import with_regions
 from zoo.errors import UsageError
 from zoo.results import check_folder, replacing, sole_writer
 from zoo.run.job import inputs_of
+from zoo.words import counted
 
 if TYPE_CHECKING:
     from zoo.genome.region_table import Regions
@@ -165,7 +166,7 @@ def _compare(
 
     if given:
         raise UsageError(
-            f"{', '.join(given)}: has no effect on {len(sources)} files of motifs",
+            f"{', '.join(given)}: has no effect on {counted(len(sources), 'file')} of motifs",
             "they are put side by side as they are",
             f"Fix: leave out {' '.join(given)}, or give one file of motifs",
         )
@@ -243,7 +244,7 @@ def _plan(steps: Steps) -> ReportResult:
     from interpret.attribute.attribute import attribute
 
     planned = attribute(*steps.asked, steps.contribs, report=steps.say, planned=steps.warn_few, **steps.attributing)
-    steps.say(f"dry run: {planned.windows:,} windows to explain; nothing was written")
+    steps.say(f"dry run: {counted(planned.windows, 'window')} to explain; nothing was written")
     return ReportResult()
 
 

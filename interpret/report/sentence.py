@@ -9,6 +9,7 @@ from interpret.motifs.explained import ExplainedSign
 from interpret.motifs.grades import Name
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.report.numbers import Row, order_of
+from zoo.words import counted
 
 __all__ = ["NUMBERS", "listed", "percent", "plain_name", "sentence"]
 
@@ -117,7 +118,7 @@ def listed(items: Sequence[str]) -> str:
 
 
 def _regions(count: int) -> str:
-    return f"{count:,} region{'s' if count != 1 else ''}"
+    return counted(count, "region")
 
 
 def _capital(text: str) -> str:

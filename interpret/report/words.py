@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from zoo.words import counted
+
 if TYPE_CHECKING:
     from interpret.report.card import ModelCard
 
@@ -51,9 +53,9 @@ def units(run: Mapping[str, Any], card: ModelCard | None, bins: int | None = Non
         count = chosen[1] - chosen[0] if chosen else bins
         over = REDUCED.get(str(run.get("reduction")))
         if over and (count or 2) > 1:
-            parts.append(f"{over} {count:,} bins" if count else f"{over} bins")
+            parts.append(f"{over} {counted(count, 'bin')}" if count else f"{over} bins")
     if isinstance(tracks, list | tuple) and len(tracks) > 1:
-        parts.append(f"added over {len(tracks):,} tracks")
+        parts.append(f"added over {counted(len(tracks), 'track')}")
     return ", ".join(parts)
 
 

@@ -91,7 +91,7 @@ def test_a_wrong_value_names_its_line(tmp_path, old, new, start):
 
 def test_several_problems_are_counted(tmp_path):
     path, _ = edited(tmp_path, ("version: 1.0.0", "version: one"), ("summary: ", "sumary: "))
-    assert refusal(path).extent == "3 field(s) of the card are wrong"
+    assert refusal(path).extent == "3 fields of the card are wrong"
 
 
 def test_yaml_that_does_not_parse_names_the_line_of_the_file(tmp_path):

@@ -94,7 +94,7 @@ def test_kept_wheels_are_listed_and_pruned(shell, tmp_path):
     assert found["path"] == str(wheel) and found["bytes"] == 2000
     assert "kept wheel" not in shell.zoo("cache", "prune").out and wheel.exists()
     assert "kept wheel" in shell.zoo("cache", "prune", "--older-than", "30", "--dry-run").out and wheel.exists()
-    assert "1 file(s), 2.0 kB removed" in shell.zoo("cache", "prune", "--older-than", "30").err
+    assert "1 file, 2.0 kB removed" in shell.zoo("cache", "prune", "--older-than", "30").err
     assert not wheel.parent.exists()
 
 
@@ -149,7 +149,7 @@ def test_ls_names_size_and_users(shell, remote_toy):
     said = shell.zoo("cache", "ls")
     header, row = said.out.splitlines()
     assert header.split("\t") == ["size", "used", "sha256", "name", "models"]
-    assert row.split("\t")[3:] == ["weights.pth", "own-gc"] and "1 file(s)" in said.err
+    assert row.split("\t")[3:] == ["weights.pth", "own-gc"] and "1 file, " in said.err
     listed = json.loads(shell.zoo("cache", "ls", "--json").out)
     (blob,) = listed["blobs"]
     assert blob["users"] == ["own-gc"] and blob["sha256"] == hashlib.sha256(Path(blob["path"]).read_bytes()).hexdigest()
@@ -228,8 +228,8 @@ def test_weights_go_to_a_machine_without_a_network(shell, remote_toy, monkeypatc
     size = (shell.folder / path).stat().st_size
     assert added.code == 0 and added.out == f"{path}\t{size}\tweights.pth\town-gc\n"
     assert added.err.splitlines() == [
-        "zoo: 1 file(s) recognised; 1 model(s) have all their files: own-gc",
-        "zoo: 1 file(s) are no known model's: carried/notes.txt",
+        "zoo: 1 file recognised; 1 model has all its files: own-gc",
+        "zoo: 1 file is no known model's: carried/notes.txt",
     ]
     assert shell.zoo("pull", remote_toy.folder).code == 0
     refused = shell.zoo("cache", "add", "carried/notes.txt").error(3)

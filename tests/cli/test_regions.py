@@ -21,8 +21,8 @@ MALFORMED = {
     "other digits": ("chrA\t\u0661\u0660\t\u0665\u0660", "whole numbers"),
     "too large": ("chrA\t1\t99999999999999999999", "whole numbers"),
     "blank column": ("chrA\t\t50", "whole numbers"),
-    "one column": ("chrA", "1 column(s) where a BED has at least 3: 'chrA'"),
-    "two columns": ("chrA\t10", "2 column(s)"),
+    "one column": ("chrA", "1 column where a BED has at least 3: 'chrA'"),
+    "two columns": ("chrA\t10", "2 columns"),
     "browser position": ("chrA:1,001-1,050", "chrA<tab>1000<tab>1050"),
     "commas": ("chrA,10,50", "not commas"),
     "past the end": ("chrA\t10\t5000", "end 5000 is past the end of chrA (400 bp in the FASTA)"),
@@ -53,7 +53,7 @@ def test_no_regions(shell, content):
 
 def test_header_lines_are_skipped_and_counted(shell):
     bed = shell.write("x.bed", "browser position chrA:1-2\ntrack name=x\n#c\nchrA\t10\t26\n\nchrB\t3\t19\n")
-    assert "4 header, track, comment or blank line(s) of x.bed were skipped" in shell.predict(bed).notes()
+    assert "4 header, track, comment or blank lines of x.bed skipped" in shell.predict(bed).notes()
     assert len((shell.folder / "out.tsv").read_text().splitlines()) == 3
 
 

@@ -29,7 +29,7 @@ BROKEN = {
     "tabs": (b">chr1\nACGT\tACGT\nACG\tT\n", 2, "a tab stands", "ACGTACGTACGT"),
     "numbered as in GenBank": (b">chr1\n 1 acgt acgt\n 9 acgt\n", 2, "a blank stands", "acgtacgtacgt"),
     "a comment among bases": (b">chr1\n;note\nACGTACGT\nAC\n", 3, "line has 8 letters", "ACGTACGTAC"),
-    "a CR on the last line alone": (b">chr1\nACGT\nACGT\r\n", 3, "1 blank(s) or CR stand at the end", "ACGTACGT"),
+    "a CR on the last line alone": (b">chr1\nACGT\nACGT\r\n", 3, "1 blank or CR stands at the end", "ACGTACGT"),
     "CR within lines": (b">chr1\nACGT\rACGT\nAC\n", 2, "a carriage return (CR) stands", "ACGTACGTAC"),
     "a NUL among bases": (b">chr1\nACGT\0ACGT\nAC\n", 2, "a NUL stands", None),
     "a letter that is not ASCII": (b">chr1\nAC\xc3\x84GT\nACGT\n", 2, "the byte 195 stands", None),
@@ -113,7 +113,7 @@ def test_an_index_of_another_tool_does_not_hide_a_repeated_name(tmp_path):
 def test_lines_that_are_wrong_in_one_way_are_counted(tmp_path):
     path = tmp_path / "x.fa"
     path.write_bytes(b">a\nACGT ACGT\nACGT ACGT\n>b\nAC GT\nA\n")
-    assert refusal(path).extent == "3 line(s) of bases hold a blank or another character that is no letter"
+    assert refusal(path).extent == "3 lines of bases hold a blank or another character that is no letter"
 
 
 #: First bytes of other files -> what they are called.

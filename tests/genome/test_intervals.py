@@ -202,8 +202,8 @@ GOOD = "chr1\t10\t20\n"
         ("chr1\t٣\t20", "whole numbers"),
         ("chr1\t1\t99999999999999999999", "whole numbers"),
         ("chr1\tten\t20", "'ten'"),
-        ("chr1\t10", "2 column(s)"),
-        ("chr1:10-20", "1 column(s)"),
+        ("chr1\t10", "2 columns"),
+        ("chr1:10-20", "1 column"),
         ("chr1\t10\t101", "end 101 is past the end of chr1 (100 bp"),
     ],
 )

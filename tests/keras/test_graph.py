@@ -262,13 +262,13 @@ def test_gradients_reach_the_input(tmp_path):
 
 def wrong_arrays(w):
     return {
-        "2 array(s)": [("kernel:0", w)],
+        "2 arrays": [("kernel:0", w)],
         "holds 3": [("kernel:0", w), ("bias:0", w[0]), ("more:0", w)],
         "(3, 5)": [("kernel:0", array(4, 5)), ("bias:0", array(3, 5))],
     }
 
 
-@pytest.mark.parametrize("says", ["2 array(s)", "holds 3", "(3, 5)"])
+@pytest.mark.parametrize("says", ["2 arrays", "holds 3", "(3, 5)"])
 def test_weights_that_do_not_fit_name_the_layer(tmp_path, says):
     arrays = wrong_arrays(array(4, 3))[says]
     config = sequential(("Dense", {"name": "dense_1", "units": 3, "use_bias": True}))

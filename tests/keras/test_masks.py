@@ -80,7 +80,7 @@ def test_a_second_tensor_is_no_mask(tmp_path, kind):
     n = GATES.get(kind, 0)
     arrays = [("k:0", array(4, n)), ("r:0", array(1, n)), ("b:0", array(n))] if n else []
     path = write_h5(tmp_path / "m.h5", functional(layers, ["x", "state"], ["odd"]), {"odd": arrays})
-    with pytest.raises(ModelError, match=re.escape(f"layer 'odd' ({kind}) is called with 2 tensor(s)")):
+    with pytest.raises(ModelError, match=re.escape(f"layer 'odd' ({kind}) is called with 2 tensors")):
         load_keras(path)
 
 
@@ -145,7 +145,7 @@ def test_all_layers_that_are_not_supported_are_named_before_arrays_are_counted(t
     with pytest.raises(ModelError) as caught:
         load_keras(path)
     assert caught.value.what == f"{path}: layer 'caps' (CapsuleLayer), 'hw' (Highway) are not supported"
-    assert caught.value.extent.startswith("2 layer(s); supported are Activation, ")
+    assert caught.value.extent.startswith("2 layers; supported are Activation, ")
     assert "array" not in str(caught.value)
 
 

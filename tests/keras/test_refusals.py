@@ -15,6 +15,7 @@ from zoo.errors import ModelError
 from zoo.models.keras import load_keras
 from zoo.models.keras.config import parse_config
 from zoo.models.keras.registry import build_layer
+from zoo.words import counted
 
 BATCH_NORM = {"moving_mean": array(3), "moving_variance": array(3) ** 2}
 LAYERS = {
@@ -29,7 +30,7 @@ LAYERS = {
     "own kernels": ("LocallyConnected1D", {"implementation": 3}, {"kernel": array(9)}, "of implementation 3"),
     "own kernels same": ("LocallyConnected1D", {"padding": "same"}, {"kernel": array(3, 4, 2)}, "padding 'same'"),
     "gate": ("MultiHeadAttention", {"use_gate": True}, {}, "with use_gate is not supported"),
-    "own attention": ("Attention", {}, {}, "of 1 input(s), which is not Keras's own"),
+    "own attention": ("Attention", {}, {}, "of 1 input, which is not Keras's own"),
     "scores": ("Attention", {"use_scale": False, "score_mode": "sum"}, {}, "score_mode 'sum' is not supported"),
     "time": ("LSTM", {"time_major": True}, {}, "with time_major is not supported"),
     "inverse": ("Normalization", {"invert": True}, {}, "inverted is not supported"),
@@ -120,7 +121,7 @@ def test_arrays_of_an_inner_model_that_do_not_fit_are_counted(tmp_path, count):
     arrays = {"inner": [(f"{i}:0", array(4, 3)) for i in range(count)]}
     with pytest.raises(ModelError, match="the arrays of the inner model 'inner' do not fit its layers") as caught:
         load_keras(write_h5(tmp_path / "m.h5", config, arrays))
-    assert caught.value.extent == f"{count} array(s)"
+    assert caught.value.extent == counted(count, "array")
 
 
 def test_a_list_of_names_that_keras_split_in_parts_is_joined(tmp_path):
@@ -181,7 +182,8 @@ def test_the_number_of_arrays_that_a_layer_has(tmp_path, kind, options, expected
     """One too many in the file: the message says how many there should be."""
     config = sequential((kind, {"name": "layer_9", **options}))
     arrays = {"layer_9": [(f"{i}:0", array(2)) for i in range(expected + 1)]}
-    with pytest.raises(ModelError, match=re.escape(f"layer 'layer_9' ({kind}) has {expected} array(s)")) as caught:
+    words = re.escape(f"layer 'layer_9' ({kind}) has {counted(expected, 'array')}")
+    with pytest.raises(ModelError, match=words) as caught:
         load_keras(write_h5(tmp_path / "m.h5", config, arrays))
     assert caught.value.extent.startswith(f"the file holds {expected + 1}: layer_9/0:0")
 

@@ -79,7 +79,7 @@ def test_a_broken_model_does_not_hide_the_others(tmp_path, capsys):
     add_source("toys", str(folder))
     assert run(["list", "--source", "toys"]) == 0
     output = capsys.readouterr()
-    assert "toys/counts/custom" in output.out and "1 model(s) cannot be read" in output.err
+    assert "toys/counts/custom" in output.out and "1 model cannot be read" in output.err
     with pytest.raises(ModelError, match="does not parse"):
         find_entry("toys/torch")
 

@@ -331,7 +331,7 @@ def test_a_module_object_is_each_models_own(tmp_path):
     ("outputs", "says"),
     [
         ([{"name": "a", "kind": "scalar", "tracks": ["x", "y"]}], "has shape (1,) a window"),
-        ([{"name": "a", "kind": "scalar", "tracks": ["x"]}] * 2, "returns 1 output(s)"),
+        ([{"name": "a", "kind": "scalar", "tracks": ["x"]}] * 2, "returns 1 output"),
     ],
 )
 def test_outputs_that_contradict_the_card(tmp_path, outputs, says):

@@ -76,7 +76,7 @@ def test_a_card_that_somebody_is_writing_does_not_hide_the_others(cards, capsys)
 
     assert run(["list"]) == 0
     said = capsys.readouterr()
-    assert "toy-one" in said.out and "1 model(s) cannot be read; first: " in said.err
+    assert "toy-one" in said.out and "1 model cannot be read; first: " in said.err
     with pytest.raises(ModelError, match=r"README.md:\d+: the card"):
         bundled.write_index(registry.INDEX, cards)
 

@@ -112,7 +112,7 @@ def test_a_file_that_is_no_models_is_told(tmp_path):
     (tmp_path / "a.txt").write_text("a")
     with pytest.raises(InputError, match="no file of a known model") as caught:
         cache_add(tmp_path / "a.txt")
-    assert "1 file(s) were compared with the checksums of" in caught.value.extent and caught.value.exit_code == 3
+    assert "1 file was compared with the checksums of" in caught.value.extent and caught.value.exit_code == 3
     with pytest.raises(InputError, match="no such file or folder"):
         cache_add(tmp_path / "nowhere")
     (tmp_path / "b.whl").write_text("no zip")

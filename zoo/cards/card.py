@@ -233,7 +233,7 @@ def _explain(error: ValidationError, document: YamlDocument, below: tuple[str, .
         what, fix = f"the card has an unknown field `{field}`", "remove it or correct its spelling"
     else:
         what, fix = f"`{field}`: {first['msg']}", "correct the value"
-    extent = f"{len(problems)} field(s) of the card are wrong" if len(problems) > 1 else ""
+    extent = f"{len(problems):,} fields of the card are wrong" if len(problems) > 1 else ""
     return document.error((*below, *first["loc"]), what, fix, extent)
 
 

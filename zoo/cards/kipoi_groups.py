@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cards.yaml_lines import YamlDocument, component_file, load_yaml
-from zoo.errors import ModelError, near_names
+from zoo.errors import ModelError
+from zoo.words import counted, near_names
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -227,7 +228,7 @@ def _read_table(path: Path) -> dict[str, dict[str, Any]]:
         raise ModelError(f"{path}:1: has no column `model`", "", "Fix: separate columns by tabs; call one `model`")
     if long := [row for row in rows[1:] if len(row) > len(header)]:
         raise ModelError(
-            f"{path}: {len(long)} row(s) have more fields than the header",
+            f"{path}: {counted(len(long), 'row has', 'rows have')} more fields than the header",
             f"first: {long[0][0]}",
             "Fix: separate columns by single tabs",
         )
@@ -236,7 +237,11 @@ def _read_table(path: Path) -> dict[str, dict[str, Any]]:
     models = list(map(str, columns["model"]))
     table = {model: {name: column[i] for name, column in columns.items()} for i, model in enumerate(models)}
     if twice := len(full) - len(table):
-        raise ModelError(f"{path}: {twice} name(s) of models are repeated", "", "Fix: names are unique")
+        raise ModelError(
+            f"{path}: {counted(twice, 'name')} of models repeated",
+            "",
+            "Fix: names are unique",
+        )
     if bad := [name for name in table if os.path.normpath(name) != name or name.startswith(("/", ".."))]:
         raise ModelError(f"{path}: {bad[0]!r} is no name of a model", f"{len(bad)} such", "Fix: parts joined by /")
     return table

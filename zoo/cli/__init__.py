@@ -15,9 +15,11 @@ import warnings
 from typing import Any, NoReturn
 
 import click
+from click.exceptions import NoSuchCommand
 
+from zoo.cli.helptext import COMMAND_GROUPS, in_groups
 from zoo.cli.shared import CONTEXT, GROUP, over_line
-from zoo.errors import ZooError, near_names
+from zoo.errors import ZooError
 
 __all__ = ["cli", "main"]
 
@@ -58,12 +60,17 @@ class LazyGroup(GROUP):
             return None
         return importlib.import_module(f"zoo.cli.{name}").command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """``zoo help predict`` is ``zoo predict --help``."""
+        if args[:1] == ["help"] and all(name in COMMANDS for name in args[1:2]):
+            args = [*args[1:], "--help"]
+        return super().parse_args(ctx, args)
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args[:1] == ["help"]:  # of what is no command
+            args = args[1:]
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = near_names(args[0], COMMANDS)
-            raise click.UsageError(
-                f"no command {args[0]!r}" + (f"; near names: {', '.join(near)}" if near else ""), ctx
-            )
+            raise NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -75,14 +82,13 @@ class LazyGroup(GROUP):
             raise click.exceptions.Exit(_interrupted()) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([*COMMANDS.items()])
+        width = max(map(len, COMMANDS))  # one column for all groups
+        for title, names in in_groups(COMMANDS, COMMAND_GROUPS, "Other commands").items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), COMMANDS[name]) for name in names])
 
 
-@click.group(
-    cls=LazyGroup,
-    context_settings=CONTEXT | {"max_content_width": 100},
-)
+@click.group(cls=LazyGroup, context_settings=CONTEXT)
 @click.version_option(package_name="seqzoo", prog_name="zoo")
 def cli() -> None:
     """Predict with published sequence-to-function models.
@@ -134,9 +140,9 @@ def run(arguments: list[str] | None = None) -> int:
         click.echo(error.format_message(), err=True)
         return 2
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "zoo"
-        usage = " ".join(error.ctx.get_usage().split()) if error.ctx else ""
-        _tell(f"{where}: {error.format_message()}", usage, f"Fix: {where} --help")
+        from zoo.cli.mistakes import explain
+
+        _tell(*explain(error))
         return 2
     except click.ClickException as error:
         _tell(error.format_message(), "", "Fix: zoo --help")

@@ -21,6 +21,7 @@ from zoo.cli.options import (
 )
 from zoo.cli.shared import COMMAND, CONTEXT, long_run, note
 from zoo.doctor import check_import_names
+from zoo.words import counted
 
 __all__ = ["command"]
 
@@ -95,7 +96,7 @@ def command(
     if quiet:
         return
     if options["dry_run"]:
-        note(f"dry run: {result.windows:,} windows to explain; nothing was written")
+        note(f"dry run: {counted(result.windows, 'window')} to explain; nothing was written")
     else:
         note(result.summary("written" if regions is None else "explained"))
 

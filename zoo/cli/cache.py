@@ -20,6 +20,7 @@ from zoo.genome.recompress import Copy, copies
 from zoo.progress import human_bytes
 from zoo.store.cache import Blob, Cache
 from zoo.store.packages import KeptWheel, kept_wheels
+from zoo.words import counted
 
 __all__ = ["command"]
 
@@ -63,7 +64,7 @@ def ls(as_json: bool) -> None:
             click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]))
         else:
             click.echo("\t".join(row))
-    total = f"{len(blobs)} file(s), {human_bytes(sum(blob.bytes for blob in blobs))} in {cache.folder}"
+    total = f"{counted(len(blobs), 'file')}, {human_bytes(sum(blob.bytes for blob in blobs))} in {cache.folder}"
     unfinished = f"; {len(leftovers)} unfinished, {human_bytes(sum(i.bytes for i in leftovers))}" if leftovers else ""
     note(f"{total}{unfinished}")
     for copy in genomes:
@@ -95,16 +96,15 @@ def add(paths: tuple[Path, ...], models: tuple[str, ...]) -> None:
         done=lambda one: click.echo(f"{one.found}\t{one.bytes}\t{one.name}\t{_some(one.models)}"),
     )
     complete = [model for model, missing in result.missing.items() if not missing]
-    note(
-        f"{len(result.added):,} file(s) recognised; {len(complete):,} model(s) have all their files: {_some(complete)}"
-    )
+    whole = counted(len(complete), "model has all its files", "models have all their files")
+    note(f"{counted(len(result.added), 'file')} recognised; {whole}: {_some(complete)}")
     for model, missing in result.missing.items():
         if missing:
             note(f"{model} still lacks {_some(missing)}")
     for model, licence in result.licences.items():  # who fetches the files is told so too
         note(f"{model}: licence {licence}")
     if result.unknown:
-        note(f"{len(result.unknown):,} file(s) are no known model's: {_some(result.unknown)}")
+        note(f"{counted(len(result.unknown), 'file is', 'files are')} no known model's: {_some(result.unknown)}")
 
 
 def _some(names: Sequence[str]) -> str:
@@ -125,11 +125,11 @@ def verify(repair: bool) -> None:
         if not intact:
             damaged.append(blob)
             click.echo(f"{'removed' if repair else 'damaged'}\t{blob.path}\t{', '.join(blob.users) or '-'}")
-    note(f"{n - len(damaged)} of {n} file(s) are intact")
+    note(f"{n - len(damaged):,} of {counted(n, 'file')} intact")
     if damaged and not repair:
         raise FetchError(
             f"{damaged[0].path}: the checksum is not that of its name",
-            f"{len(damaged)} of {n} cached file(s) are damaged",
+            f"{len(damaged):,} of {counted(n, 'cached file')} damaged",
             "Fix: zoo cache verify --repair",
         )
 
@@ -161,7 +161,7 @@ def prune(older_than: float | None, dry_run: bool) -> None:
             one.remove()
     freed = sum(item.bytes for item in [*old, *leftovers, *(one for one, _ in unused)])
     done = "would be removed" if dry_run else "removed"
-    note(f"{len(old) + len(leftovers) + len(unused)} file(s), {human_bytes(freed)} {done}")
+    note(f"{counted(len(old) + len(leftovers) + len(unused), 'file')}, {human_bytes(freed)} {done}")
 
 
 def _time(blob: Blob | Copy | KeptWheel) -> str:

@@ -15,6 +15,7 @@ import click
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT
 from zoo.store.registry import info
+from zoo.words import counted
 
 __all__ = ["command"]
 
@@ -142,7 +143,7 @@ def _output(out: dict[str, Any]) -> str:
     if known is None or n != len(out["tracks"]):
         tracks = f"{'any number of' if known is None else f'{n:,}'} tracks without names"
     else:
-        tracks = ", ".join(out["tracks"][:4]) + (f", ... ({n:,} tracks)" if n > 4 else "")
+        tracks = ", ".join(out["tracks"][:4]) + (f", ... ({counted(n, 'track')})" if n > 4 else "")
     sense = "; of the strand that is read" if out.get("strand") == "sense" else ""
     return f"{out['name']} ({out['kind']}): {tracks}{_bins(out)}; units {out['units'] or 'not given'}{sense}"
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +9,22 @@ import click
 
 from zoo.cli.options import listing_options
 from zoo.cli.shared import COMMAND, CONTEXT, note
-from zoo.errors import UsageError
-from zoo.store.listing import folded, plain_lines, table_lines
+from zoo.cli.tables import Column, on_a_terminal, only_one_format, print_json, print_table, width_of_terminal
+from zoo.store.listing import cells_of, folded, plain_lines
 from zoo.store.registry import below, broken_entries, entries
+from zoo.words import counted
 
 __all__ = ["command", "show"]
+
+COLUMNS = [
+    Column("name"),
+    Column("what", prose=True, brief="kind"),
+    Column("species"),
+    Column("input bp", right=True, leaves=18),
+    Column("checked", leaves=16),
+    Column("assembly", leaves=44),
+    Column("outputs", leaves=60),
+]
 
 
 @click.command("list", cls=COMMAND, context_settings=CONTEXT)
@@ -54,23 +62,19 @@ def show(found: Sequence[dict[str, Any]], as_json: bool, plain: bool, fold: bool
     Returns:
         The groups of which the models were not shown.
     """
-    if as_json and plain:
-        raise UsageError("--json and --plain are two formats", "", "Fix: give one of them")
+    only_one_format(as_json, plain)
     if as_json:
-        click.echo(json.dumps(list(found), indent=1))
+        print_json(list(found))
         return []
     if plain or not on_a_terminal():
         click.echo("\n".join(plain_lines(found)))
         return []
     shown = folded(found) if fold else found
-    for line in table_lines(shown, shutil.get_terminal_size().columns):
-        click.echo(line)
+    if shown:
+        print_table(COLUMNS, [cells_of(one) for one in shown])
+    if any(len(one["name"]) > width_of_terminal() for one in shown):
+        note("names that are longer than a line have … in their middle: --plain and --json print them whole")
     return [one["group"] for one in shown if "folds" in one]
-
-
-def on_a_terminal() -> bool:
-    """Whether a person reads standard output."""
-    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _tell_broken(source: str | None) -> None:
@@ -82,4 +86,4 @@ def _tell_broken(source: str | None) -> None:
 
         broken = source_index(find_source(source))["broken"]
     if broken:
-        note(f"{len(broken)} model(s) cannot be read; first: {broken[0]['problem'].splitlines()[0]}")
+        note(f"{counted(len(broken), 'model')} cannot be read; first: {broken[0]['problem'].splitlines()[0]}")

@@ -21,6 +21,7 @@ from zoo.cli.options import (
 )
 from zoo.cli.shared import COMMAND, CONTEXT, long_run, note
 from zoo.progress import pace
+from zoo.words import counted
 
 __all__ = ["command"]
 
@@ -71,14 +72,13 @@ def command(model: str, regions: str, genome: str | None, out: str, quiet: bool,
 def _summary(result: Any, dry_run: bool) -> str:
     if dry_run:
         counts = result.counts
-        outputs = ", ".join(f"{name} ({n} track{'s' * (n > 1)})" for name, n in counts["outputs"].items())
+        outputs = ", ".join(f"{name} ({counted(n, 'track')})" for name, n in counts["outputs"].items())
         return (
-            f"dry run: {result.regions:,} regions, {result.windows:,} windows of {counts['window_bp']:,} bp on "
-            f"{counts['device']}, {counts['batch_size']} at a time; outputs {outputs}; nothing was written"
+            f"dry run: {counted(result.regions, 'region')}, {counted(result.windows, 'window')} of "
+            f"{counts['window_bp']:,} bp on {counts['device']}, {counts['batch_size']} at a time; outputs {outputs}; "
+            "nothing was written"
         )
     where = ", ".join(map(str, result.paths)) if result.paths else "standard output"
     rate = pace(result.windows, result.seconds)
-    windows, regions = (
-        f"{n:,} {what}{'s' * (n != 1)}" for n, what in ((result.windows, "window"), (result.regions, "region"))
-    )
+    windows, regions = counted(result.windows, "window"), counted(result.regions, "region")
     return f"{windows} of {regions} in {result.seconds:.1f} s ({rate}) -> {where}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from zoo.cli.list import on_a_terminal, show
+from zoo.cli.list import show
 from zoo.cli.options import listing_options
 from zoo.cli.shared import COMMAND, CONTEXT, note
+from zoo.cli.tables import on_a_terminal
 from zoo.errors import UsageError
 from zoo.store.registry import entries
 from zoo.store.search import near_words, search

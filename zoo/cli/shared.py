@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from zoo.cli.helptext import WIDEST, HelpCommand, HelpGroup
 from zoo.progress import CLEAR, columns_of, rewritten
 
 __all__ = [
@@ -25,20 +26,8 @@ __all__ = [
     "over_line",
 ]
 
-CONTEXT = {"help_option_names": ["-h", "--help"]}
-
-
-def _classes() -> tuple[type[click.Command], type[click.Group]]:
-    """click's classes, or rich-click's when help is shown on a terminal (importing rich costs 0.1 s)."""
-    wants_help = len(sys.argv) < 2 or not {"-h", "--help"}.isdisjoint(sys.argv)
-    if wants_help and sys.stdout is not None and sys.stdout.isatty():
-        import rich_click
-
-        return rich_click.RichCommand, rich_click.RichGroup
-    return click.Command, click.Group
-
-
-COMMAND, GROUP = _classes()
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": WIDEST}
+COMMAND, GROUP = HelpCommand, HelpGroup
 
 
 def note(text: str) -> None:

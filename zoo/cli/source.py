@@ -10,6 +10,7 @@ from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, GROUP, note
 from zoo.store.source_index import source_index
 from zoo.store.sources import Source, add_source, find_source, remove_source, sources, update_source
+from zoo.words import counted
 
 __all__ = ["command"]
 
@@ -72,7 +73,7 @@ def update(names: tuple[str, ...]) -> None:
         if name == "grelu":
             from zoo.store.hub import refresh_grelu_listing
 
-            click.echo(f"grelu: {len(refresh_grelu_listing()):,} checkpoints", err=True)
+            click.echo(f"grelu: {counted(len(refresh_grelu_listing()), 'checkpoint')}", err=True)
             continue
         source, before, after = update_source(name)
         if before != after:
@@ -94,7 +95,7 @@ def remove(name: str) -> None:
 def _tell(source: Source) -> None:
     index = source_index(find_source(source.name))
     trusted = "its Python may run" if source.trusted else "not trusted: its Python runs only with --trust"
-    click.echo(f"{source.name}: {len(index['entries']):,} models; {trusted}", err=True)
+    click.echo(f"{source.name}: {counted(len(index['entries']), 'model')}; {trusted}", err=True)
     if index["needs"]:
         click.echo(f"{source.name}: its own models and dataloaders need {', '.join(index['needs'])}", err=True)
     if index["broken"]:

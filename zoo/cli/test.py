@@ -11,6 +11,7 @@ import click
 from zoo.cli.options import trust_option
 from zoo.cli.shared import COMMAND, CONTEXT, long_run, note
 from zoo.store.registry import entries, members_of
+from zoo.words import counted
 
 if TYPE_CHECKING:
     from zoo.entries.check import ExampleReport
@@ -61,7 +62,8 @@ def _tell(report: ExampleReport) -> None:
             "" if item.elements == item.predicted else f"compared {item.elements:,} of {item.predicted:,} values, "
         )
         click.echo(
-            f"{report.model}: {item.output}: {report.windows} windows, {compared}{item.elements:,} elements agree "
+            f"{report.model}: {item.output}: {counted(report.windows, 'window')}, "
+            f"{compared}{counted(item.elements, 'element agrees', 'elements agree')} "
             f"(largest difference {item.largest_difference:.2g})"
         )
     if report.saved:

@@ -21,6 +21,7 @@ from zoo.models.grelu import GreluCheckpoint, activation_name, build_module, out
 from zoo.outputs import OutputSpec
 from zoo.paths import given_path
 from zoo.results import check_folder, replacing_folder
+from zoo.words import counted
 
 __all__ = ["add", "checkpoint_in", "copy_entry", "entry_of_checkpoint", "with_exported_card"]
 
@@ -126,7 +127,8 @@ def entry_of_checkpoint(
     spec, places_bins = output_spec(module, checkpoint)
     if not places_bins:
         raise ModelError(
-            f"{path}: the checkpoint does not say where its {spec.n_bins:,} bins lie in {checkpoint.length:,} bp",
+            f"{path}: the checkpoint does not say where its {counted(spec.n_bins, 'bin')} lie in "
+            f"{checkpoint.length:,} bp",
             "train.bin_size of data_params and crop_len of model_params do not fill the window",
             "Fix: correct model.data_params['train']['bin_size'] and save it again",
         )

@@ -17,6 +17,7 @@ from zoo.files import digests_of
 from zoo.store.cache import SPARE_BYTES, Cache
 from zoo.store.registry import all_entries, info
 from zoo.store.remote import RemoteFile
+from zoo.words import counted
 
 __all__ = ["AddedFile", "CacheAddition", "cache_add"]
 
@@ -90,7 +91,8 @@ def cache_add(
     if not result.added:
         raise InputError(
             f"{', '.join(map(str, given))}: no file of a known model",
-            f"{len(result.unknown):,} file(s) were compared with the checksums of {len(known.files):,}",
+            f"{counted(len(result.unknown), 'file was', 'files were')} compared with "
+            f"the checksums of {len(known.files):,}",
             "Fix: give what `zoo pull MODEL --to FOLDER` wrote; `--for FOLDER` names a model that `zoo list` does not",
         )
     result.missing = _missing(known, result.added, cache)

@@ -12,6 +12,7 @@ from pathlib import Path
 from zoo.entries.check import ATOL, RTOL, ExampleReport, NothingToTest, check_example
 from zoo.errors import FetchError, MismatchError, UsageError, ZooError
 from zoo.store.registry import entries, members_of
+from zoo.words import counted
 
 __all__ = ["ExampleResult", "check_examples", "failure_among"]
 
@@ -81,7 +82,9 @@ def check_examples(
         else [one for name in given for one in members_of(str(name)) or [name]]
     )
     if save is not None and len(names) > 1:
-        raise UsageError(f"--save {save}: {len(names):,} models", "", "Fix: test them one by one to save predictions")
+        raise UsageError(
+            f"--save {save}: {counted(len(names), 'model')}", "", "Fix: test them one by one to save predictions"
+        )
     results = []
     for name in names:
         result = _checked(name, rtol=rtol, atol=atol, trust=trust, save=save, device=device)
@@ -117,5 +120,6 @@ def failure_among(results: Iterable[ExampleResult]) -> ZooError | None:
     error = failed[0].error
     if len(failed) > 1:
         which = ", ".join(one.model for one in failed[:8]) + (", ..." if len(failed) > 8 else "")
-        error.extent = f"{len(failed)} models failed or were not fetched: {which}; first: {error.extent or error.what}"
+        first = error.extent or error.what
+        error.extent = f"{len(failed):,} models failed or were not fetched: {which}; first: {first}"
     return error

@@ -16,6 +16,7 @@ import torch
 
 from zoo.models.grelu import GreluCheckpoint
 from zoo.outputs import OutputSpec
+from zoo.words import counted
 
 __all__ = ["SHOWN_TRACKS", "draft_card", "draft_info", "draft_prose", "slim_bytes", "slim_checkpoint", "task_table"]
 
@@ -47,9 +48,9 @@ def draft_info(checkpoint: GreluCheckpoint, spec: OutputSpec) -> dict[str, Any]:
 def _summary(checkpoint: GreluCheckpoint, spec: OutputSpec) -> str:
     n = len(spec.tracks)
     names = ", ".join(spec.tracks[:3]) + (", ..." if n > 3 else "")
-    bins = f" in {spec.n_bins:,} bins of {spec.bin_size} bp" if spec.kind == "profile" else ""
+    bins = f" in {counted(spec.n_bins, 'bin')} of {spec.bin_size} bp" if spec.kind == "profile" else ""
     return (
-        f"{n:,} track{'s' * (n > 1)} ({names}){bins} from {checkpoint.length:,} bp of sequence: "
+        f"{counted(n, 'track')} ({names}){bins} from {checkpoint.length:,} bp of sequence: "
         f"gReLU {checkpoint.recorded_type}, {checkpoint.task}."
     )
 
@@ -157,7 +158,7 @@ def draft_prose(checkpoint: GreluCheckpoint, spec: OutputSpec, source: str, exam
     overlap = not _splits(checkpoint) and any(_chroms(checkpoint, part) for part in SPLITS)
     genome = checkpoint.data_text("genome")
     recorded = [
-        f"{name}: {parts['n_seqs']:,} sequences"
+        f"{name}: {counted(parts['n_seqs'], 'sequence')}"
         for part, name in SPLITS.items()
         if isinstance((parts := checkpoint.data_params.get(part, {})).get("n_seqs"), int)
     ]

@@ -18,6 +18,7 @@ from zoo.genome.assembly import (
 )
 from zoo.genome.fasta import Genome
 from zoo.genome.intervals import RegionFile, RegionSummary
+from zoo.words import counted
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
@@ -62,7 +63,7 @@ def _check_names(regions: RegionFile, summary: RegionSummary, genome: Genome, si
     count = sum(summary.chrom_counts[name] for name in unknown)
     extent = f"{count:,} of {summary.regions:,} regions are on chromosomes that the FASTA lacks"
     if len(unknown) > 1:
-        extent += f" ({len(unknown)} names: {_some(unknown)})"
+        extent += f" ({counted(len(unknown), 'name')}: {_some(unknown)})"
     joinable = alias_map(unknown, genome.sizes)
     if joinable:
         contig = joinable.get(first) or next(iter(joinable.values()))

@@ -15,6 +15,7 @@ from zoo.errors import InputError, UsageError
 from zoo.extras import is_a
 from zoo.genome.unknown import Met, UnknownBases, unknown_notes
 from zoo.progress import warn
+from zoo.words import counted
 
 if TYPE_CHECKING:
     import torch
@@ -230,9 +231,9 @@ def _letters(rows: list[Any], length: int | None, taker: str) -> np.ndarray:
     if wrong:
         whose = f"{taker} takes {wanted:,}" if length is not None else f"sequences[0] has {wanted:,}"
         raise UsageError(
-            f"sequences[{wrong[0]}] has {len(rows[wrong[0]]):,} letters",
+            f"sequences[{wrong[0]}] has {counted(len(rows[wrong[0]]), 'letter')}",
             f"{len(wrong):,} of {len(rows):,} sequences have another length; {whose}",
-            f"Fix: cut them, or pad them with N, to {wanted:,} letters",
+            f"Fix: cut them, or pad them with N, to {counted(wanted, 'letter')}",
         )
     if not wanted:
         raise UsageError("there is no sequence, or none with a letter", "", "Fix: give sequences of letters")

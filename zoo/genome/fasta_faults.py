@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zoo.errors import InputError
+from zoo.words import counted
 
 __all__ = ["explain_faults"]
 
@@ -41,18 +42,43 @@ class Fault:
     what: str
 
 
-#: kind -> how the second line of an error counts, and the command that mends it.
+#: kind -> how the second line of an error counts one such line or name, and several; and the command that mends it.
 KINDS = {
-    "blank": ("line(s) of bases hold a blank or another character that is no letter", _ONE_LINE + " {} > NEW.fa"),
-    "ragged": ("line(s) are shorter or longer than the others of their sequence", _ONE_LINE + " {} > NEW.fa"),
-    "gap": ("blank line(s) stand within a sequence", _ONE_LINE + " {} > NEW.fa"),
-    "early": ("line(s) stand before the first header", "sed -n '/^>/,$p' {} > NEW.fa"),
-    "nameless": ("header(s) without a name", "give each sequence a name right after its '>'"),
-    "text": ("name(s) are not UTF-8 text", "iconv -f LATIN1 -t UTF-8 {} > NEW.fa   (if it was written as Latin-1)"),
-    "control": ("name(s) hold a NUL or another control character", r"tr -d '\000-\010\013-\037\177' < {} > NEW.fa"),
-    "twice": ("sequence(s) repeat a name", "give each sequence its own name, or remove the copies"),
+    "blank": (
+        "line of bases holds a blank or another character that is no letter",
+        "lines of bases hold a blank or another character that is no letter",
+        _ONE_LINE + " {} > NEW.fa",
+    ),
+    "ragged": (
+        "line is shorter or longer than the others of its sequence",
+        "lines are shorter or longer than the others of their sequence",
+        _ONE_LINE + " {} > NEW.fa",
+    ),
+    "gap": ("blank line stands within a sequence", "blank lines stand within a sequence", _ONE_LINE + " {} > NEW.fa"),
+    "early": (
+        "line stands before the first header",
+        "lines stand before the first header",
+        "sed -n '/^>/,$p' {} > NEW.fa",
+    ),
+    "nameless": ("header without a name", "headers without a name", "give each sequence a name right after its '>'"),
+    "text": (
+        "name is not UTF-8 text",
+        "names are not UTF-8 text",
+        "iconv -f LATIN1 -t UTF-8 {} > NEW.fa   (if it was written as Latin-1)",
+    ),
+    "control": (
+        "name holds a NUL or another control character",
+        "names hold a NUL or another control character",
+        r"tr -d '\000-\010\013-\037\177' < {} > NEW.fa",
+    ),
+    "twice": (
+        "sequence repeats a name",
+        "sequences repeat a name",
+        "give each sequence its own name, or remove the copies",
+    ),
     "last": (
         "no base stands behind it: the file may have been cut off",
+        "",
         "sed '{line},$d' {} > NEW.fa   (or fetch it again)",
     ),
 }
@@ -68,13 +94,13 @@ def explain_faults(path: Path) -> None:
             n += fault.kind == first.kind
     if first is None:
         return
-    extent, fix = KINDS[first.kind]
+    extent, several, fix = KINDS[first.kind]
     quoted = shlex.quote(str(path))
     if _is_gzip(path) and "{}" in fix:
         fix = f"gunzip -c {{}} | {fix.replace('< {}', '').replace(' {}', '')}"
     fix = fix.replace("{line}", str(first.line)).replace("{}", quoted)
     raise InputError(
-        f"{path}:{first.line}: {first.what}", extent if first.kind == "last" else f"{n:,} {extent}", f"Fix: {fix}"
+        f"{path}:{first.line}: {first.what}", counted(n, extent, several) if several else extent, f"Fix: {fix}"
     )
 
 
@@ -177,14 +203,15 @@ def _line_faults(number: int, line: bytes, record: _Record) -> Iterator[Fault]:
         yield Fault(
             "ragged",
             number,
-            f"{width - bases:,} blank(s) or CR stand at the end of the line; at those of {record.name!r} before it, "
+            f"{counted(width - bases, 'blank or CR stands', 'blanks or CR stand')} at the end "
+            f"of the line; at those of {record.name!r} before it, "
             f"{before:,}",
         )
     elif width > record.width or (width == record.width and bases != record.bases):
         yield Fault(
             "ragged",
             number,
-            f"line has {bases:,} letters, those of {record.name!r} before it have {record.bases:,}",
+            f"line has {counted(bases, 'letter')}, those of {record.name!r} before it have {record.bases:,}",
         )
     elif width < record.width:
         record.short = number

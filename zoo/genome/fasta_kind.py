@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 
 from zoo.errors import InputError
+from zoo.words import counted
 
 __all__ = ["compression_of", "is_bgzf"]
 
@@ -122,6 +123,6 @@ def _refuse_protein(path: Path, head: bytes) -> None:
     if amino >= PROTEIN_LEAST and amino > PROTEIN_SHARE * len(letters):
         raise InputError(
             f"{path}: holds proteins (or other text), not bases",
-            f"{amino:,} of its first {len(letters):,} letters are among {', '.join(_PROTEIN.decode())}",
+            f"{amino:,} of its first {counted(len(letters), 'letter')} are among {', '.join(_PROTEIN.decode())}",
             _FASTA,
         )

@@ -42,6 +42,7 @@ from zoo.genome.row_shapes import (
     pairs_of,
 )
 from zoo.genome.to_bed import Source, as_bed6, awk
+from zoo.words import counted
 
 __all__ = ["SAMPLE_ROWS", "Head", "refuse_bytes", "refuse_header", "refuse_text"]
 
@@ -375,13 +376,13 @@ def _refuse_width(head: Head, source: Source) -> None:
             some = "first " if len(rows) > SAMPLE_ROWS else ""
             raise InputError(
                 f"{source.label}:{head.at[0]}: counts from 1: column {at + 1} is end - start + 1, the width",
-                f"in all of the {some}{len(rows):,} rows, as in tables of R and of MACS",
+                f"in all of the {some}{counted(len(rows), 'row')}, as in tables of R and of MACS",
                 f"Fix: {_convert(head.command(source, print_), '')}",
             )
         if at == 3:
             head.notes.append(
                 f"{source.label}: column 4 is end - start + 1, as in tables of R and of MACS, which count from 1; "
-                f"{len(rows)} row(s) are no proof, and they were read as BED, counted from 0"
+                f"{counted(len(rows), 'row')} are no proof, and they were read as BED, counted from 0"
             )
 
 

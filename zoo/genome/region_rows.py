@@ -17,6 +17,7 @@ import numpy as np
 from zoo.genome.bed_header import names_a_start
 from zoo.genome.region_table import HEADER_PREFIXES
 from zoo.genome.row_shapes import has_blocks
+from zoo.words import counted
 
 __all__ = ["Intervals", "LineNumbers", "Problem", "RegionSummary", "columns_of", "scan_rows", "split_rows"]
 
@@ -310,7 +311,7 @@ def _scan_malformed(rows: list[list[str]], numbers: LineNumbers, problems: dict[
         if not row[0].strip() and len(row) > 3:
             kind, text, fix = "blank", "the line begins with a blank", BLANKS_FIX
         elif len(row) < 3:
-            kind, text = "columns", f"{len(row)} column(s) where a BED has at least 3: {_short(' '.join(row))}"
+            kind, text = "columns", f"{counted(len(row), 'column')} where a BED has at least 3: {_short(' '.join(row))}"
             fix = _columns_fix(row)
         elif any(_is_negative(value) for value in row[1:3]):
             kind, text = "negative", f"negative coordinate ({row[1]}, {row[2]})"

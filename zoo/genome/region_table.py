@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from zoo.errors import InputError, UsageError
 from zoo.extras import is_a
 from zoo.genome.bed_header import FROM_ONE, WIDTH_NAMES
+from zoo.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +139,7 @@ def _check_widths(frame: Any, names: list[str], columns: list[list[Any] | None])
             fix = "with_columns(pl.col('start') - 1)" if polars else "assign(start=frame.start - 1)"
             raise InputError(
                 f"the table of regions counts from 1: its column {name!r} is end - start + 1",
-                f"in all of its {len(wide):,} rows",
+                f"in all of its {counted(len(wide), 'row')}",
                 f"Fix: frame.{fix}, as regions here count from 0, and leave {name!r} out",
             )
 
@@ -167,13 +168,13 @@ def _tuples(regions: Any) -> list[Sequence[Any]]:
         if isinstance(row, str | bytes) or not isinstance(row, Sequence):
             raise UsageError(
                 f"row {number} of the regions is {type(row).__name__}, no tuple of chrom, start, end",
-                f"{len(rows):,} rows were given",
+                f"{counted(len(rows), 'row was', 'rows were')} given",
                 'Fix: a list of tuples: [("chr1", 100, 200)]',
             )
         if not 3 <= len(row) <= len(COLUMNS) and len(row) != NARROW_PEAK:
             raise UsageError(
-                f"row {number} of the regions has {len(row)} values",
-                f"{len(rows):,} rows were given",
+                f"row {number} of the regions has {counted(len(row), 'value')}",
+                f"{counted(len(rows), 'row was', 'rows were')} given",
                 f"Fix: three to six values: {', '.join(COLUMNS)}; or the ten of narrowPeak",
             )
         if len(row) in (4, 5) and (strand := next((v for v in row[3:] if isinstance(v, str) and v in ("+", "-")), "")):

@@ -11,6 +11,7 @@ import math
 
 from zoo.errors import InputError
 from zoo.genome.region_rows import RegionSummary
+from zoo.words import counted
 
 __all__ = ["check_strands", "strand_notes"]
 
@@ -51,13 +52,15 @@ def strand_notes(summary: RegionSummary, label: str, use: bool) -> list[str]:
     notes = []
     if summary.minus_strand:
         notes.append(
-            f"{summary.minus_strand:,} region{'s' * (summary.minus_strand != 1)} on '-': "
+            f"{counted(summary.minus_strand, 'region')} on '-': "
             + ("predicted from the reverse complement" if use else "strand ignored (--strand use honours it)")
         )
     if use and not stranded:
         notes.append(f"strands are used, but {label} has none (column 6): all regions were read as '+'")
     elif use and stranded < summary.regions:
-        notes.append(f"{summary.regions - stranded:,} regions have no strand ('.') and were read as '+'")
+        notes.append(
+            f"{counted(summary.regions - stranded, 'region has', 'regions have')} no strand ('.'), read as '+'"
+        )
     return notes
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from zoo.words import counted
+
 __all__ = ["UNKNOWN_SHARE", "Met", "UnknownBases", "unknown_notes"]
 
 #: Of all bases of the windows; a larger share of unknown ones is said.
@@ -122,18 +124,22 @@ def unknown_notes(met: UnknownBases, windows: int, bases: int, one: str = "windo
     notes = []
     inside = bases - met.padded_bases
     if met.rna_bases:
-        notes.append(f"{met.rna_bases:,} bases are U, as in RNA: they were read as T")
+        notes.append(f"{counted(met.rna_bases, 'base is', 'bases are')} U, as in RNA, and read as T")
     if met.unknown_windows:
         first = f", first: {met.first_unknown[0]}" if met.first_unknown else ""
         all_of = f"all {windows:,}" if met.unknown_windows == windows else f"{met.unknown_windows:,} of {windows:,}"
         notes.append(f"{all_of} {one}s hold no known base{first}; what a model gives for them is of no sequence")
     if inside and met.unknown_bases > UNKNOWN_SHARE * inside and met.unknown_windows < windows:
         notes.append(
-            f"{met.unknown_bases / inside:.0%} of the bases of the {one}s are unknown ({met.unknown_bases:,} letters "
+            f"{met.unknown_bases / inside:.0%} of the bases of the {one}s are unknown "
+            f"({counted(met.unknown_bases, 'letter')} "
             "other than A, C, G, T)"
         )
     if met.iupac_bases:
         notes.append(f"{met.iupac_bases:,} IUPAC ambiguity codes were read as N")
     if met.other_letters:
-        notes.append(f"{met.other_letters:,} letters that are no bases (X, -, * and the like) were read as N")
+        notes.append(
+            f"{counted(met.other_letters, 'letter that is no base', 'letters that are no bases')} (X, -, * and "
+            "the like) read as N"
+        )
     return notes

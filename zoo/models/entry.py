@@ -14,13 +14,14 @@ from zoo.cards.card import card_of
 from zoo.cards.kipoi import ModelDescription, read_model
 from zoo.cards.kipoi_groups import find_group
 from zoo.cards.yaml_lines import component_file
-from zoo.errors import ModelError, UsageError, near_names
+from zoo.errors import ModelError, UsageError
 from zoo.models.file_model import describe_file, no_model_in
 from zoo.models.sequence_loader import ARGUMENTS, given_length, is_replaced
 from zoo.paths import refuse_pointers, refuse_url
 from zoo.store.hub import fetch_model, is_hub_name
 from zoo.store.registry import entries, entries_folder, find_entry, names_a_path, no_such_path
 from zoo.store.sources import sources
+from zoo.words import near_names
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card

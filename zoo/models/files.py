@@ -15,6 +15,7 @@ from zoo.store.fetch import is_offline
 from zoo.store.packages import find_wheel, member_of, wheels_kept
 from zoo.store.registry import entries
 from zoo.store.remote import MadeFile, RemoteFile, parts_of, remote_argument, remote_files
+from zoo.words import counted
 
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
@@ -116,7 +117,7 @@ def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | N
         return
     sizes = [part.bytes for part in missing]
     amount = f", {human_bytes(sum(filter(None, sizes)))}" if all(size is not None for size in sizes) else ""
-    files = missing[0].name if len(missing) == 1 else f"{len(missing):,} files"
+    files = missing[0].name if len(missing) == 1 else counted(len(missing), "file")
     hosts = ", ".join(dict.fromkeys(part.hosts for part in missing))
     listener = current_listener()
     listener.note(
@@ -164,7 +165,7 @@ def _make(wanted: MadeFile, sources: list[Path], target: Path) -> None:
         if twice := sorted(read.keys() & tensors.keys()):
             raise ModelError(
                 f"{wanted.name}: two of its sources have a tensor {twice[0]!r}",
-                f"{len(twice)} names come twice; the second time from {source.file.name}",
+                f"{counted(len(twice), 'name comes', 'names come')} twice; the second time from {source.file.name}",
                 "Fix: give the sources in made_from of the card a `prefix` each",
             )
         tensors |= read

@@ -15,6 +15,7 @@ from zoo.cards.kipoi import ModelDescription
 from zoo.errors import ModelError
 from zoo.models.files import argument_path
 from zoo.models.keras import KerasGraph, load_keras
+from zoo.words import counted
 
 __all__ = ["TracksFirst", "build_module", "files_used"]
 
@@ -61,7 +62,8 @@ def build_module(model: ModelDescription, trusted: bool = False) -> torch.nn.Mod
     graph = load_keras(*files_used(model, trusted), backend=model.args.get("backend"))
     if len(graph.input_names) != len(model.inputs):
         raise ModelError(
-            f"{model.folder}: the Keras model takes {len(graph.input_names)} input(s): {', '.join(graph.input_names)}",
+            f"{model.folder}: the Keras model takes {counted(len(graph.input_names), 'input')}: "
+            f"{', '.join(graph.input_names)}",
             f"schema.inputs of model.yaml names {len(model.inputs)}",
             "Fix: correct schema.inputs",
         )

@@ -22,6 +22,7 @@ from zoo.progress import current_listener
 from zoo.store.cache import blob_sha256
 from zoo.store.packages import wheels_kept
 from zoo.store.remote import remote_files
+from zoo.words import counted
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card, Output
@@ -172,7 +173,7 @@ def _card_outputs(entry: Entry, result: Any, loader: SequenceLoader) -> tuple[Ou
     shapes = [tuple(part.shape[1:]) for part in as_list(result, entry.card.outputs)]
     if len(shapes) != len(entry.card.outputs):
         raise ModelError(
-            f"{entry.path}: the module returns {len(shapes)} output(s)",
+            f"{entry.path}: the module returns {counted(len(shapes), 'output')}",
             f"the card names {len(entry.card.outputs)}",
             "Fix: correct `outputs` of the card",
         )

@@ -16,6 +16,7 @@ from zoo.genome.encode import Sequences, as_one_hot
 from zoo.models.foreign_python import call_module
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec, tracks_first
+from zoo.words import counted
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
@@ -88,7 +89,7 @@ class LoadedModel:
         parts = as_list(result, self.outputs)
         if len(parts) != len(self.outputs):
             raise ModelError(
-                f"{self.name}: the module returns {len(parts)} output(s)",
+                f"{self.name}: the module returns {counted(len(parts), 'output')}",
                 f"its description names {len(self.outputs)}",
                 "Fix: correct `outputs` of the card (or schema.targets of model.yaml)",
             )
@@ -271,7 +272,7 @@ class Runner:
         if spec.placed and lost != 2 * spec.offset:
             raise UsageError(
                 f"rc_average: output {spec.name!r} is not centred in sequences of {length:,} bp",
-                f"{n_bins:,} bins of {spec.bin_size} bp, {lost} bp beside them",
+                f"{counted(n_bins, 'bin')} of {spec.bin_size} bp, {lost} bp beside them",
                 "Fix: leave out rc_average, or give sequences whose length the bins divide",
             )
 

@@ -17,6 +17,7 @@ from zoo.results import partial_of, replacing, require_room
 from zoo.run.job import Job
 from zoo.run.not_finite import NotFinite
 from zoo.run.pipeline import BlockSource, Compute, compute_blocks
+from zoo.words import counted
 from zoo.writers.base import Writer
 
 __all__ = ["FileRun", "Journal", "JournalState"]
@@ -101,7 +102,7 @@ class FileRun:
             Whatever reading, computing or writing raises; nothing bears the final name then.
         """
         if self.state is not None:
-            self.notes.say(f"resuming after {self.rows:,} windows")
+            self.notes.say(f"resuming after {counted(self.rows, 'window')}")
         elif self.job.options.resume:
             self.notes.say("nothing to resume; starting from the first region")
         self._bar = self._progress(self.job.count_windows(), self.rows)
@@ -222,7 +223,7 @@ class Journal:
             raise UsageError(
                 f"--resume: the interrupted run had another {key}: {_short(state.signature.get(key))}, "
                 f"now {_short(expected[key])}",
-                f"{len(differing)} thing(s) differ: {', '.join(differing)}",
+                f"{counted(len(differing), 'thing differs', 'things differ')}: {', '.join(differing)}",
                 "Fix: repeat the command with the earlier arguments, or start again without --resume",
             )
         return state

@@ -24,6 +24,7 @@ from zoo.outputs import TrackChoice, choose_tracks, common_part, numbered_notes,
 from zoo.paths import refuse_urls
 from zoo.results import check_out, genome_fingerprint
 from zoo.run.pipeline import BlockReader
+from zoo.words import counted
 from zoo.writers import FORMATS, aggregates, check_format, store_of
 from zoo.writers.bed import AGGREGATES
 
@@ -324,7 +325,7 @@ def prepare(
         notes.append(note)
     if summary.skipped_lines:
         notes.append(
-            f"{summary.skipped_lines:,} header, track, comment or blank line(s) of {regions.label} were skipped"
+            f"{counted(summary.skipped_lines, 'header, track, comment or blank line')} of {regions.label} skipped"
         )
     loaded = model if is_loaded(model) else load_entry(with_length_of(regions, entry, options.limit))
     choice = choose_tracks(loaded.outputs, options.tracks)
@@ -345,7 +346,10 @@ def prepare(
 
 def _summit_notes(summary: RegionSummary, label: str, window: str) -> list[str]:
     if summary.without_summit:
-        return [f"{summary.without_summit:,} regions have no summit (-1): windows are centred on their middle"]
+        return [
+            f"{counted(summary.without_summit, 'region has', 'regions have')} no summit (-1): windows there are "
+            "centred on the region's middle"
+        ]
     if summary.has_summits and window == "center":
         return [f"{label} has summits (column 10), and windows are centred on the regions' middle (or --window summit)"]
     return []
@@ -459,16 +463,21 @@ def counted_notes(counts: dict[str, Any], job: Job) -> list[str]:
     """What the user should know of the windows that were read, in sentences."""
     notes = []
     if counts.get("padded"):
-        notes.append(f"{counts['padded']:,} windows pass the end of their chromosome and were padded with N (--edges)")
+        notes.append(
+            f"{counted(counts['padded'], 'window passes', 'windows pass')} the end of a chromosome, padded with "
+            "N (--edges)"
+        )
     if counts.get("skipped"):
         notes.append(
-            f"{counts['skipped']:,} windows pass the end of their chromosome and were skipped (--edges skip), "
+            f"{counted(counts['skipped'], 'window passes', 'windows pass')} the end of a chromosome, skipped "
+            "(--edges skip), "
             f"first: {counts['first_skipped'][0]}"
         )
     if counts.get("cut_regions"):
         notes.append(
-            f"{counts['cut_regions']:,} regions are longer than the model's {job.plan.length:,} bp window: "
-            f"only their {'centre' if job.plan.mode == 'center' else 'summit'} was seen (--window tile covers them)"
+            f"{counted(counts['cut_regions'], 'region is', 'regions are')} longer than the model's "
+            f"{job.plan.length:,} bp window: "
+            f"only the {'centre' if job.plan.mode == 'center' else 'summit'} was seen (--window tile covers all)"
         )
     if counts.get("uncovered_bp") and (job.plan.mode == "tile" or job.plan.span < job.plan.length):
         notes.append(_uncovered_note(counts, job.plan))
@@ -479,7 +488,7 @@ def counted_notes(counts: dict[str, Any], job: Job) -> list[str]:
 
 
 def _uncovered_note(counts: dict[str, Any], plan: WindowPlan) -> str:
-    bases = f"{counts['uncovered_bp']:,} bp of {counts['uncovered_regions']:,} regions"
+    bases = f"{counts['uncovered_bp']:,} bp of {counted(counts['uncovered_regions'], 'region')}"
     if plan.mode == "tile":
         return (
             f"{bases} lie between tiles and are not predicted: of a window the model predicts {plan.span:,} bp "

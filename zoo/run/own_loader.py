@@ -49,6 +49,7 @@ from zoo.run.job import (
 )
 from zoo.run.not_finite import NotFinite, not_finite_notes
 from zoo.run.own_regions import check_own_regions
+from zoo.words import counted
 from zoo.writers import StreamWriter, open_writer
 from zoo.writers.base import Writer, WriterContext
 
@@ -400,7 +401,7 @@ def rows_of(metadata: Any, named: Mapping[str, np.ndarray], first: int, choice: 
     """A batch of the loader as rows: coordinates from its ranges, the name from its ids or other metadata."""
     n = len(next(iter(named.values())))
     if uneven := [place for place, value in named.items() if len(value) != n]:
-        wrong = f"output {uneven[0]!r} has {len(named[uneven[0]])} rows, others {n}"
+        wrong = f"output {uneven[0]!r} has {counted(len(named[uneven[0]]), 'row')}, others {n}"
         raise ModelError(wrong, "", "Fix: tell the model's authors")
     ranges = _ranges(metadata) or {}
     start = _integers(ranges.get("start"), n)
@@ -466,7 +467,7 @@ def _words(value: Any, n: int) -> np.ndarray:
     given = [value] * n if isinstance(value, str | bytes) or np.ndim(value) == 0 else list(value)
     texts = [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in given]
     if len(texts) != n:
-        wrong = f"the dataloader's metadata has {len(texts)} rows for {n} predictions"
+        wrong = f"the dataloader's metadata has {counted(len(texts), 'row')} for {n} predictions"
         raise ModelError(wrong, "", "Fix: tell the model's authors")
     return np.array([text or "." for text in texts], dtype=object)
 

@@ -41,6 +41,7 @@ from zoo.run.job import (
 )
 from zoo.run.not_finite import NotFinite, not_finite_notes
 from zoo.run.pipeline import BlockSource, Compute, compute_blocks
+from zoo.words import counted
 from zoo.writers import StreamWriter, open_writer
 from zoo.writers.base import Writer, WriterContext
 from zoo.writers.bed import AGGREGATES
@@ -308,7 +309,7 @@ def check_places(job: Job, writer: Writer, out: Path) -> None:
         if channels is not None and (lacking := sorted(set(order[channels].tolist()) - set(channels.tolist()))):
             raise UsageError(
                 f"{out}: --tracks leaves out {tracks[name][lacking[0]]!r}, the other strand of a chosen track",
-                f"{job.summary.minus_strand:,} regions on '-' need it for the genome's strands",
+                f"{counted(job.summary.minus_strand, 'region needs', 'regions need')} it for the genome's '-' strand",
                 "Fix: choose both tracks of a pair, or --strand ignore",
             )
 

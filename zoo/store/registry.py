@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ModelError, near_names
+from zoo.errors import ModelError
 from zoo.paths import refuse_url
 from zoo.store.bundled import read_index
 from zoo.store.sources import Source, find_source, sources, split_name
+from zoo.words import counted, near_names
 
 __all__ = [
     "all_entries",
@@ -130,7 +131,9 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
         fix = f"Fix: zoo source add kipoi {KIPOI}"
     raise ModelError(
         f"no model named {bare!r}",
-        f"near names: {', '.join(near)}" if near else f"{len(_index())} model(s) are known, and it is no path",
+        f"near names: {', '.join(near)}"
+        if near
+        else f"{counted(len(_index()), 'model is', 'models are')} known, and it is no path",
         fix,
     )
 
@@ -203,7 +206,7 @@ def _find_in_source(source: Source, rest: str) -> tuple[Path, dict[str, Any]]:
     near = _near(name, group, members)
     raise ModelError(
         f"source {source.name} has no model {rest!r}",
-        f"e.g. {', '.join(near)}" if near else f"it has {len(index['entries']):,} models",
+        f"e.g. {', '.join(near)}" if near else f"it has {counted(len(index['entries']), 'model')}",
         f"Fix: `zoo list {group}` shows the names of the group"
         if group
         else f"Fix: `zoo list --source {source.name}` shows all names",

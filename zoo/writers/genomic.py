@@ -19,6 +19,7 @@ import numpy as np
 from zoo.errors import InputError
 from zoo.outputs import OutputSpec, PredictionBatch
 from zoo.results import fresh_folder, remove, rename_all
+from zoo.words import counted
 from zoo.writers.base import Writer, WriterContext
 from zoo.writers.spool import value_shape
 from zoo.writers.window_spool import WINDOW, BlockOrder, Stretch, WindowSpool, place
@@ -162,7 +163,7 @@ class GenomicWriter(Writer):
         if first is not None:
             raise InputError(
                 f"predictions overlap at {first}, and overlap is 'error'",
-                f"{count:,} windows overlap an earlier one",
+                f"{counted(count, 'window overlaps', 'windows overlap')} an earlier one",
                 "use --overlap mean or --overlap max",
             )
 

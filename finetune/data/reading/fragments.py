@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import InputError
+from zoo.words import counted
 
 __all__ = ["Fragments", "read_fragments"]
 
@@ -68,7 +69,7 @@ def read_fragments(path: Path, track: str, read: str, strand: str | None = None)
     if not rows:
         raise InputError(
             f"track {track}: {path} holds no fragment" + (f" of strand {strand}" if strand else ""),
-            f"{line - 1:,} lines were read",
+            f"{counted(line - 1, 'line was', 'lines were')} read",
             "Fix: give lines of chrom, start, end, separated by tabs" + (", name, score, strand" if strand else ""),
         )
 
@@ -175,7 +176,9 @@ def _fragment(row: list[str], form: str, where: str) -> tuple[str, int, int] | N
         )
     if form == "bedpe":
         if len(row) < 6:
-            raise InputError(f"{where}: {len(row)} columns in a bedpe", "", "Fix: give all six, or chrom, start, end")
+            raise InputError(
+                f"{where}: {counted(len(row), 'column')} in a bedpe", "", "Fix: give all six, or chrom, start, end"
+            )
         if row[0] != row[3] or row[0] == ".":
             return None
         ends = [_number(text, where) for text in (row[1], row[2], row[4], row[5])]

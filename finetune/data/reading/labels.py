@@ -15,6 +15,7 @@ from finetune.data.reading.naming import check_names
 from finetune.data.reading.sources import TrackSource
 from zoo.errors import InputError
 from zoo.genome.intervals import RegionFile
+from zoo.words import counted
 
 __all__ = ["LabelBases", "union"]
 
@@ -44,7 +45,7 @@ class LabelBases:
         left_out = sum(summary.chrom_counts[name] for name in absent)
         self.notes: tuple[str, ...] = tuple(summary.notes)
         if left_out:
-            self.notes += (f"{left_out:,} peaks on {', '.join(absent[:4])}, not in the FASTA, are left out",)
+            self.notes += (f"{counted(left_out, 'peak')} on {', '.join(absent[:4])}, not in the FASTA, left out",)
         self._peaks = {
             name: union(*map(np.concatenate, zip(*pieces, strict=True)))
             for name, pieces in parts.items()

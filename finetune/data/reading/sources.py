@@ -10,6 +10,7 @@ from pathlib import Path
 
 from finetune.config import TargetConfig
 from zoo.errors import UsageError
+from zoo.words import counted
 
 __all__ = ["TrackSource", "kind_of", "source_of"]
 
@@ -118,7 +119,7 @@ def _reading(target: TargetConfig, kinds: dict[Path, str], where: str) -> str:
     if len(found) > 1:
         raise UsageError(
             f"{where}: its files are of several kinds: {', '.join(found)}",
-            f"{len(kinds)} files",
+            counted(len(kinds), "file"),
             "Fix: replicates must be of one kind; make a target of each",
         )
     kind, first = found[0], next(iter(kinds))

@@ -22,7 +22,8 @@ import numpy as np
 
 from finetune.data.reading.naming import check_names
 from finetune.data.reading.sources import GZIP_MAGIC, TrackSource
-from zoo.errors import InputError, near_names
+from zoo.errors import InputError
+from zoo.words import counted, near_names
 
 __all__ = ["TableBins"]
 
@@ -64,7 +65,7 @@ class TableBins:
         self.notes: tuple[str, ...] = ()
         if absent:
             count = sum(len(rows[name]) for name in absent)
-            self.notes = (f"{count:,} rows on {', '.join(absent[:4])}, not in the FASTA, are left out",)
+            self.notes = (f"{counted(count, 'row')} on {', '.join(absent[:4])}, not in the FASTA, left out",)
         self._rows = {name: self._sorted(found) for name, found in rows.items() if name in sizes}
         self.chroms = frozenset(self._rows)
 
@@ -109,7 +110,7 @@ class TableBins:
         return InputError(
             f"track {self._source.name}: {self._path}:{int(rows.line[row])}: row {chrom}:{int(rows.start[row])}-"
             f"{int(rows.end[row])} is not the bin {chrom}:{int(low[0])}-{int(high[0])}, nor alone in covering it",
-            f"{len(low):,} bins that were asked together are like this",
+            f"{counted(len(low), 'bin')} of those asked together like this",
             f"Fix: {fix}",
         )
 

@@ -17,6 +17,7 @@ import numpy as np
 from zoo.errors import ModelError
 from zoo.models.keras.calls import snake_case
 from zoo.models.keras.config import GraphConfig, LayerConfig
+from zoo.words import counted
 
 __all__ = ["layer_arrays"]
 
@@ -95,6 +96,6 @@ def _check_no_more(group: h5py.Group, layer: LayerConfig, where: str) -> None:
     if odd := [name for name in inner if name.split("/")[0] not in ("vars", *NO_ARRAYS)]:
         raise ModelError(
             f"{where}: layer {layer.name!r} ({layer.kind}) keeps arrays of inner layers, which is not supported here",
-            f"{len(odd)} array(s): {', '.join(odd[:4])}",
+            f"{counted(len(odd), 'array')}: {', '.join(odd[:4])}",
             "Fix: save the model as HDF5: model.save('model.h5')",
         )

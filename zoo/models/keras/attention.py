@@ -16,6 +16,7 @@ from zoo.errors import ModelError
 from zoo.models.keras.arrays import LayerArrays, put, ranked
 from zoo.models.keras.calls import TensorRef
 from zoo.models.keras.config import LayerConfig
+from zoo.words import counted
 
 __all__ = ["additive_attention", "dot_attention", "dot_roles", "multi_head", "multi_head_roles"]
 
@@ -174,7 +175,8 @@ def _check_own(layer: LayerConfig) -> None:
     if "use_scale" not in layer.options or not inputs <= {2, 3}:
         raise _refused(
             layer,
-            f"of {min(inputs, default=0)} input(s), which is not Keras's own (a list of query, value and perhaps key)",
+            f"of {counted(min(inputs, default=0), 'input')}, which is not Keras's own "
+            "(a list of query, value and perhaps key)",
             "rebuild the model with Keras's Attention or MultiHeadAttention; "
             "custom_objects of a model folder are not run",
         )

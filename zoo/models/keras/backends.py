@@ -18,6 +18,7 @@ from zoo.errors import ModelError
 from zoo.models.keras.config import GraphConfig, LayerConfig
 from zoo.models.keras.shapes import AverageInside, EdgePad
 from zoo.models.keras.weights import inner_graph
+from zoo.words import counted
 
 __all__ = ["as_theano", "backend_of", "json_backend"]
 
@@ -52,14 +53,14 @@ def backend_of(
     if stated is not None and found is not None and turned and (stated == "theano") != (found[0] == "theano"):
         raise ModelError(
             f"{where}: model.yaml says `backend: {stated}`, but the file is of {found[0]}: {found[1]}",
-            f"{len(turned)} convolution(s), whose kernels the two read in opposite directions",
+            f"{counted(len(turned), 'convolution')}, whose kernels the two read in opposite directions",
             f"Fix: put `backend: {'theano' if found[0] == 'theano' else 'tensorflow'}` below `args` of model.yaml",
         )
     if found is not None or stated is not None or not turned:
         return found[0] if found is not None else stated or "tensorflow"
     raise ModelError(
         f"{where}: does not say whether it was trained on Theano, which reads the kernels of convolutions backwards",
-        f"{len(turned)} convolution(s); neither a backend nor names of arrays that tell "
+        f"{counted(len(turned), 'convolution')}; neither a backend nor names of arrays that tell "
         f"(found: {', '.join(list(_names(config, stored))[:3]) or 'none'})",
         "Fix: put `backend: theano` or `backend: tensorflow` below `args` in the model.yaml of a folder with the file",
     )

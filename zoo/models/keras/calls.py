@@ -16,6 +16,7 @@ import numpy as np
 from torch import nn
 
 from zoo.errors import ModelError
+from zoo.words import counted
 
 __all__ = [
     "Call",
@@ -239,7 +240,7 @@ def check_tensors(layer: Named, call: Call, module: nn.Module) -> tuple[str, ...
     try:
         inspect.signature(module.forward).bind(*range(n), **dict.fromkeys(names))
     except TypeError:
-        raise _refused(layer, f"{len(call.inputs)} tensor(s)") from None
+        raise _refused(layer, counted(len(call.inputs), "tensor")) from None
     return names
 
 

@@ -22,6 +22,7 @@ from zoo.models.keras.operations import operation
 from zoo.models.keras.registry import KINDS, build_layer, check_kinds
 from zoo.models.keras.shapes import FoldTime
 from zoo.models.keras.weights import arrays_of, check_layers, inner_graph
+from zoo.words import counted
 
 __all__ = ["KerasGraph", "build_graph", "load_keras"]
 
@@ -75,7 +76,7 @@ class KerasGraph(nn.Module):
             inputs = tuple(inputs[0])
         if len(inputs) != len(self._inputs) or any(part is None for part in inputs):
             raise ModelError(
-                f"the model takes {len(self._inputs)} input(s): {', '.join(self.input_names)}",
+                f"the model takes {counted(len(self._inputs), 'input')}: {', '.join(self.input_names)}",
                 f"{len(inputs)} were given",
                 "Fix: give them in this order, or as a dict by these names",
             )
@@ -115,7 +116,7 @@ def _check_batch(count: int, outputs: Sequence[Tensor]) -> None:
     """A graph that folds positions into the batch and does not unfold them would give numbers to other windows."""
     if odd := [tuple(part.shape) for part in outputs if part.ndim == 0 or len(part) != count]:
         raise ModelError(
-            f"the model gives an output of shape {odd[0]} for {count} window(s)",
+            f"the model gives an output of shape {odd[0]} for {counted(count, 'window')}",
             "its first axis should be the windows",
             "Fix: reshape its output so that the batch is the first axis, and save the model again",
         )
@@ -197,7 +198,7 @@ def _at_every_position(layer: LayerConfig, inner: KerasGraph) -> nn.Module:
     if layer.kind != "TimeDistributed" or len(inner.input_names) != 1 or len(inner.output_names) != 1:
         raise ModelError(
             f"layer {layer.name!r} ({layer.kind}) around a model of several inputs or outputs is not supported",
-            f"{len(inner.input_names)} input(s), {len(inner.output_names)} output(s)",
+            f"{counted(len(inner.input_names), 'input')}, {counted(len(inner.output_names), 'output')}",
             "Fix: save the model with a layer for each output",
         )
     return FoldTime(inner)
@@ -218,7 +219,7 @@ def _in_call_order(config: GraphConfig, where: str) -> list[tuple[LayerConfig, i
         if not ready:
             raise ModelError(
                 f"{where}: the graph cannot be ordered: an input of layer {waiting[0][0].name!r} never comes",
-                f"{len(waiting)} call(s) left",
+                f"{counted(len(waiting), 'call')} left",
                 "Fix: the architecture is damaged; save the model again",
             )
         done |= {(layer.name, number) for layer, number, _ in ready}

@@ -17,6 +17,7 @@ from zoo.models.keras.arrays import LayerArrays
 from zoo.models.keras.config import GraphConfig, LayerConfig
 from zoo.models.keras.operations import operation
 from zoo.models.keras.published_lambdas import FrameSlices
+from zoo.words import counted
 
 __all__ = ["KINDS", "LayerKind", "build_layer", "check_kinds", "roles"]
 
@@ -314,6 +315,6 @@ def _not_supported(unknown: list[LayerConfig], where: str = "") -> ModelError:
     verb = "is" if len(unknown) == 1 else "are"
     return ModelError(
         f"{where}: layer {named}{more} {verb} not supported".removeprefix(": "),
-        f"{len(unknown)} layer(s); supported are {', '.join(sorted(KINDS))}",
+        f"{counted(len(unknown), 'layer')}; supported are {', '.join(sorted(KINDS))}",
         "Fix: rebuild the model with these layers and save it again; custom_objects of a model folder are not run",
     )

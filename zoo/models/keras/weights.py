@@ -18,6 +18,7 @@ from zoo.errors import ModelError
 from zoo.models.keras.arrays import LayerArrays, put
 from zoo.models.keras.config import GraphConfig, LayerConfig
 from zoo.models.keras.registry import roles
+from zoo.words import counted
 
 __all__ = ["LayerArrays", "arrays_of", "check_layers", "inner_graph", "put", "read_arrays"]
 
@@ -74,7 +75,7 @@ def check_layers(config: GraphConfig, stored: Mapping[str, Any], where: str = ""
     held = [name for name, arrays in stored.items() if arrays]
     if surplus := [name for name in held if name not in names]:
         raise ModelError(
-            f"{where}: holds weights of {len(surplus)} layer(s) that the architecture lacks",
+            f"{where}: holds weights of {counted(len(surplus), 'layer')} that the architecture lacks",
             f"{', '.join(surplus[:6])}; the architecture has {', '.join(names[:6])} ...",
             "Fix: give the architecture that belongs to these weights",
         )
@@ -109,7 +110,7 @@ def arrays_of(layer: LayerConfig, stored: dict[str, np.ndarray], where: str = ""
         )
     if len(trainable) + len(fixed) != len(stored):
         raise ModelError(
-            f"{where}: layer {layer.name!r} ({layer.kind}) has {len(trainable) + len(fixed)} array(s)",
+            f"{where}: layer {layer.name!r} ({layer.kind}) has {counted(len(trainable) + len(fixed), 'array')}",
             f"the file holds {len(stored)}: {', '.join(stored) or 'none'}",
             "Fix: give the weights that belong to this architecture",
         )
@@ -153,7 +154,7 @@ def _nested(graph: GraphConfig, stored: dict[str, np.ndarray], where: str) -> di
     if len(places) != len(stored):
         raise ModelError(
             f"{where}: the arrays of the inner model {graph.name!r} do not fit its layers",
-            f"{len(stored)} array(s)",
+            counted(len(stored), "array"),
             "Fix: give the weights that belong to this architecture",
         )
     arrays = _by_role(places, stored, f"the inner model {graph.name!r}", where)

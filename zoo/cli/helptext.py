@@ -1,0 +1,98 @@
+"""Help of commands: options and commands in groups, in two columns as wide as the terminal, up to 100 letters.
+
+A command needs nothing for it: its options are sorted by their names here, and what no group names is shown last.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+import click
+
+__all__ = ["COMMAND_GROUPS", "OPTION_GROUPS", "HelpCommand", "HelpGroup", "in_groups"]
+
+WIDEST = 100
+FEW = 9  # options that need no groups
+
+#: Commands by what they are for; one that stands in none is shown under "Other commands".
+COMMAND_GROUPS: dict[str, Sequence[str]] = {
+    "Predict": ("predict", "variants"),
+    "Explain": ("attribute", "motifs", "report"),
+    "Fine-tune": ("finetune", "evaluate", "tune"),
+    "Models": ("list", "search", "info", "gallery", "pull", "test", "benchmark", "source"),
+    "Contribute": ("new", "add", "check", "upgrade", "convert", "export", "push"),
+    "This machine": ("genome", "cache", "doctor", "completion"),
+}
+#: Options by the names of their parameters; one that stands in none is shown under "Other options".
+OPTION_GROUPS: dict[str, Sequence[str]] = {
+    "Input": ("genome", "translate_chroms", "any_genome", "regions", "limit", "model", "contribs", "genes"),
+    "Windows": ("window", "stride", "edges", "strand", "central"),
+    "Model": ("tracks", "output", "bins", "rc_average", "settings", "sets", "trust"),
+    "Explanation": (
+        *("method", "motif", "reduce", "explain", "references", "seed"),
+        *("fallback", "allow_incomplete"),
+    ),
+    "Motifs": ("database", "max_seqlets", "seqlet_fdr", "modisco", "hits", "effects", "look_for", "region"),
+    "Search": ("trials", "space", "address", "cpus"),
+    "Output": (
+        *("out", "format", "overlap", "aggregate", "figures", "figure_format", "track_hub", "split"),
+        *("as_json", "plain", "all"),
+    ),
+    "Run": ("device", "batch_size", "precision", "resume", "dry_run", "prepare_only", "force", "quiet", "help"),
+}
+
+
+def in_groups(names: Iterable[str], groups: Mapping[str, Sequence[str]], others: str) -> dict[str, list[str]]:
+    """Names under the titles of their groups, in the order of the groups; ``others`` is the title of the rest."""
+    left = list(names)
+    found = {}
+    for title, members in groups.items():
+        if inside := [name for name in members if name in left]:
+            found[title] = inside
+            left = [name for name in left if name not in inside]
+    return found | ({others: left} if left else {})
+
+
+class Formatter(click.HelpFormatter):
+    """click's, with bold headings where a terminal wants them."""
+
+    def write_heading(self, heading: str) -> None:
+        """A heading."""
+        styled = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        super().write_heading(click.style(heading, bold=True) if styled else heading)  # echo strips it in a pipe
+
+
+class Context(click.Context):
+    """Contexts whose help is written by ``Formatter``."""
+
+    formatter_class = Formatter
+
+
+class HelpCommand(click.Command):
+    """A command whose options are shown in groups."""
+
+    context_class = Context
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options: in groups where there are many."""
+        shown = {_name(one): one for one in self.get_params(ctx) if isinstance(one, click.Option) and not one.hidden}
+        groups = {"Options": [*shown]} if len(shown) <= FEW else in_groups(shown, OPTION_GROUPS, "Other options")
+        for title, names in groups.items():
+            with formatter.section(title):
+                formatter.write_dl([shown[name].get_help_record(ctx) for name in names])
+
+
+def _name(option: click.Option) -> str:
+    return "help" if "--help" in option.opts else option.name or option.opts[0]
+
+
+class HelpGroup(HelpCommand, click.Group):
+    """A group of commands."""
+
+    context_class = Context
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, then the commands."""
+        HelpCommand.format_options(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
