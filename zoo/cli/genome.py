@@ -38,8 +38,9 @@ def command() -> None:
 def add(assembly: str, source: str | None, quiet: bool) -> None:
     """Fetch a genome, check it and keep it, indexed.
 
-    ASSEMBLY is its name at UCSC, NCBI or Ensembl: sacCer3, hg38, GRCh38, mm10. Lengths of all chromosomes are compared with those of the assembly, and the md5 of their letters where it is known.
-    Prints where it lies. One that is there already is not fetched again.
+    ASSEMBLY is its name at UCSC, NCBI or Ensembl: sacCer3, hg38, GRCh38, mm10. Lengths of all chromosomes are compared
+    with those of the assembly, and the md5 of their letters where it is known. Prints where it lies. One that is there
+    already is not fetched again.
     """
     with long_run(quiet):
         from zoo.assemblies.add import add_genome
@@ -50,7 +51,10 @@ def add(assembly: str, source: str | None, quiet: bool) -> None:
 @command.command("ls", cls=COMMAND, context_settings=CONTEXT)
 @as_json_option
 def ls(as_json: bool) -> None:
-    """List the genomes that are found by name: size, last use, where from, path."""
+    """List the genomes that are found by name.
+
+    Assembly, size, last use, where from, path.
+    """
     from zoo.genome.assembly import known_assemblies
     from zoo.genome.library import genomes
     from zoo.progress import human_bytes
