@@ -372,7 +372,7 @@ class FinetuneConfig(Strict):
     Attributes:
         base: an entry, a folder of Kipoi's, a gReLU ``.ckpt``, ``hf://org/repo``, ``enformer`` or ``enformer:PATH``.
         length: bp of a window, of gReLU models and Enformer, which take other lengths than their own.
-        genome: FASTA; default ``$ZOO_GENOMES/<assembly>.fa`` of the base's card.
+        genome: FASTA, or the name of an assembly that `zoo genome ls` lists; default that of the base's card.
         mode: ``head``, ``lora``, ``last-N`` blocks, ``full``, or ``scratch``: the base's architecture, drawn anew.
         name: of the entry.
     """

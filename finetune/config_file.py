@@ -13,6 +13,8 @@ from finetune.config import FinetuneConfig, RegionsConfig
 from finetune.mistakes import explain, refuse_twice
 from zoo.cards.yaml_lines import load_yaml
 from zoo.errors import ModelError, UsageError
+from zoo.genome.assembly import load_assembly
+from zoo.genome.library import genome_file
 from zoo.paths import given_path, is_url, refuse_pointers, refuse_url
 
 __all__ = ["as_number", "check_files", "load_config"]
@@ -147,6 +149,10 @@ def _rooted(config: FinetuneConfig, folder: Path) -> FinetuneConfig:
     def one(name: str) -> str:
         return str((folder / name).absolute())  # a copy of the configuration may lie elsewhere
 
+    def genome(name: str) -> str:
+        named = load_assembly(name) is not None and not (folder / name).exists()
+        return str(genome_file(name).absolute()) if named else one(name)
+
     def several(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(one, names))
 
@@ -162,7 +168,7 @@ def _rooted(config: FinetuneConfig, folder: Path) -> FinetuneConfig:
     heads = tuple(
         head.model_copy(
             update={
-                "genome": one(head.genome) if head.genome else None,
+                "genome": genome(head.genome) if head.genome else None,
                 "regions": regions(head.regions) if head.regions else None,
             }
         )
@@ -173,7 +179,7 @@ def _rooted(config: FinetuneConfig, folder: Path) -> FinetuneConfig:
     return config.model_copy(
         update={
             "base": base,
-            "genome": one(config.genome) if config.genome else None,
+            "genome": genome(config.genome) if config.genome else None,
             "targets": tuple(t.model_copy(update={"files": several(t.files)}) for t in config.targets),
             "regions": regions(config.regions),
             "cell": config.cell.model_copy(update={"tracks": {c: several(f) for c, f in config.cell.tracks.items()}}),

@@ -88,7 +88,7 @@ FLOORS = [
     ["zoo.extras", "zoo.files", "zoo.paths", "zoo.progress", "zoo.public_names"],
     ["zoo.results", "zoo.outputs", "zoo.cards"],
     ["zoo.genome", "zoo.store", "zoo.writers", "zoo.convert", "zoo.doctor"],
-    ["zoo.models"],
+    ["zoo.models", "zoo.assemblies"],
     ["zoo.run"],
     ["zoo.model"],
     ["zoo"],

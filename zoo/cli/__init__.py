@@ -32,6 +32,7 @@ COMMANDS = {
     "source": "add, list, update or remove folders and repositories of Kipoi models",
     "pull": "fetch all files that models need, so that they run offline",
     "cache": "list, check and delete files that were fetched",
+    "genome": "fetch, list and remove genomes, which models then find by name",
     "test": "run a model on its example and compare with the expected predictions",
     "add": "draft an entry from a gReLU checkpoint, a folder or a Hugging Face repo",
     "convert": "extract the tensors of a pickled model, without running it",

@@ -16,6 +16,7 @@ from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, GROUP, note
 from zoo.errors import FetchError
 from zoo.files import cache_folder
+from zoo.genome.library import KeptGenome, genomes
 from zoo.genome.recompress import Copy, copies
 from zoo.progress import human_bytes
 from zoo.store.cache import Blob, Cache
@@ -29,7 +30,8 @@ __all__ = ["command"]
 def command() -> None:
     """List, add, check and delete files that were fetched, wheels kept for further models, and bgzip copies of genomes.
 
-    They lie in $ZOO_CACHE, or in the user's cache folder.
+    They lie in $ZOO_CACHE, or in the user's cache folder. Genomes of `zoo genome add` are listed, and stay until
+    `zoo genome remove`.
     """
 
 
@@ -50,7 +52,15 @@ def ls(as_json: bool) -> None:
         left = [{"path": str(item.path), "bytes": item.bytes} for item in leftovers]
         made = [{"path": str(copy.path), "bytes": copy.bytes, "used": _time(copy)} for copy in genomes]
         wheels = [{"path": str(one.path), "bytes": one.bytes, "used": _time(one)} for one in kept_wheels()]
-        found = {"folder": str(cache.folder), "blobs": rows, "unfinished": left, "genomes": made, "wheels": wheels}
+        added = [{"path": str(one.path), "bytes": one.bytes, "used": _time(one)} for one in added_genomes()]
+        found = {
+            "folder": str(cache.folder),
+            "blobs": rows,
+            "unfinished": left,
+            "genomes": made,
+            "wheels": wheels,
+            "added_genomes": added,
+        }
         click.echo(json.dumps(found, indent=1))
         return
     rows = [("size", "used", "sha256", "name", "models")]
@@ -69,6 +79,8 @@ def ls(as_json: bool) -> None:
     note(f"{total}{unfinished}")
     for copy in genomes:
         note(f"{human_bytes(copy.bytes)}, used {_time(copy)[:10]}: {copy.path}, the bgzip copy of a genome")
+    for one in added_genomes():
+        note(f"{human_bytes(one.bytes)}, used {_time(one)[:10]}: {one.path}, until `zoo genome remove {one.assembly}`")
     for wheel in kept_wheels():
         note(f"{human_bytes(wheel.bytes)}, used {_time(wheel)[:10]}: {wheel.path}, a wheel kept for further models")
 
@@ -164,5 +176,10 @@ def prune(older_than: float | None, dry_run: bool) -> None:
     note(f"{counted(len(old) + len(leftovers) + len(unused), 'file')}, {human_bytes(freed)} {done}")
 
 
-def _time(blob: Blob | Copy | KeptWheel) -> str:
+def added_genomes() -> list[KeptGenome]:
+    """Genomes of `zoo genome add`; their owner removes them, not `prune`."""
+    return [one for one in genomes() if one.record]
+
+
+def _time(blob: Blob | Copy | KeptWheel | KeptGenome) -> str:
     return datetime.datetime.fromtimestamp(blob.used).isoformat(timespec="seconds")

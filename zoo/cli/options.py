@@ -79,7 +79,10 @@ def _settings(context: click.Context, parameter: click.Parameter, items: tuple[s
 # ---------------------------------------------------------------- regions, genome, model, run
 
 genome_option = click.option(
-    "-g", "--genome", metavar="FASTA", help="Genome, a FASTA, plain or compressed; default $ZOO_GENOMES/<assembly>.fa."
+    "-g",
+    "--genome",
+    metavar="FASTA",
+    help="Genome: a FASTA, plain or compressed, or a name of `zoo genome ls`; default that of the model's card.",
 )
 genome_check_options = _group(
     click.option("--translate-chroms", is_flag=True, help="Match chromosome names of other styles (chr1, 1, NC_...)."),

@@ -20,8 +20,8 @@ from zoo.errors import InputError
 from zoo.genome.bgzf import BgzfBlocks, UnfitIndex
 from zoo.genome.fasta_index import Contig, ensure_index, read_fai, stands_where
 from zoo.genome.fasta_kind import compression_of
+from zoo.genome.library import genome_file
 from zoo.genome.recompress import bgzip_copy
-from zoo.paths import given_path
 
 __all__ = ["Contig", "Genome", "open_genome"]
 
@@ -230,13 +230,13 @@ def open_genome(path: str | Path) -> Genome:
 
     Args:
         path: plain or bgzip FASTA; ``.fai`` (and ``.gzi``) are used when they fit the file, else made. Of one in plain
-            gzip a bgzip copy is made in the cache, once.
+            gzip a bgzip copy is made in the cache, once. Or the name of an assembly whose genome is found by name.
 
     Raises:
         InputError: missing file, not a FASTA, or one whose lines allow no index. SystemStateError: an index or a copy
-            can be written nowhere.
+            can be written nowhere. UsageError: an assembly was named whose genome is not here.
     """
-    path = given_path(path)
+    path = genome_file(path)
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise InputError(
             f"{path}: is a pipe or device, which allows no random access",

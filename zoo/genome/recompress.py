@@ -14,6 +14,7 @@ import shlex
 import shutil
 import time
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from zoo.files import cache_folder, hold_lock
 from zoo.progress import Listener, TransferState, current_listener, human_bytes
 from zoo.results import require_room
 
-__all__ = ["Copy", "bgzip_copy", "copies"]
+__all__ = ["GROWTH", "Copy", "bgzip_copy", "copies", "write_bgzip"]
 
 BLOCK = 1 << 20
 # Fastest: half the time of the usual level, and 5 % larger.
@@ -94,8 +95,6 @@ def _key(path: Path) -> str:
 
 
 def _make(path: Path, copy: Path, partial: Path, listener: Listener) -> None:
-    import pysam
-
     total = path.stat().st_size
     require_room(copy.parent, int(total * GROWTH))
     listener.note(
@@ -104,14 +103,15 @@ def _make(path: Path, copy: Path, partial: Path, listener: Listener) -> None:
     )
     started = time.monotonic()
     try:
-        with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as source, partial.open("wb") as target:
-            with pysam.BGZFile(partial, f"wb{LEVEL}") as writer:
+        with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as source:
+
+            def blocks() -> Iterator[bytes]:
                 while data := source.read(BLOCK):
-                    writer.write(data)
+                    yield data
                     seconds = time.monotonic() - started
                     listener.progress(TransferState(path.name, raw.tell(), total, raw.tell(), seconds))
-            os.fsync(target.fileno())
-        _require_end(partial)
+
+            write_bgzip(blocks(), partial)
         os.replace(partial, copy)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise InputError(
@@ -123,6 +123,22 @@ def _make(path: Path, copy: Path, partial: Path, listener: Listener) -> None:
         listener.finished()
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def write_bgzip(blocks: Iterable[bytes], target: Path) -> None:
+    """Write blocks of bytes as bgzip, and see that all of it is on the disk.
+
+    Raises:
+        OSError: it is not.
+    """
+    import pysam
+
+    with target.open("wb") as handle:
+        with pysam.BGZFile(target, f"wb{LEVEL}") as writer:
+            for block in blocks:
+                writer.write(block)
+        os.fsync(handle.fileno())
+    _require_end(target)
 
 
 def _require_end(partial: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError
 from zoo.files import sha256_of
+from zoo.genome.assembly import load_assembly
 from zoo.genome.checks import check_assembly, check_regions, training_note
 from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.intervals import RegionFile, RegionSummary
+from zoo.genome.library import find_genome
 from zoo.genome.strand import check_strands, strand_notes
 from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.genome.windows import WindowCounts, WindowPlan
@@ -368,7 +369,7 @@ def _entry_of(model: Entry | LoadedModel | ArrayModel, options: PredictOptions) 
 
 
 def default_genome(card: Card | None, name: str, where: str) -> Path:
-    """The FASTA of ``$ZOO_GENOMES`` for the assembly that a card names.
+    """The FASTA for the assembly that a card names: of ``$ZOO_GENOMES``, or one that `zoo genome add` kept.
 
     Args:
         name: of the model, and where: a genome is given, for the error.
@@ -377,15 +378,14 @@ def default_genome(card: Card | None, name: str, where: str) -> Path:
         UsageError: there is none.
     """
     assembly = card.genome.assembly if card and card.genome else None
-    folder = os.environ.get("ZOO_GENOMES")
-    if assembly and folder:
-        for suffix in (".fa", ".fasta", ".fa.gz", ".fasta.gz"):
-            if (path := Path(folder) / f"{assembly}{suffix}").is_file():
-                return path
+    if assembly and (path := find_genome(assembly)):
+        return path
+    given = f"add {where.format(assembly or 'genome')}"
+    known = load_assembly(assembly) if assembly else None
     raise UsageError(
         "no genome was given",
-        f"{name} was trained on {assembly}" if assembly else "",
-        f"Fix: add {where.format(assembly or 'genome')} (or set ZOO_GENOMES to a folder that holds it)",
+        f"{name} was trained on {assembly}, which is not here" if assembly else f"{name} names no assembly",
+        f"Fix: `zoo genome add {known.name}` (once), or {given}" if known else f"Fix: {given}",
     )
 
 

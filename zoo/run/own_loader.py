@@ -18,6 +18,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from zoo.errors import InputError, ModelError, UsageError
+from zoo.genome.library import genome_file
 from zoo.genome.region_table import Regions, is_table
 from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.models.array_model import ArrayModel
@@ -209,11 +210,11 @@ def predict_regions_with_own_loader(
     given = dict(given)
     tell, letters = given.pop("report", None) or warn, LettersSeen()
     options = options_from(given)
-    regions = path_of(model, regions)
-    _check_options(model, options, regions, None if genome is None else str(genome), "-")
+    regions, genome = path_of(model, regions), fasta_of(genome)
+    _check_options(model, options, regions, genome, "-")
     with contextlib.redirect_stdout(sys.stderr):
         run = ForeignRun.load(model)
-        values = loader_values(run.loader, regions, None if genome is None else str(genome), options.settings)
+        values = loader_values(run.loader, regions, genome, options.settings)
         for note in check_own_regions(run.loader, values):
             tell(note)
         size = options.sequences_a_pass or BATCH_SIZE
@@ -238,6 +239,11 @@ def path_of(model: Entry | ArrayModel, regions: Regions | None) -> str | None:
             "Fix: write the regions to a BED and give its path",
         )
     return None if regions is None else str(given_path(regions))
+
+
+def fasta_of(genome: str | Path | None) -> str | None:
+    """The path of the genome for the dataloader; the name of an assembly stands for the genome that is found by it."""
+    return None if genome is None else str(genome_file(genome))
 
 
 def _in_memory(
@@ -340,8 +346,6 @@ def _check_options(
             "",
             f"Fix: leave {flag} out; --set gives arguments of the dataloader",
         )
-    if genome is not None:
-        given_path(genome)
     if regions == "-":
         raise UsageError("this model's own dataloader reads a file, not standard input", "", "Fix: give a file")
     if Path(out).name.lower().endswith(GENOMIC):

@@ -82,7 +82,8 @@ def predict(
         regions: BED3-BED12 or narrowPeak, plain or gzip; ``-`` is standard input. Or a pandas or polars frame with
             ``chrom, start, end`` (0-based half-open) and maybe ``name, score, strand`` and ``peak`` (bp from start to
             the summit), or tuples of these.
-        genome: plain or bgzip FASTA; default ``$ZOO_GENOMES/<assembly>.fa[.gz]``.
+        genome: plain or bgzip FASTA, or the name of an assembly; default the genome of the model's assembly, which
+            is ``$ZOO_GENOMES/<assembly>.fa[.gz]`` or what `zoo genome add` kept.
         out: result; its suffix gives the format; ``-`` is TSV on standard output.
         report: called with each note for the user.
         progress: ``(total, done) -> Progress``.
@@ -97,10 +98,10 @@ def predict(
     chosen = options_from(options)
     given = opened(model, trust=chosen.trust)
     if _has_own_loader(given):
-        from zoo.run.own_loader import path_of, predict_with_own_loader
+        from zoo.run.own_loader import fasta_of, path_of, predict_with_own_loader
 
-        fasta = None if genome is None else str(genome)
-        return predict_with_own_loader(given, path_of(given, regions), fasta, str(out), chosen, report, progress)
+        read = path_of(given, regions), fasta_of(genome)
+        return predict_with_own_loader(given, *read, str(out), chosen, report, progress)
     regions, genome = chosen.inputs(regions, genome)
     read = inputs_of(model, regions, genome, chosen.settings)
     out = _check_result(out, read, chosen)

@@ -6,6 +6,7 @@ ZOO_CACHE/
   hub/<address>.json        the checksum that Hugging Face gave, of files for which nobody published one
   md5/<md5>                 the sha256 of the blob with this md5
   wheels/<release>/<name>   whole wheels of which several models take files, at most 1 GB
+  assemblies/<name>/        genomes of `zoo genome add` (zoo.genome.library)
   made/<key>                the sha256 of the blob that was made of others; its key is of tensors and sources
   partial/<checksum>        unfinished downloads, gone on with next time
   locks/<checksum>          held while one process fetches
