@@ -23,6 +23,7 @@ __all__ = [
     "entries",
     "entries_folder",
     "find_entry",
+    "folder_of",
     "info",
     "members_of",
     "names_a_path",
@@ -208,6 +209,23 @@ def _find_in_source(source: Source, rest: str) -> tuple[Path, dict[str, Any]]:
         if group
         else f"Fix: `zoo list --source {source.name}` shows all names",
     )
+
+
+def folder_of(model: str | Path) -> Path:
+    """The folder of an entry or group by its name or path; a model of a group lies in the group's.
+
+    Raises:
+        ModelError: there is none.
+    """
+    path = Path(model)
+    if path.is_file() and path.name in ("model.yaml", "model.yml", "README.md"):
+        path = path.parent
+    if path.is_dir():
+        return path
+    name = str(model)
+    if not names_a_path(name) and (entries_folder() / name.rstrip("/")).is_dir():
+        return entries_folder() / name.rstrip("/")
+    return Path(info(name)["folder"])
 
 
 def _group_error(name: str, inside: list[str]) -> ModelError:
