@@ -55,6 +55,7 @@ _EMPTY: dict[str, Any] = {
     "outputs": [],
     "evaluation": [],
     "deprecated": None,
+    "withdrawn": None,
     "licence_note": None,
     "wheels": {},
     "group": None,
