@@ -64,7 +64,7 @@ def find_card(run: dict[str, Any]) -> ModelCard | None:
     if not name or is_hub_name(name):
         return None
     try:
-        entry = open_entry(name)
+        entry = open_entry(name, withdrawn=True)
         if entry.card is None or entry.card.version != model.get("version"):
             return None
         known = {item.path: item.sha256 for item in entry.card.files}

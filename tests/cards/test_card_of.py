@@ -178,7 +178,7 @@ def test_a_bundled_entry_without_a_card_is_an_error(toy, monkeypatch):
     monkeypatch.setattr("zoo.models.entry.entries_folder", lambda: toy.parent)
     assert open_entry(toy).card.name == "toy"
     (toy / "README.md").write_text(HUGGING_FACE)
-    with pytest.raises(ModelError, match="schema_version"):
+    with pytest.raises(ModelError, match="lacks the field"):
         open_entry(toy)
 
 

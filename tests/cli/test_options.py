@@ -109,6 +109,7 @@ def functions() -> dict[str, tuple]:
     from zoo.entries.check_many import check_examples
     from zoo.entries.export import export
     from zoo.entries.pull import pull
+    from zoo.entries.upgrade import upgrade
     from zoo.run.job import PredictOptions
     from zoo.run.predict import predict
     from zoo.store.registry import entries, info
@@ -130,6 +131,7 @@ def functions() -> dict[str, tuple]:
         "pull": (pull, set()),
         "test": (check_examples, set()),
         "tune": (tune, set()),
+        "upgrade": (upgrade, set()),
     }
 
 

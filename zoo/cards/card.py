@@ -1,7 +1,8 @@
 """The card of an entry: YAML front matter of its ``README.md``, then prose.
 
 Many a README has front matter that is no card (Hugging Face's metadata, a web page's). A card is a mapping with the key
-``schema_version``, or with a mapping below the key ``seqzoo``, where `zoo export` puts ours beside Hugging Face's.
+``schema_version`` or with all of ``ALWAYS``, or with a mapping below the key ``seqzoo``, where `zoo export` puts ours
+beside Hugging Face's. One of an older version is upgraded as it is read (`zoo.cards.upgrade`).
 Only what is one is checked field by field, by `zoo.cards.schema` (pydantic: 0.1 s that a bare folder does not need).
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.cards.upgrade import KEY, fault_of, upgraded
 from zoo.errors import ModelError
 
 if TYPE_CHECKING:
@@ -25,9 +27,12 @@ if TYPE_CHECKING:
 __all__ = [
     "EXPORTED",
     "INFO",
+    "README",
     "CardFile",
     "Exported",
     "card_of",
+    "front_matter_of",
+    "is_card",
     "read_card",
     "read_exported",
     "read_names",
@@ -39,8 +44,9 @@ __all__ = [
 README = "README.md"
 USES = {"use_for": "use it for", "not_for": "do not use it for"}  # headings of a card, in lower case
 EXPORTED, INFO = "seqzoo", "seqzoo_info"  # in a README of Hugging Face: the card, and `info` of model.yaml
+ALWAYS = {"name", "version", "summary", "input", "outputs", "training"}  # keys that every card has
 # In front matter that cannot be parsed, such a line says that it was meant as a card.
-MEANT = re.compile(rf"(?m)^(schema_version|{EXPORTED})[ \t]*:")
+MEANT = re.compile(rf"(?m)^({KEY}|{EXPORTED})[ \t]*:")
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def card_of(folder: Path, required: bool = False) -> Card | None:
     """
     group = None if folder.is_dir() else _group_of(folder)
     document, _ = _front_matter((group[0].folder if group else folder) / README, required, group)
-    if document is None or not (required or _is_card(document.data)):
+    if document is None or not (required or is_card(document.data)):
         return None
     return _validated(document)
 
@@ -142,8 +148,9 @@ def _group_of(component: Path) -> tuple[Group, str] | None:
     return find_group(component, "model")
 
 
-def _is_card(data: dict[str, Any]) -> bool:
-    return "schema_version" in data or isinstance(data.get(EXPORTED), dict)
+def is_card(data: dict[str, Any]) -> bool:
+    """Whether front matter is a card of ours, or carries one below the key of an export."""
+    return KEY in data or data.keys() >= ALWAYS or isinstance(data.get(EXPORTED), dict)
 
 
 def _front_matter(
@@ -174,6 +181,27 @@ def _front_matter(
         if required or (front is not None and MEANT.search(front)):
             raise
         return None, text
+
+
+def front_matter_of(path: Path, member: str | None = None) -> tuple[str, str]:
+    """The text of a card's front matter, and what follows its second line of dashes.
+
+    Args:
+        member: of a group whose card it is: the text for that model.
+
+    Raises:
+        ModelError: there is no front matter, or none that ends.
+    """
+    text = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    front, prose = _split(text)
+    if front is None or prose is None:
+        what = "the card has no front matter" if front is None else "the front matter does not end"
+        raise ModelError(f"{path}:1: {what}", "", "Fix: write it between two lines of three dashes (---)")
+    if member is not None:
+        from zoo.cards.kipoi_groups import read_group
+
+        front = read_group(path.parent).rendered(member, path, front)
+    return front, prose
 
 
 def _split(text: str) -> tuple[str | None, str | None]:
@@ -217,8 +245,11 @@ def _validated(document: YamlDocument) -> Card:
 
     # The front matter of a Hugging Face repo is theirs; `zoo export` puts ours below one key of it.
     below = (EXPORTED,) if isinstance(document.data.get(EXPORTED), dict) else ()
+    front = document.data[EXPORTED] if below else document.data
+    if fault := fault_of(front):
+        raise document.error((*below, KEY), *fault)
     try:
-        return Card.model_validate(document.data[EXPORTED] if below else document.data)
+        return Card.model_validate(upgraded(front))
     except ValidationError as error:
         raise _explain(error, document, below) from None
 

@@ -1,4 +1,4 @@
-"""The front matter of a card (``README.md`` of an entry), schema version 1.
+"""The front matter of a card (``README.md`` of an entry) in the newest version; `zoo.cards.upgrade` has the others.
 
 pydantic stands only at this boundary; the rest of the package passes frozen dataclasses.
 A fact stands in one place: what ``model.yaml`` holds (authors, licence, citation, tags,
@@ -59,13 +59,36 @@ import datetime
 import re
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
-__all__ = ["READERS", "Card", "Evaluation", "FileEntry", "FileSource", "Output", "Verification"]
+from zoo.cards.upgrade import newest
+
+__all__ = [
+    "READERS",
+    "Card",
+    "Deprecated",
+    "Evaluation",
+    "FileEntry",
+    "FileSource",
+    "Output",
+    "Verification",
+    "card_json_schema",
+]
 
 EntryName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")
 ]  # with a slash: a model of a group
+EntryReference = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*(@\d+\.\d+\.\d+)?$")
+]  # name, or name@version
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -289,10 +312,13 @@ class Verification(Strict):
 
 
 class Deprecated(Strict):
-    """Why this entry should no longer be used, and what to use."""
+    """Why this entry should no longer be used, since when, and what takes its place: ``name`` or ``name@version``."""
 
-    replacement: str | None = None
-    reason: str
+    by: EntryReference | None = Field(
+        default=None, validation_alias=AliasChoices("by", "replacement")
+    )  # which the first cards wrote
+    reason: str = Field(min_length=1)
+    since: datetime.date | None = None
 
 
 class Card(Strict):
@@ -301,9 +327,11 @@ class Card(Strict):
     ``licence_note`` says in a few words what the licence of the weights (``info.license`` of model.yaml) forbids or
     asks for ("not for commercial use"): told at the first fetch, in `zoo info` and in OUT.run.json.
     ``wheels`` are the bytes of each release that a mirror of ``files`` takes a file from.
+    ``deprecated`` entries run, and say what to use instead; ``withdrawn`` says why this one must not be used any more:
+    it is shown, and neither run nor fetched.
     """
 
-    schema_version: Literal[1]
+    schema_version: Annotated[int, Field(ge=1)] = Field(default_factory=newest)
     name: EntryName
     version: Version
     summary: str
@@ -319,3 +347,14 @@ class Card(Strict):
     licence_note: str | None = None
     verification: Verification | None = None
     deprecated: Deprecated | None = None
+    withdrawn: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
+
+
+def card_json_schema() -> dict[str, Any]:
+    """JSON Schema of the newest front matter, for editors: ``docs/card.schema.json`` is this."""
+    schema = Card.model_json_schema(mode="validation")
+    schema["properties"]["schema_version"] = {"const": newest(), "title": "Schema Version"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Front matter of a card of seqzoo",
+    } | {key: value for key, value in schema.items() if key != "title"}

@@ -35,6 +35,7 @@ COMMANDS = {
     "genome": "fetch, list and remove genomes, which models then find by name",
     "test": "run a model on its example and compare with the expected predictions",
     "add": "draft an entry from a gReLU checkpoint, a folder or a Hugging Face repo",
+    "upgrade": "rewrite cards in the newest version of their format",
     "convert": "extract the tensors of a pickled model, without running it",
     "export": "write a model for gReLU, Hugging Face or Kipoi",
     "motifs": "find the motifs in contributions, name them, locate them in the genome",

@@ -70,6 +70,7 @@ def _text(facts: dict[str, Any]) -> str:
         ("tags", ", ".join(facts["tags"])),
         ("framework", facts["framework"]),
         ("folder", facts.get("folder")),
+        ("versions", ", ".join(facts.get("versions") or ())),
         ("fetched", _remote(facts.get("remote") or [], facts.get("wheels") or {})),
         ("checked", _verification(facts.get("verification"))),
     ):
@@ -85,9 +86,17 @@ def _text(facts: dict[str, Any]) -> str:
             lines += ["", heading] + [f"  {text}" for text in facts[key]]
     if facts["evaluation"]:
         lines += ["", "evaluation"] + [f"  {_evaluation(item)}" for item in facts["evaluation"]]
+    if facts.get("withdrawn"):
+        lines[1:1] = [f"withdrawn: {facts['withdrawn']} (it is neither run nor fetched)"]
     if facts["deprecated"]:
-        lines += ["", f"deprecated: {facts['deprecated']['reason']}; use {facts['deprecated']['replacement']}"]
+        lines[1:1] = [_deprecated(facts["deprecated"])]
     return "\n".join(lines)
+
+
+def _deprecated(about: dict[str, Any]) -> str:
+    since = f" since {about['since']}" if about.get("since") else ""
+    instead = f"; use {about['by']}" if about.get("by") else ""
+    return f"deprecated{since}: {about['reason']}{instead}"
 
 
 def _licence(facts: dict[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from zoo.cards.card import read_exported, split_readme
+from zoo.cards.card import is_card, read_exported, split_readme
 from zoo.cards.yaml_lines import component_file
 from zoo.entries.example import Example, cut_example, random_example
 from zoo.entries.grelu import SHOWN_TRACKS, draft_card, draft_info, draft_prose, slim_bytes, task_table
@@ -209,7 +209,7 @@ def copy_entry(source: Path, target: Path, name: str) -> Path:
             ]
         text = yaml.safe_dump(front, sort_keys=False, width=110, allow_unicode=True)
         readme.write_text(f"---\n{text}---\n\n{exported.prose.strip()}\n", encoding="utf-8")
-    elif "schema_version" in split_readme(readme)[0]:
+    elif is_card(split_readme(readme)[0]):
         text = readme.read_text(encoding="utf-8")
         readme.write_text(re.sub(r"(?m)^name:.*$", f"name: {name}", text, count=1), encoding="utf-8")
     return target

@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo.entries.kept import read_bins, restrict
 from zoo.errors import InputError, MismatchError, ModelError, UsageError, ZooError
-from zoo.models.entry import Entry, has_own_loader, open_entry
+from zoo.models.entry import Entry, has_own_loader, open_entry, withdrawn_error
 from zoo.models.load import load_entry
 from zoo.models.loaded import LoadedModel
 from zoo.outputs import OutputSpec, PredictionBatch, tracks_first
@@ -27,7 +27,7 @@ EXAMPLE = "example"  # the folder of an entry that holds its example
 
 
 class NothingToTest(ModelError):
-    """An unverified entry without an example: nobody claims that it works."""
+    """An unverified entry without an example, or one that was withdrawn: nobody claims that it works."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,10 @@ def check_example(
             that the card's ``files`` record.
         MismatchError: a prediction differs; the worst element is named.
     """
-    entry = open_entry(model, trust=trust)
+    entry = open_entry(model, trust=trust, withdrawn=True)
+    if entry.card is not None and entry.card.withdrawn is not None:
+        error = withdrawn_error(entry)
+        raise NothingToTest(error.what, error.extent, error.fix)
     if save is not None:
         read = [entry.path, entry.description.expect if entry.description else None]
         save = check_out(save, inputs=read, suffixes=(".h5", ".hdf5"), what="predictions", option="--save")

@@ -67,7 +67,7 @@ def pull(
             _announce(name, members)
         for model in names:
             try:
-                for file in _files_of(model, folder, report):
+                for file in _files_of(model, folder, report, of_group=model not in groups):
                     pulled.append(file)
                     if done:
                         done(file)
@@ -98,7 +98,9 @@ def _announce(group: str, members: list[str]) -> None:
     announce([one for one in described if one is not None], group)
 
 
-def _files_of(model: str, folder: _Folder | None, report: Callable[[str], None] | None) -> Iterator[PulledFile]:
+def _files_of(
+    model: str, folder: _Folder | None, report: Callable[[str], None] | None, of_group: bool
+) -> Iterator[PulledFile]:
     from zoo.models.entry import open_entry
     from zoo.models.files import here, user_of
     from zoo.store.hub import is_hub_name
@@ -110,7 +112,11 @@ def _files_of(model: str, folder: _Folder | None, report: Callable[[str], None] 
             "",
             f"Fix: `zoo pull {model}` fetches it; a checkpoint runs by its path wherever it is copied to",
         )
-    entry = open_entry(model)  # which fetches hf:// and grelu/ names whole
+    entry = open_entry(model, withdrawn=of_group)  # which fetches hf:// and grelu/ names whole
+    if entry.card is not None and entry.card.withdrawn is not None:  # of a group, the others are fetched
+        if report:
+            report(f"{model}: was withdrawn and is left out: {entry.card.withdrawn}")
+        return
     if entry.description is None:
         yield PulledFile(model, "checkpoint", entry.path.stat().st_size, entry.path)
         return

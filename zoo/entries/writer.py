@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import yaml
 
+from zoo.cards.upgrade import KEY, newest
 from zoo.entries.example import EXAMPLE, file_record, write_expected
 
 __all__ = ["EntryFiles", "EntryText", "finish_folder", "new_folder", "write_entry"]
@@ -198,7 +199,7 @@ def _dataloader_yaml(entry: EntryText) -> dict[str, Any]:
 
 
 def _write_card(entry: EntryText, folder: Path, files: list[dict[str, Any]]) -> None:
-    front = {"schema_version": 1, "name": folder.name} | entry.card
+    front = {KEY: newest(), "name": folder.name} | entry.card
     front |= {"input": {"length": entry.length}, "files": files}
     text = yaml.safe_dump(front, sort_keys=False, width=110, allow_unicode=True)
     (folder / "README.md").write_text(f"---\n{text}---\n\n{entry.prose.strip()}\n")

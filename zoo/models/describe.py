@@ -26,6 +26,7 @@ _UNKNOWN: dict[str, Any] = {
     "tags": [],
     "evaluation": [],
     "deprecated": None,
+    "withdrawn": None,
 }
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Entry",
+    "deprecation_note",
     "has_own_loader",
     "open_entry",
     "parse_settings",
@@ -36,6 +37,7 @@ __all__ = [
     "unknown_setting",
     "with_length_of",
     "with_settings",
+    "withdrawn_error",
 ]
 
 
@@ -67,12 +69,49 @@ class Entry:
         return self.path if self.path.is_dir() else self.path.parent
 
 
-def open_entry(name: str | Path, *, trust: bool = False) -> Entry:
-    """Find and read an entry's YAML without importing torch or its Python."""
+def open_entry(name: str | Path, *, trust: bool = False, withdrawn: bool = False) -> Entry:
+    """Find and read an entry's YAML without importing torch or its Python.
+
+    Args:
+        name: registry name, ``name@version``, path or ``hf://`` name.
+        trust: whether Python of a folder that is not bundled may run.
+        withdrawn: open also one that was withdrawn: to read about it, not to run it.
+
+    Raises:
+        ModelError: no such model, its YAML or card is broken, or it was withdrawn, with the reason.
+    """
+    entry = _opened(name, trust)
+    if not withdrawn and entry.card is not None and entry.card.withdrawn is not None:
+        raise withdrawn_error(entry)
+    return entry
+
+
+def withdrawn_error(entry: Entry) -> ModelError:
+    """The error for an entry that must not be used any more."""
+    about = entry.card.deprecated
+    instead = f"use {about.by}, or " if about and about.by else ""
+    return ModelError(
+        f"{entry.name}: version {entry.card.version} was withdrawn: {entry.card.withdrawn}",
+        "nothing was run or fetched",
+        f"Fix: {instead}see `zoo info {entry.name}` for what is known of it and its other versions",
+    )
+
+
+def deprecation_note(card: Card | None) -> str | None:
+    """What a user should know who runs an entry that another replaces; None where none does."""
+    if card is None or card.deprecated is None:
+        return None
+    about = card.deprecated
+    since = f" since {about.since}" if about.since else ""
+    instead = f"; use {about.by}" if about.by else ""
+    return f"{card.name} {card.version} is deprecated{since}: {about.reason}{instead}"
+
+
+def _opened(name: str | Path, trust: bool) -> Entry:
     path = Path(name)
     if is_hub_name(name):
         found = fetch_model(str(name))
-        return replace(open_entry(found.path, trust=trust), name=found.pinned, hashes=found.hashes)
+        return replace(_opened(found.path, trust), name=found.pinned, hashes=found.hashes)
     refuse_url(name, ModelError)
     if path.is_file() and path.name in ("model.yaml", "model.yml"):
         path = path.parent

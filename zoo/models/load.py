@@ -71,6 +71,7 @@ def _load_grelu(entry: Entry, description: ModelDescription) -> LoadedModel:
             "Fix: correct input.length of the card",
         )
     loaded.hashes, loaded.card, loaded.folder = hashes, entry.card, entry.path
+    loaded.info |= {"version": entry.card.version if entry.card else None, **_licence(entry)}
     return loaded
 
 

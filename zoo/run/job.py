@@ -19,7 +19,7 @@ from zoo.genome.library import find_genome
 from zoo.genome.strand import check_strands, strand_notes
 from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.genome.windows import WindowCounts, WindowPlan
-from zoo.models.entry import Entry, open_entry, renames_chromosomes, with_length_of, with_settings
+from zoo.models.entry import Entry, deprecation_note, open_entry, renames_chromosomes, with_length_of, with_settings
 from zoo.models.load import load_entry
 from zoo.outputs import TrackChoice, choose_tracks, common_part, numbered_notes, track_patterns, unplaced_notes
 from zoo.paths import refuse_urls
@@ -313,7 +313,7 @@ def prepare(
     """
     entry = _entry_of(model, options)
     fasta = open_genome(genome if genome is not None else default_genome(entry.card, entry.name, "-g {}.fa"))
-    notes = []
+    notes = [note for note in [deprecation_note(entry.card)] if note]
     if not options.any_genome and (note := check_assembly(entry.card, fasta)):
         notes.append(note)
     translate = options.translate_chroms or renames_chromosomes(entry)

@@ -22,7 +22,7 @@ from zoo.genome.library import genome_file
 from zoo.genome.region_table import Regions, is_table
 from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.models.array_model import ArrayModel
-from zoo.models.entry import Entry
+from zoo.models.entry import Entry, deprecation_note
 from zoo.models.foreign_loader import ForeignLoader, example_values, load_foreign_loader, loader_values
 from zoo.models.kipoi_native import PICKLES
 from zoo.models.kipoi_outputs import outputs_that_came
@@ -163,7 +163,8 @@ def predict_with_own_loader(
         run = ForeignRun.load(entry, options.device)
         values = loader_values(run.loader, regions, genome, options.settings)
         size = options.sequences_a_pass or BATCH_SIZE
-        said = [f"regions are read by the model's own dataloader {run.loader.defined_as}"]
+        said = [note for note in [deprecation_note(entry.card)] if note]
+        said += [f"regions are read by the model's own dataloader {run.loader.defined_as}"]
         notes = Notes(report, said + check_own_regions(run.loader, values))
         result = PredictResult(notes=notes.texts)
         total, batches = run.loader.batches(values, size)
@@ -382,10 +383,11 @@ def _record(
     values: Mapping[str, Any],
     specs: tuple[OutputSpec, ...],
 ) -> None:
+    version = run.entry.card.version if run.entry.card else None
     write_run_record(
         out,
         {
-            "model": {"name": run.entry.name, "sha256": run.model.hashes},
+            "model": {"name": run.entry.name, "version": version, "sha256": run.model.hashes},
             "dataloader": run.loader.defined_as,
             "arguments": dict(values),
             "options": asdict(options) | {"tracks": list(options.tracks)},

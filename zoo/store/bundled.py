@@ -21,13 +21,13 @@ __all__ = ["described_files", "read_index", "write_index"]
 # Files that records are made of; Python and weights may change without the list changing.
 SUFFIXES = (".yaml", ".yml", ".tsv", ".txt", ".csv", ".md")
 
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 PROGRAM = Path(__file__).resolve().parent.parent  # its reading of cards is part of an index's state
-READING = ("cards", "store/index.py", "store/remote.py")
+READING = ("cards", "store/index.py", "store/remote.py", "store/versions.py")
 
 
 def read_index(path: Path, folder: Path) -> dict[str, Any]:
-    """``entries``, and ``broken`` ones with their problems, as of now.
+    """``entries``, ``older`` versions of them, and ``broken`` ones with their problems, as of now.
 
     Args:
         path: the index file. One that came with a wheel does not say in which state it was made, and is final.
@@ -70,21 +70,25 @@ def write_index(path: Path, folder: Path) -> int:
         what, *more = made["broken"][0]["problem"].splitlines()
         extent = f"{len(made['broken'])} bundled entries are broken; first: {made['broken'][0]['name']}"
         raise ModelError(what, extent, more[-1] if more else "Fix: correct the card")
-    _write(path, {"index_version": INDEX_VERSION, "entries": made["entries"], "broken": []})
+    _write(path, {"index_version": INDEX_VERSION, "entries": made["entries"], "older": made["older"], "broken": []})
     return len(made["entries"])
 
 
 def _made(folder: Path, states: dict[str, str], kept: dict[str, Any]) -> dict[str, Any]:
     """The index, with what has not changed taken from the one that was kept."""
     from zoo.store.index import describe_all
+    from zoo.store.versions import set_apart
 
     same = {name for name, state in states.items() if kept.get("states", {}).get(name) == state}
-    entries = [one for one in kept.get("entries", ()) if one["path"].partition("/")[0] in same]
+    known = [*kept.get("entries", ()), *kept.get("older", ())]
+    entries = [one for one in known if one["path"].partition("/")[0] in same]
     broken = [one for one in kept.get("broken", ()) if one["name"].partition("/")[0] in same]
     for name in sorted(states.keys() - same):
         found, faults = describe_all(folder / name)
-        entries += found
-        broken += faults
+        *sides, misplaced = set_apart(found)
+        entries += [one for side in sides for one in side]
+        broken += faults + misplaced
+    entries, older, _ = set_apart(entries)
     entries.sort(key=lambda one: one["path"])
     seen: set[str] = set()
     for one in entries:
@@ -92,7 +96,7 @@ def _made(folder: Path, states: dict[str, str], kept: dict[str, Any]) -> dict[st
             what = f"{one['path']}: another entry is called {one['name']!r} too"
             broken.append({"name": one["path"], "problem": f"{what}\nFix: names of cards are unique"})
         seen.add(one["name"])
-    return {"index_version": INDEX_VERSION, "states": states, "entries": entries, "broken": broken}
+    return {"index_version": INDEX_VERSION, "states": states, "entries": entries, "older": older, "broken": broken}
 
 
 def _states(folder: Path) -> dict[str, str]:

@@ -56,6 +56,7 @@ _EMPTY: dict[str, Any] = {
     "outputs": [],
     "evaluation": [],
     "deprecated": None,
+    "withdrawn": None,
     "licence_note": None,
     "wheels": {},
     "group": None,

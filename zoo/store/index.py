@@ -14,6 +14,7 @@ from zoo.cards.schema import Card, Output
 from zoo.cards.yaml_lines import component_file
 from zoo.errors import ModelError
 from zoo.store.remote import RemoteFile, argument_files, parts_of, remote_files
+from zoo.store.versions import placed
 
 __all__ = ["describe", "describe_all", "described_targets", "remote_records"]
 
@@ -30,7 +31,8 @@ def describe_all(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str
         path = component.relative_to(folder.parent).as_posix()
         try:
             record = describe(component, required=True)
-            if not component.is_dir() and record["name"] not in (path, path.replace("/", "-")):
+            named = placed(path)[0]
+            if not component.is_dir() and record["name"] not in (named, named.replace("/", "-")):
                 what = f"{component}: its card calls it {record['name']!r}"
                 fix = 'Fix: write name: "GROUP/{{ model }}" (or "GROUP-{{ model }}") in README.md'
                 raise ModelError(what, "a model of a group", fix)
@@ -44,7 +46,7 @@ def describe_all(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str
 def _group_of(component: Path, folder: Path) -> str | None:
     if component.is_dir():
         return None
-    return next(one for one in component.parents if one.is_dir()).relative_to(folder.parent).as_posix()
+    return placed(next(one for one in component.parents if one.is_dir()).relative_to(folder.parent).as_posix())[0]
 
 
 def _components(folder: Path, broken: list[dict[str, str]]) -> Iterator[Path]:
@@ -116,7 +118,8 @@ def _from_card(card: Card, folder: Path) -> dict[str, Any]:
         "input_length": card.input.length,
         "outputs": [_from_output(out, folder) for out in card.outputs],
         "evaluation": [item.model_dump(mode="json", exclude_none=True) for item in card.evaluation],
-        "deprecated": card.deprecated.model_dump() if card.deprecated else None,
+        "deprecated": card.deprecated.model_dump(mode="json") if card.deprecated else None,
+        "withdrawn": card.withdrawn,
         "licence_note": card.licence_note,
         "wheels": card.wheels,
         "verification": card.verification.model_dump(mode="json", exclude_none=True) if card.verification else None,
@@ -148,6 +151,7 @@ def _from_schema(model: ModelDescription) -> dict[str, Any]:
         "outputs": described_targets(model),
         "evaluation": [],
         "deprecated": None,
+        "withdrawn": None,
         "licence_note": None,
         "wheels": {},
         "verification": None,

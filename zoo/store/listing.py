@@ -134,6 +134,10 @@ def _cells(entry: dict[str, Any]) -> dict[str, str]:
 
 
 def _status(entry: dict[str, Any]) -> str:
+    """How far it was checked; that it should not be used comes before that."""
+    for mark in ("withdrawn", "deprecated"):
+        if entry.get(mark):
+            return mark
     return (entry.get("verification") or {}).get("status", "-")
 
 

@@ -15,6 +15,7 @@ from zoo.errors import ModelError
 from zoo.paths import refuse_url
 from zoo.store.bundled import read_index
 from zoo.store.sources import Source, find_source, sources, split_name
+from zoo.store.versions import as_version, placed
 from zoo.words import counted, near_names
 
 __all__ = [
@@ -24,10 +25,12 @@ __all__ = [
     "entries",
     "entries_folder",
     "find_entry",
+    "folder_of",
     "info",
     "members_of",
     "names_a_path",
     "no_such_path",
+    "versions_of",
 ]
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -43,6 +46,11 @@ def entries_folder() -> Path:
 
 def _index() -> list[dict[str, Any]]:
     return read_index(INDEX, entries_folder())["entries"]
+
+
+def _older() -> list[dict[str, Any]]:
+    """Older versions of bundled entries, the newer first."""
+    return read_index(INDEX, entries_folder()).get("older", [])
 
 
 def broken_entries() -> list[dict[str, str]]:
@@ -104,16 +112,10 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
     Raises:
         ModelError: no entry of that name (with near names), or not in that version.
     """
-    bare, _, version = name.partition("@")
-    for entry in _index():
-        if bare in (entry["name"], entry["path"]):
-            if version and version != entry["version"]:
-                raise ModelError(
-                    f"{bare} has no version {version}",
-                    f"this installation has {entry['version']}",
-                    f"Fix: zoo predict {bare}@{entry['version']} ...",
-                )
-            return entries_folder() / entry["path"], entry
+    bare, version = as_version(name)
+    if known := _versions(bare, _index(), _older()):
+        entry = _of_version(bare, version, known)
+        return entries_folder() / entry["path"], entry
     if found := split_name(name):
         return _find_in_source(*found)
     for one in broken_entries():
@@ -136,6 +138,54 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
         else f"{counted(len(_index()), 'model is', 'models are')} known, and it is no path",
         fix,
     )
+
+
+def _versions(name: str, newest: Iterable[dict[str, Any]], older: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records of an entry in all its versions, the newest first."""
+    found = [entry for entry in newest if name in (entry["name"], entry["path"])]
+    return found + [entry for entry in older if name in (entry["name"], placed(entry["path"])[0])]
+
+
+def _of_version(name: str, version: str, known: list[dict[str, Any]]) -> dict[str, Any]:
+    """The record of the version that was asked for, or of the newest."""
+    for entry in known:
+        if version == entry["version"] or (not version and placed(entry["path"])[1] is None):
+            return entry
+    versions = ", ".join(entry["version"] for entry in known)
+    if not version:
+        raise ModelError(
+            f"{name}: is no longer in the newest version of its group",
+            f"older versions: {versions}",
+            f"Fix: `zoo info {name}@{known[0]['version']}` shows it",
+        )
+    raise ModelError(
+        f"{name} has no version {version}",
+        f"this installation has {versions}",
+        f"Fix: zoo predict {name}@{known[0]['version']} ...",
+    )
+
+
+def versions_of(model: str | Path) -> list[str]:
+    """The versions of an entry that this machine has, the newest first; none where only one is known.
+
+    Args:
+        model: name, ``source/name``, or the folder of an entry.
+    """
+    path = Path(model)
+    if path.is_dir():
+        from zoo.store.versions import FOLDER, in_order
+
+        older = [one.parent.name for one in path.glob(f"{FOLDER}/*/model.yaml")]
+        return sorted(older, key=in_order, reverse=True)
+    bare = as_version(str(model))[0]
+    if found := split_name(bare):
+        from zoo.store.source_index import source_index
+
+        index = source_index(found[0])
+        known = _versions(found[1], index["entries"], index["older"])
+    else:
+        known = _versions(bare, _index(), _older())
+    return [entry["version"] for entry in known] if len(known) > 1 else []
 
 
 def below(group: str, source: str | None = None, verified: bool = False) -> list[dict[str, Any]]:
@@ -193,9 +243,10 @@ def _find_in_source(source: Source, rest: str) -> tuple[Path, dict[str, Any]]:
     from zoo.store.source_index import source_index
 
     index = source_index(source)
-    for entry in index["entries"]:
-        if entry["path"] == rest:
-            return source.folder / rest, entry
+    bare, version = as_version(rest)
+    if known := _versions(bare, index["entries"], index["older"] if version else ()):
+        entry = _of_version(f"{source.name}/{bare}", version, known)
+        return source.folder / entry["path"], entry
     for item in index.get("broken", []):
         if item["name"] == f"{source.name}/{rest}":
             raise ModelError(item["problem"], f"source {source.name}", "Fix: correct it, or tell its authors")
@@ -211,6 +262,23 @@ def _find_in_source(source: Source, rest: str) -> tuple[Path, dict[str, Any]]:
         if group
         else f"Fix: `zoo list --source {source.name}` shows all names",
     )
+
+
+def folder_of(model: str | Path) -> Path:
+    """The folder of an entry or group by its name or path; a model of a group lies in the group's.
+
+    Raises:
+        ModelError: there is none.
+    """
+    path = Path(model)
+    if path.is_file() and path.name in ("model.yaml", "model.yml", "README.md"):
+        path = path.parent
+    if path.is_dir():
+        return path
+    name = str(model)
+    if not names_a_path(name) and (entries_folder() / name.rstrip("/")).is_dir():
+        return entries_folder() / name.rstrip("/")
+    return Path(info(name)["folder"])
 
 
 def _group_error(name: str, inside: list[str]) -> ModelError:
@@ -282,7 +350,9 @@ def info(model: str | Path) -> dict[str, Any]:
     if path.is_dir():
         from zoo.store.index import describe
 
-        return describe(path) | _uses(path)
+        versions = versions_of(path)
+        facts = describe(path)
+        return facts | {"versions": [facts["version"], *versions] if versions else []} | _uses(path)
     name = str(model)
     if os.sep in name and any(parent.is_dir() for parent in path.parents if parent != Path()):
         from zoo.store.source_index import describe_member
@@ -299,7 +369,7 @@ def info(model: str | Path) -> dict[str, Any]:
         raise no_such_path(name)
     folder, facts = find_entry(name)
     folder = folder if folder.is_dir() else entries_folder() / _group(facts["path"])
-    return facts | {"folder": str(folder)} | _uses(folder)
+    return facts | {"folder": str(folder), "versions": versions_of(name)} | _uses(folder)
 
 
 def _uses(folder: Path) -> dict[str, list[str]]:

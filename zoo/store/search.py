@@ -85,7 +85,7 @@ def near_words(words: Iterable[str], where: Iterable[dict[str, Any]], n: int = 3
 def _at_equal_rank(entry: dict[str, Any]) -> tuple[Any, ...]:
     status = (entry.get("verification") or {}).get("status")
     elsewhere = bool(entry.get("source")) or entry["name"].startswith("grelu/")
-    return bool(entry.get("deprecated")), CHECKED.get(status, 2), elsewhere, entry["name"]
+    return bool(entry.get("withdrawn")), bool(entry.get("deprecated")), CHECKED.get(status, 2), elsewhere, entry["name"]
 
 
 def _texts(entry: dict[str, Any]) -> dict[str, list[str]]:

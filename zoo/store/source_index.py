@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SourceConfig", "describe_member", "read_source_config", "source_entries", "source_index"]
 
-INDEX_VERSION = 4
+INDEX_VERSION = 5
 
 
 def source_entries(source: Source) -> list[dict[str, Any]]:
@@ -35,7 +35,7 @@ def source_entries(source: Source) -> list[dict[str, Any]]:
 
 
 def source_index(source: Source) -> dict[str, Any]:
-    """``entries``, ``broken`` (name and problem) and ``needs`` (packages) of a source.
+    """``entries``, their ``older`` versions, ``broken`` (name and problem) and ``needs`` (packages) of a source.
 
     They are made anew when the source has changed.
 
@@ -92,7 +92,24 @@ def _build(name: str, folder: Path) -> dict[str, Any]:
         group = path.parent.relative_to(folder.parent).parts[1:]
         record |= {"name": f"{name}/{label}", "path": label, "source": name}
         entries.append(record | {"group": "/".join((name, *group)) if member else None})
-    return {"entries": sorted(entries, key=lambda record: record["name"]), "broken": broken, "needs": list(needs)}
+    entries, older = _older_apart(name, entries)
+    return {
+        "entries": sorted(entries, key=lambda record: record["name"]),
+        "older": older,
+        "broken": broken,
+        "needs": list(needs),
+    }
+
+
+def _older_apart(source: str, records: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Entries, and older versions of them; what lies in a folder of that name and is none stays an entry."""
+    from zoo.store.versions import in_order, placed
+
+    known = {record["path"] for record in records}
+    older = [one for one in records if (at := placed(one["path"]))[1] == one["version"] and at[0] in known]
+    entries = [one for one in records if one not in older]
+    older.sort(key=lambda one: in_order(one["version"]), reverse=True)
+    return entries, [one | {"name": f"{source}/{placed(one['path'])[0]}"} for one in older]
 
 
 def _models(folder: Path, broken: list[dict[str, str]]) -> Iterator[tuple[Path, str | None]]:
@@ -150,6 +167,7 @@ def _record(model: ModelDescription) -> dict[str, Any]:
         "dataloader": str(loader["defined_as"]) if isinstance(loader, dict) and "defined_as" in loader else str(loader),
         "evaluation": [],
         "deprecated": None,
+        "withdrawn": None,
         "remote": remote_records(model, None, whole=False),
     }
 

@@ -1,0 +1,42 @@
+"""``zoo upgrade [MODEL]...``: rewrite cards in the newest version."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from zoo.cli.options import as_json_option
+from zoo.cli.shared import COMMAND, CONTEXT, note
+
+__all__ = ["command"]
+
+
+@click.command("upgrade", cls=COMMAND, context_settings=CONTEXT)
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.option("--dry-run", is_flag=True, help="Only say which cards would change.")
+@as_json_option
+def command(models: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    """Rewrite the card of each MODEL (a name, or a folder of an entry or a group) in the newest version.
+
+    Without MODEL, those of all bundled entries. Comments and prose stay. Cards of older versions keep working as they
+    are: they are upgraded as they are read.
+
+    \b
+    zoo upgrade --dry-run
+    zoo upgrade model_cards/my-model
+    """
+    from zoo.entries.upgrade import upgrade
+
+    found = upgrade(models, dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps([asdict(one) | {"path": str(one.path)} for one in found], indent=1))
+        return
+    changed = [one for one in found if one.old != one.new]
+    for one in changed:
+        click.echo(f"{one.path}\tversion {one.old} -> {one.new}")
+        if not one.kept:
+            note(f"{one.path}: comments of the front matter {'would be' if dry_run else 'were'} lost")
+    what = "would change" if dry_run else "changed"
+    note(f"{len(changed)} of {len(found)} card{'s' * (len(found) != 1)} {what}; the others are of the newest version")
