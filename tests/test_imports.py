@@ -85,7 +85,8 @@ ZOO = [path for path in files_of("zoo") if path not in CLI]
 # From the ground up. A package imports what stands on lower floors, and its own modules; nothing beside it.
 FLOORS = [
     ["zoo.errors", "zoo.words"],
-    ["zoo.extras", "zoo.files", "zoo.paths", "zoo.progress", "zoo.public_names"],
+    ["zoo.extras", "zoo.files", "zoo.notebook", "zoo.paths", "zoo.public_names"],
+    ["zoo.progress"],
     ["zoo.results", "zoo.outputs", "zoo.cards"],
     ["zoo.genome", "zoo.store", "zoo.writers", "zoo.convert", "zoo.doctor"],
     ["zoo.models", "zoo.assemblies"],
@@ -243,10 +244,11 @@ def test_every_module_has_a_docstring_and_what_it_offers():
 
 
 def test_public_names_hold():
-    assert zoo.__all__ == ["entries", "load_model", "predict"]
+    assert zoo.__all__ == ["entries", "info", "load_model", "predict"]
     assert set(zoo.__all__) <= set(dir(zoo))
     assert {name: getattr(zoo, name).__module__ for name in zoo.__all__} == {
         "entries": "zoo.store.registry",
+        "info": "zoo.store.registry",
         "load_model": "zoo.model",
         "predict": "zoo.run.predict",
     }

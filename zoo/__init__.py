@@ -4,12 +4,14 @@
 
     model = zoo.load_model("yeast-atac")
     model.predict(one_hot)                                           # (N, 4, 1280) -> (N, 1, 32)
-    model.predict(["ACGT" * 320])                                    # letters do as well -> (1, 1, 32)
+    model.predict("ACGT" * 320)                                      # letters do as well -> (1, 1, 32)
     model.predict_regions("peaks.bed", "sacCer3.fa").values["atac"]  # (N, 1, 32)
     zoo.predict("yeast-atac", "peaks.bed", "sacCer3.fa", "out.bw")
+    zoo.predict("yeast-atac", "peaks.bed", "sacCer3.fa").to_pandas()  # or .to_anndata(), .to_xarray()
 
 Regions are a path, a pandas or polars frame with ``chrom``, ``start`` and ``end``, or a list of tuples.
-``zoo.entries()`` lists the models. What drives a prediction is asked of the package ``interpret``.
+``zoo.entries()`` lists the models, ``zoo.info(name)`` says what is known of one. What drives a prediction is asked of
+the package ``interpret``.
 Names are imported when first used, so that ``import zoo`` costs nothing.
 """
 
@@ -22,12 +24,13 @@ from zoo.public_names import offer
 if TYPE_CHECKING:
     from zoo.model import load_model
     from zoo.run.predict import predict
-    from zoo.store.registry import entries
+    from zoo.store.registry import entries, info
 
-__all__ = ["entries", "load_model", "predict"]
+__all__ = ["entries", "info", "load_model", "predict"]
 
 _WHERE = {
     "entries": "zoo.store.registry:entries",
+    "info": "zoo.store.registry:info",
     "load_model": "zoo.model:load_model",
     "predict": "zoo.run.predict:predict",
 }

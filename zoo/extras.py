@@ -39,6 +39,8 @@ EXTRAS = {
     "tensorboardX": "finetune",
     "wandb": "finetune",
     "ray": "ray",
+    "anndata": "notebook",
+    "xarray": "notebook",
     "kipoi": "kipoi",
     "kipoiseq": "kipoi",
 }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from zoo.genome.encode import Sequences
     from zoo.genome.region_table import Regions
-    from zoo.outputs import PredictionBatch
+    from zoo.run.predictions import Predictions
 
 __all__ = ["Model", "OwnLoaderModel", "load_model"]
 
@@ -39,8 +39,9 @@ class Model(LoadedModel):
 
         Args:
             sequences: (N, 4, L) float32, channels A, C, G, T; or N strings of L letters, of which N and the other
-                IUPAC codes are unknown bases. L is the model's length, or another that the network takes, as those
-                without dense layers over positions do; a profile then has as many bins as come out.
+                IUPAC codes are unknown bases, lower case as upper. L is the model's length, or another that the network
+                takes, as those without dense layers over positions do; a profile then has as many bins as come out.
+                One string, of the model's length, is the same as a list of one: N is 1 in what is returned.
             batch_size: windows a forward pass, or ``"auto"``.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
             precision: ``float32``, ``bfloat16`` or ``float16``.
@@ -52,21 +53,22 @@ class Model(LoadedModel):
             several outputs.
 
         Raises:
-            UsageError: another shape, strings of several lengths, or a length that the network does not take.
+            UsageError: another shape, strings of several lengths, or a length that the network does not take; one
+                string that is not of the model's length.
             InputError: a letter that is no base.
         """
         runner = Runner(self, device=device, precision=precision, rc_average=rc_average, batch_size=batch_size)
         return runner.predict_array(sequences)
 
-    def predict_regions(self, regions: Regions, fasta: str | Path, **options: Any) -> PredictionBatch:
+    def predict_regions(self, regions: Regions, fasta: str | Path, **options: Any) -> Predictions:
         """Predict for regions; keeps all predictions in memory.
 
         Args:
             regions: BED3-BED12 or narrowPeak, plain or gzip; or a frame or tuples, as in ``zoo.predict``.
             fasta: plain or bgzip FASTA.
             **options: ``window, stride, edges, strand, rc_average, device, batch_size, precision,
-                tracks, limit, report`` as in ``zoo.predict``. Without ``report``, notes are warnings of Python
-                (``zoo.progress.ZooWarning``).
+                tracks, limit, report, progress`` as in ``zoo.predict``. Without ``report``, notes are warnings of
+                Python (``zoo.progress.ZooWarning``).
         """
         from zoo.run.predict import predict_regions
 
@@ -78,7 +80,7 @@ class OwnLoaderModel(ArrayModel):
 
     def predict_regions(
         self, regions: str | Path | None, fasta: str | Path | None = None, **options: Any
-    ) -> PredictionBatch:
+    ) -> Predictions:
         """Run the model's own dataloader and predict; keeps all predictions in memory.
 
         Args:

@@ -1,6 +1,6 @@
 """What runs and downloads tell their user: notes, and progress on stderr or to a callback.
 
-Progress is one line that is rewritten on a terminal, and a plain line now and then elsewhere.
+Progress is one line that is rewritten on a terminal, one bar in a notebook, and a plain line now and then elsewhere.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol, TextIO
+
+from zoo.notebook import NotebookBar, in_notebook
 
 __all__ = [
     "CLEAR",
@@ -31,6 +33,7 @@ __all__ = [
     "duration",
     "human_bytes",
     "listening",
+    "notebook_progress",
     "pace",
     "rewritten",
     "stderr_progress",
@@ -72,25 +75,35 @@ class StatusLine:
     """The line that says how far something is.
 
     Args:
-        stream: where to write; None is silent.
+        stream: where to write; None is silent. In a notebook, stderr is a bar instead: its kernel has no terminal, and
+            keeps every line.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
+        self._bar = NotebookBar() if stream is not None and stream is sys.stderr and in_notebook() else None
         self._terminal = bool(stream and stream.isatty())
         self._shown = time.monotonic()
         self._drawn = False
 
     def due(self) -> bool:
         """Whether it is time for the next line; asked thousands of times a second, so that texts are made rarely."""
-        now, every = time.monotonic(), TERMINAL_SECONDS if self._terminal else PLAIN_SECONDS
+        now, every = time.monotonic(), TERMINAL_SECONDS if self._terminal or self._bar else PLAIN_SECONDS
         if self._stream is None or now - self._shown < every:
             return False
         self._shown = now
         return True
 
-    def show(self, text: str) -> None:
-        """Put the text in the place of the last one on a terminal, as a line of its own elsewhere."""
+    def show(self, text: str, share: float | None = None) -> None:
+        """Put the text in the place of the last one on a terminal or in a notebook, as a line of its own elsewhere.
+
+        Args:
+            share: how much is done, from 0 to 1, where that is known.
+        """
+        if self._bar is not None:
+            self._bar.show(text, share)
+            self._drawn = True
+            return
         self._stream.write(rewritten(text, self._columns()) if self._terminal else f"zoo: {text}\n")
         self._stream.flush()
         self._drawn = self._terminal
@@ -102,12 +115,15 @@ class StatusLine:
         except (OSError, AttributeError, ValueError):  # a stream of Python's own
             return 0
 
-    def clear(self) -> None:
-        """Remove the line from a terminal."""
-        if self._drawn:
+    def clear(self, last: str = "", share: float | None = None) -> None:
+        """Remove the line from a terminal; in a notebook the bar stays, and ends with the text ``last``."""
+        if self._bar is not None:
+            if last:
+                self._bar.show(last, share)
+        elif self._drawn:
             self._stream.write(CLEAR)
             self._stream.flush()
-            self._drawn = False
+        self._drawn = False
 
 
 class ZooWarning(UserWarning):
@@ -168,12 +184,15 @@ class Progress:
             left = duration((self.total - self.done) / rate) if rate else "?"
             self._line.show(
                 f"{self.done:,} of {self.total:,} windows ({self.done / max(self.total, 1):.0%}), "
-                f"{pace(self.done - self._before, self.seconds)}, {left} left"
+                f"{pace(self.done - self._before, self.seconds)}, {left} left",
+                self.done / max(self.total, 1),
             )
 
     def clear(self) -> None:
-        """Remove the line from a terminal."""
-        self._line.clear()
+        """Remove the line from a terminal; a bar of a notebook ends with what was done."""
+        of = "" if self.done == self.total else f" of {self.total:,}"
+        windows = f"{self.done:,}{of} window{'s' * (self.total != 1)}"
+        self._line.clear(f"{windows} in {duration(self.seconds)}", self.done / max(self.total, 1))
 
     @property
     def seconds(self) -> float:
@@ -203,6 +222,11 @@ def pace(windows: int, seconds: float) -> str:
 def stderr_progress(total: int, done: int = 0) -> Progress:
     """Progress on stderr."""
     return Progress(total, done, sys.stderr)
+
+
+def notebook_progress(total: int, done: int = 0) -> Progress:
+    """Progress of a function that is called in Python: a bar in a notebook, nothing elsewhere."""
+    return Progress(total, done, sys.stderr if in_notebook() else None)
 
 
 # ---------------------------------------------------------------- downloads
@@ -275,6 +299,7 @@ class StderrListener:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._line = StatusLine(self._stream)
+        self._last: tuple[str, float | None] = ("", None)
 
     def note(self, text: str) -> None:
         self.finished()
@@ -286,10 +311,13 @@ class StderrListener:
             return
         of = f" of {human_bytes(state.total)} ({state.done / max(state.total, 1):.0%})" if state.total else ""
         left = f", {duration(state.remaining)} left" if state.remaining is not None else ""
-        self._line.show(f"{state.name}: {human_bytes(state.done)}{of}, {human_bytes(state.rate)}/s{left}")
+        share = state.done / max(state.total, 1) if state.total else None
+        self._line.show(f"{state.name}: {human_bytes(state.done)}{of}, {human_bytes(state.rate)}/s{left}", share)
+        self._last = f"{state.name}: {human_bytes(state.done)}{of}", share
 
     def finished(self) -> None:
-        self._line.clear()
+        last, self._last = self._last, ("", None)
+        self._line.clear(*last)
 
 
 _listener: ContextVar[Listener | None] = ContextVar("zoo_transfer_listener", default=None)

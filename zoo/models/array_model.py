@@ -17,6 +17,7 @@ from zoo.models.kipoi_native import NativeModule, flat_result
 from zoo.models.kipoi_outputs import outputs_that_came
 from zoo.models.load import framework_of, verify_files
 from zoo.models.loaded import SHOWN, pick_device
+from zoo.notebook import card_html
 from zoo.outputs import tracks_first
 from zoo.paths import refuse_pointers
 
@@ -62,6 +63,16 @@ class ArrayModel:
             lines += [f"  {kind} {schema.place} {schema.shape}" for schema in schemas[:SHOWN]]
             lines += [f"  and {len(schemas) - SHOWN:,} more {kind}s"] if len(schemas) > SHOWN else []
         return "\n".join(lines) + ">"
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook."""
+        described, card = self.entry.description, self.entry.card
+        facts = [("", card.summary if card else ""), ("dataloader", f"its own, {described.loader.defined_as}")]
+        rows = []
+        for kind, schemas in (("input", described.inputs), ("output", described.targets)):
+            rows += [(kind, schema.place, schema.shape) for schema in schemas[:SHOWN]]
+            rows += [(f"and {len(schemas) - SHOWN:,} more {kind}s", "", "")] if len(schemas) > SHOWN else []
+        return card_html(self.name, card.version if card else "", facts, ("", "name", "shape"), rows)
 
     @property
     def name(self) -> str:

@@ -15,7 +15,8 @@ from zoo.errors import ModelError, SystemStateError, UsageError
 from zoo.genome.encode import Sequences, as_one_hot
 from zoo.models.foreign_python import call_module
 from zoo.models.sequence_loader import SequenceLoader
-from zoo.outputs import OutputSpec, tracks_first
+from zoo.notebook import card_html
+from zoo.outputs import OutputSpec, first_of, tracks_first
 from zoo.words import counted
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ __all__ = ["PRECISIONS", "LoadedModel", "Runner", "auto_batch_size", "check_mirr
 
 #: Outputs that ``repr`` lists.
 SHOWN = 8
+#: Of the table of outputs in a card.
+HEADS = ("output", "shape", "tracks", "bins", "units")
 
 
 @dataclass(repr=False)
@@ -77,6 +80,17 @@ class LoadedModel:
             lines.append(f"  and {len(self.outputs) - SHOWN:,} more outputs")
         return "\n".join(lines) + ">"
 
+    def _repr_html_(self) -> str:
+        """The same, with what the card says, for a notebook."""
+        card = self.card
+        facts = [
+            ("", card.summary if card else ""),
+            ("genome", card.genome.assembly if card and card.genome else ""),
+            ("input", f"{self.length:,} bp of sequence: .predict([sequence, ...]) or .predict_regions(bed, fasta)"),
+            *(("note", note) for note in self.notes),
+        ]
+        return card_html(self.name, card.version if card else "", facts, HEADS, outputs_rows(self.outputs))
+
     def named(self, result: Any, any_bins: bool = False) -> dict[str, Any]:
         """Give the module's raw result its output names; scalars become (N, tracks), profiles (N, tracks, bins).
 
@@ -111,6 +125,22 @@ class LoadedModel:
                 "Fix: correct tracks, n_bins or the input length in the card",
             )
         return part.reshape(n, *wanted)
+
+
+def outputs_rows(outputs: Sequence[OutputSpec]) -> list[tuple[str, ...]]:
+    """Cells of ``HEADS`` for the first outputs, and how many more there are."""
+    rows = [
+        (
+            spec.name,
+            str(spec.shape),
+            first_of(spec.tracks),
+            "" if spec.kind == "scalar" else f"{spec.bin_size} bp from {spec.offset}" if spec.placed else "not placed",
+            spec.units or "not given",
+        )
+        for spec in outputs[:SHOWN]
+    ]
+    more = len(outputs) - SHOWN
+    return [*rows, (f"and {more:,} more", "", "", "", "")] if more > 0 else rows
 
 
 def as_list(result: Any, outputs: Sequence[Any]) -> list[torch.Tensor]:
@@ -234,6 +264,8 @@ class Runner:
     def predict_array(self, sequences: Sequences) -> np.ndarray | dict[str, np.ndarray]:
         """Predict for (N, 4, L) or letters in batches; see ``zoo.model.Model.predict``."""
         model = self.model
+        if isinstance(sequences, str):
+            sequences = [_one_window(sequences, model)]
         one_hot = as_one_hot(sequences, None, model.loader.n_value, model.name)
         array = torch.as_tensor(one_hot, dtype=torch.float32)
         if len(array) == 0:
@@ -275,6 +307,22 @@ class Runner:
                 f"{counted(n_bins, 'bin')} of {spec.bin_size} bp, {lost} bp beside them",
                 "Fix: leave out rc_average, or give sequences whose length the bins divide",
             )
+
+
+def _one_window(sequence: str, model: LoadedModel) -> str:
+    """One string is one window: who types a sequence of another length has cut it wrongly.
+
+    Raises:
+        UsageError: it is of another length.
+    """
+    if len(sequence) != model.length:
+        raise UsageError(
+            f"{model.name}: the sequence has {len(sequence):,} letters; the model sees {model.length:,} bp",
+            "",
+            f"Fix: give {model.length:,} letters: cut it, or pad it with N; a list, [sequence], asks for what the "
+            "network makes of another length, where it takes one",
+        )
+    return sequence
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.errors import InputError, SystemStateError, UsageError, ZooError
 from zoo.outputs import PredictionBatch
-from zoo.progress import Notes, Progress
+from zoo.progress import Notes, Progress, notebook_progress
 from zoo.results import partial_of, replacing, require_room
 from zoo.run.job import Job
 from zoo.run.not_finite import NotFinite
@@ -33,7 +33,7 @@ class FileRun:
         compute: what is computed of it.
         writer: of ``compute.outputs``, not opened.
         notes: is told where an earlier run is gone on with.
-        progress: ``(total, done) -> Progress``.
+        progress: ``(total, done) -> Progress``; default a bar in a notebook.
         read: (windows a step, cursor) -> blocks; default the windows of the job's regions. Another source may give
             several sequences of a window, for instance its alleles; their rows stand in the blocks' batches.
         count_not_finite: count values that are no numbers, see ``NotFinite``. Where they cannot be, the writer refuses.
@@ -67,7 +67,7 @@ class FileRun:
             self._restore(self.state.counts)
         self._not_finite = NotFinite(self.state.counts if self.state else None) if count_not_finite else None
         self.counts = self._counted(self.reader.counts.as_dict())
-        self._progress = progress or Progress
+        self._progress = progress or notebook_progress
         self._bar: Progress | None = None
         self._saved = time.monotonic()
 

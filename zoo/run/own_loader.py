@@ -37,7 +37,7 @@ from zoo.outputs import (
     unplaced_notes,
 )
 from zoo.paths import given_path
-from zoo.progress import Notes, Progress, warn
+from zoo.progress import Notes, Progress, notebook_progress, warn
 from zoo.results import sole_writer, write_run_record
 from zoo.run.job import (
     PredictOptions,
@@ -50,11 +50,19 @@ from zoo.run.job import (
 )
 from zoo.run.not_finite import NotFinite, not_finite_notes
 from zoo.run.own_regions import check_own_regions
+from zoo.run.predictions import Predictions
 from zoo.words import counted
 from zoo.writers import StreamWriter, open_writer
 from zoo.writers.base import Writer, WriterContext
 
-__all__ = ["ForeignRun", "path_of", "predict_example", "predict_regions_with_own_loader", "predict_with_own_loader"]
+__all__ = [
+    "ForeignRun",
+    "path_of",
+    "predict_example",
+    "predict_regions_with_own_loader",
+    "predict_with_own_loader",
+    "returned_by_own_loader",
+]
 
 BATCH_SIZE = 32  # kipoi's
 # The dataloader decides these: an option that asks for something else is refused, not ignored.
@@ -171,7 +179,7 @@ def predict_with_own_loader(
         if options.dry_run:
             _plan(run, batches, result, total, size, notes)
             return result
-        bar = progress(total or 0, 0) if progress else Progress(total or 0)
+        bar = (progress or notebook_progress)(total or 0, 0)
         started, letters = time.monotonic(), LettersSeen()
         try:
             with sole_writer(out):
@@ -206,25 +214,42 @@ def predict_example(entry: Entry, device: str = "cpu") -> tuple[tuple[OutputSpec
 
 def predict_regions_with_own_loader(
     model: ArrayModel, regions: Regions | None, genome: str | Path | None, given: Mapping[str, Any]
-) -> PredictionBatch:
+) -> Predictions:
     """``ArrayModel.predict_regions``: everything in memory."""
     given = dict(given)
-    tell, letters = given.pop("report", None) or warn, LettersSeen()
-    options = options_from(given)
-    regions, genome = path_of(model, regions), fasta_of(genome)
+    report, progress = given.pop("report", None), given.pop("progress", None)
+    read = path_of(model, regions), fasta_of(genome)
+    return returned_by_own_loader(model, *read, options_from(given), report, progress)
+
+
+def returned_by_own_loader(
+    model: Entry | ArrayModel,
+    regions: str | None,
+    genome: str | None,
+    options: PredictOptions,
+    report: Callable[[str], None] | None,
+    progress: Callable[[int, int], Progress] | None,
+) -> Predictions:
+    """Run model and dataloader and return everything in memory; the arguments are those of ``zoo.predict``."""
     _check_options(model, options, regions, genome, "-")
+    notes, letters, started = Notes(report or warn), LettersSeen(), time.monotonic()
     with contextlib.redirect_stdout(sys.stderr):
-        run = ForeignRun.load(model)
+        run = ForeignRun.load(model, options.device)
         values = loader_values(run.loader, regions, genome, options.settings)
-        for note in check_own_regions(run.loader, values):
-            tell(note)
+        notes.add(*check_own_regions(run.loader, values))
         size = options.sequences_a_pass or BATCH_SIZE
-        found = _in_memory(run, values, size, options.tracks, options.limit, letters)
+        found = _in_memory(run, values, size, options.tracks, options.limit, letters, progress or notebook_progress)
     if found is None:
         raise InputError(f"the dataloader {run.loader.defined_as} gave no sample", "", "Fix: check its files")
-    for note in letters.notes():
-        tell(note)
-    return found[1]
+    specs, rows = found
+    not_finite = NotFinite()
+    not_finite.add(rows)
+    counts = {"samples": len(rows)} | asdict(letters.met) | not_finite.as_dict()
+    notes.add(*run.assumed, *unplaced_notes(specs), *numbered_notes(run.outputs, options.tracks))
+    notes.add(*letters.notes(), *not_finite_notes(counts, left_out=False))
+    seconds = time.monotonic() - started
+    facts = {"counts": counts, "notes": notes.texts, "seconds": seconds}
+    return Predictions.of(rows, specs, run.entry.name, run.entry.card, **facts)
 
 
 def path_of(model: Entry | ArrayModel, regions: Regions | None) -> str | None:
@@ -254,9 +279,25 @@ def _in_memory(
     tracks: Sequence[str],
     limit: int | None,
     letters: LettersSeen,
+    progress: Callable[[int, int], Progress] = Progress,
 ) -> tuple[tuple[OutputSpec, ...], PredictionBatch] | None:
     """All rows of the dataloader, or the first ``limit``; None where it gives none."""
-    _, batches = run.loader.batches(values, size)
+    total, batches = run.loader.batches(values, size)
+    bar = progress(total or 0, 0)
+    try:
+        return _joined(run, batches, tracks, limit, letters, bar)
+    finally:
+        bar.clear()
+
+
+def _joined(
+    run: ForeignRun,
+    batches: Iterator[Any],
+    tracks: Sequence[str],
+    limit: int | None,
+    letters: LettersSeen,
+    bar: Progress,
+) -> tuple[tuple[OutputSpec, ...], PredictionBatch] | None:
     parts: list[PredictionBatch] = []
     choice: TrackChoice | None = None
     done = 0
@@ -266,6 +307,7 @@ def _in_memory(
         parts.append(rows_of(batch.get("metadata"), named, done, choice))
         letters.add(batch["inputs"], parts[-1])
         done += len(parts[-1])
+        bar.advance(len(parts[-1]))
         if limit is not None and done >= limit:
             break
     if choice is None:

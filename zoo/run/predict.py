@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +23,7 @@ from zoo.genome.intervals import RegionFile
 from zoo.genome.region_table import Regions
 from zoo.models.entry import Entry, has_own_loader
 from zoo.outputs import PredictionBatch, common_part
-from zoo.progress import Notes, Progress, warn
+from zoo.progress import Notes, Progress, notebook_progress, warn
 from zoo.results import left_behind, sole_writer, write_run_record
 from zoo.run.file_run import FileRun
 from zoo.run.job import (
@@ -41,6 +42,7 @@ from zoo.run.job import (
 )
 from zoo.run.not_finite import NotFinite, not_finite_notes
 from zoo.run.pipeline import BlockSource, Compute, compute_blocks
+from zoo.run.predictions import Predictions
 from zoo.words import counted
 from zoo.writers import StreamWriter, open_writer
 from zoo.writers.base import Writer, WriterContext
@@ -55,6 +57,8 @@ __all__ = [
     "PredictOptions",
     "PredictResult",
     "Prediction",
+    "Predictions",
+    "check_in_memory",
     "open_file_writer",
     "predict",
     "predict_regions",
@@ -67,13 +71,13 @@ def predict(
     model: str | Path | Entry | LoadedModel | ArrayModel,
     regions: Regions,
     genome: str | Path | None = None,
-    out: str | Path = "-",
+    out: str | Path | None = None,
     *,
     report: Callable[[str], None] | None = None,
     progress: Callable[[int, int], Progress] | None = None,
     **options: Any,
-) -> PredictResult:
-    """Predict for the regions of a BED and write the result.
+) -> PredictResult | Predictions:
+    """Predict for the regions of a BED, and write the result or return it.
 
     Args:
         model: registry name, ``name@version``, entry or Kipoi folder, gReLU ``.ckpt``, Keras ``.h5`` or
@@ -84,19 +88,24 @@ def predict(
             the summit), or tuples of these.
         genome: plain or bgzip FASTA, or the name of an assembly; default the genome of the model's assembly, which
             is ``$ZOO_GENOMES/<assembly>.fa[.gz]`` or what `zoo genome add` kept.
-        out: result; its suffix gives the format; ``-`` is TSV on standard output.
-        report: called with each note for the user.
-        progress: ``(total, done) -> Progress``.
+        out: result; its suffix gives the format; ``-`` is TSV on standard output. None, and no ``track_hub``: nothing
+            is written, all predictions are kept in memory and returned.
+        report: called with each note for the user. Without one, and without ``out``, notes are Python's warnings.
+        progress: ``(total, done) -> Progress``; default a bar in a notebook, nothing elsewhere.
         **options: see ``PredictOptions``.
 
     Returns:
-        What was written and counted.
+        What was written and counted; without ``out`` the ``Predictions`` (``.to_pandas()``, ``.to_anndata()``,
+        ``.to_xarray()``), of a dry run what would be done.
 
     Raises:
         ZooError: see ``zoo.errors`` for the kinds; nothing is left under the final name.
     """
     chosen = options_from(options)
     given = opened(model, trust=chosen.trust)
+    if out is None and not chosen.dry_run:
+        return _returned(given, regions, genome, chosen, report, progress)
+    out = "-" if out is None else out
     if _has_own_loader(given):
         from zoo.run.own_loader import fasta_of, path_of, predict_with_own_loader
 
@@ -124,6 +133,63 @@ def predict(
     return result
 
 
+def _returned(
+    given: Entry | LoadedModel | ArrayModel,
+    regions: Regions,
+    genome: str | Path | None,
+    options: PredictOptions,
+    report: Callable[[str], None] | None,
+    progress: Callable[[int, int], Progress] | None,
+) -> Predictions:
+    """``predict`` without OUT."""
+    check_in_memory(options)
+    if _has_own_loader(given):
+        from zoo.run.own_loader import fasta_of, path_of, returned_by_own_loader
+
+        read = path_of(given, regions), fasta_of(genome)
+        return returned_by_own_loader(given, *read, options, report, progress)
+    regions, genome = options.inputs(regions, genome)
+    with RegionFile(regions) as region_file, contextlib.redirect_stdout(sys.stderr):
+        job = prepare(given, region_file, genome, options)
+        return _predictions(job, options, Notes(report or warn, job.notes), progress)
+
+
+def check_in_memory(options: PredictOptions) -> None:
+    """Refuse options that say how a file is written, where none is.
+
+    Raises:
+        UsageError: one is given.
+    """
+    usual = PredictOptions()
+    for name in ("format", "aggregate", "overlap", "resume"):
+        if getattr(options, name) != getattr(usual, name):
+            raise UsageError(
+                f"{name}={getattr(options, name)!r} is for a file, and no OUT was given",
+                "the predictions are returned",
+                "Fix: name a file, zoo.predict(MODEL, REGIONS, FASTA, OUT), or leave it out",
+            )
+
+
+def _predictions(
+    job: Job, options: PredictOptions, notes: Notes, progress: Callable[[int, int], Progress] | None
+) -> Predictions:
+    compute, counts, started = Prediction(job.model, job.choice, options), {}, time.monotonic()
+    batch = run_in_memory(job, compute, notes=notes, progress=progress, counts=counts)
+    not_finite = NotFinite()
+    not_finite.add(batch)
+    counts |= not_finite.as_dict()
+    notes.add(*not_finite_notes(counts, left_out=False))
+    return Predictions.of(
+        batch,
+        compute.outputs,
+        job.model.name,
+        job.model.card,
+        counts=job.counted(counts),
+        notes=notes.texts,
+        seconds=time.monotonic() - started,
+    )
+
+
 def _has_own_loader(model: Entry | LoadedModel | ArrayModel) -> bool:
     """Whether regions are read by the model's own dataloader: a class of its folder, or one that is not replaced."""
     return has_own_loader(model) if isinstance(model, Entry) else not is_loaded(model)
@@ -144,22 +210,23 @@ def predict_regions(
     fasta: str | Path,
     *,
     report: Callable[[str], None] | None = None,
+    progress: Callable[[int, int], Progress] | None = None,
     **options: Any,
-) -> PredictionBatch:
+) -> Predictions:
     """Predict for regions and return everything in memory, in input order.
 
     Args:
         report: called with each note for the user; without one, notes are Python's warnings.
+        progress: as in ``predict``.
 
     Returns:
-        One ``PredictionBatch`` of all windows; ``.values`` maps output name -> float32 array.
+        All windows; ``.values`` maps output name -> float32 array.
     """
     chosen = options_from(options)
     regions, fasta = chosen.inputs(regions, fasta)
     with RegionFile(regions) as region_file:
         job = prepare(model, region_file, fasta, chosen)
-        notes = Notes(report or warn, job.notes)
-        return run_in_memory(job, Prediction(job.model, job.choice, chosen), notes=notes)
+        return _predictions(job, chosen, Notes(report or warn, job.notes), progress)
 
 
 def run_in_memory(
@@ -167,18 +234,28 @@ def run_in_memory(
     compute: Compute,
     read: Callable[[int, int], BlockSource] | None = None,
     notes: Notes | None = None,
+    progress: Callable[[int, int], Progress] | None = None,
+    counts: dict[str, Any] | None = None,
 ) -> PredictionBatch:
     """All windows of a job, computed, as one batch; ``read`` as in ``FileRun``.
 
     Args:
         notes: is told what was met in the windows.
+        progress: as in ``predict``.
+        counts: is filled with what reading met.
 
     Raises:
         InputError: there is none.
     """
     batches: list[PredictionBatch] = []
     blocks = (read or job.reader)(compute.step, 0)
-    compute_blocks(blocks, compute, lambda batch, *_: batches.append(batch), lambda _: None)
+    bar = (progress or notebook_progress)(job.count_windows(), 0)
+    try:
+        compute_blocks(blocks, compute, lambda batch, *_: batches.append(batch), bar.advance)
+    finally:
+        bar.clear()
+    if counts is not None:
+        counts |= blocks.counts.as_dict()
     if notes is not None:
         notes.add(*counted_notes(blocks.counts.as_dict(), job))
     return _concatenate([batch for batch in batches if len(batch)])
@@ -188,7 +265,7 @@ def _run_to_stream(job: Job, compute: Prediction, stdout: TextIO, notes: Notes, 
     writer = StreamWriter(writer_context(job, Path("-")), stdout, job.options.format or "tsv")
     check_places(job, writer, Path("-"))
     reader, total, not_finite = job.reader(compute.step), job.count_windows(), NotFinite()
-    bar = progress(total, 0) if progress else Progress(total)
+    bar = (progress or notebook_progress)(total, 0)
 
     def write(batch: PredictionBatch, *_: Any) -> None:
         not_finite.add(batch)

@@ -14,6 +14,7 @@ from typing import Any
 from zoo.errors import ModelError
 from zoo.paths import refuse_url
 from zoo.store.bundled import read_index
+from zoo.store.entry_facts import EntryFacts
 from zoo.store.sources import Source, find_source, sources, split_name
 from zoo.store.versions import as_version, placed
 from zoo.words import counted, near_names
@@ -328,8 +329,8 @@ def no_such_path(name: str) -> ModelError:
 # ---------------- info: what is known of a model, without loading it
 
 
-def info(model: str | Path) -> dict[str, Any]:
-    """Facts of a model as plain data: what ``zoo info --json`` prints.
+def info(model: str | Path) -> EntryFacts:
+    """Facts of a model as plain data, which shows itself as a card: what ``zoo info --json`` prints.
 
     Args:
         model: name, ``source/name``, a folder with ``model.yaml``, or a model of a group by its path.
@@ -337,6 +338,10 @@ def info(model: str | Path) -> dict[str, Any]:
     Raises:
         ModelError: no such model, a URL, or its YAML or card is broken.
     """
+    return EntryFacts(_facts(model))
+
+
+def _facts(model: str | Path) -> dict[str, Any]:
     if str(model).startswith("hf://"):
         raise ModelError(
             f"{model}: is described once it is on this machine",
