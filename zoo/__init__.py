@@ -20,14 +20,16 @@ from typing import TYPE_CHECKING
 from zoo.public_names import offer
 
 if TYPE_CHECKING:
+    from zoo.gallery.gallery import gallery
     from zoo.model import load_model
     from zoo.run.predict import predict
     from zoo.store.registry import entries
 
-__all__ = ["entries", "load_model", "predict"]
+__all__ = ["entries", "gallery", "load_model", "predict"]
 
 _WHERE = {
     "entries": "zoo.store.registry:entries",
+    "gallery": "zoo.gallery.gallery:gallery",
     "load_model": "zoo.model:load_model",
     "predict": "zoo.run.predict:predict",
 }

@@ -60,6 +60,11 @@ class Chart:
         return " ".join(self.metric.replace("_", " ").split())
 
     @property
+    def has_intervals(self) -> bool:
+        """Whether any of its values has one."""
+        return any(bar.ci for bar in self.bars)
+
+    @property
     def range(self) -> tuple[float, float]:
         """The least and greatest number of the axis."""
         values = [end for bar in self.bars for end in (bar.value, *(bar.ci or ())) if math.isfinite(end)]

@@ -96,7 +96,9 @@ def _kipoi(item: Item, record: Mapping[str, Any], name: str, genome: str) -> Sni
 
 def _takes_intervals(item: Item) -> bool:
     description = item.description
-    return description is not None and description.loader is not None and "SeqIntervalDl" in description.loader.defined_as
+    return (
+        description is not None and description.loader is not None and "SeqIntervalDl" in description.loader.defined_as
+    )
 
 
 def _grelu(item: Item, record: Mapping[str, Any], name: str) -> Snippet | None:

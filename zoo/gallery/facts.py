@@ -63,8 +63,12 @@ def facts_of(item: Item, record: Mapping[str, Any]) -> list[Fact]:
         ("Split", _splits(item)),
         ("Training code", [_link(card.training.code)] if card and card.training.code else []),
         ("Compared with the original", list(_verification(record)) if not item.is_group else []),
-        ("Interpretation", [Words(f"{card.interpretation.method} of {card.interpretation.output}")]
-         if card and card.interpretation else []),
+        (
+            "Interpretation",
+            [Words(f"{card.interpretation.method} of {card.interpretation.output}")]
+            if card and card.interpretation
+            else [],
+        ),
     ]
     return [Fact(label, tuple(lines)) for label, lines in facts if lines]
 
@@ -212,9 +216,9 @@ def _run(run: Mapping[str, Any]) -> Run:
 # ---------------------------------------------------------------- the models of a group
 
 
-def columns_of(item: Item, values: Sequence[Mapping[str, Sequence[str]]], labels: Mapping[str, str]) -> list[
-    tuple[str, list[str]]
-]:
+def columns_of(
+    item: Item, values: Sequence[Mapping[str, Sequence[str]]], labels: Mapping[str, str]
+) -> list[tuple[str, list[str]]]:
     """Columns of the table of a group's models: what its models do not all share.
 
     Args:
@@ -224,8 +228,10 @@ def columns_of(item: Item, values: Sequence[Mapping[str, Sequence[str]]], labels
     columns = [
         ("Version", [str(record["version"]) for record in item.records]),
         ("Genome", [record["assembly"] or NOT_STATED for record in item.records]),
-        ("Input", [f"{record['input_length']:,} bp" if record["input_length"] else NOT_STATED
-                   for record in item.records]),
+        (
+            "Input",
+            [f"{record['input_length']:,} bp" if record["input_length"] else NOT_STATED for record in item.records],
+        ),
         ("Output", [_outputs(record) for record in item.records]),
     ]
     for key in ("species", "assay", "cell", "task", "checked", "licence"):

@@ -77,14 +77,17 @@ def pages(
     for item in items:
         path = files[item.name]
         root = "../" * path.count("/")
-        yield path, _render(
-            "entry.html",
-            root,
-            width=WIDTH,
-            height=HEIGHT,
-            report=reports.get(item.name),
-            **_entry(item, items, places, values, comparable, examples, root),
-            **shared,
+        yield (
+            path,
+            _render(
+                "entry.html",
+                root,
+                width=WIDTH,
+                height=HEIGHT,
+                report=reports.get(item.name),
+                **_entry(item, items, places, values, comparable, examples, root),
+                **shared,
+            ),
         )
 
 
@@ -110,7 +113,8 @@ def _entry(
         "warnings": warnings_of(item, record),
         "checked": statuses(item),
         "facets": [(facet, _joined(own, facet.key)) for facet in FACETS],
-        "spans": spans_of(item, record),
+        "spans": (spans := spans_of(item, record)),
+        "drawn_bins": any(span.n_bins is not None and 1 < span.n_bins <= 128 for span in spans),
         "charts": charts,
         "comparable": sorted({chart.title for chart in charts} & comparable.keys()),
         "snippets": snippets_of(item, record),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,7 +31,7 @@ def html_of(text: str) -> Markup:
 def first_paragraph(text: str) -> str:
     """The words of the first paragraph; empty where there is none."""
     tokens = _markdown().parse(text)
-    for before, token in zip(tokens, tokens[1:], strict=False):
+    for before, token in pairwise(tokens):
         if before.type == "paragraph_open":
             parts = (child.content if child.content else " " for child in token.children or ())
             return " ".join("".join(parts).split())

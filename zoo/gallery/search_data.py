@@ -1,4 +1,4 @@
-"""What the script of the list searches: the texts that `zoo search` looks at, each once, and the worth of its places."""
+"""What the script of the list searches: the texts that `zoo search` looks at, each once, and what they are worth."""
 
 from __future__ import annotations
 
@@ -30,14 +30,12 @@ class _Table:
         return self._numbers[key]
 
 
-def search_data(
-    items: Sequence[Item], files: Mapping[str, str], values: Mapping[str, Mapping[str, list[str]]]
-) -> str:
+def search_data(items: Sequence[Item], files: Mapping[str, str], values: Mapping[str, Mapping[str, list[str]]]) -> str:
     """A script that sets ``GALLERY``; a file of JSON could not be read from disk by a page.
 
-    A model is ``[item, name, texts, facets, rank]``: ``texts`` and ``facets`` are numbers of rows of these tables, which
-    hold for each place numbers of ``strings``, and for each facet numbers of its ``values``; ``rank`` is its place among
-    models of equal worth.
+    A model is ``[item, name, texts, facets, rank]``: ``texts`` and ``facets`` are numbers of rows of these tables,
+    which hold for each place numbers of ``strings``, and for each facet numbers of its ``values``; ``rank`` is its
+    place among models of equal worth.
     """
     strings, texts, facets = _Table(), _Table(), _Table()
     facet_tables = {facet.key: _Table() for facet in FACETS}

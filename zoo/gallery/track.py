@@ -47,6 +47,7 @@ class Line:
 
     name: str
     points: str
+    zero: str
     low: float
     high: float
     separate: bool
@@ -75,6 +76,7 @@ class ScalarExample:
     output: str
     tracks: tuple[str, ...]
     rows: tuple[tuple[str, str, tuple[float, ...]], ...]
+    real: bool
     more_tracks: int
     more_rows: int
     units: str | None
@@ -261,28 +263,31 @@ def _line(name: str, at: list[int], values: list[float], n_bins: int) -> Line:
     def x(index: float) -> str:
         return f"{WIDTH * index / n_bins:.5g}"
 
+    zero = f"M0 {y(0)}H{WIDTH}"
     if len(pairs) < n_bins:
-        return Line(name, "".join(f"M{x(i + 0.5)} {y(0)}V{y(v)}" for i, v in pairs), low, high, True)
+        return Line(name, "".join(f"M{x(i + 0.5)} {y(0)}V{y(v)}" for i, v in pairs), zero, low, high, True)
     if n_bins <= POINTS:
-        return Line(name, f"M{x(0)} {y(pairs[0][1])}" + "".join(f"V{y(v)}H{x(i + 1)}" for i, v in pairs), low, high, False)
+        steps = "".join(f"V{y(v)}H{x(i + 1)}" for i, v in pairs)
+        return Line(name, f"M{x(0)} {y(pairs[0][1])}{steps}", zero, low, high, False)
     width = -(-n_bins // (POINTS // 2))
     ends = []
     for i in range(0, n_bins, width):
         part = [value for _, value in pairs[i : i + width]]
         ends += [f"{x(i + width / 2)} {y(min(part))}", f"{x(i + width / 2)} {y(max(part))}"]
-    return Line(name, "M" + "L".join(ends), low, high, False)
+    return Line(name, "M" + "L".join(ends), zero, low, high, False)
 
 
 def _scalars(
     output: Mapping[str, Any], values: np.ndarray, regions: list[_Region], lengths: Mapping[str, int]
 ) -> ScalarExample:
     names = tuple(output["tracks"]) or tuple(f"{output['name']} {i}" for i in range(values.shape[1]))
-    rows = []
+    rows, real = [], True
     for region, row in list(zip(regions, values, strict=True))[:ROWS]:
         place = place_in_genome(region.contig, region.start, region.end, lengths.get(region.contig))
+        real = real and place.real
         strand = f" ({region.strand})" if region.strand in "+-" else ""
         rows.append((region.name, place.text + strand, tuple(float(value) for value in row[:TRACKS])))
     more = max(0, len(regions) - ROWS)
     return ScalarExample(
-        output["name"], names[:TRACKS], tuple(rows), max(0, values.shape[1] - TRACKS), more, output.get("units")
+        output["name"], names[:TRACKS], tuple(rows), real, max(0, values.shape[1] - TRACKS), more, output.get("units")
     )

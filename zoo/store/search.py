@@ -83,6 +83,7 @@ def near_words(words: Iterable[str], where: Iterable[dict[str, Any]], n: int = 3
 
 
 def at_equal_rank(entry: dict[str, Any]) -> tuple[Any, ...]:
+    """By what entries of equal worth are sorted."""
     status = (entry.get("verification") or {}).get("status")
     elsewhere = bool(entry.get("source")) or entry["name"].startswith("grelu/")
     return bool(entry.get("deprecated")), CHECKED.get(status, 2), elsewhere, entry["name"]
