@@ -44,7 +44,7 @@ def _shell(item: Item, record: Mapping[str, Any], name: str, genome: str) -> Sni
     placed = [out for out in record["outputs"] if out["kind"] == "profile" and out["bin_size"] is not None]
     tracks = sum(out.get("n_tracks") or len(out["tracks"]) for out in placed)
     suffix = "bw" if len(record["outputs"]) == len(placed) == tracks == 1 else "h5" if placed else "tsv"
-    lines.append(f"zoo predict {shlex.quote(name)} regions.bed -g {genome} -o predictions.{suffix}")
+    lines.append(f"zoo predict {shlex.quote(name)} regions.bed \\\n    -g {genome} -o predictions.{suffix}")
     foreign = item.source not in (BUNDLED, GRELU)
     note = "Python of a foreign source runs only with --trust: read it first." if foreign else ""
     return Snippet("Command line", "\n".join(lines), note)
@@ -75,8 +75,8 @@ def _r(record: Mapping[str, Any], name: str, genome: str) -> Snippet:
 
 def _kipoi(item: Item, record: Mapping[str, Any], name: str, genome: str) -> Snippet | None:
     """Kipoi loads its own models by name, and a bundled entry from its folder; a model of our groups has none."""
-    arguments = f'{{"intervals_file": "regions.bed", "fasta_file": {_quoted(genome)}}}'
-    predict = f"predictions = model.pipeline.predict({arguments})"
+    arguments = f'    {{"intervals_file": "regions.bed", "fasta_file": {_quoted(genome)}}}'
+    predict = f"predictions = model.pipeline.predict(\n{arguments}\n)"
     if item.source == "kipoi":
         loads_intervals = item.description is not None and _takes_intervals(item)
         lines = ["import kipoi", "", f"model = kipoi.get_model({_quoted(record['path'])})"]
@@ -114,7 +114,7 @@ def _grelu(item: Item, record: Mapping[str, Any], name: str) -> Snippet | None:
         "gReLU",
         f"# zoo export {shlex.quote(name)} --to grelu {shlex.quote(folder)}\n"
         "from grelu.lightning import LightningModel\n\n"
-        f"model = LightningModel.load_from_checkpoint({_quoted(f'{folder}/model.ckpt')}, weights_only=False)\n"
+        f"model = LightningModel.load_from_checkpoint(\n    {_quoted(f'{folder}/model.ckpt')}, weights_only=False\n)\n"
         "predictions = model.predict_on_seqs(sequences)  # strings of the model's length",
         "Run the first line in a shell; needs the package grelu.",
     )

@@ -17,6 +17,7 @@ from zoo.progress import human_bytes
 __all__ = ["Fact", "Run", "Words", "columns_of", "facts_of", "files_of", "parameters_of", "runs_of", "warnings_of"]
 
 BENCHMARK = "benchmark.json"
+STYLES = {"ucsc": "as UCSC has them: chr1", "plain": "as Ensembl has them: 1", "refseq": "NC_...", "genbank": "CM..."}
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _reason(value: Any) -> str:
 def _genome(item: Item, record: Mapping[str, Any]) -> list[Words]:
     if not record["assembly"]:
         return []
-    style = f", chromosomes in {item.card.genome.chrom_style} style" if item.card and item.card.genome else ""
+    style = f" (chromosomes {STYLES[item.card.genome.chrom_style]})" if item.card and item.card.genome else ""
     return [Words(f"{record['assembly']}{style}")]
 
 
@@ -122,8 +123,9 @@ def _training(item: Item, info: Mapping[str, Any]) -> list[Words]:
     for data in item.card.training.data if item.card else ():
         accession = f" ({data.accession})" if data.accession else ""
         lines.append(Words(f"{data.name}{accession}; licence: {data.licence}"))
-    if info.get("trained_on"):
-        lines.append(Words(" ".join(str(info["trained_on"]).split())))
+    stated = " ".join(str(info.get("trained_on") or "").split())
+    if stated and not any(stated in line.text for line in lines):
+        lines.append(Words(stated))
     return lines
 
 

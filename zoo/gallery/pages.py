@@ -44,7 +44,7 @@ class CardOfList:
     summary: str
     chips: tuple[tuple[str, str], ...]
     checked: tuple[tuple[str, int], ...]
-    measured: bool
+    comparable: bool
 
 
 def pages(
@@ -64,15 +64,28 @@ def pages(
     places = _addresses(items, files)
     values = {record["name"]: facet_values(item, record) for item in items for record in item.records}
     shared = {"version": version, "n_models": len(values), "n_items": len(items)}
-    cards = [_card(item, files[item.name], values) for item in items]
     records = [record for item in items for record in item.records]
-    comparable = shared_charts(records, {name: address for name, address in places.items()})
+    comparable = shared_charts(records, places)
+    compared = {bar.model for charts in comparable.values() for chart in charts for bar in chart.bars if bar.model}
+    cards = [_card(item, files[item.name], values, item.records[0]["name"] in compared) for item in items]
 
     for name in ASSETS:
         yield f"assets/{name}", _source(name)
     yield "assets/data.js", search_data(items, files, values)
     yield "index.html", _render("index.html", "", cards=cards, facets=FACETS, **shared)
-    yield "compare.html", _render("compare.html", "", metrics=comparable, places=places, width=WIDTH, **shared)
+    yield (
+        "compare.html",
+        _render(
+            "compare.html",
+            "",
+            metrics=comparable,
+            compared=[(name, values[name]) for name in sorted(compared)],
+            facets=FACETS,
+            places=places,
+            width=WIDTH,
+            **shared,
+        ),
+    )
     yield "contribute.html", _render("contribute.html", "", **shared)
     for item in items:
         path = files[item.name]
@@ -134,7 +147,7 @@ def _entry(
     }
 
 
-def _card(item: Item, href: str, values: Mapping[str, Mapping[str, list[str]]]) -> CardOfList:
+def _card(item: Item, href: str, values: Mapping[str, Mapping[str, list[str]]], comparable: bool) -> CardOfList:
     own = [values[record["name"]] for record in item.records]
     chips = []
     for key in ("species", "assay", "cell", "architecture", "licence"):
@@ -147,14 +160,13 @@ def _card(item: Item, href: str, values: Mapping[str, Mapping[str, list[str]]]) 
         between = f"{lengths[0]:,} to {lengths[-1]:,}" if len(lengths) > 1 else f"{lengths[0]:,}"
         chips.insert(0, ("Input", f"{between} bp"))
     summary = _about(item) if item.is_group else item.records[0]["summary"]
-    measured = any(record["evaluation"] for record in item.records)
-    return CardOfList(item, href, _short(summary), tuple(chips), tuple(statuses(item).items()), measured)
+    return CardOfList(item, href, _short(summary), tuple(chips), tuple(statuses(item).items()), comparable)
 
 
 def _about(item: Item) -> str:
     """What the models of a group have in common: the first paragraph of its prose, or how their summaries begin."""
     if paragraph := first_paragraph(item.prose):
-        return paragraph
+        return f"{paragraph[:-1]} …" if paragraph.endswith(":") else paragraph  # before a list
     summaries = [record["summary"].split() for record in item.records]
     alike = itertools.takewhile(lambda words: len(set(words)) == 1, zip(*summaries, strict=False))
     return " ".join(words[0] for words in alike)
@@ -207,7 +219,7 @@ def safe_name(text: str) -> str:
 def _addresses(items: Sequence[Item], files: Mapping[str, str]) -> dict[str, str]:
     """Name of a model or item -> address of its page, of a group's model with the row in it."""
     found = dict(files)
-    for item in items if items else ():
+    for item in items:
         if item.is_group:
             for record in item.records:
                 found[record["name"]] = f"{files[item.name]}#{_anchor(_rest(record['name'], item))}"

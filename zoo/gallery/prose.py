@@ -33,7 +33,7 @@ def first_paragraph(text: str) -> str:
     tokens = _markdown().parse(text)
     for before, token in pairwise(tokens):
         if before.type == "paragraph_open":
-            parts = (child.content if child.content else " " for child in token.children or ())
+            parts = (" " if "break" in child.type else child.content for child in token.children or ())
             return " ".join("".join(parts).split())
     return ""
 

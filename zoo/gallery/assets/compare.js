@@ -7,7 +7,7 @@
   }
   const metric = document.getElementById('metric');
   const sections = [...document.querySelectorAll('section.shared')];
-  const rows = [...document.querySelectorAll('tr[data-model]')];
+  const rows = [...document.querySelectorAll('tr[data-model]')]; // of the charts, and of the table of facts
   const names = [...new Set(rows.map((row) => row.dataset.model))].sort();
   const chosen = new Set();
 
