@@ -5,13 +5,13 @@
   const $ = (id) => document.getElementById(id);
   const plain = (text) => text.toLowerCase().replace(/_/g, ' ');
   const count = (n, thing) => `${n.toLocaleString('en')} ${thing}${n === 1 ? '' : 's'}`;
-  const FIRST = 60; // cards that are shown before somebody asks for all
+  const FIRST = 30; // cards that are shown before somebody asks for all
   const LISTED = 8; // models of a group that a card names
   const OPEN = 6; // values of a filter before "more"
 
   const cards = [...$('cards').children];
-  const models = data.models.map(([item, name, texts, facets, rank], i) => ({
-    i, item, name, plain: plain(name), texts: data.texts[texts], facets: data.facets[facets], rank,
+  const models = data.models.map(([item, name, texts, facetRow, rank]) => ({
+    item, name, plain: plain(name), texts, facetRow, rank, worth: 0,
   }));
   const facets = data.facetNames.map(([key, label, rule, values]) => ({ key, label, rule, values, chosen: new Set() }));
   let shown = FIRST;
@@ -20,82 +20,88 @@
 
   const isLetter = (code) => (code > 47 && code < 58) || (code > 96 && code < 123);
 
-  // 0: a whole word of the text, 1: at an end of one, 2: within one; -1: not in it
+  // 0: a whole word of the text, 1: at an end of one, 2: within one; 3: not in it
   const fit = (word, text) => {
-    let best = -1;
-    for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
+    let best = 3;
+    for (let at = text.indexOf(word); at >= 0 && best > 0; at = text.indexOf(word, at + 1)) {
       const before = at > 0 && isLetter(text.charCodeAt(at - 1));
-      const after = at + word.length < text.length && isLetter(text.charCodeAt(at + word.length));
-      const now = before && after ? 2 : before || after ? 1 : 0;
-      if (now === 0) {
-        return 0;
-      }
-      best = best < 0 ? now : Math.min(best, now);
+      const end = at + word.length;
+      const after = end < text.length && isLetter(text.charCodeAt(end));
+      best = Math.min(best, before && after ? 2 : before || after ? 1 : 0);
     }
     return best;
   };
 
-  const known = new Map(); // word -> its fit in each of the strings
-  const fits = (word) => {
+  // A word costs a look at each text, and each row of texts, once; models share rows.
+  const known = new Map();
+  const remembered = (word, make) => {
     let found = known.get(word);
     if (!found) {
-      found = Int8Array.from(data.strings, (text) => fit(word, text));
-      if (known.size > 200) {
+      if (known.size > 300) {
         known.clear();
       }
+      found = make();
       known.set(word, found);
     }
     return found;
   };
 
-  const formsOf = (word) =>
-    [word, ...(Object.hasOwn(data.also, word) ? data.also[word] : [])].map((form) => ({ form, fits: fits(form) }));
+  const worths = data.places.map((place) => [...data.worth[place], 0]);
+  const TARGET = data.places.indexOf('target');
 
-  const best = (found, row) => {
-    let least = -1;
-    for (const string of row) {
-      const now = found[string];
-      if (now >= 0 && (least < 0 || now < least)) {
-        least = now;
+  const worthOfRows = (fits) => {
+    const found = new Uint8Array(data.texts.length);
+    for (let r = 0; r < found.length; r += 1) {
+      const row = data.texts[r];
+      let worth = 0;
+      for (let p = 0; p < row.length; p += 1) {
+        for (let i = 0; i < row[p].length; i += 1) {
+          const now = worths[p][fits[row[p][i]]];
+          if (now > worth) {
+            worth = now;
+          }
+        }
       }
+      found[r] = worth;
     }
-    return least;
+    return found;
   };
 
-  const worthOf = (model, word) => {
-    const [own, ...others] = word.forms;
-    const inName = fit(own.form, model.plain);
-    let worth = inName < 0 ? 0 : data.worth.name[inName];
-    if (inName >= 0 && model.plain.split('/').some((part) => part.startsWith(own.form))) {
-      worth = Math.max(worth, data.beginning);
-    }
-    data.places.forEach((place, p) => {
-      const found = best(own.fits, model.texts[p]);
-      if (found >= 0) {
-        worth = Math.max(worth, data.worth[place][found]);
+  const form = (word) =>
+    remembered(word, () => {
+      const strings = data.strings;
+      const fits = new Uint8Array(strings.length);
+      for (let i = 0; i < fits.length; i += 1) {
+        fits[i] = fit(word, strings[i]);
       }
+      return { text: word, fits, rows: worthOfRows(fits) };
     });
-    if (worth < data.alike && others.some((one) => fit(one.form, model.plain) >= 0 ||
-        model.texts.some((row) => best(one.fits, row) >= 0))) {
+
+  const worthOf = (model, [own, ...others]) => {
+    const inName = fit(own.text, model.plain);
+    let worth = own.rows[model.texts];
+    if (inName < 3) {
+      worth = Math.max(worth, data.worth.name[inName]);
+      if (model.plain.startsWith(own.text) || model.plain.includes(`/${own.text}`)) {
+        worth = Math.max(worth, data.beginning);
+      }
+    }
+    if (worth < data.alike && others.some((one) => one.rows[model.texts] > 0 || model.plain.includes(one.text))) {
       worth = data.alike;
     }
     return worth;
   };
 
-  const whole = (word, of) => {
-    const present = word.forms.map(of).filter((found) => found >= 0);
-    return present.length > 0 && present.includes(0);
-  };
-
-  const TARGET = data.places.indexOf('target');
+  // Whether one text has all words, each whole: in one of its forms, as it is or as others write it.
+  const hasAll = (words, fitOf) => words.every((forms) => forms.some((one) => fitOf(one) === 0));
   const together = (model, words) =>
-    words.every((word) => whole(word, (one) => fit(one.form, model.plain))) ||
-    model.texts[TARGET].some((string) => words.every((word) => whole(word, (one) => one.fits[string])));
+    hasAll(words, (one) => fit(one.text, model.plain)) ||
+    data.texts[model.texts][TARGET].some((string) => hasAll(words, (one) => one.fits[string]));
 
   const worth = (model, words) => {
     let total = 0;
-    for (const word of words) {
-      const now = worthOf(model, word);
+    for (const forms of words) {
+      const now = worthOf(model, forms);
       if (!now) {
         return 0;
       }
@@ -106,42 +112,61 @@
 
   // ---- what is found
 
-  const wordsOf = (text) => text.split(/\s+/).filter(Boolean).map((word) => ({ forms: formsOf(plain(word)) }));
+  const wordsOf = (text) =>
+    text.split(/\s+/).filter(Boolean).map(plain).map((word) =>
+      [word, ...(Object.hasOwn(data.also, word) ? data.also[word] : [])].map(form));
+
+  // Of each row of facets: how many of the filters it does not pass, and which is the last of those.
+  const missesOf = () => {
+    const chosen = facets.map((facet) => (facet.chosen.size ? facet.chosen : null));
+    return data.facets.map((row) => {
+      let n = 0;
+      let last = -1;
+      chosen.forEach((wanted, f) => {
+        if (wanted && !row[f].some((value) => wanted.has(value))) {
+          n += 1;
+          last = f;
+        }
+      });
+      return { n, last };
+    });
+  };
+
+  const countsOf = (perRow, misses) => {
+    const counts = facets.map((facet) => new Int32Array(facet.values.length));
+    data.facets.forEach((row, r) => {
+      if (!perRow[r] || misses[r].n > 1) {
+        return;
+      }
+      row.forEach((values, f) => {
+        if (misses[r].n === 0 || f === misses[r].last) {
+          values.forEach((value) => {
+            counts[f][value] += perRow[r];
+          });
+        }
+      });
+    });
+    return counts;
+  };
 
   const find = () => {
     const words = wordsOf($('search').value);
-    const counts = facets.map((facet) => new Int32Array(facet.values.length));
+    const misses = missesOf();
+    const perRow = new Int32Array(data.facets.length);
     const found = [];
     for (const model of models) {
-      const now = words.length ? worth(model, words) : 1;
-      if (!now) {
-        continue;
-      }
-      let misses = 0;
-      let missed = -1;
-      facets.forEach((facet, f) => {
-        if (facet.chosen.size && !model.facets[f].some((value) => facet.chosen.has(value))) {
-          misses += 1;
-          missed = f;
-        }
-      });
-      if (misses === 0) {
-        found.push({ model, worth: now });
-      }
-      if (misses <= 1) {
-        for (let f = 0; f < facets.length; f += 1) {
-          if (misses === 0 || f === missed) {
-            for (const value of model.facets[f]) {
-              counts[f][value] += 1;
-            }
-          }
+      model.worth = words.length ? worth(model, words) : 1;
+      if (model.worth) {
+        perRow[model.facetRow] += 1;
+        if (misses[model.facetRow].n === 0) {
+          found.push(model);
         }
       }
     }
     if (words.length) {
-      found.sort((a, b) => b.worth - a.worth || a.model.rank - b.model.rank);
+      found.sort((a, b) => b.worth - a.worth || a.rank - b.rank);
     }
-    return { found: found.map((one) => one.model), counts, words };
+    return { found, counts: countsOf(perRow, misses), words };
   };
 
   const byItem = (found) => {
@@ -201,25 +226,35 @@
     box.replaceChildren(...parts);
   };
 
+  // What has not changed is left alone: each change costs the browser a new layout.
+  const set = (node, key, value) => {
+    if (node[key] !== value) {
+      node[key] = value;
+    }
+  };
+
   const drawFacets = (counts) => {
     facets.forEach((facet, f) => {
-      const rows = facet.rows.map((row, v) => ({ ...row, v, n: counts[f][v], on: facet.chosen.has(v) }));
       let used = 0;
-      rows.forEach((row) => {
-        const some = row.n > 0 || row.on;
-        used += some ? 1 : 0;
-        row.label.hidden = !some || (used > OPEN && !facet.open && !row.on);
-        row.number.textContent = row.n.toLocaleString('en');
-        row.box.checked = row.on;
+      facet.rows.forEach((row, v) => {
+        const n = counts[f][v];
+        const on = facet.chosen.has(v);
+        used += n > 0 || on ? 1 : 0;
+        set(row.label, 'hidden', !(n > 0 || on) || (used > OPEN && !facet.open && !on));
+        set(row.box, 'checked', on);
+        if (row.n !== n) {
+          row.n = n;
+          row.number.textContent = n.toLocaleString('en');
+        }
       });
-      facet.more.hidden = used <= OPEN;
-      facet.more.textContent = facet.open ? 'fewer' : `${used - OPEN} more`;
+      set(facet.more, 'hidden', used <= OPEN);
+      set(facet.more, 'textContent', facet.open ? 'fewer' : `${used - OPEN} more`);
       facet.more.setAttribute('aria-expanded', String(Boolean(facet.open)));
-      facet.field.hidden = used < 2 && !facet.chosen.size;
+      set(facet.field, 'hidden', used < 2 && !facet.chosen.size);
     });
     const n = facets.reduce((sum, facet) => sum + facet.chosen.size, 0);
-    $('chosen').textContent = n ? `(${n})` : '';
-    $('clear').hidden = n === 0;
+    set($('chosen'), 'textContent', n ? `(${n})` : '');
+    set($('clear'), 'hidden', n === 0);
   };
 
   const draw = () => {
@@ -232,7 +267,11 @@
         openGroup(cards[item], item, items.get(item), narrowed);
       }
     }
-    $('cards').replaceChildren(...order.slice(0, shown).map((item) => cards[item]));
+    const wanted = order.slice(0, shown).map((item) => cards[item]);
+    const there = $('cards').children;
+    if (there.length !== wanted.length || wanted.some((card, i) => there[i] !== card)) {
+      $('cards').replaceChildren(...wanted);
+    }
     $('count').textContent = narrowed
       ? `${count(found.length, 'model')} on ${count(order.length, 'card')}`
       : `${count(models.length, 'model')} on ${count(order.length, 'card')}`;
@@ -254,7 +293,7 @@
           changed();
         });
         list.append(label);
-        return { box, number, label };
+        return { box, number, label, n: -1 };
       });
       facet.more = element('button', { type: 'button', className: 'quiet' });
       facet.more.addEventListener('click', () => {
@@ -366,4 +405,17 @@
   $('browse').classList.add('with-filters');
   draw();
   drawTray();
+
+  // While nobody types: the first letter of a search is the slowest, since most texts have it.
+  const letters = [...'abcdefghijklmnopqrstuvwxyz0123456789'];
+  const idle = window.requestIdleCallback || ((work) => setTimeout(work, 50));
+  const prepare = () => {
+    const letter = letters.shift();
+    if (letter) {
+      const words = wordsOf(letter);
+      models.forEach((model) => worth(model, words));
+      idle(prepare);
+    }
+  };
+  idle(prepare);
 })();
