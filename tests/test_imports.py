@@ -87,9 +87,9 @@ FLOORS = [
     ["zoo.errors", "zoo.words"],
     ["zoo.extras", "zoo.files", "zoo.notebook", "zoo.paths", "zoo.public_names"],
     ["zoo.progress"],
-    ["zoo.results", "zoo.outputs", "zoo.cards"],
+    ["zoo.results", "zoo.outputs", "zoo.cards", "zoo.entries.kept"],
     ["zoo.genome", "zoo.store", "zoo.writers", "zoo.convert", "zoo.doctor"],
-    ["zoo.models", "zoo.assemblies"],
+    ["zoo.models", "zoo.assemblies", "zoo.gallery"],
     ["zoo.run"],
     ["zoo.model"],
     ["zoo"],
@@ -244,10 +244,11 @@ def test_every_module_has_a_docstring_and_what_it_offers():
 
 
 def test_public_names_hold():
-    assert zoo.__all__ == ["entries", "info", "load_model", "predict"]
+    assert zoo.__all__ == ["entries", "gallery", "info", "load_model", "predict"]
     assert set(zoo.__all__) <= set(dir(zoo))
     assert {name: getattr(zoo, name).__module__ for name in zoo.__all__} == {
         "entries": "zoo.store.registry",
+        "gallery": "zoo.gallery.gallery",
         "info": "zoo.store.registry",
         "load_model": "zoo.model",
         "predict": "zoo.run.predict",

@@ -22,14 +22,16 @@ from typing import TYPE_CHECKING
 from zoo.public_names import offer
 
 if TYPE_CHECKING:
+    from zoo.gallery.gallery import gallery
     from zoo.model import load_model
     from zoo.run.predict import predict
     from zoo.store.registry import entries, info
 
-__all__ = ["entries", "info", "load_model", "predict"]
+__all__ = ["entries", "gallery", "info", "load_model", "predict"]
 
 _WHERE = {
     "entries": "zoo.store.registry:entries",
+    "gallery": "zoo.gallery.gallery:gallery",
     "info": "zoo.store.registry:info",
     "load_model": "zoo.model:load_model",
     "predict": "zoo.run.predict:predict",

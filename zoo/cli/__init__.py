@@ -30,6 +30,7 @@ COMMANDS = {
     "search": "find models by words",
     "info": "show what is known about a model",
     "source": "add, list, update or remove folders and repositories of Kipoi models",
+    "gallery": "write a static site to browse the models",
     "pull": "fetch all files that models need, so that they run offline",
     "cache": "list, check and delete files that were fetched",
     "genome": "fetch, list and remove genomes, which models then find by name",

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["near_words", "search"]
+__all__ = ["at_equal_rank", "near_words", "search", "texts_of"]
 
 # Where a word occurs -> its worth as a whole word, at an end of one, within one.
 WORTH = {
@@ -60,12 +60,12 @@ def search(
     asked = {field: _plain(word) for field, word in (fields or {}).items() if word}
     ranked = []
     for entry in where:
-        texts = _texts(entry)
+        texts = texts_of(entry)
         if not all(any(word in text for text in texts[field]) for field, word in asked.items()):
             continue
         worth = _worth(wanted, texts)
         if worth is not None:
-            ranked.append((-worth, *_at_equal_rank(entry), entry))
+            ranked.append((-worth, *at_equal_rank(entry), entry))
     return [found[-1] for found in sorted(ranked, key=lambda found: found[:-1])]
 
 
@@ -82,13 +82,14 @@ def near_words(words: Iterable[str], where: Iterable[dict[str, Any]], n: int = 3
     return [known[one] for one in dict.fromkeys(near)]
 
 
-def _at_equal_rank(entry: dict[str, Any]) -> tuple[Any, ...]:
+def at_equal_rank(entry: dict[str, Any]) -> tuple[Any, ...]:
+    """By what entries of equal worth are sorted."""
     status = (entry.get("verification") or {}).get("status")
     elsewhere = bool(entry.get("source")) or entry["name"].startswith("grelu/")
     return bool(entry.get("withdrawn")), bool(entry.get("deprecated")), CHECKED.get(status, 2), elsewhere, entry["name"]
 
 
-def _texts(entry: dict[str, Any]) -> dict[str, list[str]]:
+def texts_of(entry: dict[str, Any]) -> dict[str, list[str]]:
     """What is looked at, by place, in lower case."""
     unnamed = any(output.get("n_tracks") and not output["tracks"] for output in entry["outputs"])
     tracks = [text for output in entry["outputs"] for text in (output["name"], *output["tracks"])]
