@@ -31,6 +31,7 @@ __all__ = [
     "CardFile",
     "Exported",
     "card_of",
+    "checked_card",
     "front_matter_of",
     "is_card",
     "read_card",
@@ -254,9 +255,39 @@ def _validated(document: YamlDocument) -> Card:
         raise _explain(error, document, below) from None
 
 
+def checked_card(folder: Path, member: str | None = None) -> tuple[YamlDocument | None, Card | None, list[ModelError]]:
+    """A card that somebody writes: its document for line numbers, the card, and every problem of it at once.
+
+    Args:
+        folder: that of an entry, which must have a card.
+        member: of a group, whose row is put into the front matter.
+    """
+    from pydantic import ValidationError
+
+    try:
+        document, _ = _front_matter(folder / README, True, _group_of(folder / member) if member else None)
+    except ModelError as error:
+        return None, None, [error]
+    try:
+        return document, _validated(document), []
+    except ModelError as error:
+        cause = error.__context__
+        if not isinstance(cause, ValidationError):
+            return document, None, [error]
+        below = (EXPORTED,) if isinstance(document.data.get(EXPORTED), dict) else ()
+        return document, None, [_told(problem, document, below) for problem in cause.errors()]
+
+
 def _explain(error: ValidationError, document: YamlDocument, below: tuple[str, ...]) -> ModelError:
     problems = error.errors()
-    first = problems[0]
+    first = _told(problems[0], document, below)
+    if len(problems) > 1:
+        first.extent = f"{len(problems):,} fields of the card are wrong"
+    return first
+
+
+def _told(first: Any, document: YamlDocument, below: tuple[str, ...]) -> ModelError:
+    """One problem that pydantic found, at its line."""
     field = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":
         what, fix = f"the card lacks the field `{field}`", f"add `{first['loc'][-1]}:`"
@@ -264,8 +295,7 @@ def _explain(error: ValidationError, document: YamlDocument, below: tuple[str, .
         what, fix = f"the card has an unknown field `{field}`", "remove it or correct its spelling"
     else:
         what, fix = f"`{field}`: {first['msg']}", "correct the value"
-    extent = f"{len(problems):,} fields of the card are wrong" if len(problems) > 1 else ""
-    return document.error((*below, *first["loc"]), what, fix, extent)
+    return document.error((*below, *first["loc"]), what, fix)
 
 
 def read_tracks(folder: Path, output: Output) -> tuple[str, ...]:

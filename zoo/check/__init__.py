@@ -1,0 +1,1 @@
+"""``zoo check``: is an entry valid, does it run, does it reproduce? Foreign code runs confined."""
