@@ -1,9 +1,11 @@
 """The calls that ``interpret.py`` measures, ours and the peers', each on the same module and sequences.
 
     python -m scripts.bench.interpret_calls CASE WHO NET N OUT.npy
+    python -m scripts.bench.interpret_calls "in turn" REPEATS NET N -
 
-makes the sequences, runs the call once on little to warm up, runs it again with the clock on, saves its array and
-prints the CPU-seconds (user and system, children included) as JSON. A call turns ``(module, sequences)`` into an array.
+The first makes the sequences, runs the call once on little to warm up, runs it again with the clock on, saves its array
+and prints the CPU-seconds (user and system, children included) as JSON. A call turns ``(module, sequences)`` into an
+array. The second runs ``ism`` and its forward passes in turn, in one process, and prints the seconds of both.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ NETS = {
     "beluga": nets.beluga_like,
     "bpnet": nets.bpnet_like,
     "recurrent": nets.recurrent,
+    "recurrent-gru": lambda: nets.recurrent(cell=torch.nn.GRU),
     "bpnet-profile": lambda: nets.bpnet_like(head="profile"),
 }
 
@@ -250,9 +253,30 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
+def in_turn(net: str, n: int, repeats: int) -> tuple[list[float], list[float]]:
+    """CPU-seconds a sequence of ``ism`` and of all its forward passes, in turn in this process.
+
+    Between processes of one call each the same passes differ by a fifth, more than the limit leaves.
+    """
+    module, length = NETS[net]()
+    calls = (our_ism, all_forwards)
+    found: tuple[list[float], list[float]] = ([], [])
+    for repeat in range(-1, repeats):  # the first warms up
+        x = sequences(n if repeat >= 0 else 1, length, seed=repeat + 1)
+        for call, times in zip(calls, found, strict=True):
+            begin = cpu_seconds()
+            call(module, x)
+            if repeat >= 0:
+                times.append((cpu_seconds() - begin) / n)
+    return found
+
+
 def main() -> None:
     case, who, net, n, out = sys.argv[1:]
     torch.set_num_threads(1)
+    if case == "in turn":
+        print(json.dumps(in_turn(net, int(n), int(who))))
+        return
     call = CALLS[case][who]
     if case == "ism":  # a whole sequence of the large nets would double the time
         small, length = NETS["basset"]()

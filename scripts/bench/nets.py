@@ -110,13 +110,13 @@ def bpnet_like(seed: int = 0, head: str = "counts") -> tuple[nn.Module, int]:
 
 
 class _Recurrent(nn.Module):
-    """A convolution and two bidirectional LSTMs, whose every step an edit changes."""
+    """A convolution and two bidirectional recurrent layers, whose every step an edit changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, cell: type[nn.Module]) -> None:
         super().__init__()
         self.stem = nn.Conv1d(4, 32, 9, padding=4)
-        self.first = nn.LSTM(32, 32, batch_first=True, bidirectional=True)
-        self.second = nn.LSTM(64, 32, batch_first=True, bidirectional=True)
+        self.first = cell(32, 32, batch_first=True, bidirectional=True)
+        self.second = cell(64, 32, batch_first=True, bidirectional=True)
         self.head = nn.Linear(64, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -124,7 +124,7 @@ class _Recurrent(nn.Module):
         return self.head(self.second(self.first(x)[0])[0].mean(1))[:, 0]
 
 
-def recurrent(seed: int = 0) -> tuple[nn.Module, int]:
-    """Two bidirectional LSTMs on 70 bp, a short promoter."""
+def recurrent(seed: int = 0, cell: type[nn.Module] = nn.LSTM) -> tuple[nn.Module, int]:
+    """Two bidirectional LSTMs, or GRUs, on 70 bp, a short promoter."""
     torch.manual_seed(seed)
-    return _Recurrent().eval(), 70
+    return _Recurrent(cell).eval(), 70
