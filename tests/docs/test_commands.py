@@ -36,7 +36,9 @@ LONG = {
     r"zoo tune": "trains many times",
 }
 #: Scripts that measure for minutes or need data of the reader's own: their options are tried by ``--help``.
-MEASURES = re.compile(r"^(python3? (?:-m )?(?:scripts[./](?:bench|finetune|yeast_atac|evaluate_entries|verify_entries|build_)\S*))(.*)")
+MEASURES = re.compile(
+    r"^(python3? (?:-m )?(?:scripts[./](?:bench|finetune|yeast_atac|evaluate_entries|verify_entries|build_)\S*))(.*)"
+)
 HUMAN = re.compile(r"-g hg\d+\.fa")
 
 ALL = [block for page in pages() for block in blocks(page)]
@@ -150,13 +152,17 @@ def run_page(page: Path, folder: Path, env: dict[str, str], wanted) -> int:
                 words, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
             )
             # 141: `| head` has read enough
-            assert done.returncode in (0, 141), f"{block.where}: {command}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+            assert done.returncode in (0, 141), (
+                f"{block.where}: {command}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+            )
             ran += 1
     return ran
 
 
 def has_commands(page: Path, table: dict[str, str] | None = None) -> bool:
-    commands = [command for block in blocks(page) if block.tag in ("sh", "console", "python") for command in block.commands()]
+    commands = [
+        command for block in blocks(page) if block.tag in ("sh", "console", "python") for command in block.commands()
+    ]
     return any(not matches(command, NOT_HERE) and (table is None or matches(command, table)) for command in commands)
 
 
