@@ -1,4 +1,4 @@
-"""Rebuild the reports of the gallery and the pictures of them in the README: ``OUTDIR [NAME ...]``.
+"""Rebuild the README's sample report and the pictures of reports: ``OUTDIR [NAME ...]``.
 
     python scripts/build_gallery.py /tmp/gallery                # both reports, and the pictures
     python scripts/build_gallery.py /tmp/gallery yeast-atac     # one of them
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 DATA = ROOT.parent / "shared" / "data"
 PICTURES = ROOT / ".github" / "pictures"
+SAMPLE = ROOT / "docs" / "sample" / "report.html"  # the page of yeast-atac as it is, for readers of the README
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,9 @@ def main() -> int:
     arguments.pictures.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or RECIPES:
         page = make_report(name, RECIPES[name], arguments.out, arguments.data, arguments.limit)
+        if name == "yeast-atac" and arguments.pictures == PICTURES and not arguments.limit:
+            SAMPLE.parent.mkdir(exist_ok=True)
+            shutil.copyfile(page, SAMPLE)
         for picture in RECIPES[name].pictures:
             path = take(page, picture, arguments.pictures)
             print(f"{path} {path.stat().st_size / 1000:.0f} kB", flush=True)

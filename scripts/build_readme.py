@@ -1,7 +1,7 @@
 """Fill the blocks of README.md and docs/ that commands make: demo, tour, metrics, models, benchmarks.
 
 python scripts/build_readme.py                       # demo, metrics and models
-python scripts/build_readme.py --tour ../shared/data # what the README's commands print, on yeast's fragments of that folder
+python scripts/build_readme.py --tour ../shared/data # what the README's commands print, on yeast
 python scripts/build_readme.py --models              # the table of models alone, by what their cards say
 python scripts/build_readme.py --bench bench.json    # after: python -m scripts.bench.predict --json bench.json
 python scripts/build_readme.py --bench-interpret b.json  # after: python -m scripts.bench.interpret --json b.json

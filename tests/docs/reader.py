@@ -1,7 +1,7 @@
 """A reader's folder: the files that the pages speak of, small, and stand-ins for what lies on other machines.
 
-Yeast's chromosomes have their true names and lengths and random bases with known sites; human ones are the mitochondrion
-alone. ``https://github.com/kipoi/models`` is a repository on this machine, Hugging Face a server on it.
+Yeast's chromosomes have their true names and lengths and random bases with known sites; human ones are the
+mitochondrion alone. ``https://github.com/kipoi/models`` is a repository on this machine, Hugging Face a server on it.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from reader import (
 
 #: Commands that no test can type, and why.
 NOT_HERE = {
-    r"python3 scripts/bootstrap\.py": "installs the environment in which this test runs; tests/test_bootstrap.py has it",
+    r"python3 scripts/bootstrap\.py": "installs the environment of this test; tests/test_bootstrap.py has it",
     r"source .*bin/activate": "the test's shell has the environment already",
     r"conda ": "conda is not part of the environment",
     r"git (clone|push|remote)|gh ": "there is nowhere to push to",
@@ -36,7 +36,9 @@ LONG = {
     r"zoo tune": "trains many times",
 }
 #: Scripts that measure for minutes or need data of the reader's own: their options are tried by ``--help``.
-MEASURES = re.compile(r"^(python3? (?:-m )?(?:scripts[./](?:bench|finetune|yeast_atac|evaluate_entries|verify_entries|build_)\S*))(.*)")
+MEASURES = re.compile(
+    r"^(python3? (?:-m )?(?:scripts[./](?:bench|finetune|yeast_atac|evaluate_entries|verify_entries|build_)\S*))(.*)"
+)
 HUMAN = re.compile(r"-g hg\d+\.fa")
 
 ALL = [block for page in pages() for block in blocks(page)]
@@ -109,7 +111,7 @@ def matches(command: str, table: dict[str, str]) -> bool:
 
 
 def typed(block: Block, command: str) -> str:
-    """The command in the reader's folder; human genomes go with human regions, scripts that measure are asked for help."""
+    """The command in the reader's folder; human genomes go with human regions, scripts that measure say their help."""
     if block.tag == "python":
         return command
     if measured := MEASURES.match(command):
@@ -150,13 +152,15 @@ def run_page(page: Path, folder: Path, env: dict[str, str], wanted) -> int:
                 words, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
             )
             # 141: `| head` has read enough
-            assert done.returncode in (0, 141), f"{block.where}: {command}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+            told = f"{block.where}: {command}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+            assert done.returncode in (0, 141), told
             ran += 1
     return ran
 
 
 def has_commands(page: Path, table: dict[str, str] | None = None) -> bool:
-    commands = [command for block in blocks(page) if block.tag in ("sh", "console", "python") for command in block.commands()]
+    typed_ones = [block for block in blocks(page) if block.tag in ("sh", "console", "python")]
+    commands = [command for block in typed_ones for command in block.commands()]
     return any(not matches(command, NOT_HERE) and (table is None or matches(command, table)) for command in commands)
 
 
