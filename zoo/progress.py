@@ -156,11 +156,16 @@ class Notes:
         if self._tell is not None:
             self._tell(note)
 
+    def keep(self, *notes: str) -> None:
+        """Keep without telling: what matters to who reads the record."""
+        self.texts += notes
+
     def add(self, *notes: str) -> None:
-        """Tell and keep."""
+        """Tell and keep; what was told already is not told twice."""
         for note in notes:
-            self.texts.append(note)
-            self.say(note)
+            if note not in self.texts:
+                self.texts.append(note)
+                self.say(note)
 
 
 class Progress:

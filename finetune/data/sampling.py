@@ -263,6 +263,6 @@ def _refuse_one_hot(array: np.ndarray, how: str) -> None:
     if np.isin(sample, (0, 0.25, 1)).all():
         raise UsageError(
             f"`sampling.resample: {how}` on one-hot sequences: a point between two sequences is no sequence",
-            f"{counted(len(array), 'sequence')} of {array.shape[2]:,} bp given",
+            f"{counted(len(array), 'sequence')} of {array.shape[2]:,} bp were given",
             "Fix: give embeddings (`mode: head`), or `sampling.resample: over`",
         )

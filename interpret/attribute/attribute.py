@@ -103,6 +103,7 @@ def attribute(
         if not job.summary.regions:
             raise InputError(f"{region_file.label}: holds no region", "", "Fix: a BED with regions")
         notes = Notes(report, job.notes)
+        notes.keep(*job.recorded)
         kind = Marginalizer if format is None else Explainer
         compute = kind(job.model, chosen, pick_device(reading.device), reading.sequences_a_pass)
         notes.add(*compute.notes)

@@ -127,14 +127,10 @@ def too_few(regions: int, window: int, options: dict[str, Any]) -> str | None:
     enough = int(least / (places * share)) + 1
     what = f"TF-MoDISco looks at a sign with more than {counted(least, 'seqlet')}"
     if most <= least:
-        have = f"{_counted(regions)} of {window:,} bp cannot hold more than {most:,}"
+        have = f"{counted(regions, 'region')} of {window:,} bp cannot hold more than {most:,}"
         return f"{what}, and {have}: it will find no motif; {counted(enough, 'region is', 'regions are')} surely enough"
-    have = f"{_counted(regions)} of {window:,} bp may give as few as {int(regions * places * share):,}"
+    have = f"{counted(regions, 'region')} of {window:,} bp may give as few as {int(regions * places * share):,}"
     return f"{what}, and {have}: it may find no motif; {counted(enough, 'region is', 'regions are')} enough"
-
-
-def _counted(regions: int) -> str:
-    return f"{regions:,} region{'s' * (regions != 1)}"
 
 
 def _check_window(window: int, options: dict[str, Any]) -> None:

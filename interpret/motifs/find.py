@@ -32,6 +32,7 @@ from interpret.motifs.pattern import Effect, Pattern, PredictedTrack
 from zoo.errors import ZooError
 from zoo.extras import require
 from zoo.results import check_out, replacing_all, sole_writer
+from zoo.words import counted
 
 __all__ = ["check_motifs_out", "find_motifs", "given_options", "texts_beside"]
 
@@ -96,14 +97,14 @@ def find_motifs(
     with sole_writer(out), replacing_all([*texts_beside(out).values(), out]) as parts:
         *texts, partial = parts
         report(
-            f"{_counted(n, 'sequence')} of {length:,} bp; TF-MoDISco looks at the central {contributions.window:,} bp"
+            f"{counted(n, 'sequence')} of {length:,} bp; TF-MoDISco looks at the central {contributions.window:,} bp"
         )
         positive, negative, said = run_modisco(
             contributions.one_hot, contributions.hypothetical, partial, options, progress
         )
         if note := capped(said, options):
             report(note)
-        report(f"{positive} positive and {_counted(negative, 'negative pattern')}; matching with {known.title}")
+        report(f"{positive} positive and {counted(negative, 'negative pattern')}; matching with {known.title}")
         for note in notes_on(known):
             report(note)
         for name in set_repeated_aside(partial):
@@ -116,7 +117,7 @@ def find_motifs(
         found = None
         if hits:
             if patterns:
-                report(f"scanning for instances of {_counted(len(patterns), 'pattern')}")
+                report(f"scanning for instances of {counted(len(patterns), 'pattern')}")
             found = find_hits(contributions.one_hot, contributions.hypothetical, patterns, offset)
         enrichment = find_enrichment(contributions.one_hot, patterns, seed)
         outputs = explained.model.outputs if explained else ()
@@ -150,12 +151,8 @@ def _summary(found: MotifsFile, out: Path) -> str:
         return f"no pattern -> {out}"
     weak = grades.count("weak")
     named = f"{grades.count('strong')} with a known motif, {weak} that resemble{'s' * (weak == 1)} one"
-    hits = f", {_counted(len(found.hits), 'hit')}" if found.hits is not None else ""
-    return f"{_counted(len(found.patterns), 'pattern')}, {named}{hits} -> {out}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
+    hits = f", {counted(len(found.hits), 'hit')}" if found.hits is not None else ""
+    return f"{counted(len(found.patterns), 'pattern')}, {named}{hits} -> {out}"
 
 
 def _load_again(
@@ -181,7 +178,7 @@ def _ask(
 ) -> tuple[dict[str, Effect], PredictedTrack | None]:
     """What the patterns do, and what is predicted in the regions to draw."""
     if patterns:
-        report(f"inserting {_counted(len(patterns), 'pattern')} into background sequences")
+        report(f"inserting {counted(len(patterns), 'pattern')} into background sequences")
     shuffled = backgrounds_of(len(contributions.regions), contributions.length)
     effects = measure_effects(explained, patterns, read_rows(contributions.path, shuffled)[0], seed)
     return effects, predict_track(explained, read_rows(contributions.path, views)[0])

@@ -71,7 +71,7 @@ def test_a_command_of_few_options_has_one_list():
     assert [*sections(help_of("info"))] == ["Options"]
 
 
-@pytest.mark.parametrize(("width", "most"), [(60, 60), (80, 80), (100, 100), (200, 100)])
+@pytest.mark.parametrize(("width", "most"), [(80, 80), (100, 100), (200, 100)])
 def test_the_width_of_the_terminal_is_used_up_to_100(width, most):
     longest = max(map(len, help_of("predict", width=width).splitlines()))
     assert most - 12 <= longest <= most

@@ -53,7 +53,7 @@ def test_no_regions(shell, content):
 
 def test_header_lines_are_skipped_and_counted(shell):
     bed = shell.write("x.bed", "browser position chrA:1-2\ntrack name=x\n#c\nchrA\t10\t26\n\nchrB\t3\t19\n")
-    assert "4 header, track, comment or blank lines of x.bed skipped" in shell.predict(bed).notes()
+    assert "4 header, track, comment or blank lines of x.bed were skipped" in shell.predict(bed).notes()
     assert len((shell.folder / "out.tsv").read_text().splitlines()) == 3
 
 

@@ -140,7 +140,7 @@ def test_what_could_run_on_or_reach_out_is_refused_at_its_line(tmp_path, constru
         ("{% if %}", TABLE, "model-template.yaml:1: the template does not parse"),
         (TEMPLATE, "name\tfile\nx\ty\n", "models.tsv:1: has no column `model`"),
         (TEMPLATE, "", "models.tsv:1: has no column `model`"),
-        (TEMPLATE, "model\na\na\n", "1 name of models repeated"),
+        (TEMPLATE, "model\na\na\n", "1 name of a model is repeated"),
         (TEMPLATE, "model\n../../etc\n", "is no name of a model"),
         (TEMPLATE, "model\n/etc\n", "is no name of a model"),
         (TEMPLATE, "model\nsecond\tx\ty\n", "more fields than the header"),

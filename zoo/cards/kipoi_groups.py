@@ -238,7 +238,7 @@ def _read_table(path: Path) -> dict[str, dict[str, Any]]:
     table = {model: {name: column[i] for name, column in columns.items()} for i, model in enumerate(models)}
     if twice := len(full) - len(table):
         raise ModelError(
-            f"{path}: {counted(twice, 'name')} of models repeated",
+            f"{path}: {counted(twice, 'name of a model is', 'names of models are')} repeated",
             "",
             "Fix: names are unique",
         )

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.cards.kipoi_schema import ArraySchema
-from zoo.words import counted
 
 __all__ = ["TargetLayout", "implied_loader_args", "sequence_length", "shape_text", "target_layout"]
 
@@ -105,7 +104,7 @@ def _assumed(layout: TargetLayout, labels: Sequence[str], framework: str) -> str
     if framework != "pytorch":
         which = "the last axis is taken for the tracks, as Kipoi's models and Keras order axes"
     n, bins = ("any number of" if size is None else f"{size:,}" for size in (layout.n_tracks, layout.n_bins))
-    return f"output {layout.name!r} {shape_text(layout.shape)}: {why}; {which}: {counted(n, 'track')} of {bins} bins"
+    return f"output {layout.name!r} {shape_text(layout.shape)}: {why}; {which}: {n} tracks of {bins} bins"
 
 
 def _known_shape(described: Shape, given: Shape | None) -> tuple[int | None, ...]:

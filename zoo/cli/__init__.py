@@ -12,7 +12,7 @@ import io
 import os
 import sys
 import warnings
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.exceptions import NoSuchCommand
@@ -20,6 +20,9 @@ from click.exceptions import NoSuchCommand
 from zoo.cli.helptext import COMMAND_GROUPS, in_groups
 from zoo.cli.shared import CONTEXT, GROUP, over_line
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["cli", "main"]
 
@@ -45,6 +48,7 @@ COMMANDS = {
     "evaluate": "judge a run or any model on held-out data, beside baselines",
     "tune": "search the settings of a run, and judge the best once",
     "doctor": "check this installation and say how to repair it",
+    "completion": "let the shell complete commands, models, tracks and genomes",
 }
 
 
@@ -83,6 +87,16 @@ class LazyGroup(GROUP):
             raise ReaderLeft from None
         except KeyboardInterrupt:  # click would print a blank line
             raise click.exceptions.Exit(_interrupted()) from None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands, without importing them, and options."""
+        from click.shell_completion import CompletionItem
+
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        names = [*COMMANDS, "help"] if not incomplete.startswith("-") else []
+        return [
+            CompletionItem(name, help=COMMANDS.get(name)) for name in names if name.startswith(incomplete)
+        ] + options
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS))  # one column for all groups

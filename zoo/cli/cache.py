@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import datetime
-import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, GROUP, note
+from zoo.cli.tables import Column, RowPrinter, print_json, print_table
 from zoo.errors import FetchError
 from zoo.files import cache_folder
 from zoo.genome.library import KeptGenome, genomes
@@ -24,6 +24,14 @@ from zoo.store.packages import KeptWheel, kept_wheels
 from zoo.words import counted
 
 __all__ = ["command"]
+
+FILES = [
+    Column("size"),
+    Column("used", leaves=18),
+    Column("sha256", leaves=30),
+    Column("name", leaves=16),
+    Column("models", prose=True),
+]
 
 
 @click.group("cache", cls=GROUP, context_settings=CONTEXT)
@@ -61,19 +69,13 @@ def ls(as_json: bool) -> None:
             "wheels": wheels,
             "added_genomes": added,
         }
-        click.echo(json.dumps(found, indent=1))
+        print_json(found)
         return
-    rows = [("size", "used", "sha256", "name", "models")]
-    rows += [
+    cells = [
         (human_bytes(blob.bytes), _time(blob)[:10], blob.sha256[:12], blob.path.name, ", ".join(blob.users) or "-")
         for blob in blobs
     ]
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    for row in rows:
-        if sys.stdout.isatty():
-            click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]))
-        else:
-            click.echo("\t".join(row))
+    print_table(FILES, [dict(zip((one.name for one in FILES), row, strict=True)) for row in cells])
     total = f"{counted(len(blobs), 'file')}, {human_bytes(sum(blob.bytes for blob in blobs))} in {cache.folder}"
     unfinished = f"; {len(leftovers)} unfinished, {human_bytes(sum(i.bytes for i in leftovers))}" if leftovers else ""
     note(f"{total}{unfinished}")
@@ -94,7 +96,8 @@ def ls(as_json: bool) -> None:
     metavar="FOLDER",
     help="Also take files of the model in FOLDER, which `zoo list` does not name; may be repeated.",
 )
-def add(paths: tuple[Path, ...], models: tuple[str, ...]) -> None:
+@as_json_option
+def add(paths: tuple[Path, ...], models: tuple[str, ...], as_json: bool) -> None:
     """Take files of models into the cache, known by checksum alone.
 
     What they are called does not matter. Folders, wheels, zips and tar archives are looked into. Prints a line for
@@ -102,11 +105,14 @@ def add(paths: tuple[Path, ...], models: tuple[str, ...]) -> None:
     """
     from zoo.entries.cache_add import cache_add
 
-    result = cache_add(
-        paths,
-        models,
-        done=lambda one: click.echo(f"{one.found}\t{one.bytes}\t{one.name}\t{_some(one.models)}"),
-    )
+    lines = RowPrinter((), as_json=as_json)
+
+    def tell(one: Any) -> None:
+        facts = {"found": str(one.found), "bytes": one.bytes, "name": one.name, "models": list(one.models)}
+        lines.add(facts, (str(one.found), str(one.bytes), one.name, _some(one.models)))
+
+    result = cache_add(paths, models, done=tell)
+    lines.finish()
     complete = [model for model, missing in result.missing.items() if not missing]
     whole = counted(len(complete), "model has all its files", "models have all their files")
     note(f"{counted(len(result.added), 'file')} recognised; {whole}: {_some(complete)}")
@@ -126,22 +132,27 @@ def _some(names: Sequence[str]) -> str:
 
 @command.command("verify", cls=COMMAND, context_settings=CONTEXT)
 @click.option("--repair", is_flag=True, help="Delete damaged files; they are fetched again when next used.")
-def verify(repair: bool) -> None:
+@as_json_option
+def verify(repair: bool, as_json: bool) -> None:
     """Read every cached file and compare it with its checksum.
 
     Exit code 5 when a damaged file was found and not deleted.
     """
     damaged, n = [], 0
+    lines = RowPrinter((), as_json=as_json)
     for blob, intact in Cache().verify(repair):
         n += 1
         if not intact:
             damaged.append(blob)
-            click.echo(f"{'removed' if repair else 'damaged'}\t{blob.path}\t{', '.join(blob.users) or '-'}")
-    note(f"{n - len(damaged):,} of {counted(n, 'file')} intact")
+            state = "removed" if repair else "damaged"
+            facts = {"state": state, "path": str(blob.path), "models": list(blob.users)}
+            lines.add(facts, (state, str(blob.path), ", ".join(blob.users) or "-"))
+    lines.finish()
+    note(f"{n - len(damaged):,} of {counted(n, 'file is', 'files are')} intact")
     if damaged and not repair:
         raise FetchError(
             f"{damaged[0].path}: the checksum is not that of its name",
-            f"{len(damaged):,} of {counted(n, 'cached file')} damaged",
+            f"{len(damaged):,} of {counted(n, 'cached file is', 'cached files are')} damaged",
             "Fix: zoo cache verify --repair",
         )
 
@@ -154,23 +165,31 @@ def verify(repair: bool) -> None:
     help="Also delete files that no model has used for DAYS days, copies of genomes, and wheels; 0 deletes all.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
-def prune(older_than: float | None, dry_run: bool) -> None:
+@as_json_option
+def prune(older_than: float | None, dry_run: bool, as_json: bool) -> None:
     """Delete unfinished downloads and, if asked, unused files.
 
     A file that is being fetched stays.
     """
     old, leftovers = Cache().prune(older_than, dry_run)
+    lines = RowPrinter((), as_json=as_json)
+
+    def tell(one: Any, used: str, what: str) -> None:
+        facts = {"path": str(one.path), "bytes": one.bytes, "used": used, "what": what}
+        lines.add(facts, (human_bytes(one.bytes), used[:10], str(one.path), what))
+
     for blob in old:
-        click.echo(f"{human_bytes(blob.bytes)}\t{_time(blob)[:10]}\t{blob.path}\t{', '.join(blob.users) or '-'}")
+        tell(blob, _time(blob), ", ".join(blob.users) or "-")
     for leftover in leftovers:
-        click.echo(f"{human_bytes(leftover.bytes)}\tunfinished\t{leftover.path}\t-")
+        tell(leftover, "unfinished", "-")
     limit = None if older_than is None else time.time() - older_than * 86400
     others = [(one, "copy of a genome") for one in copies()] + [(one, "kept wheel") for one in kept_wheels()]
     unused = [(one, what) for one, what in others if limit is not None and one.used <= limit]
     for one, what in unused:
-        click.echo(f"{human_bytes(one.bytes)}\t{_time(one)[:10]}\t{one.path}\t{what}")
+        tell(one, _time(one), what)
         if not dry_run:
             one.remove()
+    lines.finish()
     freed = sum(item.bytes for item in [*old, *leftovers, *(one for one, _ in unused)])
     done = "would be removed" if dry_run else "removed"
     note(f"{counted(len(old) + len(leftovers) + len(unused), 'file')}, {human_bytes(freed)} {done}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import sys
+import textwrap
 from dataclasses import asdict
 
 import click
 
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT
+from zoo.cli.tables import on_a_terminal, print_json, width_of_terminal
 from zoo.doctor import Check, run_checks
 from zoo.errors import SystemStateError
 
@@ -27,7 +29,7 @@ def command(context: click.Context, as_json: bool, deep: bool) -> None:
     checks = run_checks(deep=deep)
     failed = [check for check in checks if check.ok is False]
     if as_json:
-        click.echo(json.dumps({"ok": not failed, "checks": [asdict(check) for check in checks]}, indent=2))
+        print_json({"ok": not failed, "checks": [asdict(check) for check in checks]})
     else:
         _print_table(checks, len(failed))
     context.exit(SystemStateError.exit_code if failed else 0)
@@ -35,9 +37,17 @@ def command(context: click.Context, as_json: bool, deep: bool) -> None:
 
 def _print_table(checks: list[Check], failures: int) -> None:
     marks = {True: "ok", False: "FAIL", None: "-"}
-    width = max(len(check.name) for check in checks)
+    indent = max(len(check.name) for check in checks) + 8
     for check in checks:
-        click.echo(f"{marks[check.ok]:<5} {check.name:<{width}}  {check.detail}")
+        _print(f"{marks[check.ok]:<5} {check.name}".ljust(indent), check.detail)
         if check.fix and check.ok is not True:
-            click.echo(f"{'':<5} {'':<{width}}  fix: {check.fix}")
+            _print(" " * indent, f"fix: {check.fix}")
     click.echo(f"\n{failures} of {len(checks)} checks failed." if failures else "\nEverything needed is here.")
+
+
+def _print(begin: str, text: str) -> None:
+    """A line; on a terminal what does not fit goes below the text, and no word is broken: a path stays whole."""
+    room = max(width_of_terminal() - len(begin), 30) if on_a_terminal() else sys.maxsize
+    first, *rest = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    for line in (begin + first, *(" " * len(begin) + line for line in rest)):
+        click.echo(line.rstrip())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -74,6 +75,18 @@ class HelpCommand(click.Command):
 
     context_class = Context
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """A context; where a shell asks for completions, one whose parameters know theirs."""
+        if extra.get("resilient_parsing"):
+            from zoo.cli.complete import add_completers
+
+            add_completers(self)
+            if args and any(args[-1] in one.opts and _takes_a_value(one) for one in self.params):
+                args = args[:-1]  # its value is what is completed; click would give up all that stands before
+        return super().make_context(info_name, args, parent, **extra)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options: in groups where there are many."""
         shown = {_name(one): one for one in self.get_params(ctx) if isinstance(one, click.Option) and not one.hidden}
@@ -81,6 +94,10 @@ class HelpCommand(click.Command):
         for title, names in groups.items():
             with formatter.section(title):
                 formatter.write_dl([shown[name].get_help_record(ctx) for name in names])
+
+
+def _takes_a_value(parameter: click.Parameter) -> bool:
+    return isinstance(parameter, click.Option) and not parameter.is_flag and not parameter.count
 
 
 def _name(option: click.Option) -> str:

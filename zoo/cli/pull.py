@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from zoo.cli.options import quiet_option
+from zoo.cli.options import as_json_option, quiet_option
 from zoo.cli.shared import COMMAND, CONTEXT, long_run, note
+from zoo.cli.tables import RowPrinter
 
 __all__ = ["command"]
 
@@ -20,13 +22,20 @@ __all__ = ["command"]
     metavar="FOLDER",
     help="Write the files to FOLDER, for `zoo cache add FOLDER` on a machine without a network.",
 )
+@as_json_option
 @quiet_option
-def command(models: tuple[str, ...], to: Path | None, quiet: bool) -> None:
+def command(models: tuple[str, ...], to: Path | None, quiet: bool, as_json: bool) -> None:
     """Fetch the files of each MODEL (or of all models of a group) into the cache; what is there is only checked.
 
     Prints a line for each file: model, argument or path, size, place. A model whose files cannot be fetched
     does not keep the others from being fetched; the exit code is that of the first failure.
     """
+    lines = RowPrinter((), as_json=as_json)
+
+    def tell(file: Any) -> None:
+        facts = {"model": file.model, "name": file.name, "bytes": file.bytes, "path": str(file.path)}
+        lines.add(facts, (file.model, file.name, str(file.bytes), str(file.path)))
+
     with long_run(quiet) as telling:
         from zoo.entries.pull import pull
 
@@ -34,6 +43,7 @@ def command(models: tuple[str, ...], to: Path | None, quiet: bool) -> None:
             models,
             to=to,
             failed=None if len(models) == 1 else lambda model, error: note(f"{model}: {error.what}"),
-            done=lambda file: click.echo(f"{file.model}\t{file.name}\t{file.bytes}\t{file.path}"),
+            done=tell,
             report=telling["report"],
         )
+    lines.finish()

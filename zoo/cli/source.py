@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, GROUP, note
+from zoo.cli.tables import Column, print_json, print_table
 from zoo.store.source_index import source_index
 from zoo.store.sources import Source, add_source, find_source, remove_source, sources, update_source
 from zoo.words import counted
 
 __all__ = ["command"]
+
+COLUMNS = [
+    Column("name"),
+    Column("kind", leaves=30),
+    Column("location", leaves=0),
+    Column("commit", leaves=40),
+    Column("trusted", leaves=20),
+]
 
 
 @click.group("source", cls=GROUP, context_settings=CONTEXT)
@@ -52,12 +59,12 @@ def list_sources(as_json: bool) -> None:
         for one in sources().values()
     ]
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
-    click.echo("name\tkind\tlocation\tcommit\ttrusted")
-    for row in rows:
-        commit, trusted = (row["commit"] or "-")[:12], "yes" if row["trusted"] else "no"
-        click.echo(f"{row['name']}\t{row['kind']}\t{row['location']}\t{commit}\t{trusted}")
+    cells = [
+        row | {"commit": (row["commit"] or "-")[:12], "trusted": "yes" if row["trusted"] else "no"} for row in rows
+    ]
+    print_table(COLUMNS, cells)
 
 
 @command.command("update", cls=COMMAND, context_settings=CONTEXT)

@@ -103,9 +103,11 @@ def table_lines(
 ) -> Iterator[str]:
     """A header and a line a row, no line longer than ``width``.
 
-    Columns that find no room are left out. A first cell that is longer than the line loses letters of its middle,
-    where names of models are alike, for ``dots``.
+    Columns that find no room, or say nothing of any row, are left out. A first cell that is longer than the line loses
+    letters of its middle, where names of models are alike, for ``dots``.
     """
+    first, *others = columns
+    columns = [first, *(one for one in others if any(row[one.name] not in ("", "-") for row in rows))]
     rows = [{one.name: one.name for one in columns}, *rows]
     natural = {one.name: max(len(row[one.name]) for row in rows) for one in columns}
     natural[columns[0].name] = min(natural[columns[0].name], width)
@@ -168,12 +170,12 @@ class RowPrinter:
     """Rows that are printed as they come: their widths are said before the first, JSON is printed when all are there.
 
     Args:
-        columns: of the table.
+        columns: of the table; none where its lines have no header and are tab-separated everywhere.
         widths: letters of each column on a terminal; 0 for the last.
         as_json: keep the records for ``finish``.
     """
 
-    def __init__(self, columns: Sequence[Column], widths: Sequence[int], as_json: bool = False) -> None:
+    def __init__(self, columns: Sequence[Column], widths: Sequence[int] = (), as_json: bool = False) -> None:
         self._columns, self._widths, self._as_json = columns, widths, as_json
         self._records: list[Any] = []
         self._begun = False
@@ -183,15 +185,16 @@ class RowPrinter:
         self._records.append(record)
         if self._as_json:
             return
-        if not self._begun:
+        if self._columns and not self._begun:
             self._begun = True
             self._line([one.name for one in self._columns])
         self._line(cells)
 
     def _line(self, cells: Sequence[str]) -> None:
-        if not on_a_terminal():
+        if not self._columns or not on_a_terminal():
             click.echo("\t".join(cells))
             return
+        cells = [middle_cut(cells[0], self._widths[0], _dots()), *cells[1:]]
         laid = zip(cells, self._columns, self._widths, strict=True)
         click.echo(GAP.join(_placed(text, column, size) for text, column, size in laid).rstrip())
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.options import trust_option
+from zoo.cli.options import as_json_option, trust_option
 from zoo.cli.shared import COMMAND, CONTEXT, long_run, note
+from zoo.cli.tables import Column, RowPrinter, width_of_terminal
 from zoo.store.registry import entries, members_of
 from zoo.words import counted
 
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from zoo.entries.check_many import ExampleResult
 
 __all__ = ["command"]
+
+COLUMNS = [
+    Column("model"),
+    Column("result"),
+    Column("values", right=True),
+    Column("difference", right=True),
+    Column("seconds", right=True),
+]
 
 
 @click.command("test", cls=COMMAND, context_settings=CONTEXT)
@@ -33,8 +41,16 @@ __all__ = ["command"]
 )
 @click.option("--device", default="cpu", show_default=True, metavar="auto|cpu|cuda|mps", help="Where to run.")
 @trust_option
+@as_json_option
 def command(
-    models: tuple[str, ...], all: bool, rtol: float, atol: float, save: Path | None, device: str, trust: bool
+    models: tuple[str, ...],
+    all: bool,
+    rtol: float,
+    atol: float,
+    save: Path | None,
+    device: str,
+    trust: bool,
+    as_json: bool,
 ) -> None:
     """Run MODEL on its bundled example and compare with the expected predictions.
 
@@ -45,13 +61,14 @@ def command(
         from zoo.entries.check_many import check_examples, failure_among
 
         several = all or len(models) > 1 or any(map(members_of, models))
-        table = _Table(models) if several else None
+        table = _Table(models, as_json) if several or as_json else None
         options = {"rtol": rtol, "atol": atol, "trust": trust, "save": save, "device": device}
         results = check_examples(models, all=all, done=table.add if table else None, **options)
         if table is None:
             _tell(results[0].report)
             return
         table.finish()
+        table.lines.finish()
         if error := failure_among(results):
             raise error
 
@@ -73,40 +90,54 @@ def _tell(report: ExampleReport) -> None:
 class _Table:
     """A row a model as it is done, tab-separated in a pipe; the models of a group that agree have one together."""
 
-    def __init__(self, models: tuple[str, ...]) -> None:
-        self.tabs = not sys.stdout.isatty()
+    def __init__(self, models: tuple[str, ...], as_json: bool) -> None:
         self.groups = {one["name"]: one["group"] for one in entries() if one["group"]}
         names = models or [self.groups.get(one["name"], one["name"]) for one in entries()]
-        self.width = max(len(name) for name in ("model", *names))
+        width = max(len(name) for name in ("model", *names))
+        self.as_json = as_json
+        self.lines = RowPrinter(COLUMNS, (min(width, max(20, width_of_terminal() - 58)), 15, 16, 10, 7), as_json)
         self.group: list[ExampleResult] = []
-        self.begun = False
 
     def add(self, result: ExampleResult) -> None:
-        if not self.begun:
-            self._row("model", "result", "values", "difference", "seconds")
-            self.begun = True
         group = self.groups.get(result.model)
         if self.group and group != self.groups[self.group[0].model]:
             self.finish()
-        if group and result.status == "agrees":
+        if group and result.status == "agrees" and not self.as_json:
             self.group.append(result)
             return
-        self._row(result.model, result.status, *_numbers([result]))
+        self._row(result.model, result.status, [result])
         if result.error is not None and result.status != "nothing to test":
             note("; ".join(part for part in (result.error.what, result.error.extent) if part))
 
     def finish(self) -> None:
         """Say what came of the models of the last group."""
         if self.group:
-            self._row(self.groups[self.group[0].model], f"{len(self.group):,} agree", *_numbers(self.group))
+            self._row(self.groups[self.group[0].model], f"{len(self.group):,} agree", self.group)
             self.group = []
 
-    def _row(self, name: str, *cells: str) -> None:
-        if self.tabs:
-            click.echo("\t".join((name, *cells)))
-        else:
-            status, values, difference, seconds = cells
-            click.echo(f"{name:<{self.width}}  {status:<15}  {values:>16}  {difference:>10}  {seconds:>7}")
+    def _row(self, name: str, status: str, results: list[ExampleResult]) -> None:
+        self.lines.add(_facts(results[0]), (name, status, *_numbers(results)))
+
+
+def _facts(result: ExampleResult) -> dict[str, Any]:
+    """What came of a model, for --json."""
+    found = result.report.comparisons if result.report else ()
+    error = result.error
+    return {
+        "model": result.model,
+        "result": result.status,
+        "seconds": result.seconds,
+        "outputs": [
+            {
+                "output": one.output,
+                "values": one.elements,
+                "of": one.predicted,
+                "largest_difference": float(one.largest_difference),
+            }
+            for one in found
+        ],
+        "error": error and {"what": error.what, "extent": error.extent, "fix": error.fix},
+    }
 
 
 def _numbers(results: list[ExampleResult]) -> tuple[str, str, str]:

@@ -113,7 +113,7 @@ def check_assembly(card: Card | None, genome: Genome) -> str | None:
 
 
 def training_note(card: Card | None, chroms: Mapping[str, int]) -> str | None:
-    """A warning when regions lie on chromosomes that the model was trained on.
+    """What to know before predictions are compared with measurements: regions on chromosomes of the training.
 
     Args:
         chroms: chromosome name -> number of regions.

@@ -42,15 +42,16 @@ def check_strands(summary: RegionSummary, label: str, user: str, otherwise: str)
         )
 
 
-def strand_notes(summary: RegionSummary, label: str, use: bool) -> list[str]:
+def strand_notes(summary: RegionSummary, label: str, use: bool, asked: bool = False) -> list[str]:
     """What was done with the strands, in sentences.
 
     Args:
         use: whether regions on ``-`` are reverse-complemented.
+        asked: whether the user said so; then only what has no strand is worth a word.
     """
     stranded = summary.plus_strand + summary.minus_strand
     notes = []
-    if summary.minus_strand:
+    if summary.minus_strand and not asked:
         notes.append(
             f"{counted(summary.minus_strand, 'region')} on '-': "
             + ("predicted from the reverse complement" if use else "strand ignored (--strand use honours it)")
@@ -58,9 +59,9 @@ def strand_notes(summary: RegionSummary, label: str, use: bool) -> list[str]:
     if use and not stranded:
         notes.append(f"strands are used, but {label} has none (column 6): all regions were read as '+'")
     elif use and stranded < summary.regions:
-        notes.append(
-            f"{counted(summary.regions - stranded, 'region has', 'regions have')} no strand ('.'), read as '+'"
-        )
+        unstranded = counted(summary.regions - stranded, "region has", "regions have")
+        were = "was" if summary.regions - stranded == 1 else "were"
+        notes.append(f"{unstranded} no strand ('.') and {were} read as '+'")
     return notes
 
 

@@ -124,7 +124,8 @@ def unknown_notes(met: UnknownBases, windows: int, bases: int, one: str = "windo
     notes = []
     inside = bases - met.padded_bases
     if met.rna_bases:
-        notes.append(f"{counted(met.rna_bases, 'base is', 'bases are')} U, as in RNA, and read as T")
+        one_was, they_were = "base is U, as in RNA: it was", "bases are U, as in RNA: they were"
+        notes.append(f"{counted(met.rna_bases, one_was, they_were)} read as T")
     if met.unknown_windows:
         first = f", first: {met.first_unknown[0]}" if met.first_unknown else ""
         all_of = f"all {windows:,}" if met.unknown_windows == windows else f"{met.unknown_windows:,} of {windows:,}"
@@ -136,10 +137,9 @@ def unknown_notes(met: UnknownBases, windows: int, bases: int, one: str = "windo
             "other than A, C, G, T)"
         )
     if met.iupac_bases:
-        notes.append(f"{met.iupac_bases:,} IUPAC ambiguity codes were read as N")
+        notes.append(f"{counted(met.iupac_bases, 'IUPAC ambiguity code was', 'IUPAC ambiguity codes were')} read as N")
     if met.other_letters:
-        notes.append(
-            f"{counted(met.other_letters, 'letter that is no base', 'letters that are no bases')} (X, -, * and "
-            "the like) read as N"
-        )
+        such = "(X, -, * and the like)"
+        one_was, they_were = f"letter that is no base {such} was", f"letters that are no bases {such} were"
+        notes.append(f"{counted(met.other_letters, one_was, they_were)} read as N")
     return notes

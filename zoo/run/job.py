@@ -179,6 +179,7 @@ class Job:
         use_strand: whether regions on ``-`` are reverse-complemented.
         notes: sentences for the user.
         start: number of the first region; those before it are another run's.
+        recorded: sentences that a prediction itself does not need, for the run record alone.
     """
 
     model: LoadedModel
@@ -192,6 +193,7 @@ class Job:
     use_strand: bool
     notes: list[str]
     start: int = 0
+    recorded: list[str] = field(default_factory=list)
 
     def reader(self, step: int, skip_until: int = 0) -> BlockReader:
         """The windows, ``step`` at a time, behind the cursor ``skip_until``."""
@@ -322,19 +324,18 @@ def prepare(
     notes += summary.notes
     if options.strand == "use":
         check_strands(summary, regions.label, "--strand use reads them", "--strand ignore")
-    if note := training_note(entry.card, summary.chrom_counts):
-        notes.append(note)
+    # Who predicts compares with nothing yet; who does so later finds it in the record.
+    recorded = [note] if (note := training_note(entry.card, summary.chrom_counts)) else []
     if summary.skipped_lines:
-        notes.append(
-            f"{counted(summary.skipped_lines, 'header, track, comment or blank line')} of {regions.label} skipped"
-        )
+        lines = counted(summary.skipped_lines, "header, track, comment or blank line")
+        notes.append(f"{lines} of {regions.label} {'was' if summary.skipped_lines == 1 else 'were'} skipped")
     loaded = model if is_loaded(model) else load_entry(with_length_of(regions, entry, options.limit))
     choice = choose_tracks(loaded.outputs, options.tracks)
     notes += [*loaded.notes, *unplaced_notes(choice.outputs), *numbered_notes(loaded.outputs, options.tracks)]
     use_strand = {"auto": loaded.loader.use_strand, "use": True, "ignore": False}[options.strand]
     if use_strand:
         check_strands(summary, regions.label, f"the dataloader of {loaded.name} reads them", "--strand ignore")
-    notes += strand_notes(summary, regions.label, use_strand)
+    notes += strand_notes(summary, regions.label, use_strand, asked=options.strand != "auto")
     notes += _summit_notes(summary, regions.label, options.window)
     plan = _plan(loaded, choice, options, use_strand)
     if options.window == "tile" and not loaded.places_bins and any(spec.kind == "profile" for spec in choice.outputs):
@@ -342,15 +343,16 @@ def prepare(
             f"{loaded.name} has no card that says where its bins lie: tiles are laid as if it predicted all of its "
             f"{plan.length:,} bp window"
         )
-    return Job(loaded, regions, fasta, summary, aliases, options, plan, choice, use_strand, notes, start)
+    return Job(loaded, regions, fasta, summary, aliases, options, plan, choice, use_strand, notes, start, recorded)
 
 
 def _summit_notes(summary: RegionSummary, label: str, window: str) -> list[str]:
     if summary.without_summit:
-        return [
-            f"{counted(summary.without_summit, 'region has', 'regions have')} no summit (-1): windows there are "
-            "centred on the region's middle"
-        ]
+        one, several = (
+            "region has no summit (-1): its window is centred on its middle",
+            "regions have no summit (-1): windows are centred on their middle",
+        )
+        return [counted(summary.without_summit, one, several)]
     if summary.has_summits and window == "center":
         return [f"{label} has summits (column 10), and windows are centred on the regions' middle (or --window summit)"]
     return []
@@ -462,22 +464,17 @@ def _plan(model: LoadedModel, choice: TrackChoice, options: PredictOptions, use_
 def counted_notes(counts: dict[str, Any], job: Job) -> list[str]:
     """What the user should know of the windows that were read, in sentences."""
     notes = []
+    passes = "window passes the end of its chromosome and was", "windows pass the end of their chromosome and were"
     if counts.get("padded"):
-        notes.append(
-            f"{counted(counts['padded'], 'window passes', 'windows pass')} the end of a chromosome, padded with "
-            "N (--edges)"
-        )
+        notes.append(f"{counted(counts['padded'], *passes)} padded with N (--edges)")
     if counts.get("skipped"):
+        first = counts["first_skipped"][0]
+        notes.append(f"{counted(counts['skipped'], *passes)} skipped (--edges skip), first: {first}")
+    if n := counts.get("cut_regions"):
+        seen = "centre" if job.plan.mode == "center" else "summit"
         notes.append(
-            f"{counted(counts['skipped'], 'window passes', 'windows pass')} the end of a chromosome, skipped "
-            "(--edges skip), "
-            f"first: {counts['first_skipped'][0]}"
-        )
-    if counts.get("cut_regions"):
-        notes.append(
-            f"{counted(counts['cut_regions'], 'region is', 'regions are')} longer than the model's "
-            f"{job.plan.length:,} bp window: "
-            f"only the {'centre' if job.plan.mode == 'center' else 'summit'} was seen (--window tile covers all)"
+            f"{counted(n, 'region is', 'regions are')} longer than the model's {job.plan.length:,} bp window: "
+            f"only {'its' if n == 1 else 'their'} {seen} was seen (--window tile covers {'it' if n == 1 else 'them'})"
         )
     if counts.get("uncovered_bp") and (job.plan.mode == "tile" or job.plan.span < job.plan.length):
         notes.append(_uncovered_note(counts, job.plan))

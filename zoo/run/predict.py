@@ -120,6 +120,7 @@ def predict(
         job = prepare(given, region_file, genome, chosen)
         compute = Prediction(job.model, job.choice, chosen)
         notes = Notes(report, job.notes)
+        notes.keep(*job.recorded)
         if chosen.dry_run:
             windows, counts = job.count_windows(), _plan_counts(job, compute)
             notes.add(*counted_notes(job.count_uncovered(), job))
@@ -382,12 +383,13 @@ def check_places(job: Job, writer: Writer, out: Path) -> None:
     if not (job.use_strand and job.summary.minus_strand):
         return
     tracks = {spec.name: spec.tracks for spec in job.model.outputs}
+    minus = counted(job.summary.minus_strand, "region on '-' needs", "regions on '-' need")
     for name, order in job.model.strand_pairs.items():
         channels = job.choice.channels.get(name)
         if channels is not None and (lacking := sorted(set(order[channels].tolist()) - set(channels.tolist()))):
             raise UsageError(
                 f"{out}: --tracks leaves out {tracks[name][lacking[0]]!r}, the other strand of a chosen track",
-                f"{counted(job.summary.minus_strand, 'region needs', 'regions need')} it for the genome's '-' strand",
+                f"{minus} it for the genome's strands",
                 "Fix: choose both tracks of a pair, or --strand ignore",
             )
 

@@ -45,7 +45,10 @@ class LabelBases:
         left_out = sum(summary.chrom_counts[name] for name in absent)
         self.notes: tuple[str, ...] = tuple(summary.notes)
         if left_out:
-            self.notes += (f"{counted(left_out, 'peak')} on {', '.join(absent[:4])}, not in the FASTA, left out",)
+            self.notes += (
+                f"{counted(left_out, 'peak')} on {', '.join(absent[:4])}, not in the FASTA, "
+                f"{'is' if left_out == 1 else 'are'} left out",
+            )
         self._peaks = {
             name: union(*map(np.concatenate, zip(*pieces, strict=True)))
             for name, pieces in parts.items()

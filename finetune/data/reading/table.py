@@ -65,7 +65,10 @@ class TableBins:
         self.notes: tuple[str, ...] = ()
         if absent:
             count = sum(len(rows[name]) for name in absent)
-            self.notes = (f"{counted(count, 'row')} on {', '.join(absent[:4])}, not in the FASTA, left out",)
+            self.notes = (
+                f"{counted(count, 'row')} on {', '.join(absent[:4])}, not in the FASTA, "
+                f"{'is' if count == 1 else 'are'} left out",
+            )
         self._rows = {name: self._sorted(found) for name, found in rows.items() if name in sizes}
         self.chroms = frozenset(self._rows)
 
@@ -110,7 +113,7 @@ class TableBins:
         return InputError(
             f"track {self._source.name}: {self._path}:{int(rows.line[row])}: row {chrom}:{int(rows.start[row])}-"
             f"{int(rows.end[row])} is not the bin {chrom}:{int(low[0])}-{int(high[0])}, nor alone in covering it",
-            f"{counted(len(low), 'bin')} of those asked together like this",
+            f"{counted(len(low), 'bin was', 'bins were')} asked together",
             f"Fix: {fix}",
         )
 
