@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """From a fresh clone to a working `zoo`, with Python 3.11 or 3.12 and nothing else.
 
-    python3 scripts/bootstrap.py demo              install, then run zoo predict on the bundled example
+    python3 scripts/bootstrap.py demo              install, then predict, draw and report on the bundled example
     python3 scripts/bootstrap.py test [ARGS]       install, then run the test suite (ARGS go to pytest)
     python3 scripts/bootstrap.py env               install only
     python3 scripts/bootstrap.py run -- ARGS       install, then run zoo ARGS
@@ -69,6 +69,14 @@ OWN_WORKERS = (
 DEMO_MODEL = "yeast-atac"
 DEMO_EXAMPLE = Path("model_cards") / DEMO_MODEL / "example"
 DEMO_OUTPUT = Path("demo_output")
+DEMO_PICTURE = "scripts.yeast_atac.demo_picture"
+#: Suffixes of what the demo makes, with what each is for.
+DEMO_RESULTS = {
+    ".tsv": "a row a region, a column a bin; for any spreadsheet",
+    ".bw": "a track of sacCer3, for IGV or the UCSC browser",
+    ".png": "the track with its genes",
+    ".report.html": "motifs, where they are and what they do; for a browser",
+}
 DEMO_ROWS_SHOWN = 5
 
 
@@ -405,29 +413,54 @@ def become(command: list) -> int:
 
 
 def run_demo(venv: Path, _arguments: list) -> int:
-    """Predict the bundled regions twice, as a table and as a track; show what came out."""
+    """Predict, draw and explain with the bundled model; show what came out and what to type next."""
     os.chdir(str(ROOT))
     forget_last_demo()
     started = time.monotonic()
-    for suffix in (".tsv", ".bw"):
-        arguments = demo_arguments(suffix)
-        say(f"$ zoo {' '.join(arguments)}")
-        code = subprocess.call([str(zoo_command(venv)), *arguments])
+    steps = demo_steps(venv)
+    say(f"{len(steps)} steps, about a minute on two cores. Everything is written to {DEMO_OUTPUT}/.")
+    for number, (title, command) in enumerate(steps, start=1):
+        say(f"\n{number}. {title}\n$ {typed(command)}")
+        code = subprocess.call(command)
         if code != 0:
             return code
-    elapsed = time.monotonic() - started
-    print_rows(DEMO_OUTPUT / (DEMO_MODEL + ".tsv"))
-    print(f"\nMade in {clock(elapsed)}:")
-    for path in sorted(DEMO_OUTPUT.glob(DEMO_MODEL + ".*")):
-        print(f"  {path!s:<36}{human_size(path.stat().st_size):>10}")
+        if number == 1:
+            print_rows(DEMO_OUTPUT / (DEMO_MODEL + ".tsv"))
+    print(f"\nMade in {clock(time.monotonic() - started)}, in {DEMO_OUTPUT}/:")
+    print_made()
     print_next_steps(venv)
     return 0
 
 
-def demo_arguments(suffix: str) -> list:
-    regions, genome = DEMO_EXAMPLE / "regions.bed", DEMO_EXAMPLE / "genome.fa"
-    result = DEMO_OUTPUT / (DEMO_MODEL + suffix)
-    return ["predict", DEMO_MODEL, str(regions), "-g", str(genome), "-o", str(result)]
+def demo_steps(venv: Path) -> list:
+    """What is done, in words and as a command; the result is its last argument."""
+    zoo, python = str(zoo_command(venv)), str(venv_python(venv))
+    genome = ["-g", str(DEMO_EXAMPLE / "genome.fa")]
+    regions, locus, promoters, genes = (
+        str(DEMO_EXAMPLE / name) for name in ("regions.bed", "locus.bed", "promoters.bed", "genes.bed")
+    )
+    table, track, picture, page = (str(DEMO_OUTPUT / (DEMO_MODEL + suffix)) for suffix in DEMO_RESULTS)
+    report = ["--genes", genes, "--database", "jaspar:fungi", "--central", "700"]
+    return [
+        (
+            "A table: predictions for 12 promoters and genes",
+            [zoo, "predict", DEMO_MODEL, regions, *genome, "-o", table],
+        ),
+        (
+            "A track: predictions along 20 kb, for a genome browser",
+            [zoo, "predict", DEMO_MODEL, locus, *genome, "--window", "tile", "-o", track],
+        ),
+        ("A picture of the track", [python, "-m", DEMO_PICTURE, track, genes, locus, picture]),
+        (
+            "A report: which motifs drive the predictions for 101 promoters",
+            [zoo, "report", DEMO_MODEL, promoters, *genome, *report, "-o", page],
+        ),
+    ]
+
+
+def typed(command: list) -> str:
+    """A command as one types it in the activated environment."""
+    return " ".join([Path(command[0]).name, *command[1:]])
 
 
 def forget_last_demo() -> None:
@@ -446,19 +479,37 @@ def print_rows(table: Path) -> None:
     print(f"\nThe first rows of {table}:")
     for row in rows:
         line = "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
-        print(line if len(line) <= columns else line[: columns - 1] + "…")
+        print(line if len(line) <= columns else line[: columns - 1] + "…", flush=True)
+
+
+def print_made() -> None:
+    """The results with what they are for; what they were made of, counted."""
+    others = set(DEMO_OUTPUT.glob(DEMO_MODEL + ".*"))
+    for suffix, purpose in DEMO_RESULTS.items():
+        path = DEMO_OUTPUT / (DEMO_MODEL + suffix)
+        if path in others:
+            others.remove(path)
+            print(f"  {path.name:<24}{human_size(path.stat().st_size):>10}  {purpose}")
+    size = human_size(sum(path.stat().st_size for path in others))
+    print(f"  and {len(others)} files that the report was made of or that say how each was made (*.run.json), {size}")
 
 
 def human_size(size: int) -> str:
-    return f"{size} B" if size < 1000 else f"{size / 1000:,.1f} kB"
+    return f"{size} B" if size < 1000 else f"{size / 1000:,.1f} kB" if size < 10**6 else f"{size / 10**6:,.1f} MB"
 
 
 def print_next_steps(venv: Path) -> None:
-    zoo = shown(zoo_command(venv))
-    print("\nTry next:")
-    print(f"  {zoo} predict {DEMO_MODEL} YOUR.bed -g YOUR.fa -o predictions.bw")
-    print(f"  {zoo} info {DEMO_MODEL}")
-    print(f"  {zoo} test {DEMO_MODEL}")
+    print(f"\nOpen {DEMO_OUTPUT / DEMO_MODEL}.report.html in a browser.")
+    print("\nNext, with your own regions:")
+    for command, why in (
+        (f"source {shown(venv)}/bin/activate", "so that `zoo` is found, once a terminal"),
+        ("zoo genome add sacCer3", "once: then no command needs -g"),
+        (f"zoo predict {DEMO_MODEL} YOUR.bed -o predictions.bw", ""),
+        (f"zoo report {DEMO_MODEL} YOUR.bed -o report.html", ""),
+        (f"zoo info {DEMO_MODEL}", "what the model is for, and what it is not for"),
+        ("zoo list", "the other models"),
+    ):
+        print(f"  {command:<50}{'# ' + why if why else ''}".rstrip())
 
 
 def shown(path: Path) -> Path:

@@ -39,6 +39,7 @@ case "$*" in
     case "$*" in *"${STUB_FAIL:-nothing-fails}"*) echo "ERROR: No matching distribution"; exit 1 ;; esac ;;
   "-m ruff ${STUB_STYLE:-is kept}"*) echo "Would reformat: x.py"; exit 1 ;;
   "-m ruff "*) echo "$*" ;;
+  "-m scripts."*) for word; do result=$word; done; echo picture > "$result" ;;
   "-m pytest"*) echo "$*"; echo "threads ${OMP_NUM_THREADS:-many}"; exit 5 ;;
 esac
 """.replace("VERSION}", f"{sys.version_info[0]}.{sys.version_info[1]}}}")
@@ -47,7 +48,7 @@ esac
 STUB_ZOO = """\
 #!/bin/sh
 echo "zoo $*"
-test "$1" = predict || exit 4
+test "$1" = predict || test "$1" = report || exit 4
 for word; do result=$word; done
 printf 'chrom\\tstart\\tend\\tname\\nchrI\\t0\\t500\\tpeak_1\\nchrI\\t900\\t1400\\tpeak_2\\n' > "$result"
 echo '{}' > "$result.run.json"
@@ -378,9 +379,14 @@ def test_demo_shows_what_it_made(project):
     run = bootstrap(project, "demo", COLUMNS="30")
     assert run.returncode == 0, run.stderr
     assert "peak_2" in run.stdout
-    assert re.search(r"yeast-atac\.bw +\d+ B", run.stdout)
-    for suggestion in ("predict yeast-atac", "info yeast-atac", "test yeast-atac"):
-        assert f".venv/bin/zoo {suggestion}" in run.stdout
+    for made in (r"\.tsv", r"\.bw", r"\.png", r"\.report\.html"):
+        assert re.search(rf"yeast-atac{made} +\d+ B  \w", run.stdout)
+    assert "and 3 files" in run.stdout  # records of the two predictions and the report
+    assert "Open demo_output/yeast-atac.report.html" in run.stdout
+    advised = run.stdout.partition("Next, with your own regions:")[2]
+    assert advised.split()[:2] == ["source", ".venv/bin/activate"]
+    for suggestion in ("genome add sacCer3", "predict yeast-atac", "report yeast-atac", "info yeast-atac", "list"):
+        assert f"  zoo {suggestion}" in advised
     assert keep.exists() and not (keep.parent / "yeast-atac.old").exists()
 
 

@@ -1,5 +1,6 @@
 """The yeast-atac entry: its files, its example, and the checkpoint under stock gReLU."""
 
+import hashlib
 import importlib.util
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
+
+import zoo
 
 ROOT = Path(__file__).parents[1]
 ENTRY = ROOT / "model_cards" / "yeast-atac"
@@ -35,8 +38,8 @@ def test_expected_inputs_are_the_windows_of_the_regions():
         inputs = expected["inputs"][:]
         starts = expected["metadata/ranges/start"][:]
     assert len(rows) == len(inputs) == 12
-    assert {row[5] for row in rows} == {"+", "-"}
-    assert len({int(row[2]) - int(row[1]) for row in rows}) > 3
+    assert {row[5] for row in rows} == {"."}  # the model reads no strand, and a note would say so of others
+    assert len({length := int(row[2]) - int(row[1]) for row in rows}) > 3 and length <= 1024
     for row, window, start in zip(rows, inputs, starts, strict=True):
         assert start == (int(row[1]) + int(row[2])) // 2 - WINDOW // 2
         letters = "".join("ACGT"[code] for code in window.argmax(axis=0))
@@ -44,8 +47,6 @@ def test_expected_inputs_are_the_windows_of_the_regions():
 
 
 def test_card_names_the_files_as_they_are():
-    import hashlib
-
     card = yaml.safe_load((ENTRY / "README.md").read_text().split("---\n")[1])
     assert {file["path"] for file in card["files"]} >= {"weights.pth", "grelu.ckpt"}
     for file in card["files"]:
@@ -68,7 +69,26 @@ def test_card_and_loader_name_one_length(network):
 def test_weights_are_small():
     assert sum((ENTRY / name).stat().st_size for name in ("weights.pth", "grelu.ckpt")) < 1_000_000
     example = [path.stat().st_size for path in (ENTRY / "example").iterdir()]
-    assert sum(example) < 200_000
+    assert sum(example) < 400_000
+
+
+@pytest.mark.parametrize("name", ["yeast-atac", "yeast-nucleosomes"])
+def test_the_example_is_chromosome_i_of_the_assembly_and_nothing_is_noted(name, tmp_path):
+    """In true coordinates, so that the assembly is checked; md5 of chrI as SGD's sequence dictionary has it."""
+    example = ROOT / "model_cards" / name / "example"
+    sequence = "".join((example / "genome.fa").read_text().split("\n")[1:])
+    assert len(sequence) == 230_218
+    assert hashlib.md5(sequence.encode()).hexdigest() == "6681ac2f62509cfc220d78751b8dc524"
+    result = zoo.predict(name, example / "regions.bed", example / "genome.fa", tmp_path / "out.tsv")
+    assert (result.windows, result.notes) == (12, [])
+
+
+def test_genes_and_promoters_of_the_demo_are_those_of_the_chromosome():
+    """ACS1 (YAL054C) is at 42,881-45,022 of chrI, on the minus strand (SGD)."""
+    rows = {name: (ENTRY / "example" / f"{name}.bed").read_text().splitlines() for name in ("genes", "promoters")}
+    assert "chrI\t42880\t45022\tACS1\t0\t-" in rows["genes"]
+    assert "chrI\t44922\t45422\tACS1\t0\t." in rows["promoters"]
+    assert len(rows["genes"]) == 101 and all(int(row.split("\t")[2]) <= 228_218 for row in rows["promoters"])
 
 
 def test_stock_grelu_loads_the_checkpoint_and_agrees_exactly(network):

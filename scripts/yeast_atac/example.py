@@ -36,7 +36,7 @@ PROMOTERS = ("YAL062W", "YAL060W", "YAL054C", "YAL053W", "YAL043C", "YAL040C", "
 #: Regions from the first to the last base of the gene; short ones, of which the model predicts all.
 GENES = ("YAL055W", "YAL049C", "YAL044C", "YAL039C", "YAL033W")
 #: What the demo draws: genes on both strands, no repeats.
-LOCUS = (40_000, 60_000)
+LOCUS = (60_000, 80_000)
 #: A window of the model around a promoter lies inside the chromosome.
 MARGIN = 2_000
 

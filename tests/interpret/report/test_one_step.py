@@ -28,9 +28,9 @@ OPTIONS = [
 
 @pytest.fixture(scope="module")
 def yeast(tmp_path_factory):
-    """The first arguments: the bundled model, 98 windows along the example's 50 kb, the example's genome."""
+    """The first arguments: the bundled model, 98 windows along 50 kb of the example's chromosome, its genome."""
     bed = tmp_path_factory.mktemp("regions") / "windows.bed"
-    bed.write_text("".join(f"chrI_30000_80000\t{at}\t{at + 500}\tw{at}\n" for at in range(700, 49700, 500)))
+    bed.write_text("".join(f"chrI\t{at}\t{at + 500}\tw{at}\n" for at in range(30700, 79700, 500)))
     return ["yeast-atac", str(bed), *YEAST[2:]]
 
 
