@@ -98,9 +98,9 @@ def functions() -> dict[str, tuple]:
     from interpret.report.report import OF_MOTIFS, report
     from zoo.convert.convert import convert
     from zoo.doctor import run_checks
-    from zoo.entries.add import add
     from zoo.entries.check_many import check_examples
     from zoo.entries.export import export
+    from zoo.entries.new import Facts, new
     from zoo.entries.pull import pull
     from zoo.entries.upgrade import upgrade
     from zoo.run.job import PredictOptions
@@ -113,7 +113,8 @@ def functions() -> dict[str, tuple]:
         "attribute": (attribute, explaining),
         "motifs": (find_motifs, set()),
         "report": (report, explaining | set(OF_MOTIFS)),
-        "add": (add, set()),
+        "add": (new, set()),
+        "new": (new, fields_of(Facts)),
         "convert": (convert, set()),
         "doctor": (run_checks, set()),
         "evaluate": (evaluate, set()),
