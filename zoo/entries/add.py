@@ -22,6 +22,7 @@ from zoo.models.grelu import GreluCheckpoint, activation_name, build_module, out
 from zoo.outputs import OutputSpec
 from zoo.paths import given_path
 from zoo.results import check_folder, replacing_folder
+from zoo.store.versions import FOLDER as VERSIONS
 
 __all__ = [
     "add",
@@ -204,8 +205,11 @@ def _extra(checkpoint: GreluCheckpoint, spec: OutputSpec) -> dict[str, bytes]:
 # ---------------- from a folder: with model.yaml it is taken whole, of a gReLU repo its checkpoint
 
 
-# What programs leave beside a model, and our own scratch folders; the last two are of Hugging Face.
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.partial", ".git", ".zoo-*", ".cache", ".gitattributes")
+# What programs leave beside a model, and our own scratch folders; older versions, whose cards have the old name; what
+# Hugging Face leaves.
+LEFT_OUT = shutil.ignore_patterns(
+    "__pycache__", "*.pyc", "*.partial", ".git", ".zoo-*", ".cache", ".gitattributes", VERSIONS
+)
 OURS, STOCK = "grelu.ckpt", "model.ckpt"
 
 

@@ -112,6 +112,8 @@ def draft_text(front: Mapping[str, Any], prose: str, folder: Path) -> str:
             parts.append(absent)
         else:
             parts.append(dumped({key: front[key]}))
+        if key == "outputs" and not all("strand" in output for output in front[key]):
+            parts.append(f"  # {MARK}: strand of each output, where it is not unstranded; or remove this line\n")
     parts += [dumped({key: value}) for key, value in front.items() if key not in KEYS]
     return f"---\n{''.join(parts)}---\n\n{prose.strip()}\n"
 

@@ -155,6 +155,18 @@ class _Place:
         style = style if style != "unknown" else "ucsc"
         return {"assembly": given or found, "chrom_style": style} if given or found else {}
 
+    def of_genome(self, splits: dict[str, list[str]]) -> dict[str, list[str]]:
+        """The splits, once it is seen that the FASTA has their chromosomes."""
+        sizes = {} if self.genome is None else open_genome(self.genome).sizes
+        unknown = [chrom for chroms in splits.values() for chrom in chroms if sizes and chrom not in sizes]
+        if unknown:
+            raise UsageError(
+                f"--train-chroms, --validation-chroms and --test-chroms name {', '.join(unknown[:4])}",
+                f"{self.genome} has {', '.join(list(sizes)[:4])}, ...",
+                "Fix: names as in the FASTA",
+            )
+        return splits
+
 
 def _made(
     source: str | Path | None, weights: Any, settings: dict[str, Any], facts: Facts, place: _Place, into: Path
@@ -262,7 +274,7 @@ def _outputs(tried: list[TriedOutput], facts: Facts, length: int, place: _Place)
             made |= _bins(one, facts, length, place.ask, made["name"])
         units = facts.units or (place.ask(f"Units of {made['name']}? (empty: later)", ()) if place.ask else "")
         made["units"] = units or f"{MARK}: what a value of {made['name']} counts or measures"
-        outputs.append(made | {"strand": "unstranded"})
+        outputs.append(made)
     return outputs
 
 
@@ -400,7 +412,7 @@ def _of_others(path: Path, origin: str, facts: Facts, place: _Place, into: Path)
     if "genome" not in card and (genome := place.assembly(facts.assembly)):
         card["genome"] = genome
     if splits := _splits(facts):
-        card["training"] = card["training"] | {"splits": splits}
+        card["training"] = card["training"] | {"splits": place.of_genome(splits)}
     info = entry.info | _people(facts)
     return write_entry(replace(entry, card=card, info=info, card_text=place.card_text), into.parent)
 
@@ -446,7 +458,7 @@ def _card(facts: Facts, place: _Place, outputs: list[dict[str, Any]], length: in
         card["genome"] = genome
     training: dict[str, Any] = {"data": []}
     if splits := _splits(facts):
-        training["splits"] = splits
+        training["splits"] = place.of_genome(splits)
     return card | {"outputs": outputs, "training": training}
 
 
