@@ -102,6 +102,7 @@ def functions() -> dict[str, tuple]:
     from zoo.entries.export import export
     from zoo.entries.new import Facts, new
     from zoo.entries.pull import pull
+    from zoo.entries.push import push
     from zoo.entries.upgrade import upgrade
     from zoo.run.job import PredictOptions
     from zoo.run.predict import predict
@@ -123,6 +124,7 @@ def functions() -> dict[str, tuple]:
         "info": (info, set()),
         "list": (entries, set()),
         "pull": (pull, set()),
+        "push": (push, set()),
         "test": (check_examples, set()),
         "tune": (tune, set()),
         "upgrade": (upgrade, set()),

@@ -36,6 +36,7 @@ COMMANDS = {
     "upgrade": "rewrite cards in the newest version of their format",
     "convert": "extract the tensors of a pickled model, without running it",
     "export": "write a model for gReLU, Hugging Face or Kipoi",
+    "push": "upload an entry to Hugging Face",
     "motifs": "find the motifs in contributions, name them, locate them in the genome",
     "report": "write an HTML page of the motifs that drive a model",
     "finetune": "adapt a model to new tracks or cell types, and judge what was gained",
