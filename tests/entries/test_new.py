@@ -94,6 +94,7 @@ def here(tmp_path, monkeypatch):
     Path("net.py").write_text(NET)
     torch.save({"weight": torch.tensor([1.0, 2.0])}, "net.pth")
     torch.save({"weight": torch.tensor([1.0, 2.0, 3.0]), "bias": torch.ones(1), "c": torch.ones(1)}, "other.pth")
+    torch.save({"model": {"weight": torch.ones(2)}, "epoch": 3}, "nested.pth")
     letters = "".join(random.Random(3).choices("ACGT", k=1000))
     Path("g.fa").write_text(f">chr1\n{letters}\n>chr2\n{letters[::-1]}\n")
     Path("r.bed").write_text("chr1\t300\t340\ta\t0\t+\nchr2\t500\t540\tb\t0\t-\n")
@@ -272,6 +273,7 @@ def test_nothing_is_asked_in_a_pipe(here):
         (SHARES | {"weights": None}, UsageError, "Fix: add --weights FILE"),
         (SHARES | {"weights": "other.pth"}, ModelError, "0 missing, 2 surplus, 1 of another shape: surplus bias, c"),
         (SHARES | {"weights": "none.pth"}, ModelError, "no such weights file"),
+        (SHARES | {"weights": "nested.pth"}, ModelError, "holds a state dict below 'model'"),
         (SHARES | {"source": "net.py"}, UsageError, "no class is named"),
         (SHARES | {"source": "net.py:Share"}, ModelError, "near names: Shares"),
         (SHARES | {"source": "none.py:Shares"}, ModelError, "none.py: cannot be read"),

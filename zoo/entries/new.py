@@ -181,18 +181,18 @@ def _made(
         )
     if names_a_module(str(source)):
         entry = _of_module(str(source), None if weights is None else Path(weights), settings, facts, place)
-        folder = write_entry(entry, into.parent)
-    elif weights is not None or settings:
+        return _marked(write_entry(entry, into.parent))
+    if weights is not None or settings:
         option = "--weights" if weights is not None else "--set"
         raise UsageError(f"{option} is for --from MODULE.py:Class", f"--from {source}", f"Fix: leave out {option}")
-    else:
-        path, origin = locate(source)
-        if path.is_file() and path.suffix.lower() in KERAS:
-            folder = _of_keras(path, origin, facts, place, into.parent)
-        else:
-            folder = _of_others(path, origin, facts, place, into)
-    if component_file(folder, "model") is not None:
-        mark_yaml(folder / "model.yaml")
+    path, origin = locate(source)
+    if path.is_file() and path.suffix.lower() in KERAS:
+        return _marked(_of_keras(path, origin, facts, place, into.parent))
+    return _of_others(path, origin, facts, place, into)
+
+
+def _marked(folder: Path) -> Path:
+    mark_yaml(folder / "model.yaml")
     return folder
 
 
@@ -414,7 +414,7 @@ def _of_others(path: Path, origin: str, facts: Facts, place: _Place, into: Path)
     if splits := _splits(facts):
         card["training"] = card["training"] | {"splits": place.of_genome(splits)}
     info = entry.info | _people(facts)
-    return write_entry(replace(entry, card=card, info=info, card_text=place.card_text), into.parent)
+    return _marked(write_entry(replace(entry, card=card, info=info, card_text=place.card_text), into.parent))
 
 
 # ---------------------------------------------------------------- what the card and model.yaml say

@@ -82,6 +82,7 @@ def read_module(source: str, weights: Path | None, kwargs: Mapping[str, Any]) ->
         file = import_file(path.absolute(), path.absolute().parent)
     module = _built(path, name, getattr(file, name, None), [one for one in dir(file) if one[:1] != "_"], kwargs)
     if state is not None:
+        _refuse_nested(state, weights)
         load_into(module, state, weights)
     elif module.state_dict():
         raise UsageError(
@@ -90,6 +91,22 @@ def read_module(source: str, weights: Path | None, kwargs: Mapping[str, Any]) ->
             "Fix: add --weights FILE, of torch.save(model.state_dict(), FILE) or safetensors",
         )
     return OwnModule(path, name, dict(kwargs), module.eval(), packages)
+
+
+def _refuse_nested(state: Any, weights: Path) -> None:
+    """A training checkpoint often holds the state dict below a key, beside the optimizer's."""
+    nested = [key for key, value in state.items() if _is_state(value)] if isinstance(state, dict) else []
+    if nested and not _is_state(state):
+        one = f"torch.load({str(weights)!r}, weights_only=True)[{nested[0]!r}]"
+        raise ModelError(
+            f"{weights}: is a checkpoint that holds a state dict below {nested[0]!r}",
+            f"beside {', '.join(str(key) for key in state if key != nested[0]) or 'nothing'}",
+            f"Fix: python -c \"import torch; torch.save({one}, 'weights.pth')\", then --weights weights.pth",
+        )
+
+
+def _is_state(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(one, torch.Tensor) for one in value.values())
 
 
 def _parsed(path: Path) -> ast.Module:
