@@ -87,7 +87,11 @@ def asking() -> Any:
 
 def _ask(question: str, choices: Sequence[str]) -> str:
     kind = click.Choice(list(choices)) if choices else None
-    return str(click.prompt(question, default=None if choices else "", show_default=False, type=kind, err=True)).strip()
+    return str(
+        click.prompt(
+            question, default=None if choices else "", show_default=False, type=kind, prompt_suffix=" ", err=True
+        )
+    ).strip()
 
 
 def tell_draft(folder: Path, marks: Sequence[Any]) -> None:

@@ -1,1 +1,1 @@
-"""Entries made, fetched, checked and given away: ``zoo new``, ``upgrade``, ``pull``, ``test``, ``export`` and ``push``."""
+"""Entries made, fetched, checked and given away: ``zoo new``, ``upgrade``, ``pull``, ``test``, ``push``."""
