@@ -384,3 +384,15 @@ def test_the_draft_is_valid_for_the_json_schema(here):
     drafted(**SHARES)
     front = yaml.safe_load(Path("toy/README.md").read_text().split("---\n")[1])
     jsonschema.validate(front, json.loads((ROOT / "docs/card.schema.json").read_text()))
+
+
+def test_a_draft_in_a_checkout_names_the_schema_for_editors(here):
+    Path("docs").mkdir()
+    Path("model_cards").mkdir()
+    Path("docs/card.schema.json").write_text("{}")
+    drafted(**SHARES)
+    line = Path("model_cards/toy/README.md").read_text().splitlines()[1]
+    assert line == "# yaml-language-server: $schema=../../docs/card.schema.json"
+    assert (Path("model_cards/toy") / line.partition("=")[2]).is_file()
+    drafted("away", **SHARES, out="/".join(("..", here[:8])))
+    assert "yaml-language-server" not in Path("..", here[:8], "away/README.md").read_text()

@@ -136,9 +136,9 @@ def _training(known: Mapping[str, Any]) -> str:
 
 def _schema_beside(folder: Path) -> str | None:
     """The path to the JSON Schema of a checkout that the folder lies in."""
-    for above in folder.absolute().parents[:4]:
+    for above in folder.resolve().parents[:4]:
         if (above / "docs" / "card.schema.json").is_file() and (above / "model_cards").is_dir():
-            return Path(os.path.relpath(above / "docs" / "card.schema.json", folder.absolute())).as_posix()
+            return Path(os.path.relpath(above / "docs" / "card.schema.json", folder.resolve())).as_posix()
     return None
 
 

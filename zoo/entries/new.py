@@ -409,6 +409,8 @@ def _of_others(path: Path, origin: str, facts: Facts, place: _Place, into: Path)
     card = dict(entry.card)
     if facts.summary:
         card["summary"] = facts.summary
+    if facts.units:
+        card["outputs"] = [output | {"units": facts.units} for output in card["outputs"]]
     if "genome" not in card and (genome := place.assembly(facts.assembly)):
         card["genome"] = genome
     if splits := _splits(facts):
