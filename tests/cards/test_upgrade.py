@@ -276,3 +276,20 @@ def test_the_command_says_what_changes():
     assert [one["old"] for one in json.loads(done.stdout)] == [1, 1]
     done = subprocess.run([*run[:4], str(ROOT / "scripts")], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 4 and "has no card" in done.stderr
+
+
+def test_bundled_cards_are_valid_for_the_json_schema():
+    import jsonschema
+
+    schema = json.loads((ROOT / "docs/card.schema.json").read_text())
+    checked = 0
+    for path in sorted(ROOT.glob("model_cards/*/README.md")):
+        try:
+            front = yaml.safe_load(path.read_text().split("---\n")[1])
+        except yaml.YAMLError:  # a template
+            continue
+        jsonschema.validate(json.loads(json.dumps(front, default=str)), schema)  # an editor reads dates as text
+        checked += 1
+    assert checked > 20
+    with pytest.raises(jsonschema.ValidationError, match="sumary"):
+        jsonschema.validate(json.loads(json.dumps(front | {"sumary": "x"}, default=str)), schema)

@@ -105,10 +105,11 @@ def functions() -> dict[str, tuple]:
     from interpret.report.report import OF_MOTIFS, report
     from zoo.convert.convert import convert
     from zoo.doctor import run_checks
-    from zoo.entries.add import add
     from zoo.entries.check_many import check_examples
     from zoo.entries.export import export
+    from zoo.entries.new import Facts, new
     from zoo.entries.pull import pull
+    from zoo.entries.push import push
     from zoo.entries.upgrade import upgrade
     from zoo.run.job import PredictOptions
     from zoo.run.predict import predict
@@ -120,7 +121,8 @@ def functions() -> dict[str, tuple]:
         "attribute": (attribute, explaining),
         "motifs": (find_motifs, set()),
         "report": (report, explaining | set(OF_MOTIFS)),
-        "add": (add, set()),
+        "add": (new, set()),
+        "new": (new, fields_of(Facts)),
         "convert": (convert, set()),
         "doctor": (run_checks, set()),
         "evaluate": (evaluate, set()),
@@ -129,6 +131,7 @@ def functions() -> dict[str, tuple]:
         "info": (info, set()),
         "list": (entries, set()),
         "pull": (pull, set()),
+        "push": (push, set()),
         "test": (check_examples, set()),
         "tune": (tune, set()),
         "upgrade": (upgrade, set()),

@@ -93,7 +93,7 @@ def test_run_records_name_the_commit(hub, checkpoint, genome, tmp_path):
 def test_a_repo_becomes_an_entry(hub, checkpoint, tmp_path, windows):
     hub("org/repo", {"model.ckpt": checkpoint})
     folder = add("hf://org/repo", "theirs", tmp_path / "out")
-    assert f"Drafted by `zoo add` from hf://org/repo@{COMMIT}/model.ckpt." in (folder / "README.md").read_text()
+    assert f"Drafted by `zoo new` from hf://org/repo@{COMMIT}/model.ckpt." in (folder / "README.md").read_text()
     expected = zoo.load_model(checkpoint).predict(windows(), batch_size=5)
     assert np.array_equal(zoo.load_model(folder, trust=True).predict(windows(), batch_size=5), expected)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import threading
@@ -15,8 +16,11 @@ COMMIT = "c" * 40
 class HubServer:
     """Repos by name, each a dict of files; ``gated`` names are refused, and all others are not found."""
 
-    def __init__(self, repos: dict[str, dict[str, bytes]], gated: tuple[str, ...] = ()) -> None:
-        self.repos, self.gated = repos, gated
+    def __init__(
+        self, repos: dict[str, dict[str, bytes]], gated: tuple[str, ...] = (), token: str | None = None
+    ) -> None:
+        self.repos, self.gated, self.token = repos, gated, token
+        self.commits: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -53,6 +57,36 @@ class HubServer:
         found = {"_id": "0", "id": repo, "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]}
         return 200, {}, json.dumps(found).encode()
 
+    def taken(self, path: str, body: bytes, token: str | None) -> tuple[int, dict[str, str], bytes]:
+        """What is answered to a POST: a repo is made, asked how files come (all in the commit), and committed to."""
+        if self.token is None or token != f"Bearer {self.token}":
+            return 401, {}, b"{}"
+        parts = unquote(path).strip("/").split("/")
+        if parts == ["api", "validate-yaml"]:
+            return 200, {}, b'{"warnings": [], "errors": []}'
+        if parts[:3] == ["api", "repos", "create"]:
+            asked = json.loads(body)
+            repo = "/".join(filter(None, (asked.get("organization"), asked["name"])))
+            made = repo not in self.repos
+            self.repos.setdefault(repo, {})
+            return 200 if made else 409, {}, json.dumps({"url": f"{self.url}/{repo}"}).encode()
+        repo = "/".join(parts[2:4])
+        if parts[4:5] == ["preupload"]:
+            files = [
+                {"path": one["path"], "uploadMode": "regular", "shouldIgnore": False}
+                for one in json.loads(body)["files"]
+            ]
+            return 200, {}, json.dumps({"files": files}).encode()
+        if parts[4:5] == ["commit"]:
+            for line in map(json.loads, body.decode().splitlines()):
+                if line["key"] == "file":
+                    self.repos[repo][line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+                elif line["key"] == "header":
+                    self.commits.append(line["value"]["summary"])
+            found = {"commitOid": COMMIT, "commitUrl": f"{self.url}/{repo}/commit/{COMMIT}", "hookOutput": ""}
+            return 200, {}, json.dumps(found).encode()
+        return 404, {}, b"{}"
+
     @staticmethod
     def _file(files: dict[str, bytes], name: str) -> tuple[int, dict[str, str], bytes]:
         if name not in files:
@@ -72,8 +106,20 @@ class HubServer:
             def do_GET(self) -> None:
                 self._send(with_body=True)
 
+            def do_POST(self) -> None:
+                if self.headers.get("Transfer-Encoding") == "chunked":
+                    sent = b""
+                    while size := int(self.rfile.readline().strip() or b"0", 16):
+                        sent += self.rfile.read(size)
+                        self.rfile.readline()
+                else:
+                    sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self._reply(*server.taken(urlsplit(self.path).path, sent, self.headers.get("Authorization")))
+
             def _send(self, with_body: bool) -> None:
-                status, headers, body = server.answer(urlsplit(self.path).path)
+                self._reply(*server.answer(urlsplit(self.path).path), with_body)
+
+            def _reply(self, status: int, headers: dict[str, str], body: bytes, with_body: bool = True) -> None:
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(body)), "Connection": "close"}.items():
                     self.send_header(name, value)

@@ -7,6 +7,7 @@ Python function that the command calls.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ __all__ = [
     "aggregate_option",
     "as_json_option",
     "device_option",
+    "draft_options",
     "explain_options",
     "force_run_option",
     "format_option",
@@ -325,6 +327,33 @@ set_config_option = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     help="Change a key of CONFIG, as in --set train.lr=1e-4; may be repeated.",
+)
+
+# ---------------------------------------------------------------- a draft of an entry
+
+draft_options = _group(
+    click.option(
+        "-o",
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        show_default="model_cards, where there is one",
+        help="Folder in which the folder NAME is made.",
+    ),
+    click.option(
+        "-g",
+        "--genome",
+        type=click.Path(path_type=Path),
+        metavar="FASTA",
+        help="Genome that the example is cut from, with --regions; without them it is random sequence.",
+    ),
+    click.option(
+        "--regions",
+        type=click.Path(path_type=Path),
+        metavar="BED",
+        help="Regions of the example; the first few are used.",
+    ),
+    click.option("--force", is_flag=True, help="Replace an existing entry of that name."),
 )
 
 # ---------------------------------------------------------------- for any command

@@ -1,1 +1,1 @@
-"""Entries made, fetched, checked and given away: ``zoo add``, ``pull``, ``test`` and ``export``."""
+"""Entries made, fetched, checked and given away: ``zoo new``, ``upgrade``, ``pull``, ``test``, ``push``."""

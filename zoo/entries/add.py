@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,18 @@ from zoo.models.grelu import GreluCheckpoint, activation_name, build_module, out
 from zoo.outputs import OutputSpec
 from zoo.paths import given_path
 from zoo.results import check_folder, replacing_folder
+from zoo.store.versions import FOLDER as VERSIONS
 from zoo.words import counted
 
-__all__ = ["add", "checkpoint_in", "copy_entry", "entry_of_checkpoint", "with_exported_card"]
+__all__ = [
+    "add",
+    "checkpoint_in",
+    "copy_entry",
+    "entry_of_checkpoint",
+    "locate",
+    "target_of",
+    "with_exported_card",
+]
 
 
 def add(
@@ -49,19 +59,29 @@ def add(
         UsageError: a name that cannot be one, or that is taken. ModelError: the source cannot be used.
         FetchError: a repo cannot be fetched.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise UsageError(f"{name!r} cannot name an entry", "letters, digits, . _ - are allowed", "Fix: --name my-model")
-    target = Path(out) / name
-    if target.exists() and not force:
-        raise UsageError(f"{target} exists", "nothing was changed", "Fix: another --name, or --force to replace it")
-    target = check_folder(target, inputs=[source, genome, regions], replaced=True, option="--name or -o")
-    path, origin = _locate(source)
+    target = target_of(name, Path(out), force, [source, genome, regions])
+    path, origin = locate(source)
     with replacing_folder(target) as made:
         _make(path, name, origin, made.parent, genome, regions).rename(made)  # a link is named otherwise
     return target
 
 
-def _locate(source: str | Path) -> tuple[Path, str]:
+def target_of(name: str, out: Path, force: bool, inputs: Iterable[str | Path | None]) -> Path:
+    """The folder of an entry that is drafted.
+
+    Raises:
+        UsageError: a name that cannot be one, or that is taken, or a place that cannot be written.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        extent = "letters, digits, . _ - are allowed, a letter or digit first"
+        raise UsageError(f"{name!r} cannot name an entry", extent, "Fix: a name such as my-model")
+    target = out / name
+    if target.exists() and not force:
+        raise UsageError(f"{target} exists", "nothing was changed", "Fix: another name, or --force to replace it")
+    return check_folder(target, inputs=inputs, replaced=True, option="-o")
+
+
+def locate(source: str | Path) -> tuple[Path, str]:
     """The source on this machine, and how the card names it."""
     from zoo.store.hub import fetch_model, is_hub_name
 
@@ -187,8 +207,11 @@ def _extra(checkpoint: GreluCheckpoint, spec: OutputSpec) -> dict[str, bytes]:
 # ---------------- from a folder: with model.yaml it is taken whole, of a gReLU repo its checkpoint
 
 
-# What programs leave beside a model, and our own scratch folders; the last two are of Hugging Face.
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.partial", ".git", ".zoo-*", ".cache", ".gitattributes")
+# What programs leave beside a model, and our own scratch folders; older versions, whose cards have the old name; what
+# Hugging Face leaves.
+LEFT_OUT = shutil.ignore_patterns(
+    "__pycache__", "*.pyc", "*.partial", ".git", ".zoo-*", ".cache", ".gitattributes", VERSIONS
+)
 OURS, STOCK = "grelu.ckpt", "model.ckpt"
 
 

@@ -17,7 +17,7 @@ from zoo.results import check_folder, replacing_folder
 if TYPE_CHECKING:
     from zoo.models.entry import Entry
 
-__all__ = ["export", "exported_readme", "hub_metadata"]
+__all__ = ["export", "exported_readme", "hub_metadata", "known_licence"]
 
 OURS, STOCK = "grelu.ckpt", "model.ckpt"
 EXAMPLE = ("example/genome.fa", "example/regions.bed", "example/expected.h5")
@@ -219,6 +219,7 @@ LICENSES = {
     "agpl-3.0",
     "mpl-2.0",
     "cc0-1.0",
+    "cc-by-3.0",
     "cc-by-4.0",
     "cc-by-sa-4.0",
     "cc-by-nc-4.0",
@@ -235,12 +236,18 @@ def exported_readme(card: dict[str, Any], info: dict[str, Any], prose: str, libr
     return f"---\n{text}---\n\n{prose.strip()}\n"
 
 
+def known_licence(licence: Any) -> str | None:
+    """The identifier of Hugging Face for a licence, however it is written; None where it has none."""
+    text = "-".join(str(licence or "unknown").lower().split())
+    return text if text in LICENSES else None
+
+
 def hub_metadata(card: dict[str, Any], info: dict[str, Any], library: str) -> dict[str, Any]:
     """Metadata of a model card as Hugging Face defines it."""
     licence = str(info.get("license") or "unknown")
-    known = licence.lower() in LICENSES
-    metadata: dict[str, Any] = {"license": licence.lower() if known else "other"}
-    if not known:
+    known = known_licence(licence)
+    metadata: dict[str, Any] = {"license": known or "other"}
+    if known is None:
         metadata["license_name"] = licence
     metadata |= {"library_name": library, "tags": _tags(info)}
     base = (card.get("training") or {}).get("base_model")

@@ -205,7 +205,7 @@ def draft_prose(checkpoint: GreluCheckpoint, spec: OutputSpec, source: str, exam
         "",
         "## Files and licences",
         "",
-        f"Drafted by `zoo add` from {source}. `weights.pth` is the state_dict for the module; `grelu.ckpt` holds the "
+        f"Drafted by `zoo new` from {source}. `weights.pth` is the state_dict for the module; `grelu.ckpt` holds the "
         "same weights for `grelu.lightning.LightningModel.load_from_checkpoint`.",
         "",
         f"Example: {example}.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class EntryText:
         extra: further files of the entry, name -> content; the card records their checksums.
         keep: predictions of an output that the example keeps at most, None for all of them. Of a profile with more
             a selection of bins is kept, and Kipoi, which compares all, is told of none.
+        card_text: makes README.md of front matter, prose and folder; None for plain YAML.
     """
 
     name: str
@@ -48,6 +50,7 @@ class EntryText:
     alphabet_axis: int = 0
     extra: dict[str, bytes] = field(default_factory=dict)
     keep: int | None = None
+    card_text: Callable[[dict[str, Any], str, Path], str] | None = None
 
     @property
     def input_shape(self) -> str:
@@ -201,5 +204,8 @@ def _dataloader_yaml(entry: EntryText) -> dict[str, Any]:
 def _write_card(entry: EntryText, folder: Path, files: list[dict[str, Any]]) -> None:
     front = {KEY: newest(), "name": folder.name} | entry.card
     front |= {"input": {"length": entry.length}, "files": files}
+    if entry.card_text is not None:
+        (folder / "README.md").write_text(entry.card_text(front, entry.prose, folder), encoding="utf-8")
+        return
     text = yaml.safe_dump(front, sort_keys=False, width=110, allow_unicode=True)
     (folder / "README.md").write_text(f"---\n{text}---\n\n{entry.prose.strip()}\n")

@@ -166,9 +166,19 @@ def load_into(module: torch.nn.Module, state: Any, path: Path) -> None:
         first = (missing + surplus + sorted(other))[0]
         raise ModelError(
             f"{path}: the weights do not fit the module: first at {first!r}",
-            f"{len(missing)} missing, {len(surplus)} surplus, {len(other)} of another shape",
+            f"{len(missing)} missing, {len(surplus)} surplus, {len(other)} of another shape"
+            + _first_of(missing=missing, surplus=surplus, other=sorted(other)),
             "Fix: give the weights that belong to this architecture",
         ) from None
+
+
+def _first_of(n: int = 3, **names: list[str]) -> str:
+    """The first names of each kind, where there are several names in all."""
+    if sum(map(len, names.values())) < 2:
+        return ""
+    return ": " + "; ".join(
+        f"{kind} {', '.join(found[:n])}{', ...' if len(found) > n else ''}" for kind, found in names.items() if found
+    )
 
 
 def _damaged(path: Path, error: Exception) -> ModelError:

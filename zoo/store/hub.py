@@ -26,13 +26,16 @@ if TYPE_CHECKING:
     from zoo.store.remote import RemoteFile
 
 __all__ = [
+    "SCHEME",
     "HubModel",
     "ask_hub",
     "fetch_model",
     "grelu_listing",
     "hub_errors",
+    "hub_module",
     "is_hub_name",
     "listed_entry",
+    "pushing",
     "record",
     "recorded",
     "refresh_grelu_listing",
@@ -126,6 +129,53 @@ def _hub() -> Any:
         from huggingface_hub.utils import logging
     logging.set_verbosity_error()  # each of its tries to connect would be a line of its own
     return huggingface_hub
+
+
+def hub_module() -> Any:
+    """huggingface_hub.
+
+    Raises:
+        SystemStateError: it is not installed.
+    """
+    return _hub()
+
+
+def pushing(repo: str, folder: Path, message: str, *, private: bool) -> str:
+    """Upload a folder to a repo, which is made where it is not there; return the commit.
+
+    Raises:
+        FetchError: no connection, no token, or no permission. ModelError: its metadata are refused. Nothing was
+            committed then.
+    """
+    hub, what = _hub(), SCHEME + repo
+    if _options()["local_files_only"]:
+        raise _unreachable(what, ConnectionError("offline"))
+    api = hub.HfApi()
+
+    def send() -> str:
+        try:
+            api.create_repo(repo, private=private, exist_ok=True)
+            return str(api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message).oid)
+        except hub.errors.HfHubHTTPError as error:  # an answer: there is a connection
+            raise _not_sent(what, error) from None
+        except ValueError as error:  # what it says of the metadata of README.md
+            detail = " ".join(str(error).split())[:200]
+            raise ModelError(f"{what}: is not taken: {detail}", "nothing was sent", "Fix: correct the card") from None
+
+    return str(_explained(send, repo, None, None))
+
+
+def _not_sent(what: str, error: Any) -> FetchError:
+    status = error.response.status_code
+    if status in (401, 403):
+        return FetchError(
+            f"{what}: cannot be written with the token of this machine",
+            "there is none, or it may not write to this organisation; nothing was sent",
+            "Fix: `hf auth login` with a token that may write",
+        )
+    return FetchError(
+        f"{what}: Hugging Face answered {status}: {' '.join(str(error).split())[:160]}", "", "Fix: try later"
+    )
 
 
 def _options() -> dict[str, Any]:

@@ -357,7 +357,7 @@ def _facts(model: str | Path) -> dict[str, Any]:
 
         versions = versions_of(path)
         facts = describe(path)
-        return facts | {"versions": [facts["version"], *versions] if versions else []} | _uses(path)
+        return facts | ({"versions": [facts["version"], *versions]} if versions else {}) | _uses(path)
     name = str(model)
     if os.sep in name and any(parent.is_dir() for parent in path.parents if parent != Path()):
         from zoo.store.source_index import describe_member
@@ -374,7 +374,8 @@ def _facts(model: str | Path) -> dict[str, Any]:
         raise no_such_path(name)
     folder, facts = find_entry(name)
     folder = folder if folder.is_dir() else entries_folder() / _group(facts["path"])
-    return facts | {"folder": str(folder), "versions": versions_of(name)} | _uses(folder)
+    versions = versions_of(name)
+    return facts | {"folder": str(folder)} | ({"versions": versions} if versions else {}) | _uses(folder)
 
 
 def _uses(folder: Path) -> dict[str, list[str]]:
