@@ -395,6 +395,20 @@ def _check_options(
     return path
 
 
+def refuse_hub(model: Entry | ArrayModel, options: PredictOptions) -> None:
+    """Refuse a track hub, whose values need places on a genome.
+
+    Raises:
+        UsageError: one is asked for.
+    """
+    if options.track_hub is not None:
+        raise UsageError(
+            f"--track-hub {options.track_hub}: where the outputs of {model.name} lie is not known",
+            "its own dataloader lays windows",
+            "Fix: write .tsv, .h5, .zarr or .parquet with -o",
+        )
+
+
 def _plan(
     run: ForeignRun, batches: Iterator[Any], result: PredictResult, total: int | None, size: int, notes: Notes
 ) -> None:

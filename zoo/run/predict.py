@@ -26,6 +26,7 @@ from zoo.outputs import PredictionBatch, common_part
 from zoo.progress import Notes, Progress, notebook_progress, warn
 from zoo.results import left_behind, sole_writer, write_run_record
 from zoo.run.file_run import FileRun
+from zoo.run.hub import check_hub, hub_facts, hub_notes
 from zoo.run.job import (
     Job,
     PredictOptions,
@@ -46,6 +47,7 @@ from zoo.run.predictions import Predictions
 from zoo.writers import StreamWriter, open_writer
 from zoo.writers.base import Writer, WriterContext
 from zoo.writers.bed import AGGREGATES
+from zoo.writers.track_hub import TrackHubWriter
 
 if TYPE_CHECKING:
     from zoo.models.array_model import ArrayModel
@@ -101,23 +103,28 @@ def predict(
     """
     chosen = options_from(options)
     given = opened(model, trust=chosen.trust)
-    if out is None and not chosen.dry_run:
+    if out is None and chosen.track_hub is None and not chosen.dry_run:
         return _returned(given, regions, genome, chosen, report, progress)
-    out = "-" if out is None else out
+    if chosen.track_hub is None and out is None:
+        out = "-"
     if _has_own_loader(given):
-        from zoo.run.own_loader import path_of, predict_with_own_loader
+        from zoo.run.own_loader import path_of, predict_with_own_loader, refuse_hub
+
+        refuse_hub(given, chosen)
 
         fasta = None if genome is None else str(genome)
         return predict_with_own_loader(given, path_of(given, regions), fasta, str(out), chosen, report, progress)
     regions, genome = chosen.inputs(regions, genome)
     read = inputs_of(model, regions, genome, chosen.settings)
-    out = _check_result(out, read, chosen)
+    out = _check_result(out, read, chosen) if chosen.track_hub is None else check_hub(chosen, out, read)
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
     with RegionFile(regions) as region_file, contextlib.redirect_stdout(sys.stderr):
         job = prepare(given, region_file, genome, chosen)
         compute = Prediction(job.model, job.choice, chosen)
         notes = Notes(report, job.notes)
+        if chosen.track_hub is not None:
+            notes.add(*hub_notes(job, hub_facts(job)))
         if chosen.dry_run:
             windows, counts = job.count_windows(), _plan_counts(job, compute)
             notes.add(*counted_notes(job.count_uncovered(), job))
@@ -355,7 +362,9 @@ def open_file_writer(job: Job, out: Path) -> Writer:
     Raises:
         UsageError: it may not be written, or its format cannot hold them.
     """
-    writer = open_writer(writer_context(job, out), job.options.format)
+    context = writer_context(job, out)
+    hub = job.options.track_hub is not None
+    writer = TrackHubWriter(context, hub_facts(job)) if hub else open_writer(context, job.options.format)
     writer.check_finals(inputs_of(job.model, job.regions.path, job.genome.path, job.options.settings))
     check_places(job, writer, out)
     return writer
