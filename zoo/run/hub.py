@@ -11,8 +11,7 @@ from zoo.errors import UsageError
 from zoo.genome.assembly import Assembly, compare_lengths, guess_assembly, known_assemblies, load_assembly
 from zoo.results import check_out
 from zoo.run.job import Job, PredictOptions
-from zoo.writers.hub_text import DRAWN, EMAIL
-from zoo.writers.track_hub import HUB, HubFacts
+from zoo.writers.hub_text import DRAWN, EMAIL, HUB, HubFacts
 
 __all__ = ["check_hub", "hub_facts", "hub_notes"]
 

@@ -44,10 +44,9 @@ from zoo.run.job import (
 from zoo.run.not_finite import NotFinite, not_finite_notes
 from zoo.run.pipeline import BlockSource, Compute, compute_blocks
 from zoo.run.predictions import Predictions
-from zoo.writers import StreamWriter, open_writer
+from zoo.writers import StreamWriter, open_hub, open_writer
 from zoo.writers.base import Writer, WriterContext
 from zoo.writers.bed import AGGREGATES
-from zoo.writers.track_hub import TrackHubWriter
 
 if TYPE_CHECKING:
     from zoo.models.array_model import ArrayModel
@@ -364,7 +363,7 @@ def open_file_writer(job: Job, out: Path) -> Writer:
     """
     context = writer_context(job, out)
     hub = job.options.track_hub is not None
-    writer = TrackHubWriter(context, hub_facts(job)) if hub else open_writer(context, job.options.format)
+    writer = open_hub(context, hub_facts(job)) if hub else open_writer(context, job.options.format)
     writer.check_finals(inputs_of(job.model, job.regions.path, job.genome.path, job.options.settings))
     check_places(job, writer, out)
     return writer

@@ -18,9 +18,8 @@ import numpy as np
 from zoo.errors import UsageError, near_names
 from zoo.extras import needs
 from zoo.notebook import card_html
-from zoo.outputs import OutputSpec, PredictionBatch, first_of
+from zoo.outputs import OutputSpec, PredictionBatch, annotations, first_of
 from zoo.writers.base import WriterContext
-from zoo.writers.hdf5 import annotations
 from zoo.writers.text import ROW, flat_values, value_names
 
 if TYPE_CHECKING:

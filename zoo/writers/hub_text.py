@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as xml
 
-__all__ = ["HubTrack", "genomes_txt", "hub_txt", "igv_session", "labelled", "track_db"]
+__all__ = ["HUB", "HubFacts", "HubTrack", "genomes_txt", "hub_txt", "igv_session", "labelled", "track_db"]
 
 SHORT, LONG, NAME = 17, 76, 80  # characters of the labels, and of a track's name
 #: Tracks that are drawn when a hub or session is opened; the others are a click away.
@@ -27,6 +27,31 @@ PLUS, MINUS = (0, 90, 181), (220, 50, 32)  # told apart by the colour-blind
 # Okabe and Ito (2008) without yellow and black, which a white page or text hides.
 COLOURS = ((0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (213, 94, 0), (86, 180, 233))
 SIGNAL = ("visibility full", "autoScale on", "alwaysZero on", "maxHeightPixels 128:48:8")
+
+
+MARK = "seqzoo.json"
+#: ``Writer.store``: how an older hub is known.
+HUB = (MARK, "track hub of this program")
+
+
+@dataclass(frozen=True)
+class HubFacts:
+    """What a hub says beside its values.
+
+    Attributes:
+        model, version: of the entry.
+        genome: the assembly, by UCSC's name.
+        chroms: chromosome as in the regions file -> UCSC's name; others keep theirs.
+        strands: (output, track) -> its strand, and the track of the other one.
+        locus: where a session opens: ``chrom:start-end``, counted from 1.
+    """
+
+    model: str
+    version: str | None
+    genome: str
+    chroms: Mapping[str, str]
+    strands: Mapping[tuple[str, str], tuple[str, str]]
+    locus: str
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from zoo.errors import UsageError
@@ -20,33 +20,9 @@ from zoo.outputs import OutputSpec
 from zoo.results import fresh_folder, put_folder
 from zoo.writers.base import WriterContext
 from zoo.writers.bigwig import BigWigWriter
-from zoo.writers.hub_text import HubTrack, genomes_txt, hub_txt, igv_session, labelled, track_db
+from zoo.writers.hub_text import HUB, MARK, HubFacts, HubTrack, genomes_txt, hub_txt, igv_session, labelled, track_db
 
-__all__ = ["HUB", "HubFacts", "TrackHubWriter"]
-
-MARK = "seqzoo.json"
-#: ``Writer.store``: how an older hub is known.
-HUB = (MARK, "track hub of this program")
-
-
-@dataclass(frozen=True)
-class HubFacts:
-    """What a hub says beside its values.
-
-    Attributes:
-        model, version: of the entry.
-        genome: the assembly, by UCSC's name.
-        chroms: chromosome as in the regions file -> UCSC's name; others keep theirs.
-        strands: (output, track) -> its strand, and the track of the other one.
-        locus: where a session opens: ``chrom:start-end``, counted from 1.
-    """
-
-    model: str
-    version: str | None
-    genome: str
-    chroms: Mapping[str, str]
-    strands: Mapping[tuple[str, str], tuple[str, str]]
-    locus: str
+__all__ = ["TrackHubWriter", "refuse_foreign_files"]
 
 
 class TrackHubWriter(BigWigWriter):
