@@ -99,6 +99,7 @@ def functions() -> dict[str, tuple]:
     from zoo.convert.convert import convert
     from zoo.doctor import run_checks
     from zoo.entries.add import add
+    from zoo.entries.benchmark import benchmark
     from zoo.entries.check_many import check_examples
     from zoo.entries.export import export
     from zoo.entries.pull import pull
@@ -113,6 +114,7 @@ def functions() -> dict[str, tuple]:
         "motifs": (find_motifs, set()),
         "report": (report, explaining | set(OF_MOTIFS)),
         "add": (add, set()),
+        "benchmark": (benchmark, set()),
         "convert": (convert, set()),
         "doctor": (run_checks, set()),
         "evaluate": (evaluate, set()),

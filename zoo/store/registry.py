@@ -16,6 +16,7 @@ from zoo.paths import refuse_url
 from zoo.store.bundled import read_index
 from zoo.store.entry_facts import EntryFacts
 from zoo.store.sources import Source, find_source, sources, split_name
+from zoo.store.speed import BENCHMARK, read_speed
 
 __all__ = [
     "all_entries",
@@ -284,7 +285,7 @@ def _facts(model: str | Path) -> dict[str, Any]:
     if path.is_dir():
         from zoo.store.index import describe
 
-        return describe(path) | _uses(path)
+        return describe(path) | _uses(path) | _speed(path)
     name = str(model)
     if os.sep in name and any(parent.is_dir() for parent in path.parents if parent != Path()):
         from zoo.store.source_index import describe_member
@@ -301,7 +302,7 @@ def _facts(model: str | Path) -> dict[str, Any]:
         raise no_such_path(name)
     folder, facts = find_entry(name)
     folder = folder if folder.is_dir() else entries_folder() / _group(facts["path"])
-    return facts | {"folder": str(folder)} | _uses(folder)
+    return facts | {"folder": str(folder)} | _uses(folder) | (_speed(folder) if not facts.get("group") else {})
 
 
 def _uses(folder: Path) -> dict[str, list[str]]:
@@ -309,6 +310,12 @@ def _uses(folder: Path) -> dict[str, list[str]]:
     from zoo.cards.card import read_uses
 
     return read_uses(folder)
+
+
+def _speed(folder: Path) -> dict[str, Any]:
+    """The runs of ``zoo benchmark``; nothing where there are none."""
+    runs = read_speed(folder / BENCHMARK)
+    return {"benchmark": runs} if runs else {}
 
 
 def _group(path: str) -> str:
