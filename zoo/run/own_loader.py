@@ -228,6 +228,7 @@ def returned_by_own_loader(
     progress: Callable[[int, int], Progress] | None,
 ) -> Predictions:
     """Run model and dataloader and return everything in memory; the arguments are those of ``zoo.predict``."""
+    refuse_hub(model, options)
     _check_options(model, options, regions, genome, "-")
     notes, letters, started = Notes(report or warn), LettersSeen(), time.monotonic()
     with contextlib.redirect_stdout(sys.stderr):

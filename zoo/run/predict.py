@@ -165,7 +165,7 @@ def check_in_memory(options: PredictOptions) -> None:
         UsageError: one is given.
     """
     usual = PredictOptions()
-    for name in ("format", "aggregate", "overlap", "resume"):
+    for name in ("format", "aggregate", "overlap", "resume", "track_hub"):
         if getattr(options, name) != getattr(usual, name):
             raise UsageError(
                 f"{name}={getattr(options, name)!r} is for a file, and no OUT was given",
@@ -227,6 +227,7 @@ def predict_regions(
         All windows; ``.values`` maps output name -> float32 array.
     """
     chosen = options_from(options)
+    check_in_memory(chosen)
     regions, fasta = chosen.inputs(regions, fasta)
     with RegionFile(regions) as region_file:
         job = prepare(model, region_file, fasta, chosen)
