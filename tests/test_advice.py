@@ -39,6 +39,7 @@ TEST = "`zoo test` gives no such option, and answers for the files of the exampl
 ASKED = "`zoo motifs` asks again what was asked, and answered, when the contributions were made"
 NO_FORMAT = "a report asks for contribs.h5, and refuses --format, --overlap, --motif and marginalize"
 OF_THE_GENOME = f"{TEST}; `zoo export` drafts an entry with an example of random sequence"
+ONE_HUB = "only predictions are written as a track hub"
 NO_REGIONS = "only a run over regions calls it; others import a neighbour in the same module"
 #: Which commands come to a function, class or constant, where imports alone say more; and why. A key may end in an
 #: option, where the reason concerns that one only.
@@ -69,6 +70,12 @@ ONLY: dict[str, tuple[set[str], str]] = {
     "open_at": (RUN, TEST),
     "_concatenate": ({"predict"}, TEST),
     "_check_options": ({"predict"}, NO_REGIONS),
+    "check_hub": ({"predict"}, ONE_HUB),
+    "_genome": ({"predict"}, ONE_HUB),
+    "_check_lengths": ({"predict"}, ONE_HUB),
+    "refuse_hub": ({"predict"}, ONE_HUB),
+    "PredictOptions --hub-genome": ({"predict"}, ONE_HUB),
+    "PredictOptions --track-hub": ({"predict"}, ONE_HUB),
     # zoo.models
     "Runner": (RUN | {"test"}, NO_REGIONS),
     "pick_device": (RUN | {"test"}, NO_REGIONS),

@@ -18,6 +18,7 @@ __all__ = [
     "OutputSpec",
     "PredictionBatch",
     "TrackChoice",
+    "annotations",
     "choose_tracks",
     "common_part",
     "first_of",
@@ -71,6 +72,18 @@ class OutputSpec:
             where = f"of {self.bin_size} bp from {self.offset}" if self.placed else "at places that are not known"
             bins = f"; {self.n_bins} bins {where}"
         return f"{self.name} {self.shape}: {first_of(self.tracks)}{bins}{f'; {self.units}' if self.units else ''}"
+
+
+def annotations(output: OutputSpec) -> dict[str, Any]:
+    """What the numbers of an output mean, for the attributes of an array of them."""
+    notes = {
+        "output": output.name,
+        "kind": output.kind,
+        "bin_size": output.bin_size,
+        "offset": output.offset,
+        "units": output.units or "unknown",
+    }
+    return notes if output.kind == "profile" and output.placed else {k: notes[k] for k in ("output", "kind", "units")}
 
 
 def unplaced_notes(outputs: Sequence[OutputSpec]) -> list[str]:

@@ -136,4 +136,10 @@ def split_options(given: dict[str, Any]) -> tuple[AttributeOptions, PredictOptio
             "",
             "Fix: leave out aggregate, which is an option of zoo.predict",
         )
+    if reading.track_hub is not None:
+        raise UsageError(
+            f"track_hub={str(reading.track_hub)!r}: contributions have four values a base",
+            "",
+            "Fix: leave out track_hub, which is an option of zoo.predict",
+        )
     return AttributeOptions(**mine), reading

@@ -105,6 +105,7 @@ def functions() -> dict[str, tuple]:
     from interpret.report.report import OF_MOTIFS, report
     from zoo.convert.convert import convert
     from zoo.doctor import run_checks
+    from zoo.entries.benchmark import benchmark
     from zoo.entries.check_many import check_examples
     from zoo.entries.export import export
     from zoo.entries.new import Facts, new
@@ -122,6 +123,7 @@ def functions() -> dict[str, tuple]:
         "motifs": (find_motifs, set()),
         "report": (report, explaining | set(OF_MOTIFS)),
         "add": (new, set()),
+        "benchmark": (benchmark, set()),
         "new": (new, fields_of(Facts)),
         "convert": (convert, set()),
         "doctor": (run_checks, set()),

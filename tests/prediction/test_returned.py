@@ -201,6 +201,16 @@ def test_what_a_file_would_need_is_refused_without_one(tmp_path, options):
         case.predict(None, **options)
 
 
+@pytest.mark.parametrize("options", [{"format": "bed"}, {"track_hub": "hub"}], ids=str)
+def test_a_loaded_model_returns_and_writes_nothing(tmp_path, options):
+    case = make_case(tmp_path, "gc", n=3)
+    model = zoo.load_model(case.toy.folder, trust=True)
+    with pytest.raises(UsageError, match="no OUT was given"):
+        model.predict_regions(case.bed, case.genome, **options)
+    found = model.predict_regions(case.bed, case.genome, report=lambda _: None)
+    assert isinstance(found, Predictions) and len(found.to_pandas()) == 3
+
+
 def test_a_dry_run_predicts_nothing(tmp_path):
     case = make_case(tmp_path, "gc", n=3)
     assert case.predict(None, dry_run=True).windows == 3

@@ -38,6 +38,7 @@ COMMANDS = {
     "cache": "list, check and delete files that were fetched",
     "genome": "fetch, list and remove genomes, which models then find by name",
     "test": "run a model on its example and compare with the expected predictions",
+    "benchmark": "measure how fast a model predicts here, and how much memory it takes",
     "new": "draft an entry of your module, a Keras file, a checkpoint, a folder or a Hugging Face repo",
     "add": "draft an entry: `zoo new NAME --from SOURCE` by its older name",
     "upgrade": "rewrite cards in the newest version of their format",

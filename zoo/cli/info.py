@@ -15,6 +15,7 @@ import click
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT
 from zoo.store.registry import info
+from zoo.store.speed import speed_line
 from zoo.words import counted
 
 __all__ = ["command"]
@@ -73,6 +74,7 @@ def _text(facts: dict[str, Any]) -> str:
         ("versions", ", ".join(facts.get("versions") or ())),
         ("fetched", _remote(facts.get("remote") or [], facts.get("wheels") or {})),
         ("checked", _verification(facts.get("verification"))),
+        *(("speed", speed_line(run)) for run in facts.get("benchmark", ())),
     ):
         if value:
             lines.append(f"{label:<11}{value}")

@@ -29,6 +29,7 @@ __all__ = [
     "motif_options",
     "no_window_in_bp",
     "overlap_option",
+    "pass_options",
     "quiet_option",
     "report_window_option",
     "resume_options",
@@ -160,7 +161,7 @@ device_option = click.option(
     "--device", default="auto", show_default=True, metavar="auto|cpu|cuda|mps", help="Where to run."
 )
 limit_option = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N regions.")
-run_options = _group(
+pass_options = _group(
     device_option,
     click.option("--batch-size", default="auto", show_default=True, metavar="N", help="Windows in one forward pass."),
     click.option(
@@ -170,8 +171,8 @@ run_options = _group(
         show_default=True,
         help="Number format in which the model computes.",
     ),
-    limit_option,
 )
+run_options = _group(pass_options, limit_option)
 resume_options = _group(
     click.option("--resume", is_flag=True, help="Continue an interrupted run of the same command."),
     click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; write nothing."),

@@ -33,10 +33,17 @@ __all__ = ["command"]
 @click.option(
     "-o",
     "--out",
-    default="-",
     metavar="OUT",
-    show_default="standard output, TSV",
-    help="Result; the suffix gives the format: .tsv[.gz] .bed .bedgraph .bw .h5 .zarr .parquet.",
+    help="Result; the suffix gives the format: .tsv[.gz] .bed .bedgraph .bw .h5 .zarr .parquet; default TSV on "
+    "standard output.",
+)
+@click.option(
+    "--track-hub",
+    metavar="DIR",
+    help="In place of OUT: a folder of bigWigs with hub.txt for the UCSC browser and a session for IGV.",
+)
+@click.option(
+    "--hub-genome", metavar="NAME", help="Genome of the hub by UCSC's name, where neither FASTA nor card tells."
 )
 @window_options
 @click.option("--rc-average", is_flag=True, help="Average with the prediction for the other strand.")
@@ -49,7 +56,7 @@ __all__ = ["command"]
 @model_options
 @format_option
 @quiet_option
-def command(model: str, regions: str, genome: str | None, out: str, quiet: bool, **options: Any) -> None:
+def command(model: str, regions: str, genome: str | None, out: str | None, quiet: bool, **options: Any) -> None:
     """Predict MODEL's outputs for the regions of a BED.
 
     MODEL is a name of `zoo list` (or name@version, or source/name), a folder with model.yaml,
@@ -59,11 +66,13 @@ def command(model: str, regions: str, genome: str | None, out: str, quiet: bool,
     \b
     zoo predict yeast-atac peaks.bed -g sacCer3.fa -o peaks.tsv
     zoo predict yeast-atac genes.bed -g sacCer3.fa --window tile -o genes.bw
+    zoo predict yeast-atac genes.bed -g sacCer3.fa --window tile --track-hub hub
     bedtools slop ... | zoo predict yeast-atac - -g sacCer3.fa | head
     """
     with long_run(quiet) as telling:
         from zoo.run.predict import predict
 
+        out = "-" if out is None and options["track_hub"] is None else out
         result = predict(model, regions, genome, out, **telling, **options)
     if not quiet:
         note(_summary(result, options["dry_run"]))

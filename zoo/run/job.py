@@ -72,6 +72,8 @@ class PredictOptions:
         any_genome: accept a FASTA whose chromosome lengths are not the card's assembly.
         trust: run Python of a model folder that is not bundled.
         format: output format when the suffix does not tell.
+        track_hub: a folder for a track hub, in place of OUT.
+        hub_genome: its genome by UCSC's name, where neither FASTA nor card tells.
         settings: arguments of the model's dataloader (``--set NAME=VALUE``).
     """
 
@@ -93,6 +95,8 @@ class PredictOptions:
     any_genome: bool = False
     trust: bool = False
     format: str | None = None
+    track_hub: str | Path | None = None
+    hub_genome: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -117,6 +121,10 @@ class PredictOptions:
         refuse_urls(self.settings, "--set")
         if self.stride is not None and self.window != "tile":
             raise UsageError("--stride is for tiled windows", "", "Fix: add --window tile or leave out --stride")
+        if self.hub_genome is not None and self.track_hub is None:
+            raise UsageError(
+                "--hub-genome is for a track hub", "", "Fix: add --track-hub DIR or leave out --hub-genome"
+            )
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit {self.limit} leaves no region", "", "Fix: --limit 100, say")
 

@@ -231,6 +231,7 @@ def returned_by_own_loader(
     progress: Callable[[int, int], Progress] | None,
 ) -> Predictions:
     """Run model and dataloader and return everything in memory; the arguments are those of ``zoo.predict``."""
+    refuse_hub(model, options)
     _check_options(model, options, regions, genome, "-")
     notes, letters, started = Notes(report or warn), LettersSeen(), time.monotonic()
     with contextlib.redirect_stdout(sys.stderr):
@@ -399,6 +400,20 @@ def _check_options(
     path = check_predictions_out(out, inputs_of(folder, regions, genome, options.settings), options.format)
     check_predictions_format(out, options)
     return path
+
+
+def refuse_hub(model: Entry | ArrayModel, options: PredictOptions) -> None:
+    """Refuse a track hub, whose values need places on a genome.
+
+    Raises:
+        UsageError: one is asked for.
+    """
+    if options.track_hub is not None:
+        raise UsageError(
+            f"--track-hub {options.track_hub}: where the outputs of {model.name} lie is not known",
+            "its own dataloader lays windows",
+            "Fix: write .tsv, .h5, .zarr or .parquet with -o",
+        )
 
 
 def _plan(

@@ -26,6 +26,7 @@ from zoo.outputs import PredictionBatch, common_part
 from zoo.progress import Notes, Progress, notebook_progress, warn
 from zoo.results import left_behind, sole_writer, write_run_record
 from zoo.run.file_run import FileRun
+from zoo.run.hub import check_hub, hub_facts, hub_notes
 from zoo.run.job import (
     Job,
     PredictOptions,
@@ -44,7 +45,7 @@ from zoo.run.not_finite import NotFinite, not_finite_notes
 from zoo.run.pipeline import BlockSource, Compute, compute_blocks
 from zoo.run.predictions import Predictions
 from zoo.words import counted
-from zoo.writers import StreamWriter, open_writer
+from zoo.writers import StreamWriter, open_hub, open_writer
 from zoo.writers.base import Writer, WriterContext
 from zoo.writers.bed import AGGREGATES
 
@@ -103,17 +104,20 @@ def predict(
     """
     chosen = options_from(options)
     given = opened(model, trust=chosen.trust)
-    if out is None and not chosen.dry_run:
+    if out is None and chosen.track_hub is None and not chosen.dry_run:
         return _returned(given, regions, genome, chosen, report, progress)
-    out = "-" if out is None else out
+    if chosen.track_hub is None and out is None:
+        out = "-"
     if _has_own_loader(given):
-        from zoo.run.own_loader import fasta_of, path_of, predict_with_own_loader
+        from zoo.run.own_loader import fasta_of, path_of, predict_with_own_loader, refuse_hub
+
+        refuse_hub(given, chosen)
 
         read = path_of(given, regions), fasta_of(genome)
         return predict_with_own_loader(given, *read, str(out), chosen, report, progress)
     regions, genome = chosen.inputs(regions, genome)
     read = inputs_of(model, regions, genome, chosen.settings)
-    out = _check_result(out, read, chosen)
+    out = _check_result(out, read, chosen) if chosen.track_hub is None else check_hub(chosen, out, read)
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
     with RegionFile(regions) as region_file, contextlib.redirect_stdout(sys.stderr):
@@ -121,6 +125,8 @@ def predict(
         compute = Prediction(job.model, job.choice, chosen)
         notes = Notes(report, job.notes)
         notes.keep(*job.recorded)
+        if chosen.track_hub is not None:
+            notes.add(*hub_notes(job, hub_facts(job)))
         if chosen.dry_run:
             windows, counts = job.count_windows(), _plan_counts(job, compute)
             notes.add(*counted_notes(job.count_uncovered(), job))
@@ -162,7 +168,7 @@ def check_in_memory(options: PredictOptions) -> None:
         UsageError: one is given.
     """
     usual = PredictOptions()
-    for name in ("format", "aggregate", "overlap", "resume"):
+    for name in ("format", "aggregate", "overlap", "resume", "track_hub"):
         if getattr(options, name) != getattr(usual, name):
             raise UsageError(
                 f"{name}={getattr(options, name)!r} is for a file, and no OUT was given",
@@ -224,6 +230,7 @@ def predict_regions(
         All windows; ``.values`` maps output name -> float32 array.
     """
     chosen = options_from(options)
+    check_in_memory(chosen)
     regions, fasta = chosen.inputs(regions, fasta)
     with RegionFile(regions) as region_file:
         job = prepare(model, region_file, fasta, chosen)
@@ -358,7 +365,9 @@ def open_file_writer(job: Job, out: Path) -> Writer:
     Raises:
         UsageError: it may not be written, or its format cannot hold them.
     """
-    writer = open_writer(writer_context(job, out), job.options.format)
+    context = writer_context(job, out)
+    hub = job.options.track_hub is not None
+    writer = open_hub(context, hub_facts(job)) if hub else open_writer(context, job.options.format)
     writer.check_finals(inputs_of(job.model, job.regions.path, job.genome.path, job.options.settings))
     check_places(job, writer, out)
     return writer

@@ -18,10 +18,9 @@ import numpy as np
 from zoo.errors import UsageError
 from zoo.extras import needs
 from zoo.notebook import card_html
-from zoo.outputs import OutputSpec, PredictionBatch, first_of
+from zoo.outputs import OutputSpec, PredictionBatch, annotations, first_of
 from zoo.words import near_names
 from zoo.writers.base import WriterContext
-from zoo.writers.hdf5 import annotations
 from zoo.writers.text import ROW, flat_values, value_names
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.notebook import card_html
+from zoo.store.speed import speed_line
 
 __all__ = ["EntryFacts"]
 
@@ -24,6 +25,7 @@ class EntryFacts(dict[str, Any]):
             ("licence", self.get("license")),
             ("framework", self.get("framework")),
             ("checked", checked),
+            *(("speed", speed_line(run)) for run in self.get("benchmark", ())),
         ]
         outputs = self.get("outputs") or []
         rows += [("output", _output(out)) for out in outputs[:SHOWN]]

@@ -16,6 +16,7 @@ from zoo.paths import refuse_url
 from zoo.store.bundled import read_index
 from zoo.store.entry_facts import EntryFacts
 from zoo.store.sources import Source, find_source, sources, split_name
+from zoo.store.speed import BENCHMARK, read_speed
 from zoo.store.versions import as_version, placed
 from zoo.words import counted, near_names
 
@@ -357,7 +358,9 @@ def _facts(model: str | Path) -> dict[str, Any]:
 
         versions = versions_of(path)
         facts = describe(path)
-        return facts | ({"versions": [facts["version"], *versions]} if versions else {}) | _uses(path)
+        return (
+            facts | ({"versions": [facts["version"], *versions]} if versions else {}) | _uses(path) | _speed(path)
+        )
     name = str(model)
     if os.sep in name and any(parent.is_dir() for parent in path.parents if parent != Path()):
         from zoo.store.source_index import describe_member
@@ -375,7 +378,8 @@ def _facts(model: str | Path) -> dict[str, Any]:
     folder, facts = find_entry(name)
     folder = folder if folder.is_dir() else entries_folder() / _group(facts["path"])
     versions = versions_of(name)
-    return facts | {"folder": str(folder)} | ({"versions": versions} if versions else {}) | _uses(folder)
+    found = facts | {"folder": str(folder)} | ({"versions": versions} if versions else {}) | _uses(folder)
+    return found | (_speed(folder) if not facts.get("group") else {})
 
 
 def _uses(folder: Path) -> dict[str, list[str]]:
@@ -383,6 +387,12 @@ def _uses(folder: Path) -> dict[str, list[str]]:
     from zoo.cards.card import read_uses
 
     return read_uses(folder)
+
+
+def _speed(folder: Path) -> dict[str, Any]:
+    """The runs of ``zoo benchmark``; nothing where there are none."""
+    runs = read_speed(folder / BENCHMARK)
+    return {"benchmark": runs} if runs else {}
 
 
 def _group(path: str) -> str:

@@ -11,11 +11,15 @@ import importlib
 import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError
 from zoo.extras import require
 from zoo.writers.base import Writer, WriterContext
 from zoo.writers.stream import LAYOUTS, StreamWriter, check_stream_format
+
+if TYPE_CHECKING:
+    from zoo.writers.hub_text import HubFacts
 
 __all__ = [
     "FORMATS",
@@ -25,6 +29,7 @@ __all__ = [
     "WriterContext",
     "aggregates",
     "check_format",
+    "open_hub",
     "open_writer",
     "store_of",
 ]
@@ -49,6 +54,7 @@ class Format:
 GZIP = {"compressed": True}
 BIGWIG = Format("bigwig", "BigWigWriter")
 HDF5 = Format("hdf5", "Hdf5Writer", "h5py")
+HUB = Format("track_hub", "TrackHubWriter")
 FORMATS: dict[str, Format] = {
     ".tsv": Format("tsv", "TsvWriter"),
     ".tsv.gz": Format("tsv", "TsvWriter", options=GZIP),
@@ -81,6 +87,11 @@ def open_writer(context: WriterContext, fmt: str | None = None) -> Writer:
     chosen = _find(context.out.name, fmt)
     writer = getattr(importlib.import_module(f"zoo.writers.{chosen.module}"), chosen.name)
     return writer(context, **chosen.options)
+
+
+def open_hub(context: WriterContext, facts: HubFacts) -> Writer:
+    """The writer of a track hub in the folder ``context.out``, not yet opened."""
+    return getattr(importlib.import_module(f"zoo.writers.{HUB.module}"), HUB.name)(context, facts)
 
 
 def check_format(out: str, fmt: str | None = None) -> None:

@@ -112,10 +112,14 @@ class GenomicWriter(Writer):
             for first in range(0, len(output.tracks), TRACKS_AT_ONCE):
                 tracks = range(first, min(first + TRACKS_AT_ONCE, len(output.tracks)))
                 made += self._write_tracks(output, order, tracks, len(made))
-        finals = rename_all(list(zip(made, self.finals, strict=True)))
+        finals = self.publish(made)
         self.suspend()
         remove(self.partial)
         return finals
+
+    def publish(self, made: list[Path]) -> list[Path]:
+        """Give the complete files of the tracks, outputs and tracks in order, their final names; return those."""
+        return rename_all(list(zip(made, self.finals, strict=True)))
 
     def suspend(self) -> None:
         for spool in self._spools:

@@ -8,18 +8,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo.errors import SystemStateError
-from zoo.outputs import OutputSpec
+from zoo.outputs import OutputSpec, annotations
 from zoo.writers.spool import RowSpool, SpooledBlock, SpooledWriter, value_shape
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["Hdf5Writer", "annotations", "metadata_columns", "preds_path"]
+__all__ = ["Hdf5Writer", "metadata_columns", "preds_path"]
 
 CHUNK_BYTES = 1 << 18
 NAME_BYTES = 255  # kept for a chromosome's name where none is known before
@@ -28,18 +28,6 @@ NAME_BYTES = 255  # kept for a chromosome's name where none is known before
 def preds_path(output: OutputSpec, outputs: tuple[OutputSpec, ...]) -> str:
     """``preds`` when the model has one output, else ``preds/<output>``."""
     return "preds" if len(outputs) == 1 else f"preds/{output.name}"
-
-
-def annotations(output: OutputSpec) -> dict[str, Any]:
-    """What the numbers of an output mean, for the attributes of its dataset."""
-    notes = {
-        "output": output.name,
-        "kind": output.kind,
-        "bin_size": output.bin_size,
-        "offset": output.offset,
-        "units": output.units or "unknown",
-    }
-    return notes if output.kind == "profile" and output.placed else {k: notes[k] for k in ("output", "kind", "units")}
 
 
 def metadata_columns(block: SpooledBlock) -> dict[str, np.ndarray | list[str]]:

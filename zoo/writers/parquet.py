@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import SystemStateError
-from zoo.outputs import OutputSpec
-from zoo.writers.hdf5 import annotations
+from zoo.outputs import OutputSpec, annotations
 from zoo.writers.spool import RowSpool, SpooledBlock, SpooledWriter
 from zoo.writers.text import ROW, track_names
 

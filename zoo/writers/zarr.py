@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import SystemStateError
+from zoo.outputs import annotations
 from zoo.results import put_folder
-from zoo.writers.hdf5 import annotations, metadata_columns, preds_path
+from zoo.writers.hdf5 import metadata_columns, preds_path
 from zoo.writers.spool import RowSpool, SpooledWriter, value_shape
 
 __all__ = ["ZarrWriter"]
