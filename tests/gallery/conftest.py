@@ -97,7 +97,9 @@ def open_page(program, tmp_path_factory):
     """Open a page of a site, run a script in it, and return what it returned and the lines of the console."""
     folder = tmp_path_factory.mktemp("browser")
 
-    def run(site: Path, page: str, script: str, width: int = 1280, *more: str, address: str = "") -> tuple:
+    def run(
+        site: Path, page: str, script: str, width: int = 1280, *more: str, address: str = "", real_time: bool = False
+    ) -> tuple:
         copy = folder / "site"
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(site, copy)
@@ -125,6 +127,7 @@ def open_page(program, tmp_path_factory):
                 program,
                 *BROWSER,
                 "--allow-file-access-from-files",
+                *([] if real_time else ["--virtual-time-budget=5000"]),
                 *more,
                 f"--user-data-dir={folder / 'profile'}",
                 f"--window-size={max(width, 500)},1200",

@@ -16,6 +16,7 @@ import zoo
 from zoo.errors import UsageError
 from zoo.gallery.gallery import MANIFEST
 from zoo.gallery.pages import places_of
+from zoo.store.sources import add_source
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADING = {"src", "data", "poster", "srcset", "action", "formaction", "background", "ping"}
@@ -323,3 +324,27 @@ def test_the_reader_of_these_tests_sees_what_is_hidden():
     page = Page('<p id="a" onclick="x()">1 &lt;b&gt;</p><script src="y.js"></script>')
     assert page.tags == [("p", {"id": "a", "onclick": "x()"}), ("script", {"src": "y.js"})]
     assert page.text == "1 <b>" and page.ids == ["a"]
+
+
+# ---------------------------------------------------------------- Kipoi's listing
+
+
+@pytest.mark.shared
+def test_all_of_kipois_models(shared_data, tmp_path, monkeypatch):
+    """Counted by hand in its folder: groups with a template, and folders with a model.yaml each."""
+    monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "config"))
+    folder = shared_data / "d13_kipoi_models_yaml"
+    add_source("kipoi", str(folder), trust=False)
+    made = zoo.gallery(tmp_path / "site", source=["kipoi", "grelu"])
+    listed = zoo.entries("kipoi")
+    assert made.models == len(zoo.entries()) + len(listed) + len(zoo.entries("grelu")) > 2500
+    check_links(made.folder)
+    names = [path.relative_to(made.folder / "models/kipoi") for path in (made.folder / "models/kipoi").rglob("*.html")]
+    groups = {entry["group"] for entry in listed if entry["group"]}
+    alone = {entry["name"] for entry in listed if not entry["group"]}
+    assert len(names) == len(groups) + len(alone)
+    page = read(made.folder / "models/kipoi/DeepBind.html")
+    assert sum(one.startswith("m-") for one in page.ids) == 927
+    assert 'kipoi.get_model("Basset")' in (made.folder / "models/kipoi/Basset.html").read_text().replace("&#34;", '"')
+    assert str(folder) not in "".join(path.read_text() for path in made.folder.rglob("*.html"))
+    assert made.bytes < 5e6
