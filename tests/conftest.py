@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +47,20 @@ def package_index(tmp_path_factory):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"pip reaches no package index: {(done.stderr.strip() or 'no reason given').splitlines()[-1]}")
+
+
+@pytest.fixture(scope="session")
+def program():
+    """The browser. Without one these tests fail: a page that nobody opened is not tested."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
+    macos = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+    found = os.environ.get("ZOO_BROWSER") or next(filter(None, map(shutil.which, [*names, macos])), None)
+    if found is None:
+        pytest.fail(
+            "no Chromium or Chrome on this machine. Fix: apt-get install chromium (scripts/bootstrap.py test "
+            "does it for root), ZOO_BROWSER=PATH, or leave these tests out: -m 'not browser'"
+        )
+    return found
 
 
 @pytest.fixture(autouse=True)

@@ -70,6 +70,7 @@ def gallery(
     """
     names = [source] if isinstance(source, str) else list(source)
     out = _check_out(Path(out), reports)
+    out.parent.mkdir(parents=True, exist_ok=True)
     with sole_writer(out):
         items, records = collect(names, report)
         found = _reports(reports, items, report)

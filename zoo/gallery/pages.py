@@ -63,7 +63,7 @@ def pages(
     files = places_of([item.name for item in items])
     places = _addresses(items, files)
     values = {record["name"]: facet_values(item, record) for item in items for record in item.records}
-    shared = {"version": version, "n_models": len(values), "n_items": len(items)}
+    shared = {"version": version, "n_models": sum(len(item.records) for item in items), "n_items": len(items)}
     records = [record for item in items for record in item.records]
     comparable = shared_charts(records, places)
     compared = {bar.model for charts in comparable.values() for chart in charts for bar in chart.bars if bar.model}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -120,20 +118,6 @@ def many(many_patterns):
     from interpret.report.page import render
 
     return render(many_patterns)
-
-
-@pytest.fixture(scope="session")
-def program():
-    """The browser. Without one these tests fail: a page that nobody opened is not tested."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
-    macos = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
-    found = os.environ.get("ZOO_BROWSER") or next(filter(None, map(shutil.which, [*names, macos])), None)
-    if found is None:
-        pytest.fail(
-            "no Chromium or Chrome on this machine. Fix: apt-get install chromium (scripts/bootstrap.py test "
-            "does it for root), ZOO_BROWSER=PATH, or leave these tests out: -m 'not browser'"
-        )
-    return found
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,148 @@
+"""A gallery of the bundled entries, one of a source of foreign models, and a browser that opens their pages."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html import escape
+from pathlib import Path
+
+import pytest
+from toys import make_toy_entry
+
+import zoo
+from zoo.store.sources import add_source
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+BROWSER = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--enable-logging=stderr",
+]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The gallery of the bundled entries, with a motif report of one of them."""
+    reports = tmp_path_factory.mktemp("reports")
+    (reports / "yeast-atac.html").write_text("<!doctype html><title>motifs</title><p>a motif report</p>")
+    made = zoo.gallery(tmp_path_factory.mktemp("gallery") / "site", reports=reports)
+    return made.folder
+
+
+HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
+PROSE = """
+## What it predicts <script>document.title = 1</script>
+
+A paragraph with <img src="https://evil.example/x.png" onerror="document.title=1"> and <iframe src="//evil.example">.
+
+[run](javascript:alert(1)) [data](data:text/html,<script>alert(1)</script>) [file](file:///etc/passwd)
+[vb](vbscript:x) [other](../../secret.html) [tab](java\tscript:alert(1)) [mail](mailto:a@b.example)
+[good](https://example.org/a?b=1&c="d") ![picture](https://evil.example/beacon.png) ![near](chrI.png)
+
+<style>body{display:none}</style>
+
+| a | b |
+|---|---|
+| `<b>` | <b onclick="x()">c</b> |
+"""
+
+
+@pytest.fixture
+def foreign(tmp_path, monkeypatch):
+    """A source whose entries try to run something in the page that shows them."""
+    monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "config"))
+    folder = tmp_path / "models"
+    metric = {"metric": f'r"><{HOSTILE}', "value": 0.5, "split": f"'\"{HOSTILE}", "output": "g_per_bin"}
+    metric["baseline"] = {"name": HOSTILE, "value": -0.25}
+    data = [{"name": HOSTILE, "accession": '"><svg onload=x()>', "licence": HOSTILE}]
+    toy = make_toy_entry(
+        folder / "hostile",
+        "profile",
+        card={
+            "summary": f"A toy. {HOSTILE} \u2028 </p></main>",
+            "evaluation": [metric],
+            "training": {"data": data, "base_model": '"><script>document.title=1</script>', "code": "javascript:x()"},
+            "licence_note": HOSTILE,
+            "deprecated": {"replacement": "other", "reason": HOSTILE},
+        },
+    )
+    readme = toy.folder / "README.md"
+    readme.write_text(readme.read_text(encoding="utf-8") + PROSE, encoding="utf-8")
+    model = toy.folder / "model.yaml"
+    text = model.read_text().replace("\ninfo:", "\ninfo:\n  tags: ['\"><script>document.title=1</script>']", 1)
+    model.write_text(text.replace("doc:", "cite_as: 'javascript:alert(1)'\n  doc:", 1))
+    # A name that is no path of a web page as it stands; another that differs from the first in case alone.
+    for name in ("a b#c?d&e", "A B#C?D&E", "%2e%2e", "ünï"):
+        make_toy_entry(folder / "plain" / "x", "gc", card=False)
+        (folder / "plain" / "x").rename(folder / "plain" / name)
+    add_source("evil", str(folder), trust=False)
+    return zoo.gallery(tmp_path / "site", source=["evil"]).folder
+
+
+@pytest.fixture(scope="session")
+def open_page(program, tmp_path_factory):
+    """Open a page of a site, run a script in it, and return what it returned and the lines of the console."""
+    folder = tmp_path_factory.mktemp("browser")
+
+    def run(
+        site: Path, page: str, script: str, width: int = 1280, *more: str, address: str = "", real_time: bool = False
+    ) -> tuple:
+        copy = folder / "site"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(site, copy)
+        # A script of the page's own folder: the pages' policy lets no other run.
+        probe = (
+            "addEventListener('load', async () => { let answer; try { answer = await (async () => {"
+            f"{script}"
+            "})(); } catch (error) { answer = {error: String(error)}; }"
+            "top.document.body.append(Object.assign(top.document.createElement('pre'),"
+            "{id: 'answer', textContent: JSON.stringify(answer === undefined ? null : answer)})); });"
+        )
+        (copy / "assets" / "probe.js").write_text(probe, encoding="utf-8")
+        root = "../" * page.count("/")
+        path = copy / page
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace("</head>", f'<script src="{root}assets/probe.js" defer></script></head>'))
+        url = path.as_uri() + address
+        if width < 500:  # a window cannot be narrower, a frame can
+            frame = copy / "frame.html"
+            style = f"border:0;width:{width}px;height:900px"
+            frame.write_text(f'<body style="margin:0"><iframe style="{style}" src="{escape(url)}"></iframe></body>')
+            url = frame.as_uri()
+        done = subprocess.run(
+            [
+                program,
+                *BROWSER,
+                "--allow-file-access-from-files",
+                *([] if real_time else ["--virtual-time-budget=5000"]),
+                *more,
+                f"--user-data-dir={folder / 'profile'}",
+                f"--window-size={max(width, 500)},1200",
+                "--dump-dom",
+                url,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=True,
+        )
+        console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+        answer = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.S)
+        assert answer, console or done.stdout[:2000]
+        text = answer[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        return json.loads(text), console
+
+    return run
