@@ -139,6 +139,7 @@ def run_confined(
     reads: Iterable[Path] = (),
     limits: Limits | None = None,
     variables: dict[str, str] | None = None,
+    without: Iterable[str] = (),
 ) -> Outcome:
     """Run a command with everything confined that this system can confine, and end all that it started.
 
@@ -148,6 +149,7 @@ def run_confined(
         reads: files and folders that it may read, beside Python, the system's libraries and seqzoo itself.
         limits: of time, memory, processes and file size.
         variables: added to the clean environment.
+        without: guards to leave out (``namespaces``, ``landlock``, ``seccomp``), as on a system that refuses them.
     """
     limits = limits or Limits()
     scratch = scratch.resolve()
@@ -167,6 +169,7 @@ def run_confined(
             "others": _tasks_of_user(),
         },
         "report": report,
+        "without": list(without),
     }
     started = time.monotonic()
     with printed.open("wb") as out:

@@ -31,6 +31,7 @@ COMMANDS = {
     "pull": "fetch all files that models need, so that they run offline",
     "cache": "list, check and delete files that were fetched",
     "test": "run a model on its example and compare with the expected predictions",
+    "check": "check entries: files, behaviour, figures",
     "add": "draft an entry from a gReLU checkpoint, a folder or a Hugging Face repo",
     "convert": "extract the tensors of a pickled model, without running it",
     "export": "write a model for gReLU, Hugging Face or Kipoi",

@@ -47,6 +47,9 @@ def _problems(tree: ast.AST, path: Path, folder: Path) -> Iterator[tuple[int, st
             yield node.lineno, "confined", "imports from outside its folder", "an entry stands alone"
         if isinstance(node, ast.Call):
             yield from _of_call(node)
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb"):
+            what = f"reads the environment ({node.attr}): a model is a function of its input"
+            yield node.lineno, "confined", what, "leave it out"
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
             if ABSOLUTE.match(node.value):
                 what = f"names the absolute path {node.value[:60]!r}"
