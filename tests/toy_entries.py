@@ -48,6 +48,7 @@ def good_entry(folder: Path, kind: str = "stranded") -> Path:
     make_toy_entry(folder, kind)
     (folder / f"{folder.name}_metric.py").write_text(METRIC)
     edit_yaml(folder / "model.yaml", lambda data: data["info"].pop("version"))
+    edit_yaml(folder / "model.yaml", lambda data: data["info"].update(doc="Counts the bases of a window."))
     output = "total" if kind == "stranded" else yaml_of(folder)["outputs"][0]["name"]
     changes = yaml.safe_load(yaml.safe_dump(CHANGES).replace("NAME", folder.name).replace("output: total", f"output: {output}"))
     edit_card(folder, lambda card: card.update(changes))

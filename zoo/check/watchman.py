@@ -16,6 +16,7 @@ __all__ = ["Watchman"]
 NETWORK = {"socket.connect", "socket.getaddrinfo", "socket.bind", "socket.sendto", "socket.gethostbyname"}
 PROCESSES = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"}
 CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod"}
+FORWARD = {"forward", "call", "__call__", "predict_on_batch"}
 READABLE = ("/usr/", "/lib", "/proc/", "/sys/", "/dev/", "/etc/")
 
 
@@ -46,19 +47,23 @@ class Watchman:
         self.busy = True
         try:
             if found := self._attempt(event, arguments):
-                if found not in self.told and self._is_foreign():
+                when = self._when()
+                if when is not None and found not in self.told:
                     self.told.add(found)
-                    self.tell(*found)
+                    self.tell(found[0], f"{found[1]} {when}")
         finally:
             self.busy = False
 
-    def _is_foreign(self) -> bool:
-        frame = sys._getframe(3)
+    def _when(self) -> str | None:
+        """When the entry's code did it; None where none of its files is on the stack."""
+        frame, found = sys._getframe(1), None
         while frame is not None:
             if os.path.realpath(frame.f_code.co_filename).startswith(self.folder):
-                return True
+                if frame.f_code.co_name in FORWARD:
+                    return "when it predicts"
+                found = "when it is loaded"
             frame = frame.f_back
-        return False
+        return found
 
     def _attempt(self, event: str, arguments: tuple) -> tuple[str, str] | None:
         if event in NETWORK:
