@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import h5py
 
-from scripts.build_readme import README, fill, models
+from scripts.build_readme import README, models
 from scripts.verify_entries import verifiable
 from zoo.store.registry import entries
 
@@ -12,8 +14,13 @@ VERIFY = "scripts.verify_entries"
 
 
 def test_the_table_of_models_is_that_of_the_cards():
+    """Each row is what its card says today. A row may be missing: a pull request with a model touches only its folder,
+    and a maintainer makes the table again."""
     text = README.read_text(encoding="utf-8")
-    assert fill(text, "models", models()) == text, "make it again: python scripts/build_readme.py --models"
+    rows = [line for line in models().splitlines() if line.startswith("|")]
+    shown = re.search(rf"{re.escape(rows[0])}\n(?:\|.*\n)+", text)[0].splitlines()
+    assert len(shown) > 20 and shown[:2] == rows[:2]
+    assert [row for row in rows if row in shown] == shown, "make it again: python scripts/build_readme.py --models"
 
 
 def test_a_card_that_says_verified_names_a_command_that_is_there():

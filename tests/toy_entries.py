@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from toys import make_toy_entry
 
@@ -46,7 +47,9 @@ CHANGES: dict[str, Any] = {
 def good_entry(folder: Path, kind: str = "stranded") -> Path:
     """Write an entry of which `zoo check` has nothing to say; ``folder.parent`` becomes a folder of entries."""
     make_toy_entry(folder, kind)
-    (folder / f"{folder.name}_metric.py").write_text(METRIC)
+    # The number 1, in other bytes for each: two entries with the same weights are a defect of their own.
+    other = torch.float32 if kind == "stranded" else torch.float64
+    torch.save({"scale": torch.ones(1, dtype=other)}, folder / "weights.pth")
     edit_yaml(folder / "model.yaml", lambda data: data["info"].pop("version"))
     edit_yaml(folder / "model.yaml", lambda data: data["info"].update(doc="Counts the bases of a window."))
     output = "total" if kind == "stranded" else yaml_of(folder)["outputs"][0]["name"]

@@ -117,7 +117,7 @@ def test_what_hides_in_a_session_of_its_own_ends_with_the_command(tmp_path, with
 
 
 def test_many_small_files_fill_no_disk(tmp_path):
-    code = "import time\nfor i in range(60):\n    open(f'f{i}', 'wb').write(b'x' * 500_000)\ntime.sleep(20)"
+    code = "import time\nfor i in range(80):\n    open(f'f{i}', 'wb').write(b'x' * 500_000)\ntime.sleep(20)"
     done = run_confined([sys.executable, "-c", code], tmp_path, limits=Limits(seconds=15, file_bytes=10_000_000))
     assert done.ended_for == "disk"
 

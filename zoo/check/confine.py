@@ -42,7 +42,7 @@ class Limits:
         seconds: wall-clock time.
         memory: bytes of memory, of a process and of all together.
         processes: of the command and all that it starts, threads included.
-        file_bytes: size of one file, and of all in the scratch folder.
+        file_bytes: size of one file; all in the scratch folder together may have twice that.
     """
 
     seconds: float = 600
@@ -232,7 +232,7 @@ def _watch(process: subprocess.Popen[bytes], limits: Limits, scratch: Path, star
             return "memory"
         if now - looked > DISK_POLL:
             looked = now
-            if _size(scratch) > limits.file_bytes:
+            if _size(scratch) > 2 * limits.file_bytes:
                 return "disk"
 
 

@@ -33,7 +33,14 @@ GIGABYTE = 10**9
 @click.option("--no-kipoi", is_flag=True, help="Leave out that Kipoi loads the entry.")
 @click.option("--seconds", type=click.FloatRange(min=1), default=600, show_default=True, help="Time limit of a run.")
 @click.option("--memory", type=click.FloatRange(min=0.1), default=2.5, show_default=True, help="Its memory, in GB.")
-@click.option("--report", type=click.Path(path_type=Path), metavar="OUT.html|json|md", help="Write a report.")
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="OUT.html|json|md",
+    help="Write a report; may be given several times.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="Print notes too: what was measured, or not looked at.")
 @click.pass_context
@@ -47,7 +54,7 @@ def command(
     no_kipoi: bool,
     seconds: float,
     memory: float,
-    report: Path | None,
+    reports: tuple[Path, ...],
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -63,7 +70,7 @@ def command(
         from zoo.paths import given_path
         from zoo.results import check_out
 
-        if report is not None:
+        for report in reports:
             check_out(report, inputs=[], suffixes=SUFFIXES, what="the report", option="--report")
         done = check(
             names,
@@ -75,7 +82,7 @@ def command(
             limits=Limits(seconds=seconds, memory=int(memory * GIGABYTE)),
             done=None if as_json else lambda result: _tell(result, verbose),
         )
-        if report is not None:
+        for report in reports:
             write_report(done, report)
     if as_json:
         click.echo(json.dumps(done.as_dict(), indent=1, default=str))
