@@ -53,7 +53,9 @@ def good_entry(folder: Path, kind: str = "stranded") -> Path:
     edit_yaml(folder / "model.yaml", lambda data: data["info"].pop("version"))
     edit_yaml(folder / "model.yaml", lambda data: data["info"].update(doc="Counts the bases of a window."))
     output = "total" if kind == "stranded" else yaml_of(folder)["outputs"][0]["name"]
-    changes = yaml.safe_load(yaml.safe_dump(CHANGES).replace("NAME", folder.name).replace("output: total", f"output: {output}"))
+    changes = yaml.safe_load(
+        yaml.safe_dump(CHANGES).replace("NAME", folder.name).replace("output: total", f"output: {output}")
+    )
     edit_card(folder, lambda card: card.update(changes))
     module = folder / f"{folder.name}_metric.py"
     module.write_text(METRIC.replace("output: total", f"output: {output}"))

@@ -80,7 +80,9 @@ def test_what_foreign_code_tries_is_refused(tmp_path, listening, monkeypatch, wi
 
 
 def test_what_is_not_guaranteed_is_said():
-    full = Guards({"namespaces": "yes", "read_only": "yes", "landlock": "yes (version 5)", "seccomp": "yes", "limits": "yes"})
+    full = Guards(
+        {"namespaces": "yes", "read_only": "yes", "landlock": "yes (version 5)", "seccomp": "yes", "limits": "yes"}
+    )
     assert "NOT guaranteed" not in full.sentence() and full.network and full.writes and full.reads
     mac = Guards({"limits": "without RLIMIT_DATA"})
     for words in ("no network", "writes to a scratch folder alone", "reads no files of the user"):
@@ -100,8 +102,12 @@ def test_time_is_limited(tmp_path):
 def test_processes_are_limited_and_none_is_left(tmp_path, without):
     """Nine forks in a row make 512 processes where nobody ends them."""
     mark = f"zoo-check-{os.getpid()}-{len(without)}"
-    code = f"import os, time\nfor _ in range(9):\n    try: os.fork()\n    except OSError: pass\ntime.sleep(50)  # {mark}"
-    done = run_confined([sys.executable, "-c", code], tmp_path, limits=Limits(seconds=40, processes=30), without=without)
+    code = (
+        f"import os, time\nfor _ in range(9):\n    try: os.fork()\n    except OSError: pass\ntime.sleep(50)  # {mark}"
+    )
+    done = run_confined(
+        [sys.executable, "-c", code], tmp_path, limits=Limits(seconds=40, processes=30), without=without
+    )
     assert done.ended_for == "processes" or done.code != 0
     assert mark not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 

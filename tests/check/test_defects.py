@@ -155,7 +155,9 @@ VALID = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("edit", "rule", "words", "again"), [case[1:] for case in VALID], ids=[case[0] for case in VALID])
+@pytest.mark.parametrize(
+    ("edit", "rule", "words", "again"), [case[1:] for case in VALID], ids=[case[0] for case in VALID]
+)
 def test_a_defect_of_the_files_is_caught(good, tmp_path, edit, rule, words, again):
     folder = copy_of(good, tmp_path / "entries")
     edit(folder)
@@ -215,7 +217,9 @@ def test_a_defect_of_behaviour_is_caught(good, tmp_path, edit, rule, words):
     before = sorted(path.name for path in folder.rglob("*"))
     report = check(folder, level="runs", limits=SMALL)
     found = [one for one in errors(report) if one.level == "runs"]
-    assert any(one.rule == rule and words in one.what for one in found), [(one.rule, one.what) for one in report.findings]
+    assert any(one.rule == rule and words in one.what for one in found), [
+        (one.rule, one.what) for one in report.findings
+    ]
     assert report.code == 4
     assert sorted(path.name for path in folder.rglob("*")) == before and not os.path.exists("/tmp/zoo-check-was-here")
 
@@ -302,7 +306,10 @@ def test_every_problem_is_told_at_once_with_file_and_line(good, tmp_path):
     report = check(folder)
     lines = (folder / "README.md").read_text().splitlines()
     found = {(one.what.split("`")[1], one.line) for one in errors(report) if one.rule == "schema"}
-    expected = {(key, 1 + lines.index(f"{key}: {value}")) for key, value in [("version", "'1'"), ("summary", 3), ("extra", "true")]}
+    expected = {
+        (key, 1 + lines.index(f"{key}: {value}"))
+        for key, value in [("version", "'1'"), ("summary", 3), ("extra", "true")]
+    }
     assert found == expected
     assert all(one.path == str(folder / "README.md") for one in errors(report))
 

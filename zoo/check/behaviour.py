@@ -125,9 +125,7 @@ def _constant(values: dict[str, np.ndarray], teller: Tells) -> None:
 # ---------------- strands
 
 
-def _strands(
-    model: LoadedModel, forward: dict[str, np.ndarray], reverse: dict[str, np.ndarray], teller: Tells
-) -> None:
+def _strands(model: LoadedModel, forward: dict[str, np.ndarray], reverse: dict[str, np.ndarray], teller: Tells) -> None:
     """Where the model is exactly symmetric, its pairs are proven right or wrong; else what was measured is noted."""
     declared = {output.name: output.strand for output in model.card.outputs} if model.card else {}
     for spec in model.outputs:

@@ -169,7 +169,9 @@ def check(
     if level not in LEVELS:
         raise UsageError(f"--level {level}: is not known", "", f"Fix: one of {', '.join(LEVELS)}")
     if given and changed is not None:
-        raise UsageError("names beside --changed", "", "Fix: `zoo check yeast-atac`, or `zoo check --changed origin/main`")
+        raise UsageError(
+            "names beside --changed", "", "Fix: `zoo check yeast-atac`, or `zoo check --changed origin/main`"
+        )
     report = CheckReport(level)
     if changed is not None:
         report.changed = changes_since(changed)
@@ -270,9 +272,7 @@ class _Run:
         entry = draft.folder / member if member else draft.folder
         if (missing := self._fetched(entry, name)) is not None:
             return Ran([missing])
-        ran = run_entry(
-            name, entry, draft.folder, level, self.limits, rtol=self.rtol, atol=self.atol, keep=self.keep
-        )
+        ran = run_entry(name, entry, draft.folder, level, self.limits, rtol=self.rtol, atol=self.atol, keep=self.keep)
         self.report.guards = ran.guards or self.report.guards
         self.known[name] = self.known[str(draft.folder)] = ran.fingerprint
         if draft.members and len(draft.members) > 1 and name == draft.name:
@@ -339,4 +339,3 @@ class _Run:
         except ZooError as error:
             return Finding(name, "runs", "fetch", "warning", f"was not run: {error.what}", error.fix)
         return None
-

@@ -121,9 +121,7 @@ def _keep(ran: Ran, got: Path, place: Path) -> None:
         return
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(got, place)
-    ran.findings = [
-        Finding(**one.as_dict() | {"what": one.what.replace("GOT", str(place))}) for one in ran.findings
-    ]
+    ran.findings = [Finding(**one.as_dict() | {"what": one.what.replace("GOT", str(place))}) for one in ran.findings]
 
 
 def _read(path: Path) -> tuple[Ran, str]:
