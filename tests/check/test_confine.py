@@ -116,7 +116,8 @@ def test_processes_are_limited_and_none_is_left(tmp_path, without):
 @pytest.mark.parametrize("without", [(), ("namespaces",)], ids=["namespaces", "none"])
 def test_what_hides_in_a_session_of_its_own_ends_with_the_command(tmp_path, without):
     mark = f"zoo-orphan-{os.getpid()}-{len(without)}"
-    code = f"import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: time.sleep(60)  # {mark}\n    os._exit(0)\nos.wait()"
+    child = f"    os.setsid()\n    if os.fork() == 0: time.sleep(60)  # {mark}\n    os._exit(0)"
+    code = f"import os, time\nif os.fork() == 0:\n{child}\nos.wait()"
     done = run_confined([sys.executable, "-c", code], tmp_path, without=without)
     assert done.code == 0 and done.seconds < 30
     assert mark not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout

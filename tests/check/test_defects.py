@@ -1,5 +1,6 @@
 """A good entry passes every level; one defect each is caught at its level, in words that name it."""
 
+# ruff: noqa: E501 - a case is a line
 from __future__ import annotations
 
 import os
@@ -128,6 +129,7 @@ VALID = [
     ("environment", at_load("import os\nTOKEN = os.environ.get('GITHUB_TOKEN')"), "confined", "reads the environment", True),
     ("Python syntax", at_load("def"), "python", "Python does not parse", True),
     ("train and test overlap", set_card("training", "splits", "test", to=["chrII"]), "split", "train and test overlap: chrII", True),
+    ("no training data", set_card("training", "data", to=[]), "licence", "no training data are named", True),
     ("split not stated", set_card("training", "splits", to=None), "split", "the split is not stated", True),
     ("genome not stated", set_card("genome", to=None), "genome", "the genome is not stated", True),
     ("no metric", set_card("evaluation", to=[]), "metric", "no metric is stated", True),

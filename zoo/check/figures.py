@@ -1,9 +1,9 @@
 """Level reproduces: the metrics of a card, made again by their commands where the data are at hand.
 
 A command is ``python -m MODULE ...``, ``python FILE ...`` or ``zoo ...``, run in the top of the repository without a
-shell. ``DIR`` in it stands for the data folder, ``OUT`` for a folder to write to. It prints the records of ``evaluation``
-as YAML or JSON on standard output, or after a line ``evaluation:``; ``--yaml`` and ``--data`` are added to
-``scripts.evaluate_entries``.
+shell. ``DIR`` in it stands for the data folder, ``OUT`` for a folder to write to. It prints the records of
+``evaluation`` as YAML or JSON on standard output, or after a line ``evaluation:``; ``--yaml`` and ``--data`` are added
+to ``scripts.evaluate_entries``.
 """
 
 from __future__ import annotations
@@ -139,7 +139,8 @@ def _compared(name: str, card: Evaluation, found: list[dict[str, Any]]) -> Itera
     low, high = card.ci or (card.value - NEAR, card.value + NEAR)
     low, high = min(low, card.value - NEAR), max(high, card.value + NEAR)
     if not low <= value <= high:
-        what = f"{card.metric} does not reproduce: {value:.4g}, and the card says {card.value:.4g} ({low:.4g} to {high:.4g})"
+        says = f"{card.value:.4g} ({low:.4g} to {high:.4g})"
+        what = f"{card.metric} does not reproduce: {value:.4g}, and the card says {says}"
         yield Finding(name, "reproduces", "metric", "error", what, "correct the card, or the command", code=6)
     else:
         what = f"{card.metric} reproduces: {value:.4g}, the card says {card.value:.4g}"

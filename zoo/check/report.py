@@ -99,7 +99,8 @@ def _code_free(text: str) -> str:
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #bbb}
-li{margin:.5rem 0}code{font-size:.9em;overflow-wrap:anywhere}.error{color:#a40000}.warning{color:#7a4b00}.note{color:#444}
+li{margin:.5rem 0}code{font-size:.9em;overflow-wrap:anywhere}
+.error{color:#a40000}.warning{color:#7a4b00}.note{color:#444}
 @media(prefers-color-scheme:dark){body{color:#eee;background:#151515}.error{color:#ff9a9a}.warning{color:#ffc56b}
 .note{color:#bbb}}
 """
@@ -126,8 +127,10 @@ def as_html(report: CheckReport) -> str:
 
 def _section(result: EntryResult) -> str:
     items = "".join(
-        f"<li class={one.severity}><b>{one.severity}</b> ({one.rule}) <code>{html.escape(place_of(one, result))}</code> "
+        f"<li class={one.severity}><b>{one.severity}</b> ({one.rule}) "
+        f"<code>{html.escape(place_of(one, result))}</code> "
         f"{html.escape(one.what)}" + (f"<br>Fix: {html.escape(one.fix)}" if one.fix else "") + "</li>"
         for one in result.findings
     )
-    return f"<h2 id='{html.escape(result.name)}'>{html.escape(result.name)}</h2><ul>{items or '<li>nothing found</li>'}</ul>"
+    name = html.escape(result.name)
+    return f"<h2 id='{name}'>{name}</h2><ul>{items or '<li>nothing found</li>'}</ul>"

@@ -183,7 +183,7 @@ print("PREDICTED", getattr(found, "shape", type(found).__name__))
 
 
 def run_kipoi(name: str, folder: Path, limits: Limits) -> list[Finding]:
-    """Unmodified Kipoi loads the entry and predicts its example, confined; it gets a copy, in which it makes indexes."""
+    """Unmodified Kipoi loads the entry and predicts its example, confined, in a copy in which it makes indexes."""
     import importlib.util
 
     if importlib.util.find_spec("kipoi") is None:

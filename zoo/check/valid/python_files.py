@@ -52,15 +52,15 @@ def _problems(tree: ast.AST, path: Path, folder: Path) -> Iterator[tuple[int, st
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb"):
             what = f"reads the environment ({node.attr}): a model is a function of its input"
             yield node.lineno, "confined", what, "leave it out"
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
-            if ABSOLUTE.match(node.value):
-                what = f"names the absolute path {node.value[:60]!r}"
-                yield (
-                    node.lineno,
-                    "absolute",
-                    what,
-                    "paths are relative to the folder, and weights are named in model.yaml",
-                )
+        text = node.value if isinstance(node, ast.Constant) and id(node) not in docs else None
+        if isinstance(text, str) and ABSOLUTE.match(text):
+            what = f"names the absolute path {text[:60]!r}"
+            yield (
+                node.lineno,
+                "absolute",
+                what,
+                "paths are relative to the folder, and weights are named in model.yaml",
+            )
 
 
 def _has_docstring(node: ast.AST) -> bool:
