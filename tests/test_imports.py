@@ -94,6 +94,7 @@ FLOORS = [
     ["zoo.model"],
     ["zoo"],
     ["zoo.entries", "interpret.module", "interpret.recurrent", "finetune.mistakes"],
+    ["zoo.check"],
     ["finetune.config"],
     ["finetune.config_file"],
     ["finetune.data"],

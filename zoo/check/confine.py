@@ -42,7 +42,7 @@ class Limits:
         seconds: wall-clock time.
         memory: bytes of memory, of a process and of all together.
         processes: of the command and all that it starts, threads included.
-        file_bytes: size of one file, and of all in the scratch folder.
+        file_bytes: size of one file; all in the scratch folder together may have twice that.
     """
 
     seconds: float = 600
@@ -139,6 +139,7 @@ def run_confined(
     reads: Iterable[Path] = (),
     limits: Limits | None = None,
     variables: dict[str, str] | None = None,
+    without: Iterable[str] = (),
 ) -> Outcome:
     """Run a command with everything confined that this system can confine, and end all that it started.
 
@@ -148,6 +149,7 @@ def run_confined(
         reads: files and folders that it may read, beside Python, the system's libraries and seqzoo itself.
         limits: of time, memory, processes and file size.
         variables: added to the clean environment.
+        without: guards to leave out (``namespaces``, ``landlock``, ``seccomp``), as on a system that refuses them.
     """
     limits = limits or Limits()
     scratch = scratch.resolve()
@@ -167,6 +169,7 @@ def run_confined(
             "others": _tasks_of_user(),
         },
         "report": report,
+        "without": list(without),
     }
     started = time.monotonic()
     with printed.open("wb") as out:
@@ -229,7 +232,7 @@ def _watch(process: subprocess.Popen[bytes], limits: Limits, scratch: Path, star
             return "memory"
         if now - looked > DISK_POLL:
             looked = now
-            if _size(scratch) > limits.file_bytes:
+            if _size(scratch) > 2 * limits.file_bytes:
                 return "disk"
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Draft", "read_draft"]
 
+SKIPPED = ("__pycache__", ".git", "versions")  # older versions were checked when they were new
 TEXT = (".md", ".yaml", ".yml", ".py", ".tsv", ".txt", ".bed", ".csv")
 
 
@@ -77,7 +78,7 @@ class Draft:
 
     def _walked(self) -> Iterator[Path]:
         for place, folders, names in os.walk(self.folder):
-            folders[:] = [one for one in folders if one not in ("__pycache__", ".git")]
+            folders[:] = [one for one in folders if one not in SKIPPED]
             for name in [*names, *(one for one in folders if (Path(place) / one).is_symlink())]:
                 yield Path(place) / name
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from zoo.errors import FetchError, MismatchError, ModelError, ZooError
 
-__all__ = ["LEVELS", "Finding", "from_error", "worst_code"]
+__all__ = ["CODES", "LEVELS", "Finding", "from_error", "worst_code"]
 
 LEVELS = ("valid", "runs", "reproduces")
 CODES = {"model": ModelError.exit_code, "bytes": FetchError.exit_code, "differs": MismatchError.exit_code}

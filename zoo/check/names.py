@@ -110,7 +110,9 @@ def check_version(draft: Draft, base: str, root: Path) -> Iterator[Finding]:
         return
     if not isinstance(old, dict) or str(old.get("version")) != draft.card.version:
         return
-    was = {one["path"]: one.get("sha256") or one.get("tensors_sha256") for one in old.get("files") or [] if "path" in one}
+    was = {
+        one["path"]: one.get("sha256") or one.get("tensors_sha256") for one in old.get("files") or [] if "path" in one
+    }
     now = {one.path: one.sha256 or one.tensors_sha256 for one in draft.card.files}
     runs = [name for name in was if name in now and was[name] != now[name] and not name.startswith("example/")]
     if runs:

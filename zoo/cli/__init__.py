@@ -40,6 +40,7 @@ COMMANDS = {
     "test": "run a model on its example and compare with the expected predictions",
     "benchmark": "measure how fast a model predicts here, and how much memory it takes",
     "new": "draft an entry of your module, a Keras file, a checkpoint, a folder or a Hugging Face repo",
+    "check": "check entries: files, behaviour, figures",
     "add": "draft an entry: `zoo new NAME --from SOURCE` by its older name",
     "upgrade": "rewrite cards in the newest version of their format",
     "convert": "extract the tensors of a pickled model, without running it",

@@ -180,7 +180,7 @@ def _card_outputs(entry: Entry, result: Any, loader: SequenceLoader) -> tuple[Ou
         )
     specs = []
     for output, shape in zip(entry.card.outputs, shapes, strict=True):
-        bins = shape[-1] if output.kind == "profile" else 1
+        bins = shape[-1] if output.kind == "profile" and shape else 1  # `named` tells of an output without axes
         specs.append(
             OutputSpec(
                 output.name,

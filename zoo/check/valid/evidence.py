@@ -21,6 +21,10 @@ def check_evidence(draft: Draft) -> Iterator[Finding]:
         what = "the genome is not stated: assembly and chromosome style"
         fix = "add `genome: {assembly: hg38, chrom_style: ucsc}`, that of the training data"
         yield draft.finding("genome", what, fix, draft.at("genome"), severity=strict)
+    if not draft.card.training.data:
+        what = "no training data are named"
+        fix = "name each data set in training.data, with accession and licence"
+        yield draft.finding("licence", what, fix, draft.at("training", "data"), severity=strict)
     yield from _splits(draft, strict)
     yield from _metrics(draft, strict)
     yield from _base_model(draft)

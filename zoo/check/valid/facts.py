@@ -79,11 +79,10 @@ def _pairs(draft: Draft, i: int, pairs: list[tuple[str, str]], names: tuple[str,
 
 
 def _against_schema(draft: Draft, i: int, output: Any, names: tuple[str, ...], shape: tuple) -> Iterator[Finding]:
-    """The shape of a Kipoi target holds the number of tracks somewhere; one of none of its axes is wrong."""
-    sizes = [size for size in shape if size is not None]
-    if not sizes or len(sizes) != len(shape) or len(names) in sizes or (len(names) == 1 and len(shape) < 2):
-        if not sizes or len(sizes) != len(shape) or len(names) in sizes or output.kind == "profile" or sizes == [1]:
-            return
+    """The shape of a Kipoi target has the number of tracks as an axis, unless there is one track or a free axis."""
+    free = any(size is None for size in shape) or not shape
+    if free or len(names) in shape or shape == (1,) or (output.kind == "profile" and len(names) == 1):
+        return
     what = f"output {output.name!r} has {len(names)} track(s), and schema.targets of model.yaml shape {tuple(shape)}"
     yield draft.finding("tracks", what, "name every track of the output, in order", draft.at("outputs", i, "tracks"))
 
@@ -102,9 +101,8 @@ def _twice(draft: Draft) -> Iterator[Finding]:
         place = (draft.model, ("info", "version"))
         yield draft.finding("twice", what, fix, place, severity="warning" if agrees else "error")
     if _plain(info.get("doc")) == _plain(draft.card.summary):
-        what = "info.doc of model.yaml repeats the card's summary word for word"
-        fix = "let info.doc say more, or less"
-        yield draft.finding("twice", what, fix, (draft.model, ("info", "doc")), severity="warning")
+        what = "info.doc of model.yaml, which Kipoi shows, repeats the card's summary word for word"
+        yield draft.finding("twice", what, "", (draft.model, ("info", "doc")), severity="note")
 
 
 def _plain(text: Any) -> str:

@@ -24,7 +24,7 @@ def spdx_problem(text: str) -> str | None:
 
 
 def check_licences(draft: Draft) -> Iterator[Finding]:
-    """``info.license`` of model.yaml is SPDX; ``licence`` of each data set begins with SPDX, and prose may follow ``;``."""
+    """``info.license`` of model.yaml is SPDX; ``licence`` of data begins with SPDX, and prose may follow ``;``."""
     if draft.model is not None:
         info = draft.model.data.get("info")
         value = info.get("license") if isinstance(info, dict) else None

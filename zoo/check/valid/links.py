@@ -1,4 +1,4 @@
-"""Links of a card: local ones and their anchors lead somewhere, addresses are well formed; they are asked on request."""
+"""Links of a card: local ones and their anchors lead somewhere, addresses are well formed, and asked on request."""
 
 from __future__ import annotations
 

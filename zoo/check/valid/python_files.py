@@ -20,7 +20,9 @@ NETWORK = {"socket", "ssl", "urllib", "http", "requests", "httpx", "aiohttp", "f
 PROCESSES = {"subprocess", "multiprocessing", "ctypes", "pty", "signal"}
 PICKLES = {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 CALLS = {"eval", "exec", "compile", "__import__"}
-ABSOLUTE = re.compile(r"^(/(home|root|Users|data|mnt|scratch|tmp|usr|opt|work|etc|var|projects?|gpfs|lustre)\b|~/|[A-Z]:\\)")
+ABSOLUTE = re.compile(
+    r"^(/(home|root|Users|data|mnt|scratch|tmp|usr|opt|work|etc|var|projects?|gpfs|lustre)\b|~/|[A-Z]:\\)"
+)
 
 
 def check_python(draft: Draft) -> Iterator[Finding]:
@@ -47,10 +49,18 @@ def _problems(tree: ast.AST, path: Path, folder: Path) -> Iterator[tuple[int, st
             yield node.lineno, "confined", "imports from outside its folder", "an entry stands alone"
         if isinstance(node, ast.Call):
             yield from _of_call(node)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
-            if ABSOLUTE.match(node.value):
-                what = f"names the absolute path {node.value[:60]!r}"
-                yield node.lineno, "absolute", what, "paths are relative to the folder, and weights are named in model.yaml"
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb"):
+            what = f"reads the environment ({node.attr}): a model is a function of its input"
+            yield node.lineno, "confined", what, "leave it out"
+        text = node.value if isinstance(node, ast.Constant) and id(node) not in docs else None
+        if isinstance(text, str) and ABSOLUTE.match(text):
+            what = f"names the absolute path {text[:60]!r}"
+            yield (
+                node.lineno,
+                "absolute",
+                what,
+                "paths are relative to the folder, and weights are named in model.yaml",
+            )
 
 
 def _has_docstring(node: ast.AST) -> bool:
@@ -72,7 +82,12 @@ def _of_import(line: int, name: str) -> Iterator[tuple[int, str, str, str]]:
     elif name in PROCESSES:
         yield line, "confined", f"imports {name}: a model starts no processes and calls no C library", "leave it out"
     elif name in PICKLES:
-        yield line, "pickle", f"imports {name}, which can run what a file says", "read tensors: safetensors or a state dict"
+        yield (
+            line,
+            "pickle",
+            f"imports {name}, which can run what a file says",
+            "read tensors: safetensors or a state dict",
+        )
 
 
 def _of_call(node: ast.Call) -> Iterator[tuple[int, str, str, str]]:
@@ -84,6 +99,11 @@ def _of_call(node: ast.Call) -> Iterator[tuple[int, str, str, str]]:
     name = f"{function.value.id}.{function.attr}"
     safe = any(one.arg == "weights_only" and getattr(one.value, "value", None) is True for one in node.keywords)
     if name == "torch.load" and not safe:
-        yield node.lineno, "pickle", "torch.load without weights_only=True can run what a file says", "add weights_only=True"
+        yield (
+            node.lineno,
+            "pickle",
+            "torch.load without weights_only=True can run what a file says",
+            "add weights_only=True",
+        )
     if name in ("os.system", "os.popen", "os.fork", "os.execv"):
         yield node.lineno, "confined", f"calls {name}: a model starts no processes", "leave it out"

@@ -70,10 +70,10 @@ def _unrecorded(draft: Draft) -> Iterator[Finding]:
                 f"bytes: {(draft.folder / name).stat().st_size}}}` to `files`",
                 draft.at("files"),
             )
-    if draft.weights and "/" not in draft.weights and not draft.has_own_weights and not draft.members:
-        if draft.weights not in known:
-            what = f"the weights `{draft.weights}` are neither in the folder nor in `files` of the card"
-            yield draft.finding("checksum", what, "add the file, or name its mirrors in `files`", draft.at("files"))
+    elsewhere = draft.weights and "/" not in draft.weights and not draft.has_own_weights and not draft.members
+    if elsewhere and draft.weights not in known:
+        what = f"the weights `{draft.weights}` are neither in the folder nor in `files` of the card"
+        yield draft.finding("checksum", what, "add the file, or name its mirrors in `files`", draft.at("files"))
 
 
 def _pickled(draft: Draft, path: Path) -> Iterator[Finding]:

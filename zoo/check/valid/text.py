@@ -47,5 +47,3 @@ def _strings(data: Any, location: tuple[str | int, ...]) -> Iterator[tuple[tuple
     items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, value in items:
         yield from _strings(value, (*location, key))
-
-

@@ -1,0 +1,128 @@
+"""What a branch changes is checked, and nothing else; a pull request with a model touches only its folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from toy_entries import edit_card, good_entry, record
+
+from zoo.check.changed import changes_since
+from zoo.check.check import check
+from zoo.errors import UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def git(folder, *words):
+    who = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", "-C", str(folder), *who, *words], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A repository with one good entry on main; the branch is checked out."""
+    root = tmp_path / "repository"
+    (root / "model_cards").mkdir(parents=True)
+    good_entry(root / "model_cards/counts")
+    (root / "code.py").write_text("x = 1\n")
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "one")
+    git(root, "checkout", "-qb", "branch")
+    monkeypatch.chdir(root)
+    return root
+
+
+def test_a_change_that_touches_no_entry_runs_none(repository):
+    (repository / "code.py").write_text("x = 2\n")
+    report = check(changed="main", level="reproduces")
+    assert (report.results, report.code) == ([], 0)
+    assert report.summary() == "no entry is changed: nothing was checked"
+
+
+def test_a_new_entry_alone_is_checked_alone(repository):
+    good_entry(repository / "model_cards/gc", "gc")
+    report = check(changed="main")
+    assert [one.name for one in report.results] == ["gc"] and report.code == 0, report.findings
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "two")
+    assert [one.name for one in check(changed="main").results] == ["gc"]
+
+
+def test_a_new_entry_with_changes_elsewhere_is_refused(repository):
+    good_entry(repository / "model_cards/gc", "gc")
+    (repository / "code.py").write_text("x = 2\n")
+    report = check(changed="main")
+    assert [(one.rule, one.severity) for one in report.general] == [("scope", "error")] and report.code == 4
+    assert report.general[0].what == "beside gc, 1 file(s) outside of its folder are changed: code.py"
+
+
+def test_an_old_entry_with_changes_of_code_is_a_matter_for_a_reviewer(repository):
+    path = repository / "model_cards/counts/README.md"
+    path.write_text(path.read_text() + "\nMore prose.\n")
+    (repository / "new.py").write_text("x = 2\n")
+    report = check(changed="main")
+    assert [(one.rule, one.severity) for one in report.general] == [("scope", "warning")] and report.code == 0
+
+
+def test_a_version_with_other_bytes_is_refused_until_it_is_raised(repository):
+    folder = repository / "model_cards/counts"
+    torch.save({"scale": torch.ones(1) * 2}, folder / "weights.pth")
+    record(folder)
+    found = [one for one in check(changed="main").findings if one.severity == "error"]
+    assert [one.rule for one in found] == ["version"]
+    assert found[0].what == "version 1.0.0 was published with other bytes of weights.pth"
+    assert found[0].line == 1 + (folder / "README.md").read_text().splitlines().index("version: 1.0.0")
+    edit_card(folder, lambda card: card.update(version="1.1.0"))
+    assert check(changed="main").code == 0
+
+
+def test_entries_that_are_gone_and_those_of_main_since_are_not_checked(repository):
+    git(repository, "checkout", "-q", "main")
+    good_entry(repository / "model_cards/of-main", "gc")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "main goes on")
+    git(repository, "checkout", "-q", "branch")
+    git(repository, "rm", "-qr", "model_cards/counts")
+    found = changes_since("main")
+    assert (found.entries, found.removed, found.new) == ((), ("counts",), frozenset())
+
+
+@pytest.mark.parametrize("base", ["no-such-branch", "--output=/tmp/x"])
+def test_a_base_that_is_no_commit_is_refused(repository, base):
+    with pytest.raises(UsageError, match="--changed"):
+        check(changed=base)
+
+
+def test_a_pull_request_with_a_model_touches_only_its_folder(tmp_path):
+    """In a clone of this repository: the list knows the entry, the script of the workflow passes it, the tests of the
+    table and of cards hold, and git sees one new folder."""
+    clone = tmp_path / "clone"
+    git(ROOT, "clone", "-q", "--shared", str(ROOT), str(clone))
+    base = git(clone, "rev-parse", "HEAD").strip()
+    good_entry(clone / "model_cards/toy-counts")
+    environment = os.environ | {"PYTHONPATH": str(clone), "ZOO": f"{sys.executable} -m zoo"}
+    environment["GITHUB_STEP_SUMMARY"] = str(tmp_path / "summary.md")
+
+    def run(*words):
+        return subprocess.run(words, cwd=clone, env=environment, capture_output=True, text=True, check=False)
+
+    done = run("scripts/ci/check_changed.sh", base, str(tmp_path / "report"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 entry checked, level reproduces: no errors" in done.stdout
+    report = json.loads((tmp_path / "report/check.json").read_text())
+    assert [one["name"] for one in report["entries"]] == ["toy-counts"] and report["exit_code"] == 0
+    assert (tmp_path / "summary.md").read_text() == (tmp_path / "report/check.md").read_text()
+    assert "| `toy-counts` | `1.0.0` | ok | ok | ok |" in (tmp_path / "summary.md").read_text()
+    assert "toy-counts" in run(sys.executable, "-m", "zoo", "list").stdout
+    files = ["tests/test_readme_models.py", "tests/store/test_bundled.py"]
+    done = run(sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *files)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert git(clone, "status", "--porcelain").splitlines() == ["?? model_cards/toy-counts/"]

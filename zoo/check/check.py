@@ -1,0 +1,341 @@
+"""``zoo check``: entries against the rules of the zoo, at one of three levels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.cards.card import read_tracks
+from zoo.cards.kipoi_groups import find_group
+from zoo.cards.yaml_lines import component_file
+from zoo.check.changed import Changes, changes_since, check_scope
+from zoo.check.confine import Guards, Limits
+from zoo.check.draft import Draft, read_draft
+from zoo.check.findings import LEVELS, Finding, worst_code
+from zoo.check.names import check_names, check_version
+from zoo.check.runs import Ran, run_entry, run_kipoi
+from zoo.check.valid import check_valid
+from zoo.check.valid.links import check_addresses
+from zoo.errors import FetchError, UsageError, ZooError
+from zoo.store.registry import entries, entries_folder, find_entry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["CheckReport", "EntryResult", "check"]
+
+RTOL, ATOL = 1e-4, 1e-5
+
+
+@dataclass(frozen=True)
+class EntryResult:
+    """What was found of one entry.
+
+    Attributes:
+        name, version, folder: of the entry; the version is None where its card cannot be read.
+        level: up to which it was checked.
+        findings: of all levels, in order.
+        facts: what was measured.
+        seconds: by level.
+    """
+
+    name: str
+    version: str | None
+    folder: Path
+    level: str
+    findings: list[Finding]
+    facts: dict[str, Any]
+    seconds: dict[str, float]
+
+    @property
+    def code(self) -> int:
+        """Exit code of the worst finding."""
+        return worst_code(self.findings)
+
+    def count(self, severity: str, level: str | None = None) -> int:
+        """How many findings are of a severity, of one level or of all."""
+        return sum(one.severity == severity and level in (None, one.level) for one in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "folder": str(self.folder),
+            "level": self.level,
+            "exit_code": self.code,
+            "findings": [one.as_dict() for one in self.findings],
+            "facts": self.facts,
+            "seconds": {level: round(value, 2) for level, value in self.seconds.items()},
+        }
+
+
+@dataclass
+class CheckReport:
+    """What ``check`` found.
+
+    Attributes:
+        level: that was asked for.
+        results: an item an entry.
+        general: findings that are about no single entry.
+        guards: what confined foreign code; None where none ran.
+        changed: what the branch changes, where that was asked.
+    """
+
+    level: str
+    results: list[EntryResult] = field(default_factory=list)
+    general: list[Finding] = field(default_factory=list)
+    guards: Guards | None = None
+    changed: Changes | None = None
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All of them."""
+        return [*self.general, *(one for result in self.results for one in result.findings)]
+
+    @property
+    def code(self) -> int:
+        """Exit code of the worst finding; 0 where there is no error."""
+        return worst_code(self.findings)
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return self.code == 0
+
+    def summary(self) -> str:
+        """One sentence."""
+        if not self.results:
+            return "no entry is changed: nothing was checked" if self.changed else "no entry was checked"
+        n, wrong = len(self.results), sum(result.code != 0 for result in self.results)
+        wrong_or_general = wrong or any(one.severity == "error" for one in self.general)
+        errors, warnings = (sum(one.severity == kind for one in self.findings) for kind in ("error", "warning"))
+        entries_ = f"{n:,} {'entry' if n == 1 else 'entries'} checked, level {self.level}"
+        verdict = "no errors" if not wrong_or_general else f"{errors:,} {'error' if errors == 1 else 'errors'}"
+        if wrong and n > 1:
+            verdict += f" in {wrong:,} of them"
+        said = f"{entries_}: {verdict}, {warnings:,} {'warning' if warnings == 1 else 'warnings'}"
+        return said + (f"; {self.guards.sentence()}" if self.guards else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {
+            "schema_version": 1,
+            "level": self.level,
+            "exit_code": self.code,
+            "summary": self.summary(),
+            "confinement": self.guards.answers if self.guards else None,
+            "general": [one.as_dict() for one in self.general],
+            "entries": [one.as_dict() for one in self.results],
+        }
+
+
+def check(
+    names: str | Path | Iterable[str | Path] = (),
+    *,
+    changed: str | None = None,
+    level: str = "valid",
+    data: Path | None = None,
+    urls: bool = False,
+    kipoi: bool = True,
+    limits: Limits | None = None,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+    keep: Path | None = None,
+    done: Callable[[EntryResult], None] | None = None,
+) -> CheckReport:
+    """Check entries; Python of an entry runs confined, in a process of its own.
+
+    Args:
+        names: entries or groups by name, or their folders; none stands for all that are bundled.
+        changed: a commit: those entries that differ from where the branch left it, and no others.
+        level: ``valid`` (its files), ``runs`` (what it does) or ``reproduces`` (what its card says).
+        data: folder with the data of metrics, for level reproduces; the word DIR of a command stands for it.
+        urls: ask the addresses of cards too.
+        kipoi: let Kipoi load each entry that runs.
+        limits: of what runs.
+        rtol, atol: tolerance of the example, as in `zoo test`.
+        keep: where predictions that differ are kept; the current folder.
+        done: takes each result when it is there.
+
+    Raises:
+        UsageError: no such level or commit, or names beside ``changed``.
+        ModelError: no entry of that name.
+    """
+    given = [names] if isinstance(names, str | Path) else list(names)
+    if level not in LEVELS:
+        raise UsageError(f"--level {level}: is not known", "", f"Fix: one of {', '.join(LEVELS)}")
+    if given and changed is not None:
+        raise UsageError(
+            "names beside --changed", "", "Fix: `zoo check yeast-atac`, or `zoo check --changed origin/main`"
+        )
+    report = CheckReport(level)
+    if changed is not None:
+        report.changed = changes_since(changed)
+        report.general += check_scope(report.changed)
+    run = _Run(report, limits or Limits(), data, kipoi, rtol, atol, keep or Path())
+    targets = _targets(given, report.changed)
+    drafts = []
+    for folder, member in targets:
+        result = run.check(folder, member)
+        drafts.append(read_draft(folder) if urls else None)
+        report.results.append(result)
+        if done:
+            done(result)
+    if urls:
+        report.general += check_addresses(one for one in drafts if one is not None)
+    return report
+
+
+def _targets(given: list[str | Path], changes: Changes | None) -> list[tuple[Path, str | None]]:
+    """Folders, each with the name of a model of a group where one was asked for."""
+    if changes is not None:
+        return [(folder, None) for folder in changes.entries]
+    if not given:
+        return [(folder, None) for folder in _entry_folders(entries_folder())]
+    return [_target(str(name)) for name in given]
+
+
+def _target(name: str) -> tuple[Path, str | None]:
+    path = Path(name)
+    if path.name in ("model.yaml", "model.yml") and path.is_file():
+        path = path.parent
+    if path.is_dir():
+        return path.resolve(), None
+    if (entries_folder() / name).is_dir():
+        return entries_folder() / name, None
+    found = path if find_group(path, "model") else find_entry(name)[0]
+    if found.is_dir():
+        return found, None
+    group = find_group(found, "model")
+    return (group[0].folder, group[1]) if group else (found, None)
+
+
+def _entry_folders(folder: Path) -> list[Path]:
+    """Folders of a folder that are entries, or look as if they should be."""
+    kinds = ("model", "model-template")
+    return [
+        one
+        for one in sorted(folder.iterdir())
+        if one.is_dir() and (any(component_file(one, kind) for kind in kinds) or (one / "README.md").is_file())
+    ]
+
+
+@dataclass
+class _Run:
+    """One call of `check`: what its entries share."""
+
+    report: CheckReport
+    limits: Limits
+    data: Path | None
+    kipoi: bool
+    rtol: float
+    atol: float
+    keep: Path
+    known: dict[str, dict[str, np.ndarray] | None] = field(default_factory=dict)
+
+    def check(self, folder: Path, member: str | None) -> EntryResult:
+        draft = read_draft(folder)
+        name = f"{draft.name}/{member}" if member else draft.name
+        seconds: dict[str, float] = {}
+        started = time.monotonic()
+        findings = [*check_valid(draft), *check_names(draft, self._neighbours(folder))]
+        if self.report.changed is not None:
+            findings += check_version(draft, self.report.changed.base, self.report.changed.root)
+        seconds["valid"] = time.monotonic() - started
+        facts: dict[str, Any] = {}
+        if self.report.level != "valid":
+            started = time.monotonic()
+            ran = self._run(draft, name, member)
+            findings += ran.findings
+            facts = ran.facts
+            seconds[self.report.level] = time.monotonic() - started
+        version = draft.card.version if draft.card else None
+        return EntryResult(name, version, folder, self.report.level, findings, facts, seconds)
+
+    def _neighbours(self, folder: Path) -> list[Path]:
+        """The bundled entries, and those beside the one under check."""
+        found = {one.resolve(): one for one in _entry_folders(entries_folder())}
+        if self.report.changed is not None:  # of the repository that is checked, which may be another clone
+            found = {}
+        return [*(found | {one.resolve(): one for one in _entry_folders(folder.parent)}).values()]
+
+    def _run(self, draft: Draft, name: str, member: str | None) -> Ran:
+        level = self.report.level
+        if draft.card is None or draft.description is None:
+            what = "was not run: its card or model.yaml cannot be read"
+            return Ran([Finding(name, "runs", "run", "note", what)])
+        member = member or (draft.members[0] if draft.members else None)
+        entry = draft.folder / member if member else draft.folder
+        if (missing := self._fetched(entry, name)) is not None:
+            return Ran([missing])
+        ran = run_entry(name, entry, draft.folder, level, self.limits, rtol=self.rtol, atol=self.atol, keep=self.keep)
+        self.report.guards = ran.guards or self.report.guards
+        self.known[name] = self.known[str(draft.folder)] = ran.fingerprint
+        if draft.members and len(draft.members) > 1 and name == draft.name:
+            what = f"of {len(draft.members):,} models of the group, {member} was run"
+            ran.findings.append(Finding(name, level, "run", "note", what, f"`zoo test {name}` runs all"))
+        if any(one.severity == "error" for one in ran.findings):
+            return ran
+        if self.kipoi and not draft.members and draft.has_own_weights:
+            ran.findings += run_kipoi(name, draft.folder, self.limits)
+        if level == "reproduces":
+            ran.findings += self._reproduced(draft, name, ran)
+        return ran
+
+    def _reproduced(self, draft: Draft, name: str, ran: Ran) -> list[Finding]:
+        from zoo.check.figures import check_figures
+        from zoo.check.twins import check_twins
+
+        sizes = sorted(len(read_tracks(draft.folder, output)) for output in draft.card.outputs)
+        others = [*entries(), *self._beside(draft)]
+        length = draft.card.input.length
+        twins = check_twins(name, ran.fingerprint, length, sizes, others, self._fingerprint)
+        figures = check_figures(name, draft.folder, draft.card, self.data, self.limits)
+        return [*twins, *figures]
+
+    def _beside(self, draft: Draft) -> list[dict[str, Any]]:
+        """Records of entries beside one that is not bundled."""
+        from zoo.store.registry import info
+
+        if draft.folder.parent.resolve() == entries_folder().resolve():
+            return []
+        found = []
+        for one in _entry_folders(draft.folder.parent):
+            if one.name != draft.name and component_file(one, "model"):
+                try:
+                    found.append(info(one) | {"name": str(one)})
+                except ZooError:
+                    continue
+        return found
+
+    def _fingerprint(self, name: str) -> dict[str, np.ndarray] | None:
+        if name not in self.known:
+            folder, member = _target(name)
+            path = folder / member if member else folder
+            if self._fetched(path, name) is not None:
+                self.known[name] = None
+            else:
+                ran = run_entry(name, path, folder, "fingerprint", self.limits, rtol=self.rtol, atol=self.atol)
+                self.known[name] = ran.fingerprint
+        return self.known[name]
+
+    def _fetched(self, entry: Path, name: str) -> Finding | None:
+        """Fetch what the entry needs, before it is confined; by this package, which runs nothing of the entry."""
+        from zoo.cards.kipoi import read_model
+        from zoo.models.files import here
+        from zoo.store.remote import remote_files
+
+        try:
+            description = read_model(entry)
+            for remote in remote_files(description).values():
+                here(description, remote)
+        except FetchError as error:
+            what = f"was not run: {error.what}"
+            return Finding(name, "runs", "fetch", "warning", what, error.fix.removeprefix("Fix: "))
+        except ZooError as error:
+            return Finding(name, "runs", "fetch", "warning", f"was not run: {error.what}", error.fix)
+        return None
