@@ -19,7 +19,7 @@ from interpret.motifs.grades import RULE, grade_patterns
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
 from interpret.motifs.pattern import ALIKE, Alignment, Pattern, alignment
 from interpret.report.card import ModelCard, find_card
-from interpret.report.drawing import GLYPHS, logo
+from interpret.report.drawing import GLYPHS, PATHS, logo
 from interpret.report.head import LookedFor, Made, look_for, made_of, model_name, unit_of
 from interpret.report.numbers import Row, core_contribution, order_of, row_of
 from interpret.report.page import check_page_out, templates
@@ -148,6 +148,7 @@ def compare_text(sources: Sequence[str | Path | MotifsFile], words: Sequence[str
             alike_and_named=ALIKE_AND_NAMED,
             rule=RULE,
             glyphs=GLYPHS,
+            shapes=PATHS,
         )
     )
 

@@ -19,14 +19,13 @@ from zoo.files import cache_folder
 from zoo.genome.recompress import Copy, copies
 from zoo.progress import human_bytes
 from zoo.store.cache import Blob, Cache
-from zoo.store.packages import KeptWheel, kept_wheels
 
 __all__ = ["command"]
 
 
 @click.group("cache", cls=GROUP, context_settings=CONTEXT)
 def command() -> None:
-    """List, add, check and delete files that were fetched, wheels kept for further models, and bgzip copies of genomes.
+    """List, add, check and delete files that were fetched, and bgzip copies of genomes.
 
     They lie in $ZOO_CACHE, or in the user's cache folder.
     """
@@ -48,8 +47,7 @@ def ls(as_json: bool) -> None:
         rows = [asdict(blob) | {"path": str(blob.path), "used": _time(blob)} for blob in blobs]
         left = [{"path": str(item.path), "bytes": item.bytes} for item in leftovers]
         made = [{"path": str(copy.path), "bytes": copy.bytes, "used": _time(copy)} for copy in genomes]
-        wheels = [{"path": str(one.path), "bytes": one.bytes, "used": _time(one)} for one in kept_wheels()]
-        found = {"folder": str(cache.folder), "blobs": rows, "unfinished": left, "genomes": made, "wheels": wheels}
+        found = {"folder": str(cache.folder), "blobs": rows, "unfinished": left, "genomes": made}
         click.echo(json.dumps(found, indent=1))
         return
     rows = [("size", "used", "sha256", "name", "models")]
@@ -68,8 +66,6 @@ def ls(as_json: bool) -> None:
     note(f"{total}{unfinished}")
     for copy in genomes:
         note(f"{human_bytes(copy.bytes)}, used {_time(copy)[:10]}: {copy.path}, the bgzip copy of a genome")
-    for wheel in kept_wheels():
-        note(f"{human_bytes(wheel.bytes)}, used {_time(wheel)[:10]}: {wheel.path}, a wheel kept for further models")
 
 
 @command.command("add", cls=COMMAND, context_settings=CONTEXT)
@@ -139,7 +135,7 @@ def verify(repair: bool) -> None:
     "--older-than",
     type=click.FloatRange(min=0),
     metavar="DAYS",
-    help="Also delete files that no model has used for DAYS days, copies of genomes, and wheels; 0 deletes all.",
+    help="Also delete files that no model has used for DAYS days, and copies of genomes; 0 deletes all.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
 def prune(older_than: float | None, dry_run: bool) -> None:
@@ -153,16 +149,15 @@ def prune(older_than: float | None, dry_run: bool) -> None:
     for leftover in leftovers:
         click.echo(f"{human_bytes(leftover.bytes)}\tunfinished\t{leftover.path}\t-")
     limit = None if older_than is None else time.time() - older_than * 86400
-    others = [(one, "copy of a genome") for one in copies()] + [(one, "kept wheel") for one in kept_wheels()]
-    unused = [(one, what) for one, what in others if limit is not None and one.used <= limit]
-    for one, what in unused:
-        click.echo(f"{human_bytes(one.bytes)}\t{_time(one)[:10]}\t{one.path}\t{what}")
+    unused = [one for one in copies() if limit is not None and one.used <= limit]
+    for one in unused:
+        click.echo(f"{human_bytes(one.bytes)}\t{_time(one)[:10]}\t{one.path}\tcopy of a genome")
         if not dry_run:
             one.remove()
-    freed = sum(item.bytes for item in [*old, *leftovers, *(one for one, _ in unused)])
+    freed = sum(item.bytes for item in [*old, *leftovers, *unused])
     done = "would be removed" if dry_run else "removed"
     note(f"{len(old) + len(leftovers) + len(unused)} file(s), {human_bytes(freed)} {done}")
 
 
-def _time(blob: Blob | Copy | KeptWheel) -> str:
+def _time(blob: Blob | Copy) -> str:
     return datetime.datetime.fromtimestamp(blob.used).isoformat(timespec="seconds")
