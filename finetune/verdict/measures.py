@@ -19,8 +19,8 @@ __all__ = ["METRICS", "Levels", "Metric", "View", "applicable", "beside", "level
 
 #: Observed bins above this quantile are the positives of AUROC and AUPRC, unless the track is of labels.
 POSITIVE_QUANTILE = 0.95
-#: Pairs of a distinct score and a block up to which intervals of AUROC and AUPRC are exact, a quarter of a second each; beyond,
-#: levels of the histogram of scores that they are computed from.
+#: Pairs of a distinct score and a block up to which intervals of AUROC and AUPRC are exact, a quarter of a second each;
+#: beyond, levels of the histogram of scores that they are computed from.
 EXACT = 5_000
 LEVELS = 1024
 LEAST_POSITIVES = 10

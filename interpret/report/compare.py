@@ -453,6 +453,6 @@ def _looked(runs: Sequence[Run], word: str) -> list[str]:
 
 def _found(item: LookedFor) -> str:
     if item.pattern is None:
-        return "not found"
+        return f"not found{': ' + item.lacking if item.lacking else ''}"
     where = f"in a subpattern of {item.pattern.short_name}" if item.inside else item.pattern.short_name
     return where + (", name not earned" if item.weak else "")
