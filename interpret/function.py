@@ -20,7 +20,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -215,22 +215,68 @@ class _Operation:
         return next((value.dtype for value in self.made if value is not None), torch.float32)
 
 
-class _Recorder(TorchDispatchMode):
-    """Records every operation within, of a batch of ``rows`` what one row has of it."""
+class _Inside:
+    """Which module a forward pass is in, and at which line of its author's."""
 
-    def __init__(self, module: torch.nn.Module, rows: int, row: int) -> None:
+    def __init__(self, module: torch.nn.Module) -> None:
+        self._names = {id(part): name for name, part in module.named_modules()}
+        self._stack: list[str] = []
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> _Inside:
+        hooks = torch.nn.modules.module
+        self._handles = [
+            hooks.register_module_forward_pre_hook(self._enter),
+            hooks.register_module_forward_hook(self._leave, always_call=True),
+        ]
+        return self
+
+    def _enter(self, part: torch.nn.Module, given: Any) -> None:
+        self._stack.append(self._names.get(id(part), ""))
+
+    def _leave(self, part: torch.nn.Module, given: Any, made: Any) -> None:
+        self._stack.pop()
+
+    def __exit__(self, *error: Any) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def place(self) -> str:
+        """Module and line, to follow the name of an operation."""
+        where = next((name for name in reversed(self._stack) if name), "")
+        module = f" in module {where}" if where else ""
+        frame = sys._getframe(1)
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if not file.startswith(OURS) and not file.startswith("<"):
+                return f"{module} ({file}:{frame.f_lineno})"
+            frame = frame.f_back
+        return module
+
+
+class _Watcher:
+    """A mode of torch that knows where in a module it is; stands before the mode among a class's bases."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
         super().__init__()
-        self.rows, self.row = rows, row
-        self.operations: list[_Operation] = []
         self._inside = _Inside(module)
 
-    def __enter__(self) -> _Recorder:
+    def __enter__(self) -> Self:
         self._inside.__enter__()
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
         self._inside.__exit__(*error)
+
+
+class _Recorder(_Watcher, TorchDispatchMode):
+    """Records every operation within, of a batch of ``rows`` what one row has of it."""
+
+    def __init__(self, module: torch.nn.Module, rows: int, row: int) -> None:
+        super().__init__(module)
+        self.rows, self.row = rows, row
+        self.operations: list[_Operation] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = self._samples((args, kwargs))
@@ -262,21 +308,12 @@ class _Recorder(TorchDispatchMode):
         return flat.clone()
 
 
-class _Draws(TorchDispatchMode):
+class _Draws(_Watcher, TorchDispatchMode):
     """Puts one value in the place of all random numbers within. ``first``: where the first of them are drawn."""
 
     def __init__(self, module: torch.nn.Module, value: float) -> None:
-        super().__init__()
+        super().__init__(module)
         self.value, self.first = value, None
-        self._inside = _Inside(module)
-
-    def __enter__(self) -> _Draws:
-        self._inside.__enter__()
-        return super().__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
-        self._inside.__exit__(*error)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))
@@ -319,45 +356,6 @@ def _largest(first: list[torch.Tensor | None], second: list[torch.Tensor | None]
     return found
 
 
-class _Inside:
-    """Which module a forward pass is in, and at which line of its author's."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        self._names = {id(part): name for name, part in module.named_modules()}
-        self._stack: list[str] = []
-        self._handles: list[Any] = []
-
-    def __enter__(self) -> _Inside:
-        hooks = torch.nn.modules.module
-        self._handles = [
-            hooks.register_module_forward_pre_hook(self._enter),
-            hooks.register_module_forward_hook(self._leave, always_call=True),
-        ]
-        return self
-
-    def _enter(self, part: torch.nn.Module, given: Any) -> None:
-        self._stack.append(self._names.get(id(part), ""))
-
-    def _leave(self, part: torch.nn.Module, given: Any, made: Any) -> None:
-        self._stack.pop()
-
-    def __exit__(self, *error: Any) -> None:
-        for handle in self._handles:
-            handle.remove()
-
-    def place(self) -> str:
-        """Module and line, to follow the name of an operation."""
-        where = next((name for name in reversed(self._stack) if name), "")
-        module = f" in module {where}" if where else ""
-        frame = sys._getframe(1)
-        while frame is not None:
-            file = frame.f_code.co_filename
-            if not file.startswith(OURS) and not file.startswith("<"):
-                return f"{module} ({file}:{frame.f_lineno})"
-            frame = frame.f_back
-        return module
-
-
 # ---------------------------------------------------------------- whether there is a gradient
 
 
@@ -381,23 +379,14 @@ def check_gradient(module: torch.nn.Module, one_hot: np.ndarray) -> None:
     )
 
 
-class _Ends(TorchFunctionMode):
+class _Ends(_Watcher, TorchFunctionMode):
     """Finds the first operation whose arguments have a gradient and whose result has none."""
 
     WITHOUT_VALUES = ("zeros_like", "ones_like", "empty_like", "full_like", "new_zeros", "new_ones", "new_full")
 
     def __init__(self, module: torch.nn.Module) -> None:
-        super().__init__()
+        super().__init__(module)
         self.found: str | None = None
-        self._inside = _Inside(module)
-
-    def __enter__(self) -> _Ends:
-        self._inside.__enter__()
-        return super().__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
-        self._inside.__exit__(*error)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))

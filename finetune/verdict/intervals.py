@@ -18,8 +18,10 @@ __all__ = [
     "block_bootstrap",
     "block_ids",
     "by_block",
-    "paired_interval",
+    "drawn_blocks",
+    "interval_of",
     "resample_rows",
+    "resampled",
 ]
 
 #: No interval is given from fewer blocks: percentiles of so few are far too narrow.
@@ -76,24 +78,7 @@ def block_bootstrap(
     """
     if _too_few(sums, measured):
         return None
-    return _percentiles(statistic(_resampled(sums, resamples, seed)))
-
-
-def paired_interval(
-    statistic: Statistic,
-    model: np.ndarray,
-    baseline: np.ndarray,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    measured: np.ndarray | None = None,
-) -> Interval:
-    """As ``block_bootstrap``, of the statistic of the model less that of the baseline on the same drawn blocks."""
-    if _too_few(model, measured):
-        return None
-    width = model.shape[1]
-    both = _resampled(np.concatenate([model, baseline], axis=1), resamples, seed)
-    return _percentiles(statistic(both[:, :width]) - statistic(both[:, width:]))
+    return interval_of(statistic(resampled(sums, resamples, seed)))
 
 
 def resample_rows(
@@ -112,10 +97,10 @@ def resample_rows(
     members = np.split(order, np.cumsum(np.bincount(number))[:-1])
     values = [
         statistic(np.concatenate([members[i] for i in np.repeat(np.arange(len(found)), weights)]))
-        for part in _weights(len(found), resamples, seed)
+        for part in drawn_blocks(len(found), resamples, seed)
         for weights in part.astype(int)
     ]
-    return _percentiles(np.array(values, dtype=float))
+    return interval_of(np.array(values, dtype=float))
 
 
 def _too_few(sums: np.ndarray, measured: np.ndarray | None) -> bool:
@@ -123,12 +108,12 @@ def _too_few(sums: np.ndarray, measured: np.ndarray | None) -> bool:
     return int(held.sum()) < LEAST_BLOCKS
 
 
-def _resampled(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+def resampled(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """(resamples, k) sums of drawn blocks."""
-    return np.concatenate([part @ sums for part in _weights(len(sums), resamples, seed)])
+    return np.concatenate([part @ sums for part in drawn_blocks(len(sums), resamples, seed)])
 
 
-def _weights(blocks: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+def drawn_blocks(blocks: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
     """How often each block is drawn, (some resamples, blocks) float64 at a time.
 
     They depend on the three numbers alone: any two statistics over the same blocks see the same draws.
@@ -153,7 +138,8 @@ def _drawn(blocks: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
         yield np.bincount(picked.ravel(), minlength=n * blocks).reshape(n, blocks).astype(np.uint16)
 
 
-def _percentiles(values: np.ndarray) -> Interval:
+def interval_of(values: np.ndarray) -> Interval:
+    """The 95% percentile interval of the values of resamples, of which NaN do not count; None of none."""
     # Rounded, so that a predictor compared with itself is exactly 0: sums of products differ in their last bits.
     values = np.round(values[np.isfinite(values)], 12)
     if len(values) == 0:

@@ -1,4 +1,8 @@
-"""The metrics of a track, each as sums a block and a function of sums: intervals are then one product of matrices."""
+"""The metrics of a track, each as sums a block and a function of sums: intervals are then one product of matrices.
+
+Those of two classes, AUROC and average precision, are resampled over every distinct score, each counted as often as
+its blocks were drawn; of a track of so many bins that this would take minutes, over a histogram of scores.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,16 @@ from typing import Any
 import numpy as np
 
 from finetune.verdict import metrics
-from finetune.verdict.intervals import by_block
+from finetune.verdict.intervals import by_block, drawn_blocks, resampled
 
 __all__ = ["METRICS", "Levels", "Metric", "View", "applicable", "beside", "levels_of", "positives"]
 
 #: Observed bins above this quantile are the positives of AUROC and AUPRC, unless the track is of labels.
 POSITIVE_QUANTILE = 0.95
-#: Levels of the scores' histogram that intervals of AUROC and AUPRC are computed from.
-LEVELS = 64
+#: Pairs of a distinct score and a block up to which intervals of AUROC and AUPRC are exact, a quarter of a second each;
+#: beyond, levels of the histogram of scores that they are computed from.
+EXACT = 5_000
+LEVELS = 1024
 LEAST_POSITIVES = 10
 
 
@@ -49,7 +55,8 @@ class View:
         specific: (n, bins) bool of the bins of specific loci, or None.
         raw: whether values are signals or counts as measured, not their logarithm.
         counts: whether the error that skill compares is the Poisson deviance; else it is the squared error.
-        resamples, seed: of the bootstrap.
+        resamples, seed: of the bootstrap. exact: pairs of a distinct score and a block up to which intervals of classes
+            are exact.
     """
 
     observed: np.ndarray
@@ -63,6 +70,7 @@ class View:
     counts: bool = False
     resamples: int = 1000
     seed: int = 0
+    exact: int = EXACT
     _memo: dict[str, tuple[np.ndarray, Levels]] = field(default_factory=dict, init=False, repr=False)
 
     def levels(self, values: np.ndarray, kept: str = "predicted") -> Levels:
@@ -104,16 +112,31 @@ def positives(observed: np.ndarray) -> np.ndarray:
 
 
 Sums = Callable[[View, np.ndarray], np.ndarray]
-Exact = Callable[[View, np.ndarray], float]
+Of = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: its sums a block, the function of sums, and where that is an approximation the exact value."""
+    """A metric of a track as (n, bins) predictions have it.
 
-    sums: Sums
-    of: Callable[[np.ndarray], np.ndarray]
-    exact: Exact | None = None
+    Attributes:
+        value: of all blocks. draws: (resamples,) of resampled blocks, the same ones for every prediction.
+        sums, of: sums a block and the function of them, of a metric that is one; of classes None.
+    """
+
+    value: Callable[[View, np.ndarray], float]
+    draws: Callable[[View, np.ndarray], np.ndarray]
+    sums: Sums | None = None
+    of: Of | None = None
+
+
+def _of_sums(sums: Sums, of: Of) -> Metric:
+    return Metric(
+        lambda view, predicted: float(of(sums(view, predicted).sum(0))),
+        lambda view, predicted: of(resampled(sums(view, predicted), view.resamples, view.seed)),
+        sums,
+        of,
+    )
 
 
 def _rows(rows: Callable[[View, np.ndarray], np.ndarray]) -> Sums:
@@ -155,24 +178,58 @@ def _classes(view: View, predicted: np.ndarray, bins: np.ndarray) -> tuple[np.nd
     return made[0], made[1], number
 
 
-def _class_sums(chosen: Callable[[View], np.ndarray]) -> Sums:
-    """(blocks, 2 * LEVELS): positives and negatives by level of the score, high first and finest there."""
-    tails = np.concatenate([np.geomspace(1e-4, 0.1, LEVELS // 2), np.linspace(0.1, 1, LEVELS // 2 + 1)[1:]])
+def _of_classes(of: Of, chosen: Callable[[View], np.ndarray]) -> Metric:
+    """A metric of positives and negatives by score.
 
-    def sums(view: View, predicted: np.ndarray) -> np.ndarray:
+    Args:
+        of: (..., 2k) positives, then negatives, of each distinct score, the highest first; those of a level of the
+            histogram count as one score.
+        chosen: (n, bins) bool of the bins that count.
+    """
+
+    def value(view: View, predicted: np.ndarray) -> float:
+        positive, negative, _ = _classes(view, predicted, chosen(view))
+        return float(of(np.concatenate([positive, negative])))
+
+    def draws(view: View, predicted: np.ndarray) -> np.ndarray:
         bins = chosen(view)
         positive, negative, number = _classes(view, predicted, bins)
-        passed = np.cumsum(positive + negative) / max(len(number), 1)
-        level = np.minimum(np.searchsorted(tails, passed * (1 - 1e-12)), LEVELS - 1)[number]
-        where = np.broadcast_to(view.block[:, None], bins.shape)[bins] * LEVELS + level
+        held, block = np.unique(np.broadcast_to(view.block[:, None], bins.shape)[bins], return_inverse=True)
         own = view.positive[bins]
-        made = [
-            np.bincount(where[part], minlength=view.blocks * LEVELS).reshape(view.blocks, LEVELS)
-            for part in (own, ~own)
-        ]
-        return np.concatenate(made, axis=1).astype(float)
+        if not own.any():
+            return np.full(view.resamples, np.nan)
+        pairs, where = np.unique(number * len(held) + block, return_inverse=True)
+        if len(pairs) > view.exact:
+            sums = _level_sums(_level_of(positive + negative)[number], own, block, len(held))
+            return of(resampled(sums, view.resamples, view.seed))
+        counts = [np.bincount(where[part], minlength=len(pairs)).astype(float) for part in (own, ~own)]
+        level, of_block = np.divmod(pairs, len(held))
+        starts = np.flatnonzero(np.diff(level, prepend=-1))
+        found = []
+        for weights in drawn_blocks(len(held), view.resamples, view.seed):
+            for some in np.split(weights, range(10, len(weights), 10)):
+                drawn = some[:, of_block]
+                summed = [np.add.reduceat(drawn * count, starts, axis=1) for count in counts]
+                found.append(of(np.concatenate(summed, axis=1)))
+        return np.concatenate(found)
 
-    return sums
+    return Metric(value, draws)
+
+
+def _level_of(bins: np.ndarray) -> np.ndarray:
+    """(k,) which of ``LEVELS`` each distinct score lies in, by how many bins have it: highest first, finest there."""
+    tails = np.concatenate([np.geomspace(1e-4, 0.1, LEVELS // 2), np.linspace(0.1, 1, LEVELS // 2 + 1)[1:]])
+    passed = np.cumsum(bins) / max(bins.sum(), 1)
+    return np.minimum(np.searchsorted(tails, passed * (1 - 1e-12)), LEVELS - 1)
+
+
+def _level_sums(level: np.ndarray, positive: np.ndarray, block: np.ndarray, blocks: int) -> np.ndarray:
+    """(blocks, 2 * LEVELS): positives, then negatives, by level."""
+    where = block * LEVELS + level
+    made = [
+        np.bincount(where[part], minlength=blocks * LEVELS).reshape(blocks, LEVELS) for part in (positive, ~positive)
+    ]
+    return np.concatenate(made, axis=1).astype(float)
 
 
 def _auroc_of(sums: np.ndarray) -> np.ndarray:
@@ -180,15 +237,6 @@ def _auroc_of(sums: np.ndarray) -> np.ndarray:
     p, n = positive.sum(-1), negative.sum(-1)
     below = n[..., None] - np.cumsum(negative, -1) + negative / 2
     return np.where((p > 0) & (n > 0), (positive * below).sum(-1) / np.maximum(p * n, 1), np.nan)
-
-
-def _ap_of(sums: np.ndarray) -> np.ndarray:
-    """Average precision of a histogram; within a level positives are taken as evenly spread."""
-    positive, negative = np.split(sums, 2, axis=-1)
-    found, passed = np.cumsum(positive, -1), np.cumsum(positive + negative, -1)
-    middle = (found - positive / 2) / np.maximum(passed - (positive + negative) / 2, 0.5)
-    p = found[..., -1]
-    return np.where(p > 0, (positive * middle).sum(-1) / np.maximum(p, 1), np.nan)
 
 
 def _known(view: View) -> np.ndarray:
@@ -199,22 +247,13 @@ def _specific(view: View) -> np.ndarray:
     return _known(view) & view.specific  # type: ignore[operator]
 
 
-def _exact(of: Callable[[np.ndarray], np.ndarray], chosen: Callable[[View], np.ndarray]) -> Exact:
-    """The value over every distinct score, of which the sums of blocks keep ``LEVELS``."""
-
-    def exact(view: View, predicted: np.ndarray) -> float:
-        positive, negative, _ = _classes(view, predicted, chosen(view))
-        return float(of(np.concatenate([positive, negative])))
-
-    return exact
-
-
 def _average_precision(sums: np.ndarray) -> np.ndarray:
-    """Average precision where a level is one score."""
+    """Average precision, of scores that are equal within a level."""
     positive, negative = np.split(sums, 2, axis=-1)
     found = np.cumsum(positive, -1)
     precision = found / np.maximum(np.cumsum(positive + negative, -1), 1)
-    return (positive * precision).sum(-1) / np.maximum(found[..., -1], 1)
+    p = found[..., -1]
+    return np.where(p > 0, (positive * precision).sum(-1) / np.maximum(p, 1), np.nan)
 
 
 def _variable_rows(view: View, predicted: np.ndarray) -> np.ndarray:
@@ -222,18 +261,18 @@ def _variable_rows(view: View, predicted: np.ndarray) -> np.ndarray:
 
 
 METRICS: dict[str, Metric] = {
-    "pearson": Metric(_rows(lambda v, p: _shifted(p, v.observed)), metrics.pearson_of),
-    "pearson_log1p": Metric(_rows(lambda v, p: _shifted(_log(p), _log(v.observed))), metrics.pearson_of),
-    "spearman": Metric(_rows(_rank_rows), metrics.pearson_of),
-    "profile": Metric(_rows(lambda v, p: metrics.profile_rows(p, v.observed)), _mean_of),
-    "counts": Metric(_rows(_count_rows), metrics.pearson_of),
-    "poisson_deviance": Metric(_rows(lambda v, p: metrics.deviance_sums(p, v.observed)), metrics.deviance_of),
-    "r2": Metric(_rows(lambda v, p: _shifted(p, v.observed)), metrics.r2_of),
-    "auroc": Metric(_class_sums(_known), _auroc_of, _exact(_auroc_of, _known)),
-    "auprc": Metric(_class_sums(_known), _ap_of, _exact(_average_precision, _known)),
-    "partial": Metric(_rows(lambda v, p: metrics.partial_sums(p, v.observed, v.average)), metrics.partial_of),
-    "pearson_variable": Metric(_rows(_variable_rows), metrics.pearson_of),
-    "ap_specific": Metric(_class_sums(_specific), _ap_of, _exact(_average_precision, _specific)),
+    "pearson": _of_sums(_rows(lambda v, p: _shifted(p, v.observed)), metrics.pearson_of),
+    "pearson_log1p": _of_sums(_rows(lambda v, p: _shifted(_log(p), _log(v.observed))), metrics.pearson_of),
+    "spearman": _of_sums(_rows(_rank_rows), metrics.pearson_of),
+    "profile": _of_sums(_rows(lambda v, p: metrics.profile_rows(p, v.observed)), _mean_of),
+    "counts": _of_sums(_rows(_count_rows), metrics.pearson_of),
+    "poisson_deviance": _of_sums(_rows(lambda v, p: metrics.deviance_sums(p, v.observed)), metrics.deviance_of),
+    "r2": _of_sums(_rows(lambda v, p: _shifted(p, v.observed)), metrics.r2_of),
+    "auroc": _of_classes(_auroc_of, _known),
+    "auprc": _of_classes(_average_precision, _known),
+    "partial": _of_sums(_rows(lambda v, p: metrics.partial_sums(p, v.observed, v.average)), metrics.partial_of),
+    "pearson_variable": _of_sums(_rows(_variable_rows), metrics.pearson_of),
+    "ap_specific": _of_classes(_average_precision, _specific),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune.verdict.intervals import Interval, block_bootstrap, paired_interval
+from finetune.verdict.intervals import LEAST_BLOCKS, Interval, block_bootstrap, interval_of
 from finetune.verdict.measures import METRICS, View, applicable, beside
 
 __all__ = ["SkillSums", "Swaps", "score_track", "skill_of", "skill_sums", "skills", "swap_gain"]
@@ -57,47 +57,49 @@ def skills(sums: SkillSums, resamples: int, seed: int) -> dict[str, Any]:
 def score_track(view: View, predicted: np.ndarray, made: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Every metric that applies: value, interval, that of every baseline, and the difference from the best of them.
 
-    A metric's best baseline is the best *in that metric*, which is the hardest to gain on. Of the others no sums are
-    kept.
+    A metric's best baseline is the best *in that metric*, which is the hardest to gain on.
     """
     names = applicable(view)
-    own = {name: _measure(name, view, predicted) for name in names}
-    best: dict[str, tuple[str, np.ndarray]] = {}
+    own = {name: METRICS[name].value(view, predicted) for name in names}
     reached: dict[str, dict[str, float]] = {name: {} for name in names}
     for baseline, values in made.items():
         for name in names:
-            value, sums = _measure(name, view, values)
-            reached[name][baseline] = value
-            if np.isfinite(value) and (name not in best or value > reached[name][best[name][0]]):
-                best[name] = baseline, sums
-    return {name: _compared(name, view, predicted, own[name], reached[name], best.get(name)) for name in names}
+            reached[name][baseline] = METRICS[name].value(view, values)
+    draws = _draws(view, predicted, names)
+    best = {name: _best(reached[name]) for name in names}
+    beaten: dict[str, np.ndarray] = {}
+    for baseline, values in made.items():  # one after the other, as each array's order is held while it is asked about
+        beaten |= _draws(view, values, [name for name in names if best[name] == baseline])
+    return {
+        name: _compared(own[name], reached[name], best[name], draws.get(name), beaten.get(name))
+        | beside(name, view, predicted)
+        for name in names
+    }
 
 
-def _measure(name: str, view: View, predicted: np.ndarray) -> tuple[float, np.ndarray]:
-    """A metric's value and its sums a block."""
-    metric = METRICS[name]
-    sums = metric.sums(view, predicted)
-    return metric.exact(view, predicted) if metric.exact else float(metric.of(sums.sum(0))), sums
+def _draws(view: View, predicted: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Each metric of resampled blocks; nothing where they are too few for an interval."""
+    if int(view.measured.sum()) < LEAST_BLOCKS:
+        return {}
+    return {name: METRICS[name].draws(view, predicted) for name in names}
+
+
+def _best(reached: Mapping[str, float]) -> str | None:
+    """The baseline that reaches most; None where the metric is defined for none."""
+    defined = {name: value for name, value in reached.items() if np.isfinite(value)}
+    return max(defined, key=lambda name: defined[name], default=None)
 
 
 def _compared(
-    name: str,
-    view: View,
-    predicted: np.ndarray,
-    own: tuple[float, np.ndarray],
-    reached: dict[str, float],
-    best: tuple[str, np.ndarray] | None,
+    value: float, reached: dict[str, float], best: str | None, draws: np.ndarray | None, beaten: np.ndarray | None
 ) -> dict[str, Any]:
-    """The record of one metric; ``best`` is a baseline and its sums, None where the metric is defined for none."""
-    value, sums = own
-    of = METRICS[name].of
-    again: dict[str, Any] = {"resamples": view.resamples, "seed": view.seed, "measured": view.measured}
-    result: dict[str, Any] = {"value": value, "ci": block_bootstrap(of, sums, **again), "baselines": reached}
-    result["best_baseline"] = None if best is None else best[0]
+    """The record of one metric; ``draws``, ``beaten``: of the same resamples, the model's and the best baseline's."""
+    ci = None if draws is None else interval_of(draws)
+    result: dict[str, Any] = {"value": value, "ci": ci, "baselines": reached, "best_baseline": best}
     if best is not None:
-        result["difference"] = value - reached[best[0]]
-        result["difference_ci"] = paired_interval(of, sums, best[1], **again)
-    return result | beside(name, view, predicted)
+        result["difference"] = value - reached[best]
+        result["difference_ci"] = None if draws is None or beaten is None else interval_of(draws - beaten)
+    return result
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,22 @@ def open_contribs(path: str | Path) -> Contribs:
         raise
 
 
+def format_of(path: object) -> str | None:
+    """The format that an HDF5 file of ours names; None for anything else, a model say."""
+    if not isinstance(path, str | Path) or not Path(path).is_file():
+        return None
+    try:
+        with h5py.File(path, "r") as file:
+            return plain_attribute(file, "format")
+    except OSError:
+        return None
+
+
+def is_contribs(path: object) -> bool:
+    """Whether a path is that of a file of ``zoo attribute``."""
+    return format_of(path) == FORMAT
+
+
 def plain_attribute(item: h5py.File | h5py.Dataset, name: str) -> Any:
     """An attribute as a value of Python, which can be compared and shown; None where there is none."""
     value = item.attrs.get(name)

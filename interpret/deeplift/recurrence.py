@@ -128,16 +128,22 @@ class _Lstm(torch.autograd.Function):
         return m_x, m_h, m_c, None, None, None
 
 
+def _forward(
+    ctx: Any, name: str, x: torch.Tensor, h: torch.Tensor, weights: Tensors, biased: bool, pairs: Pairs
+) -> torch.Tensor:
+    """(T, B, H) of a layer with one state, by the module's own kernel; what the way back needs is kept."""
+    y, _ = own_operation(name)(x, h[None].contiguous(), list(weights), biased, 1, 0.0, False, False, False)
+    ctx.save_for_backward(x, h, y)
+    ctx.weights, ctx.pairs = weights, pairs
+    return y
+
+
 class _Gru(torch.autograd.Function):
     """(T, B, F), (B, H), weights -> (T, B, H)."""
 
     @staticmethod
     def forward(ctx, x: torch.Tensor, h: torch.Tensor, weights: Tensors, biased: bool, pairs: Pairs):
-        hx = h[None].contiguous()
-        y, _ = own_operation("gru")(x, hx, list(weights), biased, 1, 0.0, False, False, False)
-        ctx.save_for_backward(x, h, y)
-        ctx.weights, ctx.biased, ctx.pairs = weights, biased, pairs
-        return y
+        return _forward(ctx, "gru", x, h, weights, biased, pairs)
 
     @staticmethod
     def backward(ctx, grad_y: torch.Tensor):
@@ -174,11 +180,8 @@ class _Rnn(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: torch.Tensor, h: torch.Tensor, weights: Tensors, biased: bool, pairs: Pairs, name: str):
-        hx = h[None].contiguous()
-        y, _ = own_operation(name)(x, hx, list(weights), biased, 1, 0.0, False, False, False)
-        ctx.save_for_backward(x, h, y)
-        ctx.weights, ctx.biased, ctx.pairs, ctx.name = weights, biased, pairs, name
-        return y
+        ctx.name = name
+        return _forward(ctx, name, x, h, weights, biased, pairs)
 
     @staticmethod
     def backward(ctx, grad_y: torch.Tensor):

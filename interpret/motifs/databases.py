@@ -9,6 +9,7 @@ import importlib.util
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ __all__ = [
     "how_compared",
     "match_motifs",
     "match_patterns",
+    "names_in",
     "notes_on",
     "open_database",
     "read_meme",
@@ -76,6 +78,17 @@ def open_database(choice: str) -> MotifDatabase:
         f"there are jaspar, {', '.join('jaspar:' + taxon for taxon in JASPAR_TAXA)}, {', '.join(HOCOMOCO)}",
         "Fix: --database with one of these, or the path of a MEME file",
     )
+
+
+@cache
+def names_in(title: str) -> tuple[str, ...]:
+    """Names of the motifs of a collection by its title; none where that cannot be told: of a MEME file, say."""
+    taxa = {f"{JASPAR_RELEASE} CORE {taxon or 'all taxa'}": f"jaspar:{taxon}" for taxon in ("", *JASPAR_TAXA)}
+    choice = taxa.get(title, title if title in HOCOMOCO else None)
+    try:
+        return () if choice is None else tuple(motif.name for motif in open_database(choice).motifs)
+    except SystemStateError:  # its package is not installed here
+        return ()
 
 
 def _jaspar(taxon: str) -> MotifDatabase:

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from interpret.contribs.central import Contributions, Regions, read_rows
-from interpret.contribs.file import plain_attribute
+from interpret.contribs.file import format_of, plain_attribute
 from interpret.motifs.databases import KnownMotif, Match, compare_again
 from interpret.motifs.enrichment import Enrichment
 from interpret.motifs.explained import Explained
@@ -354,15 +354,7 @@ def _match_as_json(match: Match) -> dict[str, Any]:
 
 def is_motifs(path: object) -> bool:
     """Whether a path is that of a file of ``zoo motifs``; False for anything else, a model say."""
-    import h5py
-
-    if not isinstance(path, str | Path) or not Path(path).is_file():
-        return False
-    try:
-        with h5py.File(path, "r") as file:
-            return plain_attribute(file, "format") == FORMAT
-    except OSError:
-        return False
+    return format_of(path) == FORMAT
 
 
 def read_motifs(path: str | Path) -> MotifsFile:

@@ -19,7 +19,7 @@ from interpret.motifs.grades import RULE, grade_patterns
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
 from interpret.motifs.pattern import ALIKE, Alignment, Pattern, alignment
 from interpret.report.card import ModelCard, find_card
-from interpret.report.drawing import GLYPHS, logo
+from interpret.report.drawing import GLYPHS, PATHS, logo
 from interpret.report.head import LookedFor, Made, look_for, made_of, model_name, unit_of
 from interpret.report.numbers import Row, core_contribution, order_of, row_of
 from interpret.report.page import check_page_out, templates
@@ -149,6 +149,7 @@ def compare_text(sources: Sequence[str | Path | MotifsFile], words: Sequence[str
             alike_and_named=ALIKE_AND_NAMED,
             rule=RULE,
             glyphs=GLYPHS,
+            shapes=PATHS,
         )
     )
 
@@ -455,6 +456,6 @@ def _looked(runs: Sequence[Run], word: str) -> list[str]:
 
 def _found(item: LookedFor) -> str:
     if item.pattern is None:
-        return "not found"
+        return f"not found{': ' + item.lacking if item.lacking else ''}"
     where = f"in a subpattern of {item.pattern.short_name}" if item.inside else item.pattern.short_name
     return where + (", name not earned" if item.weak else "")

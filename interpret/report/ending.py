@@ -66,7 +66,7 @@ def _looked_for(found: Sequence[LookedFor]) -> list[str]:
     if not found:
         return []
     there = ", ".join(_where(item) for item in found if item.pattern is not None)
-    absent = ", ".join(item.word for item in found if item.pattern is None)
+    absent = ", ".join(item.missed for item in found if item.pattern is None)
     return [f"looked for and found: {there or 'none'}; not found: {absent or 'none'}"]
 
 

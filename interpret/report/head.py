@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from interpret.motifs.databases import names_in
 from interpret.motifs.explained import Explained
 from interpret.motifs.grades import grade_pattern
 from interpret.motifs.motifs_file import MotifsFile
@@ -25,7 +26,7 @@ from interpret.report.record import commands_of, file_name, option_rows, provena
 from interpret.report.sentence import percent, sentence
 from interpret.report.table import Figure, core_logo
 from interpret.report.words import called, units
-from zoo.words import counted
+from zoo.words import counted, near_names
 
 __all__ = [
     "EDGES",
@@ -62,6 +63,7 @@ class LookedFor:
         pattern: where it was found; None if nowhere. inside: whether in a subpattern of it.
         q: of the match; None for bases, which are found in the consensus or not.
         weak: whether it matches, but the pattern has not earned its name.
+        lacking: what is said of a name that the database has not: a typo more often than a motif that did not come out.
     """
 
     word: str
@@ -69,6 +71,12 @@ class LookedFor:
     inside: bool = False
     q: float | None = None
     weak: bool = False
+    lacking: str = ""
+
+    @property
+    def missed(self) -> str:
+        """The word, where it was not found, and why it could not be."""
+        return f"{self.word} ({self.lacking})" if self.lacking else self.word
 
 
 @dataclass(frozen=True)
@@ -357,6 +365,15 @@ def _look_for(motifs: MotifsFile, word: str) -> LookedFor:
     return _name(motifs, word)
 
 
+def _lacking(title: str, word: str) -> str:
+    """What is said of a name that no motif of the database has; nothing of one that it has, or may have."""
+    names = names_in(title)
+    if not names or word.upper() in {name.upper() for name in names}:
+        return ""
+    near = near_names(word, names)
+    return f"{title} has no motif of that name" + (f"; near names: {', '.join(near)}" if near else "")
+
+
 def _bases(motifs: MotifsFile, word: str, bases: str) -> LookedFor:
     turned = bases.translate(COMPLEMENT)[::-1]
     for pattern in motifs.patterns:
@@ -377,6 +394,6 @@ def _name(motifs: MotifsFile, word: str) -> LookedFor:
                 weak = not (grade.known and grade.match and grade.match.motif.name.upper() == word.upper())
                 found.append((weak, part is not pattern, best.q, pattern))
     if not found:
-        return LookedFor(word)
+        return LookedFor(word, lacking=_lacking(str(motifs.run.get("database")), word))
     weak, inside, q, pattern = min(found, key=lambda item: item[:3])
     return LookedFor(word, pattern, inside, q, weak)

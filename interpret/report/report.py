@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interpret.contribs.central import UNSIGNED, no_such_window, one_sign
+from interpret.contribs.file import is_contribs
 from interpret.motifs.motifs_file import MotifsFile, is_motifs, read_motifs
 from interpret.report.ending import ending
 from interpret.report.figures import require_packages, save_figures
@@ -130,7 +132,7 @@ def report(
 
 
 def _check_kind(source: Any, regions: Any) -> None:
-    """Refuse motifs with regions, and a model without them.
+    """Refuse motifs or contributions with regions, and a model without them.
 
     Raises:
         UsageError: the source is of the other kind.
@@ -141,6 +143,12 @@ def _check_kind(source: Any, regions: Any) -> None:
             f"{path}: is a file of finished motifs, and regions were given too",
             "regions are for a model; a file of motifs has its own",
             "Fix: zoo report motifs.h5 -o report.html, with --region NAME for more of its regions",
+        )
+    if regions is not None and is_contribs(source):
+        raise UsageError(
+            f"{source}: is a file of contributions, in the place of a model",
+            "its regions are in it, and its motifs are to be found first",
+            f"Fix: zoo motifs {shlex.quote(str(source))} -o motifs.h5, then zoo report motifs.h5 -o report.html",
         )
     if regions is None and isinstance(source, str | Path) and not Path(source).suffix and not Path(source).is_file():
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,6 @@ import numpy as np
 
 from finetune.verdict.intervals import Interval, block_bootstrap, resample_rows
 from finetune.verdict.measures import METRICS, View, positives
-from finetune.verdict.metrics import auprc, auroc
 from finetune.verdict.score import score_track
 
 __all__ = ["Figure", "mean_correlation", "measured", "of_rows"]
@@ -73,7 +73,8 @@ def measured(
         ValueError: a metric is not defined for these values.
     """
     _, number = np.unique(block, return_inverse=True)
-    view = View(np.asarray(observed, dtype=float), number, int(number.max()) + 1, positives(observed))
+    blocks = int(number.max()) + 1
+    view = View(np.asarray(observed, dtype=float), number, blocks, positives(observed), exact=sys.maxsize)
     scored = score_track(view, predicted, baselines)
     figures = []
     for name, called in metrics.items():
@@ -82,31 +83,10 @@ def measured(
             raise ValueError(f"{called}: not defined for {int(np.isfinite(observed).sum())} values on {split}")
         best = found["best_baseline"]
         items = int(np.isfinite(observed).sum()) if n is None else n
-        ci = exact_interval(name, predicted, observed, number) if name in OF_CLASSES else found["ci"]
-        figures.append(Figure(called, found["value"], ci, items, split, output, (best, found["baselines"][best])))
+        figures.append(
+            Figure(called, found["value"], found["ci"], items, split, output, (best, found["baselines"][best]))
+        )
     return figures
-
-
-#: Metrics of two classes, of flat scores and labels.
-OF_CLASSES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "auroc": auroc,
-    "auprc": lambda score, label: auprc(score, label)[0],
-}
-
-
-def exact_interval(name: str, predicted: np.ndarray, observed: np.ndarray, block: np.ndarray) -> Interval:
-    """The interval of a metric of two classes, computed anew for each resample of blocks.
-
-    That of the verdict is of a histogram of scores: where a score saturates, it may lie beside the value.
-    """
-    known = np.isfinite(observed)
-    score, label = predicted[known].astype(float), observed[known]
-    of_item = np.broadcast_to(block[:, None], observed.shape)[known]
-    if name == "auprc":  # what scores below every positive changes no precision
-        kept = score >= score[label > 0].min()
-        score, label, of_item = score[kept], label[kept], of_item[kept]
-    metric = OF_CLASSES[name]
-    return resample_rows(lambda rows: metric(score[rows], label[rows]), of_item)
 
 
 def of_rows(

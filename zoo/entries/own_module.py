@@ -17,9 +17,10 @@ from typing import Any
 
 import torch
 
-from zoo.errors import ModelError, UsageError, near_names
+from zoo.errors import ModelError, UsageError
 from zoo.models.foreign_python import blame, import_file
 from zoo.models.pytorch import load_into, load_tensors
+from zoo.words import near_names
 
 __all__ = ["OwnModule", "TriedOutput", "names_a_module", "read_module", "try_module"]
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from zoo.errors import UsageError, ZooError
 from zoo.files import Digests, digests_of
 from zoo.results import replacing
-from zoo.store.packages import wheels_kept
 from zoo.store.registry import members_of
 from zoo.store.remote import MadeFile, RemoteFile, parts_of
 
@@ -54,7 +53,7 @@ def pull(
     Raises:
         ZooError: that of the first model that failed, after all were tried; ``extent`` counts and names the others.
     """
-    from zoo.models.files import of_several_models
+    from zoo.models.files import wheels_shared
 
     given = [models] if isinstance(models, str) else list(models)
     groups = {name: members_of(name) for name in given}
@@ -62,7 +61,7 @@ def pull(
     folder = None if to is None else _Folder(Path(to))
     pulled: list[PulledFile] = []
     failures: list[tuple[str, ZooError]] = []
-    with wheels_kept(of_several_models):  # of which several models may take files
+    with wheels_shared():  # of which several models may take files
         for name, members in groups.items():
             _announce(name, members)
         for model in names:

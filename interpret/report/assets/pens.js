@@ -133,8 +133,20 @@
     image.src = address;
   }
 
-  // Buttons that save each logo. Those in the table are for the pointer alone, so that the keyboard reaches the next row;
-  // a section has the same logos, whole, with buttons for both.
+  const safe = (text) => text.replace(/[^\w.]+/g, '-');
+
+  // What a logo's file is called: as its figure says, else by pattern and caption.
+  function nameOf(figure, section, row) {
+    if (figure.dataset.file) {
+      return safe(figure.dataset.file);
+    }
+    const owner = section ? section.id : row.querySelector('th a').hash.slice(1);
+    const what = safe(figure.querySelector('figcaption').textContent.split(',')[0]);
+    return `${owner}-${what}${section ? '-whole' : ''}`;
+  }
+
+  // Buttons that save each logo. Those of the table of patterns are for the pointer alone, so that the keyboard reaches
+  // the next row; a section has the same logos, whole, with buttons for both.
   for (const figure of document.querySelectorAll('figure')) {
     const logo = figure.querySelector('.logo');
     const section = figure.closest('.motif');
@@ -142,8 +154,7 @@
     if (!logo || !(section || row)) {
       continue;
     }
-    const owner = section ? section.id : row.querySelector('th a').hash.slice(1);
-    const what = figure.querySelector('figcaption').textContent.split(',')[0].replace(/[^\w.]+/g, '-');
+    const name = nameOf(figure, section, row);
     const buttons = document.createElement('span');
     buttons.className = 'save';
     for (const [kind, write] of [
@@ -154,8 +165,8 @@
       button.type = 'button';
       button.textContent = kind;
       button.setAttribute('aria-label', `Save this logo as ${kind}`);
-      button.tabIndex = section ? 0 : -1;
-      button.onclick = () => write(logoAsSvg(logo), `${owner}-${what}${section ? '-whole' : ''}`);
+      button.tabIndex = section || figure.dataset.file ? 0 : -1;
+      button.onclick = () => write(logoAsSvg(logo), name);
       buttons.append(button);
     }
     figure.append(buttons);

@@ -178,13 +178,13 @@ def test_what_was_looked_for_is_said(asked):
     # the pattern itself comes before its subpatterns
     own = next(match for match in asked.matches["pos_patterns.pattern_0"] if match.motif.name == "ABF1")
     assert found["abf1"].q == own.q <= 0.05 and not found["abf1"].inside and not found["abf1"].weak
-    text = render(asked, look_for=["ABF1", "CTCF"])
+    text = render(asked, look_for=["ABF1", "SUT1"])
     link = r'<a href="#pos_patterns-pattern_0">\+1</a>'
     assert re.search(rf"Looked for and found: ABF1 \({link}, q [\d.]+\)", text)
     weak = {key: [replace(match, q=0.05, overlap=4) for match in found] for key, found in asked.matches.items()}
     text_of_weak = render(replace(asked, matches=weak), look_for=["ABF1"])
     assert re.search(rf"Looked for and found: ABF1 \({link}, q 0.05, not earned\)", text_of_weak)
-    assert "Looked for and not found: CTCF." in text and "Looked for" not in render(asked).split("<script")[0]
+    assert "Looked for and not found: SUT1." in text and "Looked for" not in render(asked).split("<script")[0]
 
 
 # ---------------- how much is explained, and what a file lacks
@@ -238,3 +238,13 @@ def test_the_first_screen_shows_them(asked):
     assert "their instances hold 36% of positive contribution and 12% of negative contribution." in text
     assert text.count('class="meter"') == 4 and "<li>Something was left out.</li>" in text
     assert text.count('class="card"') == 3 and text.count("<h1>") == 1
+
+
+def test_a_typo_is_told_from_a_motif_that_did_not_come_out(asked):
+    """JASPAR's fungi have REB1 and SUT1, and neither REBB1 nor CTCF; of a MEME file no names are kept."""
+    absent, typo, foreign, bases = look_for(asked, ["sut1", "REBB1", "CTCF", "ACGTACGTACGTAA"])
+    assert absent.missed == "sut1" and bases.missed == "ACGTACGTACGTAA"
+    assert typo.missed.startswith("REBB1 (JASPAR2026 CORE fungi has no motif of that name; near names: ")
+    assert "REB1" in typo.missed and foreign.lacking.startswith("JASPAR2026 CORE fungi has no motif of that name")
+    (unknown,) = look_for(replace(asked, run=asked.run | {"database": "own.meme"}), ["REBB1"])
+    assert unknown.missed == "REBB1" and unknown.pattern is None

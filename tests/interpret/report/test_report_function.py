@@ -168,3 +168,12 @@ def test_a_page_of_finished_motifs_imports_no_torch():
 
     code = "import sys, interpret.report.report; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_contributions_in_the_place_of_a_model(planted, tmp_path):
+    """Said at once, with the commands that make a page of them; no model is looked for in the file."""
+    (tmp_path / "peaks.bed").write_text("chr1\t0\t100\n")
+    with pytest.raises(UsageError, match="is a file of contributions, in the place of a model") as caught:
+        report(planted.path, tmp_path / "peaks.bed", tmp_path / "genome.fa", tmp_path / "page.html")
+    assert f"zoo motifs {planted.path} -o motifs.h5" in caught.value.fix and "zoo report motifs.h5" in caught.value.fix
+    assert [path.name for path in tmp_path.iterdir()] == ["peaks.bed"]
