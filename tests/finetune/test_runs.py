@@ -215,7 +215,7 @@ def test_two_runs_at_once_share_what_is_prepared(world, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("page", "mode", "read"), [("README.md", "head", ["centres"]), ("docs/finetune.md", "lora", [None, "centres"])]
+    ("page", "mode", "read"), [("README.md", "last-2", ["centres"]), ("docs/finetune.md", "lora", [None, "centres"])]
 )
 def test_the_configurations_of_the_pages_are_ones(tmp_path, page, mode, read):
     text = (ROOT / page).read_text()
