@@ -120,7 +120,7 @@ def test_windows_are_centred_on_summits(peaks, tmp_path):
     """start + column 10; the middle where it is -1; on '-' the same window, turned around."""
     values, notes = run(peaks, tmp_path, PEAKS, window="summit", strand="use")
     assert values == [answer(peaks, 170), answer(peaks, 310), answer(peaks, 400, reverse=True)]
-    assert "1 regions have no summit (-1): windows are centred on their middle" in notes
+    assert "1 region has no summit (-1): its window is centred on its middle" in notes
     assert "only their summit was seen" in notes  # 100 bp, and the model sees 24
     record = json.loads((tmp_path / "out.tsv.run.json").read_text())
     assert record["options"]["window"] == "summit" and record["counts"]["windows"] == 3

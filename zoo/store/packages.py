@@ -9,7 +9,6 @@ kept in ``$ZOO_CACHE/wheels``, since pip's own cache may be switched off, or not
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import re
 import shutil
@@ -28,7 +27,7 @@ from typing import BinaryIO
 
 from zoo.files import cache_folder
 from zoo.results import replacing
-from zoo.words import counted
+from zoo.words import counted, near_names
 
 __all__ = [
     "KeptWheel",
@@ -321,7 +320,7 @@ def _info(opened: zipfile.ZipFile, archive: str, path: str, size: int | None) ->
     found = [info for info in opened.infolist() if info.filename == path]
     if not found:
         files = [name for name in opened.namelist() if not name.endswith("/")]
-        near = difflib.get_close_matches(path, files, n=2, cutoff=0.6)
+        near = near_names(path, files, 2)
         hint = f"; near names: {', '.join(near)}" if near else ""
         raise PackageError(f"{archive} has no file {path}{hint}", ELSEWHERE)
     if len(found) > 1:
