@@ -31,7 +31,7 @@ from zoo.store.packages import Member, PackageError, fetch_member, member_of
 from zoo.store.remote import RemoteFile, host_of
 from zoo.words import counted
 
-__all__ = ["FetchSettings", "Redirects", "discard", "fetch", "open_url"]
+__all__ = ["FetchSettings", "Redirects", "discard", "fetch", "is_offline", "open_url"]
 
 BLOCK = 1 << 18
 TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
