@@ -15,7 +15,7 @@ from zoo.cards.yaml_lines import load_yaml
 from zoo.errors import ModelError, UsageError
 from zoo.genome.assembly import load_assembly
 from zoo.genome.library import genome_file
-from zoo.paths import given_path, is_url, refuse_pointers, refuse_url
+from zoo.paths import given_path, is_url, near_file, refuse_pointers, refuse_url
 
 __all__ = ["as_number", "check_files", "load_config"]
 
@@ -39,7 +39,9 @@ def load_config(path: str | Path, sets: tuple[str, ...] = ()) -> FinetuneConfig:
         document = load_yaml(path)
     except ModelError as error:
         raise UsageError(
-            error.what, error.extent, error.fix.replace("a model folder holds model.yaml", "check the path")
+            error.what,
+            error.extent or ("" if path.exists() else near_file(path)),
+            error.fix.replace("a model folder holds model.yaml", "check the path"),
         ) from None
     if not isinstance(document.data, dict):
         raise UsageError(
@@ -119,9 +121,10 @@ def check_files(config: FinetuneConfig) -> None:
     absent = [(key, path) for key, path in named if not Path(path).is_file()]
     if absent:
         key, path = absent[0]
+        near = "" if Path(path).exists() else near_file(path)
         raise UsageError(
             f"`{key}`: {path}: {'is a folder' if Path(path).is_dir() else 'no such file'}",
-            f"{len(absent)} of {len(named)} files that the configuration names",
+            "; ".join(filter(None, (f"{len(absent)} of {len(named)} files that the configuration names", near))),
             f"Fix: correct `{key}`; paths are taken from the folder of the configuration",
         )
 

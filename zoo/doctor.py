@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import SystemStateError
-from zoo.files import cache_folder
+from zoo.files import cache_folder, is_offline
 
 __all__ = ["Check", "check_import_names", "run_checks"]
 
@@ -325,6 +325,7 @@ def _check_cache() -> Iterator[Check]:
 
 
 def _check_offline() -> Check:
-    if os.environ.get("ZOO_OFFLINE", "").lower() not in ("", "0", "false", "no"):
-        return Check("network", True, "ZOO_OFFLINE is set: nothing is fetched", "unset ZOO_OFFLINE")
+    if is_offline():
+        names = "ZOO_OFFLINE or HF_HUB_OFFLINE"
+        return Check("network", True, f"{names} is set: nothing is fetched", "unset ZOO_OFFLINE HF_HUB_OFFLINE")
     return Check("network", True, "allowed; models are fetched when first used")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from zoo.errors import FetchError, ModelError
 
-__all__ = ["Digests", "cache_folder", "digests_of", "hold_lock", "is_locked", "sha256_of", "verify"]
+__all__ = ["Digests", "cache_folder", "digests_of", "hold_lock", "is_locked", "is_offline", "sha256_of", "verify"]
 
 POLL_SECONDS = 0.1
 #: What file systems without locks answer (Lustre without -o flock, some NFS).
@@ -154,6 +154,14 @@ def verify(path: Path, expected: str) -> None:
 
 
 # ---------------------------------------------------------------- the folder for what can be made or fetched again
+
+
+def is_offline() -> bool:
+    """Whether ``ZOO_OFFLINE`` or ``HF_HUB_OFFLINE`` forbids the network: set, and not to 0, false, no or off."""
+    return any(
+        os.environ.get(name, "").lower() not in ("", "0", "false", "no", "off")
+        for name in ("ZOO_OFFLINE", "HF_HUB_OFFLINE")
+    )
 
 
 def cache_folder() -> Path:

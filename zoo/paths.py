@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError, ModelError, UsageError, ZooError
+from zoo.words import did_you_mean
 
-__all__ = ["given_path", "is_url", "refuse_pointer", "refuse_pointers", "refuse_url", "refuse_urls"]
+__all__ = ["given_path", "is_url", "near_file", "refuse_pointer", "refuse_pointers", "refuse_url", "refuse_urls"]
 
 #: Schemes that are known also where a path has swallowed one of the slashes.
 SCHEMES = "https?|ftps?|sftp|s3a?|gs|gcs|azure|az|abfss?|wasbs?|hdfs|file|hf|ssh|rsync|dbfs"
@@ -160,6 +161,22 @@ def _pointer(path: Path, head: bytes, error: type[ZooError]) -> ZooError:
         known = f" (sha256 {digest})" if digest else ""
         fix = f"`git lfs pull` in the clone that it is from, or download the file itself{known}"
     return error(f"{path}: is a Git LFS pointer; the file itself was not fetched", extent, f"Fix: {fix}")
+
+
+def near_file(path: str | Path) -> str:
+    """``did you mean peaks.bed?``: what lies in the folder of a path where there is nothing; "" where nothing is near.
+
+    Where the folder itself is not there, the folder that may have been meant.
+    """
+    wanted = Path(path).expanduser()
+    while not wanted.parent.is_dir() and wanted.parent != wanted:
+        wanted = wanted.parent
+    try:
+        names = sorted(os.listdir(wanted.parent))
+    except OSError:  # not ours to read
+        return ""
+    given = Path(path).parent if wanted.name == Path(path).name else wanted.parent
+    return did_you_mean(str(given / wanted.name), [str(given / name) for name in names], n=2)
 
 
 def given_path(value: str | Path, error: type[ZooError] = InputError) -> Path:

@@ -28,6 +28,7 @@ __all__ = [
     "StderrListener",
     "TransferState",
     "ZooWarning",
+    "can_rewrite",
     "columns_of",
     "current_listener",
     "duration",
@@ -71,6 +72,11 @@ def columns_of(descriptor: int) -> int:
         return 0
 
 
+def can_rewrite() -> bool:
+    """Whether the terminal knows how to remove a line; one that is ``dumb`` does not."""
+    return os.environ.get("TERM") != "dumb"
+
+
 class StatusLine:
     """The line that says how far something is.
 
@@ -82,7 +88,7 @@ class StatusLine:
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self._bar = NotebookBar() if stream is not None and stream is sys.stderr and in_notebook() else None
-        self._terminal = bool(stream and stream.isatty())
+        self._terminal = bool(stream and stream.isatty()) and can_rewrite()
         self._shown = time.monotonic()
         self._drawn = False
 

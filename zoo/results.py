@@ -15,7 +15,6 @@ final name; after a power cut it is up to the file system.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import json
 import os
@@ -35,6 +34,7 @@ from typing import Any, BinaryIO
 from zoo.errors import SystemStateError, UsageError
 from zoo.files import hold_lock
 from zoo.paths import refuse_url
+from zoo.words import near_names
 
 __all__ = [
     "allocate",
@@ -214,7 +214,7 @@ def _check_suffix(name: Path, suffixes: Sequence[str], what: str, option: str) -
         return
     known = " or ".join([", ".join(suffixes[:-1]), suffixes[-1]] if len(suffixes) > 1 else suffixes)
     stem = name.stem if name.suffix or name.name[:1] not in ".-" else "result"
-    near = difflib.get_close_matches(name.suffix.lower(), suffixes, n=1, cutoff=0.7) or suffixes
+    near = near_names(name.suffix, suffixes, 1) or suffixes
     verb = "are" if what.endswith("s") else "is"
     raise UsageError(f"{name}: {what} {verb} written as {known}", "", f"Fix: {option} {name.with_name(stem + near[0])}")
 

@@ -88,7 +88,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"figure": _figure, "interval": _interval, "grouped": lambda n: f"{n:,}"}
+    made.filters |= {"figure": _figure, "interval": _interval, "counted": counted, "grouped": lambda n: f"{n:,}"}
     # Markup: the style is ours, and a browser does not unescape inside of it.
     made.globals["asset"] = lambda name: Markup(made.loader.get_source(made, name)[0])
     return made

@@ -29,7 +29,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.outputs import OutputSpec
-from zoo.paths import given_path
+from zoo.paths import given_path, near_file
 from zoo.writers.spool import RowSpool
 
 if TYPE_CHECKING:
@@ -112,7 +112,9 @@ def open_contribs(path: str | Path) -> Contribs:
     """
     path = given_path(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such file", "", "Fix: zoo attribute MODEL BED -g FASTA -o contribs.h5")
+        raise InputError(
+            f"{path}: no such file", near_file(path), "Fix: zoo attribute MODEL BED -g FASTA -o contribs.h5"
+        )
     try:
         file = h5py.File(path, "r")
     except OSError as error:

@@ -44,7 +44,7 @@ from interpret.motifs.pattern import (
     places_of,
 )
 from zoo.errors import InputError, UsageError
-from zoo.paths import given_path
+from zoo.paths import given_path, near_file
 from zoo.words import counted
 
 __all__ = [
@@ -370,8 +370,9 @@ def read_motifs(path: str | Path) -> MotifsFile:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        reason = "no such file" if not path.exists() else "not an HDF5 file"
-        raise InputError(f"{path}: {reason}", "nothing was read", fix) from error
+        if not path.exists():
+            raise InputError(f"{path}: no such file", near_file(path) or "nothing was read", fix) from error
+        raise InputError(f"{path}: not an HDF5 file", "nothing was read", fix) from error
     with file:
         found = plain_attribute(file, "format"), plain_attribute(file, "version")
         if found != (FORMAT, VERSION):

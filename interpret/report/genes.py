@@ -12,7 +12,7 @@ from pathlib import Path
 
 from zoo.errors import InputError
 from zoo.genome.intervals import RegionFile
-from zoo.paths import given_path
+from zoo.paths import given_path, near_file
 from zoo.words import counted
 
 __all__ = ["Gene", "genes_within", "read_genes"]
@@ -48,8 +48,8 @@ def read_genes(path: str | Path) -> list[Gene]:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        reason = "no such file" if not path.exists() else str(error)
-        raise InputError(f"{path}: genes cannot be read: {reason}", "nothing was written", FIX) from None
+        reason, near = (str(error), "") if path.exists() else ("no such file", near_file(path))
+        raise InputError(f"{path}: genes cannot be read: {reason}", near or "nothing was written", FIX) from None
     rows = [(number, line.split("\t")) for number, line in _rows(text)]
     try:
         if rows and len(rows[0][1]) == 9 and not rows[0][1][1].isdigit():

@@ -30,6 +30,7 @@ from interpret.report.regions import opening_of, view_data
 from interpret.report.section import FARTHEST, section_of
 from interpret.report.table import table_rows
 from zoo.results import check_out, replacing, sole_writer
+from zoo.words import counted
 
 __all__ = ["BED_ROWS", "check_page_out", "render", "report_text", "templates", "write_report"]
 
@@ -113,7 +114,14 @@ def templates() -> Environment:
         keep_trailing_newline=True,
     )
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    made.filters |= {"anchor": _anchor, "grouped": _grouped, "minus": _minus, "number": number, "q_text": q_text}
+    made.filters |= {
+        "anchor": _anchor,
+        "counted": counted,
+        "grouped": _grouped,
+        "minus": _minus,
+        "number": number,
+        "q_text": q_text,
+    }
     made.filters |= {"file_name": file_name, "words": _words}
     # Markup: the style and the script are ours, and a browser does not unescape inside of them.
     made.globals["asset"] = lambda name: Markup(made.loader.get_source(made, name)[0])

@@ -160,7 +160,7 @@ def with_regions(motifs: MotifsFile, names: Sequence[str], contribs: str | Path 
         if not path.is_file():
             raise InputError(
                 f"{path}: no such file",
-                f"{motifs.path.name} lacks {len(new):,} region(s) of --region",
+                f"{motifs.path.name} lacks {counted(len(new), 'region')} of --region",
                 "Fix: --contribs FILE, the contributions that it was made from",
             )
         check_belongs(motifs, path)

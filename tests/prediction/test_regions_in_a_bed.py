@@ -86,7 +86,7 @@ def test_gaps_between_tiles_are_said_and_no_tile_lies_outside(tmp_path):
     assert [int(row["window_start"]) for row in read_tsv(tmp_path / "o.tsv")] == [892, 1392, -5]
     assert result.counts["uncovered_bp"] == 590 - 48
     (note,) = [note for note in result.notes if "between tiles" in note]
-    assert note.startswith("542 bp of 1 regions") and "--stride 24 leaves no gap" in note
+    assert note.startswith("542 bp of 1 region ") and "--stride 24 leaves no gap" in note
     dry = case.predict(tmp_path / "o.tsv", window="tile", stride=500, dry_run=True)
     assert note in dry.notes and (dry.windows, result.windows) == (3, 3)
     full = case.predict(tmp_path / "o.tsv", window="tile", stride=24)

@@ -83,7 +83,7 @@ def test_plus_minus_and_dot_are_what_they_say(case, tmp_path):
     values, notes = run(case, tmp_path, content, strand="use")
     assert values == [answer(case, 112), answer(case, 112, reverse=True), answer(case, 112)]
     assert "1 region on '-': predicted from the reverse complement" in notes
-    assert "1 regions have no strand ('.') and were read as '+'" in notes
+    assert "1 region has no strand ('.') and was read as '+'" in notes
     assert run(case, tmp_path, content, strand="ignore")[0] == [answer(case, 112)] * 3
 
 
@@ -120,8 +120,8 @@ def test_windows_are_centred_on_summits(peaks, tmp_path):
     """start + column 10; the middle where it is -1; on '-' the same window, turned around."""
     values, notes = run(peaks, tmp_path, PEAKS, window="summit", strand="use")
     assert values == [answer(peaks, 170), answer(peaks, 310), answer(peaks, 400, reverse=True)]
-    assert "1 regions have no summit (-1): windows are centred on their middle" in notes
-    assert "only their summit was seen" in notes  # 100 bp, and the model sees 24
+    assert "1 region has no summit (-1): its window is centred on its middle" in notes
+    assert "only its summit was seen" in notes  # 100 bp, and the model sees 24
     record = json.loads((tmp_path / "out.tsv.run.json").read_text())
     assert record["options"]["window"] == "summit" and record["counts"]["windows"] == 3
 

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from zoo.errors import FetchError
+from zoo.files import is_offline
 from zoo.progress import StderrListener, TransferState, human_bytes
-from zoo.store.fetch import FetchSettings, Redirects, fetch, is_offline
+from zoo.store.fetch import FetchSettings, Redirects, fetch
 
 NOW = 1_700_000_000.0
 

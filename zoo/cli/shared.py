@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from zoo.cli.helptext import WIDEST, HelpCommand, HelpGroup
-from zoo.progress import CLEAR, columns_of, rewritten
+from zoo.progress import CLEAR, can_rewrite, columns_of, rewritten
 
 __all__ = [
     "COMMAND",
@@ -54,7 +54,7 @@ def notes_unless(quiet: bool) -> Callable[[str], None] | None:
 
 def lines_unless(quiet: bool) -> Callable[[str], None] | None:
     """What takes the lines of a step that says every second that it still runs; None where nobody would see them."""
-    return None if quiet or not sys.stderr.isatty() else _rewrite
+    return None if quiet or not (sys.stderr.isatty() and can_rewrite()) else _rewrite
 
 
 def _rewrite(line: str) -> None:

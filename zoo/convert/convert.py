@@ -17,7 +17,7 @@ from zoo.convert.inert_pickle import InertUnpickler, Record, array_of, kind_of, 
 from zoo.convert.torch_file import MAGIC, ModuleTensors, module_tensors, read_torch_file
 from zoo.errors import InputError, ModelError
 from zoo.files import sha256_of
-from zoo.paths import given_path
+from zoo.paths import given_path, near_file
 from zoo.results import check_out, replacing, sole_writer
 
 __all__ = ["DAMAGED", "Converted", "LinearModel", "convert", "linear_model", "pickled_tensors", "read_pickle"]
@@ -92,7 +92,9 @@ def convert(source: str | Path, out: str | Path) -> Converted:
 def _check_paths(source: Path, out: Path) -> Path:
     source = given_path(source)
     if not source.is_file():
-        raise InputError(f"{source}: no such file", "", "Fix: give the file that holds the pickled model")
+        raise InputError(
+            f"{source}: no such file", near_file(source), "Fix: give the file that holds the pickled model"
+        )
     return check_out(out, inputs=[source], suffixes=SUFFIXES, what="tensors")
 
 

@@ -20,7 +20,7 @@ from zoo.errors import ModelError, UsageError
 from zoo.models.file_model import describe_file, no_model_in
 from zoo.models.grelu import GreluCheckpoint, activation_name, build_module, output_spec, read_checkpoint
 from zoo.outputs import OutputSpec
-from zoo.paths import given_path
+from zoo.paths import given_path, near_file
 from zoo.results import check_folder, replacing_folder
 from zoo.store.versions import FOLDER as VERSIONS
 from zoo.words import counted
@@ -90,7 +90,7 @@ def locate(source: str | Path) -> tuple[Path, str]:
         return found.path, found.pinned
     path = given_path(source, ModelError)
     if not path.exists():
-        raise ModelError(f"{source}: no such checkpoint or folder", "", "Fix: check the path")
+        raise ModelError(f"{source}: no such checkpoint or folder", near_file(path), "Fix: check the path")
     return path, path.resolve().name
 
 

@@ -18,7 +18,7 @@ from zoo.genome.assembly import (
 )
 from zoo.genome.fasta import Genome
 from zoo.genome.intervals import RegionFile, RegionSummary
-from zoo.words import counted
+from zoo.words import counted, did_you_mean, near_names
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
@@ -73,13 +73,27 @@ def _check_names(regions: RegionFile, summary: RegionSummary, genome: Genome, si
             extent,
             "Fix: add --translate-chroms, or rename the chromosomes in one of the files",
         )
+    meant = did_you_mean(first, genome.sizes) if _is_a_typo(first, genome.sizes) else ""
     style = chrom_style(genome.sizes)
     raise InputError(
         f"{where}: chromosome {first!r} is not in {genome.path}",
-        extent,
+        "; ".join(filter(None, (extent, meant))),
         f"Fix: use the FASTA that the regions were called on (this one has {_some(genome.sizes)}"
         f"{'' if style == 'unknown' else f'; {style} style'}), or remove the rows",
     )
+
+
+def _is_a_typo(name: str, known: Iterable[str]) -> bool:
+    """Whether a near name may be meant: not where it is another chromosome, of another number (chr23, chr22)."""
+    numbers = {_number(one) for one in (name, *near_names(name, known, 1))} - {""}
+    return len(numbers) < 2
+
+
+def _number(name: str) -> str:
+    """Digits of a name, or the Roman numeral or letter behind ``chr``; "" where it is neither."""
+    bare = name.lower().removeprefix("chr")
+    digits = "".join(one for one in name if one.isdigit())
+    return digits or (bare if set(bare) <= set("ivxmtyzw") else "")
 
 
 def check_assembly(card: Card | None, genome: Genome) -> str | None:

@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 
 from zoo.errors import InputError
+from zoo.paths import near_file
 from zoo.words import counted
 
 __all__ = ["compression_of", "is_bgzf"]
@@ -59,7 +60,9 @@ def compression_of(path: Path) -> str:
         with path.open("rb") as handle:
             head = handle.read(HEAD)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such genome file", "", "Fix: give the path of a FASTA with -g") from None
+        raise InputError(
+            f"{path}: no such genome file", near_file(path), "Fix: give the path of a FASTA with -g"
+        ) from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder, not a FASTA", "", "Fix: give a FASTA file with -g") from None
     except OSError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zoo.errors import InputError, SystemStateError
+from zoo.paths import near_file
 
 __all__ = ["first_bytes", "is_gzip", "is_regular", "is_text", "open_pipe", "open_text", "spooled", "standard_input"]
 
@@ -77,7 +78,7 @@ def is_regular(path: Path) -> bool:
             return False
         path.open("rb").close()
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file", "", "Fix: check the path of the regions file") from None
+        raise InputError(f"{path}: no such file", near_file(path), "Fix: check the path of the regions file") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", "", "Fix: check the file's permissions") from None
     return True

@@ -42,16 +42,15 @@ def check_strands(summary: RegionSummary, label: str, user: str, otherwise: str)
         )
 
 
-def strand_notes(summary: RegionSummary, label: str, use: bool, asked: bool = False) -> list[str]:
+def strand_notes(summary: RegionSummary, label: str, use: bool) -> list[str]:
     """What was done with the strands, in sentences.
 
     Args:
         use: whether regions on ``-`` are reverse-complemented.
-        asked: whether the user said so; then only what has no strand is worth a word.
     """
     stranded = summary.plus_strand + summary.minus_strand
     notes = []
-    if summary.minus_strand and not asked:
+    if summary.minus_strand:
         notes.append(
             f"{counted(summary.minus_strand, 'region')} on '-': "
             + ("predicted from the reverse complement" if use else "strand ignored (--strand use honours it)")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.cards.card import card_of
 from zoo.errors import FetchError, ModelError
+from zoo.files import is_offline
 from zoo.progress import Quiet, current_listener, human_bytes
 from zoo.store.cache import Cache
-from zoo.store.fetch import is_offline
 from zoo.store.packages import member_of, wheels_kept
 from zoo.store.registry import entries
 from zoo.store.remote import MadeFile, RemoteFile, parts_of, remote_argument, remote_files

@@ -17,12 +17,14 @@ from zoo.models.foreign_python import call_module
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.notebook import card_html
 from zoo.outputs import OutputSpec, first_of, tracks_first
-from zoo.words import counted
+from zoo.words import counted, did_you_mean
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
 
 __all__ = ["PRECISIONS", "LoadedModel", "Runner", "auto_batch_size", "check_mirrors", "full_float32", "pick_device"]
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 #: Outputs that ``repr`` lists.
@@ -377,7 +379,9 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UsageError(f"--device {name}: no such device", "", "Fix: auto, cpu, cuda or mps") from None
+        raise UsageError(
+            f"--device {name}: no such device", did_you_mean(name, DEVICES), "Fix: auto, cpu, cuda or mps"
+        ) from None
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not present.get(device.type, False):
         raise SystemStateError(

@@ -343,7 +343,7 @@ def prepare(
     use_strand = {"auto": loaded.loader.use_strand, "use": True, "ignore": False}[options.strand]
     if use_strand:
         check_strands(summary, regions.label, f"the dataloader of {loaded.name} reads them", "--strand ignore")
-    notes += strand_notes(summary, regions.label, use_strand, asked=options.strand != "auto")
+    notes += strand_notes(summary, regions.label, use_strand)
     notes += _summit_notes(summary, regions.label, options.window)
     plan = _plan(loaded, choice, options, use_strand)
     if options.window == "tile" and not loaded.places_bins and any(spec.kind == "profile" for spec in choice.outputs):

@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zoo.errors import FetchError, SystemStateError
-from zoo.files import Digests, digests_of
+from zoo.files import Digests, digests_of, is_offline
 from zoo.progress import Listener, TransferState, human_bytes
 from zoo.store.packages import Member, PackageError, fetch_member, member_of
 from zoo.store.remote import RemoteFile, host_of
@@ -84,14 +84,6 @@ class _Again(Exception):
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
         self.wait = wait
-
-
-def is_offline() -> bool:
-    """Whether ``ZOO_OFFLINE`` or ``HF_HUB_OFFLINE`` forbids the network."""
-    return any(
-        os.environ.get(name, "").lower() not in ("", "0", "false", "no", "off")
-        for name in ("ZOO_OFFLINE", "HF_HUB_OFFLINE")
-    )
 
 
 def fetch(

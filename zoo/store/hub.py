@@ -180,7 +180,7 @@ def _not_sent(what: str, error: Any) -> FetchError:
 
 def _options() -> dict[str, Any]:
     """Cache folder and whether the network may be used, as the environment says now."""
-    from zoo.store.fetch import is_offline
+    from zoo.files import is_offline
 
     home = os.environ.get("HF_HOME")
     cache = os.environ.get("HF_HUB_CACHE") or (os.path.join(home, "hub") if home else None)
@@ -340,7 +340,7 @@ def _not_found(what: str, why: str, repo: str) -> FetchError:
 
 
 def _unreachable(what: str, error: Exception) -> FetchError:
-    from zoo.store.fetch import is_offline
+    from zoo.files import is_offline
 
     if is_offline():
         return FetchError(

@@ -8,7 +8,6 @@ is looked into, and is not kept.
 
 from __future__ import annotations
 
-import difflib
 import re
 import shutil
 import stat
@@ -24,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from zoo.words import counted
+from zoo.words import counted, near_names
 
 __all__ = [
     "Member",
@@ -244,7 +243,7 @@ def _info(opened: zipfile.ZipFile, archive: str, path: str, size: int | None) ->
     found = [info for info in opened.infolist() if info.filename == path]
     if not found:
         files = [name for name in opened.namelist() if not name.endswith("/")]
-        near = difflib.get_close_matches(path, files, n=2, cutoff=0.6)
+        near = near_names(path, files, 2)
         hint = f"; near names: {', '.join(near)}" if near else ""
         raise PackageError(f"{archive} has no file {path}{hint}", ELSEWHERE)
     if len(found) > 1:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ModelError
-from zoo.paths import refuse_url
+from zoo.paths import near_file, refuse_url
 from zoo.store.bundled import read_index
 from zoo.store.entry_facts import EntryFacts
 from zoo.store.sources import Source, find_source, sources, split_name
@@ -324,7 +324,9 @@ def names_a_path(name: str) -> bool:
 
 def no_such_path(name: str) -> ModelError:
     """The error for a path of a model where there is nothing."""
-    return ModelError(f"{name}: no such model folder or file", "", "Fix: check the path, or see `zoo list`")
+    return ModelError(
+        f"{name}: no such model folder or file", near_file(name), "Fix: check the path, or see `zoo list`"
+    )
 
 
 # ---------------- info: what is known of a model, without loading it

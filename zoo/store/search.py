@@ -8,11 +8,12 @@ several. Where an entry has tracks whose names are fetched with its weights, its
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
+
+from zoo.words import near_names
 
 __all__ = ["at_equal_rank", "near_words", "search", "texts_of"]
 
@@ -78,7 +79,7 @@ def near_words(words: Iterable[str], where: Iterable[dict[str, Any]], n: int = 3
             known |= {word.lower(): word for word in re.findall(r"[A-Za-z0-9]+", text)}
     blob = "\n".join(known)
     unknown = [word.lower() for word in words if word.lower() not in blob]
-    near = [one for word in unknown for one in difflib.get_close_matches(word, known, n, 0.7)]
+    near = [one for word in unknown for one in near_names(word, known, n)]
     return [known[one] for one in dict.fromkeys(near)]
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
-from zoo.files import cache_folder, hold_lock
+from zoo.files import cache_folder, hold_lock, is_offline
 from zoo.results import replacing, replacing_folder
 
 __all__ = [
@@ -206,7 +206,7 @@ def _source_of(name: str, location: str, trust: bool) -> Source:
 
 
 def _allow_fetch(source: Source) -> None:
-    if os.environ.get("ZOO_OFFLINE", "0") not in ("", "0") and not source.location.startswith("file://"):
+    if is_offline() and not source.location.startswith("file://"):
         raise FetchError(f"{source.location}: not fetched", "ZOO_OFFLINE is set", "Fix: unset ZOO_OFFLINE")
 
 

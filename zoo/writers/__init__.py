@@ -6,7 +6,6 @@ and ``finish`` (or ``suspend``, to go on later with ``--resume``).
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError
 from zoo.extras import require
+from zoo.words import did_you_mean
 from zoo.writers.base import Writer, WriterContext
 from zoo.writers.stream import LAYOUTS, StreamWriter, check_stream_format
 
@@ -143,9 +143,8 @@ def _suffix_of(name: str) -> str:
 
 
 def _unknown(given: str, suffix: str) -> UsageError:
-    near = difflib.get_close_matches(suffix, FORMATS, n=1, cutoff=0.5)
     return UsageError(
         f"the format of {given!r} is not known" if suffix else f"{given!r} has no suffix that names a format",
         f"formats: {' '.join(FORMATS)}",
-        f"did you mean {near[0]}?" if near else "give OUT one of these suffixes",
+        did_you_mean(suffix, FORMATS, n=1) or "give OUT one of these suffixes",
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from finetune.config import TargetConfig
 from zoo.errors import UsageError
+from zoo.paths import near_file
 from zoo.words import counted
 
 __all__ = ["TrackSource", "kind_of", "source_of"]
@@ -101,7 +102,7 @@ def kind_of(path: Path, where: str) -> str:
             with gzip.open(path, "rb") as handle:
                 head = handle.read(4)
     except FileNotFoundError:
-        raise UsageError(f"{where}: {path}: no such file", "", "Fix: correct `files`") from None
+        raise UsageError(f"{where}: {path}: no such file", near_file(path), "Fix: correct `files`") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
         return "text"  # a damaged gzip: who reads it says where
     except OSError as error:

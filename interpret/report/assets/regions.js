@@ -242,6 +242,8 @@
   $('#regionsvg').onclick = () => saveSvg(picture(), called());
   $('#regionpng').onclick = () => savePng(picture(), called());
 
+  const counted = (n, noun) => `${n} ${noun}${n === 1 ? '' : 's'}`;
+
   function tell(items, genes) {
     const where = `${view.chrom}:${place(view.start + Math.round(from) + 1)}\u2013${place(view.start + Math.round(to))}`;
     const said = [
@@ -253,11 +255,11 @@
       said.push(`${view.genes.length} of ${view.genes.length + view.more_genes} genes`);
     }
     $('#where').textContent = said.join(' \u00b7 ');
-    const counts = [`${items.length} instances of patterns`];
+    const counts = [`${counted(items.length, 'instance')} of patterns`];
     if (view.genes) {
       counts.push(`genes: ${genes.length}`);
     }
-    counts.push(`${drawn.letters} letters`, `${drawn.bins} bins of the predicted track`);
+    counts.push(counted(drawn.letters, 'letter'), `${counted(drawn.bins, 'bin')} of the predicted track`);
     canvas.setAttribute('aria-label', `${where}: ${counts.join(', ')}`);
   }
 

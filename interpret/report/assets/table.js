@@ -42,7 +42,7 @@
       row.hidden = !(fits && words.every((word) => row.dataset.words.includes(word)));
       shown += !row.hidden;
     }
-    $('#count').textContent = shown === rows.length ? `${shown} patterns` : `${shown} of ${rows.length} patterns`;
+    $('#count').textContent = `${shown === rows.length ? '' : `${shown} of `}${rows.length} pattern${rows.length === 1 ? '' : 's'}`;
   }
   if ($('#search')) {
     $('#search').oninput = $('#kind').onchange = filter;
