@@ -244,6 +244,16 @@ def test_two_at_once_fetch_once(table, server):
     assert len(set(found)) == 1 and len(found) == 3 and server.requests[PLACE.format("toy1")] == 1
 
 
+def test_a_page_in_place_of_the_genome_is_told(table, server):
+    server.add(PLACE.format("toy1"), b"<!doctype html><title>Log in</title>")
+    with pytest.raises(FetchError) as caught:
+        add_genome("toy1")
+    assert "is a web page" in caught.value.extent
+    with pytest.raises(InputError, match="is a web page"):
+        add_genome("toy1", server.url(PLACE.format("toy1")))
+    assert Cache().leftovers() == [] and genomes() == []
+
+
 def test_an_address_of_ones_own(table, server, told):
     url = server.add("/lab/genome.fa.gz?x=1", gzip.compress(fasta_of(SEQUENCES)))
     server.pages["/lab/genome.fa.gz"] = server.pages["/lab/genome.fa.gz?x=1"]
@@ -429,7 +439,8 @@ def test_the_commands(table, tmp_path, server, capsys):
 
 def test_a_run_of_fine_tuning_names_its_genome(table, tmp_path, told):
     path = tmp_path / "run.yaml"
-    path.write_text("base: yeast-atac\ngenome: GRCtoy1\ntargets: [{name: a, files: x.bw}]\n")
+    keys = "targets: [{name: a, files: x.bw}]\nsplit: {validation: [chr1], test: [chr2]}\n"
+    path.write_text(f"base: yeast-atac\ngenome: GRCtoy1\n{keys}")
     with pytest.raises(UsageError, match="the genome of toy1 is not here") as caught:
         load_config(path)
     assert "`zoo genome add toy1`" in caught.value.fix
