@@ -45,7 +45,7 @@ def demo() -> str:
         stderr=subprocess.STDOUT,
         env=os.environ | {"COLUMNS": "110"},
     )
-    return f"```\n{done.stdout.rstrip()}\n```"
+    return f"```text\n{done.stdout.rstrip()}\n```"
 
 
 TOUR = ("tour-predict", "tour-report", "tour-finetune")

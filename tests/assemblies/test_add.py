@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "store"))
 
 from http_server import MisbehavingServer
 
+from finetune.config_file import load_config
 from zoo.assemblies import add as adding
 from zoo.assemblies import sources
 from zoo.assemblies.add import add_genome
@@ -243,6 +244,16 @@ def test_two_at_once_fetch_once(table, server):
     assert len(set(found)) == 1 and len(found) == 3 and server.requests[PLACE.format("toy1")] == 1
 
 
+def test_a_page_in_place_of_the_genome_is_told(table, server):
+    server.add(PLACE.format("toy1"), b"<!doctype html><title>Log in</title>")
+    with pytest.raises(FetchError) as caught:
+        add_genome("toy1")
+    assert "is a web page" in caught.value.extent
+    with pytest.raises(InputError, match="is a web page"):
+        add_genome("toy1", server.url(PLACE.format("toy1")))
+    assert Cache().leftovers() == [] and genomes() == []
+
+
 def test_an_address_of_ones_own(table, server, told):
     url = server.add("/lab/genome.fa.gz?x=1", gzip.compress(fasta_of(SEQUENCES)))
     server.pages["/lab/genome.fa.gz"] = server.pages["/lab/genome.fa.gz?x=1"]
@@ -426,6 +437,21 @@ def test_the_commands(table, tmp_path, server, capsys):
     assert "Fix: `zoo genome add toy1`" in capsys.readouterr().err
 
 
+def test_a_run_of_fine_tuning_names_its_genome(table, tmp_path, told):
+    path = tmp_path / "run.yaml"
+    keys = "targets: [{name: a, files: x.bw}]\nsplit: {validation: [chr1], test: [chr2]}\n"
+    path.write_text(f"base: yeast-atac\ngenome: GRCtoy1\n{keys}")
+    with pytest.raises(UsageError, match="the genome of toy1 is not here") as caught:
+        load_config(path)
+    assert "`zoo genome add toy1`" in caught.value.fix
+    kept = add_genome("toy1", written(tmp_path / "x.fa", "plain"))
+    assert load_config(path).genome == str(kept.path)
+    (tmp_path / "GRCtoy1").write_text(">chr1\nACGT\n")  # a file of that name is meant before
+    assert load_config(path).genome == str(tmp_path / "GRCtoy1")
+    path.write_text(path.read_text().replace("GRCtoy1", "x.fa"))
+    assert load_config(path).genome == str(tmp_path / "x.fa")
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [("saccer", "sacCer3"), ("hg83", "hg38"), ("GRC38", "GRCh38"), ("mm01", "mm10"), ("R641", "R64")],
@@ -496,4 +522,9 @@ def test_yeast_comes_from_the_package_index_and_predicts(package_index, tmp_path
     by_name = capsys.readouterr().out
     assert run(["predict", "yeast-atac", str(tmp_path / "r.bed"), "-g", str(kept.path), "-q"]) == 0
     assert capsys.readouterr().out == by_name and by_name.count("\n") == 3
+    assert run(["predict", "yeast-atac", str(tmp_path / "r.bed"), "-g", "R64-1-1", "-q"]) == 0
+    assert capsys.readouterr().out == by_name
+    out = tmp_path / "contribs.h5"
+    assert run(["attribute", "yeast-atac", str(tmp_path / "r.bed"), "--method", "saliency", "-o", str(out), "-q"]) == 0
+    assert out.exists()
     assert not os.listdir(tmp_path / "cache/partial")

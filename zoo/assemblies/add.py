@@ -75,6 +75,8 @@ def add_genome(name: str, source: str | Path | None = None) -> KeptGenome:
                 _from_source(given_source(str(source)), assembly, listener, strict=False)
             else:
                 _from_file(given_path(source), assembly, listener)
+    except InputError as error:
+        raise InputError(error.what, error.extent, error.fix.replace(*IN_OUR_WORDS)) from None
     except OSError as error:
         raise SystemStateError(
             f"{folder.parent}: the genome of {assembly.name} cannot be written: {error.strerror or error}",
@@ -151,10 +153,7 @@ def _from_file(path: Path, assembly: Assembly, listener: Listener) -> None:
         raise InputError(f"{path}: {what}", "nothing was added", "Fix: give the path of a FASTA or 2bit file")
     _require(BGZIP_A_BASE * _bases(assembly), assembly)
     listener.note(f"{assembly.name}: reading {path}, {human_bytes(path.stat().st_size)}")
-    try:
-        _take(path, "fasta", assembly, shlex.quote(str(path)), listener, strict=False)
-    except InputError as error:
-        raise InputError(error.what, error.extent, error.fix.replace(*IN_OUR_WORDS)) from None
+    _take(path, "fasta", assembly, shlex.quote(str(path)), listener, strict=False)
 
 
 def _bases(assembly: Assembly) -> int:

