@@ -190,8 +190,8 @@ def _nothing_to_draft() -> UsageError:
     return UsageError(
         "--from is missing: a draft is made of a model",
         "",
-        "Fix: --from MODULE.py:Class --weights FILE, a Keras .h5 or .keras, a gReLU .ckpt, a folder with model.yaml, or "
-        "hf://org/repo",
+        "Fix: --from MODULE.py:Class --weights FILE, a Keras .h5 or .keras, a gReLU .ckpt, a folder with model.yaml, "
+        "or hf://org/repo",
     )
 
 
