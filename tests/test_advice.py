@@ -31,6 +31,7 @@ EXPLAIN = {"attribute", "report"}
 MOTIFS = {"motifs", "report"}
 TRUSTING = {"predict", "attribute", "motifs", "report", "test", "export"}
 
+DRAFTING = {"new", "add"}
 FINETUNE = {"finetune", "tune"}
 
 NO_TRAINING = "`zoo evaluate` imports what trains a run, and trains nothing"
@@ -47,8 +48,8 @@ ONLY: dict[str, tuple[set[str], str]] = {
     # zoo.genome
     "_check_names": (RUN, TEST),
     "check_assembly": (RUN, TEST),
-    "compression_of": (RUN | {"add"}, OF_THE_GENOME),
-    "_FASTA": (RUN | {"add"}, OF_THE_GENOME),
+    "compression_of": (RUN | DRAFTING, OF_THE_GENOME),
+    "_FASTA": (RUN | DRAFTING, OF_THE_GENOME),
     "WindowPlan": (RUN, TEST),
     "WindowPlan --stride": (TILED, "a report refuses --stride before"),
     "WindowPlan --window": (TILED, "a report refuses --stride before"),
@@ -89,8 +90,12 @@ ONLY: dict[str, tuple[set[str], str]] = {
     "require_trust": (TRUSTING, "`zoo pull` reads YAML and fetches files; it runs nothing"),
     "_require_pickle_trust": (TRUSTING - {"export"}, "only models that Kipoi runs are pickles; none is exported"),
     # entries
-    "add": ({"add"}, "`zoo export` drafts into a folder of its own, under a name that was checked"),
-    "_example": ({"add"}, "`zoo export` gives neither genome nor regions"),
+    "target_of": (DRAFTING, "`zoo export` drafts into a folder of its own, under a name that was checked"),
+    "_nothing_to_draft": ({"new"}, "`zoo add` has a SOURCE"),
+    "export": ({"export"}, "`zoo push` exports into a folder of its own"),
+    "_to_grelu": ({"export"}, "`zoo push` writes for Hugging Face"),
+    "_write_readme": ({"export"}, "`zoo push` asks for a card before"),
+    "_example": (DRAFTING, "`zoo export` gives neither genome nor regions"),
     "_scan_summits": (RUN, "only a run over regions centres windows on summits"),
     # interpret
     "attribute": ({"attribute"}, NO_FORMAT),

@@ -116,7 +116,7 @@ def functions() -> dict[str, tuple]:
         "attribute": (attribute, explaining),
         "motifs": (find_motifs, set()),
         "report": (report, explaining | set(OF_MOTIFS)),
-        "add": (new, set()),
+        "add": (new, fields_of(Facts)),
         "benchmark": (benchmark, set()),
         "new": (new, fields_of(Facts)),
         "convert": (convert, set()),

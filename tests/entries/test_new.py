@@ -295,7 +295,7 @@ def test_nothing_is_asked_in_a_pipe(here):
         ({"source": "net.py:Flat", "length": 9, "axes": "4xL"}, ModelError, "such as (windows, 1)"),
         ({"source": "net.py:Text", "length": 9, "axes": "4xL"}, ModelError, "gives str where a tensor is expected"),
         ({"source": "none.ckpt"}, ModelError, "none.ckpt: no such checkpoint or folder"),
-        ({"source": "none.ckpt", "weights": "net.pth"}, UsageError, "--weights is for --from MODULE.py:Class"),
+        ({"source": "none.ckpt", "weights": "net.pth"}, UsageError, "--weights is for MODULE.py:Class"),
     ],
 )  # fmt: skip
 def test_what_cannot_become_an_entry_is_refused_and_leaves_nothing(here, options, kind, says):

@@ -203,7 +203,11 @@ def test_truncated_weights(tmp_path, keep):
 @pytest.mark.parametrize(
     ("state", "says", "extent"),
     [
-        ({"conv.weight": torch.ones(2)}, "first at 'scale'", "1 missing, 1 surplus, 0 of another shape"),
+        (
+            {"conv.weight": torch.ones(2)},
+            "first at 'scale'",
+            "1 missing, 1 surplus, 0 of another shape: missing scale; surplus conv.weight",
+        ),
         ({"scale": torch.ones(3)}, "first at 'scale'", "0 missing, 0 surplus, 1 of another shape"),
         ({"scale": torch.ones(1), "b": torch.ones(1)}, "first at 'b'", "0 missing, 1 surplus, 0 of another shape"),
     ],

@@ -260,3 +260,8 @@ def test_pull_of_a_group_leaves_out_what_was_withdrawn(cards, monkeypatch):
     monkeypatch.setattr(importlib.import_module("zoo.entries.pull"), "members_of", lambda name: members.get(name, []))
     assert pull("both", report=said.append) == []
     assert said[0] == "toy: was withdrawn and is left out: wrong"
+
+
+def test_older_versions_are_listed_with_their_version(cards):
+    assert [one["name"] for one in registry.older_entries()] == ["toy@1.9.0", "toy@1.0.0"]
+    assert [zoo.load_model(one["name"]).card.version for one in registry.older_entries()] == ["1.9.0", "1.0.0"]

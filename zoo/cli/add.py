@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from zoo.cli.new import asking, tell_draft
-from zoo.cli.options import draft_options
+from zoo.cli.new import asking, draft_options, tell_draft
 from zoo.cli.shared import COMMAND, CONTEXT, note
 
 __all__ = ["command"]
@@ -18,8 +16,8 @@ __all__ = ["command"]
 @click.argument("source")
 @click.option("--name", required=True, metavar="NAME", help="Name of the entry and of its folder.")
 @draft_options
-def command(source: str, name: str, out: Path | None, **options: Any) -> None:
-    """Draft an entry of SOURCE: the same as `zoo new NAME --from SOURCE`, which has more options.
+def command(source: str, name: str, **options: Any) -> None:
+    """Draft an entry of SOURCE: the same as `zoo new NAME --from SOURCE`.
 
     \b
     zoo add model.ckpt --name my-model -g hg38.fa --regions peaks.bed
@@ -27,5 +25,5 @@ def command(source: str, name: str, out: Path | None, **options: Any) -> None:
     """
     from zoo.entries.new import new
 
-    draft = new(name, source, out=out, ask=asking(), report=note, **options)
+    draft = new(name, source, ask=asking(), report=note, **options)
     tell_draft(draft.folder, draft.marks)

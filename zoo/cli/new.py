@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from zoo.cli.options import draft_options
+from zoo.cli.options import folder_options, options_together
 from zoo.cli.shared import COMMAND, CONTEXT, note
 
-__all__ = ["asking", "command", "tell_draft"]
+__all__ = ["asking", "command", "draft_options", "tell_draft"]
 
 
 def _listed(_: click.Context, __: click.Parameter, items: tuple[str, ...]) -> tuple[str, ...]:
@@ -32,35 +32,51 @@ def _chroms(part: str) -> Any:
     return click.option(f"--{part}-chroms", part, multiple=True, callback=_listed, metavar="CHROM", help=text)
 
 
+draft_options = options_together(
+    click.option(
+        "--weights",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Weights of the class: state dict, safetensors.",
+    ),
+    folder_options,
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        callback=_settings,
+        metavar="NAME=VALUE",
+        help="An argument that the class is built with; may be repeated.",
+    ),
+    click.option("--length", type=click.IntRange(min=1), metavar="BP", help="Length of the input."),
+    click.option("--axes", type=click.Choice(["4xL", "Lx4"]), help="Input of (4, length) or of (length, 4)."),
+    click.option("--output", metavar="NAME", help="Name of the output, where the module gives none."),
+    click.option(
+        "--tracks", multiple=True, callback=_listed, metavar="NAME", help="Names of its tracks, in channel order."
+    ),
+    click.option("--units", metavar="TEXT", help="What a value counts or measures."),
+    click.option("--bin-size", type=click.IntRange(min=1), metavar="BP", help="Size of a profile's bins."),
+    click.option(
+        "--offset", type=click.IntRange(min=0), metavar="BP", help="Where the first bin begins in the window."
+    ),
+    click.option("--summary", metavar="TEXT", help="One sentence on what is predicted."),
+    click.option("--authors", multiple=True, metavar="NAME", help="An author of the model; may be repeated."),
+    click.option("--licence", metavar="SPDX", help="Licence of the weights, such as MIT."),
+    click.option(
+        "--assembly", metavar="NAME", help="Assembly that it was trained on; else as the FASTA's lengths say."
+    ),
+    _chroms("train"),
+    _chroms("validation"),
+    _chroms("test"),
+)
+
+
 @click.command("new", cls=COMMAND, context_settings=CONTEXT)
 @click.argument("name")
 @click.option(
     "--from", "source", metavar="SOURCE", help="MODULE.py:Class, .h5, .keras, .ckpt, folder or hf://org/repo."
 )
-@click.option(
-    "--weights", type=click.Path(path_type=Path), metavar="FILE", help="Weights of the class: state dict, safetensors."
-)
 @draft_options
-@click.option(
-    "--set", "settings", multiple=True, callback=_settings, metavar="NAME=VALUE",
-    help="An argument that the class is built with; may be repeated.",
-)  # fmt: skip
-@click.option("--length", type=click.IntRange(min=1), metavar="BP", help="Length of the input.")
-@click.option("--axes", type=click.Choice(["4xL", "Lx4"]), help="Input of (4, length) or of (length, 4).")
-@click.option("--output", metavar="NAME", help="Name of the output, where the module gives none.")
-@click.option(
-    "--tracks", multiple=True, callback=_listed, metavar="NAME", help="Names of its tracks, in channel order."
-)
-@click.option("--units", metavar="TEXT", help="What a value counts or measures.")
-@click.option("--bin-size", type=click.IntRange(min=1), metavar="BP", help="Size of a profile's bins.")
-@click.option("--offset", type=click.IntRange(min=0), metavar="BP", help="Where the first bin begins in the window.")
-@click.option("--summary", metavar="TEXT", help="One sentence on what is predicted.")
-@click.option("--author", "authors", multiple=True, metavar="NAME", help="An author; may be repeated.")
-@click.option("--licence", metavar="SPDX", help="Licence of the weights, such as MIT.")
-@click.option("--assembly", metavar="NAME", help="Assembly that it was trained on; else as the FASTA's lengths say.")
-@_chroms("train")
-@_chroms("validation")
-@_chroms("test")
 def command(name: str, source: str | None, **options: Any) -> None:
     """Draft the entry NAME: YAML, card, module, weights, example, expected predictions and checksums.
 
@@ -68,7 +84,7 @@ def command(name: str, source: str | None, **options: Any) -> None:
     of all other sources nothing is.
 
     \b
-    zoo new my-model --from net.py:Net --weights net.pth --length 1000 --axes 4xL -g hg38.fa --regions peaks.bed
+    zoo new my-model --from net.py:Net --weights net.pth --length 1000 --axes 4xL
     zoo new my-model --from model.h5 -g hg38.fa --regions peaks.bed
     zoo new my-model --from model.ckpt
     zoo new my-model --from hf://org/repo

@@ -16,8 +16,8 @@ __all__ = [
     "aggregate_option",
     "as_json_option",
     "device_option",
-    "draft_options",
     "explain_options",
+    "folder_options",
     "force_run_option",
     "format_option",
     "genome_check_options",
@@ -28,6 +28,7 @@ __all__ = [
     "model_options",
     "motif_options",
     "no_window_in_bp",
+    "options_together",
     "overlap_option",
     "pass_options",
     "quiet_option",
@@ -52,6 +53,9 @@ def _group(*options: Decorator) -> Decorator:
         return function
 
     return decorate
+
+
+options_together = _group
 
 
 def given_options(context: click.Context) -> dict[str, Any]:
@@ -332,7 +336,7 @@ set_config_option = click.option(
 
 # ---------------------------------------------------------------- a draft of an entry
 
-draft_options = _group(
+folder_options = _group(
     click.option(
         "-o",
         "--out",

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from zoo.errors import InputError, ModelError
 from zoo.files import digests_of
 from zoo.store.cache import SPARE_BYTES, Cache
-from zoo.store.registry import all_entries, info
+from zoo.store.registry import all_entries, info, older_entries
 from zoo.store.remote import RemoteFile
 from zoo.words import counted
 
@@ -115,7 +115,7 @@ class _Known:
 
 def _known(models: Iterable[str]) -> _Known:
     known = _Known()
-    for facts in [*all_entries(), *(info(model) for model in models)]:
+    for facts in [*all_entries(), *older_entries(), *(info(model) for model in models)]:
         for one in facts.get("remote") or ():
             _note(known, facts["name"], one)
         if limits := facts.get("licence_note"):

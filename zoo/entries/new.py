@@ -173,22 +173,26 @@ def _made(
 ) -> Path:
     """The entry in a scratch folder."""
     if source is None:
-        raise UsageError(
-            "--from is missing: a draft is made of a model",
-            "",
-            "Fix: --from MODULE.py:Class --weights FILE, a Keras .h5 or .keras, a gReLU .ckpt, a folder with "
-            "model.yaml, or hf://org/repo",
-        )
+        raise _nothing_to_draft()
     if names_a_module(str(source)):
         entry = _of_module(str(source), None if weights is None else Path(weights), settings, facts, place)
         return _marked(write_entry(entry, into.parent))
     if weights is not None or settings:
         option = "--weights" if weights is not None else "--set"
-        raise UsageError(f"{option} is for --from MODULE.py:Class", f"--from {source}", f"Fix: leave out {option}")
+        raise UsageError(f"{option} is for MODULE.py:Class", f"and the source is {source}", f"Fix: leave out {option}")
     path, origin = locate(source)
     if path.is_file() and path.suffix.lower() in KERAS:
         return _marked(_of_keras(path, origin, facts, place, into.parent))
     return _of_others(path, origin, facts, place, into)
+
+
+def _nothing_to_draft() -> UsageError:
+    return UsageError(
+        "--from is missing: a draft is made of a model",
+        "",
+        "Fix: --from MODULE.py:Class --weights FILE, a Keras .h5 or .keras, a gReLU .ckpt, a folder with model.yaml, "
+        "or hf://org/repo",
+    )
 
 
 def _marked(folder: Path) -> Path:
@@ -340,7 +344,7 @@ def _targets(outputs: list[dict[str, Any]], tried: list[TriedOutput]) -> Any:
 def _of_keras(path: Path, origin: str, facts: Facts, place: _Place, scratch: Path) -> Path:
     entry = open_entry(path)
     if facts.axes is not None:
-        raise UsageError("--axes is for --from MODULE.py:Class", "a Keras file says its axes", "Fix: leave it out")
+        raise UsageError("--axes is for MODULE.py:Class", "a Keras file says its axes", "Fix: leave it out")
     if facts.length is not None:
         entry = with_settings(entry, {"auto_resize_len": facts.length})
     elif not isinstance(given_length(entry.description.loader.args, entry.description), int):

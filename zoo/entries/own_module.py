@@ -74,9 +74,9 @@ def read_module(source: str, weights: Path | None, kwargs: Mapping[str, Any]) ->
     if name is None:
         classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
         raise UsageError(
-            f"--from {source}: no class is named",
+            f"{source}: no class is named",
             f"the file has {', '.join(classes) or 'none'}",
-            f"Fix: --from {path}:{classes[-1] if classes else 'MyModel'}",
+            f"Fix: {path}:{classes[-1] if classes else 'MyModel'}",
         )
     state = None if weights is None else load_tensors(weights)
     with blame(f"{path}: importing it"):
@@ -87,7 +87,7 @@ def read_module(source: str, weights: Path | None, kwargs: Mapping[str, Any]) ->
         load_into(module, state, weights)
     elif module.state_dict():
         raise UsageError(
-            f"--from {source}: {name} has weights ({len(module.state_dict()):,} tensors), and no file was given",
+            f"{source}: {name} has weights ({len(module.state_dict()):,} tensors), and no file was given",
             "",
             "Fix: add --weights FILE, of torch.save(model.state_dict(), FILE) or safetensors",
         )

@@ -71,6 +71,9 @@ def push(
             f"Fix: {SCHEME}org/repo",
         )
     entry = open_entry(model, trust=trust)
+    if entry.card is None:
+        extent = "a Hugging Face repo is described by what the card says"
+        raise ModelError(f"{entry.name}: has no card", extent, "Fix: make an entry of it, `zoo new` drafts one")
     check_redistribution(entry)
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as scratch:
         folder = export(model, "hf", Path(scratch) / match["repo"].partition("/")[2], trust=trust)
@@ -84,8 +87,7 @@ def push(
             return Pushed(match["repo"], None, files)
         if report:
             report(f"sending {len(files)} files, {sum(files.values()):,} bytes, to {SCHEME}{match['repo']}")
-        version = entry.card.version if entry.card else ""
-        commit = pushing(match["repo"], folder, f"{entry.card.name} {version}", private=private)
+        commit = pushing(match["repo"], folder, f"{entry.card.name} {entry.card.version}", private=private)
     return Pushed(match["repo"], commit, files)
 
 

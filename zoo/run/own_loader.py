@@ -171,7 +171,7 @@ def predict_with_own_loader(
         run = ForeignRun.load(entry, options.device)
         values = loader_values(run.loader, regions, genome, options.settings)
         size = options.sequences_a_pass or BATCH_SIZE
-        said = [note for note in [deprecation_note(entry.card)] if note]
+        said = [note for note in [deprecation_note(run.entry.card)] if note]
         said += [f"regions are read by the model's own dataloader {run.loader.defined_as}"]
         notes = Notes(report, said + check_own_regions(run.loader, values))
         result = PredictResult(notes=notes.texts)

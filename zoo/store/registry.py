@@ -32,6 +32,7 @@ __all__ = [
     "members_of",
     "names_a_path",
     "no_such_path",
+    "older_entries",
     "versions_of",
 ]
 
@@ -53,6 +54,11 @@ def _index() -> list[dict[str, Any]]:
 def _older() -> list[dict[str, Any]]:
     """Older versions of bundled entries, the newer first."""
     return read_index(INDEX, entries_folder()).get("older", [])
+
+
+def older_entries() -> list[dict[str, Any]]:
+    """Older versions of the bundled entries, each called ``name@version``."""
+    return [entry | {"name": f"{entry['name']}@{entry['version']}"} for entry in _older()]
 
 
 def broken_entries() -> list[dict[str, str]]:
