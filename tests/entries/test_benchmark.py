@@ -69,6 +69,7 @@ def test_the_file_says_all_that_is_needed(measured):
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", run["date"]) and run["hardware"] and run["versions"]["torch"]
     assert run["command"] == (f"zoo benchmark {toy.folder} --device cpu --threads 1 --batch-size 3 --windows 5 --trust")
     assert not list(toy.folder.glob("*.partial*"))
+    assert 0 <= run["load_average"] < 10_000
 
 
 def test_info_shows_it(measured, capsys):

@@ -25,6 +25,7 @@ from zoo.store.speed import BENCHMARK, read_speed, with_run
 
 __all__ = ["benchmark"]
 
+BUSY = 0.5  # processes a core, above which figures are those of a shared machine
 PACKAGES = Path(__file__).resolve().parents[2]
 
 
@@ -63,6 +64,7 @@ def benchmark(
         slowest and fastest beside them. ``peak_memory_bytes`` is what ``memory_of`` says: on a CPU the largest resident
         memory of the process up to the end of the forward passes, Python and PyTorch included, of which
         ``baseline_memory_bytes`` were there before the model was loaded; on a GPU what PyTorch allocated there.
+        ``load_average`` is how many processes wanted a core in the minute before.
 
     Raises:
         UsageError: the model's inputs are made by its own dataloader; or the file must not be written.
@@ -83,6 +85,11 @@ def benchmark(
     if path is not None:
         read_speed(path)  # before the work: a file that cannot be added to
     run = _measured(settings) | {"date": f"{datetime.now(UTC):%Y-%m-%d}", "command": _command(model, settings)}
+    if report is not None and (run["load_average"] or 0) > BUSY * (os.cpu_count() or 1):
+        report(
+            f"other programs kept this machine busy (load {run['load_average']:g} on {os.cpu_count()} cores): "
+            "alone the model is faster than these figures"
+        )
     if path is not None:
         with sole_writer(path):
             text = json.dumps(with_run(read_speed(path), run), indent=1, ensure_ascii=False)

@@ -55,7 +55,7 @@ def measure(settings: dict[str, Any], scratch: Path) -> dict[str, Any]:
 
     if settings["threads"] is not None:
         torch.set_num_threads(settings["threads"])
-    baseline = peak_memory()
+    baseline, load = peak_memory(), load_average()
     with listening(Silent()):
         model = load_model(settings["model"], trust=settings["trust"])
     options = {key: settings[key] for key in ("device", "precision", "batch_size")}
@@ -86,6 +86,7 @@ def measure(settings: dict[str, Any], scratch: Path) -> dict[str, Any]:
         "peak_memory_bytes": peak,
         "memory_of": memory_of,
         "baseline_memory_bytes": baseline,
+        "load_average": load,
         "versions": {
             "seqzoo": metadata.version("seqzoo"),
             "torch": str(torch.__version__),
@@ -175,6 +176,16 @@ def peak_memory() -> int:
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
+
+
+def load_average() -> float | None:
+    """Processes that wanted a core in the minute before; None where the system does not say."""
+    import os
+
+    try:
+        return round(os.getloadavg()[0], 1)
+    except (AttributeError, OSError):
+        return None
 
 
 def _peak(device: torch.device) -> tuple[int, str]:
