@@ -69,6 +69,8 @@ def test_the_file_says_all_that_is_needed(measured):
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", run["date"]) and run["hardware"] and run["versions"]["torch"]
     assert run["command"] == (f"zoo benchmark {toy.folder} --device cpu --threads 1 --batch-size 3 --windows 5 --trust")
     assert not list(toy.folder.glob("*.partial*"))
+    assert 0 <= run["load_average"] < 10_000 and run["busy"] in (True, False)
+    assert run["windows_per_cpu_second"] > 10  # it sleeps, which takes no core
 
 
 def test_info_shows_it(measured, capsys):
@@ -106,6 +108,10 @@ def test_the_same_measurement_is_replaced_and_others_stay():
         ({"threads": None, "device": "cuda"}, "812 windows/s, 412.0 MB, cuda (H), float32, 32 windows a batch"),
         ({"windows_per_second": 0.051, "batch_size": 1, "threads": 2}, "0.051 windows/s, 412.0 MB, cpu (H), 2 threads"),
         ({"windows_per_second": 1.0}, "1 window/s"),
+        (
+            {"busy": True},
+            "812 windows/s, 412.0 MB, cpu (H), 1 thread, float32, 32 windows a batch, on a machine that was",
+        ),
         ({"windows_per_second": 123456.0, "peak_memory_bytes": 2.5e9}, "123,456 windows/s, 2.50 GB"),
     ],
 )

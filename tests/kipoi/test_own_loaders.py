@@ -387,6 +387,24 @@ def test_a_loaded_model_reads_regions_by_its_own_dataloader(tmp_path, data):
         model.predict_regions(bed)
 
 
+def test_without_out_its_predictions_are_returned(tmp_path, data):
+    fasta, bed = data
+    folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
+    zoo.predict(folder, bed, fasta, tmp_path / "out.tsv", trust=True)
+    header, *lines = [line.split("\t") for line in (tmp_path / "out.tsv").read_text().splitlines()]
+    told = []
+    found = zoo.predict(folder, bed, fasta, trust=True, report=told.append)
+    frame = found.to_pandas()
+    assert [*frame.columns] == header and len(frame) == len(lines) == len(REGIONS)
+    assert frame["start"].tolist() == [start for start, _ in REGIONS]
+    assert found.values["g"][:, 0].tolist() == G.tolist() and found.counts["samples"] == len(G)
+    assert "bin_start" not in found.to_xarray().coords and told == found.notes
+    with pytest.raises(UsageError, match="--track-hub"):
+        zoo.predict(folder, bed, fasta, trust=True, track_hub=tmp_path / "hub")
+    with pytest.raises(UsageError, match="--track-hub"):
+        zoo.load_model(folder, trust=True).predict_regions(bed, fasta, track_hub=tmp_path / "hub")
+
+
 def test_a_model_is_not_loaded_before_it_is_trusted(tmp_path):
     folder = write_folder(tmp_path / "toy", model_yaml("Sum"), loader_yaml())
     with pytest.raises(TrustError, match=r"torch_model\.py"):

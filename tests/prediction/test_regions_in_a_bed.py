@@ -171,8 +171,10 @@ def test_each_format_writes_them_as_it_is_documented(odd, tmp_path):
 
 def test_standard_output_counts_them_too(odd, capsys):
     case, model, found, _ = odd
-    assert zoo.predict(model, case.bed, case.genome).counts["not_finite"] == found
+    assert zoo.predict(model, case.bed, case.genome, "-").counts["not_finite"] == found
     assert "nan" in capsys.readouterr().out
+    assert zoo.predict(model, case.bed, case.genome).counts["not_finite"] == found  # returned, and nothing printed
+    assert capsys.readouterr().out == ""
 
 
 def test_their_count_survives_an_interruption(odd, tmp_path, monkeypatch):

@@ -321,6 +321,34 @@ def test_a_hub_of_ours_is_replaced_and_nothing_else(tmp_path):
     assert (tmp_path / "hub/about.html").read_text() == "mine"
 
 
+def test_the_address_of_an_older_hub_is_kept(tmp_path):
+    case = make_case(tmp_path, "gc", n=5, inside=True)
+    told = []
+    run = functools.partial(case.predict, None, track_hub=tmp_path / "hub", report=told.append, **BIRD)
+    run()
+    assert any("nobody@example.org" in note for note in told)
+    hub = tmp_path / "hub/hub.txt"
+    hub.write_text(hub.read_text().replace("nobody@example.org", "me@lab.edu"))
+    told.clear()
+    run()
+    assert "\nemail me@lab.edu\n" in hub.read_text() and not any("example.org" in note for note in told)
+    hub.write_text("email\n")
+    run()
+    check_hub(tmp_path / "hub", "galGal6")
+
+
+@pytest.mark.parametrize("inside", [".", "galGal6"])
+def test_the_folder_that_one_stands_in_is_not_replaced(tmp_path, monkeypatch, inside):
+    case = make_case(tmp_path, "gc", n=5, inside=True)
+    case.predict(None, track_hub=tmp_path / "hub", **(QUIET | BIRD))
+    monkeypatch.chdir(tmp_path / "hub" / inside)
+    place = "." if inside == "." else ".."
+    for named in (place, tmp_path / "hub"):
+        with pytest.raises(UsageError, match="the folder that this command runs in"):
+            case.predict(None, track_hub=named, **(QUIET | BIRD))
+    check_hub(tmp_path / "hub", "galGal6")
+
+
 def test_places_that_must_not_be_written_are_refused_before_the_run(tmp_path):
     case = make_case(tmp_path, "gc", n=5, inside=True)
     run = functools.partial(case.predict, None, **(QUIET | BIRD))

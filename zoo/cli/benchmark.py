@@ -21,7 +21,7 @@ __all__ = ["command"]
     "--windows",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Windows of each timed run; default what takes about two seconds.",
+    help="Windows of each timed run; default what takes about a second.",
 )
 @click.option("--write", is_flag=True, help="Put the run into benchmark.json of the entry.")
 @click.option("-o", "--out", metavar="FILE.json", help="Or into this file; runs of other settings in it stay.")

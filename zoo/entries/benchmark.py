@@ -49,7 +49,7 @@ def benchmark(
         threads: of PyTorch on the CPU; default as many as it takes by itself.
         batch_size: windows a forward pass, or ``"auto"``.
         precision: ``float32``, ``bfloat16`` or ``float16``.
-        windows: of each timed run; default what takes about two seconds, at least one batch.
+        windows: of each timed run; default what takes about a second, at least one batch.
         write: put the run into ``benchmark.json`` of the entry.
         out: or into this file. An older run of the same device, hardware, threads, precision and batch size is
             replaced, others stay.
@@ -63,6 +63,9 @@ def benchmark(
         slowest and fastest beside them. ``peak_memory_bytes`` is what ``memory_of`` says: on a CPU the largest resident
         memory of the process up to the end of the forward passes, Python and PyTorch included, of which
         ``baseline_memory_bytes`` were there before the model was loaded; on a GPU what PyTorch allocated there.
+        ``load_average`` is how many processes wanted a core in the minute before; where that is more than one for two
+        cores, ``busy`` is true, and the figures are those of a shared machine. ``windows_per_cpu_second`` counts only
+        the time in which the forward pass had a core: with one thread about what an idle machine gives.
 
     Raises:
         UsageError: the model's inputs are made by its own dataloader; or the file must not be written.
@@ -83,6 +86,9 @@ def benchmark(
     if path is not None:
         read_speed(path)  # before the work: a file that cannot be added to
     run = _measured(settings) | {"date": f"{datetime.now(UTC):%Y-%m-%d}", "command": _command(model, settings)}
+    if report is not None and run["busy"]:
+        load = f"load {run['load_average']:g}"
+        report(f"other programs kept this machine busy ({load}): alone the model is faster than these figures")
     if path is not None:
         with sole_writer(path):
             text = json.dumps(with_run(read_speed(path), run), indent=1, ensure_ascii=False)

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "measure"]
 
-SECONDS = 2.0  # that a timed run shall take
+SECONDS = 1.0  # that a timed run shall take
 REPEATS = 5  # timed runs of the forward pass; of the whole path fewer, as it takes longer
 PATH_REPEATS = 3
 MOST = 1 << 14  # windows of a run
 KEPT = 16 << 20  # bytes of different windows that are held; they are fed again and again
+BUSY = 0.5  # processes a core, above which other programs take part of the machine
 GAP = 100  # bp between the regions of the whole path
 
 
@@ -55,7 +56,7 @@ def measure(settings: dict[str, Any], scratch: Path) -> dict[str, Any]:
 
     if settings["threads"] is not None:
         torch.set_num_threads(settings["threads"])
-    baseline = peak_memory()
+    baseline, load = peak_memory(), load_average()
     with listening(Silent()):
         model = load_model(settings["model"], trust=settings["trust"])
     options = {key: settings[key] for key in ("device", "precision", "batch_size")}
@@ -64,7 +65,11 @@ def measure(settings: dict[str, Any], scratch: Path) -> dict[str, Any]:
     warm_up = _timed(lambda: _forward(runner, pool, runner.batch_size))
     each = _timed(lambda: _forward(runner, pool, runner.batch_size)) / runner.batch_size
     windows = settings["windows"] or _as_many(each, runner.batch_size)
-    forward = [windows / _timed(lambda: _forward(runner, pool, windows)) for _ in range(REPEATS)]
+    forward, of_cpu = [], []
+    for _ in range(REPEATS):
+        start = time.process_time()
+        forward.append(windows / _timed(lambda: _forward(runner, pool, windows)))
+        of_cpu.append(windows / max(time.process_time() - start, 1e-9))
     peak, memory_of = _peak(runner.device)
     options |= {"batch_size": runner.batch_size}  # less than was asked for, where a GPU had no room
     whole = _whole_path(model, windows, options, scratch)
@@ -81,11 +86,14 @@ def measure(settings: dict[str, Any], scratch: Path) -> dict[str, Any]:
         "warm_up_seconds": round(warm_up, 3),
         "windows_per_second": _figures(statistics.median(forward)),
         "windows_per_second_range": [_figures(min(forward)), _figures(max(forward))],
+        "windows_per_cpu_second": _figures(statistics.median(of_cpu)) if cpu else None,
         "predict_windows_per_second": _figures(statistics.median(whole)),
         "predict_windows_per_second_range": [_figures(min(whole)), _figures(max(whole))],
         "peak_memory_bytes": peak,
         "memory_of": memory_of,
         "baseline_memory_bytes": baseline,
+        "load_average": load,
+        "busy": load is not None and load > BUSY * cores(),
         "versions": {
             "seqzoo": metadata.version("seqzoo"),
             "torch": str(torch.__version__),
@@ -177,6 +185,16 @@ def peak_memory() -> int:
         return peak if sys.platform == "darwin" else peak * 1024
 
 
+def load_average() -> float | None:
+    """Processes that wanted a core in the minute before; None where the system does not say."""
+    import os
+
+    try:
+        return round(os.getloadavg()[0], 1)
+    except (AttributeError, OSError):
+        return None
+
+
 def _peak(device: torch.device) -> tuple[int, str]:
     """Bytes, and of what they are."""
     import torch
@@ -190,15 +208,19 @@ def _peak(device: torch.device) -> tuple[int, str]:
 
 def hardware(device: torch.device) -> str:
     """The name of the processor, with its cores; or of the GPU."""
-    import os
-
     import torch
 
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    name = _processor()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
-    return name if device.type == "mps" else f"{name}, {cores} core{'s' * (cores != 1)}"
+    name, n = _processor(), cores()
+    return name if device.type == "mps" else f"{name}, {n} core{'s' * (n != 1)}"
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -11,7 +11,7 @@ from zoo.errors import UsageError
 from zoo.genome.assembly import Assembly, compare_lengths, guess_assembly, known_assemblies, load_assembly
 from zoo.results import check_out
 from zoo.run.job import Job, PredictOptions
-from zoo.writers.hub_text import DRAWN, EMAIL, HUB, HubFacts
+from zoo.writers.hub_text import DRAWN, EMAIL, HUB, HubFacts, email_of
 
 __all__ = ["check_hub", "hub_facts", "hub_notes"]
 
@@ -38,7 +38,15 @@ def check_hub(options: PredictOptions, out: str | Path | None, inputs: Iterable[
     folder = Path(options.track_hub)
     if folder.name in ("", ".."):
         folder = Path(os.path.abspath(folder))
-    return check_out(folder, inputs=inputs, what="a track hub", store=HUB, option="--track-hub")
+    folder = check_out(folder, inputs=inputs, what="a track hub", store=HUB, option="--track-hub")
+    here, place = Path.cwd(), folder.resolve()
+    if place == here or place in here.parents:
+        raise UsageError(
+            f"{options.track_hub}: is the folder that this command runs in, and would be replaced",
+            "",
+            "Fix: cd to the folder above, and name it with --track-hub",
+        )
+    return folder
 
 
 def hub_facts(job: Job) -> HubFacts:
@@ -145,5 +153,6 @@ def hub_notes(job: Job, facts: HubFacts) -> list[str]:
         notes.append(
             f"of {n:,} tracks the first {DRAWN} are drawn when the hub is opened, and stand in the IGV session"
         )
-    notes.append(f"hub.txt names {EMAIL}: put your address there before you publish the hub")
+    if email_of(Path(job.options.track_hub)) == EMAIL:
+        notes.append(f"hub.txt names {EMAIL}: put your address there before you publish the hub")
     return notes

@@ -77,4 +77,5 @@ def speed_line(run: Mapping[str, Any]) -> str:
         str(run["precision"]),
         f"{batch} window{'s' * (batch != 1)} a batch",
     ]
-    return f"{', '.join(parts)} ({run['date']})"
+    shared = ", on a machine that was busy with other programs" if run.get("busy") else ""
+    return f"{', '.join(parts)}{shared} ({run['date']})"

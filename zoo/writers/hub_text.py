@@ -11,9 +11,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from xml.etree import ElementTree as xml
 
-__all__ = ["HUB", "HubFacts", "HubTrack", "genomes_txt", "hub_txt", "igv_session", "labelled", "track_db"]
+__all__ = ["HUB", "HubFacts", "HubTrack", "email_of", "genomes_txt", "hub_txt", "igv_session", "labelled", "track_db"]
 
 SHORT, LONG, NAME = 17, 76, 80  # characters of the labels, and of a track's name
 #: Tracks that are drawn when a hub or session is opened; the others are a click away.
@@ -173,7 +174,17 @@ def _type(low: float, high: float) -> str:
 # ---------------------------------------------------------------- UCSC
 
 
-def hub_txt(model: str, version: str | None) -> str:
+def email_of(folder: Path) -> str:
+    """The address that an older hub names, which the new one keeps; where there is none, that of nobody."""
+    try:
+        text = (folder / "hub.txt").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return EMAIL
+    found = re.search(r"(?m)^email[ \t]+(\S+@\S+)[ \t]*$", text)
+    return found[1] if found else EMAIL
+
+
+def hub_txt(model: str, version: str | None, email: str = EMAIL) -> str:
     """``hub.txt``."""
     what = f"{_plain(model)}{f' {version}' if version else ''}"
     lines = [
@@ -181,7 +192,7 @@ def hub_txt(model: str, version: str | None) -> str:
         f"shortLabel {_shortened(_plain(model))}",
         f"longLabel {f'Predictions of {what}, by seqzoo'[:LONG]}",
         "genomesFile genomes.txt",
-        f"email {EMAIL}",
+        f"email {email}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -20,7 +20,18 @@ from zoo.outputs import OutputSpec
 from zoo.results import fresh_folder, put_folder
 from zoo.writers.base import WriterContext
 from zoo.writers.bigwig import BigWigWriter
-from zoo.writers.hub_text import HUB, MARK, HubFacts, HubTrack, genomes_txt, hub_txt, igv_session, labelled, track_db
+from zoo.writers.hub_text import (
+    HUB,
+    MARK,
+    HubFacts,
+    HubTrack,
+    email_of,
+    genomes_txt,
+    hub_txt,
+    igv_session,
+    labelled,
+    track_db,
+)
 
 __all__ = ["TrackHubWriter", "refuse_foreign_files"]
 
@@ -58,7 +69,9 @@ class TrackHubWriter(BigWigWriter):
             os.replace(path, data / track.file)
             tracks[i] = replace(track, low=low, high=high)
         (data / "trackDb.txt").write_text(track_db(tracks), encoding="utf-8")
-        (folder / "hub.txt").write_text(hub_txt(facts.model, facts.version), encoding="utf-8")
+        (folder / "hub.txt").write_text(
+            hub_txt(facts.model, facts.version, email_of(self.context.out)), encoding="utf-8"
+        )
         (folder / "genomes.txt").write_text(genomes_txt(facts.genome), encoding="utf-8")
         (folder / "igv_session.xml").write_text(igv_session(facts.genome, facts.locus, tracks), encoding="utf-8")
         (folder / MARK).write_text(_listing(folder, facts, tracks), encoding="utf-8")
