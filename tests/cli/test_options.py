@@ -102,6 +102,7 @@ def functions() -> dict[str, tuple]:
     from zoo.entries.check_many import check_examples
     from zoo.entries.export import export
     from zoo.entries.pull import pull
+    from zoo.gallery.gallery import gallery
     from zoo.run.job import PredictOptions
     from zoo.run.predict import predict
     from zoo.store.registry import entries, info
@@ -118,6 +119,7 @@ def functions() -> dict[str, tuple]:
         "evaluate": (evaluate, set()),
         "export": (export, set()),
         "finetune": (finetune, set()),
+        "gallery": (gallery, set()),
         "info": (info, set()),
         "list": (entries, set()),
         "pull": (pull, set()),

@@ -346,5 +346,9 @@ def test_all_of_kipois_models(shared_data, tmp_path, monkeypatch):
     page = read(made.folder / "models/kipoi/DeepBind.html")
     assert sum(one.startswith("m-") for one in page.ids) == 927
     assert 'kipoi.get_model("Basset")' in (made.folder / "models/kipoi/Basset.html").read_text().replace("&#34;", '"')
+    # Its dataloader reads a VCF, a genome and a GTF, and needs to be told vcf_lazy.
+    text = " ".join(read(made.folder / "models/kipoi/APARENT/veff.html").text.replace("\\", "").split())
+    assert "variants.vcf -g genome.fa --set gtf_file=FILE --set vcf_lazy=VALUE -o predictions.tsv" in text
+    assert "zoo predict" not in read(made.folder / "models/kipoi/MaxEntScan.html").text  # no YAML says what it reads
     assert str(folder) not in "".join(path.read_text() for path in made.folder.rglob("*.html"))
     assert made.bytes < 5e6
