@@ -39,7 +39,9 @@ class _Inputs:
 
 
 def snippets_of(item: Item, record: Mapping[str, Any]) -> list[Snippet]:
-    """What predicts with a model, in the languages from which it can be used."""
+    """What predicts with a model, in the languages from which it can be used; of a group, with any of its models."""
+    if len({one["assembly"] for one in item.records}) > 1:
+        record = {**record, "assembly": None}
     name, inputs = record["name"], _inputs(item, record)
     if inputs is None:
         lines = [*_before(item, record), f"zoo info {shlex.quote(name)}"]

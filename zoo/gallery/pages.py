@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from zoo.gallery.bases import ancestry
 from zoo.gallery.bibtex import bibtex
 from zoo.gallery.charts import WIDTH, charts_of, number, shared_charts
-from zoo.gallery.collect import BUNDLED, Item
+from zoo.gallery.collect import Item
 from zoo.gallery.commands import snippets_of
 from zoo.gallery.drawing import spans_of
 from zoo.gallery.facets import FACETS, facet_values, statuses
@@ -143,7 +143,7 @@ def _entry(
         "prose": html_of(item.prose),
         "columns": columns_of(item, own, {facet.key: facet.label for facet in FACETS}) if item.is_group else [],
         "members": [(_rest(one["name"], item), _anchor(_rest(one["name"], item))) for one in item.records],
-        "bundled": item.source == BUNDLED,
+        "prefix": record["name"].removesuffix(_rest(record["name"], item)),
     }
 
 
