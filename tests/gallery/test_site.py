@@ -282,7 +282,20 @@ def test_a_hostile_card_is_text(foreign):
         "scope",
         "open",
     }
-    allowed |= {"d", "x", "y", "width", "height", "viewbox", "preserveaspectratio", "data-copy", "data-model", "title"}
+    allowed |= {
+        "d",
+        "x",
+        "y",
+        "width",
+        "height",
+        "viewbox",
+        "preserveaspectratio",
+        "data-copy",
+        "data-model",
+        "title",
+        "list",
+    }
+    allowed |= {"data-prefix"}
     for path, page in pages_of(foreign).items():
         for tag, attrs in page.tags:
             unknown = {name for name in attrs if not name.startswith("aria-")} - allowed

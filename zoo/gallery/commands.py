@@ -74,7 +74,7 @@ def _inputs(item: Item, record: Mapping[str, Any]) -> _Inputs | None:
 
 def _stand_in(name: str) -> str:
     """What stands for the value of an argument."""
-    return "FILE" if re.search(r"file|gtf|vcf|bed|fasta|path", name.lower()) else "VALUE"
+    return "FILE" if re.search(r"(file|path|^gtf|^vcf|^bed|^fasta)s?$", name.lower()) else "VALUE"
 
 
 def _first(names: Iterable[str], known: Iterable[str]) -> str | None:
