@@ -262,6 +262,15 @@ def test_names_of_pages():
     assert found["é"] == "models/x_xe9.html" and found["a#b?c%d"] == "models/a_x23b_x3fc_x25d.html"
     assert found["a_x20b"] == "models/a_x20b-2.html"
     assert len({place.lower() for place in found.values()}) == len(names)
+    long = places_of(["字" * 80, "字" * 79 + "子", "a" * 100, "a" * 101])
+    assert len(set(long.values())) == 4 and max(map(len, long.values())) < 130
+    assert long["a" * 100] == f"models/{'a' * 100}.html"
+
+
+def test_half_a_letter_is_no_error(tmp_path):
+    from zoo.gallery.gallery import _put
+
+    assert _put(tmp_path / "a/b.html", "x\ud800y") == 3 and (tmp_path / "a/b.html").read_text() == "x?y"
 
 
 # ---------------------------------------------------------------- cards of other people

@@ -7,6 +7,7 @@ elsewhere, and the pages' policy forbids it.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ __all__ = ["ASSETS", "pages", "places_of", "safe_name"]
 
 ASSETS = ("style.css", "gallery.js", "page.js", "compare.js")
 SUMMARY = 300  # letters of a summary on a card of the list
+LONGEST = 100  # letters of a part of a path; a file system takes 255
 CHIPS = 3  # values of a facet on a card
 
 
@@ -213,7 +215,10 @@ def places_of(names: Sequence[str]) -> dict[str, str]:
 def safe_name(text: str) -> str:
     """A part of a path: letters, digits and ``. _ -``; others as their code. It begins with a letter or digit."""
     kept = re.sub(r"[^A-Za-z0-9._-]", lambda match: f"~{ord(match[0]):x}".replace("~", "_x"), text)
-    return kept if kept[:1].isalnum() else f"x{kept}"
+    kept = kept if kept[:1].isalnum() else f"x{kept}"
+    if len(kept) <= LONGEST:
+        return kept
+    return f"{kept[:LONGEST]}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def _addresses(items: Sequence[Item], files: Mapping[str, str]) -> dict[str, str]:
