@@ -1,12 +1,13 @@
-// Of the page that `zoo report` writes. Nothing is imported, so that `npx eslint@9` needs no package.json.
+// Of the pages that `zoo report` and `zoo gallery` write. Nothing is imported, so that `npx eslint@9` needs no package.json.
 const globals = [
-  'Blob DataView Event Float32Array Image Path2D URL Uint8Array addEventListener atob devicePixelRatio dispatchEvent',
-  'document getComputedStyle getSelection innerHeight location matchMedia navigator setTimeout window',
+  'Blob DataView Event Float32Array Image Option Path2D URL URLSearchParams Uint8Array addEventListener atob',
+  'clearTimeout devicePixelRatio dispatchEvent document getComputedStyle getSelection history innerHeight location',
+  'matchMedia navigator setTimeout window',
 ];
 
 export default [
   {
-    files: ['interpret/report/assets/*.js'],
+    files: ['interpret/report/assets/*.js', 'zoo/gallery/assets/*.js'],
     languageOptions: {
       sourceType: 'script',
       globals: Object.fromEntries(globals.flatMap((line) => line.split(' ')).map((name) => [name, 'readonly'])),

@@ -106,6 +106,7 @@ def functions() -> dict[str, tuple]:
     from zoo.entries.pull import pull
     from zoo.entries.push import push
     from zoo.entries.upgrade import upgrade
+    from zoo.gallery.gallery import gallery
     from zoo.run.job import PredictOptions
     from zoo.run.predict import predict
     from zoo.store.registry import entries, info
@@ -124,6 +125,7 @@ def functions() -> dict[str, tuple]:
         "evaluate": (evaluate, set()),
         "export": (export, set()),
         "finetune": (finetune, set()),
+        "gallery": (gallery, set()),
         "info": (info, set()),
         "list": (entries, set()),
         "pull": (pull, set()),

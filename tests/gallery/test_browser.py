@@ -183,6 +183,26 @@ def test_the_table_of_a_group_is_filtered(site, open_page):
     assert answer == [n, f"{n} of 927"] and n > 10 and console == []
 
 
+def test_commands_of_a_group_are_those_of_the_model_that_was_found(site, open_page):
+    script = """
+        const which = document.getElementById('which'); const code = document.querySelector('.snippets code');
+        const first = [which.value, code.textContent];
+        which.value = 'deepbind/Homo_sapiens/TF/D00328.003_SELEX_CTCF'; which.dispatchEvent(new Event('input'));
+        const second = code.textContent;
+        which.value = 'deepbind/nothing'; which.dispatchEvent(new Event('change'));
+        const row = document.getElementById(decodeURIComponent(location.hash.slice(1))).getBoundingClientRect();
+        const head = document.querySelector('#members thead th').getBoundingClientRect();
+        const seen = row.top >= head.bottom - 1 && row.top > 0 && row.bottom < innerHeight;
+        return [first, second, which.value, document.querySelectorAll('#names option').length, seen];"""
+    name = "deepbind/Homo_sapiens/TF/D00328.018_ChIP-seq_CTCF"
+    address = "#m-Homo_sapiens-TF-D00328.018_ChIP-seq_CTCF"
+    answer, console = open_page(site, "models/deepbind.html", script, address=address)
+    assert console == [] and answer[0][0] == name and f"zoo predict {name} regions.bed" in answer[0][1]
+    assert "zoo predict deepbind/Homo_sapiens/TF/D00328.003_SELEX_CTCF regions.bed" in answer[1]
+    assert answer[2].startswith("deepbind/Arabidopsis") and answer[3] == 927
+    assert answer[4]  # the row is not below the head of the table
+
+
 def test_texts_are_copied(site, open_page):
     script = """
         const button = document.querySelector('.copy'); let copied = '';

@@ -262,6 +262,15 @@ def test_names_of_pages():
     assert found["é"] == "models/x_xe9.html" and found["a#b?c%d"] == "models/a_x23b_x3fc_x25d.html"
     assert found["a_x20b"] == "models/a_x20b-2.html"
     assert len({place.lower() for place in found.values()}) == len(names)
+    long = places_of(["字" * 80, "字" * 79 + "子", "a" * 100, "a" * 101])
+    assert len(set(long.values())) == 4 and max(map(len, long.values())) < 130
+    assert long["a" * 100] == f"models/{'a' * 100}.html"
+
+
+def test_half_a_letter_is_no_error(tmp_path):
+    from zoo.gallery.gallery import _put
+
+    assert _put(tmp_path / "a/b.html", "x\ud800y") == 3 and (tmp_path / "a/b.html").read_text() == "x?y"
 
 
 # ---------------------------------------------------------------- cards of other people
@@ -282,7 +291,20 @@ def test_a_hostile_card_is_text(foreign):
         "scope",
         "open",
     }
-    allowed |= {"d", "x", "y", "width", "height", "viewbox", "preserveaspectratio", "data-copy", "data-model", "title"}
+    allowed |= {
+        "d",
+        "x",
+        "y",
+        "width",
+        "height",
+        "viewbox",
+        "preserveaspectratio",
+        "data-copy",
+        "data-model",
+        "title",
+        "list",
+    }
+    allowed |= {"data-prefix"}
     for path, page in pages_of(foreign).items():
         for tag, attrs in page.tags:
             unknown = {name for name in attrs if not name.startswith("aria-")} - allowed
@@ -346,5 +368,9 @@ def test_all_of_kipois_models(shared_data, tmp_path, monkeypatch):
     page = read(made.folder / "models/kipoi/DeepBind.html")
     assert sum(one.startswith("m-") for one in page.ids) == 927
     assert 'kipoi.get_model("Basset")' in (made.folder / "models/kipoi/Basset.html").read_text().replace("&#34;", '"')
+    # Its dataloader reads a VCF, a genome and a GTF, and needs to be told vcf_lazy.
+    text = " ".join(read(made.folder / "models/kipoi/APARENT/veff.html").text.replace("\\", "").split())
+    assert "variants.vcf -g genome.fa --set gtf_file=FILE --set vcf_lazy=VALUE -o predictions.tsv" in text
+    assert "zoo predict" not in read(made.folder / "models/kipoi/MaxEntScan.html").text  # no YAML says what it reads
     assert str(folder) not in "".join(path.read_text() for path in made.folder.rglob("*.html"))
     assert made.bytes < 5e6

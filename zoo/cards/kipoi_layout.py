@@ -17,9 +17,32 @@ from typing import Any
 
 from zoo.cards.kipoi_schema import ArraySchema
 
-__all__ = ["TargetLayout", "implied_loader_args", "sequence_length", "shape_text", "target_layout"]
+__all__ = [
+    "GENOMES",
+    "INTERVALS",
+    "KINDS",
+    "TargetLayout",
+    "implied_loader_args",
+    "sequence_length",
+    "shape_text",
+    "target_layout",
+]
 
 Shape = Sequence[int | None]
+
+# Which argument of a dataloader takes regions and which a genome: the first of these names that it has.
+INTERVALS = ("intervals_file", "intervals", "bed_file", "bed", "bedfile", "regions_file", "regions", "tsv_file")
+GENOMES = ("fasta_file", "fasta", "ref_fasta", "reference", "genome_file", "genome", "genome_fasta", "fasta_path", "fa")
+# What a file of regions is, by its suffix -> what an argument for it has in its name.
+KINDS = {
+    ".vcf": ("vcf",),
+    ".gtf": ("gtf", "anno"),
+    ".gff": ("gff", "gtf"),
+    ".gff3": ("gff", "gtf"),
+    ".fa": ("fasta",),
+    ".fasta": ("fasta",),
+    ".fna": ("fasta",),
+}
 
 
 @dataclass(frozen=True)

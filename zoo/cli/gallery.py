@@ -35,7 +35,10 @@ __all__ = ["command"]
     help="Motif reports of `zoo report` to link: NAME.html for the entry NAME.",
 )
 @click.option(
-    "--examples/--no-examples", default=True, help="Draw the predictions of the entries' examples.  [default: examples]"
+    "--examples/--no-examples",
+    default=True,
+    show_default=True,
+    help="Draw the predictions of the entries' examples, or not.",
 )
 @quiet_option
 def command(out: Path, source: tuple[str, ...], reports: Path | None, examples: bool, quiet: bool) -> None:

@@ -153,7 +153,7 @@ def _write(
 
 
 def _put(path: Path, text: str) -> int:
-    data = text.encode("utf-8")
+    data = text.encode("utf-8", "replace")  # half a letter that a YAML file spells out is none
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return len(data)

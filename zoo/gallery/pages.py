@@ -7,6 +7,7 @@ elsewhere, and the pages' policy forbids it.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from zoo.gallery.bases import ancestry
 from zoo.gallery.bibtex import bibtex
 from zoo.gallery.charts import WIDTH, charts_of, number, shared_charts
-from zoo.gallery.collect import BUNDLED, Item
+from zoo.gallery.collect import Item
 from zoo.gallery.commands import snippets_of
 from zoo.gallery.drawing import spans_of
 from zoo.gallery.facets import FACETS, facet_values, statuses
@@ -32,6 +33,7 @@ __all__ = ["ASSETS", "pages", "places_of", "safe_name"]
 
 ASSETS = ("style.css", "gallery.js", "page.js", "compare.js")
 SUMMARY = 300  # letters of a summary on a card of the list
+LONGEST = 100  # letters of a part of a path; a file system takes 255
 CHIPS = 3  # values of a facet on a card
 
 
@@ -143,7 +145,7 @@ def _entry(
         "prose": html_of(item.prose),
         "columns": columns_of(item, own, {facet.key: facet.label for facet in FACETS}) if item.is_group else [],
         "members": [(_rest(one["name"], item), _anchor(_rest(one["name"], item))) for one in item.records],
-        "bundled": item.source == BUNDLED,
+        "prefix": record["name"].removesuffix(_rest(record["name"], item)),
     }
 
 
@@ -213,7 +215,10 @@ def places_of(names: Sequence[str]) -> dict[str, str]:
 def safe_name(text: str) -> str:
     """A part of a path: letters, digits and ``. _ -``; others as their code. It begins with a letter or digit."""
     kept = re.sub(r"[^A-Za-z0-9._-]", lambda match: f"~{ord(match[0]):x}".replace("~", "_x"), text)
-    return kept if kept[:1].isalnum() else f"x{kept}"
+    kept = kept if kept[:1].isalnum() else f"x{kept}"
+    if len(kept) <= LONGEST:
+        return kept
+    return f"{kept[:LONGEST]}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def _addresses(items: Sequence[Item], files: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.cards.kipoi import LoaderDescription, ModelDescription
+from zoo.cards.kipoi_layout import GENOMES, INTERVALS, KINDS
 from zoo.errors import ModelError, UsageError
 from zoo.models.entry import unknown_setting
 from zoo.models.files import here
@@ -25,18 +26,6 @@ __all__ = ["ForeignLoader", "example_values", "load_foreign_loader", "loader_val
 
 # kipoi.data.DATALOADERS_AS_FUNCTIONS: a function that returns everything, samples or batches.
 AS_FUNCTIONS = ("PreloadedDataset", "SampleGenerator", "BatchGenerator")
-INTERVALS = ("intervals_file", "intervals", "bed_file", "bed", "bedfile", "regions_file", "regions", "tsv_file")
-GENOMES = ("fasta_file", "fasta", "ref_fasta", "reference", "genome_file", "genome", "genome_fasta", "fasta_path", "fa")
-# What a file of regions is, by its suffix -> what an argument for it has in its name.
-KINDS = {
-    ".vcf": ("vcf",),
-    ".gtf": ("gtf", "anno"),
-    ".gff": ("gff", "gtf"),
-    ".gff3": ("gff", "gtf"),
-    ".fa": ("fasta",),
-    ".fasta": ("fasta",),
-    ".fna": ("fasta",),
-}
 
 
 @dataclass(frozen=True)

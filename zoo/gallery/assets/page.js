@@ -34,7 +34,33 @@
   if (!box) {
     return;
   }
-  const rows = [...document.querySelectorAll('#members tbody tr')];
+  const table = document.getElementById('members');
+  const rows = [...table.querySelectorAll('tbody tr')];
+
+  // Commands for another model of the group: the one that is typed, or whose row the address names.
+  const which = document.getElementById('which');
+  const names = new Map(rows.map((row) => [row.id, table.dataset.prefix + row.cells[0].textContent]));
+  const codes = [...document.querySelectorAll('.snippets code')].map((code) => [code, code.textContent]);
+  const first = which.value;
+  const use = (name) => {
+    which.value = name;
+    codes.forEach(([code, text]) => {
+      code.textContent = text.replaceAll(first, name);
+    });
+  };
+  const follow = () => {
+    const name = names.get(decodeURIComponent(location.hash.slice(1)));
+    if (name) {
+      use(name);
+    }
+  };
+  const known = new Set(names.values());
+  which.addEventListener('input', () => known.has(which.value) && use(which.value));
+  which.addEventListener('change', () => known.has(which.value) || use(first));
+  document.getElementById('names').append(...[...known].map((value) => Object.assign(new Option(), { value })));
+  document.getElementById('which-bar').hidden = false;
+  addEventListener('hashchange', follow);
+  follow();
   const texts = rows.map((row) => row.textContent.toLowerCase().replace(/_/g, ' '));
   const shown = document.getElementById('shown');
   const draw = () => {
