@@ -96,6 +96,8 @@ def functions() -> dict[str, tuple]:
     from interpret.attribute.options import AttributeOptions
     from interpret.motifs.find import find_motifs
     from interpret.report.report import OF_MOTIFS, report
+    from zoo.check.check import check
+    from zoo.check.confine import Limits
     from zoo.convert.convert import convert
     from zoo.doctor import run_checks
     from zoo.entries.add import add
@@ -113,6 +115,7 @@ def functions() -> dict[str, tuple]:
         "motifs": (find_motifs, set()),
         "report": (report, explaining | set(OF_MOTIFS)),
         "add": (add, set()),
+        "check": (check, fields_of(Limits)),
         "convert": (convert, set()),
         "doctor": (run_checks, set()),
         "evaluate": (evaluate, set()),
@@ -130,7 +133,7 @@ def functions() -> dict[str, tuple]:
 def test_every_option_is_a_keyword_of_the_function(name):
     function, more = functions()[name]
     known = set(inspect.signature(function).parameters) | more
-    shown = {"quiet", "as_json"} | (
+    shown = {"quiet", "as_json", "verbose"} | (
         {"plain", "all"} if name == "list" else set()
     )  # how a result is shown on a terminal
     assert {option.name for option in parameters_of(commands()[name])} - shown - known == set()
