@@ -250,12 +250,16 @@ def main() -> None:
     parser.add_argument("--fragments", choices=("nfr", "all"), default="nfr")
     parser.add_argument("--split", choices=("test", "validation"), default="test")
     parser.add_argument("--json", type=Path, help="write the records here")
+    parser.add_argument("--yaml", action="store_true", help="print the records as a card has them")
     parser.add_argument("--update-card", action="store_true")
     args = parser.parse_args()
     if args.update_card and (args.split, args.fragments) != ("test", "nfr"):
         parser.error("the card holds figures of the test split and of nfr fragments")
     records = evaluate(args.data, args.model, args.fragments, args.split)
-    print_table(records)
+    if args.yaml:
+        print(yaml.safe_dump(records, sort_keys=False, width=100), end="")
+    else:
+        print_table(records)
     if args.json:
         args.json.write_text(json.dumps(records, indent=2) + "\n")
     if args.update_card:

@@ -97,6 +97,8 @@ def functions() -> dict[str, tuple]:
     from interpret.attribute.options import AttributeOptions
     from interpret.motifs.find import find_motifs
     from interpret.report.report import OF_MOTIFS, report
+    from zoo.check.check import check
+    from zoo.check.confine import Limits
     from zoo.convert.convert import convert
     from zoo.doctor import run_checks
     from zoo.entries.benchmark import benchmark
@@ -119,6 +121,7 @@ def functions() -> dict[str, tuple]:
         "report": (report, explaining | set(OF_MOTIFS)),
         "add": (new, fields_of(Facts)),
         "benchmark": (benchmark, set()),
+        "check": (check, fields_of(Limits)),
         "new": (new, fields_of(Facts)),
         "convert": (convert, set()),
         "doctor": (run_checks, set()),
@@ -143,7 +146,7 @@ GROUPED = ("search", "source", "cache", "genome", "completion")
 def test_every_option_is_a_keyword_of_the_function(name):
     function, more = functions()[name]
     known = set(inspect.signature(function).parameters) | more
-    shown = {"quiet", "as_json"} | (
+    shown = {"quiet", "as_json", "verbose"} | (
         {"plain", "all"} if name == "list" else set()
     )  # how a result is shown on a terminal
     assert {option.name for option in parameters_of(commands()[name])} - shown - known == set()

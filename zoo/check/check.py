@@ -12,10 +12,12 @@ from zoo.cards.card import read_tracks
 from zoo.cards.kipoi_groups import find_group
 from zoo.cards.yaml_lines import component_file
 from zoo.check.changed import Changes, changes_since, check_scope
-from zoo.check.confine import Guards, Limits
+from zoo.check.confine import Limits
 from zoo.check.draft import Draft, read_draft
-from zoo.check.findings import LEVELS, Finding, worst_code
+from zoo.check.findings import LEVELS, Finding
 from zoo.check.names import check_names, check_version
+from zoo.check.report import check_report_out, write_report
+from zoo.check.results import CheckReport, EntryResult
 from zoo.check.runs import Ran, run_entry, run_kipoi
 from zoo.check.valid import check_valid
 from zoo.check.valid.links import check_addresses
@@ -25,112 +27,9 @@ from zoo.store.registry import entries, entries_folder, find_entry
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["CheckReport", "EntryResult", "check"]
+__all__ = ["check"]
 
 RTOL, ATOL = 1e-4, 1e-5
-
-
-@dataclass(frozen=True)
-class EntryResult:
-    """What was found of one entry.
-
-    Attributes:
-        name, version, folder: of the entry; the version is None where its card cannot be read.
-        level: up to which it was checked.
-        findings: of all levels, in order.
-        facts: what was measured.
-        seconds: by level.
-    """
-
-    name: str
-    version: str | None
-    folder: Path
-    level: str
-    findings: list[Finding]
-    facts: dict[str, Any]
-    seconds: dict[str, float]
-
-    @property
-    def code(self) -> int:
-        """Exit code of the worst finding."""
-        return worst_code(self.findings)
-
-    def count(self, severity: str, level: str | None = None) -> int:
-        """How many findings are of a severity, of one level or of all."""
-        return sum(one.severity == severity and level in (None, one.level) for one in self.findings)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
-        return {
-            "name": self.name,
-            "version": self.version,
-            "folder": str(self.folder),
-            "level": self.level,
-            "exit_code": self.code,
-            "findings": [one.as_dict() for one in self.findings],
-            "facts": self.facts,
-            "seconds": {level: round(value, 2) for level, value in self.seconds.items()},
-        }
-
-
-@dataclass
-class CheckReport:
-    """What ``check`` found.
-
-    Attributes:
-        level: that was asked for.
-        results: an item an entry.
-        general: findings that are about no single entry.
-        guards: what confined foreign code; None where none ran.
-        changed: what the branch changes, where that was asked.
-    """
-
-    level: str
-    results: list[EntryResult] = field(default_factory=list)
-    general: list[Finding] = field(default_factory=list)
-    guards: Guards | None = None
-    changed: Changes | None = None
-
-    @property
-    def findings(self) -> list[Finding]:
-        """All of them."""
-        return [*self.general, *(one for result in self.results for one in result.findings)]
-
-    @property
-    def code(self) -> int:
-        """Exit code of the worst finding; 0 where there is no error."""
-        return worst_code(self.findings)
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is no error."""
-        return self.code == 0
-
-    def summary(self) -> str:
-        """One sentence."""
-        if not self.results:
-            return "no entry is changed: nothing was checked" if self.changed else "no entry was checked"
-        n, wrong = len(self.results), sum(result.code != 0 for result in self.results)
-        wrong_or_general = wrong or any(one.severity == "error" for one in self.general)
-        errors, warnings = (sum(one.severity == kind for one in self.findings) for kind in ("error", "warning"))
-        entries_ = f"{n:,} {'entry' if n == 1 else 'entries'} checked, level {self.level}"
-        verdict = "no errors" if not wrong_or_general else f"{errors:,} {'error' if errors == 1 else 'errors'}"
-        if wrong and n > 1:
-            verdict += f" in {wrong:,} of them"
-        said = f"{entries_}: {verdict}, {warnings:,} {'warning' if warnings == 1 else 'warnings'}"
-        return said + (f"; {self.guards.sentence()}" if self.guards else "")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
-        return {
-            "schema_version": 1,
-            "level": self.level,
-            "exit_code": self.code,
-            "summary": self.summary(),
-            "confinement": self.guards.answers if self.guards else None,
-            "general": [one.as_dict() for one in self.general],
-            "entries": [one.as_dict() for one in self.results],
-        }
 
 
 def check(
@@ -145,6 +44,7 @@ def check(
     rtol: float = RTOL,
     atol: float = ATOL,
     keep: Path | None = None,
+    reports: Iterable[Path] = (),
     done: Callable[[EntryResult], None] | None = None,
 ) -> CheckReport:
     """Check entries; Python of an entry runs confined, in a process of its own.
@@ -159,10 +59,11 @@ def check(
         limits: of what runs.
         rtol, atol: tolerance of the example, as in `zoo test`.
         keep: where predictions that differ are kept; the current folder.
+        reports: files to write: ``.html``, ``.json``, or ``.md``, which is safe to post as a comment.
         done: takes each result when it is there.
 
     Raises:
-        UsageError: no such level or commit, or names beside ``changed``.
+        UsageError: no such level or commit, names beside ``changed``, or a report that cannot be written.
         ModelError: no entry of that name.
     """
     given = [names] if isinstance(names, str | Path) else list(names)
@@ -172,6 +73,7 @@ def check(
         raise UsageError(
             "names beside --changed", "", "Fix: `zoo check yeast-atac`, or `zoo check --changed origin/main`"
         )
+    reports = [check_report_out(path) for path in reports]
     report = CheckReport(level)
     if changed is not None:
         report.changed = changes_since(changed)
@@ -187,6 +89,8 @@ def check(
             done(result)
     if urls:
         report.general += check_addresses(one for one in drafts if one is not None)
+    for path in reports:
+        write_report(report, path)
     return report
 
 

@@ -10,14 +10,23 @@ import html
 import json
 from pathlib import Path
 
-from zoo.check.check import CheckReport, EntryResult
 from zoo.check.findings import LEVELS, Finding
+from zoo.check.results import CheckReport, EntryResult
 from zoo.results import check_out, replacing
 
-__all__ = ["SUFFIXES", "as_html", "as_markdown", "write_report"]
+__all__ = ["SUFFIXES", "as_html", "as_markdown", "check_report_out", "write_report"]
 
 SUFFIXES = (".html", ".json", ".md")
 MARKS = {"error": "✗", "warning": "!", "note": "·"}
+
+
+def check_report_out(out: Path) -> Path:
+    """The place of a report, asked before the work.
+
+    Raises:
+        UsageError: another suffix, or the file cannot be written.
+    """
+    return check_out(out, inputs=[], suffixes=SUFFIXES, what="the report", option="--report")
 
 
 def write_report(report: CheckReport, out: Path) -> Path:
@@ -26,7 +35,7 @@ def write_report(report: CheckReport, out: Path) -> Path:
     Raises:
         UsageError: another suffix, or the file cannot be written.
     """
-    out = check_out(out, inputs=[], suffixes=SUFFIXES, what="the report", option="--report")
+    out = check_report_out(out)
     if out.suffix == ".json":
         text = json.dumps(report.as_dict(), indent=1, default=str) + "\n"
     else:

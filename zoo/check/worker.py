@@ -110,7 +110,7 @@ def main(path: str) -> int:
         teller.stage("predict")
         if spec["level"] != "fingerprint":
             behaviour.examine(loaded, entry, teller)
-            _example(entry, teller)
+            _predict_example(entry, teller)
         np.savez(scratch / "fingerprint.npz", **behaviour.fingerprint(loaded))
         _compare(spec, teller, scratch)
     except ZooError as error:
@@ -123,7 +123,7 @@ def main(path: str) -> int:
     return 0
 
 
-def _example(entry: Entry, teller: Teller) -> LoadedModel | None:
+def _predict_example(entry: Entry, teller: Teller) -> LoadedModel | None:
     """The example predicts, and its predictions are numbers."""
     import numpy as np
 
@@ -131,7 +131,7 @@ def _example(entry: Entry, teller: Teller) -> LoadedModel | None:
 
     if not entry.description.loader.examples:
         own = entry.card is None or entry.card.verification is None or entry.card.verification.status != "unverified"
-        fix = "`python -m scripts.make_example NAME` makes it"
+        fix = "an entry has a small example with expected predictions; CONTRIBUTING.md says how it is made"
         teller.finding("example", "there is no example", fix, "error" if own else "warning")
         return None
     model, batch = run_example(entry)

@@ -11,7 +11,7 @@ import click
 from zoo.cli.shared import COMMAND, CONTEXT, long_run
 
 if TYPE_CHECKING:
-    from zoo.check.check import EntryResult
+    from zoo.check.results import EntryResult
 
 __all__ = ["command"]
 
@@ -30,7 +30,7 @@ GIGABYTE = 10**9
 )
 @click.option("--data", type=click.Path(path_type=Path), metavar="FOLDER", help="Data of the metrics (reproduces).")
 @click.option("--urls", is_flag=True, help="Ask the addresses that cards link to.")
-@click.option("--no-kipoi", is_flag=True, help="Leave out that Kipoi loads the entry.")
+@click.option("--kipoi/--no-kipoi", default=True, show_default=True, help="Let Kipoi load each entry that runs.")
 @click.option("--seconds", type=click.FloatRange(min=1), default=600, show_default=True, help="Time limit of a run.")
 @click.option("--memory", type=click.FloatRange(min=0.1), default=2.5, show_default=True, help="Its memory, in GB.")
 @click.option(
@@ -51,7 +51,7 @@ def command(
     level: str,
     data: Path | None,
     urls: bool,
-    no_kipoi: bool,
+    kipoi: bool,
     seconds: float,
     memory: float,
     reports: tuple[Path, ...],
@@ -66,24 +66,19 @@ def command(
     with long_run(quiet=False):
         from zoo.check.check import check
         from zoo.check.confine import Limits
-        from zoo.check.report import SUFFIXES, write_report
         from zoo.paths import given_path
-        from zoo.results import check_out
 
-        for report in reports:
-            check_out(report, inputs=[], suffixes=SUFFIXES, what="the report", option="--report")
         done = check(
             names,
             changed=changed,
             level=level,
             data=given_path(data).resolve() if data is not None else None,
             urls=urls,
-            kipoi=not no_kipoi,
+            kipoi=kipoi,
             limits=Limits(seconds=seconds, memory=int(memory * GIGABYTE)),
+            reports=reports,
             done=None if as_json else lambda result: _tell(result, verbose),
         )
-        for report in reports:
-            write_report(done, report)
     if as_json:
         click.echo(json.dumps(done.as_dict(), indent=1, default=str))
     else:

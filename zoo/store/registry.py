@@ -366,9 +366,7 @@ def _facts(model: str | Path) -> dict[str, Any]:
 
         versions = versions_of(path)
         facts = describe(path)
-        return (
-            facts | ({"versions": [facts["version"], *versions]} if versions else {}) | _uses(path) | _speed(path)
-        )
+        return facts | ({"versions": [facts["version"], *versions]} if versions else {}) | _uses(path) | _speed(path)
     name = str(model)
     if os.sep in name and any(parent.is_dir() for parent in path.parents if parent != Path()):
         from zoo.store.source_index import describe_member

@@ -81,7 +81,12 @@ def _pairs(draft: Draft, i: int, pairs: list[tuple[str, str]], names: tuple[str,
 def _against_schema(draft: Draft, i: int, output: Any, names: tuple[str, ...], shape: tuple) -> Iterator[Finding]:
     """The shape of a Kipoi target has the number of tracks as an axis, unless there is one track or a free axis."""
     free = any(size is None for size in shape) or not shape
-    if free or len(names) in shape or shape == (1,) or (output.kind == "profile" and len(names) == 1):
+    if (
+        free
+        or len(names) in shape
+        or shape == (1,)
+        or (output.kind == "profile" and (len(names), len(shape)) == (1, 1))
+    ):
         return
     what = f"output {output.name!r} has {len(names)} track(s), and schema.targets of model.yaml shape {tuple(shape)}"
     yield draft.finding("tracks", what, "name every track of the output, in order", draft.at("outputs", i, "tracks"))
