@@ -215,7 +215,7 @@ def _find_in_source(source: Source, rest: str) -> tuple[Path, dict[str, Any]]:
 
 def _group_error(name: str, inside: list[str]) -> ModelError:
     return ModelError(
-        f"{name} is a group of {len(inside):,} models",
+        f"{name} is a group of {counted(len(inside), 'model')}",
         f"e.g. {', '.join(inside[:3])}",
         f"Fix: `zoo list {name}` shows all names",
     )
