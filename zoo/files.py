@@ -158,10 +158,8 @@ def verify(path: Path, expected: str) -> None:
 
 def is_offline() -> bool:
     """Whether ``ZOO_OFFLINE`` or ``HF_HUB_OFFLINE`` forbids the network: set, and not to 0, false, no or off."""
-    return any(
-        os.environ.get(name, "").lower() not in ("", "0", "false", "no", "off")
-        for name in ("ZOO_OFFLINE", "HF_HUB_OFFLINE")
-    )
+    values = os.environ.get("ZOO_OFFLINE", ""), os.environ.get("HF_HUB_OFFLINE", "")
+    return any(value.lower() not in ("", "0", "false", "no", "off") for value in values)
 
 
 def cache_folder() -> Path:

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from zoo.cli import COMMANDS, run
-from zoo.cli.helptext import COMMAND_GROUPS, OPTION_GROUPS, in_groups
+from zoo.cli.helptext import COMMAND_GROUPS, OPTION_GROUPS, HelpCommand, in_groups
 
 from .test_listing import on_a_terminal
 
@@ -138,3 +138,10 @@ def test_examples_of_the_help_are_whole_lines():
     assert examples_of(command, "zoo report")[2] == (
         "zoo report yeast-atac peaks.bed -g sacCer3.fa --database jaspar:fungi --central 500 -o report.html"
     )
+
+
+def test_options_of_a_command_of_its_own_kind_come_first():
+    names = [f"--own-{number}" for number in range(8)] + ["--device", "--genome"]
+    command = HelpCommand("x", params=[click.Option([name], help="An option.") for name in names])
+    text = command.get_help(click.Context(command))
+    assert [*sections(click.unstyle(text))] == ["Options", "Input", "Run"]

@@ -534,7 +534,7 @@ def test_values_that_are_no_numbers_and_bins_without_a_place(tmp_path, data, mon
     said = []
     result = zoo.predict(folder, bed, fasta, tmp_path / "o.tsv", trust=True, report=said.append)
     assert result.counts["not_finite"]["g"] == {"nan": 1, "infinite": 0, "windows": 1, "first": result_place()}
-    assert any("1 values of 1 windows are not finite" in note for note in said) and said == result.notes
+    assert any("1 value of 1 window is not finite" in note for note in said) and said == result.notes
     with pytest.raises(UsageError, match="--aggregate"):
         zoo.predict(folder, bed, fasta, tmp_path / "o.bed", trust=True, aggregate="sum")
 

@@ -94,7 +94,7 @@ def test_search_by_field(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("toys/cuonts/custom", "counts/custom"), ("toys/counts", "group of 1 models")]
+    ("name", "says"), [("toys/cuonts/custom", "counts/custom"), ("toys/counts", "group of 1 model")]
 )
 def test_a_name_that_the_source_has_not(tmp_path, name, says):
     add_source("toys", str(folder_of_models(tmp_path / "models")))

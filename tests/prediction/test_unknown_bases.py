@@ -73,7 +73,7 @@ CASES = {
         {"c": "X" * 80},
         [3],
         {"unknown_bases": 16, "other_letters": 16, "unknown_windows": 1, "first_unknown": ["c:3-19"]},
-        ["all 1 windows hold no known base", "16 letters that are no bases"],
+        ["the only window holds no known base", "16 letters that are no bases"],
     ),
     "RNA": (
         {"c": KNOWN.replace("T", "U")},
@@ -192,6 +192,6 @@ def test_sequences_without_bases_warn(toy):
         "50% of the bases of the sequences are unknown (16 letters other than A, C, G, T)",
     ]
     assert warned(lambda: model.predict(["n" * LENGTH])) == [
-        "all 1 sequences hold no known base, first: sequences[0]; what a model gives for them is of no sequence"
+        "the only sequence holds no known base, first: sequences[0]; what a model gives for it is of no sequence"
     ]
     assert warned(lambda: model.predict(np.zeros((1, 4, LENGTH), np.float32))) == []

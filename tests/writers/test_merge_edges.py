@@ -229,7 +229,7 @@ def test_an_overlap_across_the_border_of_two_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr("zoo.writers.window_spool.BLOCK", 256)
     error = refused(tmp_path, rows((200, 300, 1), (299, 400, 1), (900, 1000, 1)))
     assert error.what.startswith("predictions overlap at chr1:299-300 (region 2)")
-    assert error.extent == "1 windows overlap an earlier one"
+    assert error.extent == "1 window overlaps an earlier one"
 
 
 # Names of the files

@@ -15,6 +15,7 @@ __all__ = ["COMMAND_GROUPS", "OPTION_GROUPS", "HelpCommand", "HelpGroup", "in_gr
 
 WIDEST = 100
 FEW = 9  # options that need no groups
+REST = "Other options"
 
 #: Commands by what they are for; one that stands in none is shown under "Other commands".
 COMMAND_GROUPS: dict[str, Sequence[str]] = {
@@ -37,7 +38,7 @@ OPTION_GROUPS: dict[str, Sequence[str]] = {
     "Motifs": ("database", "max_seqlets", "seqlet_fdr", "modisco", "hits", "effects", "look_for", "region"),
     "Search": ("trials", "space", "address", "cpus"),
     "Output": (
-        *("out", "format", "overlap", "aggregate", "figures", "figure_format", "track_hub", "split"),
+        *("out", "format", "overlap", "aggregate", "figures", "figure_format", "track_hub", "hub_genome", "split"),
         *("as_json", "plain", "all"),
     ),
     "Run": ("device", "batch_size", "precision", "resume", "dry_run", "prepare_only", "force", "quiet", "help"),
@@ -90,7 +91,9 @@ class HelpCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options: in groups where there are many."""
         shown = {_name(one): one for one in self.get_params(ctx) if isinstance(one, click.Option) and not one.hidden}
-        groups = {"Options": [*shown]} if len(shown) <= FEW else in_groups(shown, OPTION_GROUPS, "Other options")
+        groups = {"Options": [*shown]} if len(shown) <= FEW else in_groups(shown, OPTION_GROUPS, REST)
+        if 2 * len(groups.get(REST, ())) >= len(shown):  # a command of its own kind: its own options come first
+            groups = {"Options": groups.pop(REST)} | groups
         for title, names in groups.items():
             with formatter.section(title):
                 formatter.write_dl([shown[name].get_help_record(ctx) for name in names])

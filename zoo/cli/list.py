@@ -9,7 +9,8 @@ import click
 
 from zoo.cli.options import listing_options
 from zoo.cli.shared import COMMAND, CONTEXT, note
-from zoo.cli.tables import Column, on_a_terminal, only_one_format, print_json, print_table, width_of_terminal
+from zoo.cli.tables import Column, on_a_terminal, print_json, print_table, width_of_terminal
+from zoo.errors import UsageError
 from zoo.store.listing import cells_of, folded, plain_lines
 from zoo.store.registry import below, broken_entries, entries
 from zoo.words import counted
@@ -62,7 +63,8 @@ def show(found: Sequence[dict[str, Any]], as_json: bool, plain: bool, fold: bool
     Returns:
         The groups of which the models were not shown.
     """
-    only_one_format(as_json, plain)
+    if as_json and plain:
+        raise UsageError("--json and --plain are two formats", "", "Fix: give one of them")
     if as_json:
         print_json(list(found))
         return []

@@ -14,14 +14,11 @@ from typing import Any
 
 import click
 
-from zoo.errors import UsageError
-
 __all__ = [
     "Column",
     "RowPrinter",
     "middle_cut",
     "on_a_terminal",
-    "only_one_format",
     "print_json",
     "print_table",
     "table_lines",
@@ -77,16 +74,6 @@ def print_table(columns: Sequence[Column], rows: Sequence[Mapping[str, str]], pl
     else:
         lines = list(table_lines(columns, rows, width_of_terminal(), _dots()))
     click.echo("\n".join(lines))
-
-
-def only_one_format(as_json: bool, plain: bool) -> None:
-    """Refuse ``--json --plain``.
-
-    Raises:
-        UsageError: both were given.
-    """
-    if as_json and plain:
-        raise UsageError("--json and --plain are two formats", "", "Fix: give one of them")
 
 
 def _dots() -> str:

@@ -129,7 +129,9 @@ def unknown_notes(met: UnknownBases, windows: int, bases: int, one: str = "windo
     if met.unknown_windows:
         first = f", first: {met.first_unknown[0]}" if met.first_unknown else ""
         all_of = f"all {windows:,}" if met.unknown_windows == windows else f"{met.unknown_windows:,} of {windows:,}"
-        notes.append(f"{all_of} {one}s hold no known base{first}; what a model gives for them is of no sequence")
+        which = f"the only {one} holds" if windows == 1 else f"{all_of} {one}s hold"
+        them = "it" if windows == 1 else "them"
+        notes.append(f"{which} no known base{first}; what a model gives for {them} is of no sequence")
     if inside and met.unknown_bases > UNKNOWN_SHARE * inside and met.unknown_windows < windows:
         notes.append(
             f"{met.unknown_bases / inside:.0%} of the bases of the {one}s are unknown "

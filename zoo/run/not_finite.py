@@ -61,8 +61,8 @@ def not_finite_notes(counts: Mapping[str, Any], left_out: bool) -> list[str]:
     """
     end = "left out of the file" if left_out else "written as nan, inf and -inf"
     return [
-        f"output {name!r}: {counted(found['nan'] + found['infinite'], 'value')} of {found['windows']:,} windows "
-        "are not finite "
+        f"output {name!r}: {counted(n := found['nan'] + found['infinite'], 'value')} of "
+        f"{counted(found['windows'], 'window')} {'is' if n == 1 else 'are'} not finite "
         f"({found['nan']:,} NaN, {found['infinite']:,} infinite), first: {found['first']}; {end}"
         for name, found in counts.get("not_finite", {}).items()
     ]

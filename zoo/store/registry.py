@@ -291,7 +291,7 @@ def folder_of(model: str | Path) -> Path:
 
 def _group_error(name: str, inside: list[str]) -> ModelError:
     return ModelError(
-        f"{name} is a group of {len(inside):,} models",
+        f"{name} is a group of {counted(len(inside), 'model')}",
         f"e.g. {', '.join(inside[:3])}",
         f"Fix: `zoo list {name}` shows all names",
     )
