@@ -109,8 +109,9 @@ def test_the_same_measurement_is_replaced_and_others_stay():
         ({"windows_per_second": 0.051, "batch_size": 1, "threads": 2}, "0.051 windows/s, 412.0 MB, cpu (H), 2 threads"),
         ({"windows_per_second": 1.0}, "1 window/s"),
         (
-            {"busy": True},
-            "812 windows/s, 412.0 MB, cpu (H), 1 thread, float32, 32 windows a batch, on a machine that was",
+            {"busy": True, "windows_per_cpu_second": 5000.0},
+            "812 windows/s, 412.0 MB, cpu (H), 1 thread, float32, 32 windows a batch, on a busy machine: 5,000 "
+            "windows a second of CPU (x)",
         ),
         ({"windows_per_second": 123456.0, "peak_memory_bytes": 2.5e9}, "123,456 windows/s, 2.50 GB"),
     ],

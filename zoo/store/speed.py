@@ -70,12 +70,18 @@ def speed_line(run: Mapping[str, Any]) -> str:
     rate = float(run["windows_per_second"])
     threads, batch = run["threads"], run["batch_size"]
     parts = [
-        f"{rate:,.0f} windows/s" if rate >= 10 else f"{rate:.2g} window{'' if f'{rate:.2g}' == '1' else 's'}/s",
+        f"{_rate(rate)} window{'' if _rate(rate) == '1' else 's'}/s",
         human_bytes(run["peak_memory_bytes"]),
         f"{run['device']} ({run['hardware']})",
         *([f"{threads} thread{'s' * (threads != 1)}"] if threads else []),
         str(run["precision"]),
         f"{batch} window{'s' * (batch != 1)} a batch",
     ]
-    shared = ", on a machine that was busy with other programs" if run.get("busy") else ""
-    return f"{', '.join(parts)}{shared} ({run['date']})"
+    if run.get("busy"):
+        alone = run.get("windows_per_cpu_second")
+        parts.append("on a busy machine" + (f": {_rate(alone)} windows a second of CPU" if alone else ""))
+    return f"{', '.join(parts)} ({run['date']})"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
