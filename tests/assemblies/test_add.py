@@ -473,6 +473,15 @@ def test_an_assembly_without_a_genome_names_the_command(capsys, tmp_path):
     assert "did you mean sacCer3?" in capsys.readouterr().err
 
 
+def test_a_name_leads_into_no_other_folder(tmp_path, monkeypatch):
+    (tmp_path / "x.fa").write_text(">chrI\nACGT\n")
+    (tmp_path / "own").mkdir()
+    monkeypatch.setenv("ZOO_GENOMES", str(tmp_path / "own"))
+    assert find_genome("../x") is None
+    monkeypatch.setenv("ZOO_GENOMES", str(tmp_path))
+    assert find_genome("x") == tmp_path / "x.fa"
+
+
 # ---------------------------------------------------------------- what is known
 
 

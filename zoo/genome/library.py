@@ -97,6 +97,8 @@ def find_genome(assembly: str) -> Path | None:
 
     ``$ZOO_GENOMES/<assembly>.fa`` (``.fasta``, either also ``.gz``) comes before one that `zoo genome add` kept.
     """
+    if "/" in assembly:  # a name on a card, which is no way into other folders
+        return None
     names = _names_of(assembly)
     if folder := os.environ.get("ZOO_GENOMES"):
         for name in names:
