@@ -197,7 +197,8 @@ def test_at_the_command_line(tmp_path, make_checkpoint):
     command = [ZOO, "add", "x.ckpt", "--name", "m", "-o", "entries"]
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=300)
     assert done.returncode == 0 and done.stdout.strip() == str(Path("entries/m")), done.stderr
-    assert "TODO in entries/m/README.md" in done.stderr and "zoo test entries/m --trust" in done.stderr
+    assert "  entries/m/README.md:" in done.stderr and "lines, marked TODO" in done.stderr
+    assert "zoo test entries/m --trust" in done.stderr
     again = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=300)
     assert again.returncode == 2 and "entries/m exists" in again.stderr and "--force" in again.stderr
 
