@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["examine", "fingerprint", "random_windows"]
 
 SEED = 20261129
-LONG = 50_000  # bp from which on fewer windows are run, and no gradients
+MIDDLE, LONG = 5_000, 50_000  # bp from which on fewer windows and bins are looked at, and no gradients
 RTOL, ATOL = 1e-4, 1e-5
 MOST_TRACKS = 64  # of which all pairs are compared
 KEPT = 2000  # values of an output that a fingerprint has
@@ -44,7 +44,7 @@ def fingerprint(model: LoadedModel) -> dict[str, np.ndarray]:
 
 def examine(model: LoadedModel, entry: Entry, teller: Tells) -> None:
     """Eval mode, determinism, batch sizes, finite numbers, both strands, place of bins."""
-    n = 2 if model.length > LONG else 5
+    n = 2 if model.length > MIDDLE else 5
     windows = random_windows(n, model.length)
     runner = Runner(model, device="cpu", batch_size=n)
     _training_mode(model, teller, "after it was loaded")
@@ -217,7 +217,8 @@ def _shift(model: LoadedModel, index: int, spec: OutputSpec, windows: np.ndarray
 
     None where the model has no gradient.
     """
-    bins = np.unique(np.linspace(0, spec.n_bins - 1, min(7, spec.n_bins)).round().astype(int))
+    most = 3 if model.length > MIDDLE else 7
+    bins = np.unique(np.linspace(0, spec.n_bins - 1, min(most, spec.n_bins)).round().astype(int))
     shifts, below = [], 0.0
     for k in bins:
         weight = _gradient(model, index, windows, int(k))

@@ -1,9 +1,9 @@
 """Level reproduces: the metrics of a card, made again by their commands where the data are at hand.
 
 A command is ``python -m MODULE ...``, ``python FILE ...`` or ``zoo ...``, run in the top of the repository without a
-shell. ``DIR`` in it stands for the data folder, ``OUT`` for a folder to write to. It prints the records of
-``evaluation`` as YAML or JSON on standard output, or after a line ``evaluation:``; ``--yaml`` and ``--data`` are added
-to ``scripts.evaluate_entries``.
+shell. ``DIR`` in it stands for the data folder, ``OUT`` (or ``RUN``) for a folder to write to. It prints the records of
+``evaluation`` as YAML or JSON on standard output, or after a line ``evaluation:``; the repository's own scripts are
+asked for that with ``--yaml``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _checked(
         return
     with scratch_folder() as scratch:
         (scratch / "cache").mkdir(exist_ok=True)
-        words = [str(scratch / "out") if word == "OUT" else word for word in words]
+        words = [str(scratch / "out") if word in ("OUT", "RUN") else word for word in words]
         reads = [data, folder, *(path for path in [cache_folder()] if path.is_dir())]
         program = "import os, sys, runpy; os.chdir(sys.argv[1]); sys.argv = sys.argv[2:]; " + RUN
         outcome = run_confined(
@@ -107,9 +107,8 @@ def _words(command: str, data: Path) -> list[str] | None:
     if words[0].startswith("-") and words[0] != "-m":
         return None
     words = [str(data) if one == "DIR" else one.replace("DIR/", f"{data}/") for one in words]
-    if words[:2] == ["-m", "scripts.evaluate_entries"]:
-        words += ["--yaml", "--data", str(data)]
-    return words
+    more = {"scripts.evaluate_entries": ["--yaml", "--data", str(data)], "scripts.yeast_atac.evaluate": ["--yaml"]}
+    return [*words, *(more.get(words[1], []) if words[0] == "-m" else [])]
 
 
 def _records(text: str) -> list[dict[str, Any]]:
