@@ -37,12 +37,13 @@ INTERPRET = [
 
 
 def test_the_names_hold():
-    assert zoo.__all__ == ["entries", "gallery", "load_model", "predict"]
+    assert zoo.__all__ == ["entries", "gallery", "info", "load_model", "predict"]
     assert interpret.__all__ == INTERPRET
     assert set(zoo.__all__) <= set(dir(zoo)) and set(INTERPRET) <= set(dir(interpret))
     assert {name: getattr(zoo, name).__module__ for name in zoo.__all__} == {
         "entries": "zoo.store.registry",
         "gallery": "zoo.gallery.gallery",
+        "info": "zoo.store.registry",
         "load_model": "zoo.model",
         "predict": "zoo.run.predict",
     }
