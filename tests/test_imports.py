@@ -224,7 +224,7 @@ def test_the_house_stays_small():
     """Folders hold what belongs together; a new module earns its place."""
     assert len([*files_of("zoo"), *files_of("interpret")]) <= 320
     roots = {name: len([*(ROOT / name).glob("*.py")]) for name in ("zoo", "interpret")}
-    assert roots["interpret"] <= 8 and roots["zoo"] <= 13, roots
+    assert roots["interpret"] <= 8 and roots["zoo"] <= 14, roots
 
 
 def test_every_module_has_a_docstring_and_what_it_offers():
