@@ -36,7 +36,7 @@ class Block:
         lines = re.sub(r"\\\n\s*", "", self.text).splitlines()
         if self.tag == "console":
             return [line[2:] for line in lines if line.startswith("$ ")]
-        return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+        return [line for line in _with_here_documents(lines) if line.strip() and not line.lstrip().startswith("#")]
 
     def printed(self) -> list[tuple[str, list[str]]]:
         """Of a ``console`` block: each command with the lines below it."""
@@ -47,6 +47,21 @@ class Block:
             elif found:
                 found[-1][1].append(line)
         return found
+
+
+def _with_here_documents(lines: list[str]) -> list[str]:
+    """``cat > file <<'END'`` and what follows to ``END`` are one command."""
+    found: list[str] = []
+    end = ""
+    for line in lines:
+        if end:
+            found[-1] += f"\n{line}"
+            end = "" if line == end else end
+            continue
+        found.append(line)
+        if opened := re.search(r"<<'(\w+)'", line):
+            end = opened[1]
+    return found
 
 
 def pages() -> list[Path]:
