@@ -54,7 +54,7 @@ INSTALL_STEPS = (
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 BROWSER_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
-BROWSER_TESTS = ("tests/interpret/report", "tests/test_gallery.py")
+BROWSER_TESTS = ("tests/interpret/report", "tests/gallery", "tests/test_samples.py")
 APT = (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "chromium"])
 
 #: Before the whole suite: their messages say what to mend.

@@ -286,7 +286,7 @@ def test_only_cores_that_this_process_may_use_count(script, monkeypatch):
         (["-svv"], False),
         (["--capture=no"], False),
         (["--co", "-q"], False),
-        (["tests/test_gallery.py::test_x"], False),
+        (["tests/test_samples.py::test_x"], False),
     ],
 )
 def test_arguments_that_choose_the_workers_are_left_alone(script, monkeypatch, arguments, split):
@@ -355,7 +355,8 @@ def test_a_failed_install_of_the_browser_is_told(script, bare, monkeypatch, caps
         (["tests"], True),
         (["tests/interpret/report/test_browser.py::test_dark"], True),
         (["tests/interpret"], True),
-        (["tests/test_gallery.py"], True),
+        (["tests/test_samples.py"], True),
+        (["tests/gallery"], True),
         (["tests/genome"], False),
         (["-m", "not browser"], False),
         (["tests/genome", "tests/interpret/report/"], True),

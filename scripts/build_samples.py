@@ -1,7 +1,7 @@
 """Rebuild the README's sample report and the pictures of reports: ``OUTDIR [NAME ...]``.
 
-    python scripts/build_gallery.py /tmp/gallery                # both reports, and the pictures
-    python scripts/build_gallery.py /tmp/gallery yeast-atac     # one of them
+    python scripts/build_samples.py /tmp/samples                # both reports, and the pictures
+    python scripts/build_samples.py /tmp/samples yeast-atac     # one of them
 
 Each report is one ``zoo report`` command, printed before it runs; what an earlier run has finished is kept, so that
 after a change of the page alone the pictures are made again within a minute. The data are not part of the
@@ -21,8 +21,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from scripts.gallery.inputs import Inputs, bpnet_inputs, yeast_inputs
-from scripts.gallery.pictures import Picture, take
+from scripts.samples.inputs import Inputs, bpnet_inputs, yeast_inputs
+from scripts.samples.pictures import Picture, take
 
 ROOT = Path(__file__).resolve().parents[1]
 

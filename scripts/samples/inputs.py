@@ -1,4 +1,4 @@
-"""What each report of the gallery is made from: model, regions, genome and genes, written from the data folder."""
+"""What each sample report is made from: model, regions, genome and genes, written from the data folder."""
 
 from __future__ import annotations
 

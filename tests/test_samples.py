@@ -1,4 +1,4 @@
-"""What the gallery's reports are made from: peaks within windows, genes as BED12, promoters; pictures are cropped."""
+"""What the sample reports are made from: peaks within windows, genes as BED12, promoters; pictures are cropped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from scripts.gallery import inputs, pictures
+from scripts.samples import inputs, pictures
 
 
 def test_peaks_whose_window_lies_in_a_stretch(tmp_path):
