@@ -19,6 +19,9 @@ from finetune.run import Run
 from zoo.errors import UsageError
 from zoo.progress import Notes
 
+#: Where it is of no matter how much is learnt: a few windows of each chromosome.
+FEW = {"choose": "tiles", "most": 36}
+
 
 def target(name, files, **changes):
     return {"name": name, "files": str(files)} | changes
@@ -60,7 +63,7 @@ def test_the_mean_of_a_bin_is_the_bigwigs(world, bigwig):
 
 
 def test_wider_bins_become_an_entry_that_predicts_what_was_trained(world, bigwig, tmp_path):
-    config = world.write("wide.yaml", targets=[target("mine", bigwig, bin=128)], train={"epochs": 1})
+    config = world.write("wide.yaml", targets=[target("mine", bigwig, bin=128)], regions=FEW, train={"epochs": 1})
     run = finetune.finetune(config, tmp_path / "run")
     model = zoo.load_model(entry_of(run), trust=True)
     assert model.outputs[0].bin_size == 128 and model.outputs[0].n_bins == 8
@@ -119,7 +122,7 @@ def test_labels_under_bce_keep_the_natural_ratio_on_the_test_side(world, tmp_pat
 
 
 def test_logs_by_flag(world, tmp_path):
-    config = world.write("logs.yaml", train={"epochs": 1, "log": ["csv", "tensorboard"]})
+    config = world.write("logs.yaml", regions=FEW, train={"epochs": 1, "log": ["csv", "tensorboard"]})
     run = finetune.finetune(config, tmp_path / "run")
     assert list((run.folder / "tensorboard").iterdir())
 
@@ -197,6 +200,7 @@ def test_a_grelu_checkpoint_is_a_base_and_stock_grelu_loads_what_comes_out(world
         "grelu.yaml",
         base=str(checkpoint),
         targets=[target("a", bigwig), target("b", bigwig, transform="scale:2")],
+        regions=FEW,
         split={"validation": ["chrE"], "test": ["chrF"], "base_overlap": "note"},
         train={"epochs": 1},
     )
@@ -223,6 +227,7 @@ def test_a_small_enformer_by_path_at_another_length(world, bigwig, tmp_path):
         base=f"enformer:{tmp_path / 'weights.bin'}",
         length=1024,
         targets=[target("mine", bigwig, bin=128)],
+        regions=FEW,
         mode="lora",
         train={"epochs": 1, "lr": 0.001, "batch": 8},
         split={"validation": ["chrE"], "test": ["chrF"], "base_overlap": "note"},

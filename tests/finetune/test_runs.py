@@ -21,6 +21,8 @@ from zoo.errors import UsageError
 from zoo.progress import Notes
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Where it is of no matter how much is learnt: a few windows of each chromosome.
+FEW = {"choose": "tiles", "most": 36}
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +114,7 @@ def test_evaluate_judges_any_model_and_the_base_gains_nothing_over_itself(head_r
 
 @pytest.mark.parametrize("mode", ["lora", "last-2", "full", "scratch"])
 def test_every_mode_ends_at_the_same_weights_for_the_same_seed(world, tmp_path, mode):
-    config = world.write(f"{mode}.yaml", mode=mode, train={"epochs": 1, "lr": 0.001})
+    config = world.write(f"{mode}.yaml", mode=mode, regions=FEW, train={"epochs": 1, "lr": 0.001})
     runs = [finetune.finetune(config, tmp_path / name) for name in ("a", "b")]
     assert runs[0].weights_hash == runs[1].weights_hash
     states = [torch.load(next((run.folder / "entry").iterdir()) / "weights.pth", weights_only=True) for run in runs]
@@ -123,7 +125,7 @@ def test_every_mode_ends_at_the_same_weights_for_the_same_seed(world, tmp_path, 
 
 
 def test_an_interrupted_run_resumes_to_the_same_weights(world, tmp_path):
-    config = world.write("whole.yaml", mode="lora", train={"epochs": 3, "lr": 0.003, "average": 0.9})
+    config = world.write("whole.yaml", mode="lora", regions=FEW, train={"epochs": 3, "lr": 0.003, "average": 0.9})
     whole = finetune.finetune(config, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         finetune.finetune(config, tmp_path / "part", report=_stopping_after("epoch 2"))
@@ -196,13 +198,13 @@ def test_frozen_is_frozen_in_a_head(world):
 def test_thirty_lines_of_python_give_the_same_verdict(world, tmp_path):
     from scripts.finetune.thirty_lines import main
 
-    config = world.write("lines.yaml", mode="last-1", train={"epochs": 1, "lr": 0.001})
+    config = world.write("lines.yaml", mode="last-1", regions=FEW, train={"epochs": 1, "lr": 0.001})
     sentence = main(str(config), str(tmp_path / "lines"))
     assert finetune.finetune(config, tmp_path / "run").sentence == sentence
 
 
 def test_two_runs_at_once_share_what_is_prepared(world, tmp_path):
-    config = world.write("twice.yaml", train={"epochs": 1}, regions={"choose": "tiles", "most": 100})
+    config = world.write("twice.yaml", train={"epochs": 1}, regions=FEW)
     words = [sys.executable, "-m", "zoo", "finetune", str(config)]
     running = [
         subprocess.Popen([*words, "-o", str(tmp_path / name)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
