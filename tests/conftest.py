@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -19,6 +20,13 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 settings.register_profile("zoo", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("zoo")
+
+
+def pytest_configure(config):
+    """Bytecode for the processes that tests start: where PYTHONDONTWRITEBYTECODE is set, each would compile."""
+    if not hasattr(config, "workerinput"):
+        for package in ("zoo", "interpret", "finetune"):
+            compileall.compile_dir(HERE.parent / package, quiet=2)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -142,7 +142,7 @@ def test_standard_output_is_the_same_as_a_file(shell, bed):
 
 def test_standard_output_that_is_full_closed_or_left(shell):
     toy = shell.toys["gc"]
-    command = f"zoo predict '{toy.folder}' {many(shell, 30_000)} -g '{toy.genome}' --trust -q"
+    command = f"zoo predict '{toy.folder}' {many(shell, 8000)} -g '{toy.genome}' --trust -q"
     left = shell.bash(f"set -o pipefail; {command} | head -1")
     assert (left.code, left.err) == (0, "") and left.out.startswith("chrom\tstart")
     assert "standard output: No space left" in shell.bash(f"{command} > /dev/full").error(7)
