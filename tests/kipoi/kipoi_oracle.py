@@ -1,6 +1,6 @@
 """What kipoi itself reads from YAML, as JSON; run as a program so that kipoi's imports stay out of the tests.
 
-python kipoi_oracle.py source FOLDER         every model and dataloader of a source
+python kipoi_oracle.py source FOLDER [MOST]  every model and dataloader of a source, or at most so many of each group
 python kipoi_oracle.py files KIND PATH ...   whether each file is accepted; KIND is model or dataloader
 """
 
@@ -17,20 +17,32 @@ import sys
 def main(arguments):
     logging.disable(logging.CRITICAL)
     with contextlib.redirect_stdout(sys.stderr):
-        found = of_source(arguments[1]) if arguments[0] == "source" else of_files(arguments[1], arguments[2:])
+        found = of_source(*arguments[1:]) if arguments[0] == "source" else of_files(arguments[1], arguments[2:])
     json.dump(found, sys.stdout)
 
 
-def of_source(folder):
+def of_source(folder, most=None):
     from kipoi.sources import LocalSource
 
     source = LocalSource(folder)
-    found = {"models": {}, "dataloaders": {}, "names": source._list_components("model")}
+    names = {kind: source._list_components(kind) for kind in ("model", "dataloader")}
+    found = {"models": {}, "dataloaders": {}, "names": names["model"], "dataloader_names": names["dataloader"]}
     for kind, read in (("model", source.get_model_descr), ("dataloader", source.get_dataloader_descr)):
-        for name in source._list_components(kind):
-            with inside(source._get_component_dir(name, kind)):
-                found[kind + "s"][name] = (model if kind == "model" else dataloader)(read(name))
+        groups = {}
+        for name in names[kind]:
+            groups.setdefault(source._get_component_dir(name, kind), []).append(name)
+        for group, members in groups.items():
+            for name in spread(members, int(most or len(members))):
+                with inside(group):
+                    found[kind + "s"][name] = (model if kind == "model" else dataloader)(read(name))
     return found
+
+
+def spread(names, most):
+    """At most so many, the first and the last among them."""
+    if len(names) <= most:
+        return names
+    return [names[i * (len(names) - 1) // (most - 1)] for i in range(most)]
 
 
 def of_files(kind, paths):
