@@ -217,8 +217,13 @@ def _closure(start: str) -> frozenset[str]:
         name = waiting.pop()
         if name in known and name not in found:
             found.add(name)
-            waiting += [] if name in SHARED else imports_in(ast.parse(known[name].read_text(encoding="utf-8")))
+            waiting += [] if name in SHARED else _imports_of(name)
     return frozenset(found)
+
+
+@functools.cache
+def _imports_of(name: str) -> frozenset[str]:
+    return frozenset(imports_in(ast.parse(modules()[name].read_text(encoding="utf-8"))))
 
 
 # ---------------------------------------------------------------- what messages say
@@ -272,6 +277,7 @@ def _texts(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
             yield from _texts(child)
 
 
+@functools.cache
 def all_said() -> list[Said]:
     return [said for module, path in modules().items() for said in said_in(module, path.read_text(encoding="utf-8"))]
 
