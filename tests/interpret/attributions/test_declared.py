@@ -245,7 +245,7 @@ def test_an_activation_that_another_output_takes_is_left_out_of_one():
 
 
 def test_more_outputs_than_are_described_are_refused():
-    with pytest.raises(ModelError, match=r"the module returns 2 output\(s\)"):
+    with pytest.raises(ModelError, match=r"the module returns 2 outputs"):
         gradient(TwoOutputs())
 
 

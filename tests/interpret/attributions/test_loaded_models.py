@@ -37,10 +37,10 @@ SEQUENCE = "ACGTTTTTACGTAAAACCGGTTAA"
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_gives_what_the_command_writes(tmp_path, yeast, name):
-    """With two references in place of the default's 20: integrated gradients take 5 CPU-seconds a pair."""
+    """With a reference or two in place of the default's 20: integrated gradients take 5 CPU-seconds a pair."""
     out, few, some = tmp_path / "contribs.h5", {}, {}
-    if name in ("deepliftshap", "integrated_gradients", "ablation"):
-        few, some = {"references": "2"}, {"references": References(n=2, n_value=yeast.loader.n_value)}
+    if n := {"deepliftshap": 2, "integrated_gradients": 1, "ablation": 1}.get(name):
+        few, some = {"references": str(n)}, {"references": References(n=n, n_value=yeast.loader.n_value)}
     interpret.attribute("yeast-atac", *EXAMPLE, out, method=name, bins="12:20", limit=1, any_genome=True, **few)
     with h5py.File(out) as file:
         observed, expected = file["one_hot"][:].astype(np.float32), file["hypothetical"][:]
