@@ -151,7 +151,9 @@ def trimmed(known):
     return known[clear[0] : clear[-1] + 1]
 
 
-@pytest.mark.parametrize("choice", ["jaspar", "jaspar:vertebrates", "jaspar:fungi", "hocomoco-v12"])
+@pytest.mark.parametrize(
+    "choice", [pytest.param("jaspar", marks=pytest.mark.long), "jaspar:vertebrates", "jaspar:fungi", "hocomoco-v12"]
+)
 def test_few_known_motifs_are_taken_for_composition(choice):
     """The measurement behind the two limits: at most one known motif in 100 of either kind, repeats aside one in 50."""
     found = [composition_of(pattern_of(trimmed(motif.probability))) or "" for motif in open_database(choice).motifs]

@@ -33,22 +33,6 @@ OFFLINE = [
 ]
 
 
-@pytest.fixture(scope="session")
-def planted(tmp_path_factory):
-    """The planted file, before motifs were looked for."""
-    from planted import plant
-
-    return plant(tmp_path_factory.mktemp("reported"))
-
-
-@pytest.fixture(scope="session")
-def found(planted):
-    """What ``find_motifs`` made of it."""
-    from interpret.motifs.find import find_motifs
-
-    return find_motifs(planted.path, planted.path.with_name("motifs.h5"), database="jaspar:fungi")
-
-
 # Effects that were measured: of the first pattern three times, of the second not, of the third twice.
 EFFECTS = {
     "pos_patterns.pattern_0": ("CGTATAAAGTGA", [1.0, 2.0, 3.0]),

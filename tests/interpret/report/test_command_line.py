@@ -27,13 +27,11 @@ def test_motifs_then_report(planted, tmp_path, capsys):
     ]
 
 
-def test_motifs_with_regions_and_a_model_without(planted, tmp_path, capsys):
+def test_motifs_with_regions_and_a_model_without(found, tmp_path, capsys):
     """Each is told as what it is: neither is a damaged file of the other kind."""
-    out, bed, page = str(tmp_path / "m.h5"), tmp_path / "peaks.bed", str(tmp_path / "m.html")
+    bed, page = tmp_path / "peaks.bed", str(tmp_path / "m.html")
     bed.write_text("chr1\t0\t100\n")
-    assert run(["motifs", str(planted.path), "--database", "jaspar:fungi", "-o", out, "-q"]) == 0
-    capsys.readouterr()
-    assert run(["report", out, str(bed), "-o", page]) == 2
+    assert run(["report", str(found.path), str(bed), "-o", page]) == 2
     said = capsys.readouterr().err
     assert "is a file of finished motifs" in said and "Keras" not in said and "step 1" not in said
     assert run(["report", "yeast-atac", "-o", page]) == 2
