@@ -31,7 +31,6 @@ SYSTEM = (
 )  # fmt: skip
 POLL, DISK_POLL = 0.02, 0.5  # seconds between looks at the processes, and at the scratch folder
 LAST_OUTPUT = 4000  # letters of what the command printed that are kept
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
@@ -79,6 +78,7 @@ class Guards:
         """What is guaranteed and what is not, for a report."""
         parts = {
             "no network": self.network,
+            "no services of this machine": "seccomp" in self,
             "writes to a scratch folder alone": self.writes,
             "reads no files of the user": self.reads,
             "all its processes end with it": "namespaces" in self or jail.LINUX,
@@ -279,14 +279,15 @@ def _descendants(pid: int) -> list[int]:
 
 
 def _taken(processes: Iterable[int]) -> tuple[int, int]:
-    """Tasks (threads) and bytes of memory of processes, shared pages left out."""
+    """Tasks (threads) and bytes of memory of processes; pages of files are left out, shared memory is not."""
     tasks = resident = 0
     for pid in processes:
-        with suppress(OSError, ValueError, IndexError):
-            tasks += len(os.listdir(f"/proc/{pid}/task"))
-            with open(f"/proc/{pid}/statm") as handle:
-                fields = handle.read().split()
-            resident += (int(fields[1]) - int(fields[2])) * PAGE
+        with suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/status") as handle:
+            for line in handle:
+                if line.startswith(("RssAnon:", "RssShmem:")):
+                    resident += int(line.split()[1]) * 1024
+                elif line.startswith("Threads:"):
+                    tasks += int(line.split()[1])
     return tasks, resident
 
 

@@ -434,7 +434,7 @@ def _people(facts: Facts) -> dict[str, Any]:
 def _info(facts: Facts, outputs: list[dict[str, Any]], what: str) -> dict[str, Any]:
     """``info`` of model.yaml. Kipoi takes a missing licence for MIT, hence ``unknown``."""
     doc = facts.summary or f"{', '.join(out['name'] for out in outputs)}, predicted from DNA sequence by {what}"
-    return {"authors": [], "license": "unknown", "version": "0.1.0", "doc": doc, "tags": []} | _people(facts)
+    return {"authors": [], "license": "unknown", "doc": doc, "tags": []} | _people(facts)
 
 
 def _splits(facts: Facts) -> dict[str, list[str]]:
