@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -153,7 +154,7 @@ def run_confined(
     """
     limits = limits or Limits()
     scratch = scratch.resolve()
-    printed, (answers, report) = scratch / ".printed", os.pipe()
+    answers, report = os.pipe()
     reads = {str(path) for one in (*_python(), ROOT, *reads) for path in (Path(os.path.abspath(one)), one.resolve())}
     spec = {
         "command": list(command),
@@ -172,7 +173,7 @@ def run_confined(
         "without": list(without),
     }
     started = time.monotonic()
-    with printed.open("wb") as out:
+    with tempfile.TemporaryFile() as out:  # without a name: the command cannot put another file in its place
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(jail.__file__)), json.dumps(spec)],
             stdin=subprocess.DEVNULL,
@@ -182,14 +183,14 @@ def run_confined(
             start_new_session=True,
             env={"PATH": "/usr/bin:/bin"},
         )
-    os.close(report)
-    try:
-        ended_for = _watch(process, limits, scratch, started)
-    finally:
-        _end(process)
-        told = _drained(answers)
-    text = printed.read_bytes()[-LAST_OUTPUT:].decode("utf-8", "replace")
-    printed.unlink(missing_ok=True)
+        os.close(report)
+        try:
+            ended_for = _watch(process, limits, scratch, started)
+        finally:
+            _end(process)
+            told = _drained(answers)
+        size = os.fstat(out.fileno()).st_size
+        text = os.pread(out.fileno(), LAST_OUTPUT, max(0, size - LAST_OUTPUT)).decode("utf-8", "replace")
     return Outcome(process.returncode, ended_for, text, time.monotonic() - started, Guards(told))
 
 
