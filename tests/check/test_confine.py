@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from zoo.check.confine import Guards, Limits, run_confined
 LINUX = sys.platform.startswith("linux")
 SMALL = Limits(seconds=30, memory=400_000_000, processes=40, file_bytes=10_000_000)
 PROBE = """
-import os, socket, sys
+import ctypes, os, socket, sys
 def tried(name, f):
     try:
         f()
@@ -33,15 +34,19 @@ tried("memory", lambda: bytearray(1_000_000_000))
 tried("file", lambda: open("large", "wb").write(bytes(11_000_000)))
 tried("token", lambda: os.environ["GITHUB_TOKEN"])
 tried("parent", lambda: open(f"/proc/{os.getppid() or OUTER}/environ", "rb").read(1)[0])
+tried("service", lambda: socket.socket(socket.AF_UNIX).connect("SERVICE"))
+pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+tried("datagrams", lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
+tried("namespace", lambda: ctypes.CDLL(None).unshare(0x10000000) == 0 or 1 / 0)
+tried("hidden memory", lambda: os.memfd_create("x"))
 tried("root", lambda: os.setuid(0) if os.getuid() else os.mknod("/tmp/zoo-node"))
 """
 REFUSED = {"internet", "datagram", "read", "write", "remove", "memory", "file", "token"}
+CALLS = {"service", "datagrams", "namespace", "hidden memory"}  # a service of the machine may be Docker's
 
 
 @pytest.fixture
 def listening():
-    import socket
-
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -51,13 +56,18 @@ def listening():
 def probe(tmp_path, port, monkeypatch, without=()):
     (tmp_path / "home").mkdir()
     (tmp_path / "home/secret").write_text("x")
+    (tmp_path / "home/secret").chmod(0o644)
     (tmp_path / "scratch").mkdir()
     monkeypatch.setenv("GITHUB_TOKEN", "x")
     code = PROBE.replace("PORT", str(port)).replace("SECRET", str(tmp_path / "home/secret"))
+    code = code.replace("SERVICE", str(tmp_path / "service"))
     code = code.replace("OUTSIDE", str(tmp_path / "outside")).replace("OUTER", str(os.getpid()))
-    done = run_confined([sys.executable, "-c", code], tmp_path / "scratch", limits=SMALL, without=without)
+    with socket.socket(socket.AF_UNIX) as service:
+        service.bind(str(tmp_path / "service"))
+        service.listen()
+        done = run_confined([sys.executable, "-c", code], tmp_path / "scratch", limits=SMALL, without=without)
     assert done.code == 0, done.output
-    return done, dict(line.split() for line in done.output.splitlines())
+    return done, dict(line.rsplit(" ", 1) for line in done.output.splitlines())
 
 
 @pytest.mark.skipif(not LINUX, reason="macOS has resource limits alone")
@@ -75,6 +85,8 @@ def test_what_foreign_code_tries_is_refused(tmp_path, listening, monkeypatch, wi
         if name in ("internet", "datagram") and not done.guards.network:
             continue
         assert name in refused, (name, done.guards)
+    assert "seccomp" not in done.guards or refused >= CALLS
+    assert (tmp_path / "home/secret").stat().st_mode & 0o777 == 0o644
     assert (tmp_path / "home/secret").read_text() == "x" and not (tmp_path / "outside").exists()
     assert not set(without) & {name for name in ("namespaces", "landlock", "seccomp") if name in done.guards}
 
@@ -121,6 +133,15 @@ def test_what_hides_in_a_session_of_its_own_ends_with_the_command(tmp_path, with
     done = run_confined([sys.executable, "-c", code], tmp_path, without=without)
     assert done.code == 0 and done.seconds < 30
     assert mark not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.skipif(not LINUX, reason="needs /proc")
+def test_shared_memory_is_counted(tmp_path):
+    """No limit of a process holds for it: only who looks sees it."""
+    code = "import mmap, time\nmade = mmap.mmap(-1, 250_000_000)\nfor _ in range(25): made.write(bytes(10_000_000))\n"
+    code += "time.sleep(20)"
+    limits = Limits(seconds=15, memory=200_000_000)
+    assert run_confined([sys.executable, "-c", code], tmp_path, limits=limits).ended_for == "memory"
 
 
 def test_many_small_files_fill_no_disk(tmp_path):

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - a case is a line
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -15,8 +16,18 @@ import yaml
 from safetensors.torch import save_file
 from toy_entries import copy_of, edit_card, edit_module, edit_yaml, good_entry, module_of, record
 
+from zoo.cards.card import card_of
+from zoo.check.behaviour import fingerprint
 from zoo.check.check import check
-from zoo.check.confine import Limits
+from zoo.check.confine import Guards, Limits, Outcome
+from zoo.check.figures import check_figures
+from zoo.check.findings import Finding
+from zoo.check.runs import ended
+from zoo.check.twins import check_twins
+from zoo.check.worker import Teller, run_stages
+from zoo.models.entry import open_entry
+from zoo.models.load import load_entry
+from zoo.store.registry import info
 
 SMALL = Limits(seconds=120, memory=2_500_000_000, processes=64, file_bytes=20_000_000)
 IMPORTS = "import torch\nfrom torch import nn\n"
@@ -31,6 +42,10 @@ def good(tmp_path_factory):
 @pytest.fixture(scope="session")
 def binned(tmp_path_factory):
     return good_entry(tmp_path_factory.mktemp("binned") / "binned", "profile")
+
+
+def load(folder):
+    return load_entry(open_entry(folder, trust=True))
 
 
 def errors(report):
@@ -189,16 +204,78 @@ def test_a_good_entry_passes_every_level(good, tmp_path):
     assert not list(tmp_path.glob("*.h5"))
 
 
-NAN = "counts = torch.stack("
-RUNS = [
-    ("network at load", at_load("import socket\ntry:\n    socket.create_connection(('198.51.100.1', 80), 2)\nexcept OSError:\n    pass"), "network", "uses the network (socket.getaddrinfo 198.51.100.1) when it is loaded"),
-    ("network at predict", at_predict("import socket; socket.getaddrinfo('example.org', 80)"), "network", "uses the network (socket.getaddrinfo example.org) when it predicts"),
-    ("writes outside", at_load("try:\n    open('/tmp/zoo-check-was-here', 'w').write('x')\nexcept OSError:\n    pass"), "confined", "writes outside its folder (/tmp/zoo-check-was-here) when it is loaded"),
-    ("writes inside", at_load("import os\nopen(os.path.join(os.path.dirname(__file__), 'made.txt'), 'w').write('x')"), "confined", "writes into its folder (made.txt) when it is loaded"),
-    ("reads home", at_load(f"try:\n    open({str(Path.home() / '.netrc')!r}).read()\nexcept OSError:\n    pass"), "confined", "reads a file that is not its own"),
-    ("starts a process", at_load("import os\nos.system('true')"), "confined", "starts a process (os.system) when it is loaded"),
-    ("3 GB", at_load("WASTE = bytearray(3 << 30)"), "memory", "not enough memory"),
-    ("huge file", at_load("import tempfile\nhandle = tempfile.TemporaryFile()\nfor _ in range(40):\n    handle.write(b'x' * 1_000_000)"), "size", "File too large"),
+#: What Python tells of itself, tried one after the other in one entry; each is told.
+ATTEMPTS = """
+import os, socket
+
+def attempt(f, *words):
+    try:
+        f(*words)
+    except OSError:
+        pass
+
+attempt(socket.create_connection, ("198.51.100.1", 80), 2)
+attempt(open, "/tmp/zoo-check-was-here", "w")
+attempt(open, os.path.join(os.path.dirname(__file__), "made.txt"), "w")
+attempt(open, "HOME/.netrc")
+attempt(os.system, "true")
+"""
+TOLD = [
+    ("network", "uses the network (socket.getaddrinfo 198.51.100.1) when it is loaded"),
+    ("confined", "writes outside its folder (/tmp/zoo-check-was-here) when it is loaded"),
+    ("confined", "writes into its folder (made.txt) when it is loaded"),
+    ("confined", "reads a file that is not its own"),
+    ("confined", "starts a process (os.system) when it is loaded"),
+    ("network", "uses the network (socket.getaddrinfo example.org) when it predicts"),
+]
+
+
+def test_every_attempt_is_told_and_none_succeeds(good, tmp_path):
+    folder = copy_of(good, tmp_path / "entries")
+    at_load(ATTEMPTS.replace("HOME", str(Path.home())))(folder)
+    at_predict("attempt(socket.getaddrinfo, 'example.org', 80)")(folder)
+    record(folder)
+    before = sorted(path.name for path in folder.rglob("*"))
+    report = check(folder, level="runs", limits=SMALL)
+    found = [(one.rule, one.what) for one in errors(report) if one.level == "runs"]
+    for rule, words in TOLD:
+        assert any(rule == one and words in what for one, what in found), (words, found)
+    assert report.code == 4
+    assert sorted(path.name for path in folder.rglob("*")) == before and not os.path.exists("/tmp/zoo-check-was-here")
+
+
+def test_what_an_entry_writes_into_the_scratch_folder_deceives_nobody(good, tmp_path):
+    """It may lie of itself; it makes the check neither copy nor show a file of the user, and writes no markup."""
+    secret = tmp_path / "secret"
+    secret.write_text("the user's secret")
+    finding = {"entry": "counts", "level": "runs", "rule": "<img>", "severity": "note", "what": "x"}
+    lies = [
+        {"finding": finding},
+        {"finding": finding | {"rule": "run", "entry": "other"}},
+        {"finding": finding | {"rule": "run", "severity": "<b>"}},
+        {"fact": {"got": str(secret)}},
+    ]
+    code = (
+        "import json, os\nfrom pathlib import Path\nscratch = Path(os.environ['TMPDIR'])\n"
+        "with (scratch / 'told.jsonl').open('a') as handle:\n"
+        f"    handle.writelines(json.dumps(one) + chr(10) for one in {lies!r})\n"
+        "for name in ('.printed', 'got.h5'):\n"
+        "    (scratch / name).unlink(missing_ok=True)\n"
+        f"    (scratch / name).symlink_to({str(secret)!r})\n"
+        "(scratch / 'fingerprint.npz').write_bytes(b'PK')\n"
+        "os._exit(3)"
+    )
+    folder = copy_of(good, tmp_path / "entries")
+    at_load(code)(folder)
+    record(folder)
+    report = check(folder, level="runs", limits=SMALL, keep=tmp_path / "kept")
+    told = [one for one in report.findings if one.level == "runs"]
+    assert {one.rule for one in told} == {"crash", "confined"} and {one.entry for one in told} == {"counts"}, told
+    assert "the user's" not in " ".join(one.what for one in told)
+    assert not (tmp_path / "kept").exists()
+
+
+BEHAVIOUR = [
     ("random output", at_predict("x = x + torch.rand_like(x)"), "deterministic", "not deterministic: output 'counts' differs by"),
     ("dropout left on", at_predict("x = nn.functional.dropout(x, 0.5, training=True)"), "deterministic", "not deterministic"),
     ("training mode", at_predict("self.train()"), "eval", "in training mode after a prediction"),
@@ -206,24 +283,80 @@ RUNS = [
     ("depends on the batch size", at_predict("x = x * (1 + (len(x) == 2))"), "batch", "output 'counts' depends on the batch size: 2 and 5 differ by"),
     ("NaN", at_predict("x = x / 0 * 0"), "finite", "not finite (NaN)"),
     ("wrong strand pairs", set_card("outputs", 0, "strand", to="unstranded"), "strand", "'plus' becomes 'minus' exactly, and the card pairs it with itself"),
-    ("ends the process", at_load("import os\nos._exit(3)"), "crash", "the process ended with status 3 while it was loaded"),
     ("output of another shape", at_predict("return {'counts': x.sum((1, 2)), 'total': x.sum((1, 2))}"), "load", "counts"),
+    ("input ignored", at_predict("x = torch.ones_like(x)"), "constant", "is the same for 5 random sequences"),
+    ("remembers what it saw", at_predict("self.seen = getattr(self, 'seen', 0) + 1; x = x * self.seen"), "deterministic", "not deterministic"),
+    ("an output missing", at_predict("return {'counts': x.sum(2)[:, :2]}"), "load", "the module returns 1 output; the card names 2"),
+    ("no scale but infinity", at_predict("x = x * float('inf')"), "finite", "not finite"),
+    ("a batch fails", at_predict("assert len(x) < 3, 'too many'"), "predict", "too many"),
+]  # fmt: skip
+LIMITS = [
+    ("3 GB", "WASTE = bytearray(3 << 30)", SMALL, "memory", "not enough memory"),
+    ("huge file", "import tempfile\nhandle = tempfile.TemporaryFile()\nfor _ in range(40):\n    handle.write(b'x' * 1_000_000)", SMALL, "size", "File too large"),
+    ("ends the process", "import os\nos._exit(3)", SMALL, "crash", "the process ended with status 3 while it was loaded"),
+    ("infinite loop", "import time\nwhile True:\n    time.sleep(1)", Limits(seconds=15), "time", "did not end within 15 s while it was loaded"),
+    ("fork bomb", "import os, time\nfor _ in range(9):\n    os.fork()\ntime.sleep(60)", Limits(seconds=60, memory=60_000_000_000, processes=40), "processes", "started more than 40 processes"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("edit", "rule", "words"), [case[1:] for case in RUNS], ids=[case[0] for case in RUNS])
+def run_here(folder, tmp_path, level="runs"):
+    """What a confined run tells, in this process: for code that only computes."""
+    name = folder.name
+    spec = {"name": name, "entry": str(folder), "level": level, "rtol": 1e-3, "atol": 1e-5}
+    run_stages(spec, Teller(tmp_path / "told.jsonl", name, level), tmp_path)
+    told = [json.loads(line) for line in (tmp_path / "told.jsonl").read_text().splitlines()]
+    return [Finding(**one["finding"]) for one in told if "finding" in one]
+
+
+@pytest.mark.parametrize(
+    ("edit", "rule", "words"), [case[1:] for case in BEHAVIOUR], ids=[case[0] for case in BEHAVIOUR]
+)
 def test_a_defect_of_behaviour_is_caught(good, tmp_path, edit, rule, words):
     folder = copy_of(good, tmp_path / "entries")
     edit(folder)
     record(folder)
-    before = sorted(path.name for path in folder.rglob("*"))
+    found = [(one.rule, one.what) for one in run_here(folder, tmp_path) if one.severity != "note"]
+    assert any(rule == one and words in what for one, what in found), found
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("edit", "rule", "words"), [case[1:] for case in BEHAVIOUR], ids=[case[0] for case in BEHAVIOUR]
+)
+def test_a_defect_of_behaviour_is_caught_confined(good, tmp_path, edit, rule, words):
+    folder = copy_of(good, tmp_path / "entries")
+    edit(folder)
+    record(folder)
     report = check(folder, level="runs", limits=SMALL)
-    found = [one for one in errors(report) if one.level == "runs"]
-    assert any(one.rule == rule and words in one.what for one in found), [
-        (one.rule, one.what) for one in report.findings
-    ]
+    found = [one for one in report.findings if one.level == "runs" and one.severity != "note"]
+    assert any(one.rule == rule and words in one.what for one in found), report.findings
+    assert report.code == (0 if rule == "constant" else 4)
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "rule", "words"),
+    [pytest.param(*one[1:], id=one[0], marks=pytest.mark.long if one[0] == "fork bomb" else ()) for one in LIMITS],
+)
+def test_a_limit_ends_what_goes_beyond(good, tmp_path, code, limits, rule, words):
+    folder = copy_of(good, tmp_path / "entries")
+    at_load(code)(folder)
+    record(folder)
+    report = check(folder, level="runs", limits=limits)
+    assert any(one.rule == rule and words in one.what for one in errors(report)), report.findings
     assert report.code == 4
-    assert sorted(path.name for path in folder.rglob("*")) == before and not os.path.exists("/tmp/zoo-check-was-here")
+
+
+def test_a_limit_that_ended_a_run_has_its_words():
+    """Forks themselves are tried in test_confine.py."""
+    limits = Limits(seconds=9, memory=2_000, processes=40, file_bytes=1_000)
+    for ended_for, rule, words in [
+        ("processes", "processes", "started more than 40 processes while it was loaded: they were ended"),
+        ("memory", "memory", "took more than 2,000 bytes of memory while it was loaded: it was ended"),
+        ("disk", "size", "wrote more than 1,000 bytes while it was loaded: it was ended"),
+        ("time", "time", "did not end within 9 s while it was loaded: it was ended"),
+    ]:
+        found = ended("toy", "runs", Outcome(-9, ended_for, "", 1.0, Guards({})), "load", limits)
+        assert (found.rule, found.what, found.severity, found.code) == (rule, words, "error", 4)
 
 
 @pytest.mark.parametrize(("offset", "size"), [(4, 4), (10, 4), (8, 3)])
@@ -231,33 +364,10 @@ def test_a_wrong_bin_offset_is_caught(binned, tmp_path, offset, size):
     """The toy's bins of 4 bp begin at 8 of 40 bp: its gradient lies on these bases and no others."""
     folder = copy_of(binned, tmp_path / "entries")
     edit_card(folder, lambda card: card["outputs"][0].update(offset=offset, bin_size=size))
-    report = check(folder, level="runs", limits=SMALL, kipoi=False)
-    assert [(one.rule, one.code) for one in errors(report)] == [("bins", 4)], report.findings
-    what = errors(report)[0].what
-    assert "wrong bin offset of output 'g_per_bin'" in what
+    (found,) = [one for one in run_here(folder, tmp_path) if one.severity == "error"]
+    assert (found.rule, found.code) == ("bins", 4) and "wrong bin offset of output 'g_per_bin'" in found.what
     if size == 4:
-        assert f"offset is about {8}," in errors(report)[0].fix, errors(report)
-
-
-@pytest.mark.parametrize(
-    ("code", "limits", "rule", "words"),
-    [
-        ("while True:\n    pass", Limits(seconds=15), "time", "did not end within 15 s while it was loaded"),
-        (
-            "import os, time\nfor _ in range(9):\n    os.fork()\ntime.sleep(60)",
-            Limits(seconds=60, memory=60_000_000_000, processes=40),
-            "processes",
-            "started more than 40 processes",
-        ),
-    ],
-    ids=["infinite loop", "fork bomb"],
-)
-def test_what_does_not_end_is_ended(good, tmp_path, code, limits, rule, words):
-    folder = copy_of(good, tmp_path / "entries")
-    at_load(code)(folder)
-    record(folder)
-    report = check(folder, level="runs", limits=limits)
-    assert any(one.rule == rule and words in one.what for one in errors(report)), report.findings
+        assert f"offset is about {8}," in found.fix, found
 
 
 def other_expected(folder):
@@ -277,26 +387,51 @@ def test_an_expected_file_that_is_not_the_models_names_the_worst_element(good, t
         assert np.array_equal(got["preds/total"][()].reshape(-1), expected["preds/total"][()].reshape(-1))
 
 
-def test_a_metric_that_does_not_reproduce(good, tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "metric.txt").write_text("0.3")
-    folder = copy_of(good, tmp_path / "entries")
-    report = check(folder, level="reproduces", data=data, limits=SMALL, kipoi=False)
-    (found,) = errors(report)
-    assert (found.rule, report.code) == ("metric", 6)
-    assert "r does not reproduce: 0.3, and the card says 0.5 (0.4 to 0.6)" in found.what
+@pytest.mark.parametrize(
+    ("printed", "severity", "code", "words"),
+    [
+        ("0.3", "error", 6, "r does not reproduce: 0.3, and the card says 0.5 (0.4 to 0.6)"),
+        ("0.52", "note", 4, "r reproduces: 0.52, the card says 0.5"),
+        ("nan", "error", 6, "r does not reproduce: nan"),
+        ("nothing", "error", 6, "did not work: ValueError: could not convert string to float"),
+    ],
+)
+def test_a_metric_is_made_again(good, tmp_path, printed, severity, code, words):
+    (tmp_path / "metric.txt").write_text(printed)
+    (found,) = check_figures("counts", good, card_of(good), tmp_path, SMALL)
+    assert (found.rule, found.severity, found.code) == ("metric", severity, code) and words in found.what, found
+
+
+def duplicate(folder):
+    """Other names, other files, other bytes of the weights, the same numbers."""
+    save_file({"scale": torch.ones(1)}, folder / "weights.safetensors")
+    (folder / "weights.pth").unlink()
+    edit_yaml(folder / "model.yaml", lambda data: data["args"].update(weights="weights.safetensors"))
+    record(folder)
 
 
 def test_another_entry_with_the_same_outputs_is_named(good, tmp_path):
-    """Other names, other files, other bytes of the weights, the same numbers."""
-    entries = tmp_path / "entries"
-    folder = copy_of(good, entries)
-    other = good_entry(entries / "copied")
-    save_file({"scale": torch.ones(1)}, other / "weights.safetensors")
-    (other / "weights.pth").unlink()
-    edit_yaml(other / "model.yaml", lambda data: data["args"].update(weights="weights.safetensors"))
-    record(other)
+    """A copy is named; a model of the same shapes with other numbers is not."""
+    other, third = good_entry(tmp_path / "copied"), good_entry(tmp_path / "third")
+    duplicate(other)
+    torch.save({"scale": torch.ones(1) * 2}, third / "weights.pth")
+    record(third)
+    mine = fingerprint(load(good))
+    records = [info(other) | {"name": str(other)}, info(third) | {"name": str(third)}]
+    length, sizes = records[0]["input_length"], sorted(one["n_tracks"] for one in records[0]["outputs"])
+    found = check_twins("counts", mine, length, sizes, records, lambda name: fingerprint(load(name)))
+    assert [(one.severity, one.rule, one.code) for one in found] == [
+        ("error", "duplicate", 4),
+        ("note", "duplicate", 4),
+    ]
+    assert f"predicts the same as {other}: a duplicate" in found[0].what
+    assert found[1].what == "compared with 2 of 2 entries of the same input and outputs"
+
+
+@pytest.mark.long
+def test_another_entry_with_the_same_outputs_is_named_by_a_check(good, tmp_path):
+    folder = copy_of(good, tmp_path / "entries")
+    duplicate(good_entry(tmp_path / "entries/copied"))
     report = check(folder, level="reproduces", limits=SMALL, kipoi=False)
     assert [(one.rule, one.code) for one in errors(report)] == [("duplicate", 4)], report.findings
     assert "predicts the same as" in errors(report)[0].what and "copied" in errors(report)[0].what

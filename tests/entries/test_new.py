@@ -237,6 +237,8 @@ def test_what_is_lacking_is_asked(here):
         "prediction has 6 bins": "10",
         "Where does": "20",
         "Units": "bases",
+        "Its authors": "Ada Lovelace, Bob",
+        "Licence": "MIT",
         "What does": "Counts A.",
     }
 
@@ -248,6 +250,26 @@ def test_what_is_lacking_is_asked(here):
     assert len(asked) == len(answers)
     card = card_of(Path("toy"))
     assert (card.summary, card.outputs[0].tracks, card.outputs[0].bin_size) == ("Counts A.", ["A"], 10)
+
+
+def test_a_wrong_answer_is_told_and_asked_again(here):
+    """No file, no number, too many names, bins that end past the window: nothing typed before is lost."""
+    answers = iter([
+        "none.py:Bins", "net.py:Bins", "no.pth", "", "a lot", "", "100", "Lx4", "A,B", "A", "10", "50", "10", "-1",
+        "20", "bases", "", "", "",
+    ])  # fmt: skip
+    told = []
+    new("toy", ask=lambda question, choices: next(answers), report=told.append)
+    assert list(answers) == []
+    for words in ("none.py: is no file", "no.pth: is no file", "--length a lot: is no number", "--length (nothing)",
+                  "--tracks names 2", "50 + 6 x 10 = 110", "--offset -1: is no number"):  # fmt: skip
+        assert sum(words in line for line in told) == 1, (words, told)
+    assert (card_of(Path("toy")).outputs[0].offset, card_of(Path("toy")).outputs[0].bin_size) == (20, 10)
+
+
+def test_an_offset_that_fits_no_answer_is_not_asked_for_ever(here):
+    with pytest.raises(UsageError, match="end past the window"):
+        new("toy", "net.py:Bins", ask=lambda question, choices: "1", length=100, axes="Lx4", bin_size=50)
 
 
 def test_nothing_is_asked_in_a_pipe(here):

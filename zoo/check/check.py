@@ -27,7 +27,7 @@ from zoo.store.registry import entries, entries_folder, find_entry
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["check"]
+__all__ = ["check", "target"]
 
 RTOL, ATOL = 1e-4, 1e-5
 
@@ -100,10 +100,15 @@ def _targets(given: list[str | Path], changes: Changes | None) -> list[tuple[Pat
         return [(folder, None) for folder in changes.entries]
     if not given:
         return [(folder, None) for folder in _entry_folders(entries_folder())]
-    return [_target(str(name)) for name in given]
+    return [target(str(name)) for name in given]
 
 
-def _target(name: str) -> tuple[Path, str | None]:
+def target(name: str) -> tuple[Path, str | None]:
+    """The folder of an entry or group by name or path, and of a model of a group its name there.
+
+    Raises:
+        ModelError: no such entry.
+    """
     path = Path(name)
     if path.name in ("model.yaml", "model.yml") and path.is_file():
         path = path.parent
@@ -218,7 +223,7 @@ class _Run:
 
     def _fingerprint(self, name: str) -> dict[str, np.ndarray] | None:
         if name not in self.known:
-            folder, member = _target(name)
+            folder, member = target(name)
             path = folder / member if member else folder
             if self._fetched(path, name) is not None:
                 self.known[name] = None

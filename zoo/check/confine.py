@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -31,7 +32,6 @@ SYSTEM = (
 )  # fmt: skip
 POLL, DISK_POLL = 0.02, 0.5  # seconds between looks at the processes, and at the scratch folder
 LAST_OUTPUT = 4000  # letters of what the command printed that are kept
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ class Guards:
         """What is guaranteed and what is not, for a report."""
         parts = {
             "no network": self.network,
+            "no services of this machine": "seccomp" in self,
             "writes to a scratch folder alone": self.writes,
             "reads no files of the user": self.reads,
             "all its processes end with it": "namespaces" in self or jail.LINUX,
@@ -153,7 +154,7 @@ def run_confined(
     """
     limits = limits or Limits()
     scratch = scratch.resolve()
-    printed, (answers, report) = scratch / ".printed", os.pipe()
+    answers, report = os.pipe()
     reads = {str(path) for one in (*_python(), ROOT, *reads) for path in (Path(os.path.abspath(one)), one.resolve())}
     spec = {
         "command": list(command),
@@ -172,7 +173,7 @@ def run_confined(
         "without": list(without),
     }
     started = time.monotonic()
-    with printed.open("wb") as out:
+    with tempfile.TemporaryFile() as out:  # without a name: the command cannot put another file in its place
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(jail.__file__)), json.dumps(spec)],
             stdin=subprocess.DEVNULL,
@@ -182,14 +183,14 @@ def run_confined(
             start_new_session=True,
             env={"PATH": "/usr/bin:/bin"},
         )
-    os.close(report)
-    try:
-        ended_for = _watch(process, limits, scratch, started)
-    finally:
-        _end(process)
-        told = _drained(answers)
-    text = printed.read_bytes()[-LAST_OUTPUT:].decode("utf-8", "replace")
-    printed.unlink(missing_ok=True)
+        os.close(report)
+        try:
+            ended_for = _watch(process, limits, scratch, started)
+        finally:
+            _end(process)
+            told = _drained(answers)
+        size = os.fstat(out.fileno()).st_size
+        text = os.pread(out.fileno(), LAST_OUTPUT, max(0, size - LAST_OUTPUT)).decode("utf-8", "replace")
     return Outcome(process.returncode, ended_for, text, time.monotonic() - started, Guards(told))
 
 
@@ -279,14 +280,15 @@ def _descendants(pid: int) -> list[int]:
 
 
 def _taken(processes: Iterable[int]) -> tuple[int, int]:
-    """Tasks (threads) and bytes of memory of processes, shared pages left out."""
+    """Tasks (threads) and bytes of memory of processes; pages of files are left out, shared memory is not."""
     tasks = resident = 0
     for pid in processes:
-        with suppress(OSError, ValueError, IndexError):
-            tasks += len(os.listdir(f"/proc/{pid}/task"))
-            with open(f"/proc/{pid}/statm") as handle:
-                fields = handle.read().split()
-            resident += (int(fields[1]) - int(fields[2])) * PAGE
+        with suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/status") as handle:
+            for line in handle:
+                if line.startswith(("RssAnon:", "RssShmem:")):
+                    resident += int(line.split()[1]) * 1024
+                elif line.startswith("Threads:"):
+                    tasks += int(line.split()[1])
     return tasks, resident
 
 

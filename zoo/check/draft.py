@@ -14,6 +14,7 @@ from zoo.cards.kipoi_groups import read_group
 from zoo.cards.yaml_lines import YamlDocument, component_file, load_yaml
 from zoo.check.findings import Finding, from_error
 from zoo.errors import ModelError, ZooError
+from zoo.store.registry import entries_folder
 
 if TYPE_CHECKING:
     from zoo.cards.kipoi import ModelDescription
@@ -85,6 +86,12 @@ class Draft:
     def text(self, path: Path) -> str:
         """A text file; what is not UTF-8 is replaced, and told by a rule of its own."""
         return path.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def typed(self) -> str:
+        """What stands for it on a command line."""
+        bundled = self.folder.parent.resolve() == entries_folder().resolve()
+        return self.name if bundled else os.path.relpath(self.folder)
 
     @property
     def texts(self) -> list[Path]:

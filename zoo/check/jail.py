@@ -2,8 +2,8 @@
 
 What the system offers without root is used, and what was really put in place is written to a pipe before the command
 begins; `zoo.check.confine` starts this file and reads that. In order: namespaces (no network, own processes, the whole
-file system read-only), resource limits, Landlock (which paths may be read and written), a seccomp filter that knows no
-internet sockets, no new privileges. A guard that is refused is left out and named; none of them needs another.
+file system read-only), resource limits, Landlock (which paths may be read and written), a seccomp filter (no
+sockets, and more), no new privileges. A guard that is refused is left out and named; none of them needs another.
 
 SPEC is JSON: ``command``, ``environment``, ``folder``, ``reads``, ``writes``, ``limits``, ``report`` (descriptor), and
 ``without``: guards to leave out, as on a system that refuses them.
@@ -48,8 +48,6 @@ SYS_IO_URING_SETUP, SYS_MOUNT_SETATTR, SYS_LANDLOCK_CREATE, SYS_LANDLOCK_ADD, SY
     445,
     446,
 )
-# linux/audit.h; the number of socket(2) there.
-MACHINES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
 NOBODY = 65534  # the number by which the confined process knows itself: not 0, so that exec leaves no capability
 
 
@@ -114,7 +112,7 @@ def _become(spec: dict[str, Any], guards: dict[str, str]) -> None:
         _libc().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         left_out = spec["without"]
         guards["landlock"] = "left out" if "landlock" in left_out else _landlock(spec["reads"], spec["writes"])
-        guards["seccomp"] = "left out" if "seccomp" in left_out else _no_internet()
+        guards["seccomp"] = "left out" if "seccomp" in left_out else _no_sockets(guards.get("read_only") != "yes")
     os.write(spec["report"], json.dumps(guards).encode())
     os.close(spec["report"])
     os.chdir(spec["folder"])
@@ -258,28 +256,75 @@ def _allow(ruleset: int, path: str, access: int) -> None:
         os.close(handle)
 
 
-# ---------------- seccomp: sockets of the machine alone (AF_UNIX), no io_uring, which has sockets of its own
+# ---------------- seccomp: no sockets, no memory that no limit counts, nothing of other processes or the kernel's keys
+
+# The architecture in linux/audit.h, and numbers of system calls there.
+CALLS: dict[str, dict[str, Any]] = {
+    "x86_64": {
+        "architecture": 0xC000003E,
+        # socket, connect: a socket of the machine itself (of Docker, say) would lead out as well.
+        "sockets": (41, 42),
+        # ptrace, unshare, setns, keyctl, add_key, request_key, process_vm_readv, process_vm_writev, bpf,
+        # perf_event_open, mount, umount2, pivot_root, userfaultfd
+        "others": (101, 272, 308, 250, 248, 249, 310, 311, 321, 298, 165, 166, 155, 323),
+        "uncounted": (319, 29),  # memfd_create, shmget
+        # chmod, fchmod, fchmodat, chown, fchown, lchown, fchownat, utime, utimes, futimesat, utimensat, and of extended
+        # attributes set, lset, fset, remove, lremove, fremove
+        "modes": (90, 91, 268, 92, 93, 94, 260, 132, 235, 261, 280, 188, 189, 190, 197, 198, 199),
+        "clone": 56,
+        "socketpair": 53,
+    },
+    "aarch64": {
+        "architecture": 0xC00000B7,
+        "sockets": (198, 203),
+        "others": (117, 97, 268, 219, 217, 218, 270, 271, 280, 241, 40, 39, 41, 282),
+        "uncounted": (279, 194),
+        "modes": (52, 53, 54, 55, 88, 5, 6, 7, 14, 15, 16),
+        "clone": 220,
+        "socketpair": 199,
+    },
+}
+# The same everywhere; open_tree to mount_setattr are mounts, fchmodat2 is a mode.
+SYS_CLONE3, SYS_OPEN_TREE, SYS_FSPICK, SYS_FCHMODAT2 = 435, 428, 433, 452
+EPERM, EACCES, ENOSYS = 1, 13, 38
+LOAD, AND, EQUAL, AT_LEAST, HAS_BITS, ANSWER = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06  # BPF instructions
+SECCOMP_ALLOW, SECCOMP_ERRNO = 0x7FFF0000, 0x00050000
 
 
-def _no_internet() -> str:
-    known = MACHINES.get(platform.machine())
+def _no_sockets(keep_modes: bool) -> str:
+    """Refuse the calls above.
+
+    Args:
+        keep_modes: changes of modes, owners, dates and attributes are answered and not done. Landlock knows no rule for
+            them; where mounts are read-only there is no need.
+    """
+    known = CALLS.get(platform.machine())
     if known is None or sys.maxsize < 2**32:
         return f"not for {platform.machine()}"
-    architecture, socket_number = known
-    load, equal, at_least, answer = 0x20, 0x15, 0x35, 0x06  # BPF: LD|W|ABS, JMP|JEQ|K, JMP|JGE|K, RET|K
-    allow, refuse = 0x7FFF0000, 0x00050000 | 13  # SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO with EACCES
     program = [
-        (load, 0, 0, 4),  # the architecture
-        (equal, 0, 7, architecture),  # any other: refuse
-        (load, 0, 0, 0),  # the system call
-        (at_least, 5, 0, 0x40000000),  # x32 numbers: refuse
-        (equal, 4, 0, SYS_IO_URING_SETUP),
-        (equal, 0, 2, socket_number),
-        (load, 0, 0, 16),  # its first argument: the family
-        (equal, 0, 1, 1),  # AF_UNIX
-        (answer, 0, 0, allow),
-        (answer, 0, 0, refuse),
+        (LOAD, 0, 0, 4),
+        (EQUAL, 1, 0, known["architecture"]),
+        (ANSWER, 0, 0, SECCOMP_ERRNO | EPERM),  # any other
+        (LOAD, 0, 0, 0),  # the system call
+        (AT_LEAST, 0, 1, 0x40000000),  # x32 numbers
+        (ANSWER, 0, 0, SECCOMP_ERRNO | EPERM),
     ]
+    mounts = (*range(SYS_OPEN_TREE, SYS_FSPICK + 1), SYS_MOUNT_SETATTR)
+    answers = [
+        (known["sockets"], EACCES),
+        ((SYS_IO_URING_SETUP,), EACCES),  # it has sockets of its own
+        ((*known["others"], *mounts), EPERM),
+        ((*known["uncounted"], SYS_CLONE3), ENOSYS),  # libraries have another way; clone3 hides its flags
+        ((*known["modes"], SYS_FCHMODAT2) if keep_modes else (), 0),
+    ]
+    for numbers, number_of_error in answers:
+        for number in numbers:
+            program += [(EQUAL, 0, 1, number), (ANSWER, 0, 0, SECCOMP_ERRNO | number_of_error)]
+    refuse = (ANSWER, 0, 0, SECCOMP_ERRNO | EPERM)
+    program += [(EQUAL, 0, 3, known["clone"]), (LOAD, 0, 0, 16), (HAS_BITS, 0, 1, NEWUSER), refuse]
+    # Of a pair, datagrams (type 2) can be sent to any other socket of the machine.
+    program += [(EQUAL, 0, 4, known["socketpair"]), (LOAD, 0, 0, 24), (AND, 0, 0, 15), (EQUAL, 0, 1, 2), refuse]
+    program.append((ANSWER, 0, 0, SECCOMP_ALLOW))
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *one) for one in program))
     filters = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(code)))
     done = _libc().prctl(PR_SET_SECCOMP, 2, filters, 0, 0)

@@ -136,7 +136,7 @@ def as_html(report: CheckReport) -> str:
 
 def _section(result: EntryResult) -> str:
     items = "".join(
-        f"<li class={one.severity}><b>{one.severity}</b> ({one.rule}) "
+        f"<li class={one.severity}><b>{one.severity}</b> ({html.escape(one.rule)}) "
         f"<code>{html.escape(place_of(one, result))}</code> "
         f"{html.escape(one.what)}" + (f"<br>Fix: {html.escape(one.fix)}" if one.fix else "") + "</li>"
         for one in result.findings

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.check.confine import Guards, Limits, Outcome, run_confined
-from zoo.check.findings import Finding
+from zoo.check.findings import CODES, LEVELS, Finding
 from zoo.files import cache_folder
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Ran", "run_entry", "run_kipoi", "scratch_folder"]
+__all__ = ["Ran", "ended", "run_entry", "run_kipoi", "scratch_folder"]
 
 STAGES = {"load": "while it was loaded", "predict": "while it predicted"}
 LIMITS = {
@@ -29,6 +32,8 @@ LIMITS = {
     "processes": "started more than {processes} processes {stage}: they were ended",
     "disk": "wrote more than {file_bytes:,} bytes {stage}: it was ended",
 }
+GOT = "got.h5"  # what was produced, in the scratch folder
+MOST_TOLD = 50_000_000  # bytes that are read of what a run left
 #: Parts of the cache that hold what was fetched; what is written about their use goes to the scratch folder.
 CACHE = ("blobs", "md5", "made", "hub", "wheels")
 
@@ -104,13 +109,13 @@ def run_entry(
         command = [sys.executable, "-m", "zoo.check.worker", str(scratch / "spec.json")]
         variables = {"ZOO_CACHE": str(scratch / "cache")}
         outcome = run_confined(command, scratch, reads=reads, limits=limits, variables=variables)
-        ran, stage = _read(scratch / "told.jsonl")
+        ran, stage = _read(scratch / "told.jsonl", name)
         ran.guards, ran.seconds = outcome.guards, outcome.seconds
         at = "runs" if level == "fingerprint" else level
-        if ended := _ended(name, at, outcome, stage, limits):
-            ran.findings.append(ended)
+        if (stopped := ended(name, at, outcome, stage, limits)) is not None:
+            ran.findings.append(stopped)
         ran.fingerprint = _fingerprint(scratch / "fingerprint.npz")
-        if keep is not None and (got := scratch / str(ran.facts.get("got", "got.h5"))).is_file() and "got" in ran.facts:
+        if keep is not None and "got" in ran.facts and (got := scratch / GOT).is_file():
             _keep(ran, got, keep / f"{name.replace('/', '-')}.got.h5")
     return ran
 
@@ -124,26 +129,52 @@ def _keep(ran: Ran, got: Path, place: Path) -> None:
     ran.findings = [Finding(**one.as_dict() | {"what": one.what.replace("GOT", str(place))}) for one in ran.findings]
 
 
-def _read(path: Path) -> tuple[Ran, str]:
-    """Findings and facts that were told, and the stage that was reached; lines that are none are left out."""
+def _read(path: Path, name: str) -> tuple[Ran, str]:
+    """Findings and facts that were told, and the stage that was reached; lines that are none are left out.
+
+    Foreign code can write here as well: what it writes is a finding about itself, or nothing.
+    """
     ran, stage = Ran(), "load"
     if path.is_symlink() or not path.is_file():
         return ran, stage
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    with path.open(encoding="utf-8", errors="replace") as handle:
+        lines = handle.read(MOST_TOLD).splitlines()
+    for line in lines:
         try:
             told = json.loads(line)
             if "finding" in told:
-                ran.findings.append(Finding(**told["finding"]))
+                ran.findings.append(_finding(told["finding"], name))
             elif "stage" in told:
                 stage = str(told["stage"])
             else:
                 ran.facts |= dict(told["fact"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             continue
     return ran, stage
 
 
-def _ended(name: str, level: str, outcome: Outcome, stage: str, limits: Limits) -> Finding | None:
+def _finding(told: dict[str, Any], name: str) -> Finding:
+    """A finding, once its parts are seen to be such; texts are escaped where they are shown.
+
+    Raises:
+        ValueError, TypeError: it is none.
+    """
+    found = Finding(**told)
+    words = (found.what, found.fix, found.rule, "" if found.path is None else found.path)
+    if (
+        not all(isinstance(one, str) for one in words)
+        or not re.fullmatch(r"[a-z]+", found.rule)
+        or found.entry != name
+        or found.severity not in ("error", "warning", "note")
+        or found.level not in (*LEVELS, "fingerprint")
+        or found.code not in CODES.values()
+        or not (found.line is None or isinstance(found.line, int))
+    ):
+        raise ValueError("no finding")
+    return found
+
+
+def ended(name: str, level: str, outcome: Outcome, stage: str, limits: Limits) -> Finding | None:
     """A run that did not come to its end by itself."""
     words = STAGES.get(stage, STAGES["predict"])
     if outcome.ended_for is not None:
@@ -166,9 +197,12 @@ def _fingerprint(path: Path) -> dict[str, np.ndarray] | None:
     if path.is_symlink() or not path.is_file():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(one.file_size for one in archive.infolist()) > MOST_TOLD:  # packed, it may be far smaller
+                return None
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError):
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError):
         return None
 
 

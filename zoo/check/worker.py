@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zoo.models.entry import Entry
     from zoo.models.loaded import LoadedModel
 
-__all__ = ["main"]
+__all__ = ["Teller", "main", "run_stages"]
 
 
 class Teller:
@@ -79,13 +79,7 @@ def main(path: str) -> int:
     spec = json.loads(Path(path).read_text(encoding="utf-8"))
     scratch = Path(path).parent
     teller = Teller(scratch / "told.jsonl", spec["name"], spec["level"])
-    import numpy as np
     import torch
-
-    from zoo.check import behaviour
-    from zoo.entries.check import run_example
-    from zoo.models.entry import has_own_loader, open_entry
-    from zoo.models.load import load_entry
 
     torch.set_num_threads(1)
     folder = Path(spec["folder"])
@@ -96,6 +90,19 @@ def main(path: str) -> int:
         lambda rule, what: teller.finding(rule, what, "a model is a function of its input and its own files"),
     )
     watchman.arm()
+    run_stages(spec, teller, scratch)
+    return 0
+
+
+def run_stages(spec: dict[str, Any], teller: Teller, scratch: Path) -> None:
+    """Load, predict and compare; what goes wrong is told."""
+    import numpy as np
+
+    from zoo.check import behaviour
+    from zoo.entries.check import run_example
+    from zoo.models.entry import has_own_loader, open_entry
+    from zoo.models.load import load_entry
+
     try:
         teller.stage("load")
         entry = open_entry(spec["entry"], trust=True)
@@ -105,7 +112,7 @@ def main(path: str) -> int:
             what = "its own dataloader makes the batches: only the example was run"
             teller.finding("behaviour", what, severity="note")
             _compare(spec, teller, scratch)
-            return 0
+            return
         loaded = load_entry(entry)
         teller.stage("predict")
         if spec["level"] != "fingerprint":
@@ -120,7 +127,6 @@ def main(path: str) -> int:
     except OSError as error:
         rule = "size" if error.errno in (errno.EFBIG, errno.ENOSPC) else teller.stage_name
         teller.finding(rule, str(error), "a model writes nothing but to a temporary folder, and little there")
-    return 0
 
 
 def _predict_example(entry: Entry, teller: Teller) -> LoadedModel | None:

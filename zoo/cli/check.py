@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.shared import COMMAND, CONTEXT, long_run
+from zoo.cli.shared import COMMAND, CONTEXT, long_run, note
 
 if TYPE_CHECKING:
     from zoo.check.results import EntryResult
@@ -29,6 +29,7 @@ GIGABYTE = 10**9
     help="How far: its files; what it does; what its card says.",
 )
 @click.option("--data", type=click.Path(path_type=Path), metavar="FOLDER", help="Data of the metrics (reproduces).")
+@click.option("--record", is_flag=True, help="First write the checksums of its files, as they are, into the card.")
 @click.option("--urls", is_flag=True, help="Ask the addresses that cards link to.")
 @click.option("--kipoi/--no-kipoi", default=True, show_default=True, help="Let Kipoi load each entry that runs.")
 @click.option("--seconds", type=click.FloatRange(min=1), default=600, show_default=True, help="Time limit of a run.")
@@ -50,6 +51,7 @@ def command(
     changed: str | None,
     level: str,
     data: Path | None,
+    record: bool,
     urls: bool,
     kipoi: bool,
     seconds: float,
@@ -68,6 +70,8 @@ def command(
         from zoo.check.confine import Limits
         from zoo.paths import given_path
 
+        if record:
+            _record(names)
         done = check(
             names,
             changed=changed,
@@ -86,6 +90,18 @@ def command(
             click.echo(f"{one.severity}: {one.what}")
         click.echo(done.summary())
     ctx.exit(done.code)
+
+
+def _record(names: tuple[str, ...]) -> None:
+    from zoo.check.check import target
+    from zoo.check.record import record_files
+    from zoo.errors import UsageError
+
+    if not names:
+        raise UsageError("--record without a name", "it writes into the card", "Fix: zoo check NAME --record")
+    for name in names:
+        changed = record_files(target(name)[0])
+        note(f"{name}: " + (f"recorded {', '.join(changed)}" if changed else "all checksums are those of the files"))
 
 
 def _tell(result: EntryResult, verbose: bool) -> None:

@@ -22,6 +22,7 @@ from zoo.models.entry import open_entry, with_settings
 from zoo.models.load import load_entry
 from zoo.models.sequence_loader import given_length
 from zoo.results import replacing_folder
+from zoo.words import counted
 
 __all__ = ["Ask", "Draft", "Facts", "new"]
 
@@ -104,15 +105,42 @@ def new(
     """
     known = Facts(**{key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()})
     if source is None and ask is not None:
-        source = ask("Made from what: MODULE.py:Class, .h5, .keras, .ckpt, a folder, hf://org/repo?", ()) or None
-        if source and names_a_module(source) and weights is None:
-            weights = ask("Its weights (a state dict, or safetensors)?", ()) or None
+        question = "Made from what: MODULE.py:Class, .h5, .keras, .ckpt, a folder, hf://org/repo?"
+        source = _answer(ask, report, question, _source)
+        if names_a_module(source) and weights is None:
+            weights = _answer(ask, report, "Its weights (a state dict, or safetensors)?", _file)
     out = Path(out) if out is not None else Path("model_cards") if Path("model_cards").is_dir() else Path(".")
     target = target_of(name, out, force, [source, weights, genome, regions])
     place = _Place(name, target, genome, regions, report or (lambda _: None), ask)
     with replacing_folder(target) as made:
         _made(source, weights, dict(settings or {}), known, place, made.parent / name).rename(made)
     return Draft(target, open_marks(target))
+
+
+def _answer(ask: Ask, report: Callable[[str], None] | None, question: str, read: Callable[[str], Any]) -> Any:
+    """What ``read`` makes of an answer; one that it refuses is asked again."""
+    while True:
+        text = ask(question, ())
+        try:
+            return read(text)
+        except UsageError as error:
+            if report is not None:
+                report("; ".join(part for part in (error.what, error.extent, error.fix) if part))
+
+
+def _file(text: str) -> str | None:
+    """A file; None for an empty answer: a module may have no weights, and one that has says so."""
+    if text and not Path(text).is_file():
+        raise UsageError(f"{text}: is no file")
+    return text or None
+
+
+def _source(text: str) -> str:
+    if not text.startswith("hf://"):
+        path = Path(text.rpartition(":")[0] if names_a_module(text) else text)
+        if not text or not path.exists():
+            raise UsageError(f"{path if text else 'an empty answer'}: is no file or folder")
+    return text
 
 
 @dataclass(frozen=True)
@@ -154,6 +182,10 @@ class _Place:
             )
         style = style if style != "unknown" else "ucsc"
         return {"assembly": given or found, "chrom_style": style} if given or found else {}
+
+    def number(self, question: str, flag: str, least: int = 1) -> int:
+        """Ask for a number of bp."""
+        return _answer(self.ask, self.report, question, lambda text: _number(text, flag, least))
 
     def of_genome(self, splits: dict[str, list[str]]) -> dict[str, list[str]]:
         """The splits, once it is seen that the FASTA has their chromosomes."""
@@ -204,7 +236,7 @@ def _marked(folder: Path) -> Path:
 
 
 def _of_module(source: str, weights: Path | None, settings: dict[str, Any], facts: Facts, place: _Place) -> EntryFiles:
-    length, axes = _window(facts, place.ask)
+    length, axes = _window(facts, place)
     place.report(f"running {source}: its file is imported, built and tried on windows of {length:,} bp")
     own = read_module(source, weights, settings)
     tried = try_module(own, length, axes)
@@ -218,7 +250,7 @@ def _of_module(source: str, weights: Path | None, settings: dict[str, Any], fact
         state=own.module.state_dict(),
         length=length,
         targets=_targets(outputs, tried),
-        info=_info(facts, outputs, own.name),
+        info=_info(facts, place.ask, outputs, own.name),
         card=_card(facts, place, outputs, length),
         prose=_prose(outputs, f"`{own.name}` of {own.path.name}", example.origin),
         fasta=example.fasta,
@@ -230,12 +262,12 @@ def _of_module(source: str, weights: Path | None, settings: dict[str, Any], fact
     )
 
 
-def _window(facts: Facts, ask: Ask | None) -> tuple[int, str]:
+def _window(facts: Facts, place: _Place) -> tuple[int, str]:
     """Length and axes of the input, which no module tells by itself."""
     length, axes = facts.length, facts.axes
-    if ask is not None:
-        length = length or _number(ask("Length of the input in bp?", ()), "--length")
-        axes = axes or ask("Axes of the input: (4, length) or (length, 4)?", AXES)
+    if place.ask is not None:
+        length = length or place.number("Length of the input in bp?", "--length")
+        axes = axes or place.ask("Axes of the input: (4, length) or (length, 4)?", AXES)
     lacking = [flag for flag, value in (("--length BP", length), ("--axes 4xL|Lx4", axes)) if not value]
     if lacking:
         raise UsageError(
@@ -252,7 +284,7 @@ def _window(facts: Facts, ask: Ask | None) -> tuple[int, str]:
 def _number(value: Any, flag: str, least: int = 1) -> int:
     text = str(value).replace(",", "").replace("_", "").strip()
     if not text.isdecimal() or int(text) < least:
-        raise UsageError(f"{flag} {value}: is no number of bp", "", f"Fix: e.g. {flag} 1000")
+        raise UsageError(f"{flag} {value or '(nothing)'}: is no number of bp", "", f"Fix: e.g. {flag} 1000")
     return int(text)
 
 
@@ -275,7 +307,7 @@ def _outputs(tried: list[TriedOutput], facts: Facts, length: int, place: _Place)
         }
         made["tracks"] = _tracks(one, made["name"], facts.tracks, place)
         if profile:
-            made |= _bins(one, facts, length, place.ask, made["name"])
+            made |= _bins(one, facts, length, place, made["name"])
         units = facts.units or (place.ask(f"Units of {made['name']}? (empty: later)", ()) if place.ask else "")
         made["units"] = units or f"{MARK}: what a value of {made['name']} counts or measures"
         outputs.append(made)
@@ -284,9 +316,21 @@ def _outputs(tried: list[TriedOutput], facts: Facts, length: int, place: _Place)
 
 def _tracks(one: TriedOutput, name: str, given: tuple[str, ...], place: _Place) -> list[str]:
     n = one.shape[0]
-    if not given and place.ask is not None:
-        answer = place.ask(f"Names of the {n:,} tracks of {name}, with commas? (empty: later)", ())
-        given = tuple(part.strip() for part in answer.split(",") if part.strip())
+    if given:
+        return _named(one, name, given)
+    if place.ask is not None:
+        question = f"Names of the {counted(n, 'track')} of {name}, with commas? (empty: later)"
+        return _answer(place.ask, place.report, question, lambda text: _named(one, name, _listed(text)))
+    return _named(one, name, ())
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _named(one: TriedOutput, name: str, given: tuple[str, ...]) -> list[str]:
+    """The names, once it is seen that they fit; marks where there are none."""
+    n = one.shape[0]
     if not given:
         return [f"{MARK}_name_of_track_{i}" for i in range(n)]
     if len(given) != n:
@@ -303,16 +347,11 @@ def _tracks(one: TriedOutput, name: str, given: tuple[str, ...], place: _Place) 
     return list(given)
 
 
-def _bins(one: TriedOutput, facts: Facts, length: int, ask: Ask | None, name: str) -> dict[str, int]:
+def _bins(one: TriedOutput, facts: Facts, length: int, place: _Place, name: str) -> dict[str, int]:
     """Size and place of the bins of a profile, which no shape tells."""
     size, offset, n = facts.bin_size, facts.offset, one.shape[1]
-    if ask is not None:
-        size = size or _number(ask(f"{name} has {n:,} bins: of how many bp each?", ()), "--bin-size")
-        offset = (
-            _number(ask("Where does the first begin, in bp from the window's start?", ()), "--offset", 0)
-            if (offset is None)
-            else offset
-        )
+    if place.ask is not None and (size is None or offset is None):
+        return _asked_bins(size, offset, n, length, place, name)
     lacking = [flag for flag, value in (("--bin-size BP", size), ("--offset BP", offset)) if value is None]
     if lacking:
         raise UsageError(
@@ -320,6 +359,24 @@ def _bins(one: TriedOutput, facts: Facts, length: int, ask: Ask | None, name: st
             f"{' and '.join(lacking)} missing; the offset is from the window's start to the start of the first bin",
             f"Fix: add {' '.join(lacking)}",
         )
+    return _fitting(size, offset, n, length, name)
+
+
+def _asked_bins(size: int | None, offset: int | None, n: int, length: int, place: _Place, name: str) -> dict[str, int]:
+    """Asks for what is missing, until the bins lie in the window."""
+    _fitting(size or 1, offset or 0, n, length, name)  # else no answer would do
+    while True:
+        one = size or place.number(f"{name} has {n:,} bins: of how many bp each?", "--bin-size")
+        start = offset
+        if start is None:
+            start = place.number("Where does the first begin, in bp from the window's start?", "--offset", 0)
+        try:
+            return _fitting(one, start, n, length, name)
+        except UsageError as error:
+            place.report("; ".join((error.what, error.extent)))
+
+
+def _fitting(size: int, offset: int, n: int, length: int, name: str) -> dict[str, int]:
     if offset + n * size > length:
         raise UsageError(
             f"{name}: {n:,} bins of {size:,} bp from base {offset:,} end past the window of {length:,} bp",
@@ -348,10 +405,10 @@ def _of_keras(path: Path, origin: str, facts: Facts, place: _Place, scratch: Pat
     if facts.length is not None:
         entry = with_settings(entry, {"auto_resize_len": facts.length})
     elif not isinstance(given_length(entry.description.loader.args, entry.description), int):
-        asked = place.ask("Length of the input in bp?", ()) if place.ask else ""
-        if not asked:
+        if place.ask is None:
             raise UsageError(f"{path}: takes windows of any length", "", "Fix: add --length BP")
-        entry = with_settings(entry, {"auto_resize_len": _number(asked, "--length")})
+        asked = place.number("Length of the input in bp?", "--length")
+        entry = with_settings(entry, {"auto_resize_len": asked})
     loaded = load_entry(entry)
     tried = [
         TriedOutput(spec.name, (len(spec.tracks), spec.n_bins) if spec.kind == "profile" else (len(spec.tracks),))
@@ -368,7 +425,7 @@ def _of_keras(path: Path, origin: str, facts: Facts, place: _Place, scratch: Pat
         name=place.name,
         length=loaded.length,
         targets=targets[0] if len(targets) == 1 else targets,
-        info=_info(facts, outputs, "a Keras model"),
+        info=_info(facts, place.ask, outputs, "a Keras model"),
         card=_card(facts, place, outputs, loaded.length),
         prose=_prose(outputs, origin, example.origin),
         fasta=example.fasta,
@@ -431,10 +488,14 @@ def _people(facts: Facts) -> dict[str, Any]:
     return made | ({"license": facts.licence} if facts.licence else {})
 
 
-def _info(facts: Facts, outputs: list[dict[str, Any]], what: str) -> dict[str, Any]:
+def _info(facts: Facts, ask: Ask | None, outputs: list[dict[str, Any]], what: str) -> dict[str, Any]:
     """``info`` of model.yaml. Kipoi takes a missing licence for MIT, hence ``unknown``."""
+    if ask is not None:
+        authors = facts.authors or _listed(ask("Its authors, with commas? (empty: later)", ()))
+        licence = facts.licence or ask("Licence of the weights, such as MIT (SPDX)? (empty: later)", ()) or None
+        facts = replace(facts, authors=authors, licence=licence)
     doc = facts.summary or f"{', '.join(out['name'] for out in outputs)}, predicted from DNA sequence by {what}"
-    return {"authors": [], "license": "unknown", "version": "0.1.0", "doc": doc, "tags": []} | _people(facts)
+    return {"authors": [], "license": "unknown", "doc": doc, "tags": []} | _people(facts)
 
 
 def _splits(facts: Facts) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from zoo.check.findings import Finding, from_error
 from zoo.errors import FetchError, ZooError
 from zoo.files import sha256_of
 
-__all__ = ["LARGEST_FILE", "check_recorded"]
+__all__ = ["LARGEST_FILE", "check_recorded", "own_files"]
 
 LARGEST_FILE = 2_000_000  # bytes; what is larger is published elsewhere and fetched
 PICKLES = (".pkl", ".pickle", ".joblib", ".dill")
@@ -45,7 +45,9 @@ def _checksums(draft: Draft) -> Iterator[Finding]:
                 yield draft.finding("checksum", f"`{one.path}` is not there, and has no mirrors", "add it", at)
         elif one.sha256 and (found := sha256_of(path)) != one.sha256:
             what = f"`{one.path}` is not the recorded file: sha256 {found[:16]}... instead of {one.sha256[:16]}..."
-            fix = f"restore it, or record `sha256: {found}` and `bytes: {path.stat().st_size}`"
+            fix = "restore it, or correct sha256 and bytes in models.tsv"
+            if not draft.members:
+                fix = f"restore it; if the new one is meant, `zoo check {draft.typed} --record` writes its checksum"
             yield draft.finding("checksum", what, fix, at, code=FetchError.exit_code)
         elif one.bytes is not None and one.bytes != path.stat().st_size:
             what = f"`{one.path}` has {path.stat().st_size:,} bytes instead of {one.bytes:,}"
@@ -57,23 +59,23 @@ def _unrecorded(draft: Draft) -> Iterator[Finding]:
     if draft.card is None:
         return
     known = {one.path for one in draft.card.files}
-    wanted = [draft.weights] if draft.weights and draft.has_own_weights else []
-    if draft.has_own_weights:
-        wanted += [path.name for path in draft.files if path.suffix == ".py" and path.parent == draft.folder]
-        wanted += [f"example/{name}" for name in EXAMPLE if (draft.folder / "example" / name).is_file()]
-    for name in wanted:
+    for name in own_files(draft):
         if name not in known:
-            yield draft.finding(
-                "checksum",
-                f"`{name}` has no checksum on the card",
-                f"add `- {{path: {name}, sha256: {sha256_of(draft.folder / name)}, "
-                f"bytes: {(draft.folder / name).stat().st_size}}}` to `files`",
-                draft.at("files"),
-            )
+            fix = f"`zoo check {draft.typed} --record` writes it"
+            yield draft.finding("checksum", f"`{name}` has no checksum on the card", fix, draft.at("files"))
     elsewhere = draft.weights and "/" not in draft.weights and not draft.has_own_weights and not draft.members
     if elsewhere and draft.weights not in known:
         what = f"the weights `{draft.weights}` are neither in the folder nor in `files` of the card"
         yield draft.finding("checksum", what, "add the file, or name its mirrors in `files`", draft.at("files"))
+
+
+def own_files(draft: Draft) -> list[str]:
+    """Files that the card must record: weights that lie in the folder, and with them its Python and its example."""
+    if not draft.has_own_weights or draft.weights is None:
+        return []
+    python = [path.name for path in draft.files if path.suffix == ".py" and path.parent == draft.folder]
+    example = [f"example/{name}" for name in EXAMPLE if (draft.folder / "example" / name).is_file()]
+    return [draft.weights, *python, *example]
 
 
 def _pickled(draft: Draft, path: Path) -> Iterator[Finding]:
