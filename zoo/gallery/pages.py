@@ -24,10 +24,11 @@ from zoo.gallery.collect import Item
 from zoo.gallery.commands import snippets_of
 from zoo.gallery.drawing import spans_of
 from zoo.gallery.facets import FACETS, facet_values, statuses
-from zoo.gallery.facts import columns_of, facts_of, files_of, parameters_of, runs_of, warnings_of
+from zoo.gallery.facts import columns_of, facts_of, files_of, n_parameters, parameters_of, runs_of, warnings_of
 from zoo.gallery.prose import first_paragraph, html_of
 from zoo.gallery.search_data import search_data
 from zoo.gallery.track import HEIGHT, ScalarExample, examples_of
+from zoo.words import counted
 
 __all__ = ["ASSETS", "pages", "places_of", "safe_name"]
 
@@ -137,6 +138,7 @@ def _entry(
         "files": files_of(item, record),
         "parameters": parameters_of(item),
         "runs": runs_of(item.folder) if not item.is_group else [],
+        "n_parameters": n_parameters(item.folder) if not item.is_group else None,
         "chain": chain,
         "made": made,
         "bibtex": bibtex(record, item.name if item.is_group else None),
@@ -267,10 +269,6 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"number": number, "counted": _counted, "grouped": lambda value: f"{value:,}"}
+    made.filters |= {"number": number, "counted": counted, "grouped": lambda value: f"{value:,}"}
     made.filters |= {"minus": lambda text: str(text).replace("-", "−"), "slug": safe_name}
     return made
-
-
-def _counted(n: int, thing: str, several: str | None = None) -> str:
-    return f"{n:,} {thing if n == 1 else several or f'{thing}s'}"
