@@ -116,8 +116,18 @@ def _broken(name: str) -> list[dict[str, str]]:
 
 
 def _by_page(records: Sequence[dict[str, Any]]) -> list[tuple[str, tuple[dict[str, Any], ...]]]:
-    """Name of a page and its records, in the order in which the first of them stands."""
+    """Name of a page and its records, in the order in which the first of them stands.
+
+    A model that is there twice, in a group and as a folder, is shown once: in its group, as its folder says.
+    """
     pages: dict[str, list[dict[str, Any]]] = {}
+    groups = {record["name"]: record["group"] for record in records if record.get("group")}
+    folders = {record["name"] for record in records if not record.get("group")}
+    records = [
+        record if record.get("group") else record | {"group": groups.get(record["name"])}
+        for record in records
+        if not (record.get("group") and record["name"] in folders)
+    ]
     alone = {record["name"] for record in records if not record.get("group")}
     for record in records:
         name = record.get("group") or record["name"]
