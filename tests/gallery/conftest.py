@@ -60,10 +60,10 @@ A paragraph with <img src="https://evil.example/x.png" onerror="document.title=1
 """
 
 
-@pytest.fixture
-def foreign(tmp_path, monkeypatch):
-    """A source whose entries try to run something in the page that shows them."""
-    monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "config"))
+@pytest.fixture(scope="session")
+def foreign(tmp_path_factory):
+    """A source whose entries try to run something in the page that shows them; one is withdrawn, one has versions."""
+    tmp_path = tmp_path_factory.mktemp("foreign")
     folder = tmp_path / "models"
     metric = {"metric": f'r"><{HOSTILE}', "value": 0.5, "split": f"'\"{HOSTILE}", "output": "g_per_bin"}
     metric["baseline"] = {"name": HOSTILE, "value": -0.25}
@@ -88,8 +88,14 @@ def foreign(tmp_path, monkeypatch):
     for name in ("a b#c?d&e", "A B#C?D&E", "%2e%2e", "ünï"):
         make_toy_entry(folder / "plain" / "x", "gc", card=False)
         (folder / "plain" / "x").rename(folder / "plain" / name)
-    add_source("evil", str(folder), trust=False)
-    return zoo.gallery(tmp_path / "site", source=["evil"]).folder
+    make_toy_entry(folder / "gone", "gc", card={"withdrawn": "Its weights were of another model."})
+    make_toy_entry(folder / "kept", "gc", card={"version": "1.1.0"})
+    older = make_toy_entry(tmp_path / "kept", "gc").folder
+    shutil.copytree(older, folder / "kept" / "versions" / "1.0.0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOO_CONFIG", str(tmp_path / "config"))
+        add_source("evil", str(folder), trust=False)
+        return zoo.gallery(tmp_path / "site", source=["evil"]).folder
 
 
 @pytest.fixture(scope="session")

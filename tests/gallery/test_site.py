@@ -329,7 +329,9 @@ def test_a_hostile_card_is_text(foreign):
 def test_names_that_are_no_addresses(foreign):
     names = {path.relative_to(foreign / "models").as_posix() for path in (foreign / "models/evil").rglob("*.html")}
     assert names == {
+        "evil/gone.html",
         "evil/hostile.html",
+        "evil/kept.html",
         "evil/plain/a_x20b_x23c_x3fd_x26e-2.html",
         "evil/plain/A_x20B_x23C_x3fD_x26E.html",
         "evil/plain/x_x252e_x252e.html",
@@ -340,6 +342,17 @@ def test_names_that_are_no_addresses(foreign):
 
 def test_a_notice_of_what_is_deprecated_or_withdrawn(foreign):
     assert "Deprecated: <img src=x" in read(foreign / "models/evil/hostile.html").text
+    gone = read(foreign / "models/evil/gone.html").text
+    assert "Withdrawn: Its weights were of another model." in gone and "neither runs nor fetches it" in gone
+    assert "zoo predict" not in gone and "load_model" not in gone
+    cards = " ".join(read(foreign / "index.html").text.split())
+    assert cards.count("Status withdrawn") == cards.count("Status deprecated") == 1
+
+
+def test_older_versions_are_named_on_the_page_of_the_newest(foreign):
+    page = " ".join(read(foreign / "models/evil/kept.html").text.split())
+    assert "Versions 1.1.0 (this page), evil/kept@1.0.0" in page and "zoo predict evil/kept regions.bed" in page
+    assert not (foreign / "models/evil/kept").exists()
 
 
 def test_the_reader_of_these_tests_sees_what_is_hidden():

@@ -14,6 +14,7 @@ from zoo.gallery.collect import Item
 from zoo.gallery.facets import CHECKED, NOT_STATED, licence_name
 from zoo.gallery.prose import is_web_address
 from zoo.progress import human_bytes
+from zoo.store.registry import versions_of
 from zoo.store.speed import BENCHMARK, read_parameters, read_speed
 from zoo.words import counted
 
@@ -72,6 +73,7 @@ def facts_of(item: Item, record: Mapping[str, Any]) -> list[Fact]:
     card, description = item.card, item.description
     info = description.info if description is not None else {}
     facts = [
+        ("Versions", _versions(item, record)),
         ("Genome", _genome(item, record)),
         ("Licence", _licence(item, record)),
         ("Authors", [Words(", ".join(record["authors"]))] if record["authors"] else []),
@@ -110,6 +112,14 @@ def _reason(value: Any) -> str:
     if isinstance(value, Mapping):
         return str(value.get("reason") or "no reason is given")
     return str(getattr(value, "reason", value))
+
+
+def _versions(item: Item, record: Mapping[str, Any]) -> list[Words]:
+    """Names under which older versions are used, the newest first."""
+    if item.folder is None or item.is_group:
+        return []
+    older = [f"{record['name']}@{one}" for one in versions_of(item.folder)]
+    return [Words(", ".join([f"{record['version']} (this page)", *older]))] if older else []
 
 
 def _genome(item: Item, record: Mapping[str, Any]) -> list[Words]:

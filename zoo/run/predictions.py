@@ -184,7 +184,7 @@ class Predictions(PredictionBatch):
     def __repr__(self) -> str:
         """Windows, outputs and what to do with them."""
         lines = [f"<Predictions: {self._title()}"]
-        lines += [f"  values[{spec.name!r}] ({len(self)}, {str(spec.shape)[1:]}{_about(spec)}" for spec in self._some()]
+        lines += [f"  values[{spec.name!r}] {(len(self), *spec.shape)}{_about(spec)}" for spec in self._some()]
         if len(self.outputs) > SHOWN:
             lines.append(f"  and {len(self.outputs) - SHOWN:,} more outputs")
         return "\n".join([*lines, f"  {HOW}>"])
