@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 import pytest
@@ -150,5 +150,47 @@ def open_page(program, tmp_path_factory):
         assert answer, console or done.stdout[:2000]
         text = answer[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
         return json.loads(text), console
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def open_pages(program, tmp_path_factory):
+    """Open pages of a site one after another in a frame of one browser; what a script returned in each, by page."""
+    folder = tmp_path_factory.mktemp("frames")
+
+    def run(site: Path, pages: list[str], script: str, width: int = 1280, *more: str) -> tuple[dict, list[str]]:
+        copy = folder / "site"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(site, copy)
+        probe = (
+            "addEventListener('load', async () => { let answer; try { answer = await (async () => {"
+            f"{script}"
+            "})(); } catch (error) { answer = {error: String(error)}; } parent.next(answer); });"
+        )
+        (copy / "assets" / "probe.js").write_text(probe, encoding="utf-8")
+        for page in pages:
+            root, path = "../" * page.count("/"), copy / page
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace("</head>", f'<script src="{root}assets/probe.js" defer></script></head>'))
+        (copy / "frame.html").write_text(
+            f'<body style="margin:0"><iframe style="border:0;width:{width}px;height:1200px"></iframe><script>'
+            f"const pages = {json.dumps(pages)}, answers = {{}}, frame = document.querySelector('iframe'); let at = 0;"
+            "const open = () => { frame.src = pages[at]; };"
+            "window.next = (answer) => { answers[pages[at]] = answer; at += 1; if (at < pages.length) return open();"
+            "document.body.append(Object.assign(document.createElement('pre'),"
+            "{id: 'answer', textContent: JSON.stringify(answers)})); }; open();</script></body>"
+        )
+        command = [program, *BROWSER, "--allow-file-access-from-files", "--virtual-time-budget=30000", *more]
+        command += [f"--user-data-dir={folder / 'profile'}", f"--window-size={max(width, 500)},1200", "--dump-dom"]
+        done = subprocess.run(
+            [*command, (copy / "frame.html").as_uri()], capture_output=True, text=True, timeout=300, check=True
+        )
+        answer = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.S)
+        console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+        assert answer, console or done.stdout[:2000]
+        found = json.loads(unescape(answer[1]))
+        assert list(found) == pages
+        return found, console
 
     return run
