@@ -365,7 +365,7 @@ def _summary(result: Result, config: FinetuneConfig) -> str:
         return config.card.summary
     names = [track for head in result.heads for track in head.tracks]
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return f"{len(names):,} track{'s' * (len(names) > 1)} ({shown}) from sequence: {result.base.name} fine-tuned."
+    return f"{counted(len(names), 'track')} ({shown}) from sequence: {result.base.name} fine-tuned."
 
 
 def _card(result: Result, config: FinetuneConfig) -> dict[str, Any]:

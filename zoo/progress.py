@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol, TextIO
 
 from zoo.notebook import NotebookBar, in_notebook
+from zoo.words import counted
 
 __all__ = [
     "CLEAR",
@@ -201,8 +202,8 @@ class Progress:
 
     def clear(self) -> None:
         """Remove the line from a terminal; a bar of a notebook ends with what was done."""
-        of = "" if self.done == self.total else f" of {self.total:,}"
-        windows = f"{self.done:,}{of} window{'s' * (self.total != 1)}"
+        all_of_them = counted(self.total, "window")
+        windows = all_of_them if self.done == self.total else f"{self.done:,} of {all_of_them}"
         self._line.clear(f"{windows} in {duration(self.seconds)}", self.done / max(self.total, 1))
 
     @property

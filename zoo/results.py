@@ -327,7 +327,7 @@ def sole_writer(out: str | Path) -> Iterator[None]:
         raise UsageError(
             f"{out}: is being written by another run",
             f"{holder} holds its lock",
-            "Fix: wait for it, stop it, or give another name with -o",
+            "Fix: wait for it, stop it, or write to another place",
         )
 
     with hold_lock(lock, refuse):

@@ -60,7 +60,7 @@ def _refuse_few(cells: np.ndarray) -> None:
         raise UsageError("a cell is named twice among the training cells", "", "Fix: name each once")
     if len(cells) < 2:
         raise UsageError(
-            f"`cell.average` with {len(cells)} training cell{'' if len(cells) else 's'}: "
+            f"`cell.average` with {counted(len(cells), 'training cell')}: "
             "without the cell that is trained on, no average is left",
             "",
             "Fix: add targets of further cells that train, or `cell.average: none`",

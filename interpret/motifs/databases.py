@@ -21,6 +21,7 @@ from interpret.motifs.pattern import Pattern
 from zoo.errors import SystemStateError, UsageError
 from zoo.extras import fix_for, needs, require
 from zoo.paths import refuse_url
+from zoo.words import counted
 
 __all__ = [
     "JASPAR_TAXA",
@@ -244,7 +245,7 @@ def how_compared(database: MotifDatabase) -> str:
     if n >= FEW:
         return "p: the larger of TOMTOM's and of the chance that the pattern's columns in another order fit as well"
     return (
-        f"{database.title} has {n} motif{'s' * (n != 1)}, too few for TOMTOM's p-values (they need {FEW}): p is the "
+        f"{database.title} has {counted(n, 'motif')}, too few for TOMTOM's p-values (they need {FEW}): p is the "
         "chance that the pattern's columns in another order fit as well"
     )
 
@@ -254,9 +255,7 @@ def notes_on(database: MotifDatabase) -> list[str]:
     notes = []
     if n := len(database.left_out):
         names = ", ".join(database.left_out[:5]) + (", ..." if n > 5 else "")
-        notes.append(
-            f"{database.title}: {n} motif{'s' * (n != 1)} without a letter-probability matrix left out: {names}"
-        )
+        notes.append(f"{database.title}: {counted(n, 'motif')} without a letter-probability matrix left out: {names}")
     return notes + ([how_compared(database)] if len(database.motifs) < FEW else [])
 
 

@@ -324,7 +324,7 @@ def _of_a_kind(where: str, rows: Sequence[MotifRow]) -> str:
     named = list(dict.fromkeys(" or ".join(row.names[:2]) for row in known))
     if named and len(rows) > len(known):
         named.append(f"{len(rows) - len(known)} without an earned name")
-    count = f"{len(rows) or 'No'} motif{'s' * (len(rows) > 1)}"
+    count = counted(len(rows), "motif") if rows else "No motif"
     return f"{count} in {where}" + (f": {listed(named)}" if named else "")
 
 

@@ -44,7 +44,7 @@ def _patterns(motifs: MotifsFile, rows: Sequence[Row]) -> Iterator[str]:
     for i in sorted([*named, *others], key=order.index):
         yield f"{motifs.patterns[i].short_name} {_name(rows[i].name)}: {', '.join(_numbers(motifs, rows[i]))}"
     if left := len(rows) - len(named) - len(others):
-        yield f"and {left:,} pattern{'s' * (left > 1)} without an earned name"
+        yield f"and {counted(left, 'pattern')} without an earned name"
 
 
 def _name(name: Name) -> str:

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 import pytest
@@ -60,10 +60,10 @@ A paragraph with <img src="https://evil.example/x.png" onerror="document.title=1
 """
 
 
-@pytest.fixture
-def foreign(tmp_path, monkeypatch):
-    """A source whose entries try to run something in the page that shows them."""
-    monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "config"))
+@pytest.fixture(scope="session")
+def foreign(tmp_path_factory):
+    """A source whose entries try to run something in the page that shows them; one is withdrawn, one has versions."""
+    tmp_path = tmp_path_factory.mktemp("foreign")
     folder = tmp_path / "models"
     metric = {"metric": f'r"><{HOSTILE}', "value": 0.5, "split": f"'\"{HOSTILE}", "output": "g_per_bin"}
     metric["baseline"] = {"name": HOSTILE, "value": -0.25}
@@ -88,8 +88,14 @@ def foreign(tmp_path, monkeypatch):
     for name in ("a b#c?d&e", "A B#C?D&E", "%2e%2e", "ünï"):
         make_toy_entry(folder / "plain" / "x", "gc", card=False)
         (folder / "plain" / "x").rename(folder / "plain" / name)
-    add_source("evil", str(folder), trust=False)
-    return zoo.gallery(tmp_path / "site", source=["evil"]).folder
+    make_toy_entry(folder / "gone", "gc", card={"withdrawn": "Its weights were of another model."})
+    make_toy_entry(folder / "kept", "gc", card={"version": "1.1.0"})
+    older = make_toy_entry(tmp_path / "kept", "gc").folder
+    shutil.copytree(older, folder / "kept" / "versions" / "1.0.0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOO_CONFIG", str(tmp_path / "config"))
+        add_source("evil", str(folder), trust=False)
+        return zoo.gallery(tmp_path / "site", source=["evil"]).folder
 
 
 @pytest.fixture(scope="session")
@@ -144,5 +150,47 @@ def open_page(program, tmp_path_factory):
         assert answer, console or done.stdout[:2000]
         text = answer[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
         return json.loads(text), console
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def open_pages(program, tmp_path_factory):
+    """Open pages of a site one after another in a frame of one browser; what a script returned in each, by page."""
+    folder = tmp_path_factory.mktemp("frames")
+
+    def run(site: Path, pages: list[str], script: str, width: int = 1280, *more: str) -> tuple[dict, list[str]]:
+        copy = folder / "site"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(site, copy)
+        probe = (
+            "addEventListener('load', async () => { let answer; try { answer = await (async () => {"
+            f"{script}"
+            "})(); } catch (error) { answer = {error: String(error)}; } parent.next(answer); });"
+        )
+        (copy / "assets" / "probe.js").write_text(probe, encoding="utf-8")
+        for page in pages:
+            root, path = "../" * page.count("/"), copy / page
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace("</head>", f'<script src="{root}assets/probe.js" defer></script></head>'))
+        (copy / "frame.html").write_text(
+            f'<body style="margin:0"><iframe style="border:0;width:{width}px;height:1200px"></iframe><script>'
+            f"const pages = {json.dumps(pages)}, answers = {{}}, frame = document.querySelector('iframe'); let at = 0;"
+            "const open = () => { frame.src = pages[at]; };"
+            "window.next = (answer) => { answers[pages[at]] = answer; at += 1; if (at < pages.length) return open();"
+            "document.body.append(Object.assign(document.createElement('pre'),"
+            "{id: 'answer', textContent: JSON.stringify(answers)})); }; open();</script></body>"
+        )
+        command = [program, *BROWSER, "--allow-file-access-from-files", "--virtual-time-budget=30000", *more]
+        command += [f"--user-data-dir={folder / 'profile'}", f"--window-size={max(width, 500)},1200", "--dump-dom"]
+        done = subprocess.run(
+            [*command, (copy / "frame.html").as_uri()], capture_output=True, text=True, timeout=300, check=True
+        )
+        answer = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.S)
+        console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+        assert answer, console or done.stdout[:2000]
+        found = json.loads(unescape(answer[1]))
+        assert list(found) == pages
+        return found, console
 
     return run

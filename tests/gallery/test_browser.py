@@ -219,8 +219,7 @@ def test_texts_are_copied(site, open_page):
 # ---------------------------------------------------------------- keyboard, colours, widths
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_the_keyboard_reaches_everything(site, open_page, page):
+def test_the_keyboard_reaches_everything(site, open_pages):
     """What can be clicked can be focused and has a name; what scrolls can be reached; nothing jumps the order."""
     script = """
         const seen = [...document.querySelectorAll('a[href], button, input, select, summary, [tabindex]')]
@@ -238,8 +237,10 @@ def test_the_keyboard_reaches_everything(site, open_page, page):
         }
         const link = document.querySelector('main a[href], main pre'); link.focus({focusVisible: true});
         return [seen.length, bad, getComputedStyle(link).outlineWidth];"""
-    answer, console = open_page(site, page, script)
-    assert answer[0] > 4 and answer[1] == [] and answer[2] == "3px" and console == []
+    found, console = open_pages(site, PAGES, script)
+    assert console == []
+    for page, answer in found.items():
+        assert answer[0] > 4 and answer[1] == [] and answer[2] == "3px", (page, answer)
 
 
 def test_a_slash_goes_to_the_search(site, open_page):
@@ -281,17 +282,15 @@ CONTRAST = """
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("page", PAGES)
-def test_contrast_is_enough(site, open_page, page, scheme):
+def test_contrast_is_enough(site, open_pages, scheme):
     """WCAG AA: 4.5 for text, 3 for what is drawn and for the edges of fields."""
     more = ["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
-    answer, _ = open_page(site, page, CONTRAST, 1280, *more)
-    assert answer["background"] == ("rgb(20, 23, 27)" if scheme == "dark" else "rgb(255, 255, 255)")
-    assert answer["n"] > 20 and answer["bad"] == []
+    for page, answer in open_pages(site, PAGES, CONTRAST, 1280, *more)[0].items():
+        assert answer["background"] == ("rgb(20, 23, 27)" if scheme == "dark" else "rgb(255, 255, 255)"), page
+        assert answer["n"] > 20 and answer["bad"] == [], (page, answer)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_phone_shows_all_without_scrolling_sideways(site, open_page, page):
+def test_a_phone_shows_all_without_scrolling_sideways(site, open_pages):
     script = """
         document.querySelectorAll('details').forEach((one) => { one.open = true; });
         const wide = [...document.querySelectorAll('body *')].filter((one) => one.checkVisibility() &&
@@ -300,8 +299,8 @@ def test_a_phone_shows_all_without_scrolling_sideways(site, open_page, page):
           .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 24);
         return [innerWidth, document.documentElement.scrollWidth, wide.map((one) => one.outerHTML.slice(0, 100)),
                 small.map((one) => one.outerHTML.slice(0, 100))];"""
-    answer, console = open_page(site, page, script, 390)
-    assert answer == [390, 390, [], []] and console == []
+    found, console = open_pages(site, PAGES, script, 390)
+    assert found == {page: [390, 390, [], []] for page in PAGES} and console == []
 
 
 def test_filters_are_folded_on_a_phone(site, open_page):
@@ -313,15 +312,16 @@ def test_filters_are_folded_on_a_phone(site, open_page):
 # ---------------------------------------------------------------- cards of other people, and many
 
 
-@pytest.mark.parametrize("page", ["index.html", "models/evil/hostile.html", "compare.html"])
-def test_nothing_of_a_hostile_card_runs(foreign, open_page, page):
+def test_nothing_of_a_hostile_card_runs(foreign, open_pages):
     script = """
         const own = document.title;
         await new Promise((done) => setTimeout(done, 300));
         return [own, document.title, document.querySelectorAll('img, iframe, script:not([src])').length,
                 performance.getEntriesByType('resource').filter((one) => !one.name.startsWith('file:')).length];"""
-    answer, console = open_page(foreign, page, script)
-    assert answer[0] == answer[1] != "1" and answer[2:] == [0, 0] and console == []
+    found, console = open_pages(foreign, ["index.html", "models/evil/hostile.html", "compare.html"], script)
+    assert console == []
+    for page, answer in found.items():
+        assert answer[0] == answer[1] != "1" and answer[2:] == [0, 0], (page, answer)
 
 
 def test_a_hostile_card_is_searched_as_text(foreign, open_page):

@@ -21,7 +21,7 @@ from zoo.gallery.collect import Item, collect
 from zoo.gallery.commands import snippets_of
 from zoo.gallery.drawing import spans_of
 from zoo.gallery.facets import FACETS, facet_values, licence_name
-from zoo.gallery.facts import runs_of, warnings_of
+from zoo.gallery.facts import n_parameters, runs_of, warnings_of
 from zoo.gallery.prose import first_paragraph, html_of
 from zoo.gallery.track import examples_of, place_in_genome
 from zoo.store.sources import add_source
@@ -195,10 +195,14 @@ def test_places_by_hand():
     for contig, length in (("chrI_30000_80000", 1000), ("chrI_30000_80000", None), ("chrRandom0", 50000), ("x_1_2", 5)):
         found = place_in_genome(contig, 904, 1928, length)
         assert not found.real and (found.chrom, found.start, found.end) == (contig, 904, 1928)
+    assert place_in_genome("chrI", 904, 1928, 230218, "sacCer3").text == "chrI:905-1,928"
+    assert place_in_genome("I", 904, 1928, 230218, "sacCer3").real
+    for length, assembly in ((50000, "sacCer3"), (230218, "hg38"), (230218, None), (None, "sacCer3"), (230218, "x1")):
+        assert not place_in_genome("chrI", 904, 1928, length, assembly).real  # another chromosome, or a part of it
 
 
 def test_the_example_of_yeast_lies_where_it_was_cut(bundled):
-    """Region 1166-1666 of chrI 30000-80000: centre 1416, window from 776, bins from 904; so 30904 to 31928 of chrI."""
+    """Region 31166-31666 of chrI, which is whole: centre 31416, window from 30776, bins from 30904 to 31928."""
     import h5py
 
     item = bundled["yeast-atac"]
@@ -443,13 +447,15 @@ def test_measured_cost(tmp_path):
         "date": "2026-11-29",
         "command": "zoo benchmark yeast-atac",
     }
-    (tmp_path / "benchmark.json").write_text(json.dumps({"schema_version": 1, "runs": [run]}))
-    found = runs_of(tmp_path)[0]
+    document = {"schema_version": 1, "parameters": 91620, "runs": [run, run | {"threads": None, "busy": True}]}
+    (tmp_path / "benchmark.json").write_text(json.dumps(document))
+    found, busy = runs_of(tmp_path)
+    assert n_parameters(tmp_path) == 91620 and not found.busy and (busy.busy, busy.machine) == (True, "cpu: Xeon")
     assert (found.machine, found.windows_per_second, found.peak_memory) == ("cpu: Xeon, 1 thread", "812", "412.0 MB")
     for text in ("", "[]", '{"runs": [{}]}', '{"runs": 3}', "\x00"):
         (tmp_path / "benchmark.json").write_text(text)
-        assert runs_of(tmp_path) == []
-    assert runs_of(None) == []
+        assert runs_of(tmp_path) == [] and n_parameters(tmp_path) is None
+    assert runs_of(None) == [] and n_parameters(None) is None
 
 
 def test_what_a_user_must_know_first():

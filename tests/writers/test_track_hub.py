@@ -160,6 +160,30 @@ def test_strands_have_colours_of_their_own_and_lie_over_each_other(tmp_path):
     assert colours["counts plus"] == plus["color"] and colours["counts minus"] == minus["color"]
 
 
+LONG_UNITS = "reads per bin; CAGE and RNA after Borzoi's squashing"
+
+
+@pytest.mark.parametrize(
+    ("track", "strand", "units", "label"),
+    [
+        ("atac", "", "cuts", "a-model: atac, cuts"),
+        ("atac", "+", None, "a-model: atac, + strand, units not given"),
+        ("DNase:K562 replicate 1", "", LONG_UNITS, f"DNase:K562 replicate 1, {LONG_UNITS}"),  # the hub names the model
+        ("x" * 26, "", LONG_UNITS, f"{'x' * 26}, {LONG_UNITS[:46]}.."),
+        ("CAGE:oral squamous cell carcinoma cell line:Ca9-22", "-", LONG_UNITS, None),
+        ("y" * 300, "+", "z" * 300, None),
+    ],
+)
+def test_a_long_label_keeps_the_tracks_name(track, strand, units, label):
+    """Tracks of an output share units, and not their names, which differ at both ends."""
+    (made,) = labelled("a-model", [("out", track, units)], {("out", track): (strand, "")}, False)
+    assert len(made.long) <= 76 and (label is None or made.long == label)
+    assert made.long.startswith("a-model: ") or made.long.startswith(track[:15])
+    if label is None:
+        name = made.long.partition(f", {strand} strand, ")[0]
+        assert name.endswith(track[-15:]) and made.long.endswith("..")
+
+
 def test_reversed_windows_lie_on_the_genomes_strands(tmp_path):
     """By hand, from the sequence: whatever strand a region has, `plus` counts A of the genome and `minus` its T."""
     case = make_case(tmp_path, "stranded", n=30, inside=True)

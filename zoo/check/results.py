@@ -9,6 +9,7 @@ from typing import Any
 from zoo.check.changed import Changes
 from zoo.check.confine import Guards
 from zoo.check.findings import Finding, worst_code
+from zoo.words import counted
 
 __all__ = ["CheckReport", "EntryResult"]
 
@@ -96,8 +97,8 @@ class CheckReport:
         n, wrong = len(self.results), sum(result.code != 0 for result in self.results)
         wrong_or_general = wrong or any(one.severity == "error" for one in self.general)
         errors, warnings = (sum(one.severity == kind for one in self.findings) for kind in ("error", "warning"))
-        entries_ = f"{n:,} {'entry' if n == 1 else 'entries'} checked, level {self.level}"
-        verdict = "no errors" if not wrong_or_general else f"{errors:,} {'error' if errors == 1 else 'errors'}"
+        entries_ = f"{counted(n, 'entry')} checked, level {self.level}"
+        verdict = "no errors" if not wrong_or_general else counted(errors, "error")
         if wrong and n > 1:
             verdict += f" in {wrong:,} of them"
         said = f"{entries_}: {verdict}, {warnings:,} {'warning' if warnings == 1 else 'warnings'}"

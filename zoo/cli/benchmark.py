@@ -9,6 +9,7 @@ import click
 
 from zoo.cli.options import as_json_option, pass_options, quiet_option, trust_option
 from zoo.cli.shared import COMMAND, CONTEXT, interrupted_once, notes_unless
+from zoo.words import counted
 
 __all__ = ["command"]
 
@@ -23,7 +24,7 @@ __all__ = ["command"]
     metavar="N",
     help="Windows of each timed run; default what takes about a second.",
 )
-@click.option("--write", is_flag=True, help="Put the run into benchmark.json of the entry.")
+@click.option("--write", is_flag=True, help="Put the run into benchmark.json of the entry, unless the machine is busy.")
 @click.option("-o", "--out", metavar="FILE.json", help="Or into this file; runs of other settings in it stay.")
 @trust_option
 @as_json_option
@@ -33,6 +34,7 @@ def command(model: str, as_json: bool, quiet: bool, **options: Any) -> None:
 
     Windows of random sequence go through the model alone, then through all of `zoo predict`. Each figure is the
     median of several runs after a warm-up, in a process of its own. On a CPU memory is that of the whole process.
+    Other programs make the model slower: measure on an idle machine.
 
     \b
     zoo benchmark yeast-atac --device cpu --threads 1
@@ -46,7 +48,9 @@ def command(model: str, as_json: bool, quiet: bool, **options: Any) -> None:
         click.echo(json.dumps(run, indent=1))
         return
     low, high = run["windows_per_second_range"]
-    each = f"{run['windows']:,} window{'s' * (run['windows'] != 1)}"
     click.echo(speed_line(run))
-    click.echo(f"median of {run['repeats']} runs of {each}: {low:,.4g} to {high:,.4g} windows/s")
+    click.echo(
+        f"median of {run['repeats']} runs of {counted(run['windows'], 'window')}: {low:,.4g} to {high:,.4g} windows/s"
+    )
+    click.echo(counted(run["parameters"], "parameter"))
     click.echo(f"zoo predict, from BED and FASTA to HDF5: {run['predict_windows_per_second']:,.4g} windows/s")

@@ -52,8 +52,8 @@ def command(out: Path, source: tuple[str, ...], reports: Path | None, examples: 
     """
     from zoo.gallery.gallery import gallery
     from zoo.progress import human_bytes
+    from zoo.words import counted
 
     made = gallery(out, source=source, reports=reports, examples=examples, report=notes_unless(quiet))
-    models = f"{made.models:,} {'model' if made.models == 1 else 'models'}"
-    pages = f"{made.cards:,} {'page' if made.cards == 1 else 'pages'}"
-    click.echo(f"{models} on {pages}, {human_bytes(made.bytes)}: open {made.index}")
+    models = f"{counted(made.models, 'model')} on {counted(made.cards, 'page')}"
+    click.echo(f"{models}, {human_bytes(made.bytes)}: open {made.index}")

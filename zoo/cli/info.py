@@ -74,6 +74,7 @@ def _text(facts: dict[str, Any]) -> str:
         ("versions", ", ".join(facts.get("versions") or ())),
         ("fetched", _remote(facts.get("remote") or [], facts.get("wheels") or {})),
         ("checked", _verification(facts.get("verification"))),
+        ("parameters", f"{facts['parameters']:,}" if "parameters" in facts else ""),
         *(("speed", speed_line(run)) for run in facts.get("benchmark", ())),
     ):
         if value:

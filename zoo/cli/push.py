@@ -9,6 +9,7 @@ import click
 
 from zoo.cli.options import as_json_option, trust_option
 from zoo.cli.shared import COMMAND, CONTEXT, note
+from zoo.words import counted
 
 __all__ = ["command"]
 
@@ -39,6 +40,6 @@ def command(model: str, repo: str, private: bool, dry_run: bool, trust: bool, as
         for path, size in pushed.files.items():
             click.echo(f"{size:>12,}  {path}")
         total, count = sum(pushed.files.values()), len(pushed.files)
-        note(f"dry run: {count} file{'s' * (count != 1)}, {total:,} bytes; nothing was sent")
+        note(f"dry run: {counted(count, 'file')}, {total:,} bytes; nothing was sent")
         return
     click.echo(pushed.name)

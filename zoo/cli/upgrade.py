@@ -9,6 +9,7 @@ import click
 
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, note
+from zoo.words import counted
 
 __all__ = ["command"]
 
@@ -39,4 +40,4 @@ def command(models: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         if not one.kept:
             note(f"{one.path}: comments of the front matter {'would be' if dry_run else 'were'} lost")
     what = "would change" if dry_run else "changed"
-    note(f"{len(changed)} of {len(found)} card{'s' * (len(found) != 1)} {what}; the others are of the newest version")
+    note(f"{len(changed)} of {counted(len(found), 'card')} {what}; the others are of the newest version")

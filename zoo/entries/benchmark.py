@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import zoo.errors
+from zoo.entries.benchmark_worker import cores
 from zoo.errors import SystemStateError, UsageError, ZooError
 from zoo.models.entry import Entry, has_own_loader, open_entry
 from zoo.results import check_out, replacing, sole_writer
 from zoo.store.hub import is_hub_name
 from zoo.store.registry import entries_folder
 from zoo.store.speed import BENCHMARK, read_speed, with_run
+from zoo.words import counted
 
 __all__ = ["benchmark"]
 
@@ -50,22 +52,25 @@ def benchmark(
         batch_size: windows a forward pass, or ``"auto"``.
         precision: ``float32``, ``bfloat16`` or ``float16``.
         windows: of each timed run; default what takes about a second, at least one batch.
-        write: put the run into ``benchmark.json`` of the entry.
-        out: or into this file. An older run of the same device, hardware, threads, precision and batch size is
-            replaced, others stay.
+        write: put the run and the number of parameters into ``benchmark.json`` of the entry. A run on a busy machine is
+            left out, and a note says so: others would read a figure that is several times wrong.
+        out: or into this file, whatever the machine did. An older run of the same device, hardware, threads, precision
+            and batch size is replaced, others stay.
         trust: run Python of a folder that is not bundled.
         report: called with each note.
 
     Returns:
-        The run, as it stands in the file. ``windows_per_second`` is that of the forward pass alone, from one-hot
-        windows in memory to values in memory; ``predict_windows_per_second`` that of `zoo predict` from a BED and a
-        FASTA to an HDF5 file, without loading the model. Both are medians of ``repeats`` runs after a warm-up, with the
-        slowest and fastest beside them. ``peak_memory_bytes`` is what ``memory_of`` says: on a CPU the largest resident
-        memory of the process up to the end of the forward passes, Python and PyTorch included, of which
-        ``baseline_memory_bytes`` were there before the model was loaded; on a GPU what PyTorch allocated there.
-        ``load_average`` is how many processes wanted a core in the minute before; where that is more than one for two
-        cores, ``busy`` is true, and the figures are those of a shared machine. ``windows_per_cpu_second`` counts only
-        the time in which the forward pass had a core: with one thread about what an idle machine gives.
+        The run, as it stands in the file, and ``parameters``: how many numbers PyTorch holds as parameters of the
+        model, without the means and variances of batch normalisation. ``windows_per_second`` is that of the
+        forward pass alone, from one-hot windows in memory to values in memory; ``predict_windows_per_second`` that of
+        `zoo predict` from a BED and a FASTA to an HDF5 file, without loading the model. Both are medians of
+        ``repeats`` runs after a warm-up, with the slowest and fastest beside them. ``peak_memory_bytes`` is what
+        ``memory_of`` says: on a CPU the largest resident memory of the process up to the end of the forward passes,
+        Python and PyTorch included, of which ``baseline_memory_bytes`` were there before the model was loaded; on a
+        GPU what PyTorch allocated there. ``load_average`` is how many processes wanted a core in the minute before;
+        where that is more than one for two cores, or a single thread had no core of its own for a tenth of the time,
+        ``busy`` is true, and the figures are those of a shared machine. ``windows_per_cpu_second`` counts only the
+        time in which the forward pass had a core: with one thread about what an idle machine gives.
 
     Raises:
         UsageError: the model's inputs are made by its own dataloader; or the file must not be written.
@@ -86,17 +91,28 @@ def benchmark(
     if path is not None:
         read_speed(path)  # before the work: a file that cannot be added to
     run = _measured(settings) | {"date": f"{datetime.now(UTC):%Y-%m-%d}", "command": _command(model, settings)}
-    if report is not None and run["busy"]:
-        load = f"load {run['load_average']:g}"
-        report(f"other programs kept this machine busy ({load}): alone the model is faster than these figures")
+    parameters = run.pop("parameters")
+    left_out = write and run["busy"]
     if path is not None:
         with sole_writer(path):
-            text = json.dumps(with_run(read_speed(path), run), indent=1, ensure_ascii=False)
+            document = with_run(read_speed(path), None if left_out else run, parameters)
             with replacing(path) as partial:
-                partial.write_text(f"{text}\n", encoding="utf-8")
-        if report is not None:
-            report(f"{path} holds the run")
-    return run
+                partial.write_text(f"{json.dumps(document, indent=1, ensure_ascii=False)}\n", encoding="utf-8")
+    for note in _notes(run, path, left_out) if report is not None else ():
+        report(note)
+    return run | {"parameters": parameters}
+
+
+def _notes(run: Mapping[str, Any], path: Path | None, left_out: bool) -> list[str]:
+    notes = []
+    if run["busy"]:
+        load = "" if run["load_average"] is None else f" (load {run['load_average']:g} of {counted(cores(), 'core')})"
+        notes.append(f"other programs kept this machine busy{load}: alone the model is faster than these figures")
+    if left_out:
+        notes.append(f"{path} got the number of parameters and not this run: measure again when the machine is idle")
+    elif path is not None:
+        notes.append(f"{path} holds the run")
+    return notes
 
 
 def _check(entry: Entry, threads: int | None, batch_size: int | str, windows: int | None) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
+from zoo.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +32,7 @@ PATH_REPEATS = 3
 MOST = 1 << 14  # windows of a run
 KEPT = 16 << 20  # bytes of different windows that are held; they are fed again and again
 BUSY = 0.5  # processes a core, above which other programs take part of the machine
+OWN = 0.9  # of its time that a single thread has a core where no other program takes it
 GAP = 100  # bp between the regions of the whole path
 
 
@@ -74,7 +76,10 @@ def measure(settings: dict[str, Any], scratch: Path) -> dict[str, Any]:
     options |= {"batch_size": runner.batch_size}  # less than was asked for, where a GPU had no room
     whole = _whole_path(model, windows, options, scratch)
     cpu = runner.device.type == "cpu"
+    own = statistics.median(a / b for a, b in zip(forward, of_cpu, strict=True))
+    alone = not cpu or torch.get_num_threads() > 1 or own >= OWN
     return {
+        "parameters": sum(part.numel() for part in model.module.parameters()),
         "device": runner.device.type,
         "hardware": hardware(runner.device),
         "threads": torch.get_num_threads() if cpu else None,
@@ -93,7 +98,7 @@ def measure(settings: dict[str, Any], scratch: Path) -> dict[str, Any]:
         "memory_of": memory_of,
         "baseline_memory_bytes": baseline,
         "load_average": load,
-        "busy": load is not None and load > BUSY * cores(),
+        "busy": not alone or (load is not None and load > BUSY * cores()),
         "versions": {
             "seqzoo": metadata.version("seqzoo"),
             "torch": str(torch.__version__),
@@ -213,7 +218,7 @@ def hardware(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     name, n = _processor(), cores()
-    return name if device.type == "mps" else f"{name}, {n} core{'s' * (n != 1)}"
+    return name if device.type == "mps" else f"{name}, {counted(n, 'core')}"
 
 
 def cores() -> int:

@@ -15,6 +15,7 @@ from zoo.errors import ModelError, UsageError
 from zoo.store.registry import KIPOI, broken_entries, entries, entries_folder
 from zoo.store.source_index import source_index
 from zoo.store.sources import Source, find_source, sources
+from zoo.words import counted
 
 __all__ = ["BUNDLED", "GRELU", "Item", "collect"]
 
@@ -90,7 +91,7 @@ def collect(
         if broken and report is not None:
             n = len(broken)
             first = broken[0]["problem"].splitlines()[0]
-            report(f"{name}: {n} {'entry' if n == 1 else 'entries'} cannot be read and left out; first: {first}")
+            report(f"{name}: {counted(n, 'entry')} cannot be read and left out; first: {first}")
     if not items:
         raise UsageError("there is no entry to show", f"sources: {', '.join(_wanted(source))}", "Fix: zoo list")
     return items, [record for item in items for record in item.records]
@@ -115,8 +116,18 @@ def _broken(name: str) -> list[dict[str, str]]:
 
 
 def _by_page(records: Sequence[dict[str, Any]]) -> list[tuple[str, tuple[dict[str, Any], ...]]]:
-    """Name of a page and its records, in the order in which the first of them stands."""
+    """Name of a page and its records, in the order in which the first of them stands.
+
+    A model that is there twice, in a group and as a folder, is shown once: in its group, as its folder says.
+    """
     pages: dict[str, list[dict[str, Any]]] = {}
+    groups = {record["name"]: record["group"] for record in records if record.get("group")}
+    folders = {record["name"] for record in records if not record.get("group")}
+    records = [
+        record if record.get("group") else record | {"group": groups.get(record["name"])}
+        for record in records
+        if not (record.get("group") and record["name"] in folders)
+    ]
     alone = {record["name"] for record in records if not record.get("group")}
     for record in records:
         name = record.get("group") or record["name"]

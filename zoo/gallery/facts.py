@@ -8,15 +8,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.errors import InputError
 from zoo.gallery.bibtex import doi_of
 from zoo.gallery.collect import Item
 from zoo.gallery.facets import CHECKED, NOT_STATED, licence_name
 from zoo.gallery.prose import is_web_address
 from zoo.progress import human_bytes
+from zoo.store.registry import versions_of
+from zoo.store.speed import BENCHMARK, read_parameters, read_speed
+from zoo.words import counted
 
-__all__ = ["Fact", "Run", "Words", "columns_of", "facts_of", "files_of", "parameters_of", "runs_of", "warnings_of"]
+__all__ = [
+    "Fact",
+    "Run",
+    "Words",
+    "columns_of",
+    "facts_of",
+    "files_of",
+    "n_parameters",
+    "parameters_of",
+    "runs_of",
+    "warnings_of",
+]
 
-BENCHMARK = "benchmark.json"
 STYLES = {"ucsc": "as UCSC has them: chr1", "plain": "as Ensembl has them: 1", "refseq": "NC_...", "genbank": "CM..."}
 
 
@@ -38,7 +52,11 @@ class Fact:
 
 @dataclass(frozen=True)
 class Run:
-    """A row of ``benchmark.json``: what `zoo benchmark` measured on one machine."""
+    """A row of ``benchmark.json``: what `zoo benchmark` measured on one machine.
+
+    Attributes:
+        busy: whether other programs took part of the machine, so that the model alone is faster.
+    """
 
     machine: str
     precision: str
@@ -47,6 +65,7 @@ class Run:
     peak_memory: str
     date: str
     command: str
+    busy: bool
 
 
 def facts_of(item: Item, record: Mapping[str, Any]) -> list[Fact]:
@@ -54,6 +73,7 @@ def facts_of(item: Item, record: Mapping[str, Any]) -> list[Fact]:
     card, description = item.card, item.description
     info = description.info if description is not None else {}
     facts = [
+        ("Versions", _versions(item, record)),
         ("Genome", _genome(item, record)),
         ("Licence", _licence(item, record)),
         ("Authors", [Words(", ".join(record["authors"]))] if record["authors"] else []),
@@ -92,6 +112,14 @@ def _reason(value: Any) -> str:
     if isinstance(value, Mapping):
         return str(value.get("reason") or "no reason is given")
     return str(getattr(value, "reason", value))
+
+
+def _versions(item: Item, record: Mapping[str, Any]) -> list[Words]:
+    """Names under which older versions are used, the newest first."""
+    if item.folder is None or item.is_group:
+        return []
+    older = [f"{record['name']}@{one}" for one in versions_of(item.folder)]
+    return [Words(", ".join([f"{record['version']} (this page)", *older]))] if older else []
 
 
 def _genome(item: Item, record: Mapping[str, Any]) -> list[Words]:
@@ -189,30 +217,33 @@ def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def runs_of(folder: Path | None) -> list[Run]:
-    """What ``benchmark.json`` of an entry holds; nothing where there is none or it is of another kind."""
-    path = None if folder is None else folder / BENCHMARK
-    if path is None or not path.is_file():
-        return []
+    """What `zoo benchmark` measured; nothing where there is no such file or it is of another kind."""
     try:
-        runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
-        return [_run(run) for run in runs]
-    except (OSError, ValueError, KeyError, TypeError):
+        return [] if folder is None else [_run(run) for run in read_speed(folder / BENCHMARK)]
+    except (InputError, ValueError, TypeError):
         return []
 
 
 def _run(run: Mapping[str, Any]) -> Run:
-    threads = run.get("threads")
-    of = f", {threads} {'thread' if threads == 1 else 'threads'}" if threads else ""
-    peak = run.get("peak_memory_bytes")
+    threads = f", {counted(run['threads'], 'thread')}" if run["threads"] else ""
     return Run(
-        f"{run['device']}: {run.get('hardware') or NOT_STATED}{of}",
-        str(run.get("precision") or NOT_STATED),
-        str(run.get("batch_size") or NOT_STATED),
+        f"{run['device']}: {run['hardware'] or NOT_STATED}{threads}",
+        str(run["precision"]),
+        str(run["batch_size"]),
         f"{float(run['windows_per_second']):,.4g}",
-        human_bytes(int(peak)) if peak else NOT_STATED,
-        str(run.get("date") or NOT_STATED),
-        str(run.get("command") or ""),
+        human_bytes(int(run["peak_memory_bytes"])),
+        str(run["date"]),
+        str(run["command"]),
+        bool(run.get("busy")),
     )
+
+
+def n_parameters(folder: Path | None) -> int | None:
+    """How many parameters the model has, where `zoo benchmark` has counted them."""
+    try:
+        return None if folder is None else read_parameters(folder / BENCHMARK)
+    except InputError:
+        return None
 
 
 # ---------------------------------------------------------------- the models of a group

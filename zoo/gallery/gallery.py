@@ -13,6 +13,7 @@ from zoo.errors import UsageError
 from zoo.gallery.collect import Item, collect
 from zoo.gallery.pages import pages, safe_name
 from zoo.results import check_folder, replacing_folder, sole_writer
+from zoo.words import counted
 
 __all__ = ["MANIFEST", "Gallery", "gallery"]
 
@@ -90,11 +91,11 @@ def _check_out(out: Path, reports: str | Path | None) -> Path:
     if not there:
         return out
     if MANIFEST not in there:
-        what, extent = f"{out}: is a folder that is not a gallery", f"{len(there):,} file(s), e.g. {min(there)}"
+        what, extent = f"{out}: is a folder that is not a gallery", f"{counted(len(there), 'file')}, e.g. {min(there)}"
         raise UsageError(what, extent, "Fix: give a new or an empty folder with -o")
     others = sorted(there - _listed(out / MANIFEST) - {MANIFEST})
     if others:
-        extent = f"{len(others):,} file(s), e.g. {', '.join(others[:3])}"
+        extent = f"{counted(len(others), 'file')}, e.g. {', '.join(others[:3])}"
         raise UsageError(
             f"{out}: is a gallery with files that no gallery wrote, and is replaced as a whole",
             extent,
@@ -130,7 +131,7 @@ def _reports(
     }
     if others and report is not None:
         n, first = len(others), min(others).relative_to(folder)
-        report(f"{n} {'report is' if n == 1 else 'reports are'} of no entry that is shown, e.g. {first}")
+        report(f"{counted(n, 'report is', 'reports are')} of no entry that is shown, e.g. {first}")
     return found
 
 

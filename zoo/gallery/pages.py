@@ -24,10 +24,11 @@ from zoo.gallery.collect import Item
 from zoo.gallery.commands import snippets_of
 from zoo.gallery.drawing import spans_of
 from zoo.gallery.facets import FACETS, facet_values, statuses
-from zoo.gallery.facts import columns_of, facts_of, files_of, parameters_of, runs_of, warnings_of
+from zoo.gallery.facts import columns_of, facts_of, files_of, n_parameters, parameters_of, runs_of, warnings_of
 from zoo.gallery.prose import first_paragraph, html_of
 from zoo.gallery.search_data import search_data
 from zoo.gallery.track import HEIGHT, ScalarExample, examples_of
+from zoo.words import counted
 
 __all__ = ["ASSETS", "pages", "places_of", "safe_name"]
 
@@ -116,7 +117,8 @@ def _entry(
     root: str,
 ) -> dict[str, Any]:
     """What the page of an entry or a group is made of; a group speaks by a model of it that was verified, if any."""
-    record = next((one for one in item.records if _checked(one) == "verified"), item.records[0])
+    usable = [one for one in item.records if not one.get("withdrawn")] or item.records
+    record = next((one for one in usable if _checked(one) == "verified"), usable[0])
     from_here = {name: root + address for name, address in places.items()}
     chain, made = ancestry(item, items, from_here)
     own = [values[one["name"]] for one in item.records]
@@ -132,11 +134,12 @@ def _entry(
         "drawn_bins": any(span.n_bins is not None and 1 < span.n_bins <= 128 for span in spans),
         "charts": charts,
         "comparable": sorted({chart.title for chart in charts} & comparable.keys()),
-        "snippets": snippets_of(item, record),
+        "snippets": snippets_of(item, record) if not record.get("withdrawn") else [],
         "facts": facts_of(item, record),
         "files": files_of(item, record),
         "parameters": parameters_of(item),
         "runs": runs_of(item.folder) if not item.is_group else [],
+        "n_parameters": n_parameters(item.folder) if not item.is_group else None,
         "chain": chain,
         "made": made,
         "bibtex": bibtex(record, item.name if item.is_group else None),
@@ -161,8 +164,17 @@ def _card(item: Item, href: str, values: Mapping[str, Mapping[str, list[str]]], 
     if lengths:
         between = f"{lengths[0]:,} to {lengths[-1]:,}" if len(lengths) > 1 else f"{lengths[0]:,}"
         chips.insert(0, ("Input", f"{between} bp"))
+    chips[:0] = [("Status", text) for text in _marks(item)]
     summary = _about(item) if item.is_group else item.records[0]["summary"]
     return CardOfList(item, href, _short(summary), tuple(chips), tuple(statuses(item).items()), comparable)
+
+
+def _marks(item: Item) -> Iterator[str]:
+    """Why a model is not to be chosen, or not any more; of a group, of how many models that is true."""
+    for mark in ("withdrawn", "deprecated"):
+        n = sum(bool(record.get(mark)) for record in item.records)
+        if n:
+            yield mark if n == len(item.records) else f"{counted(n, 'model')} {mark}"
 
 
 def _about(item: Item) -> str:
@@ -267,10 +279,6 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"number": number, "counted": _counted, "grouped": lambda value: f"{value:,}"}
+    made.filters |= {"number": number, "counted": counted, "grouped": lambda value: f"{value:,}"}
     made.filters |= {"minus": lambda text: str(text).replace("-", "−"), "slug": safe_name}
     return made
-
-
-def _counted(n: int, thing: str, several: str | None = None) -> str:
-    return f"{n:,} {thing if n == 1 else several or f'{thing}s'}"

@@ -1,7 +1,8 @@
 """What a model predicts for the example of its entry, from ``expected.h5``: no model is loaded, nothing is run.
 
-Coordinates are those of the genome where the example's FASTA says which part of it each contig is, by its name
-(``chrI_30000_80000``, 0-based half-open, or ``chrI:30001-80000``) and its length; else those of the contig.
+Coordinates are those of the genome where a contig of the example's FASTA is a whole chromosome of the model's assembly,
+by its name and length, or says by these which part of one it is (``chrI_30000_80000``, 0-based half-open, or
+``chrI:30001-80000``); else those of the contig.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.gallery.collect import Item
+from zoo.genome.assembly import load_assembly
 
 if TYPE_CHECKING:
     import h5py
@@ -117,16 +119,20 @@ def examples_of(item: Item, record: Mapping[str, Any]) -> list[TrackExample | Sc
             if (made := _track(item, record, output, values, regions, lengths)) is not None:
                 found.append(made)
         elif output["kind"] == "scalar" and values.values.ndim == 2:
-            found.append(_scalars(output, values.values, regions, lengths))
+            found.append(_scalars(output, values.values, regions, lengths, record["assembly"]))
     return found
 
 
-def place_in_genome(contig: str, start: int, end: int, length: int | None) -> Place:
+def place_in_genome(contig: str, start: int, end: int, length: int | None, assembly: str | None = None) -> Place:
     """Where a stretch of an example's contig lies in the genome, if the contig's name says which part of it it is.
 
     Args:
         length: of the contig; a name that says another is only a name.
+        assembly: of which the contig may be a whole chromosome.
     """
+    known = load_assembly(assembly) if assembly else None
+    if known is not None and length in {chromosome.length for chromosome in known.candidates(contig)}:
+        return Place(contig, start, end, True)
     for pattern, counts_from in ((r"(.+)_(\d+)_(\d+)", 0), (r"(.+):(\d+)-(\d+)", 0), (r"(.+):(\d+)-(\d+)", 1)):
         if match := re.fullmatch(pattern, contig):
             first, last = int(match[2]) - counts_from, int(match[3])
@@ -214,6 +220,7 @@ def _track(
     from zoo.genome.windows import center_starts
 
     length, bin_size, offset = record["input_length"], output["bin_size"], output["offset"]
+    assembly = record["assembly"]
     if not isinstance(length, int) or bin_size is None or offset is None:
         return None
     row = next((i for i, region in enumerate(regions) if region.strand != "-"), 0)
@@ -240,7 +247,7 @@ def _track(
     return TrackExample(
         output["name"],
         region.name,
-        place_in_genome(region.contig, first, first + n_bins * bin_size, lengths.get(region.contig)),
+        place_in_genome(region.contig, first, first + n_bins * bin_size, lengths.get(region.contig), assembly),
         bin_size,
         n_bins,
         lines,
@@ -278,12 +285,16 @@ def _line(name: str, at: list[int], values: list[float], n_bins: int) -> Line:
 
 
 def _scalars(
-    output: Mapping[str, Any], values: np.ndarray, regions: list[_Region], lengths: Mapping[str, int]
+    output: Mapping[str, Any],
+    values: np.ndarray,
+    regions: list[_Region],
+    lengths: Mapping[str, int],
+    assembly: str | None,
 ) -> ScalarExample:
     names = tuple(output["tracks"]) or tuple(f"{output['name']} {i}" for i in range(values.shape[1]))
     rows, real = [], True
     for region, row in list(zip(regions, values, strict=True))[:ROWS]:
-        place = place_in_genome(region.contig, region.start, region.end, lengths.get(region.contig))
+        place = place_in_genome(region.contig, region.start, region.end, lengths.get(region.contig), assembly)
         real = real and place.real
         strand = f" ({region.strand})" if region.strand in "+-" else ""
         rows.append((region.name, place.text + strand, tuple(float(value) for value in row[:TRACKS])))

@@ -11,6 +11,7 @@ from zoo.errors import UsageError
 from zoo.genome.assembly import Assembly, compare_lengths, guess_assembly, known_assemblies, load_assembly
 from zoo.results import check_out
 from zoo.run.job import Job, PredictOptions
+from zoo.words import counted
 from zoo.writers.hub_text import DRAWN, EMAIL, HUB, HubFacts, email_of
 
 __all__ = ["check_hub", "hub_facts", "hub_notes"]
@@ -144,7 +145,7 @@ def hub_notes(job: Job, facts: HubFacts) -> list[str]:
         notes.append(f"whether the FASTA is {facts.genome} was not checked: no lengths of it are known here")
     elif unknown := [name for name in job.summary.chrom_counts if name not in facts.chroms]:
         notes.append(
-            f"{len(unknown):,} chromosome{'s' * (len(unknown) != 1)} of the regions "
+            f"{counted(len(unknown), 'chromosome')} of the regions "
             f"{'is' if len(unknown) == 1 else 'are'} in no table of {facts.genome}, and shown only where UCSC has the "
             f"same name: {unknown[0]}"
         )

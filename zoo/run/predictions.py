@@ -19,7 +19,7 @@ from zoo.errors import UsageError
 from zoo.extras import needs
 from zoo.notebook import card_html
 from zoo.outputs import OutputSpec, PredictionBatch, annotations, first_of
-from zoo.words import near_names
+from zoo.words import counted, near_names
 from zoo.writers.base import WriterContext
 from zoo.writers.text import ROW, flat_values, value_names
 
@@ -164,7 +164,7 @@ class Predictions(PredictionBatch):
             near = near_names(str(output), names) or names[:3]
             raise UsageError(
                 f"{self.model}: no output {output!r} in these predictions",
-                f"{len(names):,} output{'s' * (len(names) != 1)}: {first_of(names)}",
+                f"{counted(len(names), 'output')}: {first_of(names)}",
                 f"Fix: one of {', '.join(near)}; or leave it out for all",
             )
         return found
@@ -177,14 +177,14 @@ class Predictions(PredictionBatch):
     def _title(self) -> str:
         n, regions = len(self), len(np.unique(self.region))
         return (
-            f"{n:,} window{'s' * (n != 1)} of {regions:,} region{'s' * (regions != 1)} by {self.model}"
+            f"{counted(n, 'window')} of {counted(regions, 'region')} by {self.model}"
             f"{f' {self.version}' if self.version else ''}"
         )
 
     def __repr__(self) -> str:
         """Windows, outputs and what to do with them."""
         lines = [f"<Predictions: {self._title()}"]
-        lines += [f"  values[{spec.name!r}] ({len(self)}, {str(spec.shape)[1:]}{_about(spec)}" for spec in self._some()]
+        lines += [f"  values[{spec.name!r}] {(len(self), *spec.shape)}{_about(spec)}" for spec in self._some()]
         if len(self.outputs) > SHOWN:
             lines.append(f"  and {len(self.outputs) - SHOWN:,} more outputs")
         return "\n".join([*lines, f"  {HOW}>"])

@@ -25,6 +25,7 @@ class EntryFacts(dict[str, Any]):
             ("licence", self.get("license")),
             ("framework", self.get("framework")),
             ("checked", checked),
+            ("parameters", f"{self['parameters']:,}" if "parameters" in self else ""),
             *(("speed", speed_line(run)) for run in self.get("benchmark", ())),
         ]
         outputs = self.get("outputs") or []
@@ -35,7 +36,7 @@ class EntryFacts(dict[str, Any]):
     def __repr__(self) -> str:
         """Name, version, summary and a line a fact."""
         lines = [f"<{self._title()}: {self.get('summary') or ''}".rstrip(": ")]
-        return "\n".join([*lines, *(f"  {name:<10}{value}" for name, value in self._repr_rows())]) + ">"
+        return "\n".join([*lines, *(f"  {name:<11}{value}" for name, value in self._repr_rows())]) + ">"
 
     def _repr_html_(self) -> str:
         name = self.get("name", "")

@@ -16,7 +16,7 @@ from zoo.paths import near_file, refuse_url
 from zoo.store.bundled import read_index
 from zoo.store.entry_facts import EntryFacts
 from zoo.store.sources import Source, find_source, sources, split_name
-from zoo.store.speed import BENCHMARK, read_speed
+from zoo.store.speed import BENCHMARK, read_parameters, read_speed
 from zoo.store.versions import as_version, placed
 from zoo.words import counted, near_names
 
@@ -396,9 +396,9 @@ def _uses(folder: Path) -> dict[str, list[str]]:
 
 
 def _speed(folder: Path) -> dict[str, Any]:
-    """The runs of ``zoo benchmark``; nothing where there are none."""
-    runs = read_speed(folder / BENCHMARK)
-    return {"benchmark": runs} if runs else {}
+    """The number of parameters and the runs of ``zoo benchmark``; nothing where there are none."""
+    found = {"parameters": read_parameters(folder / BENCHMARK), "benchmark": read_speed(folder / BENCHMARK)}
+    return {name: value for name, value in found.items() if value}
 
 
 def _group(path: str) -> str:

@@ -16,7 +16,7 @@ from xml.etree import ElementTree as xml
 
 __all__ = ["HUB", "HubFacts", "HubTrack", "email_of", "genomes_txt", "hub_txt", "igv_session", "labelled", "track_db"]
 
-SHORT, LONG, NAME = 17, 76, 80  # characters of the labels, and of a track's name
+SHORT, LONG, NAME, UNITS = 17, 76, 80, 20  # characters of the labels, of a track's name, and of units
 #: Tracks that are drawn when a hub or session is opened; the others are a click away.
 DRAWN = 20
 #: Pairs of strands that are overlaid each; of more, tracks stand below each other in one composite.
@@ -156,12 +156,25 @@ def _shortened(text: str) -> str:
 
 
 def _long(model: str, track: str, strand: str, units: str | None) -> str:
-    """``model: track, + strand, units``; a long name of the model or track is cut, the units are not."""
-    end = f"{f', {strand} strand' if strand else ''}, {_plain(units) if units else 'units not given'}"
-    end = end[:LONG]
-    begin = f"{_plain(model)}: {_plain(track)}"
-    room = LONG - len(end)
-    return (begin if len(begin) <= room else f"{begin[: max(0, room - 2)].rstrip()}..")[: max(0, room)] + end
+    """``model: track, + strand, units``.
+
+    Where that is too long the model goes, which the hub names; then the units are cut, which the tracks of an output
+    share, down to ``UNITS``; then the middle of the track's name.
+    """
+    of_strand, measure = f", {strand} strand" if strand else "", _plain(units) if units else "units not given"
+    name = _plain(track)
+    for begin in (f"{_plain(model)}: {name}", name):
+        if len(whole := f"{begin}{of_strand}, {measure}") <= LONG:
+            return whole
+    measure = _cut(measure, max(UNITS, LONG - len(name) - len(of_strand) - 2))
+    room = LONG - len(of_strand) - len(measure) - 2
+    if len(name) > room:
+        name = f"{name[: (room - 2) // 2].rstrip()}..{name[-((room - 1) // 2) :].lstrip()}"
+    return f"{name}{of_strand}, {measure}"
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 2].rstrip(' ,;:')}.."
 
 
 def _type(low: float, high: float) -> str:
@@ -252,7 +265,7 @@ def _parent(name: str, group: Sequence[HubTrack]) -> str:
     low, high = min(track.low for track in group), max(track.high for track in group)
     if pair:
         kind = ["container multiWig", "aggregate transparentOverlay", "showSubtrackColorOnUi on"]
-        label, about = f"{first.short} +-", f"both strands of {_plain(first.track)}"
+        label, about = f"{first.short} +-", " and ".join(_plain(track.track) for track in pair)
     else:
         kind, label = ["compositeTrack on", "allButtonPair on"], first.output
         about = f"{_plain(first.output)}: {len(group):,} tracks"
@@ -269,8 +282,8 @@ def _parent(name: str, group: Sequence[HubTrack]) -> str:
 
 
 def _within(about: str, units: str) -> str:
-    end = f", {units}"[:LONG]
-    return about[: LONG - len(end)] + end
+    end = f", {_cut(units, max(UNITS, LONG - len(about) - 2))}"
+    return _cut(about, LONG - len(end)) + end
 
 
 def _single(track: HubTrack, on: bool) -> str:

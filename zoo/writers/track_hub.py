@@ -18,6 +18,7 @@ from pathlib import Path
 from zoo.errors import UsageError
 from zoo.outputs import OutputSpec
 from zoo.results import fresh_folder, put_folder
+from zoo.words import counted
 from zoo.writers.base import WriterContext
 from zoo.writers.bigwig import BigWigWriter
 from zoo.writers.hub_text import (
@@ -128,6 +129,6 @@ def refuse_foreign_files(folder: Path) -> None:
     if others:
         raise UsageError(
             f"{folder}: the whole folder would be replaced, and {others[0]} was put there by somebody else",
-            f"{len(others):,} such file{'s' * (len(others) != 1)}",
+            f"{counted(len(others), 'such file')}",
             "Fix: give another folder with --track-hub, or move what is yours",
         )
