@@ -31,9 +31,11 @@ from zoo.errors import FetchError, InputError, SystemStateError, UsageError
 from zoo.genome import assembly as assembly_table
 from zoo.genome import letters as letters_table
 from zoo.genome.assembly import known_assemblies, load_assembly
+from zoo.genome.checks import check_regions
 from zoo.genome.fasta import open_genome
+from zoo.genome.intervals import RegionFile
 from zoo.genome.letters import Letters, count_letters, known_md5
-from zoo.genome.library import find_genome, genome_path, genomes, remove_genome
+from zoo.genome.library import find_genome, genome_file, genome_path, genomes, remove_genome
 from zoo.progress import listening
 from zoo.store.cache import Cache
 
@@ -222,7 +224,8 @@ def test_offline_asks_nobody(table, server, monkeypatch):
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     with pytest.raises(FetchError, match="toy1") as caught:
         add_genome("toy1")
-    assert "network is switched off" in str(caught.value) and not server.requests
+    assert "network is switched off" in caught.value.what and not server.requests
+    assert server.url(PLACE.format("toy1")) in caught.value.extent and "unset ZOO_OFFLINE" in caught.value.fix
 
 
 def test_room_is_asked_for_before_anything_is_fetched(table, server, monkeypatch):
@@ -249,15 +252,19 @@ def test_a_page_in_place_of_the_genome_is_told(table, server):
     with pytest.raises(FetchError) as caught:
         add_genome("toy1")
     assert "is a web page" in caught.value.extent
-    with pytest.raises(InputError, match="is a web page"):
-        add_genome("toy1", server.url(PLACE.format("toy1")))
+    url = server.url(PLACE.format("toy1"))
+    with pytest.raises(InputError, match="is a web page") as caught:
+        add_genome("toy1", url)
+    assert caught.value.what.startswith(f"{url}: ")
     assert Cache().leftovers() == [] and genomes() == []
 
 
 def test_an_address_of_ones_own(table, server, told):
     url = server.add("/lab/genome.fa.gz?x=1", gzip.compress(fasta_of(SEQUENCES)))
     server.pages["/lab/genome.fa.gz"] = server.pages["/lab/genome.fa.gz?x=1"]
-    assert add_genome("toy1", url).source == url
+    assert add_genome("toy1", url).source == url == add_genome("toy1", url).source
+    with pytest.raises(UsageError, match="is kept already"):
+        add_genome("toy1", server.url("/another.fa.gz"))
     with pytest.raises(FetchError, match="could not be fetched") as caught:
         add_genome("toy2", server.url("/nowhere.fa"))
     assert "404" in caught.value.extent and "--from FILE" in caught.value.fix
@@ -376,6 +383,10 @@ def test_no_such_file(table, tmp_path):
         add_genome("toy1", tmp_path / "none.fa")
     with pytest.raises(InputError, match="is a folder"):
         add_genome("toy1", tmp_path)
+    (tmp_path / "toy1.fa.gz").touch()
+    with pytest.raises(InputError, match="no such file") as caught:
+        add_genome("toy1", tmp_path / "toy.fa.gz")
+    assert "did you mean" in caught.value.extent and "toy1.fa.gz?" in caught.value.extent
 
 
 def test_letters_and_chromosomes_that_differ_are_told_of_a_file(table, tmp_path, told):
@@ -471,6 +482,49 @@ def test_an_assembly_without_a_genome_names_the_command(capsys, tmp_path):
     assert "Fix: `zoo genome add sacCer3`" in capsys.readouterr().err
     assert run(["predict", "yeast-atac", str(tmp_path / "r.bed"), "-g", "sacCer"]) == 3
     assert "did you mean sacCer3?" in capsys.readouterr().err
+
+
+def test_a_folder_of_an_assemblys_name_is_no_genome(table, tmp_path, monkeypatch):
+    """A folder ``hg38/`` beside the peaks does not stand in the way of ``-g hg38``."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "x.fa"
+    path.write_bytes(fasta_of(SEQUENCES))
+    kept = add_genome("toy1", path)
+    (tmp_path / "toy1").mkdir()
+    (tmp_path / "other").mkdir()
+    assert genome_file("toy1") == kept.path and genome_file("other") == Path("other")
+    (tmp_path / "toy1").rmdir()
+    (tmp_path / "toy1").write_bytes(b">chr1\nACGT\n")
+    assert genome_file("toy1") == Path("toy1")
+
+
+def test_a_chromosome_that_the_kept_genome_lacks_is_told_with_what_adds_it(table, tmp_path):
+    path = tmp_path / "x.fa"
+    path.write_bytes(fasta_of({name: text for name, text in SEQUENCES.items() if name != "chrM"}))
+    kept, bed = add_genome("toy1", path), tmp_path / "x.bed"
+    bed.write_text("chr1\t0\t9\nchrM\t0\t9\n")
+    with RegionFile(bed) as regions, pytest.raises(InputError) as caught:
+        check_regions(regions, open_genome(kept.path), translate=False)
+    assert caught.value.what.endswith(":2: chromosome 'chrM' is not in the genome of toy1 that `zoo genome add` kept")
+    assert str(path) in caught.value.extent and "`zoo genome remove toy1`" in caught.value.fix
+    bed.write_text("chr1\t0\t9\nchr9\t0\t9\n")
+    with RegionFile(bed) as regions, pytest.raises(InputError) as caught:
+        check_regions(regions, open_genome(kept.path), translate=False)
+    assert "use the FASTA that the regions were called on" in caught.value.fix
+
+
+def test_a_folder_of_genomes_that_is_not_there_is_told(table, tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    monkeypatch.setenv("ZOO_GENOMES", str(gone))
+    with pytest.raises(UsageError) as caught:
+        genome_path("toy1")
+    assert f"$ZOO_GENOMES is {gone}, which is no folder" in caught.value.extent
+    assert run(["genome", "ls"]) == 0 and f"{gone}, which is no folder" in capsys.readouterr().err
+    gone.mkdir()
+    with pytest.raises(UsageError) as caught:
+        genome_path("toy1")
+    assert f"{gone} ($ZOO_GENOMES) and " in caught.value.extent
+    assert run(["genome", "ls"]) == 0 and "no folder" not in capsys.readouterr().err
 
 
 def test_a_name_leads_into_no_other_folder(tmp_path, monkeypatch):

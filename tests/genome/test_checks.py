@@ -191,6 +191,16 @@ def test_translation_leaves_what_cannot_be_joined_to_the_error(tmp_path):
     assert error.extent == "1 of 2 regions are on chromosomes that the FASTA lacks"
 
 
+def test_a_file_that_is_cut_off_does_not_look_like_another_assembly():
+    sizes = {one.ucsc: one.length for one in load_assembly("hg38").chromosomes[:5]}
+    *_, last = sizes
+    with pytest.raises(InputError) as caught:
+        check_assembly(card_of("hg38"), genome_of(sizes | {last: 70_000}))
+    assert (
+        caught.value.extent == "1 of 5 known chromosomes differ; the others are those of hg38: the file may be cut off"
+    )
+
+
 def test_a_malformed_row_comes_before_a_missing_chromosome(tmp_path):
     error = refused(bed(tmp_path, ("chrZ", 0, 5), ("chr1", 7, 3)), genome_of({"chr1": 10}))
     assert error.what == f"{tmp_path / 'x.bed'}:3: start 7 is not below end 3"

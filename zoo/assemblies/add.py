@@ -30,7 +30,7 @@ from zoo.genome.fasta_index import ensure_index
 from zoo.genome.letters import Checked, Letters, check_letters, count_letters
 from zoo.genome.library import KeptGenome, find_genome, folder_of, known_assembly
 from zoo.genome.recompress import GROWTH, write_bgzip
-from zoo.paths import given_path, is_url, refuse_url
+from zoo.paths import given_path, is_url, near_file, refuse_url
 from zoo.progress import Listener, TransferState, current_listener, human_bytes
 from zoo.store.fetch import discard, fetch, is_offline
 from zoo.words import counted
@@ -90,7 +90,7 @@ def add_genome(name: str, source: str | Path | None = None) -> KeptGenome:
 
 
 def _there_already(assembly: Assembly, folder: Path, source: str | Path | None) -> KeptGenome:
-    if source is not None:
+    if source is not None and not (is_url(source) and _kept(assembly).source == str(source)):
         raise UsageError(
             f"a genome of {assembly.name} is kept already, from {_kept(assembly).source}",
             f"in {folder}",
@@ -111,6 +111,8 @@ def _kept(assembly: Assembly) -> KeptGenome:
 
 def _from_publisher(assembly: Assembly, listener: Listener) -> None:
     sources = sources_of(assembly.name)
+    if is_offline():
+        raise _network_is_off(assembly, " or ".join(source.label for source in sources))
     failed: list[ZooError] = []
     for source in sources:
         try:
@@ -133,24 +135,32 @@ def _from_source(source: Source, assembly: Assembly, listener: Listener, strict:
     """Fetch, check and keep; ``strict`` refuses letters that are not those that are known."""
     size = source.file.bytes or int(GZIP_A_BASE * _bases(assembly))
     if is_offline():
-        raise FetchError(
-            f"the genome of {assembly.name} is not here, and the network is switched off",
-            f"it would come from {source.label}",
-            f"Fix: unset ZOO_OFFLINE and HF_HUB_OFFLINE; or `zoo genome add {assembly.name} --from FILE`",
-        )
+        raise _network_is_off(assembly, source.label)
     free = _require(size + BGZIP_A_BASE * _bases(assembly), assembly)
     listener.note(
         f"{assembly.name}: fetching about {human_bytes(size)} from {source.label}; "
         f"{human_bytes(free)} are free in {cache_folder()}"
     )
     with _download(source, assembly, listener) as path:
-        _take(path, source.kind, assembly, source.label, listener, strict)
+        try:
+            _take(path, source.kind, assembly, source.label, listener, strict)
+        except InputError as error:  # the user knows the address, not our copy of what it sent
+            raise InputError(error.what.replace(str(path), source.label), error.extent, error.fix) from None
+
+
+def _network_is_off(assembly: Assembly, where: str) -> FetchError:
+    return FetchError(
+        f"the genome of {assembly.name} is not here, and the network is switched off",
+        f"it would come from {where}",
+        f"Fix: unset ZOO_OFFLINE and HF_HUB_OFFLINE; or `zoo genome add {assembly.name} --from FILE`",
+    )
 
 
 def _from_file(path: Path, assembly: Assembly, listener: Listener) -> None:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "no such file"
-        raise InputError(f"{path}: {what}", "nothing was added", "Fix: give the path of a FASTA or 2bit file")
+        hint = near_file(path) or "nothing was added"
+        raise InputError(f"{path}: {what}", hint, "Fix: give the path of a FASTA or 2bit file")
     _require(BGZIP_A_BASE * _bases(assembly), assembly)
     listener.note(f"{assembly.name}: reading {path}, {human_bytes(path.stat().st_size)}")
     _take(path, "fasta", assembly, shlex.quote(str(path)), listener, strict=False)

@@ -56,7 +56,7 @@ def ls(as_json: bool) -> None:
     Assembly, size, last use, where from, path.
     """
     from zoo.genome.assembly import known_assemblies
-    from zoo.genome.library import genomes
+    from zoo.genome.library import genomes, own_folder_problem
     from zoo.progress import human_bytes
     from zoo.words import counted
 
@@ -84,6 +84,8 @@ def ls(as_json: bool) -> None:
         lines = ["\t".join(row) for row in table]
     click.echo("\n".join(lines))
     others = [name for name in known_assemblies() if name not in {one.assembly for one in found}]
+    if problem := own_folder_problem():
+        note(problem)
     note(f"{counted(len(found), 'genome')}; `zoo genome add` knows {', '.join(others) or 'no other'}")
 
 

@@ -18,6 +18,7 @@ from zoo.genome.assembly import (
 )
 from zoo.genome.fasta import Genome
 from zoo.genome.intervals import RegionFile, RegionSummary
+from zoo.genome.library import KeptGenome, kept_genome
 from zoo.words import counted, did_you_mean, near_names
 
 if TYPE_CHECKING:
@@ -73,6 +74,13 @@ def _check_names(regions: RegionFile, summary: RegionSummary, genome: Genome, si
             extent,
             "Fix: add --translate-chroms, or rename the chromosomes in one of the files",
         )
+    if (kept := kept_genome(genome.path)) and _is_missing_of(kept, first):
+        raise InputError(
+            f"{where}: chromosome {first!r} is not in the genome of {kept.assembly} that `zoo genome add` kept",
+            f"{extent}; it is from {kept.source}",
+            "Fix: remove the rows; or give with -g, or with `zoo genome remove "
+            f"{kept.assembly}` and `zoo genome add {kept.assembly} --from FILE`, a FASTA that has it",
+        )
     meant = did_you_mean(first, genome.sizes) if _is_a_typo(first, genome.sizes) else ""
     style = chrom_style(genome.sizes)
     raise InputError(
@@ -81,6 +89,13 @@ def _check_names(regions: RegionFile, summary: RegionSummary, genome: Genome, si
         f"Fix: use the FASTA that the regions were called on (this one has {_some(genome.sizes)}"
         f"{'' if style == 'unknown' else f'; {style} style'}), or remove the rows",
     )
+
+
+def _is_missing_of(kept: KeptGenome, name: str) -> bool:
+    """Whether a chromosome is one of the assembly that `zoo genome add` said is not in the kept file."""
+    assembly = load_assembly(kept.assembly)
+    chromosome = assembly.find(name) if assembly else None
+    return chromosome is not None and chromosome.ucsc in kept.record.get("checked", {}).get("missing", ())
 
 
 def _is_a_typo(name: str, known: Iterable[str]) -> bool:
@@ -118,12 +133,18 @@ def check_assembly(card: Card | None, genome: Genome) -> str | None:
             f"{genome.path}: {contig} has {found:,} bp; in {assembly.name}, which {card.name} was trained on, "
             f"it has {expected:,}",
             f"{len(check.differing)} of {len(check.differing) + len(check.matching)} known chromosomes differ"
-            + (f"; the file looks like {guess}" if guess else ""),
+            + _looks_like(guess, assembly.name),
             f"Fix: give the {assembly.name} FASTA, or --any-genome if another one is meant",
         )
     if not check.matching:
         return f"no contig of {genome.path.name} is a chromosome of {assembly.name}; the assembly was not checked"
     return None
+
+
+def _looks_like(guess: str | None, wanted: str) -> str:
+    if guess == wanted:
+        return f"; the others are those of {wanted}: the file may be cut off"
+    return f"; the file looks like {guess}" if guess else ""
 
 
 def training_note(card: Card | None, chroms: Mapping[str, int]) -> str | None:

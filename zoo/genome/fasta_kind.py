@@ -109,7 +109,7 @@ def _refuse_other_content(path: Path, head: bytes) -> None:
         raise InputError(
             f"{path}: is not a FASTA (its first character is not '>')",
             "no window can be read",
-            f"{_FASTA}; 2bit and GenBank files are not read",
+            _FASTA,
         )
     if b"\r" in head and b"\n" not in head:
         raise InputError(

@@ -172,7 +172,7 @@ def check_letters(assembly: Assembly, found: Mapping[str, Letters], what: str) -
         compared = len(check.differing) + len(check.matching)
         raise InputError(
             f"{what} is not {assembly.name}: {contig} has {length:,} bp, in {assembly.name} {expected:,}{looks}",
-            f"{len(check.differing)} of {counted(compared, 'known chromosome')} differ",
+            f"{len(check.differing)} of {compared} known chromosomes differ",
             f"Fix: {add_it}",
         )
     if not check.matching:

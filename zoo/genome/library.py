@@ -28,7 +28,10 @@ __all__ = [
     "genome_file",
     "genome_path",
     "genomes",
+    "kept_genome",
     "known_assembly",
+    "looked_in",
+    "own_folder_problem",
     "remove_genome",
 ]
 
@@ -124,9 +127,22 @@ def genome_path(name: str) -> Path:
     assembly = known_assembly(name)
     raise UsageError(
         f"the genome of {assembly.name} is not here",
-        f"looked in {OWN} and {folder_of(assembly.name).parent}",
+        f"looked in {looked_in()}",
         f"Fix: `zoo genome add {assembly.name}`, or give the path of its FASTA",
     )
+
+
+def looked_in() -> str:
+    """The places of genomes, for errors; a folder of the user's that is not there is told, it is no empty one."""
+    own, kept = os.environ.get("ZOO_GENOMES"), folder_of("x").parent
+    problem = own_folder_problem() if own else f"{OWN} is not set"
+    return f"{kept}; {problem}" if problem else f"{own} ({OWN}) and {kept}"
+
+
+def own_folder_problem() -> str:
+    """What is wrong with ``$ZOO_GENOMES``; "" where it is not set, or a folder."""
+    own = os.environ.get("ZOO_GENOMES")
+    return "" if not own or Path(own).is_dir() else f"{OWN} is {own}, which is no folder"
 
 
 def genome_file(given: str | Path) -> Path:
@@ -137,10 +153,12 @@ def genome_file(given: str | Path) -> Path:
             without a suffix that is neither a file nor an assembly.
     """
     path, text = given_path(given), str(given)
-    if path.exists() or path.name != text or path.suffix in (".fa", ".fasta", ".fna", ".gz"):
+    if (path.exists() and not path.is_dir()) or path.name != text or path.suffix in (".fa", ".fasta", ".fna", ".gz"):
         return path
-    if load_assembly(text) is not None:
+    if load_assembly(text) is not None:  # also where a folder has the name, which is no genome
         return genome_path(text)
+    if path.is_dir():
+        return path
     if hint := did_you_mean(text, _all_names()):
         raise InputError(
             f"{text}: no such genome file, and no assembly of this name; {hint}",
@@ -166,6 +184,12 @@ def genomes() -> list[KeptGenome]:
             stat = path.stat()
             found.append(KeptGenome(name, path, stat.st_size, stat.st_mtime, OWN, {}))
     return found
+
+
+def kept_genome(path: Path) -> KeptGenome | None:
+    """The kept genome whose FASTA this is; None where it is a file of the user's."""
+    name = path.parent.name
+    return _kept(name, path) if path == folder_of(name) / f"{name}.fa.gz" and path.is_file() else None
 
 
 def _kept_names() -> list[str]:

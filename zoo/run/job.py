@@ -15,7 +15,7 @@ from zoo.genome.assembly import load_assembly
 from zoo.genome.checks import check_assembly, check_regions, training_note
 from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.intervals import RegionFile, RegionSummary
-from zoo.genome.library import find_genome
+from zoo.genome.library import find_genome, looked_in
 from zoo.genome.strand import check_strands, strand_notes
 from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.genome.windows import WindowCounts, WindowPlan
@@ -394,7 +394,7 @@ def default_genome(card: Card | None, name: str, where: str) -> Path:
     known = load_assembly(assembly) if assembly else None
     raise UsageError(
         "no genome was given",
-        f"{name} was trained on {assembly}, which is not here" if assembly else f"{name} names no assembly",
+        f"{name} was trained on {assembly}, which is not in {looked_in()}" if assembly else f"{name} names no assembly",
         f"Fix: `zoo genome add {known.name}` (once), or {given}" if known else f"Fix: {given}",
     )
 
