@@ -67,7 +67,7 @@ def test_a_block_of_the_readme_is_replaced_and_nothing_else(readme):
     assert readme.fill(text, "x", r"new \1") == "a\n<!-- begin x -->\nnew \\1\n<!-- end x -->\nb\n"
     with pytest.raises(SystemExit, match="0 blocks 'y'"):
         readme.fill(text, "y", "new")
-    with pytest.raises(SystemExit, match="has 2 blocks 'x'"):
+    with pytest.raises(SystemExit, match="2 blocks 'x'"):
         readme.fill(text * 2, "x", "new")
 
 

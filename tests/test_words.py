@@ -53,6 +53,10 @@ def test_near_names(typed, meant):
     assert near_names(typed, COMMANDS) == meant
 
 
+def test_a_short_name_whose_letters_changed_places():
+    assert near_names("rl", ["lr", "early_stopping", "epochs"]) == ["lr"]
+
+
 def test_only_what_is_about_as_near_as_the_nearest_was_meant():
     assert near_names("chrI", ["chrI", "chrII", "chrIII", "2micron", "chrMT"])[0] == "chrI"
     assert near_names("yeast-atak", ["yeast-atac", "yeast", "feast", "spliceai"]) == ["yeast-atac"]

@@ -39,7 +39,7 @@ def near_names(name: str, known: Iterable[str], n: int = 3) -> list[str]:
     likeness = _likeness(given, lower)
     least = max(likeness.values(), default=0.0) - BEHIND
     hits = [item for item in sorted(likeness, key=likeness.__getitem__, reverse=True) if likeness[item] >= least]
-    hits += [item for item in lower if len(given) > 1 and given in item and item not in hits]
+    hits += [item for item in lower if len(given) > 2 and given in item and item not in hits]
     return [lower[item] for item in hits[:n]]
 
 
@@ -52,6 +52,8 @@ def _likeness(given: str, names: Iterable[str]) -> dict[str, float]:
         # The first two are quick upper bounds of the third.
         if all(ratio() >= LIKE for ratio in (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)):
             found[name] = matcher.ratio()
+        elif len(given) > 1 and sorted(name) == sorted(given):  # two letters that changed places, of a short name
+            found[name] = LIKE
     return found
 
 

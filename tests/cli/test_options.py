@@ -280,7 +280,11 @@ def test_window_of_a_run_is_center_summit_or_tile(command, capsys):
 
 # ---------------------------------------------------------------- what the docs say
 
-DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "model_cards").glob("*/README.md"))]
+DOCS = [
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "model_cards").glob("*/README.md")),
+]
 
 
 def lines_of_code(text: str) -> list[str]:
@@ -313,6 +317,8 @@ def test_commands_of_the_docs_can_be_typed():
     for line, path in lines.items():
         try:
             parsed(line)
+        except click.exceptions.Exit as error:  # --help is asked for
+            assert error.exit_code == 0, line
         except (click.ClickException, StopIteration) as error:
             wrong.append(f"{path}: {line}: {error}")
     assert wrong == []

@@ -183,4 +183,4 @@ def test_python_without_a_standard_output_is_told(shell, monkeypatch):
     toy = shell.toys["gc"]
     monkeypatch.setattr("sys.stdout", None)
     with pytest.raises(UsageError, match="standard output is closed"):
-        zoo.predict(toy.folder, toy.regions, toy.genome, trust=True)
+        zoo.predict(toy.folder, toy.regions, toy.genome, "-", trust=True)

@@ -286,7 +286,7 @@ def test_counts_are_of_bases_and_not_of_contributions(counted):
         ({"start": np.zeros(400, int)}, "and there are 7"),
         ({"prediction": np.full(400, 2.5)}, "the prediction is the same in all regions"),
         ({"prediction": np.zeros(400)}, "the prediction is the same in all regions"),
-        ({"prediction": np.r_[np.nan, np.arange(399)]}, "not finite in 1 regions"),
+        ({"prediction": np.r_[np.nan, np.arange(399)]}, "not finite in 1 region"),
         ({"patterns": []}, "there are no patterns"),
         (
             {"start": np.r_[np.arange(210) * 59, 10**6 + np.arange(190) * 100], "chrom": "chr1"},
