@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from zoo.cli import run
 from zoo.errors import SystemStateError
 from zoo.extras import EXTRAS, fix_for, is_installed, needs, require
 
@@ -134,27 +134,26 @@ def test_other_errors_of_the_work_pass_through():
         _ = 1 / 0
 
 
-WITHOUT = """
-import sys
-sys.modules[{package!r}] = None
-from zoo.cli import run
-sys.exit(run({arguments!r}))
-"""
+@pytest.fixture
+def without(monkeypatch, tmp_path):
+    """Run a command where a package cannot be imported, in an empty folder."""
 
+    def run_without(package, *arguments):
+        for name in [name for name in sys.modules if name.startswith(f"{package}.")]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, package, None)
+        monkeypatch.chdir(tmp_path)
+        return run([str(argument) for argument in arguments])
 
-def without(package, folder, *arguments):
-    """Run a command in a process where a package cannot be imported."""
-    code = WITHOUT.format(package=package, arguments=[str(argument) for argument in arguments])
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
+    return run_without
 
 
 @pytest.fixture(scope="module")
 def contributions(tmp_path_factory):
     """A file of contributions of the example's regions."""
-    folder = tmp_path_factory.mktemp("contributions")
-    done = without("no_such_package", folder, "attribute", ENTRY, *EXAMPLE, "--method", "saliency", "-o", "c.h5", "-q")
-    assert done.returncode == 0, done.stderr
-    return folder / "c.h5"
+    out = tmp_path_factory.mktemp("contributions") / "c.h5"
+    assert run(["attribute", *map(str, (ENTRY, *EXAMPLE, "--method", "saliency", "-o", out, "-q"))]) == 0
+    return out
 
 
 EXAMPLE = (ENTRY / "example" / "regions.bed", "-g", ENTRY / "example" / "genome.fa")
@@ -184,12 +183,15 @@ MOTIFS = ("motifs", "CONTRIBUTIONS", "-q", "-o", "m.h5")
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
-def test_a_command_without_its_package_says_what_to_install(tmp_path, contributions, package, arguments):
+def test_a_command_without_its_package_says_what_to_install(
+    without, tmp_path, contributions, package, arguments, capsys
+):
     given = [contributions if item == "CONTRIBUTIONS" else item for item in arguments]
-    done = without(package, tmp_path, *given)
-    assert done.returncode == 7, done.stderr
-    lines = [line.strip() for line in done.stderr.splitlines()]
-    assert len(lines) == 3 and f"package {package}, which is not installed" in lines[0], done.stderr
+    capsys.readouterr()
+    code, said = without(package, *given), capsys.readouterr().err
+    assert code == 7, said
+    lines = [line.strip() for line in said.splitlines()]
+    assert len(lines) == 3 and f"package {package}, which is not installed" in lines[0], said
     assert lines[1] == f"it comes with the extra {EXTRAS[package]}"
     assert lines[2].startswith(f"Fix: pip install 'seqzoo[{EXTRAS[package]}]'")
     assert list(tmp_path.iterdir()) == []

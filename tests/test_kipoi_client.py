@@ -40,10 +40,15 @@ FOLDERS = sorted(path.parent for path in CARDS.glob("*/model.yaml"))
 LOCAL = [folder.name for folder in FOLDERS if has_local_weights(folder)]
 
 
-@pytest.fixture(scope="module", params=LOCAL)
-def entry(request, tmp_path_factory):
+def copied(name, tmp_path_factory):
     """A copy of the entry, so that a test may change it and Kipoi may write beside it."""
-    return Path(shutil.copytree(CARDS / request.param, tmp_path_factory.mktemp("entry") / request.param))
+    return Path(shutil.copytree(CARDS / name, tmp_path_factory.mktemp("entry") / name))
+
+
+@pytest.fixture(scope="module", params=[LOCAL[0], *(pytest.param(name, marks=pytest.mark.long) for name in LOCAL[1:])])
+def entry(request, tmp_path_factory):
+    """Everything is asked of one entry; of the others ``kipoi test``, and the rest by ``-m long``."""
+    return copied(request.param, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +109,9 @@ def test_there_is_an_entry_to_test():
     assert "yeast-atac" in LOCAL
 
 
-def test_kipoi_test_passes_without_a_warning(entry, home):
-    done = kipoi_test(".", cwd=entry, home=home)
+@pytest.mark.parametrize("name", LOCAL)
+def test_kipoi_test_passes_without_a_warning(name, home, tmp_path_factory):
+    done = kipoi_test(".", cwd=copied(name, tmp_path_factory), home=home)
     assert done.returncode == 0, done.stdout
     assert "All predictions match" in done.stdout
     assert "WARNING" not in done.stdout

@@ -26,6 +26,12 @@ def pages_of(folder):
     return {path: read(path) for path in sorted(folder.rglob("*.html")) if path.parts[-2] != "reports"}
 
 
+@pytest.fixture(scope="module")
+def pages(site):
+    """The site's pages, read once."""
+    return pages_of(site)
+
+
 def check_links(folder):
     """Every relative link leads to a file of the site, and where it names a part of it, to that part."""
     found = pages_of(folder)
@@ -51,8 +57,8 @@ def test_all_links_lead_somewhere(site):
     assert check_links(site) > 25 * 10
 
 
-def test_nothing_is_loaded_from_elsewhere(site):
-    for path, page in pages_of(site).items():
+def test_nothing_is_loaded_from_elsewhere(site, pages):
+    for path, page in pages.items():
         for tag, attrs in page.tags:
             for name in LOADING & attrs.keys():
                 assert not urlsplit(attrs[name]).scheme and not attrs[name].startswith("/"), (path, tag, attrs)
@@ -72,8 +78,8 @@ def test_nothing_is_loaded_from_elsewhere(site):
         )
 
 
-def test_a_page_has_one_title_and_ids_of_its_own(site):
-    for path, page in pages_of(site).items():
+def test_a_page_has_one_title_and_ids_of_its_own(pages):
+    for path, page in pages.items():
         names = [tag for tag, _ in page.tags]
         assert names.count("h1") == 1 and names.count("main") == 1 and ("html", {"lang": "en"}) in page.tags, path
         assert len(page.ids) == len(set(page.ids)), path

@@ -6,7 +6,6 @@ import hashlib
 import json
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,13 +13,13 @@ import pytest
 import requests
 
 import zoo
+from zoo.cli import run
 from zoo.entries.add import add
 from zoo.errors import FetchError, ModelError, SystemStateError, TrustError, UsageError
 from zoo.store import hub as hub_module
 from zoo.store.hub import fetch_model, grelu_listing, is_hub_name, refresh_grelu_listing
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-ZOO = Path(sys.executable).with_name("zoo")
 COMMIT, OTHER = "c" * 40, "d" * 40
 
 
@@ -82,9 +81,8 @@ def test_a_repo_with_model_yaml_is_a_folder_whose_python_needs_trust(hub, tmp_pa
 def test_run_records_name_the_commit(hub, checkpoint, genome, tmp_path):
     hub("org/repo", {"model.ckpt": checkpoint})
     fasta, bed = genome
-    command = [ZOO, "predict", "hf://org/repo", bed, "-g", fasta, "-o", tmp_path / "out.h5", "--any-genome"]
-    done = subprocess.run(command, text=True, capture_output=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    command = ["predict", "hf://org/repo", bed, "-g", fasta, "-o", tmp_path / "out.h5", "--any-genome"]
+    assert run([str(word) for word in command]) == 0
     record = json.loads((tmp_path / "out.h5.run.json").read_text())
     assert record["model"]["name"] == f"hf://org/repo@{COMMIT}/model.ckpt"
     assert list(record["model"]["sha256"].values()) == [hashlib.sha256(checkpoint.read_bytes()).hexdigest()]
@@ -250,22 +248,24 @@ def test_importing_the_module_imports_no_huggingface_hub():
     assert subprocess.run([sys.executable, "-c", code], text=True, capture_output=True).stdout.strip() == "[]"
 
 
-def test_the_listing_at_the_command_line(hub, tmp_path):
-    listed = subprocess.run([ZOO, "list", "--source", "grelu"], text=True, capture_output=True, timeout=300)
-    assert listed.returncode == 0 and "grelu/human-atac-catlas\tmain\thg38\t200\t\tunverified\t" in listed.stdout
-    assert len(listed.stdout.splitlines()) == 1 + len(grelu_listing())
-    told = subprocess.run([ZOO, "info", "grelu/human-atac-catlas"], text=True, capture_output=True, timeout=300)
-    assert told.returncode == 0 and "folder     hf://Genentech/human-atac-catlas-model\n" in told.stdout
-    typo = subprocess.run([ZOO, "info", "grelu/enform/human"], text=True, capture_output=True, timeout=300)
-    assert typo.returncode == 4 and "near names: grelu/enformer/human" in typo.stderr
-    refused = subprocess.run([ZOO, "source", "update", "grelu"], text=True, capture_output=True, timeout=300)
-    assert refused.returncode == 5 and len(refused.stderr.splitlines()) == 3 and "Fix: " in refused.stderr
+def test_the_listing_at_the_command_line(hub, capsys):
+    def zoo(*words):
+        code = run([*words])
+        return code, *capsys.readouterr()
+
+    code, listed, _ = zoo("list", "--source", "grelu")
+    assert code == 0 and "grelu/human-atac-catlas\tmain\thg38\t200\t\tunverified\t" in listed
+    assert len(listed.splitlines()) == 1 + len(grelu_listing())
+    code, told, _ = zoo("info", "grelu/human-atac-catlas")
+    assert code == 0 and "folder     hf://Genentech/human-atac-catlas-model\n" in told
+    code, _, typo = zoo("info", "grelu/enform/human")
+    assert code == 4 and "near names: grelu/enformer/human" in typo
+    code, _, refused = zoo("source", "update", "grelu")
+    assert code == 5 and len(refused.splitlines()) == 3 and "Fix: " in refused
 
 
 def test_a_folder_whose_readme_is_hugging_faces_own(hub, tmp_path):
     from toys import make_toy_entry
-
-    from zoo.cli import run
 
     toy = make_toy_entry(tmp_path / "toy", "gc", card=False)
     (toy.folder / "README.md").write_text("---\nlicense: mit\nlibrary_name: pytorch\n---\n# A model\n")

@@ -314,7 +314,7 @@ def places(value, path=()):
         yield from places(part, (*path, key))
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_damaged_architecture_is_never_a_crash(tmp_path_factory, data):
     path, *_ = two_inputs(tmp_path_factory.mktemp("damaged") / "m.h5")

@@ -1,0 +1,20 @@
+"""The pages whose commands take longest: see ``test_commands.py``."""
+
+from __future__ import annotations
+
+import pytest
+from blocks import ROOT
+from reader import environment
+from typed import pages_with_commands, type_page
+
+PAGES = [ROOT / "README.md", ROOT / "docs" / "explain.md"]
+
+
+def test_they_are_pages_with_commands():
+    assert set(PAGES) <= set(pages_with_commands(of_models=False))
+
+
+@pytest.mark.pypi
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_run_as_typed(page, folder, tmp_path, package_index):
+    type_page(page, folder, environment(tmp_path / "home"))
