@@ -93,6 +93,9 @@ def test_entries_that_are_gone_and_those_of_main_since_are_not_checked(repositor
     git(repository, "rm", "-qr", "model_cards/counts")
     found = changes_since("main")
     assert (found.entries, found.removed, found.new) == ((), ("counts",), frozenset())
+    report = check(changed="main")
+    assert [(one.rule, one.severity, one.entry) for one in report.general] == [("gone", "warning", "counts")]
+    assert report.code == 0 and report.summary() == "1 entry is removed, no other is changed: nothing was checked"
 
 
 @pytest.mark.parametrize("base", ["no-such-branch", "--output=/tmp/x"])
