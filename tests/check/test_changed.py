@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,27 @@ def test_a_version_with_other_bytes_is_refused_until_it_is_raised(repository):
     assert check(changed="main").code == 0
 
 
+def test_an_older_version_is_what_was_published_and_nothing_else(repository):
+    """Moved as it was it passes, with another card too; a changed file, a new one and an invented version do not."""
+    folder = repository / "model_cards/counts"
+    older = folder / "versions/1.0.0"
+    shutil.copytree(folder, repository.parent / "as-it-was")
+    shutil.copytree(repository.parent / "as-it-was", older)
+    edit_card(folder, lambda card: card.update(version="1.1.0"))
+    edit_card(older, lambda card: card.update(withdrawn="labels were shifted"))
+    assert check(changed="main").code == 0
+    (older / "more.py").write_text("x = 1\n")
+    (older / "weights.pth").unlink()
+    (older / "weights.pth").symlink_to("/etc/passwd")
+    (found,) = [one for one in check(changed="main").findings if one.severity == "error"]
+    assert found.what == "versions/1.0.0 has 2 file(s) that version 1.0.0 was not published with"
+    assert (found.rule, found.fix) == ("version", "move that version there as it was: more.py, weights.pth")
+    shutil.rmtree(older)
+    shutil.copytree(repository.parent / "as-it-was", folder / "versions/0.9.0")
+    (found,) = [one for one in check(changed="main").findings if one.severity == "error"]
+    assert found.what.startswith("versions/0.9.0 has ") and found.what.endswith("0.9.0 was not published with")
+
+
 def test_entries_that_are_gone_and_those_of_main_since_are_not_checked(repository):
     git(repository, "checkout", "-q", "main")
     good_entry(repository / "model_cards/of-main", "gc")
@@ -93,6 +115,9 @@ def test_entries_that_are_gone_and_those_of_main_since_are_not_checked(repositor
     git(repository, "rm", "-qr", "model_cards/counts")
     found = changes_since("main")
     assert (found.entries, found.removed, found.new) == ((), ("counts",), frozenset())
+    report = check(changed="main")
+    assert [(one.rule, one.severity, one.entry) for one in report.general] == [("gone", "warning", "counts")]
+    assert report.code == 0 and report.summary() == "1 entry is removed, no other is changed: nothing was checked"
 
 
 @pytest.mark.parametrize("base", ["no-such-branch", "--output=/tmp/x"])

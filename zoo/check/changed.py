@@ -62,14 +62,22 @@ def changes_since(base: str, folder: Path | None = None) -> Changes:
 
 
 def check_scope(changes: Changes) -> list[Finding]:
-    """A pull request with a new model touches only its folder; code comes in one of its own."""
+    """A pull request with a new model touches only its folder; code comes in one of its own. What is gone is told."""
+    gone = [
+        Finding(
+            name, "valid", "gone", "warning", f"{name} is removed: results made with it cannot be made again",
+            "keep it, with `withdrawn: why` in its card; a reviewer decides",
+        )
+        for name in changes.removed
+    ]  # fmt: skip
     if not changes.entries or not changes.outside:
-        return []
+        return gone
     shown = ", ".join(changes.outside[:5]) + (", ..." if len(changes.outside) > 5 else "")
     severity = "error" if changes.new else "warning"
     names = ", ".join(sorted(changes.new) or (one.name for one in changes.entries))
     what = f"beside {names}, {len(changes.outside)} file(s) outside of its folder are changed: {shown}"
-    return [Finding(names, "valid", "scope", severity, what, "send other changes as a pull request of their own")]
+    fix = "send other changes as a pull request of their own"
+    return [*gone, Finding(names, "valid", "scope", severity, what, fix)]
 
 
 def _git(folder: Path, base: str, *words: str, may_fail: bool = False) -> str:

@@ -15,7 +15,7 @@ from zoo.check.changed import Changes, changes_since, check_scope
 from zoo.check.confine import Limits
 from zoo.check.draft import Draft, read_draft
 from zoo.check.findings import LEVELS, Finding
-from zoo.check.names import check_names, check_version
+from zoo.check.names import check_names, check_older, check_version
 from zoo.check.report import check_report_out, write_report
 from zoo.check.results import CheckReport, EntryResult
 from zoo.check.runs import Ran, run_entry, run_kipoi
@@ -153,7 +153,8 @@ class _Run:
         started = time.monotonic()
         findings = [*check_valid(draft), *check_names(draft, self._neighbours(folder))]
         if self.report.changed is not None:
-            findings += check_version(draft, self.report.changed.base, self.report.changed.root)
+            base, root = self.report.changed.base, self.report.changed.root
+            findings += [*check_version(draft, base, root), *check_older(draft, base, root)]
         seconds["valid"] = time.monotonic() - started
         facts: dict[str, Any] = {}
         if self.report.level != "valid":

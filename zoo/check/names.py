@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,8 +16,9 @@ from zoo.cards.yaml_lines import component_file
 from zoo.check.draft import Draft
 from zoo.check.findings import Finding
 from zoo.files import sha256_of
+from zoo.store.versions import FOLDER as VERSIONS
 
-__all__ = ["check_names", "check_version"]
+__all__ = ["check_names", "check_older", "check_version"]
 
 
 def check_names(draft: Draft, folders: list[Path]) -> Iterator[Finding]:
@@ -102,13 +104,8 @@ def check_version(draft: Draft, base: str, root: Path) -> Iterator[Finding]:
     if draft.card is None:
         return
     place = draft.folder.resolve().relative_to(root.resolve())
-    before = _git(root, "show", f"{base}:{place}/README.md")
-    parts = (before or "").split("---\n", 2)
-    try:
-        old = yaml.safe_load(parts[1]) if len(parts) == 3 else None
-    except yaml.YAMLError:
-        return
-    if not isinstance(old, dict) or str(old.get("version")) != draft.card.version:
+    old = _front_of(root, f"{base}:{place}")
+    if str(old.get("version")) != draft.card.version:
         return
     was = {
         one["path"]: one.get("sha256") or one.get("tensors_sha256") for one in old.get("files") or [] if "path" in one
@@ -119,6 +116,56 @@ def check_version(draft: Draft, base: str, root: Path) -> Iterator[Finding]:
         what = f"version {draft.card.version} was published with other bytes of {', '.join(runs)}"
         fix = "raise `version`: who wrote down NAME@VERSION must get the same model again"
         yield draft.finding("version", what, fix, draft.at("version"))
+
+
+def check_older(draft: Draft, base: str, root: Path) -> Iterator[Finding]:
+    """Older versions are what was published under that number; nothing else looks at them, and users run them.
+
+    Their cards may change: one may be deprecated or withdrawn later.
+
+    Args:
+        base: the commit to compare with.
+        root: top of the repository.
+    """
+    place = draft.folder.resolve().relative_to(root.resolve())
+    for older in sorted((draft.folder / VERSIONS).glob("*")):
+        published = _blobs(root, f"{base}:{place}/{VERSIONS}/{older.name}")
+        if not published and str(_front_of(root, f"{base}:{place}").get("version")) == older.name:
+            published = _blobs(root, f"{base}:{place}")
+        files = [one for one in sorted(older.rglob("*")) if not one.is_dir() or one.is_symlink()]
+        here = {str(one.relative_to(older)): one for one in files if "__pycache__" not in one.parts}
+        wrong = [
+            name
+            for name, one in here.items()
+            if name != "README.md" and (one.is_symlink() or _blob(one) != published.get(name))
+        ]
+        if wrong:
+            shown = ", ".join(wrong[:3]) + (", ..." if len(wrong) > 3 else "")
+            what = f"{VERSIONS}/{older.name} has {len(wrong)} file(s) that version {older.name} was not published with"
+            fix = f"move that version there as it was: {shown}"
+            yield draft.finding("version", what, fix, older / wrong[0])
+
+
+def _front_of(root: Path, tree: str) -> dict[str, Any]:
+    """Front matter of the card in a tree of git."""
+    parts = (_git(root, "show", f"{tree}/README.md") or "").split("---\n", 2)
+    try:
+        front = yaml.safe_load(parts[1]) if len(parts) == 3 else None
+    except yaml.YAMLError:
+        return {}
+    return front if isinstance(front, dict) else {}
+
+
+def _blobs(root: Path, tree: str) -> dict[str, str]:
+    """Path below a tree of git -> checksum; empty where there is no such tree."""
+    listed = (_git(root, "ls-tree", "-r", "-z", tree) or "").split("\0")
+    return {name: facts.split()[2] for facts, _, name in (one.partition("\t") for one in listed if one)}
+
+
+def _blob(path: Path) -> str:
+    """Checksum of a file as git counts it."""
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _git(root: Path, *words: str) -> str | None:

@@ -93,6 +93,11 @@ class CheckReport:
     def summary(self) -> str:
         """One sentence."""
         if not self.results:
+            if self.changed and self.changed.removed:
+                n = len(self.changed.removed)
+                return (
+                    f"{n:,} {'entry is' if n == 1 else 'entries are'} removed, no other is changed: nothing was checked"
+                )
             return "no entry is changed: nothing was checked" if self.changed else "no entry was checked"
         n, wrong = len(self.results), sum(result.code != 0 for result in self.results)
         wrong_or_general = wrong or any(one.severity == "error" for one in self.general)
