@@ -12,6 +12,7 @@ from toys import make_toy_entry
 import zoo
 from zoo.gallery.collect import collect
 from zoo.gallery.facets import facet_values
+from zoo.gallery.pages import pages
 from zoo.store.search import search
 from zoo.store.sources import add_source
 
@@ -332,7 +333,7 @@ def test_a_hostile_card_is_searched_as_text(foreign, open_page):
 
 @pytest.fixture
 def large(tmp_path, monkeypatch):
-    """2,500 entries that are no group, beside the bundled ones."""
+    """The list of 2,500 entries that are no group, beside the bundled ones, without their pages."""
     monkeypatch.setenv("ZOO_CONFIG", str(tmp_path / "config"))
     toy = make_toy_entry(tmp_path / "models" / "factor-0000", "profile", card=False)
     model = (toy.folder / "model.yaml").read_text()
@@ -347,9 +348,15 @@ def large(tmp_path, monkeypatch):
             )
         )
     add_source("many", str(tmp_path / "models"), trust=False)
-    made = zoo.gallery(tmp_path / "site", source=["many"], examples=False)
-    assert made.models == 2500 + len(zoo.entries())
-    return made.folder
+    items, records = collect(["many"])
+    assert len(records) == 2500 + len(zoo.entries())
+    for path, text in pages(items, "0", {}, examples=False):
+        if path.startswith("models/"):
+            break
+        file = tmp_path / "site" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return tmp_path / "site"
 
 
 @pytest.mark.slow
