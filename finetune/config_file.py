@@ -13,7 +13,6 @@ from finetune.config import FinetuneConfig, RegionsConfig
 from finetune.mistakes import explain, refuse_twice
 from zoo.cards.yaml_lines import load_yaml
 from zoo.errors import ModelError, UsageError
-from zoo.genome.assembly import load_assembly
 from zoo.genome.library import genome_file
 from zoo.paths import given_path, is_url, near_file, refuse_pointers, refuse_url
 
@@ -153,8 +152,10 @@ def _rooted(config: FinetuneConfig, folder: Path) -> FinetuneConfig:
         return str((folder / name).absolute())  # a copy of the configuration may lie elsewhere
 
     def genome(name: str) -> str:
-        named = load_assembly(name) is not None and not (folder / name).exists()
-        return str(genome_file(name).absolute()) if named else one(name)
+        if (folder / name).is_file():
+            return one(name)
+        found = genome_file(name)  # of an assembly; a name that is nearly one is refused
+        return one(name) if found == Path(name) else str(found.absolute())
 
     def several(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(one, names))

@@ -17,6 +17,8 @@ from zoo.words import near_names
 
 __all__ = ["explain", "refuse_twice", "rule"]
 
+UNKNOWN_KEY = ("extra_forbidden", "invalid_key")
+
 
 def rule(what: str, fix: str, place: tuple[str | int, ...] = ()) -> PydanticCustomError:
     """An error of a rule of ours, with its fix and, below where it is found, the key that it is about."""
@@ -30,7 +32,7 @@ def explain(error: ValidationError, document: YamlDocument, sets: Sequence[str],
         document: of the file. sets: ``key=value`` each, which came over it. model: of the whole file.
     """
     problems = _own_problems(error)
-    first = problems[0]
+    first = _misspelt(problems) or problems[0]
     place = _place(first) + tuple(first.get("ctx", {}).get("place", ()))
     field = ".".join(map(str, place))
     typed = next((text for text in reversed(sets) if _concerns(text, field)), None)
@@ -38,7 +40,7 @@ def explain(error: ValidationError, document: YamlDocument, sets: Sequence[str],
     extent = f"{len(problems)} keys are wrong" if len(problems) > 1 else ""
     if first["type"] == "missing":
         return UsageError(f"{where}: `{field}` is missing", extent, f"Fix: add `{place[-1]}:`")
-    if first["type"] in ("extra_forbidden", "invalid_key"):
+    if first["type"] in UNKNOWN_KEY:
         known = _keys_beside(model, place)
         near = near_names(str(place[-1]), known)
         written = ".".join(map(str, (*place[:-1], near[0]))) if near and typed else (near or [""])[0]
@@ -55,6 +57,17 @@ def _own_problems(error: ValidationError) -> list[dict[str, Any]]:
     return [
         one for place, one in problems.items() if not any(other[: len(place)] == place != other for other in problems)
     ]
+
+
+def _misspelt(problems: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The first unknown key that may have been meant for one that is missing beside it: one mistake, not two."""
+    missing = [_place(one) for one in problems if one["type"] == "missing"]
+    for one in problems:
+        if one["type"] in UNKNOWN_KEY:
+            *part, key = _place(one)
+            if near_names(str(key), [str(name) for *beside, name in missing if beside == part]):
+                return one
+    return None
 
 
 def _place(problem: dict[str, Any]) -> tuple[str | int, ...]:

@@ -467,7 +467,10 @@ def forget_last_demo() -> None:
     """Remove what an earlier demo made, and nothing else that someone keeps there."""
     DEMO_OUTPUT.mkdir(exist_ok=True)
     for path in DEMO_OUTPUT.glob(DEMO_MODEL + ".*"):
-        path.unlink()
+        if path.is_dir():  # what an interrupted report had begun
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def print_rows(table: Path) -> None:

@@ -377,6 +377,8 @@ def test_demo_shows_what_it_made(project):
     keep.parent.mkdir()
     keep.write_text("mine")
     (keep.parent / "yeast-atac.old").write_text("from an earlier demo")
+    (keep.parent / "yeast-atac.report.contribs.h5.partial").mkdir()  # from one that was interrupted
+    (keep.parent / "yeast-atac.report.contribs.h5.partial" / "rows").write_text("1")
     run = bootstrap(project, "demo", COLUMNS="30")
     assert run.returncode == 0, run.stderr
     assert "peak_2" in run.stdout
@@ -389,6 +391,7 @@ def test_demo_shows_what_it_made(project):
     for suggestion in ("genome add sacCer3", "predict yeast-atac", "report yeast-atac", "info yeast-atac", "list"):
         assert f"  zoo {suggestion}" in advised
     assert keep.exists() and not (keep.parent / "yeast-atac.old").exists()
+    assert not (keep.parent / "yeast-atac.report.contribs.h5.partial").exists()
 
 
 def test_demo_cuts_rows_to_the_terminal(project):

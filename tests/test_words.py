@@ -68,3 +68,9 @@ def test_the_question():
     assert did_you_mean("ctc", ["CTCF", "CTCFL"]) == "did you mean CTCF or CTCFL?"
     assert did_you_mean("chr", ["chrA", "chrB", "chrC"]) == "did you mean chrA, chrB or chrC?"
     assert did_you_mean("chr", ["chrA", "chrB", "chrC"], n=1) == "did you mean chrA?"
+
+
+def test_two_letters_in_the_wrong_order_are_nearer_than_names_that_hold_them():
+    assert near_names("rl", ["early_stopping", "lr", "batch"]) == ["lr"]
+    assert near_names("form", ["from", "format"])[0] == "from"
+    assert near_names("ba", ["batch", "grab", "combat"]) == ["batch"]

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 __all__ = ["counted", "did_you_mean", "near_names", "plural_of"]
 
 LIKE = 0.6  # similarity of letters (difflib's ratio) from which a name may have been meant
+SWAPPED = 0.95  # of the same letters in another order
 BEHIND = 0.08  # what is so much less like than the nearest name was not meant
 
 
@@ -39,8 +40,13 @@ def near_names(name: str, known: Iterable[str], n: int = 3) -> list[str]:
     likeness = _likeness(given, lower)
     least = max(likeness.values(), default=0.0) - BEHIND
     hits = [item for item in sorted(likeness, key=likeness.__getitem__, reverse=True) if likeness[item] >= least]
-    hits += [item for item in lower if len(given) > 2 and given in item and item not in hits]
+    hits += [item for item in lower if _holds(item, given) and item not in hits]
     return [lower[item] for item in hits[:n]]
+
+
+def _holds(name: str, given: str) -> bool:
+    """Whether a name holds all that was typed; two letters are in many, so they must begin it."""
+    return given in name if len(given) > 2 else len(given) == 2 and name.startswith(given)
 
 
 def _likeness(given: str, names: Iterable[str]) -> dict[str, float]:
@@ -49,11 +55,11 @@ def _likeness(given: str, names: Iterable[str]) -> dict[str, float]:
     found = {}
     for name in names:
         matcher.set_seq1(name)
+        if sorted(name) == sorted(given):  # letters in another order: `rl` has none in a place of `lr`
+            found[name] = SWAPPED
         # The first two are quick upper bounds of the third.
-        if all(ratio() >= LIKE for ratio in (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)):
+        elif all(ratio() >= LIKE for ratio in (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)):
             found[name] = matcher.ratio()
-        elif len(given) > 1 and sorted(name) == sorted(given):  # two letters that changed places, of a short name
-            found[name] = LIKE
     return found
 
 

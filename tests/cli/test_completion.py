@@ -67,6 +67,14 @@ def test_what_is_offered(folder, line, expected):
         assert completed(line) == expected
 
 
+def test_only_genomes_that_are_here_are_shown_and_removed(folder, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(folder / "cache"))
+    monkeypatch.setenv("ZOO_GENOMES", str(folder))
+    (folder / "dm6.fa").touch()
+    assert completed("zoo genome path ") == completed("zoo genome remove ") == ["dm6"]
+    assert "hg38" in completed("zoo genome add ")
+
+
 def _tracks_of(model: str) -> list[str]:
     from zoo.store.registry import info
 

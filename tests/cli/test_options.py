@@ -69,8 +69,9 @@ def test_no_option_is_written_twice():
 
 def test_an_option_means_one_thing():
     """The same flag has the same name, type and way of counting wherever it stands."""
-    # They name other files or places in each command; --set is of a dataloader, or of a run's configuration.
-    differing = {"--out", "--format", "--device", "--source", "--regions", "--set", "--to"}
+    # They name other files or places in each command; --set is of a dataloader, or of a run's configuration; an author is
+    # looked for, or named.
+    differing = {"--out", "--format", "--device", "--source", "--regions", "--set", "--to", "--author"}
     seen: dict[str, tuple] = {}
     for name, command in commands().items():
         for option in parameters_of(command):
@@ -121,7 +122,7 @@ def functions() -> dict[str, tuple]:
         "report": (report, explaining | set(OF_MOTIFS)),
         "add": (new, fields_of(Facts)),
         "benchmark": (benchmark, set()),
-        "check": (check, fields_of(Limits)),
+        "check": (check, fields_of(Limits) | {"record"}),
         "new": (new, fields_of(Facts)),
         "convert": (convert, set()),
         "doctor": (run_checks, set()),

@@ -335,6 +335,24 @@ def test_a_mistake_in_the_file_is_named_with_its_line(name, world, refused, tmp_
     assert told.extent == "nothing was written" or name == "twice"
 
 
+@pytest.mark.parametrize("key", ["base", "split", "targets"])
+def test_a_misspelt_key_that_must_be_there_is_one_mistake(key, world, refused, tmp_path):
+    """Not "`base` is missing; add it" for a file that has `bsae`."""
+    text = yaml.safe_dump(world.config(), sort_keys=False)
+    wrong = f"{key[:-2]}{key[-1]}{key[-2]}"
+    path = tmp_path / "run.yaml"
+    path.write_text("\n" + text.replace(f"{key}:", f"{wrong}:", 1))
+    told = refused("finetune", path, "-o", tmp_path / "run")
+    assert f"`{wrong}` is no key of a run" in told.what
+    assert f"write `{key}`" in told.fix
+
+
+def test_an_assembly_that_is_nearly_one_is_hinted(world, refused, tmp_path):
+    path = world.write("bad.yaml", genome="sacCer4")
+    told = refused("finetune", path, "-o", tmp_path / "run")
+    assert "no assembly of this name; did you mean sacCer3?" in told.what
+
+
 @pytest.mark.parametrize(
     ("given", "what", "fix"),
     [

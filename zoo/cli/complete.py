@@ -95,6 +95,12 @@ def _assemblies(context: click.Context, typed: str) -> Values:
     return known_assemblies()
 
 
+def _kept_genomes(context: click.Context, typed: str) -> list[str]:
+    from zoo.genome.library import genomes
+
+    return [one.assembly for one in genomes()]
+
+
 def _files(suffixes: tuple[str, ...], context: click.Context, typed: str) -> Iterator[str]:
     """Files with one of the suffixes, and folders, beside what was typed."""
     folder, begun = os.path.split(typed)
@@ -176,6 +182,8 @@ OF_COMMAND = {
     ("report", "source"): _sources_of_report,
     ("list", "source"): _source_names,
     ("search", "source"): _source_names,
+    ("path", "assembly"): _kept_genomes,
+    ("remove", "assembly"): _kept_genomes,
     ("update", "names"): lambda context, typed: [*_source_names(context, typed)][3:],
     ("remove", "name"): lambda context, typed: [*_source_names(context, typed)][3:],
 }
