@@ -69,8 +69,8 @@ def test_no_option_is_written_twice():
 
 def test_an_option_means_one_thing():
     """The same flag has the same name, type and way of counting wherever it stands."""
-    # They name other files or places in each command; --set is of a dataloader, or of a run's configuration; an author is
-    # looked for, or named.
+    # They name other files or places in each command; --set is of a dataloader, or of a run's configuration;
+    # an author is looked for, or named.
     differing = {"--out", "--format", "--device", "--source", "--regions", "--set", "--to", "--author"}
     seen: dict[str, tuple] = {}
     for name, command in commands().items():
@@ -302,6 +302,8 @@ def lines_of_code(text: str) -> list[str]:
 def parsed(line: str) -> None:
     """Parse a command as click does, types and choices included, without running it."""
     words = shlex.split(line.partition(" > ")[0])[1:]
+    if words[0] in ("help", "--help"):
+        words = [*(words[1:] or ["list"]), "--help"]
     for alternative in words[1].split("|") if len(words) > 1 and "|" in words[1] else words[1:2] or [""]:
         typed = [words[0], *filter(None, [alternative]), *words[2:]]
         name = next(" ".join(typed[:n]) for n in (2, 1) if " ".join(typed[:n]) in commands())
