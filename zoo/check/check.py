@@ -16,6 +16,7 @@ from zoo.check.confine import Limits
 from zoo.check.draft import Draft, read_draft
 from zoo.check.findings import LEVELS, Finding
 from zoo.check.names import check_names, check_older, check_version
+from zoo.check.record import record_files
 from zoo.check.report import check_report_out, write_report
 from zoo.check.results import CheckReport, EntryResult
 from zoo.check.runs import Ran, run_entry, run_kipoi
@@ -37,6 +38,7 @@ def check(
     *,
     changed: str | None = None,
     level: str = "valid",
+    record: bool = False,
     data: Path | None = None,
     urls: bool = False,
     kipoi: bool = True,
@@ -45,6 +47,7 @@ def check(
     atol: float = ATOL,
     keep: Path | None = None,
     reports: Iterable[Path] = (),
+    note: Callable[[str], None] | None = None,
     done: Callable[[EntryResult], None] | None = None,
 ) -> CheckReport:
     """Check entries; Python of an entry runs confined, in a process of its own.
@@ -53,6 +56,7 @@ def check(
         names: entries or groups by name, or their folders; none stands for all that are bundled.
         changed: a commit: those entries that differ from where the branch left it, and no others.
         level: ``valid`` (its files), ``runs`` (what it does) or ``reproduces`` (what its card says).
+        record: first write the checksums of the files of ``names``, as they are, into their cards.
         data: folder with the data of metrics, for level reproduces; the word DIR of a command stands for it.
         urls: ask the addresses of cards too.
         kipoi: let Kipoi load each entry that runs.
@@ -60,11 +64,13 @@ def check(
         rtol, atol: tolerance of the example, as in `zoo test`.
         keep: where predictions that differ are kept; the current folder.
         reports: files to write: ``.html``, ``.json``, or ``.md``, which is safe to post as a comment.
+        note: takes what was recorded.
         done: takes each result when it is there.
 
     Raises:
-        UsageError: no such level or commit, names beside ``changed``, or a report that cannot be written.
-        ModelError: no entry of that name.
+        UsageError: no such level or commit, names beside ``changed``, ``record`` without names, or a report that
+            cannot be written.
+        ModelError: no entry of that name, or a card that cannot be recorded.
     """
     given = [names] if isinstance(names, str | Path) else list(names)
     if level not in LEVELS:
@@ -73,7 +79,13 @@ def check(
         raise UsageError(
             "names beside --changed", "", "Fix: `zoo check yeast-atac`, or `zoo check --changed origin/main`"
         )
+    if record and not given:
+        raise UsageError("--record without a name", "it writes into the card", "Fix: zoo check NAME --record")
     reports = [check_report_out(path) for path in reports]
+    for name in given if record else ():
+        recorded = record_files(target(str(name))[0])
+        if note:
+            note(f"{name}: " + (f"recorded {', '.join(recorded)}" if recorded else "all checksums are right already"))
     report = CheckReport(level)
     if changed is not None:
         report.changed = changes_since(changed)

@@ -70,17 +70,17 @@ def command(
         from zoo.check.confine import Limits
         from zoo.paths import given_path
 
-        if record:
-            _record(names)
         done = check(
             names,
             changed=changed,
             level=level,
+            record=record,
             data=given_path(data).resolve() if data is not None else None,
             urls=urls,
             kipoi=kipoi,
             limits=Limits(seconds=seconds, memory=int(memory * GIGABYTE)),
             reports=reports,
+            note=note,
             done=None if as_json else lambda result: _tell(result, verbose),
         )
     if as_json:
@@ -90,18 +90,6 @@ def command(
             click.echo(f"{one.severity}: {one.what}")
         click.echo(done.summary())
     ctx.exit(done.code)
-
-
-def _record(names: tuple[str, ...]) -> None:
-    from zoo.check.check import target
-    from zoo.check.record import record_files
-    from zoo.errors import UsageError
-
-    if not names:
-        raise UsageError("--record without a name", "it writes into the card", "Fix: zoo check NAME --record")
-    for name in names:
-        changed = record_files(target(name)[0])
-        note(f"{name}: " + (f"recorded {', '.join(changed)}" if changed else "all checksums are those of the files"))
 
 
 def _tell(result: EntryResult, verbose: bool) -> None:

@@ -60,7 +60,7 @@ draft_options = options_together(
         "--offset", type=click.IntRange(min=0), metavar="BP", help="Where the first bin begins in the window."
     ),
     click.option("--summary", metavar="TEXT", help="One sentence on what is predicted."),
-    click.option("--author", "authors", multiple=True, metavar="NAME", help="An author of the model; may be repeated."),
+    click.option("--authors", multiple=True, metavar="NAME", help="An author of the model; may be repeated."),
     click.option("--licence", metavar="SPDX", help="Licence of the weights, such as MIT."),
     click.option(
         "--assembly", metavar="NAME", help="Assembly that it was trained on; else as the FASTA's lengths say."
