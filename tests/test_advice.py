@@ -57,7 +57,6 @@ ONLY: dict[str, tuple[set[str], str]] = {
     "PredictOptions": (RUN, TEST),
     "PredictOptions --stride": (TILED, "a report refuses --stride before"),
     "PredictOptions --window": (TILED, "a report refuses --stride before"),
-    "sole_writer": (RUN | MOTIFS | {"convert"}, "only a command that writes a result holds its lock"),
     "FileRun": (RUN, TEST),
     "_explain_os_error": (RUN, TEST),
     "Journal": (RUN, TEST),
