@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import importlib
 import inspect
@@ -280,7 +281,11 @@ def test_window_of_a_run_is_center_summit_or_tile(command, capsys):
 
 # ---------------------------------------------------------------- what the docs say
 
-DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "model_cards").glob("*/README.md"))]
+DOCS = [
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "model_cards").glob("*/README.md")),
+]
 
 
 def lines_of_code(text: str) -> list[str]:
@@ -297,6 +302,10 @@ def lines_of_code(text: str) -> list[str]:
 def parsed(line: str) -> None:
     """Parse a command as click does, types and choices included, without running it."""
     words = shlex.split(line.partition(" > ")[0])[1:]
+    if words[:1] == ["help"]:  # `zoo help predict` is `zoo predict --help`
+        words = [*words[1:], "--help"]
+    if words == ["--help"]:
+        return
     for alternative in words[1].split("|") if len(words) > 1 and "|" in words[1] else words[1:2] or [""]:
         typed = [words[0], *filter(None, [alternative]), *words[2:]]
         name = next(" ".join(typed[:n]) for n in (2, 1) if " ".join(typed[:n]) in commands())
@@ -312,7 +321,8 @@ def test_commands_of_the_docs_can_be_typed():
     wrong = []
     for line, path in lines.items():
         try:
-            parsed(line)
+            with contextlib.suppress(click.exceptions.Exit):  # --help
+                parsed(line)
         except (click.ClickException, StopIteration) as error:
             wrong.append(f"{path}: {line}: {error}")
     assert wrong == []
