@@ -106,7 +106,8 @@ def typed_in(folder: Path, command: str) -> str:
     if done.returncode not in (0, 141):  # 141: head has read enough
         raise SystemExit(f"{command}\n{done.stdout}")
     progress = re.compile(r"zoo: .* of .* windows \(\d+%\).*\n")  # where a machine is slow
-    return progress.sub("", done.stdout).replace(str(folder), ".")
+    here = os.environ.get("ZOO_CACHE") or str(folder / "cache")
+    return progress.sub("", done.stdout).replace(here, "~/.cache/seqzoo").replace(str(folder), ".")
 
 
 def metrics() -> str:

@@ -72,6 +72,8 @@ def test_cutting():
     assert middle_cut("deepbind/Homo_sapiens/TF/D1", 11) == "deepb…TF/D1"
     assert middle_cut("abc", 3) == "abc" and middle_cut("abcdefgh", 7, "...") == "ab...gh"
     assert words_of("splice acceptors and donors", 17) == "splice acceptors…"
+    assert words_of("Histone modification, DNA", 21) == "Histone modification…"
+    assert words_of("Histone modifications, DNA", 21) == "Histone modification…"  # not "Histone…"
     assert words_of("one, two", 6) == "one…" and words_of("accessible", 5) == "acce…"
     for room in range(4, 30):
         for dots in ("…", "..."):

@@ -15,6 +15,7 @@ __all__ = ["command"]
 @click.command("gallery", cls=COMMAND, context_settings=CONTEXT)
 @click.option(
     "-o",
+    "--out",
     "out",
     type=click.Path(path_type=Path),
     metavar="DIR",

@@ -38,10 +38,14 @@ OPTION_GROUPS: dict[str, Sequence[str]] = {
     "Motifs": ("database", "max_seqlets", "seqlet_fdr", "modisco", "hits", "effects", "look_for", "region"),
     "Search": ("trials", "space", "address", "cpus"),
     "Output": (
-        *("out", "format", "overlap", "aggregate", "figures", "figure_format", "track_hub", "hub_genome", "split"),
+        *("write", "out", "format", "overlap", "aggregate"),
+        *("figures", "figure_format", "track_hub", "hub_genome", "split"),
         *("as_json", "plain", "all"),
     ),
-    "Run": ("device", "batch_size", "precision", "resume", "dry_run", "prepare_only", "force", "quiet", "help"),
+    "Run": (
+        *("device", "threads", "batch_size", "windows", "precision"),
+        *("resume", "dry_run", "prepare_only", "force", "quiet", "help"),
+    ),
 }
 
 

@@ -145,12 +145,13 @@ def middle_cut(text: str, room: int, dots: str = "…") -> str:
 
 
 def words_of(text: str, room: int, dots: str = "…") -> str:
-    """The text, or as many whole words of it as there is room for; of a longer first word its beginning."""
+    """The text, or as many whole words of it as there is room for; letters, where words would leave half of it."""
     if len(text) <= room:
         return text
     begun = text[: room - len(dots) + 1]
     cut = begun.rfind(" ")
-    return (begun[:cut].rstrip(" ,;:") if cut > 0 else begun[:-1]) + dots
+    # "Histone modificatio…" says more than "Histone…" where there is room for so little.
+    return (begun[:cut].rstrip(" ,;:") if cut > room // 2 else begun[:-1].rstrip(" ,;:")) + dots
 
 
 class RowPrinter:
