@@ -219,7 +219,9 @@ def test_two_runs_at_once_share_what_is_prepared(world, tmp_path):
 @pytest.mark.parametrize(
     ("page", "mode", "read"), [("README.md", "last-2", ["centres"]), ("docs/finetune.md", "lora", [None, "centres"])]
 )
-def test_the_configurations_of_the_pages_are_ones(tmp_path, page, mode, read):
+def test_the_configurations_of_the_pages_are_ones(tmp_path, monkeypatch, page, mode, read):
+    (tmp_path / "sacCer3.fa").write_text(">chrI\nA\n")
+    monkeypatch.setenv("ZOO_GENOMES", str(tmp_path))
     text = (ROOT / page).read_text()
     block = next(part for part in text.split("```yaml\n")[1:] if part.startswith("base:")).split("```")[0]
     (tmp_path / "run.yaml").write_text(block)

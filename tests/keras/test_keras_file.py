@@ -188,10 +188,9 @@ def test_folders_without_model_yaml_say_what_is_in_them(data):
     assert refused("none").fix == "Fix: give the folder that holds model.yaml"
 
 
-def test_a_file_is_not_drafted_exported_or_tested(data, capsys):
+def test_a_file_is_not_exported_or_tested(data, capsys):
     keras_file(data / "m.h5", POOL)
     for arguments, told in (
-        (["add", "m.h5", "--name", "new"], "is a Keras model, and entries are drafted from"),
         (["export", "m.h5", "--to", "kipoi", "new"], "is a file, and entries are exported"),
         (["test", "m.h5"], "a file alone has no example"),
     ):

@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import time
@@ -41,7 +42,7 @@ __all__ = ["add_genome"]
 GZIP_A_BASE = 0.33
 BGZIP_A_BASE = GZIP_A_BASE * GROWTH
 #: The option by which other commands are given a genome, and ours.
-IN_OUR_WORDS = ("-g", "--from")
+IN_OUR_WORDS = (r"(?<!\S)-g(?!\S)", "--from")  # as a word: paths may hold these letters
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
 
 
@@ -76,7 +77,7 @@ def add_genome(name: str, source: str | Path | None = None) -> KeptGenome:
             else:
                 _from_file(given_path(source), assembly, listener)
     except InputError as error:
-        raise InputError(error.what, error.extent, error.fix.replace(*IN_OUR_WORDS)) from None
+        raise InputError(error.what, error.extent, re.sub(*IN_OUR_WORDS, error.fix)) from None
     except OSError as error:
         raise SystemStateError(
             f"{folder.parent}: the genome of {assembly.name} cannot be written: {error.strerror or error}",

@@ -19,6 +19,7 @@ from zoo.errors import UsageError
 from zoo.genome.assembly import chrom_style, guess_assembly, load_assembly
 from zoo.genome.fasta import open_genome
 from zoo.models.entry import open_entry, with_settings
+from zoo.models.file_model import describe_file
 from zoo.models.load import load_entry
 from zoo.models.sequence_loader import given_length
 from zoo.results import replacing_folder
@@ -464,6 +465,8 @@ def _of_others(path: Path, origin: str, facts: Facts, place: _Place, into: Path)
         if facts != Facts():
             place.report("model.yaml and card are taken as they are: correct them in the new folder")
         return copy_entry(path, into, place.name)
+    if path.is_file() and path.suffix.lower() != ".ckpt":
+        describe_file(path)  # of what is no model, it says what to do instead
     file = checkpoint_in(path) if path.is_dir() else path
     entry = entry_of_checkpoint(file, place.name, origin, place.genome, place.regions)
     entry = with_exported_card(entry, path) if path.is_dir() else entry
