@@ -28,8 +28,15 @@ def hub(models):
         yield address
 
 
+#: models.md fetches and runs the networks of SpliceAI, which takes two minutes; cards.md has models too.
+PAGES = [
+    pytest.param(page, marks=[pytest.mark.long] if page.name == "models.md" else [], id=page.name)
+    for page in pages_with_commands(of_models=True)
+]
+
+
 @pytest.mark.pypi
-@pytest.mark.parametrize("page", pages_with_commands(of_models=True), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES)
 def test_commands_run_as_typed(page, folder, models, kipoi, hub, tmp_path, package_index):
     shutil.copytree(models, folder, dirs_exist_ok=True)
     type_page(page, folder, environment(tmp_path / "home", kipoi, hub))
