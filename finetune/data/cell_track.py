@@ -173,7 +173,7 @@ def refuse_itself(
         raise UsageError(
             f"`cell.tracks.{given_name}` and the target {target_name!r} are read from the same file, "
             f"{sorted(shared)[0]}",
-            f"{len(shared)} file(s); a track is not predicted from itself",
+            f"{counted(len(shared), 'file')}; a track is not predicted from itself",
             f"Fix: give the cell's other assay in `cell.tracks.{given_name}`",
         )
     both = np.isfinite(target) & np.isfinite(given)

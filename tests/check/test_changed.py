@@ -62,7 +62,7 @@ def test_a_new_entry_with_changes_elsewhere_is_refused(repository):
     (repository / "code.py").write_text("x = 2\n")
     report = check(changed="main")
     assert [(one.rule, one.severity) for one in report.general] == [("scope", "error")] and report.code == 4
-    assert report.general[0].what == "beside gc, 1 file(s) outside of its folder are changed: code.py"
+    assert report.general[0].what == "beside gc, 1 file outside of its folder is changed: code.py"
 
 
 def test_an_old_entry_with_changes_of_code_is_a_matter_for_a_reviewer(repository):
@@ -98,7 +98,7 @@ def test_an_older_version_is_what_was_published_and_nothing_else(repository):
     (older / "weights.pth").unlink()
     (older / "weights.pth").symlink_to("/etc/passwd")
     (found,) = [one for one in check(changed="main").findings if one.severity == "error"]
-    assert found.what == "versions/1.0.0 has 2 file(s) that version 1.0.0 was not published with"
+    assert found.what == "versions/1.0.0 has 2 files that version 1.0.0 was not published with"
     assert (found.rule, found.fix) == ("version", "move that version there as it was: more.py, weights.pth")
     shutil.rmtree(older)
     shutil.copytree(repository.parent / "as-it-was", folder / "versions/0.9.0")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zoo.check.findings import Finding
 from zoo.errors import UsageError
+from zoo.words import counted
 
 __all__ = ["CARDS", "Changes", "changes_since", "check_scope"]
 
@@ -75,7 +76,8 @@ def check_scope(changes: Changes) -> list[Finding]:
     shown = ", ".join(changes.outside[:5]) + (", ..." if len(changes.outside) > 5 else "")
     severity = "error" if changes.new else "warning"
     names = ", ".join(sorted(changes.new) or (one.name for one in changes.entries))
-    what = f"beside {names}, {len(changes.outside)} file(s) outside of its folder are changed: {shown}"
+    outside = counted(len(changes.outside), "file outside of its folder is", "files outside of its folder are")
+    what = f"beside {names}, {outside} changed: {shown}"
     fix = "send other changes as a pull request of their own"
     return [*gone, Finding(names, "valid", "scope", severity, what, fix)]
 

@@ -17,6 +17,7 @@ from zoo.check.draft import Draft
 from zoo.check.findings import Finding
 from zoo.files import sha256_of
 from zoo.store.versions import FOLDER as VERSIONS
+from zoo.words import counted
 
 __all__ = ["check_names", "check_older", "check_version"]
 
@@ -141,7 +142,8 @@ def check_older(draft: Draft, base: str, root: Path) -> Iterator[Finding]:
         ]
         if wrong:
             shown = ", ".join(wrong[:3]) + (", ..." if len(wrong) > 3 else "")
-            what = f"{VERSIONS}/{older.name} has {len(wrong)} file(s) that version {older.name} was not published with"
+            files = counted(len(wrong), "file")
+            what = f"{VERSIONS}/{older.name} has {files} that version {older.name} was not published with"
             fix = f"move that version there as it was: {shown}"
             yield draft.finding("version", what, fix, older / wrong[0])
 
