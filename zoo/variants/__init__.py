@@ -1,0 +1,1 @@
+"""What a change of sequence does: one network read twice with the same weights, REF and ALT."""
