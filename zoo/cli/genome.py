@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 
 import click
 
 from zoo.cli.options import as_json_option, quiet_option
 from zoo.cli.shared import COMMAND, CONTEXT, GROUP, long_run, note
+from zoo.cli.tables import print_json
 
 __all__ = ["command"]
 
@@ -73,7 +73,7 @@ def ls(as_json: bool) -> None:
             }
             for one in found
         ]
-        click.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
     table = [("assembly", "size", "used", "from", "path")]
     table += [(one.assembly, human_bytes(one.bytes), _time(one.used)[:10], one.source, str(one.path)) for one in found]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
 
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, note
+from zoo.cli.tables import print_json
 from zoo.words import counted
 
 __all__ = ["command"]
@@ -32,7 +32,7 @@ def command(models: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
 
     found = upgrade(models, dry_run=dry_run)
     if as_json:
-        click.echo(json.dumps([asdict(one) | {"path": str(one.path)} for one in found], indent=1))
+        print_json([asdict(one) | {"path": str(one.path)} for one in found])
         return
     changed = [one for one in found if one.old != one.new]
     for one in changed:
