@@ -36,7 +36,7 @@ from zoo.genome.encode import letters_met
 from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.results import replacing_folder, require_room
-from zoo.words import counted, near_names
+from zoo.words import counted, counted_of, near_names
 
 __all__ = ["Prepared", "TrackInfo", "head_names", "prepare"]
 
@@ -505,13 +505,13 @@ def _cell_sources(config: FinetuneConfig) -> tuple[tuple[str, ...], list[TrackSo
     if lacking := [cell for cell in cells if cell not in config.cell.tracks]:
         raise UsageError(
             f"the cell {lacking[0]!r} has targets and no track in `cell.tracks`",
-            f"{len(lacking)} of {len(cells)} cells",
+            counted_of(len(lacking), len(cells), "cell"),
             f"Fix: cell.tracks: {{{lacking[0]}: FILE}}",
         )
     if surplus := [cell for cell in config.cell.tracks if cell not in cells]:
         raise UsageError(
             f"`cell.tracks.{surplus[0]}`: no target has the cell {surplus[0]!r}",
-            f"{len(surplus)} of {len(config.cell.tracks)} cells with tracks",
+            f"{counted_of(len(surplus), len(config.cell.tracks), 'cell')} with tracks",
             f"Fix: write {' or '.join(near_names(surplus[0], cells) or cells[:3])}, or leave it out",
         )
     told = {"read": config.cell.read, "missing": config.cell.missing}
