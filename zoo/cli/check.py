@@ -89,6 +89,8 @@ def command(
     else:
         for one in done.general:
             click.echo(f"{one.severity}: {one.what}")
+            if one.fix:
+                click.echo(f"    Fix: {one.fix}")
         click.echo(done.summary())
     ctx.exit(done.code)
 

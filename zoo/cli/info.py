@@ -63,6 +63,8 @@ def _text(facts: dict[str, Any]) -> str:
     lines = [f"{facts['name']} {facts['version']}: {facts['summary']}", ""]
     for label, value in (
         ("genome", facts["assembly"]),
+        ("network", ", ".join(facts.get("architecture") or ())),
+        ("cells", ", ".join(facts.get("cell_types") or ())),
         ("input", _input(facts)),
         ("loader", facts.get("dataloader")),
         ("authors", ", ".join(facts["authors"])),
