@@ -134,7 +134,7 @@ def functions() -> dict[str, tuple]:
         "list": (entries, set()),
         "pull": (pull, set()),
         "push": (push, set()),
-        "test": (check_examples, set()),
+        "test": (check_examples, {"record"}),
         "tune": (tune, set()),
         "upgrade": (upgrade, set()),
     }
