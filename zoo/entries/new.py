@@ -416,9 +416,9 @@ def _of_keras(path: Path, origin: str, facts: Facts, place: _Place, scratch: Pat
         for spec in loaded.outputs
     ]
     outputs = _outputs(tried, facts, loaded.length, place)
-    targets = [
-        {"name": out["name"], "shape": shape_text(one.shape), "doc": "see the card"}
-        for out, one in zip(outputs, entry.description.targets, strict=True)
+    targets = [  # Keras has channels last: a profile is (bins, tracks)
+        {"name": out["name"], "shape": shape_text(one.shape[::-1]), "doc": "see the card"}
+        for out, one in zip(outputs, tried, strict=True)
     ]
     example = place.example(loaded.length)
     file = f"model{path.suffix.lower()}"
