@@ -146,3 +146,22 @@ def test_every_part_of_a_card_is_escaped(text):
     assert text not in page.replace("<b>&", "&").replace("<b>a", "a") or text == "<b>"
     assert page.count("<script>") == 0 and 'onmouseover="x' not in page
     assert page.count("<b>") == 1  # that of the title alone
+
+
+def test_a_card_has_the_colours_of_its_page():
+    """Light or dark: it sets no colour of its own, and its lines and the bar stand out on white and on near black."""
+    from zoo.notebook import LINE, _BarState
+
+    page = card_html("a", "b", [("c", "d")], ["e"], [["f"]], "g")
+    assert set(re.findall(r"(?<![-\w])(?:color|background)\s*:\s*([^;\"]+)", page)) == {"inherit", "none"}
+    assert LINE.startswith("rgba(128,128,128,")
+    (bar,) = re.findall(r"background:#(\w{6})", _BarState("half", 0.5)._repr_html_())
+
+    def luminance(colour: str) -> float:  # WCAG 2
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for ground in ("ffffff", "111111"):
+        low, high = sorted((luminance(bar), luminance(ground)))
+        assert (high + 0.05) / (low + 0.05) > 3
