@@ -290,7 +290,7 @@ def test_facets_of_bundled_entries_are_what_they_state(bundled):
     assert found["mpra-dragonn"]["cell"] == ["HepG2", "K562"]  # names of its tracks
     assert found["xpresso-mouse"]["species"] == ["Mouse"] and found["spliceai"]["licence"] == ["CC-BY-NC-4.0"]
     assert found["basset"]["checked"] == ["not verified"]
-    assert found["basset"]["cell"] == ["K562", "164 human cell types, the names of the tracks"]
+    assert found["basset"]["cell"] == ["K562", "164 human cell types"]
     assert found["spliceai"]["architecture"] == ["SpliceAI", "convolutional", "dilated", "residual"]
     assert found["mmsplice-donor"]["architecture"] == ["MMSplice", "dense"]  # no convolution in its file
     assert all(one["architecture"] and one["cell"] for one in found.values())

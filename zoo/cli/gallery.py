@@ -62,7 +62,7 @@ def command(
 
     made = gallery(out, source=source, reports=reports, examples=examples, report=notes_unless(quiet))
     if as_json:
-        print_json(asdict(made))
+        print_json(asdict(made) | {"index": made.index})
         return
     models = f"{counted(made.models, 'model')} on {counted(made.cards, 'page')}"
     click.echo(f"{models}, {human_bytes(made.bytes)}: open {made.index}")
