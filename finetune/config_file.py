@@ -15,6 +15,7 @@ from zoo.cards.yaml_lines import load_yaml
 from zoo.errors import ModelError, UsageError
 from zoo.genome.library import genome_file
 from zoo.paths import given_path, is_url, near_file, refuse_pointers, refuse_url
+from zoo.words import counted_of
 
 __all__ = ["as_number", "check_files", "load_config"]
 
@@ -123,7 +124,9 @@ def check_files(config: FinetuneConfig) -> None:
         near = "" if Path(path).exists() else near_file(path)
         raise UsageError(
             f"`{key}`: {path}: {'is a folder' if Path(path).is_dir() else 'no such file'}",
-            "; ".join(filter(None, (f"{len(absent)} of {len(named)} files that the configuration names", near))),
+            "; ".join(
+                filter(None, (f"{counted_of(len(absent), len(named), 'file')} that the configuration names", near))
+            ),
             f"Fix: correct `{key}`; paths are taken from the folder of the configuration",
         )
 

@@ -60,7 +60,7 @@ class FinetuneResult:
         folder: of the run. prepared: folder of each head's set.
         verdict: None where only data were prepared. entry: the draft, or None where the model is no function of
             sequence alone. weights_hash: sha256 of what was trained.
-        notes: what the user should know.
+        notes: what the user should know. tuning: of a search, its best settings and all its trials.
     """
 
     folder: Path
@@ -70,6 +70,7 @@ class FinetuneResult:
     weights_hash: str | None = None
     training: TrainResult | None = None
     notes: list[str] = field(default_factory=list)
+    tuning: dict[str, Any] | None = None
 
     @property
     def sentence(self) -> str:
@@ -77,6 +78,19 @@ class FinetuneResult:
         if self.verdict is None:
             return "prepared: " + ", ".join(f"{head} in {folder}" for head, folder in self.prepared.items())
         return self.verdict.sentence
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data: the sentence, where everything lies, and the figures as lines of a card's ``evaluation``."""
+        return {
+            "sentence": self.sentence,
+            "gained": None if self.verdict is None else self.verdict.gained,
+            "run": str(self.folder),
+            "prepared": {head: folder and str(folder) for head, folder in self.prepared.items()},
+            "entry": self.entry and str(self.entry),
+            "weights_sha256": self.weights_hash,
+            "evaluation": [] if self.verdict is None else self.verdict.evaluation_lines(""),
+            "notes": list(self.notes),
+        } | ({} if self.tuning is None else {"tuning": self.tuning})
 
 
 def finetune(

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from finetune.config import FinetuneConfig
-from finetune.data.prepare import Prepared
+from finetune.data.prepare import Prepared, genome_of
 from finetune.models.adapt import head_loss
 from zoo.entries.example import cut_example, random_example
 from zoo.entries.writer import EntryFiles, write_entry
@@ -448,14 +448,14 @@ def _prose(result: Result, config: FinetuneConfig, origin: str) -> str:
 
 
 def _example(result: Result, config: FinetuneConfig) -> Any:
-    """Windows of the test side where there is a genome, else random sequence."""
+    """Windows of the test side; random sequence where no window was laid there."""
     import tempfile
 
     prepared = result.sets[result.heads[0].name]
-    genome = next((head.genome for head in config.heads if head.name == prepared.head and head.genome), config.genome)
     rows = prepared.rows("test")
-    if genome is None or prepared.letters is None or not len(rows):
+    if prepared.letters is None or not len(rows):
         return random_example(result.base.length)
+    genome = genome_of(config, result.base, prepared.head)
     rows = rows[np.linspace(0, len(rows) - 1, min(6, len(rows))).astype(int)]
     with tempfile.TemporaryDirectory() as folder:
         bed = Path(folder) / "regions.bed"
@@ -465,9 +465,7 @@ def _example(result: Result, config: FinetuneConfig) -> Any:
             for chrom, start in zip(prepared.windows.chrom[rows], prepared.windows.start[rows], strict=True)
         ]
         bed.write_text("".join(lines))
-        return replace(
-            cut_example(Path(genome), bed, result.base.length), origin=f"test windows of {Path(genome).name}"
-        )
+        return replace(cut_example(genome, bed, result.base.length), origin=f"test windows of {genome.name}")
 
 
 def _compare(result: Result, folder: Path) -> None:

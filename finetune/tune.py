@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +51,7 @@ def tune(
         force, trust, sets, report: as in ``finetune``.
 
     Returns:
-        The best run; ``tuning.json`` in its folder lists all trials.
+        The best run; its ``tuning``, and ``tuning.json`` in its folder, list all trials.
 
     Raises:
         ZooError: as ``finetune``; a trial that fails ends nothing but itself.
@@ -84,7 +85,7 @@ def tune(
     with replacing(result.folder / "tuning.json") as partial:
         record = {"best": found.best, "failed": found.failed, "trials": found.trials, "space": varied}
         partial.write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
-    return result
+    return dataclasses.replace(result, tuning=record)
 
 
 def _default_space(config: FinetuneConfig) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from zoo.errors import MismatchError
-from zoo.words import counted
+from zoo.words import counted_of
 
 __all__ = [
     "MEDIAN_LIMIT",
@@ -133,7 +133,8 @@ def check_complete(pair_error: np.ndarray, method: str, limit: float = MEDIAN_LI
     if not (finite := np.isfinite(pair_error)).all():
         raise MismatchError(
             f"the contributions of {method} are not finite",
-            f"{int((~finite).sum()):,} of {len(finite):,} sequences, or predictions of them and of their references",
+            f"{counted_of(int((~finite).sum()), len(finite), 'sequence')}, or predictions of them or of their "
+            "references",
             "Fix: look at the model's predictions; where these are finite, --method ism needs no gradient",
         )
     error = pair_error
@@ -142,7 +143,8 @@ def check_complete(pair_error: np.ndarray, method: str, limit: float = MEDIAN_LI
         raise MismatchError(
             f"the contributions of {method} are not complete: they miss the difference to the references "
             f"by {median:.2%} (median; at most {error.max():.1%})",
-            f"{wrong:,} of {len(error):,} sequences by more than {SINGLE_LIMIT:.0%}; the median may be {limit:.1%}",
+            f"{counted_of(wrong, len(error), 'sequence')} by more than {SINGLE_LIMIT:.0%}; "
+            f"the median may be {limit:.1%}",
             fix or "Fix: --method ism, or --allow-incomplete to keep them all the same",
         )
 
@@ -153,7 +155,7 @@ def completeness_note(pair_error: np.ndarray) -> str | None:
     if not len(known):
         return None
     over = int((known > MEDIAN_LIMIT).sum())
-    tail = f"; {over:,} of {len(known):,} sequences above {MEDIAN_LIMIT:.1%}" if over else ""
+    tail = f"; {counted_of(over, len(known), 'sequence')} above {MEDIAN_LIMIT:.1%}" if over else ""
     return f"completeness error: median {np.median(known):.1e}, largest {known.max():.1e}{tail}"
 
 
@@ -167,8 +169,8 @@ def projection_note(projection_error: np.ndarray) -> str | None:
     if not len(missed):
         return None
     return (
-        f"unknown bases contribute too, but are no bases: the projected contributions of {len(missed):,} of "
-        f"{counted(len(projection_error), 'window misses', 'windows miss')} the difference to the references by "
+        f"unknown bases contribute too, but are no bases: the projected contributions of "
+        f"{counted_of(len(missed), len(projection_error), 'window', 'miss')} the difference to the references by "
         f"{np.median(missed):.1%} (median; "
         f"at most {missed.max():.1%}; each in projection_error)"
     )

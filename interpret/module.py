@@ -25,7 +25,7 @@ import torch
 from zoo.errors import InputError, ModelError, UsageError
 from zoo.models.foreign_python import blame
 from zoo.models.loaded import full_float32
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 __all__ = [
     "PROTOCOL",
@@ -157,7 +157,7 @@ def check_one_hot(one_hot: np.ndarray | torch.Tensor) -> np.ndarray:
         )
     if not np.isfinite(array).all():
         wrong = int((~np.isfinite(array)).any((1, 2)).sum())
-        extent = f"{wrong:,} of {len(array):,} sequences"
+        extent = counted_of(wrong, len(array), "sequence")
         raise InputError("one_hot holds NaN or infinity", extent, "Fix: correct the input")
     return array
 

@@ -25,7 +25,7 @@ from zoo.models.array_model import ArrayModel
 from zoo.models.foreign_python import blame, call_module
 from zoo.models.loaded import LoadedModel, as_list
 from zoo.outputs import OutputSpec, choose_tracks, first_of, track_patterns
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 __all__ = [
     "REDUCTIONS",
@@ -360,7 +360,7 @@ def _finite(found: np.ndarray, method: str) -> np.ndarray:
     if np.isfinite(found).all():
         return found
     wrong = int((~np.isfinite(found.reshape(len(found), -1))).any(1).sum())
-    extent = f"{wrong:,} of {len(found):,} sequences"
+    extent = counted_of(wrong, len(found), "sequence")
     if method in PREDICTING:
         why, fix = "predictions of them, or of what they are changed into, are not finite", "correct the model"
     else:
@@ -379,7 +379,8 @@ def _of_known_bases(sequences: Sequences) -> np.ndarray | torch.Tensor:
         row, column = (int(first) for first in np.argwhere(unknown)[0])
         raise InputError(
             f"sequences[{row}][{column}] is an unknown base, and a bare module does not say how it takes these",
-            f"{int(unknown.sum()):,} unknown bases in {int(unknown.any(1).sum()):,} of {len(unknown):,} sequences",
+            f"{counted(int(unknown.sum()), 'unknown base')} in "
+            f"{counted_of(int(unknown.any(1).sum()), len(unknown), 'sequence')}",
             "Fix: give one-hot arrays, or what zoo.load_model returns",
         )
     return found

@@ -43,6 +43,7 @@ STAMP = ".seqzoo-stamp"
 LOCK = ".seqzoo-lock"
 LOG = "seqzoo-install.log"
 LOG_LINES_SHOWN = 12
+TOLD_EVERY = float(os.environ.get("ZOO_BOOTSTRAP_TOLD_EVERY") or 15)  # s between lines where there is no terminal
 OTHER_FOLDER = "python3 scripts/bootstrap.py --venv DIR demo"
 
 #: Torch goes first and alone. Resolved together with the rest, pip may take another index's
@@ -240,20 +241,33 @@ def run_step(label: str, command: list, log: Path, fix: str = "") -> None:
         BootstrapError: it failed; the last lines of the log have been printed.
     """
     started = time.monotonic()
+    if watched(label, command, log, pip_environment()) != 0:
+        for line in log_lines(log)[-LOG_LINES_SHOWN:]:
+            say("  | " + line)
+        raise BootstrapError(
+            f"Installing {label} failed; the whole log is {log}",
+            fix or "Check the network and the free disk space, then run the same command again.",
+        )
+    say(f"  {label:<28}{clock(time.monotonic() - started):>12}")
+
+
+def watched(label: str, command: list, log: Path, environment: dict) -> int:
+    """Exit code of a command, its output into ``log``, while what it does and for how long is shown."""
+    started, told = time.monotonic(), 0.0
     with open(log, "ab") as sink:
         sink.write(f"$ {' '.join(command)}\n".encode())
         sink.flush()
         process = subprocess.Popen(
-            command,
-            cwd=str(ROOT),
-            env=pip_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
+            command, cwd=str(ROOT), env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
         )
         try:
             while process.poll() is None:
-                show_progress(label, time.monotonic() - started, log)
+                elapsed = time.monotonic() - started
+                if sys.stderr.isatty():
+                    show_progress(label, elapsed, log)
+                elif elapsed - told >= TOLD_EVERY:
+                    told = elapsed
+                    say(progress_line(label, elapsed, log))
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=0.5)
         except BaseException:
@@ -262,14 +276,7 @@ def run_step(label: str, command: list, log: Path, fix: str = "") -> None:
             raise
         finally:
             clear_progress()
-    if process.returncode != 0:
-        for line in log_lines(log)[-LOG_LINES_SHOWN:]:
-            say("  | " + line)
-        raise BootstrapError(
-            f"Installing {label} failed; the whole log is {log}",
-            fix or "Check the network and the free disk space, then run the same command again.",
-        )
-    say(f"  {label:<28}{clock(time.monotonic() - started):>12}")
+    return process.returncode
 
 
 def pip_environment() -> dict:
@@ -290,12 +297,15 @@ def clock(seconds: float) -> str:
 
 
 def show_progress(label: str, elapsed: float, log: Path) -> None:
-    """One line that is overwritten: the step, its time, and what pip does. Terminals only."""
-    if sys.stderr.isatty():
-        latest = log_lines(log)[-1].strip()
-        line = f"  {label:<28}{clock(elapsed):>12}  {latest}"
-        sys.stderr.write("\r\033[K" + line[: shutil.get_terminal_size().columns - 1])
-        sys.stderr.flush()
+    """One line of a terminal that is overwritten: the step, its time, and what pip does."""
+    line = progress_line(label, elapsed, log)
+    sys.stderr.write("\r\033[K" + line[: shutil.get_terminal_size().columns - 1])
+    sys.stderr.flush()
+
+
+def progress_line(label: str, elapsed: float, log: Path) -> str:
+    """The step, how long it has run, and the last line of the log."""
+    return f"  {label:<28}{clock(elapsed):>12}  {log_lines(log)[-1].strip()[:200]}"
 
 
 def clear_progress() -> None:
@@ -385,13 +395,16 @@ def ensure_browser(venv: Path) -> None:
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
         say("Installing chromium with apt-get: tests open reports in it.")
+        started, quiet = time.monotonic(), {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         try:
-            with open(venv / LOG, "ab") as sink:
-                for command in APT:
-                    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-                    subprocess.check_call(command, stdout=sink, stderr=subprocess.STDOUT, env=quiet)
-        except (OSError, subprocess.CalledProcessError) as error:
-            say(f"  it failed ({error}); the whole log is {venv / LOG}")
+            codes = (watched("chromium", command, venv / LOG, quiet) for command in APT)
+            failed = next((f"exit code {code}" for code in codes if code != 0), "")  # the first ends it
+        except OSError as error:
+            failed = str(error)
+        if failed:
+            say(f"  it failed ({failed}); the whole log is {venv / LOG}")
+        else:
+            say(f"  {'chromium':<28}{clock(time.monotonic() - started):>12}")
     if not browser():
         say(
             "No Chromium or Chrome was found: the tests that open reports will fail.\n"

@@ -172,6 +172,23 @@ def test_interrupted_install_leaves_no_stamp(project, number, code):
     hold.unlink()  # a pip that had been left would end now
 
 
+def test_a_long_step_says_without_a_terminal_that_it_goes_on(project):
+    """Lines come while pip is held: the step, for how long, and what pip said last; then one with its whole time."""
+    hold = hold_pip(project)
+    run = subprocess.Popen(
+        command(project, "env"), env=environment(ZOO_BOOTSTRAP_TOLD_EVERY="0.1"), stderr=subprocess.PIPE, text=True
+    )
+    lines = [run.stderr.readline() for _ in range(4)]
+    assert lines[0].startswith("Installing into ")
+    told = [re.fullmatch(r"  torch +(\d+\.\d) s  (.+)\n", line) for line in lines[1:]]
+    assert all(told), lines
+    assert told[-1][2] == "Collecting something" and float(told[-1][1]) > float(told[0][1])
+    hold.unlink()
+    rest = run.communicate(timeout=120)[1].splitlines()
+    assert run.returncode == 0
+    assert any(re.fullmatch(r"  seqzoo and all its extras +\d+\.\d s", line) for line in rest), rest
+
+
 def test_two_at_once_install_once(project):
     hold = hold_pip(project)
     first = subprocess.Popen(command(project, "env"), env=environment())

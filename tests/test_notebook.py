@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,7 @@ def cells(tmp_path_factory):
         "_ = zoo.predict(model, regions[:8], folder + 'genome.fa', batch_size=1, progress=Progress)",
         "try:\n    zoo.predict(model, regions, folder + 'genome.fa', batch_size=1, tracks=['nothing'])\n"
         "except Exception as error:\n    print(type(error).__name__)",
+        "result",
         "from zoo.progress import StderrListener, TransferState\n"
         "listener = StderrListener()\n"
         "for done in range(0, 101):\n"
@@ -92,6 +94,27 @@ def test_cards_are_html_beside_their_text(cells):
         assert 'class="zoo-card"' in output["data"]["text/html"] and "Tn5 cuts per bin" in output["data"]["text/html"]
 
 
+def test_what_a_run_wrote_is_a_card(cells):
+    (output,) = cells[8]
+    page, text = output["data"]["text/html"], output["data"]["text/plain"]
+    assert text.startswith("<PredictResult: 40 windows of 40 regions in ") and text.endswith(" -> out.tsv>")
+    assert 'class="zoo-card"' in page and "<b>40 windows of 40 regions</b>" in page
+    assert re.search(r">out\.tsv</td><td [^>]*>\d+(\.\d)? kB<", page), page
+
+
+def test_a_card_of_a_run_without_files_and_with_many(tmp_path):
+    from zoo.run.job import PredictResult
+
+    dry = PredictResult(windows=1, regions=1)
+    assert repr(dry) == "<PredictResult: 1 window of 1 region; no file>" and "no file was written" in dry._repr_html_()
+    (tmp_path / "x.zarr").mkdir()
+    (tmp_path / "x.zarr/a").write_bytes(bytes(1000))
+    (tmp_path / "x.zarr/b").write_bytes(bytes(500))
+    paths = [tmp_path / "x.zarr", *(tmp_path / f"{i}.bw" for i in range(6))]
+    page = PredictResult(paths, 2, 2, notes=["<b>"], seconds=1.0)._repr_html_()
+    assert "1.5 kB" in page and "and 2 more files" in page and "5.bw" not in page and "&lt;b&gt;" in page
+
+
 def test_who_asks_for_silence_gets_it(cells):
     assert cells[6] == []
 
@@ -102,7 +125,7 @@ def test_an_error_before_the_run_shows_no_bar(cells):
 
 
 def test_a_download_shows_one_bar_too(cells):
-    (output,) = cells[8]
+    (output,) = cells[9]
     assert output["output_type"] == "display_data" and "weights.h5" in output["data"]["text/plain"]
 
 
@@ -123,3 +146,22 @@ def test_every_part_of_a_card_is_escaped(text):
     assert text not in page.replace("<b>&", "&").replace("<b>a", "a") or text == "<b>"
     assert page.count("<script>") == 0 and 'onmouseover="x' not in page
     assert page.count("<b>") == 1  # that of the title alone
+
+
+def test_a_card_has_the_colours_of_its_page():
+    """Light or dark: it sets no colour of its own, and its lines and the bar stand out on white and on near black."""
+    from zoo.notebook import LINE, _BarState
+
+    page = card_html("a", "b", [("c", "d")], ["e"], [["f"]], "g")
+    assert set(re.findall(r"(?<![-\w])(?:color|background)\s*:\s*([^;\"]+)", page)) == {"inherit", "none"}
+    assert LINE.startswith("rgba(128,128,128,")
+    (bar,) = re.findall(r"background:#(\w{6})", _BarState("half", 0.5)._repr_html_())
+
+    def luminance(colour: str) -> float:  # WCAG 2
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for ground in ("ffffff", "111111"):
+        low, high = sorted((luminance(bar), luminance(ground)))
+        assert (high + 0.05) / (low + 0.05) > 3

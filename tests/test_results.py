@@ -422,6 +422,26 @@ def test_a_store_with_an_input_in_it_is_not_replaced(tmp_path):
         check_out(tmp_path / "y.zarr", store=kind)
 
 
+@pytest.mark.parametrize("below", ["", "preds"])
+def test_the_folder_in_which_one_stands_is_not_replaced(tmp_path, monkeypatch, below):
+    """The shell would be left in a folder that is gone; beside it, and in one that is not replaced, all is well."""
+    store = tmp_path / "x.zarr"
+    (store / "preds").mkdir(parents=True)
+    (store / "zarr.json").write_text("{}")
+    (tmp_path / "link").symlink_to(store)
+    kind = ("zarr.json", "Zarr 3 store")
+    monkeypatch.chdir(store / below)
+    for given in (store, tmp_path / "link", Path("../" * (1 + bool(below)) + "x.zarr")):
+        with pytest.raises(UsageError, match="would be replaced, and this command was started in it") as caught:
+            check_out(given, store=kind)
+        assert "cd out of it" in caught.value.fix
+        with pytest.raises(UsageError, match="this command was started in it"):
+            check_folder(given, replaced=True)
+    assert check_folder(store) == store
+    monkeypatch.chdir(tmp_path)
+    assert check_out(store, store=kind) == store and check_folder(store, replaced=True) == store
+
+
 def test_a_folder_where_a_second_file_would_be(tmp_path):
     (tmp_path / "x.meme").mkdir()
     with pytest.raises(UsageError, match=r"x\.meme: is a folder"):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol, TextIO
 
 from zoo.notebook import NotebookBar, in_notebook
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 __all__ = [
     "CLEAR",
@@ -195,7 +195,7 @@ class Progress:
             rate = (self.done - self._before) / max(self.seconds, 1e-9)
             left = duration((self.total - self.done) / rate) if rate else "?"
             self._line.show(
-                f"{self.done:,} of {self.total:,} windows ({self.done / max(self.total, 1):.0%}), "
+                f"{counted_of(self.done, self.total, 'window')} ({self.done / max(self.total, 1):.0%}), "
                 f"{pace(self.done - self._before, self.seconds)}, {left} left",
                 self.done / max(self.total, 1),
             )

@@ -154,6 +154,7 @@ def check_folder(
         for path in map(Path, inputs):
             if os.path.isdir(folder) and os.path.isdir(path) and path.resolve() in folder.resolve().parents:
                 raise UsageError(f"{folder}: is a part of {path}, which is read, and would be replaced", "", fix)
+        _refuse_standing(folder, option)
     above = folder.parent if replaced else folder
     while not os.path.lexists(above) and above != above.parent:
         above = above.parent
@@ -161,6 +162,18 @@ def check_folder(
         raise UsageError(f"{folder}: {above} is a file, not a folder", "", fix)
     _probe(folder, above, fix)
     return folder
+
+
+def _refuse_standing(folder: Path, option: str) -> None:
+    """Refuse to replace the folder in which the command was typed: the shell would be left in one that is gone."""
+    with contextlib.suppress(OSError):  # it is gone already
+        here = Path.cwd().resolve()
+        if os.path.isdir(folder) and folder.resolve() in (here, *here.parents):
+            raise UsageError(
+                f"{folder}: would be replaced, and this command was started in it",
+                f"the current folder is {here}",
+                f"Fix: cd out of it, or give another name with {option}",
+            )
 
 
 def follow_link(out: Path) -> Path:
@@ -204,6 +217,7 @@ def _check_kind(
             raise UsageError(
                 f"{given}: is {kind} that is not a {store[1]}", "", f"Fix: give another name with {option}"
             )
+        _refuse_standing(out, option)
     elif os.path.isdir(out):
         example = out / f"result{suffixes[0] if suffixes else '.tsv'}"
         raise UsageError(f"{given}: is a folder", "", f"Fix: give the name of a file, e.g. {option} {example}")

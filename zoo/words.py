@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["counted", "did_you_mean", "near_names", "plural_of"]
+__all__ = ["counted", "counted_of", "did_you_mean", "near_names", "plural_of"]
 
 LIKE = 0.6  # similarity of letters (difflib's ratio) from which a name may have been meant
 SWAPPED = 0.95  # of the same letters in another order
@@ -21,6 +21,22 @@ def counted(n: int, noun: str, plural: str | None = None) -> str:
         plural: where ``plural_of`` would not find it.
     """
     return f"{n:,} {noun if n == 1 else plural or plural_of(noun)}"
+
+
+def counted_of(n: int, total: int, noun: str, verb: str = "") -> str:
+    """How many of all: ``1 of 1 region``, ``2 of 3,000 regions``; with a verb ``1 of 3 regions has``.
+
+    Args:
+        noun: the singular; the total says its number. verb: as of several (have, are, lie); ``n`` says its number.
+    """
+    said = f"{n:,} of {counted(total, noun)}"
+    return f"{said} {_of_one(verb) if n == 1 else verb}" if verb else said
+
+
+def _of_one(verb: str) -> str:
+    return {"have": "has", "are": "is", "were": "was", "do": "does", "cannot": "cannot", "miss": "misses"}.get(
+        verb, f"{verb}s"
+    )
 
 
 def plural_of(noun: str) -> str:

@@ -21,6 +21,7 @@ from finetune.data.regions import Geometry, Windows
 from zoo.errors import UsageError
 from zoo.genome.encode import LETTERS
 from zoo.genome.fasta import Genome
+from zoo.words import counted_of
 
 __all__ = ["CONTAINED", "K", "Twin", "canonical_kmers", "check_duplicates", "find_twins"]
 
@@ -79,7 +80,7 @@ def check_duplicates(
     named = "; ".join(_tell(twin, windows, split, geometry.length) for twin in twins[:3])
     raise UsageError(
         f"the sequences of two splits are nearly the same: {named}",
-        f"{len(twins):,} of {held_out:,} validation and test windows have such a twin in training",
+        f"{counted_of(len(twins), held_out, 'validation or test window', 'have')} such a twin in training",
         "Fix: `split.duplicates: drop` leaves them out of validation and test, or put both chromosomes on one side",
     )
 

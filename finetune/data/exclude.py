@@ -17,6 +17,7 @@ from zoo.genome.assembly import alias_map
 from zoo.genome.encode import LETTERS
 from zoo.genome.fasta import Genome
 from zoo.genome.intervals import Intervals, RegionFile
+from zoo.words import counted_of
 
 __all__ = ["Places", "Runs", "base_counts", "by_chromosome", "mappable", "merged", "read_places", "read_runs", "sums"]
 
@@ -177,7 +178,7 @@ def _refuse_names(
     raise InputError(
         f"{label}:{lines[first]}: chromosome {first!r} is not in {genome.path}"
         + (f", which writes {joined!r}: the names are of another style" if joined else f", which has {known}"),
-        f"{n:,} of {sum(counts.values()):,} regions of `{key}` are on chromosomes that the FASTA lacks",
+        f"of `{key}` {counted_of(n, sum(counts.values()), 'region', 'are')} on chromosomes that the FASTA lacks",
         "Fix: rename the chromosomes in one of the files"
         if joined
         else "Fix: give as `genome` the FASTA of the regions' assembly, or remove these rows",

@@ -36,9 +36,9 @@ from zoo.genome.encode import letters_met
 from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.results import replacing_folder, require_room
-from zoo.words import counted, near_names
+from zoo.words import counted, counted_of, near_names
 
-__all__ = ["Prepared", "TrackInfo", "head_names", "prepare"]
+__all__ = ["Prepared", "TrackInfo", "genome_of", "head_names", "prepare"]
 
 #: Of what is written; another number makes other sets.
 LAYOUT = 1
@@ -180,7 +180,7 @@ class _Preparation:
         self.regions: RegionsConfig = own.regions or config.regions
         self.split: SplitConfig = own.split or config.split
         self.targets = tuple(target for target in config.targets if target.head == head)
-        self.genome = _open_genome(own.genome or config.genome, base)
+        self.genome = _open_genome(genome_of(config, base, head))
         self.notes: list[str] = []
         if own.genome is None and (note := _check_assembly(base, self.genome)):
             self.notes.append(note)
@@ -409,10 +409,20 @@ def _blocks(n: int) -> Iterator[slice]:
     return (slice(first, min(first + ROWS, n)) for first in range(0, n, ROWS))
 
 
-def _open_genome(given: str | None, base: Sees) -> Genome:
+def genome_of(config: FinetuneConfig, base: Sees, head: str) -> Path:
+    """The FASTA of a head: its own, that of the run, or that of the assembly on the base's card.
+
+    Raises:
+        UsageError: none was named, and none of that assembly is here.
+    """
     from zoo.run.job import default_genome
 
-    path = Path(given) if given else default_genome(base.card, base.name, "`genome: {}.fa`")
+    own = next((one.genome for one in config.heads if one.name == head), None)
+    given = own or config.genome
+    return Path(given) if given else default_genome(base.card, base.name, "`genome: {}.fa`")
+
+
+def _open_genome(path: Path) -> Genome:
     try:
         return open_genome(path)
     except InputError as error:
@@ -505,13 +515,13 @@ def _cell_sources(config: FinetuneConfig) -> tuple[tuple[str, ...], list[TrackSo
     if lacking := [cell for cell in cells if cell not in config.cell.tracks]:
         raise UsageError(
             f"the cell {lacking[0]!r} has targets and no track in `cell.tracks`",
-            f"{len(lacking)} of {len(cells)} cells",
+            counted_of(len(lacking), len(cells), "cell"),
             f"Fix: cell.tracks: {{{lacking[0]}: FILE}}",
         )
     if surplus := [cell for cell in config.cell.tracks if cell not in cells]:
         raise UsageError(
             f"`cell.tracks.{surplus[0]}`: no target has the cell {surplus[0]!r}",
-            f"{len(surplus)} of {len(config.cell.tracks)} cells with tracks",
+            f"{counted_of(len(surplus), len(config.cell.tracks), 'cell')} with tracks",
             f"Fix: write {' or '.join(near_names(surplus[0], cells) or cells[:3])}, or leave it out",
         )
     told = {"read": config.cell.read, "missing": config.cell.missing}

@@ -16,7 +16,7 @@ from finetune.config import LossName, SamplingConfig
 from finetune.data.train_only import TrainOnly
 from zoo.errors import InputError, UsageError
 from zoo.extras import needs
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 __all__ = [
     "cell_weights",
@@ -94,7 +94,7 @@ def class_weights(setting: str | Sequence[float], labels: np.ndarray, n_classes:
             raise InputError(
                 f"class {int(np.argmin(counts))} has no training window, so that `sampling.class_weights: balanced` "
                 "cannot weigh it",
-                f"{int((counts == 0).sum())} of {n_classes} classes have none",
+                f"{counted_of(int((counts == 0).sum()), n_classes, 'class', 'have')} none",
                 "Fix: choose training chromosomes that have some, or give a weight a class",
             )
         return (len(labels) / (n_classes * counts)).astype(np.float32)
@@ -131,7 +131,7 @@ def positive_weights(setting: str | float, data: TrainOnly) -> np.ndarray:
         raise InputError(
             f"track {int(data.cells[at])} has no {'positive' if positive[at] == 0 else 'negative'} bin in training "
             "windows, so that `sampling.positive_weight: balanced` cannot weigh it",
-            f"{int(empty.sum())} of {len(empty)} tracks",
+            counted_of(int(empty.sum()), len(empty), "track"),
             "Fix: check its file, choose other training chromosomes, or give the weight as a number",
         )
     return (negative / positive).astype(np.float32)
@@ -163,7 +163,7 @@ def cell_weights(data: TrainOnly) -> np.ndarray:
         raise InputError(
             f"track {int(data.cells[np.argmax(flat)])} is constant in training windows, so that "
             "`sampling.cell_weights: equal` cannot weigh it",
-            f"{int(flat.sum())} of {len(flat)} tracks",
+            counted_of(int(flat.sum()), len(flat), "track"),
             "Fix: check its file, or choose other training chromosomes",
         )
     weights = 1 / variance
@@ -199,7 +199,7 @@ def _only_training(rows: np.ndarray, split: np.ndarray) -> None:
         row = int(rows[other[0]])
         raise UsageError(
             f"window {row} is of the side {str(split[row])!r}: only training windows are drawn again",
-            f"{len(other):,} of {len(rows):,} windows",
+            counted_of(len(other), len(rows), "window"),
             'Fix: pass the rows where the split is "train"',
         )
 

@@ -13,7 +13,7 @@ from finetune.data.exclude import merged
 from finetune.data.regions import Geometry, Windows
 from zoo.errors import UsageError
 from zoo.genome.assembly import alias_map
-from zoo.words import near_names
+from zoo.words import counted_of, near_names
 
 __all__ = ["SIDES", "check_base", "check_duplicates", "check_overlap", "split_cells", "split_windows"]
 
@@ -122,7 +122,7 @@ def check_overlap(windows: Windows, split: np.ndarray, geometry: Geometry, shift
     raise UsageError(
         f"{place(first[0])} and {place(first[1])} overlap"
         + (f" once training windows move by {shift:,} bp" if shift else ""),
-        f"{int(guilty.sum()):,} of {len(split):,} windows overlap one of another side",
+        f"{counted_of(int(guilty.sum()), len(split), 'window', 'overlap')} one of another side",
         "Fix: put whole chromosomes on one side in `split`" + (", or lower `augment.shift`" if shift else ""),
     )
 
@@ -174,7 +174,7 @@ def check_base(
     if not both:
         return None
     n, total = int((np.isin(windows.chrom, both) & (split == "test")).sum()), int((split == "test").sum())
-    what = f"{n:,} of {total:,} test windows lie on chromosomes that {base} was trained on: {_some(both)}"
+    what = f"{counted_of(n, total, 'test window', 'lie')} on chromosomes that {base} was trained on: {_some(both)}"
     if config.base_overlap == "note":
         return f"{what}; figures on them are too good"
     free = list(alias_map(list(held_out), dict.fromkeys(names, 0)).values())

@@ -20,7 +20,7 @@ from finetune.data.reading.sources import TrackSource, source_of
 from finetune.data.reading.table import TableBins
 from zoo.errors import InputError
 from zoo.files import sha256_of
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 __all__ = ["Track", "TrackSource", "check_sides", "check_track", "open_track", "source_of"]
 
@@ -92,7 +92,7 @@ class Track:
         if absent:
             raise InputError(
                 f"track {self.name}: {self._files()} has nothing on {absent[0][0]}",
-                f"{sum(n for _, n in absent):,} of {counts.total():,} windows, on "
+                f"{counted_of(sum(n for _, n in absent), counts.total(), 'window')}, on "
                 f"{counted(len(absent), 'such chromosome')}",
                 "Fix: leave them out with `regions.chromosomes`, or `missing: zero` where there is truly nothing",
             )

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from zoo.errors import UsageError
+from zoo.words import counted_of
 
 __all__ = ["TrainOnly"]
 
@@ -68,7 +69,7 @@ class TrainOnly:
         if len(outside):
             raise UsageError(
                 f"window {outside[0]} is not of the training side: nothing may be fitted on it",
-                f"{len(outside):,} of the {len(rows):,} windows asked for are not",
+                f"{counted_of(len(outside), len(rows), 'window')} asked for {'is' if len(outside) == 1 else 'are'} not",
                 "Fix: fit on TrainOnly.rows alone",
             )
         return np.asarray(self._targets[cell, rows])

@@ -156,7 +156,8 @@ def _set_mode(base: Base, config: FinetuneConfig, tell: Callable[[str], None]) -
         freeze(trunk)
     elif mode == "lora":
         changed = add_lora(trunk, config.lora.rank, config.lora.alpha, config.lora.names, config.train.seed)
-        tell(f"low-rank updates of {len(changed)} layers: {', '.join(changed[:4])}{', ...' if changed[4:] else ''}")
+        some = ", ".join(changed[:4]) + (", ..." if changed[4:] else "")
+        tell(f"low-rank updates of {counted(len(changed), 'layer')}: {some}")
     elif mode.startswith("last-"):
         names = freeze_all_but_last(trunk, int(mode.removeprefix("last-")))
         tell(f"blocks that train: {', '.join(names)}")

@@ -26,6 +26,7 @@ import numpy as np
 from zoo.errors import InputError, SystemStateError, UsageError
 from zoo.extras import needs
 from zoo.results import replacing
+from zoo.words import counted
 
 __all__ = ["DEFAULT_SPACE", "TRIALS", "TuneResult", "draw", "search"]
 
@@ -82,7 +83,11 @@ def draw(space: Mapping[str, Any], trials: int, seed: int) -> list[dict[str, Any
     """
     random = np.random.default_rng(seed)
     if trials < 1 or not space:
-        raise UsageError(f"{trials} trials over {len(space)} keys", "", "Fix: at least one of each, as --trials 16")
+        raise UsageError(
+            f"{counted(trials, 'trial')} over {counted(len(space), 'key')}",
+            "",
+            "Fix: at least one of each, as --trials 16",
+        )
     found: list[dict[str, Any]] = []
     for _ in range(trials):
         for _ in range(100):

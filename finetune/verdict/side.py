@@ -12,6 +12,7 @@ from finetune.config import VerdictConfig
 from finetune.verdict.intervals import LEAST_BLOCKS, block_bootstrap
 from finetune.verdict.score import skill_of
 from finetune.verdict.track import BEST, MODEL, SWAPPED, Scored
+from zoo.words import counted
 
 __all__ = ["judge_side"]
 
@@ -82,7 +83,7 @@ def _sentence(side: str, found: dict[str, Any]) -> str:
     value, ci = _figure(skill["value"]), skill["ci"]
     several = f", intervals above 0 in {found['tracks_above_0']} of {len(tracks)} tracks" if len(tracks) > 1 else ""
     if ci is None:
-        few = f"{found['blocks']} blocks are too few for an interval (at least {LEAST_BLOCKS})"
+        few = f"{counted(found['blocks'], 'block is', 'blocks are')} too few for an interval (at least {LEAST_BLOCKS})"
         return f"{ahead}nothing can be said of a gain over {name}: {few}; skill {value}{several}."
     interval = f"interval {_figure(ci[0])} to {_figure(ci[1])}"
     if ci[0] <= ROUNDING:

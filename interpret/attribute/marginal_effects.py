@@ -191,7 +191,8 @@ def measure(
     effects = _column(out, "effect")
     summary = _summary(effects)
     notes.add(
-        f"{compute.motif} inserted into {compute.references.n} shuffles of each of {len(effects):,} windows: "
+        f"{compute.motif} inserted into {counted(compute.references.n, 'shuffle')} of each of "
+        f"{counted(len(effects), 'window')}: "
         f"mean effect {summary['mean']:+.4g}, standard error {summary['standard_error']:.2g}"
     )
     write_run_record(out, _record(job, compute, summary, notes.texts, run.seconds) | {"counts": run.counts})

@@ -14,7 +14,7 @@ import numpy as np
 
 from interpret.contribs.file import Contribs, open_contribs
 from zoo.errors import InputError, UsageError
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 __all__ = ["UNSIGNED", "Contributions", "Regions", "no_such_window", "one_sign", "read_contributions", "read_rows"]
 
@@ -173,7 +173,7 @@ def _regions(file: Contribs, n: int) -> Regions:
     if len(wrong):
         raise InputError(
             f"{file.path}: window {wrong[0]} is {widths[wrong[0]]} bp, its sequence {file.length}",
-            f"{len(wrong):,} of {n:,} windows",
+            counted_of(len(wrong), n, "window"),
             _fix(),
         )
     return Regions(
@@ -209,7 +209,7 @@ def _central(file: Contribs, width: int) -> tuple[np.ndarray, np.ndarray, int, i
     if bad:
         raise InputError(
             f"{file.path}: contributions that are not finite, first in sequence {bad[0]}",
-            f"{len(bad):,} of {n:,} sequences",
+            counted_of(len(bad), n, "sequence"),
             "Fix: repeat zoo attribute; look at the model's output there",
         )
     if not hypothetical.any():

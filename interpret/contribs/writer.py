@@ -16,6 +16,7 @@ from interpret.contribs.formats import Format
 from zoo.errors import InputError
 from zoo.outputs import PredictionBatch
 from zoo.results import rename_all, write_run_record
+from zoo.words import counted_of
 from zoo.writers.base import WriterContext
 from zoo.writers.spool import RowSpool, SpooledWriter
 
@@ -69,7 +70,7 @@ class ContribsWriter(SpooledWriter):
             place = f"{batch.chrom[row]}:{batch.start[row]}-{batch.end[row]}"
             raise InputError(
                 f"the contributions of {place} are not finite",
-                f"{int((~finite).sum()):,} of {len(batch):,} windows",
+                counted_of(int((~finite).sum()), len(batch), "window"),
                 "Fix: look at the model's output there with `zoo predict`",
             )
         if not self._checked:

@@ -33,7 +33,7 @@ from interpret.motifs.held_out import NotHeldOut, held_out_prediction, interval,
 from interpret.motifs.hits import Hits
 from interpret.motifs.pattern import Pattern
 from zoo.outputs import OutputSpec, first_of
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 __all__ = ["Explained", "ExplainedSign", "ExplainedVariance", "how_much"]
 
@@ -305,8 +305,9 @@ def _unknown(one_hot: np.ndarray) -> Iterator[str]:
     unknown = (~one_hot.any(axis=1)).sum(axis=1)
     if unknown.any():
         yield (
-            f"{int((unknown > 0).sum()):,} of {len(unknown):,} regions have unknown bases, {int(unknown.sum()):,} in "
-            "the window looked at: what the model makes of them belongs to no base and is not counted."
+            f"{counted_of(int((unknown > 0).sum()), len(unknown), 'region', 'have')} unknown bases, "
+            f"{int(unknown.sum()):,} in the window looked at: what the model makes of them belongs to no base "
+            "and is not counted."
         )
 
 
@@ -317,7 +318,9 @@ def _not_in_patterns(word: str, verb: str, sign: ExplainedSign, options: Mapping
             f"{word} seqlets, and there were no more."
         )
     elif sign.seqlets_found is not None and sign.seqlets < sign.seqlets_found:
+        left = sign.seqlets_found - sign.seqlets
         yield (
-            f"{sign.seqlets_found - sign.seqlets:,} of {sign.seqlets_found:,} {word} seqlets are in no pattern: they "
-            f"are like too few others, or in a cluster of fewer than {options['final_min_cluster_size']}."
+            f"{counted_of(left, sign.seqlets_found, f'{word} seqlet', 'are')} in no pattern: "
+            f"{'it is' if left == 1 else 'they are'} like too few others, or in a cluster of fewer than "
+            f"{options['final_min_cluster_size']}."
         )

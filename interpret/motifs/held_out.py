@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from interpret.contribs.central import Regions
+from zoo.words import counted_of
 
 __all__ = [
     "FOLDS",
@@ -63,7 +64,7 @@ def split_regions(regions: Regions) -> Folds:
     if len(sizes) < LEAST_STRETCHES:
         raise NotHeldOut(f"{LEAST_STRETCHES} regions that do not overlap are needed, and there are {len(sizes)}")
     if sizes.max() > n / 2:
-        raise NotHeldOut(f"{sizes.max():,} of {n:,} windows overlap each other in one stretch")
+        raise NotHeldOut(f"{counted_of(int(sizes.max()), n, 'window')} overlap each other in one stretch")
     middle = (np.cumsum(sizes) - sizes / 2) / n  # 0 to 1, in the genome's order
     unit = np.empty(n, np.int64)
     unit[order] = np.unique((middle * UNITS).astype(int), return_inverse=True)[1][stretch]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from interpret.motifs.grades import Name, grade_patterns
 from interpret.motifs.motifs_file import MotifsFile
@@ -13,7 +14,7 @@ from interpret.report.sentence import percent, sentence
 from interpret.report.words import called
 from zoo.words import counted
 
-__all__ = ["ending"]
+__all__ = ["ending", "facts_of"]
 
 LINES = 8  # patterns that are told; of more than that, all that earn a name
 
@@ -34,6 +35,55 @@ def ending(motifs: MotifsFile, words: Sequence[str] = ()) -> list[str]:
             f"effect: of the consensus in shuffled regions, with its 95% interval{f', in {unit}' if unit else ''}"
         )
     return lines + _looked_for(look_for(motifs, words))
+
+
+def facts_of(motifs: MotifsFile, words: Sequence[str] = ()) -> dict[str, Any]:
+    """The facts of ``ending``, of all patterns and with all digits, as plain data; what is not known is None or NaN."""
+    record = motifs.run["contributions"]
+    card = find_card(record)
+    rows = [row_of(motifs, index, name) for index, name in enumerate(grade_patterns(motifs))]
+    return {
+        "sentence": sentence(motifs, rows, called(record, card)),
+        "motifs": str(motifs.path),
+        "database": motifs.run["database"],
+        "regions": len(motifs.regions),
+        "unit": unit_of(motifs, card),
+        "patterns": [_facts(motifs, index, rows[index]) for index in order_of(rows)],
+        "looked_for": [
+            {
+                "word": one.word,
+                "found": one.pattern is not None,
+                "pattern": one.pattern.name if one.pattern is not None else None,
+                "in_subpattern": one.inside,
+                "q": one.q,
+                "name_earned": one.pattern is not None and not one.weak,
+                "lacking": one.lacking or None,
+            }
+            for one in look_for(motifs, words)
+        ],
+    }
+
+
+def _facts(motifs: MotifsFile, index: int, row: Row) -> dict[str, Any]:
+    pattern, name, effect = motifs.patterns[index], row.name, row.effect
+    best = name.match if name.grade != "none" else None
+    return {
+        "pattern": pattern.name,
+        "called": pattern.short_name,
+        "consensus": pattern.consensus,
+        "name": name.label,
+        "grade": name.grade,
+        "match": {"id": best.motif.id, "name": best.motif.name, "p": float(best.p), "q": float(best.q)}
+        if best
+        else None,
+        "composition": name.composition,
+        "reasons": list(name.reasons),
+        "effect": effect and {key: float(getattr(effect, key)) for key in ("mean", "low", "high")},
+        "contribution": float(row.contribution),
+        "seqlets": int(row.seqlets),
+        "hits": None if row.hits is None else int(row.hits),
+        "frequency": float(row.frequency),
+    }
 
 
 def _patterns(motifs: MotifsFile, rows: Sequence[Row]) -> Iterator[str]:

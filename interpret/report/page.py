@@ -30,7 +30,7 @@ from interpret.report.regions import opening_of, view_data
 from interpret.report.section import FARTHEST, section_of
 from interpret.report.table import table_rows
 from zoo.results import check_out, replacing, sole_writer
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 __all__ = ["BED_ROWS", "check_page_out", "render", "report_text", "templates", "write_report"]
 
@@ -168,6 +168,8 @@ def _files(motifs: MotifsFile) -> dict[str, str]:
     total = sum(len(pattern.seqlets) for pattern in motifs.patterns)
     bed = list(islice(seqlets_bed(motifs), BED_ROWS + 1))
     if total > BED_ROWS:
-        bed.insert(0, f"# {BED_ROWS} of {total} seqlets; all are in the .seqlets.bed beside {motifs.path.name}\n")
+        bed.insert(
+            0, f"# {counted_of(BED_ROWS, total, 'seqlet')}; all are in the .seqlets.bed beside {motifs.path.name}\n"
+        )
     texts = {"meme": meme(motifs), "tsv": motifs_tsv(motifs), "bed": bed}
     return {key: "".join(lines) for key, lines in texts.items()}

@@ -16,7 +16,7 @@ from interpret.motifs.motifs_file import MotifsFile, letters_of, regions_named
 from interpret.motifs.pattern import places_of
 from interpret.report.genes import Gene, genes_within
 from zoo.errors import InputError
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 __all__ = ["GENES", "Opening", "check_belongs", "opening_of", "view_data", "views_shown", "with_regions"]
 
@@ -212,7 +212,7 @@ def check_belongs(motifs: MotifsFile, contribs: str | Path) -> None:
         if not same.all():
             raise InputError(
                 f"{contribs}: not what {motifs.path} was made from",
-                f"{int((~same).sum()):,} of {n:,} regions differ, first region {int(same.argmin())}",
+                f"{counted_of(int((~same).sum()), n, 'region', 'differ')}, first region {int(same.argmin())}",
                 fix,
             )
         model, own = (run.get("model", {}) for run in (file.run, motifs.run.get("contributions", {})))

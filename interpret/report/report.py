@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
     from zoo.progress import Progress
 
-__all__ = ["ReportResult", "report"]
+__all__ = ["ReportResult", "report", "words_of"]
 
 #: Options of ``find_motifs`` that a report passes on; ``region`` also serves a page of finished motifs.
 OF_MOTIFS = ("database", "central", "max_seqlets", "seqlet_fdr", "modisco", "hits", "effects")
@@ -57,10 +57,12 @@ class ReportResult:
     Attributes:
         path: the page; None for standard output and for a dry run.
         figures: files of logos.
+        motifs: what the page shows; None for several files and for a dry run.
     """
 
     path: Path | None = None
     figures: tuple[Path, ...] = ()
+    motifs: MotifsFile | None = field(default=None, repr=False, compare=False)
 
 
 def report(
@@ -103,7 +105,7 @@ def report(
     say = report or (lambda note: None)
     if options.get("window", "center") not in ("center", "summit"):
         raise no_such_window(options["window"])
-    words = [word.strip() for item in _listed(look_for) for word in item.split(",") if word.strip()]
+    words = words_of(look_for)
     if isinstance(source, list | tuple) and len(source) == 1:
         source = source[0]
     if isinstance(source, list | tuple):
@@ -156,6 +158,11 @@ def _check_kind(source: Any, regions: Any) -> None:
             "of a model, the regions to explain are needed too",
             "Fix: zoo report MODEL peaks.bed -g genome.fa -o report.html, or zoo report motifs.h5 -o report.html",
         )
+
+
+def words_of(look_for: str | Sequence[str]) -> list[str]:
+    """Known motifs and bases to look for, which may be joined by commas."""
+    return [word.strip() for item in _listed(look_for) for word in item.split(",") if word.strip()]
 
 
 def _listed(items: str | Sequence[str]) -> tuple[str, ...]:
@@ -234,10 +241,10 @@ def _write(
             say(line)
         say(f"{_size(path)} -> {path}")
     if folder is None:
-        return ReportResult(path)
+        return ReportResult(path, motifs=motifs)
     saved = save_figures(motifs, folder, format)
-    say(f"{len(saved)} figures -> {folder}")
-    return ReportResult(path, tuple(saved))
+    say(f"{counted(len(saved), 'figure')} -> {folder}")
+    return ReportResult(path, tuple(saved), motifs)
 
 
 def _opened(motifs: MotifsFile | str | Path) -> MotifsFile:

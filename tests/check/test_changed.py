@@ -65,6 +65,41 @@ def test_a_new_entry_with_changes_elsewhere_is_refused(repository):
     assert report.general[0].what == "beside gc, 1 file outside of its folder is changed: code.py"
 
 
+def test_a_new_entry_beside_another_is_refused_one_a_pull_request(repository):
+    """CONTRIBUTING: one new folder and nothing else; entries that are there may be edited together."""
+    good_entry(repository / "model_cards/gc", "gc")
+    path = repository / "model_cards/counts/README.md"
+    path.write_text(path.read_text() + "\nMore prose.\n")
+    report = check(changed="main")
+    assert [(one.rule, one.severity, one.what) for one in report.general] == [
+        ("scope", "error", "beside the new gc: counts is changed")
+    ]
+    assert report.code == 4 and report.general[0].fix.startswith("one entry a pull request")
+    git(repository, "checkout", "-q", "--", "model_cards/counts")
+    good_entry(repository / "model_cards/more-gc", "gc")
+    assert [one.what for one in check(changed="main").general] == ["beside the new gc: more-gc is new too"]
+    shutil.rmtree(repository / "model_cards/more-gc")
+    git(repository, "rm", "-qr", "model_cards/counts")
+    assert [one.what for one in check(changed="main").general][1:] == ["beside the new gc: counts is removed"]
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["git mv", "mv"])
+def test_an_entry_that_is_renamed_is_said_to_be(repository, told):
+    cards = repository / "model_cards"
+    if told:
+        git(repository, "mv", "model_cards/counts", "model_cards/tallies")
+    else:
+        (cards / "counts").rename(cards / "tallies")
+    edit_card(cards / "tallies", lambda card: card.update(name="tallies"))
+    found = changes_since("main")
+    assert (found.renamed, found.removed, found.new) == ({"counts": "tallies"}, ("counts",), {"tallies"})
+    report = check(changed="main")
+    assert [(one.rule, one.severity) for one in report.general] == [("gone", "warning")]
+    assert report.general[0].what.startswith("counts is now called tallies")
+    assert report.general[0].fix.startswith("keep counts as it is, with `deprecated: {by: tallies")
+    assert [one.name for one in report.results] == ["tallies"]
+
+
 def test_an_old_entry_with_changes_of_code_is_a_matter_for_a_reviewer(repository):
     path = repository / "model_cards/counts/README.md"
     path.write_text(path.read_text() + "\nMore prose.\n")

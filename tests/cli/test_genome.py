@@ -86,3 +86,50 @@ def test_a_genome_of_ucsc_is_used_as_it_is(shell, monkeypatch):
     assert others == usual and (shell.folder / "out.tsv").read_bytes() == result
     *others, _ = shell.predict(toy.regions, genome=genome).notes().splitlines()
     assert others == usual
+
+
+@pytest.mark.parametrize(
+    ("species", "assemblies"),
+    [
+        ("yeast", "sacCer3"),
+        ("Saccharomyces_cerevisiae", "sacCer3"),
+        ("human", "hg38, hg19, hs1"),
+        ("Homo sapiens", "hg38, hg19, hs1"),
+        ("Mouse", "mm10, mm39"),
+        ("zebrafish", "danRer11"),
+        ("drosophila", "dm6"),
+        ("worm", "ce11"),
+    ],
+)
+def test_a_species_is_no_assembly_and_those_of_it_are_named(shell, species, assemblies):
+    """Nothing is guessed: of one that is known alone, too, its name is asked for."""
+    for verb in ("add", "path", "remove"):
+        said = shell.zoo("genome", verb, species).error(2).splitlines()
+        assert said[0] == f"error: {species!r} is a species, and a genome is of one assembly"
+        assert said[1].endswith(f"known: {assemblies}")
+
+
+def test_every_known_assembly_is_of_a_species():
+    from zoo.genome.assembly import known_assemblies
+    from zoo.genome.library import SPECIES
+
+    assert sorted(name for names in SPECIES.values() for name in names) == sorted(known_assemblies())
+
+
+@pytest.mark.parametrize(("width", "shown"), [(200, "assembly size used from path"), (80, "assembly size used from")])
+def test_the_list_of_genomes_fits_the_terminal(shell, monkeypatch, width, shown):
+    from pathlib import Path
+
+    import zoo.cli.tables as tables
+    from zoo.genome import library
+
+    kept = library.KeptGenome(
+        "sacCer3", Path("/home/ada/.cache/seqzoo/assemblies/sacCer3/sacCer3.fa.gz"), 4_300_000, 0.0,
+        "https://hgdownload.soe.ucsc.edu/goldenPath/sacCer3/bigZips/sacCer3.fa.gz", {},
+    )  # fmt: skip
+    monkeypatch.setattr(library, "genomes", lambda: [kept])
+    monkeypatch.setattr(tables, "on_a_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    head, row = shell.zoo("genome", "ls").out.splitlines()
+    assert head.split() == shown.split() and max(len(head), len(row)) <= width
+    assert row.startswith("sacCer3   4.3 MB  1970-01-01  https://hgdownload.soe.ucsc.edu/gol")

@@ -252,3 +252,30 @@ def test_a_search_on_a_terminal_shows_the_best_of_many():
     assert len(table(["search", "deepbind", "--source", "bundled", "--all"], 80)) == 928
     said = table(["search", "CTFC", "--source", "bundled"], 80)
     assert len(said) == 1 and said[0].startswith("zoo: no model has all of: CTFC; near words: ") and "CTCF" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("summaries", "said"),
+    [
+        (["Binds A, from 9 bp.", "Binds B, from 9 bp."], "Binds ... from 9 bp."),
+        (["Binds A.", "Binds A."], "Binds A."),
+        (["Binds A", "Binds A and B"], "Binds A ..."),
+        (["One", "Two"], "..."),
+        (["of A", "B of A"], "... of A"),
+    ],
+)
+def test_what_the_models_of_a_group_have_in_common(summaries, said):
+    from zoo.store.listing import _in_common
+
+    assert _in_common([one.split() for one in summaries]) == said
+
+
+def test_the_line_of_a_group_is_whole_on_a_wide_terminal(shell, monkeypatch):
+    import zoo.cli.list as listing
+    import zoo.cli.tables as tables
+
+    for module in (listing, tables):
+        monkeypatch.setattr(module, "on_a_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "200")
+    (line,) = [one for one in shell.zoo("list").out.splitlines() if one.startswith("deepbind/... ")]
+    assert "927 models: DeepBind: binding of the ... from 101 bp  " in line

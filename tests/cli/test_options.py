@@ -102,10 +102,11 @@ def functions() -> dict[str, tuple]:
     from zoo.check.confine import Limits
     from zoo.convert.convert import convert
     from zoo.doctor import run_checks
+    from zoo.entries.asked import Facts
     from zoo.entries.benchmark import benchmark
     from zoo.entries.check_many import check_examples
     from zoo.entries.export import export
-    from zoo.entries.new import Facts, new
+    from zoo.entries.new import new
     from zoo.entries.pull import pull
     from zoo.entries.push import push
     from zoo.entries.upgrade import upgrade
@@ -134,7 +135,7 @@ def functions() -> dict[str, tuple]:
         "list": (entries, set()),
         "pull": (pull, set()),
         "push": (push, set()),
-        "test": (check_examples, set()),
+        "test": (check_examples, {"record"}),
         "tune": (tune, set()),
         "upgrade": (upgrade, set()),
     }

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from zoo.cli.tables import Column, RowPrinter, middle_cut, print_table, table_lines, words_of
+from zoo.cli.tables import Column, RowPrinter, middle_cut, print_json, print_table, table_lines, words_of
 
 COLUMNS = [
     Column("name"),
@@ -101,6 +101,36 @@ def test_rows_as_they_come_and_as_json(capsys):
     assert capsys.readouterr().out == ""
     quiet.finish()
     assert json.loads(capsys.readouterr().out) == [{"name": "a"}]
+
+
+def test_numbers_that_json_has_not_are_null(capsys):
+    from pathlib import Path
+
+    print_json({"a": [1.5, float("nan")], "b": (float("inf"), -2), "c": {"d": Path("x")}})
+    assert json.loads(capsys.readouterr().out) == {"a": [1.5, None], "b": [None, -2], "c": {"d": "x"}}
+
+
+#: Commands without --json, since their result is a file, one path, or a line on standard error.
+NO_TABLE = {
+    *("predict", "attribute", "variants", "convert", "export", "completion"),
+    *("source add", "source update", "source remove", "cache path", "genome add", "genome path", "genome remove"),
+}
+
+
+def test_every_command_that_prints_a_table_or_figures_prints_json_too():
+    import click
+
+    from zoo.cli import cli
+
+    def walk(command, path):
+        if isinstance(command, click.Group):
+            for name in command.list_commands(None):
+                yield from walk(command.get_command(None, name), [*path, name])
+        else:
+            yield " ".join(path), {option for one in command.params for option in one.opts}
+
+    without = {name for name, options in walk(cli, []) if "--json" not in options}
+    assert without <= NO_TABLE, without - NO_TABLE
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_bins_of_another_model_are_a_difference(profile):
     make_example(profile.folder, keep=16)
     with h5py.File(profile.folder / "example/expected.h5", "r+") as handle:
         handle["preds"].attrs["n_bins"] = 10_000
-    with pytest.raises(MismatchError, match="of 10000 bins"):
+    with pytest.raises(MismatchError, match="of 10,000 bins"):
         check_example(profile.folder, trust=True)
 
 

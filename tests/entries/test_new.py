@@ -164,7 +164,7 @@ def test_in_a_folder_with_model_cards_the_draft_lies_there(here):
 def test_the_assembly_is_that_of_the_lengths(here, monkeypatch):
     sizes = {one.ucsc: one.length for one in load_assembly("sacCer3").chromosomes}
     monkeypatch.setattr(
-        importlib.import_module("zoo.entries.new"),
+        importlib.import_module("zoo.entries.asked"),
         "guess_assembly",
         lambda found: "sacCer3" if "chr1" in found else None,
     )

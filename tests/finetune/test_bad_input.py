@@ -616,9 +616,13 @@ def test_a_run_does_not_resume_on_other_data_nor_begin_over_another(world, files
 # ---------------------------------------------------------------- names, pipes, evaluate
 
 
-def test_names_of_any_script_and_with_a_slash_are_names(world, files, tmp_path):
+def test_names_of_any_script_and_with_a_slash_are_names(world, files, tmp_path, capsys):
     path = world.write("σήμα.yaml", targets=[files.target | {"name": "σήμα/ñ 1"}], **FEW, train={"epochs": 1})
-    assert zoo.cli.run(["finetune", str(path), "-o", str(tmp_path / "ünï"), "-q"]) == 0
+    assert zoo.cli.run(["finetune", str(path), "-o", str(tmp_path / "ünï"), "-q", "--json"]) == 0
+    said, verdict = json.loads(capsys.readouterr().out), json.loads((tmp_path / "ünï/verdict.json").read_text())
+    assert (said["sentence"], said["gained"]) == (verdict["sentence"], verdict["gained"])
+    assert said["entry"] == str(next((tmp_path / "ünï/entry").iterdir()))
+    assert {one["output"] for one in said["evaluation"]} == {"σήμα/ñ 1"} and "tuning" not in said
     entry = next((tmp_path / "ünï/entry").iterdir())
     assert zoo.cli.run(["test", str(entry), "--trust"]) == 0
     assert "σήμα/ñ 1" in (tmp_path / "ünï/verdict.html").read_text()

@@ -245,6 +245,8 @@ def test_settings_are_searched_on_validation_and_the_best_is_judged_once(world, 
     run = finetune.tune(config, tmp_path / "tuned", trials=3, space=("train.lr=1e-3,1e-2,1e9",))
     record = json.loads((run.folder / "tuning.json").read_text())
     assert len(record["trials"]) == 3
+    told = run.as_dict()  # what --json prints
+    assert told["tuning"]["best"] == record["best"] and told["sentence"] == run.sentence and told["evaluation"]
     good = [row for row in record["trials"] if row["state"] != "failed"]
     # At a rate of 1e9 the loss is no number: that trial fails, and ends nothing.
     assert {row["train.lr"] for row in good} == {1e-3, 1e-2} and record["failed"] == 1

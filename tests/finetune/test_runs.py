@@ -216,6 +216,24 @@ def test_two_runs_at_once_share_what_is_prepared(world, tmp_path):
     assert hashes[0] == hashes[1]
 
 
+def test_the_example_is_of_the_genome_that_was_found_by_name(world, tmp_path, monkeypatch):
+    """No `genome:` and one of the base's assembly at hand: windows of the test chromosome, letter by letter."""
+    monkeypatch.setenv("ZOO_GENOMES", str(tmp_path))
+    (tmp_path / "sacCer3.fa").symlink_to(world.genome)
+    monkeypatch.setattr("finetune.data.prepare._check_assembly", lambda base, genome: None)  # of made-up letters
+    config = world.write("named.yaml", genome=None, regions=FEW, train={"epochs": 1})
+    run = finetune.finetune(config, tmp_path / "run")
+    card = (run.entry / "README.md").read_text()
+    assert "Example: test windows of sacCer3.fa." in card
+    letters = {}
+    for part in world.genome.read_text().split(">")[1:]:
+        name, _, rest = part.partition("\n")
+        letters[name] = rest.replace("\n", "")
+    contigs = (run.entry / "example/genome.fa").read_text().split(">")[1:]
+    assert len(contigs) > 1
+    assert all(one.partition("\n")[2].replace("\n", "") in letters["chrF"] for one in contigs)
+
+
 @pytest.mark.parametrize(
     ("page", "mode", "read"), [("README.md", "last-2", ["centres"]), ("docs/finetune.md", "lora", [None, "centres"])]
 )

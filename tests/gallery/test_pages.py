@@ -279,8 +279,8 @@ def test_facets_of_bundled_entries_are_what_they_state(bundled):
         "task": ["DNA accessibility"],
         "assay": ["ATAC-seq"],
         "species": ["Yeast (budding)"],
-        "cell": [],
-        "architecture": [],
+        "cell": ["not applicable"],
+        "architecture": ["convolutional", "dilated", "residual"],
         "length": ["1,001 to 5,000 bp"],
         "licence": ["MIT"],
         "framework": ["pytorch"],
@@ -290,6 +290,10 @@ def test_facets_of_bundled_entries_are_what_they_state(bundled):
     assert found["mpra-dragonn"]["cell"] == ["HepG2", "K562"]  # names of its tracks
     assert found["xpresso-mouse"]["species"] == ["Mouse"] and found["spliceai"]["licence"] == ["CC-BY-NC-4.0"]
     assert found["basset"]["checked"] == ["not verified"]
+    assert found["basset"]["cell"] == ["K562", "164 human cell types"]
+    assert found["spliceai"]["architecture"] == ["SpliceAI", "convolutional", "dilated", "residual"]
+    assert found["mmsplice-donor"]["architecture"] == ["MMSplice", "dense"]  # no convolution in its file
+    assert all(one["architecture"] and one["cell"] for one in found.values())
     assert all(set(one) == {facet.key for facet in FACETS} for one in found.values())
 
 
@@ -299,6 +303,12 @@ def test_a_model_of_a_group_has_the_facets_of_its_row(bundled):
     assert found["D00328.003_SELEX_CTCF"]["assay"] == ["HT-SELEX"]
     assert found["D00328.018_ChIP-seq_CTCF"]["assay"] == ["ChIP-seq"]
     assert found["D00273.001_RNAcompete_An_0265"]["species"] == ["Aspergillus nidulans"]
+    assert {tuple(one["architecture"]) for one in found.values()} == {("DeepBind", "convolutional")}
+    # In vitro there is no cell; of ChIP-seq there was one, and Kipoi's names do not say which.
+    assert {(one["assay"][0], *one["cell"]) for one in found.values()} == {
+        ("ChIP-seq",),
+        *((assay, "not applicable") for assay in ("HT-SELEX", "Protein binding microarray", "RNAcompete")),
+    }
     assert sum(one["species"] == ["Human"] for one in found.values()) == 617  # rows of models.tsv
     assert sum(one["species"] == ["Mouse"] for one in found.values()) == 172
 
@@ -337,6 +347,9 @@ def entry(**changes):
         ({"name": "Danio_rerio/x"}, "species", ["Zebrafish"]),
         ({"name": "bassett"}, "architecture", []),
         ({"name": "my-Enformer"}, "architecture", ["Enformer"]),
+        ({"name": "my-Enformer", "architecture": ["attention"]}, "architecture", ["Enformer", "attention"]),
+        ({"name": "x_K562", "cell_types": ["K562", "heart"]}, "cell", ["K562", "heart"]),
+        ({"name": "x_K562", "cell_types": ["not applicable"]}, "cell", ["not applicable"]),
         ({"input_length": 200}, "length", ["up to 200 bp"]),
         ({"input_length": 201}, "length", ["201 to 1,000 bp"]),
         ({"input_length": 524288}, "length", ["over 200,000 bp"]),

@@ -188,7 +188,7 @@ def test_where_some_names_can_be_joined_the_first_that_cannot_is_still_named(tmp
 def test_translation_leaves_what_cannot_be_joined_to_the_error(tmp_path):
     error = refused(bed(tmp_path, ("chr1", 0, 5), ("chrZ", 0, 5)), genome_of({"1": 10}), translate=True)
     assert error.what == f"{tmp_path / 'x.bed'}:3: chromosome 'chrZ' is not in genome.fa"
-    assert error.extent == "1 of 2 regions are on chromosomes that the FASTA lacks"
+    assert error.extent == "1 of 2 regions is on a chromosome that the FASTA lacks"
 
 
 def test_a_file_that_is_cut_off_does_not_look_like_another_assembly():
@@ -197,7 +197,7 @@ def test_a_file_that_is_cut_off_does_not_look_like_another_assembly():
     with pytest.raises(InputError) as caught:
         check_assembly(card_of("hg38"), genome_of(sizes | {last: 70_000}))
     assert (
-        caught.value.extent == "1 of 5 known chromosomes differ; the others are those of hg38: the file may be cut off"
+        caught.value.extent == "1 of 5 known chromosomes differs; the others are those of hg38: the file may be cut off"
     )
 
 

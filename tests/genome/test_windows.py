@@ -167,7 +167,7 @@ def test_error_names_region_and_count():
     with pytest.raises(InputError) as caught:
         applied("error")
     assert "region 8 (chr1:0-4)" in caught.value.what
-    assert caught.value.extent.startswith("2 of the 4 windows")
+    assert caught.value.extent.startswith("2 of 4 windows")
 
 
 @pytest.mark.parametrize("edges", ["pad", "skip", "error"])
@@ -195,7 +195,7 @@ def test_the_error_counts_every_window_of_the_block_and_names_the_first_by_its_n
     with pytest.raises(InputError) as caught:
         plan.apply_edges(windows, np.full(3, 10_000), regions, WindowCounts())
     assert caught.value.what == "the 2,000 bp window of region 1235 (chr1:300-310) leaves its chromosome"
-    assert caught.value.extent == "2 of the 3 windows looked at so far do"
+    assert caught.value.extent == "2 of 3 windows looked at so far do"
     assert caught.value.fix == "Fix: --edges pad (N outside the chromosome) or --edges skip"
     assert caught.value.exit_code == 3
 

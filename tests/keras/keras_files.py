@@ -1,8 +1,10 @@
-"""Keras HDF5 files written by hand: what ``model.save()`` of Keras 2 leaves, without Keras."""
+"""Keras files written by hand: what ``model.save()`` of Keras 2 and 3 leaves, without Keras."""
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 
 import h5py
 import numpy as np
@@ -52,4 +54,22 @@ def write_h5(path, architecture, arrays, version="2.2.4", backend="tensorflow"):
             part.attrs["weight_names"] = np.array([f"{name}/{key}".encode() for key, _ in entries], dtype="S")
             for key, array in entries:
                 part[f"{name}/{key}"] = np.asarray(array, np.float32)
+    return path
+
+
+def write_keras(path, architecture, groups, version="3.15.1", names=None, root="layers"):
+    """``groups``: path below ``layers`` -> arrays of its ``vars``; ``names``: path -> the layer's own name."""
+    content = io.BytesIO()
+    with h5py.File(content, "w") as handle:
+        handle.create_group(root)
+        for key, arrays in groups.items():
+            part = handle.create_group(f"{root}/{key}/vars")
+            if names:
+                part.attrs["name"] = names[key]
+            for i, array in enumerate(arrays):
+                part[str(i)] = array
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(architecture))
+        archive.writestr("metadata.json", json.dumps({"keras_version": version}))
+        archive.writestr("model.weights.h5", content.getvalue())
     return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import zipfile
@@ -11,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from keras_files import functional, node, sequential, write_h5
+from keras_files import functional, node, sequential, write_h5, write_keras
 
 import zoo
 from zoo.errors import ModelError
@@ -23,24 +22,6 @@ X = RNG.integers(-3, 4, (2, 4)).astype(np.float32)
 
 def whole(*shape):
     return RNG.integers(-3, 4, shape).astype(np.float32)
-
-
-def write_keras(path, architecture, groups, version="3.15.1", names=None, root="layers"):
-    """``groups``: path below ``layers`` -> arrays of its ``vars``; ``names``: path -> the layer's own name."""
-    content = io.BytesIO()
-    with h5py.File(content, "w") as handle:
-        handle.create_group(root)
-        for key, arrays in groups.items():
-            part = handle.create_group(f"{root}/{key}/vars")
-            if names:
-                part.attrs["name"] = names[key]
-            for i, array in enumerate(arrays):
-                part[str(i)] = array
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("config.json", json.dumps(architecture))
-        archive.writestr("metadata.json", json.dumps({"keras_version": version}))
-        archive.writestr("model.weights.h5", content.getvalue())
-    return path
 
 
 def chain(*names):

@@ -153,7 +153,7 @@ def test_contributions_say_the_same(tmp_path, toy):
     attribute(
         toy.folder, bed, fasta, tmp_path / "out.h5", method="ism", trust=True, any_genome=True, report=notes.append
     )
-    assert "1 of 3 windows hold no known base, first: c:2-18; what a model gives for them is of no sequence" in notes
+    assert "1 of 3 windows holds no known base, first: c:2-18; what a model gives for it is of no sequence" in notes
 
 
 # In memory
@@ -173,7 +173,7 @@ def test_regions_in_memory_warn_or_report(tmp_path, toy):
     bed.write_text("c\t2\t18\nc\t50\t66\n")
     model = zoo.load_model(toy.folder, trust=True)
     expected = [
-        "1 of 2 windows hold no known base, first: c:2-18; what a model gives for them is of no sequence",
+        "1 of 2 windows holds no known base, first: c:2-18; what a model gives for it is of no sequence",
         "50% of the bases of the windows are unknown (16 letters other than A, C, G, T)",
     ]
     assert warned(lambda: model.predict_regions(bed, fasta)) == expected
@@ -188,7 +188,7 @@ def test_sequences_without_bases_warn(toy):
     known = KNOWN[:LENGTH]
     assert warned(lambda: model.predict([known, known[:-1] + "N"])) == []
     assert warned(lambda: model.predict([known, "N" * LENGTH])) == [
-        "1 of 2 sequences hold no known base, first: sequences[1]; what a model gives for them is of no sequence",
+        "1 of 2 sequences holds no known base, first: sequences[1]; what a model gives for it is of no sequence",
         "50% of the bases of the sequences are unknown (16 letters other than A, C, G, T)",
     ]
     assert warned(lambda: model.predict(["n" * LENGTH])) == [

@@ -100,6 +100,9 @@ Mirror = (
 )
 
 
+Word = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
 class Strict(BaseModel):
     """A part of the card: an unknown key is an error, so that a typo is seen."""
 
@@ -327,6 +330,9 @@ class Card(Strict):
     ``licence_note`` says in a few words what the licence of the weights (``info.license`` of model.yaml) forbids or
     asks for ("not for commercial use"): told at the first fetch, in `zoo info` and in OUT.run.json.
     ``wheels`` are the bytes of each release that a mirror of ``files`` takes a file from.
+    ``architecture`` names what the network is made of (convolutional, dilated, residual, recurrent, attention, U-Net,
+    dense ...), and ``cell_types`` in which cells or tissues its training data were measured; ``not applicable`` where
+    no cell was: experiments in vitro, annotations of genes, organisms of one cell.
     ``deprecated`` entries run, and say what to use instead; ``withdrawn`` says why this one must not be used any more:
     it is shown, and neither run nor fetched.
     """
@@ -335,6 +341,8 @@ class Card(Strict):
     name: EntryName
     version: Version
     summary: str
+    architecture: list[Word] = []
+    cell_types: list[Word] | Literal["not applicable"] = []
     genome: GenomeSpec | None = None
     input: InputSpec
     outputs: list[Output] = Field(min_length=1)

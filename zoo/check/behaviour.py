@@ -10,6 +10,7 @@ import torch
 
 from zoo.models.loaded import LoadedModel, Runner, as_list
 from zoo.outputs import OutputSpec
+from zoo.words import counted_of
 
 if TYPE_CHECKING:
     from zoo.models.entry import Entry
@@ -109,7 +110,7 @@ def _finite(values: dict[str, np.ndarray], teller: Tells, of: str) -> bool:
     for name, array in values.items():
         if not np.isfinite(array).all():
             bad = int((~np.isfinite(array)).sum())
-            what = f"output {name!r} has {bad:,} of {array.size:,} values that are not finite (NaN) on {of}"
+            what = f"output {name!r} has {counted_of(bad, array.size, 'value')} not finite (NaN) on {of}"
             teller.finding("finite", what, "a prediction is a number")
             fine = False
     return fine

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.check.findings import Finding
@@ -23,7 +24,7 @@ class Changes:
         root: top of the repository. base: the commit where the branch left.
         entries: folders of entries that are there and changed, by name.
         new: those of them that the base does not have.
-        removed: entries that are gone.
+        removed: entries that are gone. renamed: those of them that are there by another name: old name -> new one.
         outside: paths that belong to no entry.
     """
 
@@ -33,6 +34,7 @@ class Changes:
     new: frozenset[str]
     removed: tuple[str, ...]
     outside: tuple[str, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def changes_since(base: str, folder: Path | None = None) -> Changes:
@@ -52,34 +54,72 @@ def changes_since(base: str, folder: Path | None = None) -> Changes:
     names = {path.split("/")[1] for path in paths if path.startswith(f"{CARDS}/") and path.count("/") > 1}
     before = set(_git(root, base, "ls-tree", "--name-only", f"{start}:{CARDS}", may_fail=True).split("\n"))
     there = sorted(name for name in names if (root / CARDS / name).is_dir())
+    new, removed = sorted(set(there) - before), sorted(names - set(there))
     return Changes(
         root,
         start,
         tuple(root / CARDS / name for name in there),
-        frozenset(set(there) - before),
-        tuple(sorted(names - set(there))),
+        frozenset(new),
+        tuple(removed),
         tuple(path for path in paths if not (path.startswith(f"{CARDS}/") and path.count("/") > 1)),
+        _renamed(root, start, removed, new) if removed and new else {},
     )
 
 
+def _renamed(root: Path, start: str, removed: Sequence[str], new: Sequence[str]) -> dict[str, str]:
+    """Entries most of whose files are there, byte by byte, in a new folder, whether git was told (`git mv`) or not."""
+    blobs = {name: set(_blobs_here(root, start, root / CARDS / name)) for name in new}
+    found = {}
+    for old in removed:
+        listed = _git(root, start, "ls-tree", "-r", "-z", f"{start}:{CARDS}/{old}").split("\0")
+        ours = {line.split()[2] for line in listed if line}
+        name = max(new, key=lambda one: len(ours & blobs[one]))
+        if 2 * len(ours & blobs[name]) > len(ours):
+            found[old] = name
+    return found
+
+
+def _blobs_here(root: Path, start: str, folder: Path) -> list[str]:
+    """git's names of the contents of a folder's files."""
+    files = sorted(str(path) for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return _git(root, start, "hash-object", "--", *files).split() if files else []
+
+
 def check_scope(changes: Changes) -> list[Finding]:
-    """A pull request with a new model touches only its folder; code comes in one of its own. What is gone is told."""
-    gone = [
-        Finding(
-            name, "valid", "gone", "warning", f"{name} is removed: results made with it cannot be made again",
-            "keep it, with `withdrawn: why` in its card; a reviewer decides",
-        )
-        for name in changes.removed
-    ]  # fmt: skip
+    """A pull request with a new model touches only its folder; code comes in one of its own. What is gone is told.
+
+    Moving an entry is no new model: it touches the old folder and the new one.
+    """
+    found = [_gone(name, changes.renamed.get(name)) for name in changes.removed]
+    new = sorted(changes.new - set(changes.renamed.values()))
+    others = sorted({one.name for one in changes.entries} - set(new))
+    if new and len(new) + len(others) + len(changes.removed) > 1:
+        beside = [f"{name} is new too" for name in new[1:]] + [f"{name} is changed" for name in others]
+        beside += [f"{name} is removed" for name in changes.removed if name not in changes.renamed]
+        if beside:
+            what = f"beside the new {new[0]}: {', '.join(beside[:5])}{', ...' if len(beside) > 5 else ''}"
+            fix = "one entry a pull request: send each as a pull request of its own"
+            found.append(Finding(", ".join(new), "valid", "scope", "error", what, fix))
     if not changes.entries or not changes.outside:
-        return gone
+        return found
     shown = ", ".join(changes.outside[:5]) + (", ..." if len(changes.outside) > 5 else "")
     severity = "error" if changes.new else "warning"
     names = ", ".join(sorted(changes.new) or (one.name for one in changes.entries))
     outside = counted(len(changes.outside), "file outside of its folder is", "files outside of its folder are")
     what = f"beside {names}, {outside} changed: {shown}"
     fix = "send other changes as a pull request of their own"
-    return [*gone, Finding(names, "valid", "scope", severity, what, fix)]
+    return [*found, Finding(names, "valid", "scope", severity, what, fix)]
+
+
+def _gone(name: str, now: str | None) -> Finding:
+    if now is None:
+        what = f"{name} is removed: results made with it cannot be made again"
+        return Finding(
+            name, "valid", "gone", "warning", what, "keep it, with `withdrawn: why` in its card; a reviewer decides"
+        )
+    what = f"{name} is now called {now}: commands and records that have the old name no longer find it"
+    fix = f"keep {name} as it is, with `deprecated: {{by: {now}, reason: why}}` in its card; a reviewer decides"
+    return Finding(name, "valid", "gone", "warning", what, fix)
 
 
 def _git(folder: Path, base: str, *words: str, may_fail: bool = False) -> str:

@@ -1,8 +1,14 @@
-"""``zoo check --record``: write the checksums of an entry's own files into its card, as they are now."""
+"""``zoo check --record``: the checksums of an entry's own files into its card, as they are now.
+
+``zoo test --record`` makes the expected predictions of its example again, too, where the weights are new.
+"""
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -10,11 +16,87 @@ from zoo.cards.card import README, front_matter_of
 from zoo.cards.yaml_edit import edited
 from zoo.check.draft import read_draft
 from zoo.check.valid.recorded import own_files
-from zoo.entries.example import file_record
+from zoo.entries.example import EXAMPLE, file_record, write_expected
+from zoo.entries.kept import read_bins
 from zoo.errors import ModelError
+from zoo.models.entry import open_entry
 from zoo.results import replacing
 
-__all__ = ["record_files"]
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Recorded", "record_expected", "record_files"]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What ``record_expected`` wrote.
+
+    Attributes:
+        path: of the expected predictions.
+        difference: the largest between them and those that were there, in the outputs' units; None where none were, or
+            they were of other outputs, windows or bins.
+        files: paths whose record in the card changed.
+    """
+
+    path: Path
+    difference: float | None
+    files: tuple[str, ...]
+
+
+def record_expected(model: str | Path, *, trust: bool = False) -> Recorded:
+    """Make ``example/expected.h5`` again of the same regions, with the weights and code of now; record all checksums.
+
+    As much of each prediction is kept as before.
+
+    Args:
+        model: folder or name of an entry with genome and regions in ``example/``.
+        trust: its Python may run, as in ``zoo test``.
+
+    Raises:
+        ModelError: no card, a group, or an example that cannot be predicted. TrustError: its Python may not run.
+            The card is as it was then.
+    """
+    folder = open_entry(model, trust=trust).folder
+    path = folder / EXAMPLE[2]
+    before = _predictions(path)
+    card = (folder / README).read_bytes() if (folder / README).is_file() else b""
+    files = record_files(folder)  # weights of other bytes than recorded are not loaded
+    limit = max((values.size for values, bins in before.values() if bins), default=None)
+    try:
+        write_expected(model, keep=limit, trust=trust)
+    except BaseException:
+        with replacing(folder / README) as partial:
+            partial.write_bytes(card)
+        raise
+    difference = _difference(before, _predictions(path))
+    return Recorded(path, difference, tuple(sorted({*files, *record_files(folder)})))
+
+
+def _predictions(path: Path) -> dict[str, tuple[np.ndarray, tuple[int, ...]]]:
+    """Values of each dataset of predictions, and the bins that it keeps, none where it keeps all."""
+    import h5py
+
+    found: dict[str, tuple[np.ndarray, tuple[int, ...]]] = {}
+
+    def add(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and name.split("/")[0] == "preds":
+            bins = read_bins(item)
+            found[name] = item[()], () if bins is None else tuple(map(int, bins[0]))
+
+    if path.is_file():
+        with contextlib.suppress(OSError), h5py.File(path) as file:  # a damaged one is made anew
+            file.visititems(add)
+    return found
+
+
+def _difference(before: dict[str, Any], now: dict[str, Any]) -> float | None:
+    alike = before.keys() == now.keys() and all(
+        before[name][1] == now[name][1] and before[name][0].shape == now[name][0].shape for name in now
+    )
+    if not before or not alike:
+        return None
+    return max(float(abs(before[name][0] - now[name][0]).max(initial=0)) for name in now)
 
 
 def record_files(folder: Path) -> list[str]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.cards.kipoi import read_model
 from zoo.check.confine import Guards, Limits, Outcome, run_confined
 from zoo.check.findings import CODES, LEVELS, Finding
 from zoo.files import cache_folder
@@ -234,6 +235,20 @@ def run_kipoi(name: str, folder: Path, limits: Limits) -> list[Finding]:
     if outcome.code == 0 and "PREDICTED" in outcome.output:
         return [Finding(name, "runs", "kipoi", "note", "kipoi loads it and predicts its example")]
     last = (outcome.output.strip().splitlines() or ["it printed nothing"])[-1][:300]
+    if lacking := _lacking(folder, last):
+        what = f"whether kipoi loads it was not tried: {lacking}, which its model.yaml asks for, is not installed"
+        fix = f"pip install {lacking}, or --no-kipoi; a reviewer runs it where it is"
+        return [Finding(name, "runs", "kipoi", "warning", what, fix)]
     why = LIMITS[outcome.ended_for].format(stage="", **vars(limits)) if outcome.ended_for else last
     what = f"kipoi cannot load it and predict its example: {why}"
     return [Finding(name, "runs", "kipoi", "error", what, f'kipoi.get_model("{folder}", source="dir")')]
+
+
+def _lacking(folder: Path, last: str) -> str | None:
+    """The package that kipoi's process had not, if model.yaml names it: that is no fault of the entry."""
+    missing = re.search(r"No module named '(\w+)", last)
+    if missing is None:
+        return None
+    dependencies = read_model(folder).dependencies
+    stated = [str(one) for kind in ("conda", "pip") for one in dependencies.get(kind) or ()]
+    return missing[1] if missing[1] in {re.split(r"[^\w-]", one)[0] for one in stated} else None

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from zoo.check.findings import CODES, Finding
+from zoo.words import counted_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +52,7 @@ def check_twins(
             what = f"predicts the same as {one['name']}: a duplicate"
             fix = f"improve {one['name']}, or say what is different"
             found.append(Finding(name, "reproduces", "duplicate", "error", what, fix, code=CODES["model"]))
-    what = f"compared with {len(alike) - absent} of {len(alike)} entries of the same input and outputs"
+    what = f"compared with {counted_of(len(alike) - absent, len(alike), 'entry')} of the same input and outputs"
     return [*found, Finding(name, "reproduces", "duplicate", "note", what)]
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.check.findings import CODES, Finding, from_error
 from zoo.check.watchman import Watchman
 from zoo.errors import MismatchError, ZooError
+from zoo.words import counted_of
 
 if TYPE_CHECKING:
     from zoo.models.entry import Entry
@@ -145,7 +146,7 @@ def _predict_example(entry: Entry, teller: Teller) -> LoadedModel | None:
     for name, values in batch.values.items():
         if not np.isfinite(values).all():
             bad = int((~np.isfinite(values)).sum())
-            what = f"output {name!r} of the example has {bad:,} of {values.size:,} values that are not finite (NaN)"
+            what = f"output {name!r} of the example has {counted_of(bad, values.size, 'value')} not finite (NaN)"
             teller.finding("finite", what, "a prediction is a number")
     return model
 

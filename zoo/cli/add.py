@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from zoo.cli.new import asking, draft_options, tell_draft
+from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, note
 
 __all__ = ["command"]
@@ -16,7 +17,8 @@ __all__ = ["command"]
 @click.argument("source")
 @click.option("--name", required=True, metavar="NAME", help="Name of the entry and of its folder.")
 @draft_options
-def command(source: str, name: str, **options: Any) -> None:
+@as_json_option
+def command(source: str, name: str, as_json: bool, **options: Any) -> None:
     """Draft an entry of SOURCE: the same as `zoo new NAME --from SOURCE`.
 
     \b
@@ -26,4 +28,4 @@ def command(source: str, name: str, **options: Any) -> None:
     from zoo.entries.new import new
 
     draft = new(name, source, ask=asking(), report=note, **options)
-    tell_draft(draft.folder, draft.marks)
+    tell_draft(draft.folder, draft.marks, as_json)

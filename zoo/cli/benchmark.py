@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from zoo.cli.options import as_json_option, pass_options, quiet_option, trust_option
 from zoo.cli.shared import COMMAND, CONTEXT, interrupted_once, notes_unless
+from zoo.cli.tables import print_json
 from zoo.words import counted
 
 __all__ = ["command"]
@@ -45,7 +45,7 @@ def command(model: str, as_json: bool, quiet: bool, **options: Any) -> None:
 
         run = benchmark(model, report=notes_unless(quiet), **options)
     if as_json:
-        click.echo(json.dumps(run, indent=1))
+        print_json(run)
         return
     low, high = run["windows_per_second_range"]
     click.echo(speed_line(run))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, long_run, note
+from zoo.cli.tables import print_json
 
 if TYPE_CHECKING:
     from zoo.check.results import EntryResult
@@ -42,7 +43,7 @@ GIGABYTE = 10**9
     metavar="OUT.html|json|md",
     help="Write a report; may be given several times.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@as_json_option
 @click.option("-v", "--verbose", is_flag=True, help="Print notes too: what was measured, or not looked at.")
 @click.pass_context
 def command(
@@ -84,10 +85,12 @@ def command(
             done=None if as_json else lambda result: _tell(result, verbose),
         )
     if as_json:
-        click.echo(json.dumps(done.as_dict(), indent=1, default=str))
+        print_json(done.as_dict())
     else:
         for one in done.general:
             click.echo(f"{one.severity}: {one.what}")
+            if one.fix:
+                click.echo(f"    Fix: {one.fix}")
         click.echo(done.summary())
     ctx.exit(done.code)
 

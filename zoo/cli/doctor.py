@@ -13,6 +13,7 @@ from zoo.cli.shared import COMMAND, CONTEXT
 from zoo.cli.tables import on_a_terminal, print_json, width_of_terminal
 from zoo.doctor import Check, run_checks
 from zoo.errors import SystemStateError
+from zoo.words import counted_of
 
 __all__ = ["command"]
 
@@ -42,7 +43,9 @@ def _print_table(checks: list[Check], failures: int) -> None:
         _print(f"{marks[check.ok]:<5} {check.name}".ljust(indent), check.detail)
         if check.fix and check.ok is not True:
             _print(" " * indent, f"fix: {check.fix}")
-    click.echo(f"\n{failures} of {len(checks)} checks failed." if failures else "\nEverything needed is here.")
+    click.echo(
+        f"\n{counted_of(failures, len(checks), 'check')} failed." if failures else "\nEverything needed is here."
+    )
 
 
 def _print(begin: str, text: str) -> None:

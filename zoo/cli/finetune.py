@@ -6,8 +6,16 @@ from typing import Any
 
 import click
 
-from zoo.cli.options import force_run_option, given_options, quiet_option, set_config_option, trust_option
+from zoo.cli.options import (
+    as_json_option,
+    force_run_option,
+    given_options,
+    quiet_option,
+    set_config_option,
+    trust_option,
+)
 from zoo.cli.shared import COMMAND, CONTEXT, long_run
+from zoo.cli.tables import print_json
 from zoo.doctor import check_import_names
 
 __all__ = ["command"]
@@ -23,6 +31,7 @@ __all__ = ["command"]
 @click.option("--resume", is_flag=True, help="Go on behind the last whole epoch of an interrupted run.")
 @force_run_option
 @trust_option
+@as_json_option
 @quiet_option
 @click.pass_context
 def command(context: click.Context, **_: Any) -> None:
@@ -37,9 +46,12 @@ def command(context: click.Context, **_: Any) -> None:
     """
     check_import_names()
     given = given_options(context)
-    quiet = given.pop("quiet", False)
+    quiet, as_json = given.pop("quiet", False), given.pop("as_json", False)
     with long_run(quiet) as telling:
         from finetune.finetune import finetune
 
         result = finetune(**given, report=telling["report"])
-    click.echo(result.sentence)
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        click.echo(result.sentence)

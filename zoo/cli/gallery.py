@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from zoo.cli.options import quiet_option
+from zoo.cli.options import as_json_option, quiet_option
 from zoo.cli.shared import COMMAND, CONTEXT, notes_unless
+from zoo.cli.tables import print_json
 
 __all__ = ["command"]
 
@@ -41,8 +43,11 @@ __all__ = ["command"]
     show_default=True,
     help="Draw the predictions of the entries' examples, or not.",
 )
+@as_json_option
 @quiet_option
-def command(out: Path, source: tuple[str, ...], reports: Path | None, examples: bool, quiet: bool) -> None:
+def command(
+    out: Path, source: tuple[str, ...], reports: Path | None, examples: bool, as_json: bool, quiet: bool
+) -> None:
     """Write a static site to browse the models: a searchable list, a page an entry, a comparison.
 
     It opens from disk or any host, and loads nothing from elsewhere. No model is run.
@@ -56,5 +61,8 @@ def command(out: Path, source: tuple[str, ...], reports: Path | None, examples: 
     from zoo.words import counted
 
     made = gallery(out, source=source, reports=reports, examples=examples, report=notes_unless(quiet))
+    if as_json:
+        print_json(asdict(made) | {"index": made.index})
+        return
     models = f"{counted(made.models, 'model')} on {counted(made.cards, 'page')}"
     click.echo(f"{models}, {human_bytes(made.bytes)}: open {made.index}")

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import datetime
-import json
-import sys
 
 import click
 
 from zoo.cli.options import as_json_option, quiet_option
 from zoo.cli.shared import COMMAND, CONTEXT, GROUP, long_run, note
+from zoo.cli.tables import Column, print_json, print_table
 
 __all__ = ["command"]
+
+COLUMNS = [
+    Column("assembly"),
+    Column("size", right=True, leaves=0),
+    Column("used", leaves=10),
+    Column("from", prose=True),
+    Column("path", leaves=18),
+]
 
 
 @click.group("genome", cls=GROUP, context_settings=CONTEXT)
@@ -53,7 +60,7 @@ def add(assembly: str, source: str | None, quiet: bool) -> None:
 def ls(as_json: bool) -> None:
     """List the genomes that are found by name.
 
-    Assembly, size, last use, where from, path.
+    Assembly, size, last use, where from, and where there is room the path, which `zoo genome path ASSEMBLY` prints.
     """
     from zoo.genome.assembly import known_assemblies
     from zoo.genome.library import genomes, own_folder_problem
@@ -73,16 +80,10 @@ def ls(as_json: bool) -> None:
             }
             for one in found
         ]
-        click.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
-    table = [("assembly", "size", "used", "from", "path")]
-    table += [(one.assembly, human_bytes(one.bytes), _time(one.used)[:10], one.source, str(one.path)) for one in found]
-    if sys.stdout.isatty():
-        widths = [max(len(row[i]) for row in table) for i in range(4)]
-        lines = ["  ".join([*map(str.ljust, row, widths), row[4]]) for row in table]
-    else:
-        lines = ["\t".join(row) for row in table]
-    click.echo("\n".join(lines))
+    cells = [(one.assembly, human_bytes(one.bytes), _time(one.used)[:10], one.source, str(one.path)) for one in found]
+    print_table(COLUMNS, [dict(zip((one.name for one in COLUMNS), row, strict=True)) for row in cells])
     others = [name for name in known_assemblies() if name not in {one.assembly for one in found}]
     if problem := own_folder_problem():
         note(problem)

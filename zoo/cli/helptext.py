@@ -38,7 +38,7 @@ OPTION_GROUPS: dict[str, Sequence[str]] = {
     "Motifs": ("database", "max_seqlets", "seqlet_fdr", "modisco", "hits", "effects", "look_for", "region"),
     "Search": ("trials", "space", "address", "cpus"),
     "Output": (
-        *("write", "out", "format", "overlap", "aggregate"),
+        *("write", "record", "out", "format", "overlap", "aggregate"),
         *("figures", "figure_format", "track_hub", "hub_genome", "split"),
         *("as_json", "plain", "all"),
     ),

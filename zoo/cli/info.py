@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import sys
@@ -14,6 +13,7 @@ import click
 
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT
+from zoo.cli.tables import print_json
 from zoo.store.registry import info
 from zoo.store.speed import speed_line
 from zoo.words import counted
@@ -31,7 +31,7 @@ def command(model: str, as_json: bool) -> None:
     """
     facts = _facts(model)
     if as_json:
-        click.echo(json.dumps(facts, indent=1))
+        print_json(facts)
         return
     text = _text(facts)
     click.echo(_folded(text, shutil.get_terminal_size().columns) if sys.stdout.isatty() else text)
@@ -63,6 +63,8 @@ def _text(facts: dict[str, Any]) -> str:
     lines = [f"{facts['name']} {facts['version']}: {facts['summary']}", ""]
     for label, value in (
         ("genome", facts["assembly"]),
+        ("network", ", ".join(facts.get("architecture") or ())),
+        ("cells", ", ".join(facts.get("cell_types") or ())),
         ("input", _input(facts)),
         ("loader", facts.get("dataloader")),
         ("authors", ", ".join(facts["authors"])),

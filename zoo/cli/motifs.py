@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from zoo.cli.options import motif_options, no_window_in_bp, quiet_option, seed_option, trust_option
+from zoo.cli.options import as_json_option, motif_options, no_window_in_bp, quiet_option, seed_option, trust_option
 from zoo.cli.shared import COMMAND, CONTEXT, lines_unless, note, notes_unless
+from zoo.cli.tables import print_json
 from zoo.doctor import check_import_names
 
 __all__ = ["command"]
@@ -21,8 +22,9 @@ __all__ = ["command"]
 @trust_option
 @seed_option
 @no_window_in_bp
+@as_json_option
 @quiet_option
-def command(contribs: str, out: str, quiet: bool, **options: Any) -> None:
+def command(contribs: str, out: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Find the motifs in CONTRIBS, a file of `zoo attribute`, and name those that are known.
 
     \b
@@ -34,8 +36,10 @@ def command(contribs: str, out: str, quiet: bool, **options: Any) -> None:
     """
     check_import_names()
     from interpret.motifs.find import find_motifs
-    from interpret.report.ending import ending
+    from interpret.report.ending import ending, facts_of
 
     found = find_motifs(contribs, out, report=notes_unless(quiet), progress=lines_unless(quiet), **options)
+    if as_json:
+        print_json(facts_of(found))
     for line in () if quiet else ending(found):
         note(line)

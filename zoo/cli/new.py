@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from zoo.cli.options import folder_options, options_together
+from zoo.cli.options import as_json_option, folder_options, options_together
 from zoo.cli.shared import COMMAND, CONTEXT, note
+from zoo.cli.tables import print_json
 
 __all__ = ["asking", "command", "draft_options", "tell_draft"]
 
@@ -77,7 +79,8 @@ draft_options = options_together(
     "--from", "source", metavar="SOURCE", help="MODULE.py:Class, .h5, .keras, .ckpt, folder or hf://org/repo."
 )
 @draft_options
-def command(name: str, source: str | None, **options: Any) -> None:
+@as_json_option
+def command(name: str, source: str | None, as_json: bool, **options: Any) -> None:
     """Draft the entry NAME: YAML, card, module, weights, example, expected predictions and checksums.
 
     What is not given is asked on a terminal, and marked TODO in the card elsewhere. MODULE.py is your file and is run;
@@ -92,7 +95,7 @@ def command(name: str, source: str | None, **options: Any) -> None:
     from zoo.entries.new import new
 
     draft = new(name, source, ask=asking(), report=note, **options)
-    tell_draft(draft.folder, draft.marks)
+    tell_draft(draft.folder, draft.marks, as_json)
 
 
 def asking() -> Any:
@@ -110,8 +113,11 @@ def _ask(question: str, choices: Sequence[str]) -> str:
     ).strip()
 
 
-def tell_draft(folder: Path, marks: Sequence[Any]) -> None:
+def tell_draft(folder: Path, marks: Sequence[Any], as_json: bool = False) -> None:
     """Say where the draft is, which lines must still be written, and how to try it."""
+    if as_json:
+        print_json({"folder": str(folder), "todo": [asdict(mark) for mark in marks]})
+        return
     click.echo(str(folder))
     for mark in marks:
         click.echo(f"  {mark}", err=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
 
 from zoo.cli.options import as_json_option, trust_option
 from zoo.cli.shared import COMMAND, CONTEXT, note
+from zoo.cli.tables import print_json
 from zoo.words import counted
 
 __all__ = ["command"]
@@ -34,7 +34,7 @@ def command(model: str, repo: str, private: bool, dry_run: bool, trust: bool, as
 
     pushed = push(model, repo, private=private, dry_run=dry_run, trust=trust, report=None if as_json else note)
     if as_json:
-        click.echo(json.dumps(asdict(pushed) | {"name": pushed.name}, indent=1))
+        print_json(asdict(pushed) | {"name": pushed.name})
         return
     if dry_run:
         for path, size in pushed.files.items():

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from zoo.cli.options import (
+    as_json_option,
     explain_options,
     genome_check_options,
     genome_option,
@@ -21,7 +22,9 @@ from zoo.cli.options import (
     strand_options,
 )
 from zoo.cli.shared import COMMAND, CONTEXT, lines_unless, long_run
+from zoo.cli.tables import print_json
 from zoo.doctor import check_import_names
+from zoo.errors import UsageError
 
 __all__ = ["command"]
 
@@ -67,6 +70,7 @@ __all__ = ["command"]
 @resume_options
 @genome_check_options
 @model_options
+@as_json_option
 @quiet_option
 @click.pass_context
 def command(context: click.Context, source: tuple[str, ...], **_: Any) -> None:
@@ -90,12 +94,26 @@ def command(context: click.Context, source: tuple[str, ...], **_: Any) -> None:
         )
     given = given_options(context)
     del given["source"]
-    quiet = given.pop("quiet", False)
+    quiet, as_json = given.pop("quiet", False), given.pop("as_json", False)
+    if as_json and given["out"] == "-":
+        raise UsageError("--json and -o -: both are for standard output", "", "Fix: -o report.html")
     with long_run(quiet) as telling:
         from interpret.report.report import report
 
         what = (list(source),) if several else source
-        report(*what, **given, **telling, lines=lines_unless(quiet))
+        done = report(*what, **given, **telling, lines=lines_unless(quiet))
+    if as_json:
+        print_json(_facts(done, given.get("look_for", ())))
+
+
+def _facts(done: Any, look_for: tuple[str, ...]) -> dict[str, Any]:
+    """Where the page and the figures are, and of one run what it found."""
+    from interpret.report.ending import facts_of
+    from interpret.report.report import words_of
+
+    found = {} if done.motifs is None else facts_of(done.motifs, words_of(look_for))
+    page = None if done.path is None else str(done.path)
+    return {"page": page, "figures": list(map(str, done.figures))} | found
 
 
 def _are_files(source: tuple[str, ...]) -> bool:

@@ -6,6 +6,7 @@ One writer for every command that prints a table, so that widths, alignment and 
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,8 +63,16 @@ def width_of_terminal() -> int:
 
 
 def print_json(facts: Any) -> None:
-    """Print plain data as JSON, the only thing on standard output."""
-    click.echo(json.dumps(facts, indent=1))
+    """Print plain data as JSON, the only thing on standard output; numbers that it has not (NaN) are null."""
+    click.echo(json.dumps(_finite(facts), indent=1, allow_nan=False, default=str))
+
+
+def _finite(facts: Any) -> Any:
+    if isinstance(facts, Mapping):
+        return {key: _finite(value) for key, value in facts.items()}
+    if isinstance(facts, list | tuple):
+        return [_finite(value) for value in facts]
+    return None if isinstance(facts, float) and not math.isfinite(facts) else facts
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Mapping[str, str]], plain: bool = False) -> None:

@@ -10,6 +10,7 @@ import click
 from zoo.cli.options import as_json_option, trust_option
 from zoo.cli.shared import COMMAND, CONTEXT, long_run, note
 from zoo.cli.tables import Column, RowPrinter, width_of_terminal
+from zoo.errors import UsageError
 from zoo.store.registry import entries, members_of
 from zoo.words import counted
 
@@ -39,6 +40,11 @@ COLUMNS = [
     metavar="FILE.h5",
     help="Save the predictions; without it they are saved only when they differ, as MODEL.got.h5.",
 )
+@click.option(
+    "--record",
+    is_flag=True,
+    help="First make the expected predictions again on the same example, after new weights, and record all checksums.",
+)
 @click.option("--device", default="cpu", show_default=True, metavar="auto|cpu|cuda|mps", help="Where to run.")
 @trust_option
 @as_json_option
@@ -48,6 +54,7 @@ def command(
     rtol: float,
     atol: float,
     save: Path | None,
+    record: bool,
     device: str,
     trust: bool,
     as_json: bool,
@@ -56,10 +63,18 @@ def command(
 
     Exit code 6 when they differ. Of several models, or a group, a table says what came of each and how long it took;
     one that fails does not keep the others from being run, and the exit code is that of the first failure.
+
+    \b
+    zoo test yeast-atac
+    zoo test my-model --record
     """
+    if record and (all or len(models) != 1):
+        raise UsageError("--record writes into one entry", "", "Fix: zoo test NAME --record")
     with long_run(quiet=False):
         from zoo.entries.check_many import check_examples, failure_among
 
+        if record:
+            _record(models[0], trust)
         several = all or len(models) > 1 or any(map(members_of, models))
         table = _Table(models, as_json) if several or as_json else None
         options = {"rtol": rtol, "atol": atol, "trust": trust, "save": save, "device": device}
@@ -71,6 +86,18 @@ def command(
         table.lines.finish()
         if error := failure_among(results):
             raise error
+
+
+def _record(model: str, trust: bool) -> None:
+    from zoo.check.record import record_expected
+
+    done = record_expected(model, trust=trust)
+    if done.difference == 0:
+        note(f"{done.path}: made again, and the same as before")
+        return
+    than = "made again" if done.difference is None else f"made again, up to {done.difference:.2g} from what was there"
+    note(f"{done.path}: {than}; recorded {', '.join(done.files)}")
+    note("predictions that change are a new `version` of the card, where the old one was published")
 
 
 def _tell(report: ExampleReport) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
 
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, note
-from zoo.words import counted
+from zoo.cli.tables import print_json
+from zoo.words import counted_of
 
 __all__ = ["command"]
+
+
+def _the_others(n: int) -> str:
+    return f"; the {'other is' if n == 1 else 'others are'} of the newest version" if n else ""
 
 
 @click.command("upgrade", cls=COMMAND, context_settings=CONTEXT)
@@ -32,7 +36,7 @@ def command(models: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
 
     found = upgrade(models, dry_run=dry_run)
     if as_json:
-        click.echo(json.dumps([asdict(one) | {"path": str(one.path)} for one in found], indent=1))
+        print_json([asdict(one) | {"path": str(one.path)} for one in found])
         return
     changed = [one for one in found if one.old != one.new]
     for one in changed:
@@ -40,4 +44,4 @@ def command(models: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         if not one.kept:
             note(f"{one.path}: comments of the front matter {'would be' if dry_run else 'were'} lost")
     what = "would change" if dry_run else "changed"
-    note(f"{len(changed)} of {counted(len(found), 'card')} {what}; the others are of the newest version")
+    note(f"{counted_of(len(changed), len(found), 'card')} {what}{_the_others(len(found) - len(changed))}")

@@ -19,6 +19,7 @@ from zoo.models.loaded import LoadedModel
 from zoo.outputs import OutputSpec, PredictionBatch, tracks_first
 from zoo.results import check_out
 from zoo.run.predict import predict_regions
+from zoo.words import counted_of
 
 __all__ = ["ExampleReport", "NothingToTest", "OutputComparison", "check_example", "run_example", "save_predictions"]
 
@@ -182,7 +183,7 @@ def _refuse_changed(entry: Entry) -> None:
     path = entry.folder / changed[0].path
     raise ModelError(
         f"{path}: is not the file of the card",
-        f"{len(changed)} of {len(example)} recorded files of the example differ: "
+        f"of the example {counted_of(len(changed), len(example), 'recorded file', 'differ')}: "
         + "; ".join(f"{one.path}, sha256 {found[one.path][:16]}... instead of {one.sha256[:16]}..." for one in changed),
         f"Fix: restore it (`git checkout`); if you made it anew, record `sha256: {found[changed[0].path]}` and "
         f"`bytes: {path.stat().st_size}` in `files` of README.md",
@@ -301,7 +302,7 @@ def _compare(
     expected, predicted = kept.values, got.size
     if kept.bins is not None and (got.ndim != 3 or got.shape[2] != kept.n_bins):
         raise MismatchError(
-            f"{path}: output {spec.name!r} has {len(kept.bins)} of {kept.n_bins} bins",
+            f"{path}: output {spec.name!r} has {counted_of(len(kept.bins), kept.n_bins, 'bin')}",
             f"the model predicts {got.shape}",
             "Fix: the example's regions and expected predictions must belong together",
         )
@@ -382,7 +383,7 @@ def _mismatch(report: ExampleReport, worst: OutputComparison, path: Path, rtol: 
     elements = sum(item.elements for item in report.comparisons)
     return MismatchError(
         f"{report.model}: predictions differ from {path}; worst: {worst.output}, {worst.worst}",
-        f"{beyond:,} of {elements:,} elements are beyond rtol {rtol:g} + atol {atol:g}; "
+        f"{counted_of(beyond, elements, 'element', 'are')} beyond rtol {rtol:g} + atol {atol:g}; "
         + (f"what was got is in {report.saved}" if report.saved else "what was got could be saved nowhere"),
         "Fix: restore weights and example (`git checkout`), or compare versions with `zoo doctor`",
     )

@@ -28,6 +28,16 @@ KEYS: dict[str, tuple[str, str]] = {
     "name": ("The entry's name: that of its folder.", ""),
     "version": ("Three numbers. A change that alters predictions is a new version; docs/cards.md says how.", ""),
     "summary": ("One sentence: what is predicted, of what, from how much sequence, by what network.", ""),
+    "architecture": (
+        "What the network is made of: convolutional, dilated, residual, recurrent, attention, U-Net, dense. May be "
+        "left out; the gallery sorts by it.",
+        "#architecture: [convolutional]\n",
+    ),
+    "cell_types": (
+        "Cells or tissues in which the training data were measured: [K562]; `not applicable` where no cell was. May be "
+        "left out.",
+        "#cell_types: [K562]\n",
+    ),
     "genome": (
         "The assembly that the model was trained on, and how its chromosomes are written: ucsc (chr1), plain (1), "
         "refseq or genbank.",

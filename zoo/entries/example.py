@@ -79,18 +79,19 @@ def file_record(folder: Path, name: str) -> dict[str, Any]:
 # ---------------- expected.h5
 
 
-def write_expected(model: str | Path, *, keep: int | None = None) -> bool:
+def write_expected(model: str | Path, *, keep: int | None = None, trust: bool = True) -> bool:
     """Write ``example/expected.h5``: predictions for the example, and the inputs, which ``kipoi test`` asks for.
 
     Args:
         model: folder or name of an entry with genome and regions in ``example/``.
         keep: predictions of an output to keep at most; None for all of them.
+        trust: whether its Python may run: that of a draft is its author's own.
 
     Returns:
         Whether all predictions are in it. Where a selection is, ``test.expect`` must not stand in model.yaml: Kipoi
         compares all.
     """
-    entry = open_entry(model, trust=True)
+    entry = open_entry(model, trust=trust)
     loaded, batch = run_example(entry)
     path = entry.folder / EXAMPLE[2]
     whole = path.with_name("expected.all.h5")

@@ -13,6 +13,7 @@ from zoo.files import Digests, digests_of
 from zoo.results import replacing
 from zoo.store.registry import members_of
 from zoo.store.remote import MadeFile, RemoteFile, parts_of
+from zoo.words import counted_of
 
 __all__ = ["PulledFile", "pull"]
 
@@ -79,7 +80,7 @@ def pull(
         if len(names) > 1:
             which = ", ".join(name for name, _ in failures[:8]) + (", ..." if len(failures) > 8 else "")
             error.extent = (
-                f"{len(failures)} of {len(names)} models failed: {which}; first: {error.extent or error.what}"
+                f"{counted_of(len(failures), len(names), 'model')} failed: {which}; first: {error.extent or error.what}"
             )
         raise error
     return pulled

@@ -13,6 +13,7 @@ from zoo.entries.export import export, known_licence
 from zoo.errors import ModelError, UsageError
 from zoo.models.entry import Entry, open_entry
 from zoo.store.hub import SCHEME, pushing
+from zoo.words import counted
 
 __all__ = ["Pushed", "check_metadata", "check_redistribution", "push"]
 
@@ -86,7 +87,8 @@ def push(
         if dry_run:
             return Pushed(match["repo"], None, files)
         if report:
-            report(f"sending {len(files)} files, {sum(files.values()):,} bytes, to {SCHEME}{match['repo']}")
+            size = f"{counted(len(files), 'file')}, {counted(sum(files.values()), 'byte')}"
+            report(f"sending {size}, to {SCHEME}{match['repo']}")
         commit = pushing(match["repo"], folder, f"{entry.card.name} {entry.card.version}", private=private)
     return Pushed(match["repo"], commit, files)
 

@@ -1,8 +1,9 @@
 """By what a gallery is narrowed down: facets of models, each by one rule that the page states.
 
-What an entry states is taken as it stands. Assay, cell type, species and architecture are no keys of a card; for these
-an entry's own facts are looked through, place by place, for the names of the lists below, as whole words; the first
-place that has any decides. What no place names is "not stated": a model is never put where it might belong.
+What an entry states is taken as it stands. Assay and species are no keys of a card, and names of cell lines and of
+published networks are found beside what the card states: for these an entry's own facts are looked through, place by
+place, for the names of the lists below, as whole words; the first place that has any decides. What no place names is
+"not stated": a model is never put where it might belong.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from zoo.gallery.collect import BUNDLED, GRELU, Item
 __all__ = ["FACETS", "NOT_STATED", "Facet", "facet_values", "licence_name", "statuses"]
 
 NOT_STATED = "not stated"
+NOT_APPLICABLE = "not applicable"  # of a card's `cell_types`
 
 # Name -> what it is called in entries, lower case, as regular expressions between which no letter or digit stands.
 ASSAYS = {
@@ -148,8 +150,13 @@ FACETS = (
     Facet("task", "Predicts", "`tags` of model.yaml, in Kipoi's words"),
     Facet("assay", "Assay", PLACES),
     Facet("species", "Species", f"the genome's assembly; without one, column `organism` of models.tsv, or {PLACES}"),
-    Facet("cell", "Cell line", PLACES),
-    Facet("architecture", "Architecture", "the model's name, its class in model.yaml, or the card's summary names it"),
+    Facet("cell", "Cell type", f"`cell_types` of the card; cell lines too by {PLACES}"),
+    Facet(
+        "architecture",
+        "Architecture",
+        "`architecture` of the card; a published network too where the model's name, its class in model.yaml, or the "
+        "card's summary names it",
+    ),
     Facet("length", "Input length", "`input` of the card, or the dataloader's `auto_resize_len`"),
     Facet("licence", "Licence", "`license` of model.yaml; spellings of one licence are joined"),
     Facet("framework", "Framework", "`defined_as` of model.yaml"),
@@ -165,8 +172,8 @@ def facet_values(item: Item, record: Mapping[str, Any]) -> dict[str, list[str]]:
         "task": [str(tag) for tag in record["tags"]],
         "assay": _named(ASSAYS, places),
         "species": _species(item, record, places),
-        "cell": _named(CELLS, places),
-        "architecture": _named(ARCHITECTURES, _architecture_places(item, record)),
+        "cell": _cells(record, places),
+        "architecture": [*_named(ARCHITECTURES, _architecture_places(item, record)), *record.get("architecture", ())],
         "length": [_length(record["input_length"])] if record["input_length"] else [],
         "licence": [name for name in [_stated_licence(item, record)] if name],
         "framework": [record["framework"]] if record["framework"] else [],
@@ -227,6 +234,14 @@ def _architecture_places(item: Item, record: Mapping[str, Any]) -> list[str]:
         class_name = str(description.args.get("module_class") or description.defined_as.rpartition(".")[2])
         named += [re.sub(r"(?<=[a-z])(?=[A-Z])", " ", class_name), class_name, str(description.info.get("name") or "")]
     return [*named, record["summary"] if item.card or item.source == GRELU else ""]
+
+
+def _cells(record: Mapping[str, Any], places: list[str]) -> list[str]:
+    """What the card states, and the cell lines that are named beside it; of what is of no cell, that alone."""
+    stated = list(record.get("cell_types", ()))
+    if stated == [NOT_APPLICABLE]:
+        return stated
+    return list(dict.fromkeys([*_named(CELLS, places), *stated]))
 
 
 def _species(item: Item, record: Mapping[str, Any], places: list[str]) -> list[str]:

@@ -19,7 +19,7 @@ from zoo.genome.assembly import (
 from zoo.genome.fasta import Genome
 from zoo.genome.intervals import RegionFile, RegionSummary
 from zoo.genome.library import KeptGenome, kept_genome
-from zoo.words import counted, did_you_mean, near_names
+from zoo.words import counted, counted_of, did_you_mean, near_names
 
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
@@ -62,7 +62,8 @@ def _check_names(regions: RegionFile, summary: RegionSummary, genome: Genome, si
     first = min(unknown, key=summary.first_line.__getitem__)
     where = f"{regions.label}:{summary.first_line[first]}"
     count = sum(summary.chrom_counts[name] for name in unknown)
-    extent = f"{count:,} of {summary.regions:,} regions are on chromosomes that the FASTA lacks"
+    chromosomes = "a chromosome" if count == 1 else "chromosomes"
+    extent = f"{counted_of(count, summary.regions, 'region', 'are')} on {chromosomes} that the FASTA lacks"
     if len(unknown) > 1:
         extent += f" ({counted(len(unknown), 'name')}: {_some(unknown)})"
     joinable = alias_map(unknown, genome.sizes)
@@ -132,7 +133,7 @@ def check_assembly(card: Card | None, genome: Genome) -> str | None:
         raise InputError(
             f"{genome.path}: {contig} has {found:,} bp; in {assembly.name}, which {card.name} was trained on, "
             f"it has {expected:,}",
-            f"{len(check.differing)} of {len(check.differing) + len(check.matching)} known chromosomes differ"
+            counted_of(len(check.differing), len(check.differing) + len(check.matching), "known chromosome", "differ")
             + _looks_like(guess, assembly.name),
             f"Fix: give the {assembly.name} FASTA, or --any-genome if another one is meant",
         )
@@ -161,7 +162,7 @@ def training_note(card: Card | None, chroms: Mapping[str, int]) -> str | None:
     if not count:
         return None
     return (
-        f"{count:,} of {sum(chroms.values()):,} regions lie on chromosomes that {card.name} was trained on; "
+        f"{counted_of(count, sum(chroms.values()), 'region', 'lie')} on chromosomes that {card.name} was trained on; "
         "agreement with measurements there flatters the model"
     )
 

@@ -15,7 +15,7 @@ from zoo.errors import InputError, UsageError
 from zoo.extras import is_a
 from zoo.genome.unknown import Met, UnknownBases, unknown_notes
 from zoo.progress import warn
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 if TYPE_CHECKING:
     import torch
@@ -232,7 +232,7 @@ def _letters(rows: list[Any], length: int | None, taker: str) -> np.ndarray:
         whose = f"{taker} takes {wanted:,}" if length is not None else f"sequences[0] has {wanted:,}"
         raise UsageError(
             f"sequences[{wrong[0]}] has {counted(len(rows[wrong[0]]), 'letter')}",
-            f"{len(wrong):,} of {len(rows):,} sequences have another length; {whose}",
+            f"{counted_of(len(wrong), len(rows), 'sequence', 'have')} another length; {whose}",
             f"Fix: cut them, or pad them with N, to {counted(wanted, 'letter')}",
         )
     if not wanted:
@@ -246,7 +246,7 @@ def _letters(rows: list[Any], length: int | None, taker: str) -> np.ndarray:
         fix = "write T for U" if letter in "Uu" else "write N for an unknown base, and leave out gaps and spaces"
         raise InputError(
             f"sequences[{row}][{column}] is {letter!r}, no base",
-            f"{int(bad.sum()):,} such letters in {int(bad.any(1).sum()):,} of {len(rows):,} sequences; "
+            f"{counted(int(bad.sum()), 'such letter')} in {counted_of(int(bad.any(1).sum()), len(rows), 'sequence')}; "
             f"known are {', '.join(IUPAC)}",
             f"Fix: {fix}",
         )

@@ -38,6 +38,7 @@ from zoo.genome.region_stream import (
 from zoo.genome.region_table import HEADER_PREFIXES, Regions, bed_lines, is_table
 from zoo.genome.to_bed import Source
 from zoo.paths import given_path
+from zoo.words import counted, counted_of
 
 __all__ = ["Intervals", "RegionFile", "RegionSummary"]
 
@@ -68,7 +69,7 @@ class RegionFile:
         self._table = is_table(path)
         if self._table:
             lines = bed_lines(path)
-            self.label = f"<table of {len(lines):,} regions>"
+            self.label = f"<table of {counted(len(lines), 'region')}>"
             self._spool = spooled(io.BytesIO("".join(lines).encode()))
             self.path = Path(self._spool.name)
             return
@@ -208,9 +209,9 @@ class RegionFile:
     def _raise_first(self, problems: dict[str, Problem], regions: int) -> None:
         first = min(problems.values(), key=lambda p: p.line)
         others = sum(p.count for p in problems.values()) - first.count
-        extent = f"{first.count:,} of {regions:,} regions have this problem"
+        extent = f"{counted_of(first.count, regions, 'region', 'have')} this problem"
         if others:
-            extent += f"; {others:,} have others"
+            extent += f"; {others:,} {'has another' if others == 1 else 'have others'}"
         raise InputError(f"{self.label}:{first.line}: {first.text}", extent, f"Fix: {first.fix}")
 
     def _row_blocks(self, summary: RegionSummary | None = None) -> Iterator[tuple[list[list[str]], LineNumbers]]:

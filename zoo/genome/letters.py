@@ -16,7 +16,7 @@ from pathlib import Path
 
 from zoo.errors import InputError
 from zoo.genome.assembly import Assembly, Chromosome, chrom_style, compare_lengths, guess_assembly
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 __all__ = ["Checked", "Letters", "check_letters", "count_letters", "known_md5"]
 
@@ -172,7 +172,7 @@ def check_letters(assembly: Assembly, found: Mapping[str, Letters], what: str) -
         compared = len(check.differing) + len(check.matching)
         raise InputError(
             f"{what} is not {assembly.name}: {contig} has {length:,} bp, in {assembly.name} {expected:,}{looks}",
-            f"{len(check.differing)} of {compared} known chromosomes differ",
+            counted_of(len(check.differing), compared, "known chromosome", "differ"),
             f"Fix: {add_it}",
         )
     if not check.matching:

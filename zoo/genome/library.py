@@ -60,14 +60,35 @@ class KeptGenome:
     record: dict[str, Any]
 
 
+#: Names of species, and the assemblies of each that are known: which one is meant, no name of a species tells.
+SPECIES: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("human", "homo sapiens"): ("hg38", "hg19", "hs1"),
+    ("mouse", "mus musculus"): ("mm10", "mm39"),
+    ("zebrafish", "fish", "danio rerio"): ("danRer11",),
+    ("fly", "fruit fly", "drosophila", "drosophila melanogaster"): ("dm6",),
+    ("worm", "nematode", "c. elegans", "caenorhabditis elegans"): ("ce11",),
+    ("yeast", "budding yeast", "s. cerevisiae", "saccharomyces cerevisiae"): ("sacCer3",),
+}
+
+
 def known_assembly(name: str) -> Assembly:
     """The assembly of this name or synonym.
 
     Raises:
-        UsageError: it is none of the table; names that a typo could have meant are given.
+        UsageError: it is none of the table; names that a typo could have meant are given, and of a species its
+            assemblies.
     """
     if (assembly := load_assembly(name)) is not None:
         return assembly
+    plain = name.strip().lower().replace("_", " ")
+    if of_it := next((those for species, those in SPECIES.items() if plain in species), None):
+        raise UsageError(
+            f"{name!r} is a species, and a genome is of one assembly",
+            f"{'those of it that are' if len(of_it) > 1 else 'the one of it that is'} known: {', '.join(of_it)}",
+            "Fix: name the one that your regions and the model's card (`zoo info MODEL`) have"
+            if len(of_it) > 1
+            else f"Fix: {of_it[0]} in its place",
+        )
     hint = did_you_mean(name, _all_names())
     raise UsageError(
         f"no assembly {name!r} is known" + (f"; {hint}" if hint else ""),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from zoo.errors import InputError, UsageError
 from zoo.extras import is_a
 from zoo.genome.bed_header import FROM_ONE, WIDTH_NAMES
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,9 @@ def bed_lines(regions: Any) -> list[str]:
     if problems:
         # A missing number made pandas write its whole column as floats: it is said first.
         first = next((error for error in problems if isinstance(error, _Missing)), problems[0])
-        raise InputError(first.what, f"{len(problems):,} of {len(rows):,} rows cannot stand in a BED", first.fix)
+        raise InputError(
+            first.what, f"{counted_of(len(problems), len(rows), 'row', 'cannot')} stand in a BED", first.fix
+        )
     return lines
 
 

@@ -11,7 +11,7 @@ import math
 
 from zoo.errors import InputError
 from zoo.genome.region_rows import RegionSummary
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 __all__ = ["check_strands", "strand_notes"]
 
@@ -29,7 +29,7 @@ def check_strands(summary: RegionSummary, label: str, user: str, otherwise: str)
         line, text = summary.first_odd
         raise InputError(
             f"{label}:{line}: the strand (column 6) is {text!r}, not +, - or .",
-            f"{summary.odd_strand:,} of {summary.regions:,} regions have such a one, and {user}",
+            f"{counted_of(summary.odd_strand, summary.regions, 'region', 'have')} such a one, and {user}",
             f"Fix: {_fix(text)}, or {otherwise}",
         )
     if summary.first_misplaced is not None:
@@ -37,7 +37,7 @@ def check_strands(summary: RegionSummary, label: str, user: str, otherwise: str)
         fields = '$1,$2,$3,".",0,$4' if column == 4 else "$1,$2,$3,$4,0,$5"
         raise InputError(
             f"{label}:{line}: has {text!r} in column {column} and no column 6, where a BED has its strand",
-            f"{summary.misplaced_strand:,} of {summary.regions:,} regions have it there, and {user}",
+            f"{counted_of(summary.misplaced_strand, summary.regions, 'region', 'have')} it there, and {user}",
             f"Fix: move it: awk -v OFS='\\t' '{{print {fields}}}' x > x.bed, or {otherwise}",
         )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.words import counted
+from zoo.words import counted, counted_of
 
 __all__ = ["UNKNOWN_SHARE", "Met", "UnknownBases", "unknown_notes"]
 
@@ -128,9 +128,10 @@ def unknown_notes(met: UnknownBases, windows: int, bases: int, one: str = "windo
         notes.append(f"{counted(met.rna_bases, one_was, they_were)} read as T")
     if met.unknown_windows:
         first = f", first: {met.first_unknown[0]}" if met.first_unknown else ""
-        all_of = f"all {windows:,}" if met.unknown_windows == windows else f"{met.unknown_windows:,} of {windows:,}"
-        which = f"the only {one} holds" if windows == 1 else f"{all_of} {one}s hold"
-        them = "it" if windows == 1 else "them"
+        some = counted_of(met.unknown_windows, windows, one, "hold")
+        each = f"the only {one} holds" if windows == 1 else f"all {windows:,} {one}s hold"
+        which = each if met.unknown_windows == windows else some
+        them = "it" if met.unknown_windows == 1 else "them"
         notes.append(f"{which} no known base{first}; what a model gives for {them} is of no sequence")
     if inside and met.unknown_bases > UNKNOWN_SHARE * inside and met.unknown_windows < windows:
         notes.append(

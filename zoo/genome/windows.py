@@ -9,6 +9,7 @@ import numpy as np
 
 from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import Intervals
+from zoo.words import counted_of
 
 __all__ = ["WindowCounts", "WindowPlan", "Windows", "center_starts", "summit_starts", "tile_counts"]
 
@@ -161,9 +162,10 @@ class WindowPlan:
         at = int(windows.row[np.argmax(outside)])
         place = f"{regions.chrom[at]}:{regions.start[at]}-{regions.end[at]}"
         if self.edges == "error":
+            some = counted_of(n_outside, len(windows), "window")
             raise InputError(
                 f"the {self.length:,} bp window of region {regions.first + at + 1} ({place}) leaves its chromosome",
-                f"{n_outside:,} of the {len(windows):,} windows looked at so far do",
+                f"{some} looked at so far {'does' if n_outside == 1 else 'do'}",
                 "Fix: --edges pad (N outside the chromosome) or --edges skip",
             )
         counts.skipped += n_outside

@@ -108,7 +108,8 @@ def _check_lengths(assembly: Assembly, job: Job) -> None:
         contig, expected, found = check.differing[0]
         raise UsageError(
             f"--hub-genome {assembly.name}: {contig} has {found:,} bp in {job.genome.path.name}, {expected:,} there",
-            f"{len(check.differing):,} chromosomes differ: predictions would be shown at other bases",
+            f"{counted(len(check.differing), 'chromosome differs', 'chromosomes differ')}: "
+            "predictions would be shown at other bases",
             "Fix: name the assembly of the FASTA; or --any-genome, which looks at no length",
         )
 

@@ -21,8 +21,10 @@ from zoo.genome.unknown import UnknownBases, unknown_notes
 from zoo.genome.windows import WindowCounts, WindowPlan
 from zoo.models.entry import Entry, deprecation_note, open_entry, renames_chromosomes, with_length_of, with_settings
 from zoo.models.load import load_entry
+from zoo.notebook import card_html
 from zoo.outputs import TrackChoice, choose_tracks, common_part, numbered_notes, track_patterns, unplaced_notes
 from zoo.paths import refuse_urls
+from zoo.progress import human_bytes, pace
 from zoo.results import check_out, genome_fingerprint
 from zoo.run.pipeline import BlockReader
 from zoo.words import counted
@@ -139,9 +141,12 @@ _CHOICES = {
 }
 
 
-@dataclass
+SHOWN = 5  # files and notes of a card
+
+
+@dataclass(repr=False)
 class PredictResult:
-    """What a run did.
+    """What a run did; a notebook shows it as a card.
 
     Attributes:
         paths: the files written, in order (empty for standard output or a dry run).
@@ -157,6 +162,34 @@ class PredictResult:
     counts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    def _title(self) -> str:
+        return f"{counted(self.windows, 'window')} of {counted(self.regions, 'region')}"
+
+    def _pace(self) -> str:
+        return f"in {self.seconds:.1f} s ({pace(self.windows, self.seconds)})"
+
+    def __repr__(self) -> str:
+        """How much, how fast, and where it lies."""
+        if not self.paths:
+            return f"<PredictResult: {self._title()}; no file>"
+        return f"<PredictResult: {self._title()} {self._pace()} -> {', '.join(map(str, self.paths))}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(path, _size(path)) for path in self.paths[:SHOWN]]
+        if (more := len(self.paths) - SHOWN) > 0:
+            rows.append((f"and {counted(more, 'more file')}", ""))
+        notes = [("note", one) for one in self.notes[:SHOWN]]
+        subtitle = self._pace() if self.paths else "no file was written"
+        return card_html(self._title(), subtitle, notes, ("file", "size") if rows else (), rows)
+
+
+def _size(path: Path) -> str:
+    """Of a file or a folder of them; nothing where it was moved meanwhile."""
+    if not path.exists():
+        return ""
+    files = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]
+    return human_bytes(sum(one.stat().st_size for one in files))
 
 
 def options_from(given: dict[str, Any]) -> PredictOptions:

@@ -54,6 +54,8 @@ NAME = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[^/]+))?(?:/
 _EMPTY: dict[str, Any] = {
     "cite_as": None,
     "summary": "",
+    "architecture": [],
+    "cell_types": [],
     "assembly": None,
     "input_length": None,
     "outputs": [],

@@ -58,11 +58,7 @@ def folded(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _as_one(group: str, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
     statuses = [_status(one) for one in members]
     n = statuses.count("verified")
-    summaries = [one["summary"].split() for one in members]
-    alike = itertools.takewhile(lambda words: len(set(words)) == 1, zip(*summaries, strict=False))
-    about = " ".join(words[0] for words in alike)
-    if any(" ".join(words) != about for words in summaries):
-        about += " ..."
+    about = _in_common([one["summary"].split() for one in members])
     facts = {
         "name": f"{group}/...",
         "folds": len(members),
@@ -76,6 +72,21 @@ def _as_one(group: str, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
     species = {_species(one) for one in members}
     facts["species"] = species.pop() if len(species) == 1 else "several"
     return members[0] | facts
+
+
+def _in_common(summaries: Sequence[Sequence[str]]) -> str:
+    """The words with which all begin and end, and ``...`` for what differs between them."""
+
+    def alike(lines: Sequence[Sequence[str]]) -> list[str]:
+        return [
+            words[0] for words in itertools.takewhile(lambda words: len(set(words)) == 1, zip(*lines, strict=False))
+        ]
+
+    begin = alike(summaries)
+    rest = [words[len(begin) :] for words in summaries]
+    if not any(rest):
+        return " ".join(begin)
+    return " ".join([*begin, "...", *reversed(alike([words[::-1] for words in rest]))])
 
 
 def cells_of(entry: dict[str, Any]) -> dict[str, str]:
@@ -102,7 +113,8 @@ def _without_name(name: str, summary: str) -> str:
     first, mark, rest = summary.partition(", ") if ", " in summary[:24] else summary.partition(": ")
     plain = [re.sub(r"[^a-z0-9]", "", text.lower()) for text in (first, name)]
     repeated = mark and plain[0] and plain[1].startswith(plain[0])
-    return (rest if repeated else summary).removesuffix(".")
+    told = rest if repeated else summary
+    return told if told.endswith("...") else told.removesuffix(".")
 
 
 def _species(entry: dict[str, Any]) -> str:

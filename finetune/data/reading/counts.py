@@ -21,6 +21,7 @@ from finetune.data.reading.naming import check_names
 from finetune.data.reading.sources import TrackSource, kind_of
 from finetune.data.transform import subsample_reads
 from zoo.errors import InputError, SystemStateError
+from zoo.words import counted_of
 
 __all__ = ["CountedBases", "cut_bases", "fragment_centres"]
 
@@ -131,12 +132,12 @@ class CountedBases:
         size = self._sizes[part.chrom]
         past = part.end > size
         if past.any():
-            at = int(np.argmax(past))
+            at, n = int(np.argmax(past)), int(past.sum())
             where = f"{path}:{part.line + at}" if part.line else f"{path}"
             raise InputError(
                 f"track {self._source.name}: {where}: end {int(part.end[at])} is past the end of {part.chrom} "
                 f"({size:,} bp in the FASTA)",
-                f"{int(past.sum()):,} of the next {len(past):,} fragments pass it",
+                f"{counted_of(n, len(past), 'fragment')} read with it {'passes' if n == 1 else 'pass'} the end",
                 "Fix: give the FASTA that the reads were mapped to as `genome`, or remove the rows",
             )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo.errors import InputError
 from zoo.genome.assembly import alias_map, guess_assembly
+from zoo.words import counted_of
 
 __all__ = ["check_lengths", "check_names"]
 
@@ -28,7 +29,8 @@ def check_lengths(found: Mapping[str, int], sizes: Mapping[str, int], track: str
     raise InputError(
         f"track {track}: {path} is of another assembly than the FASTA: {name} has {found[name]:,} bp, "
         f"in the FASTA {sizes[name]:,}",
-        f"{len(other)} of {len(shared)} chromosomes differ" + (f"; the file looks like {guess}" if guess else ""),
+        counted_of(len(other), len(shared), "chromosome", "differ")
+        + (f"; the file looks like {guess}" if guess else ""),
         "Fix: give the FASTA of the file's assembly as `genome`, or a file made on this one",
     )
 

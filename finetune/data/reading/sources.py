@@ -181,7 +181,9 @@ def _refuse_replicates(files: tuple[Path, ...], read: str, where: str) -> None:
         raise UsageError(f"{where}: {twice} is named twice", "it would be counted twice", "Fix: name it once")
     if len(files) > 1 and read in ("labels", "table"):
         fix = "bedtools intersect or merge them into one" if read == "labels" else "join them to one table"
-        raise UsageError(f"{where}: {read} of {len(files)} files have no one meaning", "", f"Fix: {fix}")
+        raise UsageError(
+            f"{where}: {read} of several files have no one meaning", counted(len(files), "file"), f"Fix: {fix}"
+        )
 
 
 def _length(text: str | None, where: str) -> tuple[int, int] | None:

@@ -89,7 +89,7 @@ def test_other_cells_and_windows_are_out_of_reach():
         data.read(1)
     with pytest.raises(UsageError, match="window 1 is not of the training side") as error:
         data.read(0, [0, 1, 3])
-    assert error.value.extent == "2 of the 3 windows asked for are not"
+    assert error.value.extent == "2 of 3 windows asked for are not"
     with pytest.raises(UsageError, match="no cells train"):
         TrainOnly(targets, split, [])
     with pytest.raises(UsageError, match="windows 0 to 4 train, of 4"):

@@ -180,7 +180,7 @@ def test_peaks_off_the_genome_and_of_unknown_chromosomes(tmp_path):
     config = RegionsConfig(choose="peaks", files=(bed(tmp_path, ("a", 5, 9), ("zz", 1, 2)),))
     with pytest.raises(InputError, match=r"x\.bed:2: chromosome 'zz' is not in") as error:
         choose_windows(config, GEOMETRY, genome, 0)
-    assert error.value.extent.startswith("1 of 2 regions of `regions.files`")
+    assert error.value.extent.startswith("of `regions.files` 1 of 2 regions is on")
     with pytest.raises(UsageError, match=r"without `regions\.files`"):
         choose_windows(RegionsConfig(choose="peaks"), GEOMETRY, genome, 0)
 

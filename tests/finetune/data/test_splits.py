@@ -121,7 +121,7 @@ def test_three_million_windows_are_checked_in_seconds():
 
 def test_test_windows_that_the_base_was_trained_on():
     split = split_windows(THREE, config(), GEOMETRY, 0)
-    with pytest.raises(UsageError, match="1 of 1 test windows lie on chromosomes that toy was trained on: chrIII") as e:
+    with pytest.raises(UsageError, match="1 of 1 test window lies on chromosomes that toy was trained on: chrIII") as e:
         check_base(THREE, split, ("III", "II"), config(), base="toy", held_out=("IV",))
     assert e.value.fix.startswith("Fix: `split.test: [chrIV]`") and "`split.base_overlap: note`" in e.value.fix
     with pytest.raises(UsageError) as error:

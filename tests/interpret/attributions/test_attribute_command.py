@@ -369,7 +369,7 @@ def test_unknown_bases_contribute_and_the_file_says_what_no_base_bears(tmp_path)
         assert found.file["projection_error"][:] == pytest.approx([2 / 6, 0], abs=1e-5)
         assert found.completeness_error[:].max() < 1e-5
         (note,) = [note for note in found.run["notes"] if note.startswith("unknown bases contribute too")]
-    assert "1 of 2 windows miss the difference to the references by 33.3% (median; at most 33.3%" in note
+    assert "1 of 2 windows misses the difference to the references by 33.3% (median; at most 33.3%" in note
 
 
 def test_a_model_that_is_no_function_is_refused_before_anything_is_written(tmp_path):

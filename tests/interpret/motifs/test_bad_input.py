@@ -163,7 +163,7 @@ def test_contributions_of_other_regions_or_of_another_model(planted, found, dama
         file["regions/start"][11] = starts[11] + 1
     with pytest.raises(InputError, match="not what") as caught:
         check_belongs(found, damaged)
-    assert caught.value.extent == "1 of 360 regions differ, first region 11"
+    assert caught.value.extent == "1 of 360 regions differs, first region 11"
     with h5py.File(damaged, "a") as file:
         file["regions/start"][11] = starts[11]
         file.attrs["run"] = file.attrs["run"].replace('"toy"', '"another"')

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import json
+
 from zoo.cli import run
 
 
 def test_motifs_then_report(planted, tmp_path, capsys):
     out, page = tmp_path / "m.h5", tmp_path / "m.html"
-    assert run(["motifs", str(planted.path), "--database", "jaspar:fungi", "-o", str(out)]) == 0
-    assert run(["report", str(out), "-o", str(page)]) == 0
+    assert run(["motifs", str(planted.path), "--database", "jaspar:fungi", "-o", str(out), "--json"]) == 0
     said = capsys.readouterr()
-    assert said.out == ""  # modisco-lite's own printing stays out of the data
+    told = json.loads(said.out)  # modisco-lite's own printing stays out of the data
     assert "3 patterns, " in said.err
+    assert (told["motifs"], told["regions"], len(told["patterns"])) == (str(out), 360, 3)
+    table = [line.split("\t") for line in (tmp_path / "m.motifs.tsv").read_text().splitlines()]
+    assert {one["pattern"]: str(one["seqlets"]) for one in told["patterns"]} == {
+        row[0]: row[table[0].index("seqlets")] for row in table[1:]
+    }
+    assert run(["report", str(out), "-o", str(page)]) == 0
+    assert capsys.readouterr().out == ""
+    assert run(["report", str(out), "-o", str(page), "--look-for", "ABF1,XYZ", "-q", "--json"]) == 0
+    said = capsys.readouterr()
+    shown = json.loads(said.out)
+    assert said.err == "" and (shown["page"], shown["figures"]) == (str(page), [])
+    assert shown["patterns"] == told["patterns"] and shown["sentence"] == told["sentence"]
+    assert [(one["word"], one["found"]) for one in shown["looked_for"]] == [("ABF1", True), ("XYZ", False)]
+    assert run(["report", str(out), "-o", "-", "--json"]) == 2
+    assert "both are for standard output" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "m.cwm.meme",
         "m.h5",

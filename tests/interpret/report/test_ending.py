@@ -16,7 +16,7 @@ import pytest
 
 from interpret.motifs.grades import grade_patterns
 from interpret.motifs.pattern import Effect
-from interpret.report.ending import LINES, ending
+from interpret.report.ending import LINES, ending, facts_of
 from interpret.report.numbers import row_of
 from interpret.report.sentence import sentence
 from zoo.cli import run
@@ -43,6 +43,18 @@ def test_effects_with_their_intervals_and_counts(asked):
     )
     unmeasured = next(line for line in ending(asked) if line.startswith("+2 "))
     assert "contribution +" in unmeasured and "effect" not in unmeasured
+
+
+def test_the_same_facts_as_data(asked):
+    """1, 2, 3 again: 2 ± 4.303 / √3, with all digits; patterns in the order of the lines."""
+    told, lines = facts_of(asked), ending(asked)
+    assert told["sentence"] == lines[0] and told["regions"] == 360 and told["looked_for"] == []
+    shown = [line.split()[0] for line in lines if re.match(r"[+-]\d+ ", line)]
+    assert [one["called"] for one in told["patterns"]][: len(shown)] == shown
+    first = next(one for one in told["patterns"] if one["called"] == "+1")
+    assert first["effect"] == pytest.approx({"mean": 2, "low": 2 - 4.302653 / 3**0.5, "high": 2 + 4.302653 / 3**0.5})
+    assert first["hits"] == int((asked.hits.pattern == 0).sum()) and "ABF1" in first["name"]
+    assert next(one for one in told["patterns"] if one["called"] == "+2")["effect"] is None
 
 
 def test_without_effects_and_hits(asked):
