@@ -124,7 +124,7 @@ def described_files(folder: Path) -> Iterator[Path]:
 
 
 def _described(folder: Path) -> Iterator[str]:
-    """As text: asked for whenever a name is looked up, and of hundreds of files paths as objects take most of the time."""
+    """As text: this is asked whenever a name is looked up, and making paths of them took most of its time."""
     seen = set()
     for root, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(root)
