@@ -68,7 +68,7 @@ def capture(module: torch.nn.Module, *examples: torch.Tensor, any_batch: bool = 
     batch = torch.export.Dim("batch", min=2, max=1 << 20)
     dynamic = tuple({0: batch} for _ in examples)
     try:
-        with _quiet(), gradients_on(), whole_recurrent_layers(), _length_of_any_batch(module):
+        with _quiet(), gradients_on(), whole_recurrent_layers(), _length_of_any_batch(module), _shapes_once():
             shapes = (dynamic,) if _takes_any(module) else dynamic
             program = torch.export.export(module, examples, dynamic_shapes=shapes if any_batch else None, strict=False)
             if _writes_in_place(program.graph):  # another trace, longer than the first
@@ -98,6 +98,13 @@ def capture(module: torch.nn.Module, *examples: torch.Tensor, any_batch: bool = 
     graph_module.graph.eliminate_dead_code()
     graph_module.recompile()
     return Captured(graph_module, [n for n in graph_module.graph.nodes if n.op == "placeholder"])
+
+
+def _shapes_once() -> contextlib.AbstractContextManager[None]:
+    """Without torch's memory of shapes: keeping them takes up to a quarter of a trace, and few are used again."""
+    import torch._dynamo.config
+
+    return torch._dynamo.config.patch(fake_tensor_cache_enabled=False)
 
 
 @contextlib.contextmanager

@@ -40,6 +40,8 @@ ROUNDING = 1e-4
 ULPS = 64
 REPEATS = 32  # where numbers are drawn that cannot be replaced
 SAMPLED = 4096  # values of a tensor that are compared
+#: Methods whose passes are made for no gradient. A module that keeps what it computes is asked as it will be used.
+FORWARD_ONLY = frozenset({"ism", "ablation", "marginalize"})
 OURS = tuple(str(Path(sys.modules[name].__file__).parent) for name in ("torch", "interpret"))
 
 
@@ -49,13 +51,17 @@ def random_windows(n: int, length: int, seed: int = 0) -> np.ndarray:
     return np.ascontiguousarray(np.eye(4, dtype=np.float32)[letters].transpose(0, 2, 1))
 
 
-def check_function(module: torch.nn.Module, one_hot: Sequences, batch_size: int | None = None) -> None:
+def check_function(
+    module: torch.nn.Module, one_hot: Sequences, batch_size: int | None = None, method: str | None = None
+) -> None:
     """Refuse a module that is no function of one sequence.
 
     Args:
         module: (N, 4, L) -> (N,).
         one_hot: (N, 4, L), of which the first sequence is asked about; without one, nothing is.
         batch_size: sequences a pass that the methods will take; with 1 none has company, and none is given.
+        method: what asks. For one of ``FORWARD_ONLY`` passes leave out what a gradient would need: a sixth of the time
+            of a recurrent net, whose steps are many and small.
 
     Raises:
         ModelError: it gives another number each time, or depends on the other sequences of a batch, their number or
@@ -68,7 +74,7 @@ def check_function(module: torch.nn.Module, one_hot: Sequences, batch_size: int 
     with evaluating(module) as device, torch.inference_mode(False), torch.no_grad():
         a = torch.from_numpy(one_hot[:1].copy()).to(device)
         b, c, further = torch.from_numpy(random_windows(3, one_hot.shape[2])).to(device).split(1)
-        asked = _Asked(module, further)
+        asked = _Asked(module, further, method in FORWARD_ONLY)
         if batch_size == 1:
             asked.try_other_draws(a)
             asked.compare_again(a, a)
@@ -82,16 +88,21 @@ def check_function(module: torch.nn.Module, one_hot: Sequences, batch_size: int 
 class _Asked:
     """A module, and what it answered. ``further``: a window that makes three of two, as few other axes are long."""
 
-    def __init__(self, module: torch.nn.Module, further: torch.Tensor) -> None:
-        self.module, self.further = module, further
+    def __init__(self, module: torch.nn.Module, further: torch.Tensor, forward_only: bool) -> None:
+        self.module, self.further, self.forward_only = module, further, forward_only
         self.paired = torch.empty(0)
 
     def predict(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode(self.forward_only):
+            return self.watched(x)
+
+    def watched(self, x: torch.Tensor) -> torch.Tensor:
+        """``predict`` where its operations are looked at."""
         return scalar(self.module, x, *fixed_arguments(self.module, x)).double().cpu()
 
     def recorded(self, x: torch.Tensor, row: int) -> list[_Operation]:
         with _Recorder(self.module, len(x), row) as recorder:
-            self.predict(x)
+            self.watched(x)
         return recorder.operations
 
     def try_other_draws(self, x: torch.Tensor) -> None:
@@ -103,7 +114,7 @@ class _Asked:
         if drawn[0]:
             for value in (1e-7, 1.0):  # of which the first is finite under a logarithm
                 with _Draws(self.module, value) as draws:
-                    answers.append(self.predict(x))
+                    answers.append(self.watched(x))
             if draws.first is not None and not _same(*answers):
                 raise _changes(draws.first, answers[0][0], answers[1][0])
         if any(drawn[1:]):  # of Python or numpy, which are not torch's to replace

@@ -288,7 +288,7 @@ def of_a_model(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
                 bound.arguments[names[0]] = _Scripted(model)
             bound.arguments[names[1]] = _of_known_bases(sequences)
         with in_full_float32():
-            check_function(bound.arguments[names[0]], bound.arguments[names[1]])
+            check_function(bound.arguments[names[0]], bound.arguments[names[1]], method=method.__name__)
             found = method(*bound.args, **bound.kwargs)
         return _finite(found, method.__name__)
 

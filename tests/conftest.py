@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import gc
 import os
 import shutil
 import subprocess
@@ -27,6 +28,17 @@ def pytest_configure(config):
     if not hasattr(config, "workerinput"):
         for package in ("zoo", "interpret", "finetune"):
             compileall.compile_dir(HERE.parent / package, quiet=2)
+
+
+def pytest_collection(session):
+    """Python looks for garbage among thousands of tests that stay: not while they are made, and never again after."""
+    gc.disable()
+
+
+def pytest_collection_finish(session):
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config, items):

@@ -185,9 +185,19 @@ def test_every_call_that_a_case_measures_is_there(monkeypatch, tmp_path, case):
         assert who in CALLS[called] and net in NETS and n >= 1
         return 1.0, np.ones(2)
 
+    def in_one_process(net, n, repeats):
+        assert net in NETS and n >= 1 and repeats >= 1
+        return 1.0, 1.0
+
     monkeypatch.setattr(interpret, "measure", measure)
+    monkeypatch.setattr(interpret, "in_one_process", in_one_process)
     rows = interpret.CASES[case](tmp_path, 1)
     assert rows and all(np.isfinite(row.ratio) for row in rows)
+
+
+def test_mutagenesis_and_its_forward_passes_take_turns_in_one_process():
+    ours, forwards = interpret.in_one_process("recurrent", 1, 1)
+    assert ours > 0 and forwards > 0
 
 
 def test_a_failed_call_ends_the_benchmark_with_its_words(tmp_path):

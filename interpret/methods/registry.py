@@ -81,7 +81,7 @@ def open_method(
         raise UsageError(f"--method {name}: not known", "", f"Fix: one of {', '.join(METHODS)}")
     with in_full_float32():
         plausible = random_windows(1, length)
-        check_function(module, plausible, batch_size)
+        check_function(module, plausible, batch_size, name)
         if name in SLOPES:
             check_gradient(module, plausible)
         return _open(name, module, length, references, fallback, batch_size)

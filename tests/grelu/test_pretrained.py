@@ -11,16 +11,21 @@ import zoo
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
 
-def random_state(module):
-    """Weights of a base model that stand in for the published ones; none is left zero."""
+def base_state(architecture, params):
+    """Weights that stand in for the published ones of a base: one number a tensor, of its shape."""
+    with torch.device("meta"):
+        state = architecture(**params).state_dict()
+    return {key: torch.ones((), dtype=value.dtype).expand(value.shape) for key, value in state.items()}
+
+
+def randomize(module):
+    """Other numbers everywhere; none is left zero."""
     generator = torch.Generator().manual_seed(1)
-    state = module.state_dict()
-    for key, value in state.items():
-        if key.endswith("running_var"):
+    for value in module.state_dict().values():
+        if value.ndim > 1:
+            value.normal_(0, (value.numel() / len(value)) ** -0.5, generator=generator)
+        elif value.is_floating_point():
             value.uniform_(0.5, 1.5, generator=generator)
-        elif value.is_floating_point() and not value.any():
-            value.normal_(0, 0.02, generator=generator)
-    return state
 
 
 def save(path, module, params, length):
@@ -55,11 +60,16 @@ def test_a_fine_tune_equals_the_class_it_was_made_with(
     import grelu.model.models as architectures
 
     weights = tmp_path / "base.h5"
-    torch.save(random_state(getattr(architectures, base)(**base_params)), weights)
+    torch.save(base_state(getattr(architectures, base), base_params), weights)
     asked = []
     monkeypatch.setattr("grelu.resources.download_model", lambda **given: asked.append(given) or str(weights))
-    theirs = getattr(architectures, name)(n_tasks=2, **options).eval()
+    with monkeypatch.context() as uninitialized:  # whatever is drawn would be overwritten
+        for drawn in ("kaiming_uniform_", "uniform_", "normal_", "trunc_normal_", "xavier_uniform_"):
+            uninitialized.setattr(torch.nn.init, drawn, lambda tensor, *_, **__: tensor)
+        theirs = getattr(architectures, name)(n_tasks=2, **options).eval()
     assert len(asked) == 1 and asked[0]["repo_id"].startswith("Genentech/")
+    assert all(value.eq(1).all() for key, value in theirs.state_dict().items() if ".conv_tower.blocks.0." in key)
+    randomize(theirs)
     weights.unlink()
 
     def refuse(*arguments, **given):

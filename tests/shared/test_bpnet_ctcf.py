@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from scripts.shared_entries.bpnet_ctcf import random_example
+from zoo.cli import run
 
 pytestmark = pytest.mark.shared
 ENTRY = "bpnet-k562-ctcf"
@@ -101,21 +102,8 @@ def test_rc_average_of_stranded_profile_swaps_strands(genome, windows, tmp_path)
     values = []
     for bed in (forward, backward):
         out = bed.with_suffix(".h5")
-        command = [
-            ZOO,
-            "predict",
-            ENTRY,
-            bed,
-            "-g",
-            genome,
-            "-o",
-            out,
-            "--rc-average",
-            "--strand",
-            "use",
-            "-q",
-        ]
-        subprocess.run(command, check=True)
+        words = ["predict", ENTRY, bed, "-g", genome, "-o", out, "--rc-average", "--strand", "use", "-q"]
+        assert run([*map(str, words)]) == 0
         with h5py.File(out) as handle:
             values.append((handle["preds/profile"][0], handle["preds/counts"][0]))
     (profile, counts), (mirrored, mirrored_counts) = values

@@ -108,18 +108,23 @@ def _states(folder: Path) -> dict[str, str]:
     )
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     return {
-        path.name: f"{INDEX_VERSION} {program}" + "".join(_state(one, folder) for one in described_files(path))
+        path.name: f"{INDEX_VERSION} {program}" + "".join(_state(one, folder) for one in _described(path))
         for path in folders
     }
 
 
-def _state(path: Path, folder: Path) -> str:
-    stat = path.stat()
-    return f"{path.relative_to(folder)} {stat.st_size} {stat.st_mtime_ns}\n"
+def _state(path: str | Path, folder: Path) -> str:
+    stat = os.stat(path)
+    return f"{str(path)[len(str(folder)) + 1 :]} {stat.st_size} {stat.st_mtime_ns}\n"
 
 
 def described_files(folder: Path) -> Iterator[Path]:
     """Files below a folder by name; hidden folders and Kipoi's downloads are left out, links cannot loop."""
+    return map(Path, _described(folder))
+
+
+def _described(folder: Path) -> Iterator[str]:
+    """As text: this is asked whenever a name is looked up, and making paths of them took most of its time."""
     seen = set()
     for root, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(root)
@@ -129,8 +134,8 @@ def described_files(folder: Path) -> Iterator[Path]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "downloaded")
         for name in sorted(files):
-            path = Path(root, name)
-            if name.endswith(SUFFIXES) and path.is_file():
+            path = os.path.join(root, name)
+            if name.endswith(SUFFIXES) and os.path.isfile(path):
                 yield path
 
 

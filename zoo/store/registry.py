@@ -51,14 +51,15 @@ def _index() -> list[dict[str, Any]]:
     return read_index(INDEX, entries_folder())["entries"]
 
 
-def _older() -> list[dict[str, Any]]:
-    """Older versions of bundled entries, the newer first."""
-    return read_index(INDEX, entries_folder()).get("older", [])
+def _known() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The bundled entries, and the older versions of them, the newer first."""
+    index = read_index(INDEX, entries_folder())
+    return index["entries"], index.get("older", [])
 
 
 def older_entries() -> list[dict[str, Any]]:
     """Older versions of the bundled entries, each called ``name@version``."""
-    return [entry | {"name": f"{entry['name']}@{entry['version']}"} for entry in _older()]
+    return [entry | {"name": f"{entry['name']}@{entry['version']}"} for entry in _known()[1]]
 
 
 def broken_entries() -> list[dict[str, str]]:
@@ -121,7 +122,7 @@ def find_entry(name: str) -> tuple[Path, dict[str, Any]]:
         ModelError: no entry of that name (with near names), or not in that version.
     """
     bare, version = as_version(name)
-    if known := _versions(bare, _index(), _older()):
+    if known := _versions(bare, *_known()):
         entry = _of_version(bare, version, known)
         return entries_folder() / entry["path"], entry
     if found := split_name(name):
@@ -192,7 +193,7 @@ def versions_of(model: str | Path) -> list[str]:
         index = source_index(found[0])
         known = _versions(found[1], index["entries"], index["older"])
     else:
-        known = _versions(bare, _index(), _older())
+        known = _versions(bare, *_known())
     return [entry["version"] for entry in known] if len(known) > 1 else []
 
 
