@@ -2,8 +2,8 @@
 
 /scores                        (rows, columns) float32; attributes ``columns``, ``units``, ``descriptions``
 /variants/<column>             the columns before the scores, named as in the TSV; whole numbers have -1 where missing
-/ref/<output>, /alt/<output>   (rows, tracks) or (rows, tracks, bins) float32, bins ascending on the plus strand and those
-                               of the reference in both; NaN where nothing was predicted
+/ref/<output>, /alt/<output>   (rows, tracks) or (rows, tracks, bins) float32, bins those of the reference in both,
+                               ascending on the plus strand; NaN where nothing was predicted
 /shared/<output>               (rows, bins) bool: bins for which both alleles have a value
 /first/<output>                (rows,) 0-based start on the genome of a profile's first bin
 """
