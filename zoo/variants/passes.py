@@ -1,7 +1,6 @@
 """Sequences to predictions: equal ones once, in batches that are always full, in the order in which they are asked for.
 
-A forward pass always has the same number of sequences, the last one too (it is filled up with copies): what a network
-gives for a sequence then does not depend on what else stands in its file, to the last bit.
+Batches are those of ``SteadyRunner``, so that a sequence's numbers do not depend on what else stands in its file.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ import numpy as np
 from zoo.genome.encode import one_hot
 
 if TYPE_CHECKING:
-    from zoo.models.loaded import Runner
     from zoo.outputs import TrackChoice
     from zoo.variants.aligned import Predicted
+    from zoo.variants.steady import SteadyRunner
 
 __all__ = ["Passes"]
 
@@ -33,14 +32,14 @@ class Passes:
     """Forward passes over a stream.
 
     Args:
-        runner: of the model; it reads the strand that it is given, see ``rc_average`` of ``zoo.variants.windows``.
+        runner: of the model; it reads the strand that it is given.
         choice: the tracks that are kept.
 
     Attributes:
-        n_predicted: sequences that were predicted, those that fill a batch left out.
+        n_predicted: sequences that were predicted.
     """
 
-    def __init__(self, runner: Runner, choice: TrackChoice) -> None:
+    def __init__(self, runner: SteadyRunner, choice: TrackChoice) -> None:
         self._runner, self._choice = runner, choice
         self._n_value = runner.model.loader.n_value
         self._done: dict[bytes, Predicted] = {}
@@ -110,11 +109,7 @@ class Passes:
 
     def _predict(self, batch: list[bytes]) -> None:
         letters = np.frombuffer(b"".join(batch), np.uint8).reshape(len(batch), -1)
-        encoded = one_hot(letters, self._n_value)
-        lacking = self._runner.batch_size - len(batch)
-        if lacking > 0:
-            encoded = np.concatenate([encoded, np.repeat(encoded[:1], lacking, axis=0)])
-        values = self._choice.apply(self._runner.forward(encoded))
+        values = self._choice.apply(self._runner.forward(one_hot(letters, self._n_value)))
         self.n_predicted += len(batch)
         for row, sequence in enumerate(batch):
             # A copy: a view would keep the whole batch as long as one of its rows waits.
