@@ -185,7 +185,10 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _interrupted() -> int:
-    going_on = "`zoo predict -o OUT`, `zoo variants -o OUT`, `zoo attribute`, `zoo report` and `zoo finetune` continue with --resume"
+    going_on = (
+        "`zoo predict -o OUT`, `zoo variants -o OUT`, `zoo attribute`, `zoo report` and `zoo finetune` "
+        "continue with --resume"
+    )
     fix = f"Fix: repeat the command; {going_on}"
     _tell("interrupted", "no file bears the final name", fix)
     return 130
