@@ -10,31 +10,36 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from zoo.errors import UsageError
 from zoo.files import sha256_of
 from zoo.genome.checks import check_assembly, training_note
 from zoo.genome.fasta import Genome, open_genome
 from zoo.models.entry import Entry, deprecation_note, has_own_loader, renames_chromosomes
 from zoo.models.load import load_entry
-from zoo.outputs import TrackChoice, choose_tracks, numbered_notes, unplaced_notes
+from zoo.outputs import OutputSpec, TrackChoice, choose_tracks, numbered_notes, unplaced_notes
 from zoo.results import genome_fingerprint
 from zoo.run.job import default_genome, entry_of, is_loaded
+from zoo.variants.align import Bins, common_bins
 from zoo.variants.allele import Allele, Record
 from zoo.variants.options import VariantOptions
 from zoo.variants.reading import VariantFile
 from zoo.variants.reference import check_variants
 from zoo.variants.resolve import alleles_of
 from zoo.variants.scale import scales_of
-from zoo.variants.scores import Scores
+from zoo.variants.scores import Column, Scores
+from zoo.variants.splicing import Splicing
 from zoo.variants.windows import PairPlan
 
 if TYPE_CHECKING:
     from zoo.models.array_model import ArrayModel
     from zoo.models.loaded import LoadedModel
-    from zoo.variants.genes import Genes
+    from zoo.variants.aligned import Aligned
+    from zoo.variants.genes import Gene, Genes
     from zoo.variants.reference import VariantSummary
 
-__all__ = ["VariantJob", "prepare"]
+__all__ = ["SplicingScores", "VariantJob", "default_prefix", "prepare", "scored_outputs"]
 
 #: Options that say how a run is done, not what comes out.
 NOT_SIGNED = ("device", "resume", "dry_run", "trust", "store", "format", "settings")
@@ -64,7 +69,7 @@ class VariantJob:
     options: VariantOptions
     choice: TrackChoice
     plan: PairPlan
-    scores: Scores
+    scores: Scores | SplicingScores
     genes: Genes | None
     notes: list[str]
     recorded: list[str] = field(default_factory=list)
@@ -150,7 +155,8 @@ def prepare(
     )
     notes += [*file.notes, *summary.notes]
     recorded = [note] if (note := training_note(entry.card, summary.chrom_counts, "variants")) else []
-    genes = _genes(options, fasta, aliases)
+    genes = _genes(options, fasta)
+    notes += genes.notes if genes is not None else []
     loaded = model if is_loaded(model) else load_entry(entry)
     choice = choose_tracks(loaded.outputs, options.tracks)
     notes += [*loaded.notes, *unplaced_notes(choice.outputs), *numbered_notes(loaded.outputs, options.tracks)]
@@ -169,19 +175,40 @@ def prepare(
     )
 
 
-def _scores(model: LoadedModel, choice: TrackChoice, options: VariantOptions) -> Scores:
+def _scores(model: LoadedModel, choice: TrackChoice, options: VariantOptions) -> Scores | SplicingScores:
+    if options.splicing:
+        return SplicingScores(Splicing(choice.outputs, options.distance, options.mask))
     profiles = any(spec.kind == "profile" and spec.placed for spec in choice.outputs)
     exons = options.genes is not None and options.span is None and profiles
     scales = scales_of(model)
     return Scores(options.score, choice.outputs, scales=scales, span=options.span, exons=exons)
 
 
-def _genes(options: VariantOptions, genome: Genome, aliases: dict[str, str]) -> Genes | None:
+class SplicingScores:
+    """``Splicing`` as a run takes scores.
+
+    Attributes:
+        columns: in the order of the numbers. notes: none.
+    """
+
+    def __init__(self, splicing: Splicing) -> None:
+        self._splicing, self.notes = splicing, []
+        self.columns = tuple(
+            Column(name, "splicing", splicing.output.name, track, units, description, integer)
+            for name, track, units, description, integer in splicing.columns()
+        )
+
+    def of(self, aligned: Aligned, allele: Allele, gene: Gene | None = None) -> np.ndarray:
+        """(columns,) float32; NaN where there is no number."""
+        return self._splicing.of(aligned, allele, gene)
+
+
+def _genes(options: VariantOptions, genome: Genome) -> Genes | None:
     if options.genes is None:
         return None
     from zoo.variants.genes import Genes
 
-    return Genes.load(options.genes, genome, aliases)
+    return Genes.load(options.genes, genome, translate=options.translate_chroms)
 
 
 def refuse_own_loader(model: Entry | LoadedModel | ArrayModel) -> None:
@@ -209,6 +236,18 @@ def _check_genes_given(entry: Entry, options: VariantOptions) -> None:
             "no genes were given",
             "Fix: --genes FILE, a GTF or BED12 of the same assembly",
         )
+
+
+def scored_outputs(plan: PairPlan, choice: TrackChoice) -> tuple[OutputSpec, ...]:
+    """The chosen outputs with the bins that aligned predictions have: fewer where windows are moved."""
+    found = []
+    for spec in choice.outputs:
+        if spec.kind == "profile":
+            whole = Bins(0, spec.bin_size, spec.n_bins)
+            kept = common_bins(whole, plan.shifts) if spec.placed else whole
+            spec = dataclasses.replace(spec, n_bins=kept.n, offset=spec.offset + kept.first)
+        found.append(spec)
+    return tuple(found)
 
 
 def default_prefix(name: str) -> str:
