@@ -92,13 +92,15 @@ class Splicing:
             (name, self.output.tracks[tracks[one.site]], units, says, whole) for name, one, units, says, whole in rows
         ]
 
-    def of(self, aligned: Aligned, allele: Allele, gene: Gene | None) -> np.ndarray:
+    def of(self, aligned: Aligned, allele: Allele, gene: Gene | None, origin: int | None = None) -> np.ndarray:
         """(16,) float32 in the order of ``columns``; NaN where no base around the variant has a prediction.
 
         Args:
             gene: whose sites a mask keeps; without one no site is annotated.
+            origin: what ``DP_*`` are counted from; None is the allele's first base.
         """
         name, start = self.output.name, allele.edit.start
+        origin = start if origin is None else origin
         first, shared = aligned.first[name], aligned.shared[name]
         low = max(start - self.distance - first, 0)
         high = min(start + self.distance + 1 - first, len(shared))
@@ -114,7 +116,7 @@ class Splicing:
                     known = np.isin(places + first, _annotated(gene, event.site))
                     moved = np.where(known == event.gain, np.float32(0), moved)
                 at = int(moved.argmax())
-                found[:, row] = moved[at], places[at] + first - start, ref[at], alt[at]
+                found[:, row] = moved[at], places[at] + first - origin, ref[at], alt[at]
         return found.reshape(-1)
 
 
