@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from zoo.errors import UsageError
 from zoo.files import sha256_of
 from zoo.genome.checks import check_assembly, training_note
@@ -25,21 +23,18 @@ from zoo.variants.align import Bins, common_bins
 from zoo.variants.allele import Allele, Record
 from zoo.variants.options import VariantOptions
 from zoo.variants.reading import VariantFile
-from zoo.variants.reference import check_variants
+from zoo.variants.reference import check_variants, reference_notes
 from zoo.variants.resolve import alleles_of
-from zoo.variants.scale import scales_of
-from zoo.variants.scores import Column, Scores
-from zoo.variants.splicing import Splicing
+from zoo.variants.scores import Scores, scores_of_run
 from zoo.variants.windows import PairPlan
 
 if TYPE_CHECKING:
     from zoo.models.array_model import ArrayModel
     from zoo.models.loaded import LoadedModel
-    from zoo.variants.aligned import Aligned
-    from zoo.variants.genes import Gene, Genes
+    from zoo.variants.genes import Genes
     from zoo.variants.reference import VariantSummary
 
-__all__ = ["SplicingScores", "VariantJob", "default_prefix", "prepare", "scored_outputs"]
+__all__ = ["VariantJob", "default_prefix", "prepare", "scored_outputs"]
 
 #: Options that say how a run is done, not what comes out.
 NOT_SIGNED = ("device", "resume", "dry_run", "trust", "store", "format", "settings")
@@ -53,7 +48,6 @@ class VariantJob:
         model: what scores.
         file: of the variants, all checked.
         summary: of them.
-        aliases: name of a chromosome in the file -> contig, where they differ.
         choice: the outputs and tracks that are scored.
         plan: how the two windows of a variant are made.
         scores: what numbers are made of them.
@@ -65,11 +59,10 @@ class VariantJob:
     file: VariantFile
     genome: Genome
     summary: VariantSummary
-    aliases: dict[str, str]
     options: VariantOptions
     choice: TrackChoice
     plan: PairPlan
-    scores: Scores | SplicingScores
+    scores: Scores
     genes: Genes | None
     notes: list[str]
     recorded: list[str] = field(default_factory=list)
@@ -89,7 +82,7 @@ class VariantJob:
         return alleles_of(
             record,
             self.genome,
-            self.aliases,
+            self.summary.aliases,
             mismatch=options.ref_mismatch,
             normalise=options.normalise,
             max_length=options.max_length,
@@ -146,14 +139,15 @@ def prepare(
         notes.append(note)
     _check_genes_given(entry, options)
     translate = options.translate_chroms or renames_chromosomes(entry)
-    summary, aliases = check_variants(
+    summary = check_variants(
         file,
         fasta,
-        mismatch=options.ref_mismatch,
         translate=translate,
+        mismatch=options.ref_mismatch,
+        any_genome=options.any_genome,
         limit=options.limit,
     )
-    notes += [*file.notes, *summary.notes]
+    notes += [*summary.notes, *reference_notes(summary, options.ref_mismatch)]
     recorded = [note] if (note := training_note(entry.card, summary.chrom_counts, "variants")) else []
     genes = _genes(options, fasta)
     notes += genes.notes if genes is not None else []
@@ -168,39 +162,18 @@ def prepare(
         edges=options.edges,
         shifts=options.shifts,
     )
-    scores = _scores(loaded, choice, options)
-    notes += scores.notes
-    return VariantJob(
-        loaded, file, fasta, summary, aliases, options, choice, plan, scores, genes, notes, recorded
+    scores = scores_of_run(
+        loaded,
+        choice.outputs,
+        options.score,
+        span=options.span,
+        genes=genes is not None,
+        splicing=options.splicing,
+        distance=options.distance,
+        mask=options.mask,
     )
-
-
-def _scores(model: LoadedModel, choice: TrackChoice, options: VariantOptions) -> Scores | SplicingScores:
-    if options.splicing:
-        return SplicingScores(Splicing(choice.outputs, options.distance, options.mask))
-    profiles = any(spec.kind == "profile" and spec.placed for spec in choice.outputs)
-    exons = options.genes is not None and options.span is None and profiles
-    scales = scales_of(model)
-    return Scores(options.score, choice.outputs, scales=scales, span=options.span, exons=exons)
-
-
-class SplicingScores:
-    """``Splicing`` as a run takes scores.
-
-    Attributes:
-        columns: in the order of the numbers. notes: none.
-    """
-
-    def __init__(self, splicing: Splicing) -> None:
-        self._splicing, self.notes = splicing, []
-        self.columns = tuple(
-            Column(name, "splicing", splicing.output.name, track, units, description, integer)
-            for name, track, units, description, integer in splicing.columns()
-        )
-
-    def of(self, aligned: Aligned, allele: Allele, gene: Gene | None = None) -> np.ndarray:
-        """(columns,) float32; NaN where there is no number."""
-        return self._splicing.of(aligned, allele, gene)
+    notes += scores.notes
+    return VariantJob(loaded, file, fasta, summary, options, choice, plan, scores, genes, notes, recorded)
 
 
 def _genes(options: VariantOptions, genome: Genome) -> Genes | None:

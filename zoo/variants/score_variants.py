@@ -220,9 +220,7 @@ class _Run:
         job, out = self.job, writer.context.out
         writer.check_finals(inputs_of(job.model, job.file.path, job.genome.path, job.options.settings))
         scorer = self.scorer(keep_aligned=getattr(writer, "keeps_aligned", False))
-        journaled = JournaledRun(
-            job.model, writer, job.signature(out, self._steady.batch_size), job.options.resume
-        )
+        journaled = JournaledRun(job.model, writer, job.signature(out, self._steady.batch_size), job.options.resume)
         if journaled.state is not None:
             self.notes.say(f"resuming after {counted(journaled.cursor, 'variant')}")
         elif job.options.resume:

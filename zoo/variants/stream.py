@@ -1,4 +1,4 @@
-"""Read, predict, score and write variants at once: the threads of ``zoo.run.pipeline``, by records instead of windows."""
+"""Read, predict, score and write variants at once: the threads of ``zoo.run.pipeline``, by records."""
 
 from __future__ import annotations
 
