@@ -4,8 +4,8 @@
 library a model comes from; with ``anchor="left"`` one before it in windows of even length, as in gReLU and Borzoi.
 
 **ALT** is the whole chromosome with the change made. Its window begins where the reference's does: after a deletion its
-right end is refilled from the genome, after an insertion cut. ``refill="left"`` is the mirror image: both windows end at
-the same base. ``both`` averages what the two give once it is aligned; a bin that only one of them has is left out.
+right end is refilled from the genome, after an insertion cut. ``refill="left"`` is the mirror image: both windows end
+at the same base. ``both`` averages what the two give once it is aligned; a bin that only one of them has is left out.
 Profiles of wider bins need both windows anyway (``zoo.variants.align``) and are the same whatever ``refill`` says.
 
 **Strand.** A model that reads a strand (``strand: sense`` of its card, or a dataloader with ``use_strand``) reads that
