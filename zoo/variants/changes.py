@@ -96,9 +96,7 @@ class Changes:
     @property
     def deletions(self) -> tuple[tuple[int, int], ...]:
         """What the reference has more, (start, end) on it, from left to right."""
-        return tuple(
-            (edit.start + len(edit.alt), edit.end) for edit in self.cores if len(edit.alt) < len(edit.ref)
-        )
+        return tuple((edit.start + len(edit.alt), edit.end) for edit in self.cores if len(edit.alt) < len(edit.ref))
 
     def apply(self, letters: bytes, first: int) -> bytes:
         """The letters of ALT where those of the reference from ``first`` on are these, which hold all edits."""

@@ -144,7 +144,7 @@ def kept_of(rows: Sequence[Row], output: OutputSpec) -> Iterator[tuple[str, np.n
         none = np.zeros(output.n_bins, bool)
         shared = [none if one is None else one.shared[output.name] for one in kept]
         yield f"shared/{output.name}", np.array(shared, bool).reshape(len(rows), output.n_bins)
-        first = [MISSING if one is None else one.first[output.name] for one in kept]
+        first = [MISSING if one is None else one.first.get(output.name, MISSING) for one in kept]
         yield f"first/{output.name}", np.array(first, np.int64)
 
 
@@ -159,6 +159,8 @@ class SpooledVariants(SpooledWriter):
 
     context: VariantContext
     spool: VariantSpool | None
+    #: Whether the predictions of both alleles are written.
+    keeps_aligned = False
 
     def kept_outputs(self) -> Sequence[OutputSpec]:
         """The outputs whose predictions are written."""
