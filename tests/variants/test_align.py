@@ -14,7 +14,7 @@ from zoo.variants.changes import Changes
 
 
 def labelled(edits, size):
-    """The other string as labels, by plain Python: a position of the reference, or (position, i) of an inserted base."""
+    """The other string, base by base: a position of the reference, or (position, i) of an inserted base."""
     by_start = {edit.start: edit for edit in edits}
     labels, at = [], 0
     while at < size:
