@@ -28,6 +28,7 @@ from zoo.variants.reading import open_variants
 from zoo.variants.returned import VariantResult, VariantScores
 from zoo.variants.scorer import Row, Scorer
 from zoo.variants.status import STATUSES
+from zoo.variants.store import Shelf, Store, StoredScorer, conditions, machine_of
 from zoo.variants.stream import score_records
 from zoo.variants.writers import FORMATS, check_format, open_writer
 from zoo.variants.writers.stream import StreamWriter
@@ -75,6 +76,8 @@ def score_variants(
     """
     chosen = variant_options(options)
     given = opened(model, trust=chosen.trust)
+    if chosen.store is not None:
+        Store(chosen.store)
     if out is not None:
         out = _check_result(out, [*inputs_of(model, variants, genome, chosen.settings), chosen.genes], chosen)
     stdout = sys.stdout
@@ -85,14 +88,15 @@ def score_variants(
         notes.keep(*job.recorded)
         context = _context(job, Path("-") if out is None else out)
         run = _Run(job, context, notes, progress)
-        if chosen.dry_run:
-            return run.planned()
-        if out is None:
-            return run.returned()
-        if str(out) == "-":
-            return run.to_stream(StreamWriter(context, stdout, chosen.format or "tsv"))
-        with sole_writer(out):
-            return run.to_file(open_writer(context, chosen.format))
+        with contextlib.closing(run):
+            if chosen.dry_run:
+                return run.planned()
+            if out is None:
+                return run.returned()
+            if str(out) == "-":
+                return run.to_stream(StreamWriter(context, stdout, chosen.format or "tsv"))
+            with sole_writer(out):
+                return run.to_file(open_writer(context, chosen.format))
 
 
 def _check_result(out: str | Path, inputs: list[Any], options: VariantOptions) -> Path:
@@ -102,7 +106,12 @@ def _check_result(out: str | Path, inputs: list[Any], options: VariantOptions) -
     )
     if str(out) == "-" and options.resume:
         raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
-    check_format(out, options.format)
+    if check_format(out, options.format) == ".h5" and options.store is not None:
+        raise UsageError(
+            "--store keeps scores; an .h5 also has the predictions of both alleles",
+            "",
+            "Fix: leave out --store, or write .tsv.gz or .parquet",
+        )
     return out
 
 
@@ -149,6 +158,8 @@ class _Run:
         self.job, self.context, self.notes = job, context, notes
         self.runner = Runner(job.model, options.device, options.precision, options.rc_average, options.batch_size)
         self._steady: SteadyRunner | None = None
+        self._store = Store(options.store, inputs=[job.file.path, job.genome.path]) if options.store else None
+        self._shelf: Shelf | None = None
         self._passes: Passes | None = None
         self._progress = progress or notebook_progress
         self.seconds = 0.0
@@ -158,10 +169,50 @@ class _Run:
         from zoo.variants.passes import Passes
         from zoo.variants.steady import SteadyRunner
 
-        self._steady = self._steady or SteadyRunner(self.runner)
-        self._passes = Passes(self._steady, self.job.choice)
         job = self.job
-        return Scorer(job.genome, job.plan, self._passes, job.scores, job.genes, keep_aligned=keep_aligned)
+        self._steady = self._steady or SteadyRunner(self.runner, self._known_batch_size())
+        self._passes = Passes(self._steady, job.choice)
+        if self._store is None:
+            return Scorer(job.genome, job.plan, self._passes, job.scores, job.genes, keep_aligned=keep_aligned)
+        shelf = self._shelf = self._shelf or self._open_shelf(self._store)
+        return StoredScorer(job.genome, job.plan, self._passes, job.scores, job.genes, shelf=shelf)
+
+    def _known_batch_size(self) -> int | None:
+        """What a store remembers of the trial."""
+        from zoo.variants.steady import steady_batch_size
+
+        if self._store is None:
+            return None
+        runner, machine = self.runner, machine_of(self.runner.device)
+        made_by = conditions(self.job.model, self.job.options, (), "", batch_size=runner.batch_size, machine=machine)
+        return self._store.batch_size(made_by, lambda: steady_batch_size(runner))
+
+    def _open_shelf(self, store: Store) -> Shelf:
+        job, columns = self.job, self.job.scores.columns
+        key = conditions(
+            job.model,
+            job.options,
+            columns,
+            store.genome_sha256(job.genome),
+            batch_size=self._steady.batch_size,
+            machine=machine_of(self.runner.device),
+        )
+        shelf = store.shelf(key, len(columns))
+        self.notes.add(*store.notes_on(shelf))
+        return shelf
+
+    def _stored(self) -> dict[str, int]:
+        """Scores that the store had, and that it got, for the record."""
+        if self._shelf is None:
+            return {}
+        self._shelf.flush()
+        return {"from_store": self._shelf.found, "to_store": self._shelf.kept}
+
+    def close(self) -> None:
+        """Keep what was scored, also where the run ends early."""
+        if self._shelf is not None:
+            self._shelf.close()
+            self._store.update_list()
 
     def _counts(self, earlier: dict[str, Any] | None = None) -> VariantCounts:
         return VariantCounts(self.job.genome, self.job.model.length, earlier)
@@ -254,7 +305,7 @@ class _Run:
             "device": str(self.runner.device),
             "batch_size": self._steady.batch_size,
             "columns": [dataclasses.asdict(column) for column in job.scores.columns],
-            "counts": result.counts | {"sequences_predicted": self._passes.n_predicted},
+            "counts": result.counts | {"sequences_predicted": self._passes.n_predicted} | self._stored(),
             "notes": result.notes,
             "files": [str(path) for path in result.paths],
             "seconds": round(result.seconds, 3),

@@ -24,29 +24,30 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from zoo.errors import ModelError, SystemStateError, UsageError
 from zoo.files import sha256_of
-from zoo.models.loaded import processor_name
 from zoo.results import DISK_FULL, check_folder, replacing
-from zoo.variants.scorer import Row
+from zoo.variants.scorer import Row, Scorer, Task
 from zoo.words import counted
 
 if TYPE_CHECKING:
+    import torch
+
     from zoo.genome.fasta import Genome
     from zoo.models.loaded import LoadedModel
+    from zoo.variants.aligned import Predicted
     from zoo.variants.allele import Allele, Edit
     from zoo.variants.genes import Gene
     from zoo.variants.options import VariantOptions
 
-__all__ = ["NUMBERS", "Shelf", "Store", "conditions", "machine_of"]
+__all__ = ["NUMBERS", "Shelf", "Store", "StoredScorer", "conditions", "machine_of"]
 
 #: Raised whenever a change of this package changes a score in any bit.
 NUMBERS = 1
@@ -139,6 +140,10 @@ def conditions(
 
 def machine_of(device: torch.device) -> dict[str, Any]:
     """What computes: the last bits of a sum depend on all of it."""
+    import torch  # a second's import, which waits until the rows are checked
+
+    from zoo.models.loaded import processor_name
+
     cpu = device.type == "cpu"
     return {
         "device": device.type,
@@ -151,7 +156,7 @@ def machine_of(device: torch.device) -> dict[str, Any]:
 
 
 class Store:
-    """The folder; made where it is missing.
+    """The folder; made when the first score is asked for.
 
     Args:
         folder: as given.
@@ -166,6 +171,8 @@ class Store:
         self.folder = check_folder(folder, inputs=inputs, option="--store")
         self.list = self.folder / "store.json"
         self._check()
+
+    def _make(self) -> None:
         with _explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self.list.exists():
@@ -191,6 +198,7 @@ class Store:
 
     def genome_sha256(self, genome: Genome) -> str:
         """sha256 of the FASTA, read whole once: later runs know it by path, size and date."""
+        self._make()
         path = genome.path.resolve()
         stat = path.stat()
         known, mine = self.folder / "genomes.json", [stat.st_size, stat.st_mtime_ns]
@@ -202,8 +210,9 @@ class Store:
             self._write(known, kept | {str(path): [*mine, found]})
         return found
 
-    def batch_size(self, made_by: Mapping[str, Any], find: Any) -> int:
+    def batch_size(self, made_by: Mapping[str, Any], find: Callable[[], int]) -> int:
         """The size of batch that ``find()`` gives for a model on a machine, remembered."""
+        self._make()
         known, mine = self.folder / "batches.json", _digest_of(made_by)[:16]
         kept = _json(known) if known.is_file() else {}
         if mine not in kept:
@@ -218,6 +227,7 @@ class Store:
         Args:
             key: of ``conditions``.
         """
+        self._make()
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(str(key["model"])).name).strip(".-")[:60] or "model"
         path = self.folder / f"{name}-{_digest_of(key)[:12]}.sqlite"
         return Shelf(path, key, n_columns)
@@ -258,7 +268,7 @@ class Store:
 class Shelf:
     """Scores of one model under one set of conditions.
 
-    ``known`` is what ``Scorer`` asks; ``keeping`` keeps what it computed.
+    Rows are asked for, kept and written by several threads of a run.
 
     Attributes:
         path, key: the file, and the conditions.
@@ -273,7 +283,6 @@ class Shelf:
         self.found = self.kept = 0
         self._contigs: list[str] = []
         self._pending: dict[bytes, bytes] = {}
-        self._given: set[int] = set()
         self._saved = time.monotonic()
         self._lock = threading.Lock()
         with _explained(path):
@@ -330,24 +339,12 @@ class Shelf:
                 data = self._checked(key, found[0])
         start, unknown = HEAD.unpack_from(data)
         values = np.frombuffer(data, "<f4", self.n_columns, HEAD.size).astype(np.float32)
-        row = Row(allele, gene, "", start, unknown, values)
-        self._given.add(id(row))
         self.found += 1
-        return row
+        return Row(allele, gene, "", start, unknown, values)
 
-    def keeping(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows as they come; those with scores are kept, also when who reads them stops."""
-        try:
-            for row in rows:
-                self._keep(row)
-                yield row
-        finally:
-            self.flush()
-
-    def _keep(self, row: Row) -> None:
-        if id(row) in self._given:
-            self._given.discard(id(row))
-        elif row.values is not None and row.status == "":
+    def keep(self, row: Row) -> None:
+        """Keep a row that was computed; one without scores is not kept."""
+        if row.values is not None and row.status == "":
             data = HEAD.pack(row.start, row.unknown) + np.ascontiguousarray(row.values, "<f4").tobytes()
             with self._lock:
                 self._pending[self._key(row.allele, row.gene)] = data
@@ -380,6 +377,25 @@ class Shelf:
         if len(data) != HEAD.size + 4 * self.n_columns or stored[-CHECK.size :] != _check(key, data):
             raise _damaged(self.path, "the checksum of an entry is another one")
         return data
+
+
+class StoredScorer(Scorer):
+    """A scorer that computes what a shelf does not have, and puts it there.
+
+    Args:
+        shelf: under the conditions of the run. others: of ``Scorer``.
+    """
+
+    def __init__(self, *others: Any, shelf: Shelf) -> None:
+        super().__init__(*others, known=shelf.known)
+        self.shelf = shelf.on(self.genome)
+
+    def row(self, task: Task, predictions: Sequence[Predicted]) -> Row:
+        """As ``Scorer.row``; kept where it was computed."""
+        row = super().row(task, predictions)
+        if task.row is None:
+            self.shelf.keep(row)
+        return row
 
 
 def _of(edit: Edit | None) -> list[Any] | None:
