@@ -15,6 +15,7 @@ from zoo.outputs import OutputSpec
 from zoo.results import fresh_folder, open_at
 from zoo.variants.scorer import Row
 from zoo.variants.writers.table import (
+    NO_NUMBER,
     NUMBERS,
     ScoredRecord,
     VariantContext,
@@ -151,7 +152,7 @@ def kept_of(rows: Sequence[Row], output: OutputSpec) -> Iterator[tuple[str, np.n
 def _typed(name: str, texts: Sequence[str]) -> list[str] | np.ndarray:
     if name not in NUMBERS:
         return list(texts)
-    return np.array([MISSING if text == "." else int(text) for text in texts], np.int64)
+    return np.array([MISSING if text == NO_NUMBER else int(text) for text in texts], np.int64)
 
 
 class SpooledVariants(SpooledWriter):
