@@ -76,7 +76,9 @@ def predicted(model: LoadedModel, pairs: list[Pair], rc_average: bool = False) -
     known = list(dict.fromkeys(sequence for pair in pairs for sequence in pair.sequences))
     encoded = one_hot(np.frombuffer(b"".join(known), np.uint8).reshape(len(known), -1), model.loader.n_value)
     parts = [runner.forward(encoded[i : i + 256]) for i in range(0, len(encoded), 256)]
-    values = choose_tracks(model.outputs, ()).apply({name: np.concatenate([p[name] for p in parts]) for name in parts[0]})
+    values = choose_tracks(model.outputs, ()).apply(
+        {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    )
     rows = {sequence: {name: array[i] for name, array in values.items()} for i, sequence in enumerate(known)}
     return [pair.join([rows[sequence] for sequence in pair.sequences]) for pair in pairs]
 

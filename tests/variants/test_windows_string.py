@@ -20,7 +20,10 @@ LENGTHS = (256, 257)
 
 def contigs_of(genome):
     """Letters of each contig, read in one piece."""
-    return [genome.gather(np.array([i]), np.array([0]), c.length)[0].tobytes().decode() for i, c in enumerate(genome.contigs)]
+    return [
+        genome.gather(np.array([i]), np.array([0]), c.length)[0].tobytes().decode()
+        for i, c in enumerate(genome.contigs)
+    ]
 
 
 def random_variants(contigs, n, seed):
@@ -33,7 +36,11 @@ def random_variants(contigs, n, seed):
         kind = rng.choice(["substitution", "insertion", "deletion", "mixture"])
         r = {"substitution": rng.choice([1, 1, rng.randint(2, 20)]), "insertion": 1}.get(kind, rng.randint(2, 50))
         end = rng.random() < 1 / 8
-        start = rng.choice([rng.randint(0, 60), len(text) - r - rng.randint(0, 60)]) if end else rng.randrange(len(text) - r)
+        start = (
+            rng.choice([rng.randint(0, 60), len(text) - r - rng.randint(0, 60)])
+            if end
+            else rng.randrange(len(text) - r)
+        )
         ref = text[start : start + r].upper()
         if set(ref) - set("ACGT"):
             continue
