@@ -139,7 +139,7 @@ def _logit(both: _Values) -> np.ndarray:
     inside = (both.ref > 0) & (both.ref < 1) & (both.alt > 0) & (both.alt < 1)
     ref = np.where(inside, both.ref, 0.5).astype(np.float64)
     alt = np.where(inside, both.alt, 0.5).astype(np.float64)
-    moved = np.log(alt) - np.log1p(-alt) - np.log(ref) + np.log1p(-ref)
+    moved = (np.log(alt) - np.log(ref)) - (np.log1p(-alt) - np.log1p(-ref))
     bins = inside.sum(axis=1)
     return np.where(bins > 0, moved.sum(axis=1) / np.maximum(bins, 1), np.nan)
 

@@ -26,10 +26,10 @@ class BcfWriter(VcfWriter):
         self._convert()
         made = None
         if self._order.is_sorted:
-            import pysam
+            from pysam import bcftools
 
             index = self._binary.with_name(f"{self._binary.name}.csi")
-            pysam.bcftools.index("--force", "--csi", "-o", str(index), str(self._binary), catch_stdout=False)
+            bcftools.index("--force", "--csi", "-o", str(index), str(self._binary), catch_stdout=False)
             made = (index, self._index(".csi"))
         else:
             remove(self._index(".csi"))
