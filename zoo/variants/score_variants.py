@@ -85,7 +85,7 @@ def score_variants(
     if chosen.store is not None:
         Store(chosen.store)
     if out is not None:
-        out = _check_result(out, [*inputs_of(model, variants, genome, chosen.settings), chosen.genes], chosen)
+        out = _result_path(out, [*inputs_of(model, variants, genome, chosen.settings), chosen.genes], chosen)
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
     with open_variants(variants, chosen.regions) as file, contextlib.redirect_stdout(sys.stderr):
@@ -105,7 +105,7 @@ def score_variants(
                 return run.to_file(open_writer(context, chosen.format))
 
 
-def _check_result(out: str | Path, inputs: list[Any], options: VariantOptions) -> Path:
+def _result_path(out: str | Path, inputs: list[Any], options: VariantOptions) -> Path:
     """What can be known of the result before the work; where it is written."""
     out = check_out(
         out, inputs=inputs, suffixes=() if options.format else tuple(FORMATS), what="scores of variants", stdout=True
