@@ -24,7 +24,8 @@ from zoo.variants.allele import Record
 from zoo.variants.header import FIXED, Header, table_header, vcf_header
 from zoo.variants.indexed import bcf_header, bcf_lines, indexed_lines, parse_regions
 from zoo.variants.kinds import kind_of_bytes, refuse_text
-from zoo.variants.rows import Row, record_of, split_lines
+from zoo.variants.rows import UNWRITABLE, Row, record_of, split_lines
+from zoo.words import counted
 
 __all__ = ["VariantFile", "is_variant_text", "open_variants"]
 
@@ -34,7 +35,11 @@ HEAD_LINES = 200
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 PIPE_A_VCF = "pipe a VCF in, e.g. `bcftools view x.bcf | zoo variants MODEL - -g genome.fa -o OUT`"
-_ONE = r"(?P<chrom>[^,\s]+?):(?P<pos>\d{1,3}(?:,\d{3})+|\d+):(?P<ref>[^,:>\s]+)>(?P<alt><[^,\s]+>|[^,:>\s]+)"
+_ALT = r"(?:<[^,<>\s]+>|[^,:<>\s]+)"
+_ONE = (
+    r"(?P<chrom>[^,\s]+?):(?P<pos>\d{1,3}(?:,\d{3})+|\d+):(?P<ref>[^,:<>\s]+)>"
+    rf"(?P<alt>{_ALT}(?:,{_ALT}(?=,|$))*)"
+)
 _ONE_TEXT = re.compile(_ONE)
 _TEXT = re.compile(f"({re.sub('[?]P<[a-z]+>', '?:', _ONE)})(,({re.sub('[?]P<[a-z]+>', '?:', _ONE)}))*")
 
@@ -100,11 +105,7 @@ class VariantFile:
         else:
             self.label, self.path = str(source), given_path(source)
             if _like_a_variant(str(source)) and not self.path.exists():
-                raise UsageError(
-                    f"{source}: neither a file, nor a variant as it is written here",
-                    "",
-                    "Fix: write chr7:1000:A>G (chromosome, position from 1, REF, ALT), in quotes",
-                )
+                raise _no_variant(str(source))
             if not is_regular(self.path, "variants", "a VCF"):
                 with open_pipe(self.path, "variants") as pipe:
                     self._spool = spooled(pipe, "variants", ".vcf")
@@ -159,7 +160,11 @@ class VariantFile:
                 return
             handle.seek(-min(len(BGZF_END), handle.seek(0, 2)), 2)
             if handle.read() != BGZF_END:
-                raise self._damaged("the block that ends a bgzip file is missing")
+                raise InputError(
+                    f"{self.label}: the bgzip file is truncated: the block that ends one is missing",
+                    "nothing was scored",
+                    "Fix: fetch the file again, or write it again by bgzip",
+                )
 
     def _text_head(self, kind: str) -> tuple[str, Header, int]:
         lines: list[str] = []
@@ -167,6 +172,8 @@ class VariantFile:
             for line in text:
                 line = line.rstrip("\r\n")
                 lines.append(line)
+                if UNWRITABLE.search(line):
+                    raise self._not_utf8(len(lines))
                 if kind == "vcf" and line.startswith("#CHROM"):
                     return kind, vcf_header(lines, self.label), len(lines) + 1
                 if kind == "vcf" and not line.startswith("#"):
@@ -179,13 +186,20 @@ class VariantFile:
             if kind == "vcf":
                 raise self._no_columns(lines)
             lines += [line.rstrip("\r\n") for line in itertools.islice(text, HEAD_LINES)]
-        raise refuse_text(lines, self.label)
+        raise refuse_text(lines, self.label, is_gzip(self.path))
+
+    def _not_utf8(self, line: int) -> InputError:
+        return InputError(
+            f"{self.label}:{line}: a line of the header is not UTF-8, or holds a NUL byte",
+            "VCF is written in UTF-8",
+            "Fix: convert the file: iconv -f LATIN1 -t UTF-8 x > new",
+        )
 
     def _no_columns(self, lines: list[str]) -> InputError:
         names = "\\t".join(FIXED)
         return InputError(
             f"{self.label}:{len(lines)}: no line #CHROM POS ID REF ALT ... stands above the rows of the VCF",
-            f"{len(lines) - 1:,} lines of its header were read",
+            f"{counted(len(lines) - 1, 'line')} of its header {'was' if len(lines) == 2 else 'were'} read",
             f"Fix: put it back in front of line {len(lines)}: sed '{len(lines)}i {names}' x.vcf > new.vcf",
         )
 
@@ -265,7 +279,19 @@ def _numbered(lines: Iterable[str], size: int = 4096) -> Iterator[tuple[list[str
 
 def _like_a_variant(text: str) -> bool:
     """Whether a variant may be meant in another notation (``chr7-1000-A-G``, ``chr7:1000A>G``, ``7:1000:A:G``)."""
-    return re.fullmatch(r"[\w.]+[:\-_ ](g\.)?[\d,]+[:\-_ ]?[ACGTNacgtn]*[>:\-_/ ][ACGTNacgtn]*", text) is not None
+    return (
+        ">" in text
+        or re.fullmatch(r"rs\d+|[\w.]+[:\-_ ](g\.)?[\d,]+[:\-_ ]?[ACGTNacgtn]*[>:\-_/ ][ACGTNacgtn]*", text) is not None
+    )
+
+
+def _no_variant(text: str) -> UsageError:
+    named = re.fullmatch(r"rs\d+", text)
+    return UsageError(
+        f"{text}: neither a file, nor a variant as it is written here",
+        "a number of dbSNP names neither a place of an assembly nor alleles" if named else "",
+        "Fix: write 'chr7:1000:A>G' (chromosome, position from 1, REF, ALT) in quotes; several: separated by commas",
+    )
 
 
 def _as_vcf(texts: Sequence[str]) -> list[str]:
@@ -273,11 +299,7 @@ def _as_vcf(texts: Sequence[str]) -> list[str]:
     rows = []
     for text in texts:
         if not isinstance(text, str) or not _TEXT.fullmatch(text):
-            raise UsageError(
-                f"{text!r}: not a variant as it is written here",
-                "",
-                "Fix: write chr7:1000:A>G (chromosome, position from 1, REF, ALT)",
-            )
+            raise _no_variant(str(text))
         for one in _ONE_TEXT.finditer(text):
             rows.append(
                 "\t".join([one["chrom"], one["pos"].replace(",", ""), ".", one["ref"], one["alt"], ".", ".", "."])
