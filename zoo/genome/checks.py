@@ -165,11 +165,12 @@ def _looks_like(guess: str | None, wanted: str) -> str:
     return f"; the file looks like {guess}" if guess else ""
 
 
-def training_note(card: Card | None, chroms: Mapping[str, int]) -> str | None:
+def training_note(card: Card | None, chroms: Mapping[str, int], what: str = "regions") -> str | None:
     """What to know before predictions are compared with measurements: regions on chromosomes of the training.
 
     Args:
         chroms: chromosome name -> number of regions.
+        what: they are called.
     """
     if card is None or card.training.splits is None or isinstance(card.training.splits.train, str):
         return None
@@ -179,7 +180,7 @@ def training_note(card: Card | None, chroms: Mapping[str, int]) -> str | None:
     if not count:
         return None
     return (
-        f"{count:,} of {sum(chroms.values()):,} regions lie on chromosomes that {card.name} was trained on; "
+        f"{count:,} of {sum(chroms.values()):,} {what} lie on chromosomes that {card.name} was trained on; "
         "agreement with measurements there flatters the model"
     )
 
