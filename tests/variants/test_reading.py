@@ -203,6 +203,39 @@ def test_a_file_of_that_name_is_a_file(tmp_path, monkeypatch):
     assert len(records_of("chr7:1000:A>G")) == 4
 
 
+def test_frames_and_tuples(tmp_path, genome):
+    import pandas as pd
+    import polars as pl
+
+    columns = {"score": [0.5, None], "Chrom": ["chr1", "chr2"], "pos": [2, 12], "ref": ["C", "T"], "alt": ["T,G", "C"]}
+    rows = [("chr1", 2, "C", "T,G"), ("chr2", 12, "T", "C")]
+    for source in (pd.DataFrame(columns), pl.DataFrame(columns), rows, iter(rows)):
+        with open_variants(source) as file:
+            assert check_variants(file, genome).alleles == 3
+            found = [(one.chrom, one.pos + 1, one.ref, ",".join(one.alts)) for one in file.records()]
+            assert found == rows
+            assert file.kind == "tsv"
+    assert "<table>, variant 2: chr2:12 G>C" in error_of([rows[0], ("chr2", 12, "G", "C")], genome).what
+    assert "'2.0'" in error_of(pd.DataFrame(columns | {"pos": [2.0, 12.0]}), genome).what
+    assert "ALT is empty" in error_of(pd.DataFrame(columns | {"alt": ["T", None]}), genome).what
+    assert "tab" in error_of([("chr1", 2, "C\t", "T")], genome).what
+    assert "no header that names chrom, pos, ref and alt" in error_of(pd.DataFrame({"x": [1]}), genome).what
+    with pytest.raises(UsageError, match="int where variants are expected"):
+        open_variants(5)
+    with pytest.raises(UsageError, match="neither a file, nor a variant"):
+        open_variants([("chr1", 2, "C")])
+
+
+def test_only_so_many_rows_are_looked_at(tmp_path, genome):
+    path = tmp_path / "x.vcf"
+    path.write_text(GOOD + ROW + "\n" + ROW + "chr1\t2\n" + ROW * 3)
+    for limit in (1, 2, 3):
+        with open_variants(path) as file:
+            assert check_variants(file, genome, limit=limit).records == limit
+            assert len(list(file.records(limit=limit))) == limit
+    assert ":9: 2 columns" in error_of(path, genome, limit=4).what
+
+
 # ---------------------------------------------------------------- regions
 
 

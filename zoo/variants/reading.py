@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
-import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from zoo.genome.region_rows import LineNumbers, Problem
 from zoo.genome.region_stream import first_bytes, is_gzip, is_regular, open_pipe, spooled, standard_input
 from zoo.paths import given_path
 from zoo.variants.allele import Record
+from zoo.variants.given import Variants, given_lines, is_variant_text, like_a_variant, no_variant
 from zoo.variants.header import FIXED, Header, table_header, vcf_header
 from zoo.variants.indexed import bcf_header, bcf_lines, indexed_lines, parse_regions
 from zoo.variants.kinds import kind_of_bytes, refuse_text
@@ -35,26 +35,14 @@ HEAD_LINES = 200
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 PIPE_A_VCF = "pipe a VCF in, e.g. `bcftools view x.bcf | zoo variants MODEL - -g genome.fa -o OUT`"
-_ALT = r"(?:<[^,<>\s]+>|[^,:<>\s]+)"
-_ONE = (
-    r"(?P<chrom>[^,\s]+?):(?P<pos>\d{1,3}(?:,\d{3})+|\d+):(?P<ref>[^,:<>\s]+)>"
-    rf"(?P<alt>{_ALT}(?:,{_ALT}(?=,|$))*)"
-)
-_ONE_TEXT = re.compile(_ONE)
-_TEXT = re.compile(f"({re.sub('[?]P<[a-z]+>', '?:', _ONE)})(,({re.sub('[?]P<[a-z]+>', '?:', _ONE)}))*")
 
 
-def is_variant_text(source: object) -> bool:
-    """Whether a source is the text of variants (``chr7:1000:A>G``, several separated by commas) and no file's name."""
-    return isinstance(source, str) and _TEXT.fullmatch(source) is not None and not Path(source).exists()
-
-
-def open_variants(source: str | Path | Sequence[str], regions: str | Path | Sequence[str] | None = None) -> VariantFile:
+def open_variants(source: Variants, regions: str | Path | Sequence[str] | None = None) -> VariantFile:
     """Open variants for reading, more than once.
 
     Args:
-        source: a path; ``-`` for standard input; ``chr7:1000:A>G`` (several: separated by commas, or a list), counted
-            from 1 as in a VCF.
+        source: a path; ``-`` for standard input; ``chr7:1000:A>G`` (several: separated by commas, or a list); a frame
+            with the columns chrom, pos, ref and alt, or a list of such tuples. Positions count from 1, as in a VCF.
         regions: only rows whose REF (or POS to END) overlaps these, through the index of the file: ``chr``, ``chr:a``,
             ``chr:a-b`` (1-based, both ends included, as in bcftools; several: separated by commas, or a list), or the
             path of a BED (0-based half-open).
@@ -74,12 +62,12 @@ class VariantFile:
         path: of the file; of a copy where a pipe, or text, was given.
         kind: ``"vcf"``, ``"bcf"`` or ``"tsv"``; text of variants is a VCF.
         header: lines above the rows, columns, samples, declared contigs.
-        is_argument: whether the variants were given as text.
+        is_argument: whether the variants were given as they are, not in a file.
         crlf: whether lines end as those of Windows; the ends are left out of what is read.
         notes: what was assumed of the file.
     """
 
-    def __init__(self, source: str | Path | Sequence[str], regions: str | Path | Sequence[str] | None = None) -> None:
+    def __init__(self, source: Variants, regions: str | Path | Sequence[str] | None = None) -> None:
         self._spool = None
         self.is_argument = False
         self._regions: list[tuple[str, int, int]] | None = None
@@ -94,18 +82,19 @@ class VariantFile:
             self.close()
             raise
 
-    def _open(self, source: str | Path | Sequence[str]) -> None:
-        texts = [source] if isinstance(source, str) else source
+    def _open(self, source: Variants) -> None:
         if not isinstance(source, str | Path) or is_variant_text(source):
-            self.label, self.is_argument = "<argument>", True
-            self._spool = spooled(io.BytesIO("\n".join(_as_vcf(texts)).encode()), "variants", ".vcf")
+            lines = given_lines(source)
+            self.label, self.is_argument = "<argument>" if lines[0].startswith("##") else "<table>", True
+            text = "\n".join([*lines, ""])
+            self._spool = spooled(io.BytesIO(text.encode(errors="surrogatepass")), "variants", ".vcf")
         elif str(source) == "-":
             self.label = "<stdin>"
             self._spool = spooled(standard_input("variants", PIPE_A_VCF), "variants", ".vcf")
         else:
             self.label, self.path = str(source), given_path(source)
-            if _like_a_variant(str(source)) and not self.path.exists():
-                raise _no_variant(str(source))
+            if like_a_variant(str(source)) and not self.path.exists():
+                raise no_variant(str(source))
             if not is_regular(self.path, "variants", "a VCF"):
                 with open_pipe(self.path, "variants") as pipe:
                     self._spool = spooled(pipe, "variants", ".vcf")
@@ -131,7 +120,7 @@ class VariantFile:
     def where(self, line: int) -> str:
         """How a row is named in messages: ``file:line``."""
         if self.is_argument:
-            return f"{self.label}, variant {line - 2}"
+            return f"{self.label}, variant {line - self._first_line + 1}"
         by_number = self.kind == "bcf" or self.has_regions
         return f"{self.label}, record {line}" if by_number else f"{self.label}:{line}"
 
@@ -219,9 +208,18 @@ class VariantFile:
                 yield record_of(rows[i], layout, seen + i, lines[i])
             seen += len(rows)
 
-    def blocks(self, problems: dict[str, Problem]) -> Iterator[tuple[list[Row], LineNumbers]]:
-        """Rows of as many columns as the header has, with their lines; what else is no row goes to ``problems``."""
+    def blocks(self, problems: dict[str, Problem], limit: int | None = None) -> Iterator[tuple[list[Row], LineNumbers]]:
+        """Rows of as many columns as the header has, with their lines; what else is no row goes to ``problems``.
+
+        Args:
+            limit: look at this many lines only, blank ones not counted.
+        """
+        left = limit
         for lines, first in self._line_blocks():
+            if left is not None:
+                lines, left = _first_of(lines, left)
+                if not lines:
+                    return
             rows, left_out = split_lines(lines, self.header.layout, problems, first)
             yield rows, LineNumbers(first, left_out)
 
@@ -269,39 +267,18 @@ class VariantFile:
         )
 
 
+def _first_of(lines: list[str], limit: int) -> tuple[list[str], int]:
+    """Lines until ``limit`` of them are not blank, and how many are still wanted."""
+    for position, line in enumerate(lines):
+        if limit == 0:
+            return lines[:position], 0
+        limit -= bool(line.strip())
+    return lines, limit
+
+
 def _numbered(lines: Iterable[str], size: int = 4096) -> Iterator[tuple[list[str], int]]:
     """Blocks of lines with the number of their first, from 1."""
     lines, number = iter(lines), 1
     while block := list(itertools.islice(lines, size)):
         yield block, number
         number += len(block)
-
-
-def _like_a_variant(text: str) -> bool:
-    """Whether a variant may be meant in another notation (``chr7-1000-A-G``, ``chr7:1000A>G``, ``7:1000:A:G``)."""
-    return (
-        ">" in text
-        or re.fullmatch(r"rs\d+|[\w.]+[:\-_ ](g\.)?[\d,]+[:\-_ ]?[ACGTNacgtn]*[>:\-_/ ][ACGTNacgtn]*", text) is not None
-    )
-
-
-def _no_variant(text: str) -> UsageError:
-    named = re.fullmatch(r"rs\d+", text)
-    return UsageError(
-        f"{text}: neither a file, nor a variant as it is written here",
-        "a number of dbSNP names neither a place of an assembly nor alleles" if named else "",
-        "Fix: write 'chr7:1000:A>G' (chromosome, position from 1, REF, ALT) in quotes; several: separated by commas",
-    )
-
-
-def _as_vcf(texts: Sequence[str]) -> list[str]:
-    """Variants that were given as text, as the lines of a VCF."""
-    rows = []
-    for text in texts:
-        if not isinstance(text, str) or not _TEXT.fullmatch(text):
-            raise _no_variant(str(text))
-        for one in _ONE_TEXT.finditer(text):
-            rows.append(
-                "\t".join([one["chrom"], one["pos"].replace(",", ""), ".", one["ref"], one["alt"], ".", ".", "."])
-            )
-    return ["##fileformat=VCFv4.2", "\t".join(FIXED), *rows, ""]

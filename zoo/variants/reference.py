@@ -108,13 +108,9 @@ class _Check:
     def run(self, mismatch: Mismatch, limit: int | None) -> VariantSummary:
         summary, file = self.summary, self.file
         self._check_assembly()
-        for rows, lines in file.blocks(self.problems):
-            if limit is not None:
-                rows = rows[: limit - summary.records]
+        for rows, lines in file.blocks(self.problems, limit):
             if rows:
                 self._block(rows, lines)
-            if limit is not None and summary.records >= limit:
-                break
         if self.problems:
             wrong_width = sum(self.problems[one].count for one in ("columns", "blanks") if one in self.problems)
             raise error_of(self.problems, summary.records + wrong_width, file.where, "variant")
@@ -290,14 +286,14 @@ class _Check:
             iter(self.file.header.assemblies), None
         )
         ours = guess_assembly(sizes)
+        fasta = f"of {theirs}" if theirs and theirs != ours else "that the variants were called on"
         is_of = f"; the header is of {theirs}" if theirs else ""
         is_of += f"; the FASTA is {ours}" if ours else ""
         return InputError(
             f"{self.file.label}: chromosome {name!r} has {length:,} bp in the header, and "
             f"{self.bases.length(number):,} bp in {self.genome.path}",
             f"{max(differ, 1)} of {counted(max(len(both), 1), 'chromosome')} differ{is_of}",
-            f"Fix: give the FASTA {f'of {theirs}' if theirs else 'that the variants were called on'}, or --any-genome "
-            "if another one is meant",
+            f"Fix: give the FASTA {fasta}, or --any-genome if another one is meant",
         )
 
     def _note_header(self) -> None:
