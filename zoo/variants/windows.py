@@ -123,7 +123,9 @@ class PairPlan:
                     f"--shifts {','.join(map(str, self.shifts))}: moved so far, windows have no bin of {spec.name!r} "
                     "in common",
                     f"it has {counted(spec.n_bins, 'bin')} of {spec.bin_size} bp",
-                    "Fix: --shifts -8,0,8, say",
+                    f"Fix: --shifts {-spec.bin_size},0,{spec.bin_size}"
+                    if spec.n_bins > 2
+                    else "Fix: leave out --shifts",
                 )
 
     def pair(self, genome: Genome, allele: Allele, gene: Gene | None = None) -> Pair | str:
