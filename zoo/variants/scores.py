@@ -30,6 +30,7 @@ __all__ = ["SCORES", "Column", "Scores", "default_score", "fitting", "scores_of_
 
 #: Tracks of a profile whose distributions are compared at once: Borzoi has 7,611 of 6,144 bins.
 TRACKS_AT_ONCE = 256
+_TINY = np.finfo(np.float64).tiny
 #: Two places of an indel disagree where a score differs by more than this, and by more than this share of the larger.
 DISAGREE, DISAGREE_SHARE = 0.01, 0.1
 #: Scores that are no comparison of ALT with REF: they do not depend on the place of an indel, or hardly.
@@ -163,11 +164,14 @@ def _jsd(both: _Values) -> np.ndarray:
 
 def _divergence(ref: np.ndarray, alt: np.ndarray, scale: Scale) -> np.ndarray:
     p, q = _distribution(ref, scale), _distribution(alt, scale)
-    middle = (p + q) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bits = np.where(p > 0, p * np.log2(p / middle), 0) + np.where(q > 0, q * np.log2(q / middle), 0)
-    found = np.clip(bits.sum(axis=1) / 2, 0, 1)
-    return np.where(np.isfinite(p[:, 0]) & np.isfinite(q[:, 0]), found, np.nan)
+    middle = np.maximum((p + q) / 2, _TINY)
+    bits = _apart(p, middle) + _apart(q, middle)
+    return np.clip(bits / 2, 0, 1)
+
+
+def _apart(p: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """Kullback-Leibler divergence in bits, (tracks,); a share of 0 counts for nothing."""
+    return np.einsum("tb,tb->t", p, np.log2(np.maximum(p, _TINY) / middle))
 
 
 def _distribution(values: np.ndarray, scale: Scale) -> np.ndarray:
@@ -180,7 +184,7 @@ def _distribution(values: np.ndarray, scale: Scale) -> np.ndarray:
         weights = values
     sums = weights.sum(axis=1, keepdims=True)
     fit = (sums > 0) & (weights.min(axis=1, keepdims=True) >= 0)
-    return np.where(fit, weights / np.where(fit, sums, 1), np.nan)
+    return weights / np.where(fit, sums, np.nan)
 
 
 def _any(kind: str, scale: Scale) -> bool:
