@@ -201,11 +201,12 @@ class PairPlan:
         """How much further right than the reference's the windows of ALT begin, each once."""
         if self._wide:
             return changes.phases
-        return tuple(dict.fromkeys(self._refills(changes)))
+        return self._refills(changes)
 
     def _refills(self, changes: Changes) -> tuple[int, ...]:
         """The same, of the windows that scalars and single bases are taken from."""
-        return {"right": (0,), "left": (changes.delta,), "both": (0, changes.delta)}[self.refill]
+        ends = {"right": (0,), "left": (changes.delta,), "both": (0, changes.delta)}[self.refill]
+        return tuple(dict.fromkeys(ends))
 
     def _fits(self, changes: Changes, start: int) -> bool:
         """Whether all changes, with a base beside them on either side, lie inside each window."""
