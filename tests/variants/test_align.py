@@ -171,6 +171,19 @@ def test_several_changes_have_a_phase_each():
     assert found.values[0].tolist() == [10, 11, 112, 113, 214, 215]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_the_other_string_is_the_edits_from_right_to_left(seed):
+    rng = random.Random(seed)
+    text = "".join(rng.choices("ACGT", k=100))
+    edits = some_edits(rng, 100, 4)
+    wanted = text
+    for edit in sorted(edits, key=lambda edit: -edit.start):
+        wanted = wanted[: edit.start] + edit.alt + wanted[edit.end :]
+        text = text[: edit.start] + edit.ref + text[edit.end :]
+    assert Changes(edits).apply(text.encode(), 0).decode() == wanted
+    assert Changes(edits).apply(text[3:].encode(), 3).decode() == wanted[3:]
+
+
 def test_an_insertion_behind_a_substituted_base_is_no_overlap():
     apart = Changes([Edit(5, "A", "G"), Edit(5, "A", "ATT")])
     assert apart.apply(b"CCCCCACC", 0) == b"CCCCCGTTCC"

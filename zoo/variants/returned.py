@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.extras import require
 from zoo.variants.scorer import Row
-from zoo.variants.writers.table import NUMBERS, VariantContext, leading_columns, leading_fields, values_of
+from zoo.variants.writers.table import NO_NUMBER, NUMBERS, VariantContext, leading_columns, leading_fields, values_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,7 @@ class VariantScores:
         names = leading_columns(self.context)
         fields = list(zip(*leading_fields(self.rows, self.context), strict=True)) or [() for _ in names]
         table = {
-            name: pd.array([None if text == "." else int(text) for text in column], dtype="Int64")
+            name: pd.array([None if text == NO_NUMBER else int(text) for text in column], dtype="Int64")
             if name in NUMBERS
             else list(column)
             for name, column in zip(names, fields, strict=True)

@@ -75,6 +75,12 @@ def score_variants(
         ZooError: see ``zoo.errors`` for the kinds; nothing is left under the final name.
     """
     chosen = variant_options(options)
+    if variants is None and chosen.saturate is None:
+        raise UsageError(
+            "VARIANTS is missing: a VCF, BCF or TSV, - for standard input, or a variant",
+            "",
+            "Fix: `zoo variants yeast-atac calls.vcf -g sacCer3.fa`, or chrIV:1000000:A>G in place of the file",
+        )
     given = opened(model, trust=chosen.trust)
     if chosen.store is not None:
         Store(chosen.store)
@@ -134,7 +140,7 @@ def _context(job: VariantJob, out: Path) -> VariantContext:
         genes=job.genes is not None,
         length=job.model.length,
         header=job.file.header.lines if job.file.kind != "tsv" else (),
-        prefix=job.options.prefix or default_prefix(job.model.name),
+        prefix=default_prefix(job.model.name) if job.options.prefix is None else job.options.prefix,
         about=about,
         statuses=STATUSES,
         splicing=job.options.splicing,
