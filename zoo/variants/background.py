@@ -98,7 +98,7 @@ def background_of(given: int | str | Path) -> Background:
 
 
 def drawn(alleles: Iterable[Allele], n: int, seed: int) -> list[Allele]:
-    """``n`` of the alleles that have an edit, in the order of the file; of fewer each as often as any other, give or take one.
+    """``n`` of the alleles that have an edit, in the order of the file; fewer are taken in turn.
 
     Every allele is as likely as any other (Vitter's algorithm R); memory is that of ``n`` alleles.
     """
