@@ -131,6 +131,17 @@ def test_wide_bins_by_hand(edit, wanted):
     assert in_bins(edit) == wanted
 
 
+def test_what_comes_before_the_first_base_of_a_chromosome():
+    """There an indel is written with the base behind it (VCF): inserted bases fold into that, a deletion leaves it."""
+    bins, values = Bins(-2, 1, 5), np.array([[1, 2, 30, 40, 50]], dtype=np.float32)  # of ALT: -2, -1, 0, 1, 2
+    inserted = align_bases(bins, Changes([Edit(0, "A", "GGA")]), values, 0, zero=False)
+    assert inserted.values.tolist() == [[1, 2, 50, 0, 0]]
+    assert inserted.shared.tolist() == [True, True, True, False, False]
+    deleted = align_bases(bins, Changes([Edit(0, "TA", "A")]), values, 0, zero=False)
+    assert deleted.values.tolist() == [[1, 2, 0, 30, 40]]
+    assert deleted.shared.tolist() == [True, True, False, True, True]
+
+
 def test_a_bin_that_is_gone_is_zero_of_a_probability():
     assert in_bins(Edit(1_007, "ACGTAC", "A"), zero=True) == [10, 11, 0, 113, 114, 115]
 

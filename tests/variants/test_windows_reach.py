@@ -417,8 +417,11 @@ def test_bins_without_places_are_compared_of_substitutions_alone(genome):
 
 
 def test_shifts_that_leave_nothing_are_refused():
-    with pytest.raises(UsageError, match="in common"):
-        plan_of(near_model(360, 32, 20), shifts=(-160, 160))
+    model = near_model(360, 32, 20)
+    with pytest.raises(UsageError, match="in common") as caught:
+        plan_of(model, shifts=(-160, 160))
+    advised = caught.value.fix.removeprefix("Fix: --shifts ").split(",")
+    assert plan_of(model, shifts=tuple(map(int, advised))).shifts == (-32, 0, 32)
     for option in ({"anchor": "right"}, {"refill": "none"}, {"edges": "cut"}):
         with pytest.raises(UsageError, match="is not known"):
             plan_of(near_model(180), **option)

@@ -123,7 +123,9 @@ class PairPlan:
                     f"--shifts {','.join(map(str, self.shifts))}: moved so far, windows have no bin of {spec.name!r} "
                     "in common",
                     f"it has {counted(spec.n_bins, 'bin')} of {spec.bin_size} bp",
-                    "Fix: --shifts -8,0,8, say",
+                    f"Fix: --shifts {-spec.bin_size},0,{spec.bin_size}"
+                    if spec.n_bins > 2
+                    else "Fix: leave out --shifts",
                 )
 
     def pair(self, genome: Genome, allele: Allele, gene: Gene | None = None) -> Pair | str:
@@ -199,11 +201,12 @@ class PairPlan:
         """How much further right than the reference's the windows of ALT begin, each once."""
         if self._wide:
             return changes.phases
-        return tuple(dict.fromkeys(self._refills(changes)))
+        return self._refills(changes)
 
     def _refills(self, changes: Changes) -> tuple[int, ...]:
         """The same, of the windows that scalars and single bases are taken from."""
-        return {"right": (0,), "left": (changes.delta,), "both": (0, changes.delta)}[self.refill]
+        ends = {"right": (0,), "left": (changes.delta,), "both": (0, changes.delta)}[self.refill]
+        return tuple(dict.fromkeys(ends))
 
     def _fits(self, changes: Changes, start: int) -> bool:
         """Whether all changes, with a base beside them on either side, lie inside each window."""
