@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import random
+import subprocess
 import sys
 import threading
 
@@ -307,6 +308,20 @@ def test_a_table_with_an_index(tmp_path):
     path.write_text("pos\tchrom\tref\talt\n" + "".join(f"{i}\tchr1\tA\tC\n" for i in range(1, 50)))
     made = bgzipped(path, "tbi", preset=None, seq_col=1, start_col=0, end_col=0, line_skip=1)
     assert [one.pos for one in records_of(made, regions="chr1:7-9")] == [6, 7, 8]
+    assert [one.pos for one in records_of(made, regions="chr1:30-31,chr1:7-9")] == [6, 7, 8, 29, 30]
+
+
+def test_the_command_that_sorts_a_table(tmp_path, genome):
+    """Its last steps are bgzip and tabix; what goes into them is sorted, below the header."""
+    path = tmp_path / "a table.tsv"
+    path.write_text(
+        "# x\npos\tnote\tchrom\tref\talt\n9\t\tchr1\tA\tC\n5\ta b\tchr2\ta\tC\n12\t\tchr1\tC\tT\n2\t\tchr1\tC\tT\n"
+    )
+    fix = error_of(path, genome, regions="chr1:1-5").fix
+    assert "tabix -f -s 3 -b 1 -e 1 -S 2 'a table.sorted.tsv.gz'" in fix
+    command = fix.removeprefix("Fix: ").split(" | bgzip")[0]
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["# x", "pos", "2", "9", "12", "5"]
 
 
 def test_regions_that_cannot_be_had(tmp_path, genome, monkeypatch):
@@ -316,13 +331,14 @@ def test_regions_that_cannot_be_had(tmp_path, genome, monkeypatch):
     assert "bcftools sort -Oz -o x.sorted.vcf.gz" in plain.fix
     unindexed = error_of(bgzipped(path), genome, regions="chr1:1-5")
     assert "has no index" in unindexed.what
-    assert f"tabix -p vcf {path}.gz" in unindexed.fix
+    assert f"tabix -f -p vcf {path}.gz" in unindexed.fix
     assert "bcftools sort" in unindexed.fix
     good = bgzipped(write_vcf(tmp_path / "y.vcf", ROWS, CONTIGS), "tbi")
     assert "no chromosome '1'" in error_of(good, genome, regions="1:1-5").what
     for text in ("chr1:5-2", "chr1:0-3", "chr1 1 5", ""):
         with pytest.raises(UsageError, match="neither regions nor a BED"):
             open_variants(good, text)
+    assert "no such file" in error_of(good, genome, regions="peaks.bed").what
     assert "no variants in the regions" in error_of(good, genome, regions="chr1:20-20").what
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(good.read_bytes())))
     assert isinstance(error_of("-", genome, regions="chr1"), UsageError)

@@ -232,7 +232,7 @@ class VariantFile:
 
     def _line_blocks(self) -> Iterator[tuple[list[str], int]]:
         if self._regions is not None:
-            yield from _numbered(indexed_lines(self.path, self.kind, self._regions, self.label))
+            yield from _numbered(indexed_lines(self.path, self.kind, self._regions, self.label, self.header))
         elif self.kind == "bcf":
             yield from _numbered(bcf_lines(self.path, self.label))
         else:
