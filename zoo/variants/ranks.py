@@ -20,13 +20,14 @@ the memory of its background.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from zoo.variants.scores import Column
 
-__all__ = ["PARTS", "SIGNED", "Ranks", "ranked"]
+__all__ = ["PARTS", "SIGNED", "Ranks", "no_ranks", "ranked"]
 
 #: Scores whose sign says in which direction a variant acts.
 SIGNED = {"diff", "log2fc", "logit", "max"}
@@ -41,6 +42,11 @@ def ranked(columns: Sequence[Column]) -> list[int]:
     ]
 
 
+def no_ranks(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns that ranks will have, before there is a background."""
+    return Ranks(columns, np.empty((0, len(columns)), np.float32)).columns
+
+
 class Ranks:
     """Ranks of scores among those of a background.
 
@@ -51,6 +57,7 @@ class Ranks:
     Attributes:
         columns: the columns behind those of the scores: for each that is ranked its quantile, p and q.
         n: (ranked,) int64 background scores of each ranked column.
+        sha256: of the background.
     """
 
     def __init__(self, columns: Sequence[Column], background: np.ndarray) -> None:
@@ -65,6 +72,7 @@ class Ranks:
         self.n = np.array([len(values) for values in self._sorted], dtype=np.int64)
         self._seen = [np.zeros(n + 1, dtype=np.int64) for n in self.n.tolist()]
         self._q: list[np.ndarray] | None = None
+        self.sha256 = hashlib.sha256(np.ascontiguousarray(background, "<f4").tobytes()).hexdigest()
         self.columns = tuple(
             self._column(columns[i], part, n) for i, n in zip(self._ranked, self.n, strict=True) for part in PARTS
         )

@@ -33,6 +33,8 @@ TRACKS_AT_ONCE = 256
 _TINY = np.finfo(np.float64).tiny
 #: Two places of an indel disagree where a score differs by more than this, and by more than this share of the larger.
 DISAGREE, DISAGREE_SHARE = 0.01, 0.1
+#: Outputs that an error speaks of.
+TOLD = 3
 #: Scores that are no comparison of ALT with REF: they do not depend on the place of an indel, or hardly.
 LEVELS = ("ref", "alt", "active")
 
@@ -291,8 +293,8 @@ class Scores:
         self.columns = tuple(columns + _place_columns([columns[i] for i in self._of_place], taken))
 
     @property
-    def spliceai(self) -> slice | None:
-        """Which columns ``spliceai_field`` takes; None without splicing."""
+    def sites(self) -> slice | None:
+        """Which columns are those of ``splicing``; None without."""
         if self._splicing is None:
             return None
         return slice(self._own - len(self._splicing.columns()), self._own)
@@ -327,25 +329,14 @@ class Scores:
         return found
 
     def _unfit(self, name: str, outputs: Sequence[OutputSpec]) -> UsageError:
-        spec = outputs[0]
-        scale = self._scales[spec.name]
-        why = {
-            "log2fc": "which may be negative",
-            "logit": "which are no probabilities",
-            "jsd": "which is one number, not a profile" if spec.kind == "scalar" else "which may be negative",
-        }[name]
-        which = f"output {spec.name!r} has {scale}"
-        if name == "logit" and scale.kind == "logit":
-            why = "whose difference is that of log-odds already"
-        units = f" ({spec.units})" if spec.units else ""
-        more = f"; nor can the other {len(outputs) - 1:,} chosen outputs have it" if len(outputs) > 1 else ""
-        fits = fitting(spec.kind, scale)
+        known = [(spec, self._scales[spec.name]) for spec in outputs[:TOLD]]
+        why = "; ".join(f"{spec.name} has {_why_unfit(name, spec, scale)}" for spec, scale in known)
+        fits = "; ".join(f"{spec.name}: {', '.join(fitting(spec.kind, scale))}" for spec, scale in known)
+        spec, scale = known[0]
+        more = f" and {len(outputs) - TOLD:,} more outputs neither" if len(outputs) > TOLD else ""
         best = default_score(spec.kind, scale)
-        others = ", ".join(one for one in fits if one != best)
         return UsageError(
-            f"--score {name}: {which}{units}, {why}{more}",
-            f"scores that fit {spec.name}: {', '.join(fits)}",
-            f"Fix: --score {best} (or {others})",
+            f"--score {name}: {why}{more}", f"what fits {fits}", f"Fix: --score {best}, or another of these"
         )
 
     def _laid_out(self, taken: set[str]) -> tuple[list[slice], list[Column]]:
@@ -429,6 +420,17 @@ class Scores:
         else:
             return np.ones(bins, dtype=bool)
         return overlapping(parts, aligned.first[spec.name], spec.bin_size, bins)
+
+
+def _why_unfit(name: str, spec: OutputSpec, scale: Scale) -> str:
+    """What an output has that ``name`` cannot be made of."""
+    if name == "jsd" and spec.kind == "scalar":
+        return "one number a window, not a profile"
+    units = f" ({spec.units})" if spec.units else ""
+    if name == "logit":
+        done = scale.kind == "logit"
+        return f"{scale}{units}, {'whose difference is one of log-odds already' if done else 'no probabilities'}"
+    return f"{scale}{units}, which may be negative"
 
 
 def _splicing_columns(splicing: Splicing | None, taken: set[str]) -> list[Column]:
