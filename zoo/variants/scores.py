@@ -7,9 +7,7 @@ columns are called.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +16,7 @@ from zoo.errors import UsageError
 from zoo.outputs import OutputSpec, first_of
 from zoo.variants.aligned import Aligned
 from zoo.variants.allele import Allele
+from zoo.variants.columns import Column, column_name
 from zoo.variants.genes import Gene, Genes
 from zoo.variants.measures import LEVELS, SCORES, Values, default_score, fitting, why_unfit
 from zoo.variants.scale import Scale, scale_of, scales_of
@@ -33,28 +32,6 @@ __all__ = ["SCORES", "Column", "Scores", "scores_of_run"]
 DISAGREE, DISAGREE_SHARE = 0.01, 0.1
 #: Outputs that an error speaks of.
 TOLD = 3
-
-
-@dataclass(frozen=True)
-class Column:
-    """One number of a row of scores.
-
-    Attributes:
-        name: as in files: letters, digits and ``_``, so that it is a key of INFO, too; unique in a run.
-        score: a key of ``SCORES``, or one of ``zoo.variants.splicing``.
-        output, track: of the model, as the card writes them.
-        units: of the number.
-        description: a sentence for the header of a file.
-        integer: whether it is a whole number.
-    """
-
-    name: str
-    score: str
-    output: str
-    track: str
-    units: str
-    description: str
-    integer: bool = False
 
 
 class Scores:
@@ -241,13 +218,8 @@ class Scores:
 
 
 def _splicing_columns(splicing: Splicing | None, taken: set[str]) -> list[Column]:
-    if splicing is None:
-        return []
-    output = splicing.output.name
-    return [
-        Column(column_name(name, taken), name, output, track, units, description, integer)
-        for name, track, units, description, integer in splicing.columns()
-    ]
+    columns = splicing.columns() if splicing is not None else []
+    return [dataclasses.replace(one, name=column_name(one.name, taken)) for one in columns]
 
 
 def _compares(column: Column) -> bool:
@@ -288,21 +260,6 @@ def overlapping(parts: Sequence[tuple[int, int]], first: int, bin_size: int, bin
         if high > 0:
             found[max(low, 0) : high] = True
     return found
-
-
-def column_name(text: str, taken: set[str]) -> str:
-    """A name of letters, digits and ``_`` that is not taken yet, which it then is.
-
-    A ``+`` or ``-`` that ends a word is a strand, and told by name: ``CNhs10853+`` is ``CNhs10853_plus``.
-    """
-    text = re.sub(r"\+(?=\W|$)", "_plus", re.sub(r"-(?=\)|\]|\s|$)", "_minus", text))
-    name = wanted = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")
-    number = 1
-    while name in taken:
-        number += 1
-        name = f"{wanted}_{number}"
-    taken.add(name)
-    return name
 
 
 def _reach(outputs: Sequence[OutputSpec], length: int) -> tuple[int, int]:
