@@ -197,6 +197,15 @@ class PairPlan:
 
     # ---------------- where windows lie
 
+    def window(self, centre: int) -> tuple[int, int]:
+        """0-based half-open part of the genome that all windows of the reference have, moved by whatever shift.
+
+        Args:
+            centre: 0-based first base of the change.
+        """
+        start = int(center_starts(centre, centre + 1, self.length, ANCHORS[self.anchor]))
+        return start + max(self.shifts), start + min(self.shifts) + self.length
+
     def _phases(self, changes: Changes) -> tuple[int, ...]:
         """How much further right than the reference's the windows of ALT begin, each once."""
         if self._wide:
