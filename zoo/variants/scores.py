@@ -293,8 +293,8 @@ class Scores:
         self.columns = tuple(columns + _place_columns([columns[i] for i in self._of_place], taken))
 
     @property
-    def spliceai(self) -> slice | None:
-        """Which columns ``spliceai_field`` takes; None without splicing."""
+    def sites(self) -> slice | None:
+        """Which columns are those of ``splicing``; None without."""
         if self._splicing is None:
             return None
         return slice(self._own - len(self._splicing.columns()), self._own)

@@ -13,9 +13,9 @@ masked one hides all others, and knows of one exon boundary, the nearest.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +25,10 @@ from zoo.variants.aligned import Aligned
 from zoo.variants.allele import Allele
 from zoo.variants.genes import Gene
 
-__all__ = ["EVENTS", "Splicing", "spliceai_description", "spliceai_field"]
+if TYPE_CHECKING:
+    from zoo.variants.scores import Column
+
+__all__ = ["EVENTS", "Splicing", "counted_from_pos"]
 
 
 @dataclass(frozen=True)
@@ -164,29 +167,19 @@ def _check_reach(spec: OutputSpec, distance: int) -> None:
         raise UsageError(f"--distance {distance}: is below 0", "", "Fix: --distance 50")
 
 
-# ---------------- SpliceAI's own field
+def counted_from_pos(values: np.ndarray, columns: Sequence[Column], alleles: Sequence[Allele]) -> np.ndarray:
+    """Rows of scores with ``DP_*`` counted from POS of the record, as readers of SpliceAI's INFO add them to it.
 
-
-def spliceai_description() -> str:
-    """What the header of a VCF says of the field; the format is the one that readers of SpliceAI's parse."""
-    return (
-        "Delta scores (DS) and positions (DP, from POS) of acceptor gain (AG), acceptor loss (AL), donor gain (DG) and "
-        "donor loss (DL). Format: ALLELE|SYMBOL|DS_AG|DS_AL|DS_DG|DS_DL|DP_AG|DP_AL|DP_DG|DP_DL"
-    )
-
-
-def spliceai_field(allele: Allele, gene: Gene | None, values: np.ndarray | None) -> str:
-    """One gene's item of INFO's ``SpliceAI``: ``T|SLC5A1|0.00|0.00|0.00|0.93|2|-1|5|-1``.
-
-    Positions are counted from POS of the record, as SpliceAI does: where the file's alleles begin with bases that both
-    share, they are larger by these than ``DP_*`` of the columns.
+    They differ where alleles begin with bases that both share, or were moved left.
 
     Args:
-        values: of ``Splicing.of``, or the first eight of them; None where the allele has no scores.
+        values: (rows, columns).
+        alleles: of the rows.
     """
-    name = re.sub(r"[|,;=\s]", "_", gene.name) if gene is not None else "."
-    if values is None or np.isnan(values[:8]).any():
-        return "|".join([allele.alt, name, *"." * 8])
-    shift = allele.edit.start - allele.record.pos
-    scores = [f"{round(score, 2) + 0.0:.2f}" for score in values[:4].tolist()]  # no -0.00
-    return "|".join([allele.alt, name, *scores, *(str(round(at) + shift) for at in values[4:8].tolist())])
+    places = [i for i, column in enumerate(columns) if column.score.startswith("DP_")]
+    if not places:
+        return values
+    moved = [one.edit.start - one.record.pos if one.edit is not None else 0 for one in alleles]
+    values = values.copy()
+    values[:, places] += np.array(moved, np.float32)[:, None]
+    return values
