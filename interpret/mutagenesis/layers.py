@@ -34,7 +34,7 @@ Interval = tuple[int, int]
 CHUNK_BYTES = 1 << 21  # rows of a convolution's output that are finished while they lie in the cache
 #: A convolution to so few channels with so many taps is one product to all taps' channels, which are then added up.
 NARROW, MANY_TAPS = 8, 8
-PRODUCT_BYTES = 1 << 24  # of such a product
+PRODUCT_BYTES = 1 << 20  # of such a product
 
 
 def chunk_rows(shape: Sequence[int], like: torch.Tensor) -> int:
@@ -187,23 +187,20 @@ class Taps(Layer):
         s, edits, width, taps = self.sliding, x.shape[1], rows.shape[2], len(self.matrices)
         matrix = torch.cat([m.t() for m in self.matrices])  # (taps * outputs, inputs)
         beside = s.dilation * (taps - 1)
-        size = max(2 * beside, PRODUCT_BYTES // (len(matrix) * edits * x.element_size()))
-        for first in range(low, low + len(rows), size - beside):
-            end = min(first + size - beside, low + len(rows))
-            start, stop = s.need(first, end)
-            wide = (stop - start) * edits
-            products = x.new_empty((len(matrix), wide))
-            begin, finish = max(start, x_low), min(stop, x_low + len(x))
-            if begin >= finish:
-                continue
-            products[:, : (begin - start) * edits] = 0
-            products[:, (finish - start) * edits :] = 0
-            read = x[begin - x_low : finish - x_low].view(-1, x.shape[2])
-            products[:, (begin - start) * edits : (finish - start) * edits].addmm_(matrix, read.t(), beta=0)
-            of_taps = products.as_strided(  # output o reads, of tap t, what input o + t * dilation gave
-                (taps, width, (end - first) * edits), (width * wide + s.dilation * edits, wide, 1)
-            )
-            rows[first - low : end - low] += of_taps.sum(0).view(width, -1, edits).permute(1, 2, 0)
+        size = min(len(x), max(beside, PRODUCT_BYTES // (len(matrix) * edits * x.element_size())))
+        wide = (size + 2 * beside) * edits
+        products = x.new_zeros((len(matrix), wide))  # with nothing on both sides, where taps reach beyond the inputs
+        reached = size + beside  # outputs, the first of which reads with its last tap what the first input gave
+        of_taps = products.as_strided((taps, width, reached * edits), (width * wide + s.dilation * edits, wide, 1))
+        for start in range(0, len(x), size):
+            read = x[start : start + size].view(-1, x.shape[2])
+            products[:, beside * edits : beside * edits + len(read)].addmm_(matrix, read.t(), beta=0)
+            products[:, beside * edits + len(read) : (beside + size) * edits] = 0
+            found = of_taps.sum(0).view(width, reached, edits).permute(1, 2, 0)
+            at = x_low + start + s.padding - beside - low
+            first, end = max(at, 0), min(at + reached, len(rows))
+            if first < end:
+                rows[first:end] += found[first - at : end - at]
 
 
 @dataclass(kw_only=True)

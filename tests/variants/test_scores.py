@@ -15,8 +15,9 @@ from zoo.outputs import OutputSpec
 from zoo.variants.aligned import Aligned
 from zoo.variants.allele import Allele, Edit, Record
 from zoo.variants.genes import Gene, Genes
+from zoo.variants.measures import SCORES, default_score, fitting
 from zoo.variants.scale import Scale, scale_of
-from zoo.variants.scores import SCORES, Scores, default_score, fitting, scores_of_run
+from zoo.variants.scores import Scores, scores_of_run
 
 READS = OutputSpec("coverage", "profile", ("plus", "minus"), 4, units="reads")
 CALLS = OutputSpec("calls", "scalar", ("open",), units="probability")
