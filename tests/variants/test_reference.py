@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pysam
 import pytest
+from toys import make_toy_entry
 from variants.variant_cases import genome_at, write_vcf
 
+import zoo
 from zoo.errors import InputError
 from zoo.genome.assembly import load_assembly
 from zoo.genome.fasta import Contig, Genome, open_genome
@@ -328,3 +330,20 @@ def test_allele_specific_snps_of_which_twelve_are_swapped(windows):
     with open_variants(path) as file:
         skipped = [alleles_of(record, genome, mismatch="skip")[0].status for record in file.records()]
     assert Counter(skipped) == {"": 53, "ref_mismatch": 12}
+
+
+@pytest.mark.shared
+def test_scores_of_swapped_snps_keep_the_sign_of_alt_minus_ref(windows, tmp_path):
+    """A model that counts G: ALT minus REF is known from the letters of the file, whichever the genome has."""
+    genome, snps, folder = windows
+    path = write_vcf(folder / "signs.vcf", snps)
+    toy = make_toy_entry(tmp_path / "toy", "profile")
+    with pytest.raises(InputError, match="where the genome has"):
+        zoo.score_variants(toy.folder, path, genome.path, trust=True)
+    found = zoo.score_variants(toy.folder, path, genome.path, trust=True, ref_mismatch="as-given", score=("diff",))
+    table = found.to_pandas()
+    assert list(table["diff_G"]) == [float((alt == "G") - (ref == "G")) for _, _, ref, alt in snps]
+    assert set(table["status"]) == {"ok"}
+    skipped = zoo.score_variants(toy.folder, path, genome.path, trust=True, ref_mismatch="skip", score=("diff",))
+    statuses = list(skipped.to_pandas()["status"])
+    assert Counter(statuses) == {"ok": 53, "ref_mismatch": 12}
