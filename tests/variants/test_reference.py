@@ -79,10 +79,10 @@ def test_mismatches_stop_and_say_how_many(tmp_path, genome):
     ]
     path = write_vcf(tmp_path / "x.vcf", rows)
     error = refused(path, genome)
-    assert error.what == f"{path}:4: chr1:3 A>G, where the genome has G"
+    assert error.what == f"{path}:4: REF of chr1:3 A>G is not the genome's, which has G"
     assert error.extent == (
-        f"4 of 7 variants differ so; {path}:5: chr1:5 AGG>A, where the genome has ACG; "
-        f"{path}:6: chr2:1 T>C,A, where the genome has A; in 3 of 4 ALT is what the genome has (swapped)"
+        f"4 of 7 variants have such a REF (also {path}:5: chr1:5 AGG>A, genome ACG; "
+        f"{path}:6: chr2:1 T>C,A, genome A); in 3 of 4 ALT is what the genome has (swapped)"
     )
     assert "--ref-mismatch skip" in error.fix
     assert "--ref-mismatch as-given" in error.fix
@@ -94,7 +94,7 @@ def test_mismatches_stop_and_say_how_many(tmp_path, genome):
     ]
     assert "REF as given was written over the genome" in reference_notes(summary, "as-given")[0]
     assert checked(path, genome, limit=1).records == 1
-    assert "1 of 2 variants differ" in refused(path, genome, limit=2).extent
+    assert "1 of 2 variants have such a REF" in refused(path, genome, limit=2).extent
 
 
 def test_what_the_check_calls_a_mismatch_is_what_alleles_have(tmp_path):
@@ -143,7 +143,10 @@ def test_no_row_of_bgzip_differs(tmp_path):
     path = write_vcf(tmp_path / "x.vcf", rows)
     assert checked(path, open_genome(tmp_path / "x.fa.gz")).mismatches == 0
     rows[5000] = (*rows[5000][:2], "".join({"A": "C"}.get(one, "A") for one in rows[5000][2].upper()), "<DEL>")
-    assert "1 of 6,000 variants differ" in refused(write_vcf(path, rows), open_genome(tmp_path / "x.fa.gz")).extent
+    assert (
+        "1 of 6,000 variants have such a REF"
+        in refused(write_vcf(path, rows), open_genome(tmp_path / "x.fa.gz")).extent
+    )
 
 
 def test_another_assembly_shows_by_many_mismatches(tmp_path):
@@ -318,7 +321,7 @@ def test_allele_specific_snps_of_which_twelve_are_swapped(windows):
     assert len(genome.sizes) == 55
     assert len(snps) == 65
     error = refused(path, genome)
-    assert "12 of 65 variants differ so" in error.extent
+    assert "12 of 65 variants have such a REF" in error.extent
     assert "in 12 of 12 ALT is what the genome has (swapped)" in error.extent
     summary = checked(path, genome, mismatch="as-given")
     assert (summary.mismatches, summary.swapped) == (12, 12)
@@ -338,7 +341,7 @@ def test_scores_of_swapped_snps_keep_the_sign_of_alt_minus_ref(windows, tmp_path
     genome, snps, folder = windows
     path = write_vcf(folder / "signs.vcf", snps)
     toy = make_toy_entry(tmp_path / "toy", "profile")
-    with pytest.raises(InputError, match="where the genome has"):
+    with pytest.raises(InputError, match="is not the genome's"):
         zoo.score_variants(toy.folder, path, genome.path, trust=True)
     found = zoo.score_variants(toy.folder, path, genome.path, trust=True, ref_mismatch="as-given", score=("diff",))
     table = found.to_pandas()

@@ -252,15 +252,17 @@ class _Check:
 
     def _mismatch_error(self) -> InputError:
         summary = self.summary
-        where, *first = summary.first_mismatches[0]
-        others = "".join(f"; {one[0]}: {_mismatch_text(*one[1:])}" for one in summary.first_mismatches[1:])
-        extent = f"{summary.mismatches:,} of {counted(summary.records, 'variant')} differ so{others}"
+        (where, chrom, pos, ref, alt, there), *more = summary.first_mismatches
+        others = "; ".join(f"{at}: {name}:{n} {a}>{b}, genome {c}" for at, name, n, a, b, c in more)
+        have = "has" if summary.records == 1 else "have"
+        extent = f"{summary.mismatches:,} of {counted(summary.records, 'variant')} {have} such a REF"
+        extent += f" (also {others})" if others else ""
         extent += f"; in {summary.swapped:,} of {summary.mismatches:,} ALT is what the genome has (swapped)"
         strange = summary.mismatches - summary.swapped
         if strange >= OTHER_LEAST and strange > OTHER_SHARE * summary.records:
             extent += "; so many differ where the FASTA is of another assembly, or positions count from 0"
         return InputError(
-            f"{where}: {_mismatch_text(*first)}",
+            f"{where}: REF of {chrom}:{pos} {ref}>{alt} is not the genome's, which has {there}",
             extent,
             "Fix: give the FASTA that the variants were called on; or --ref-mismatch skip (no score for these), or "
             "--ref-mismatch as-given (REF is written over the genome, ALT minus REF keeps its sign)",
@@ -326,10 +328,6 @@ def reference_notes(summary: VariantSummary, mismatch: Mismatch) -> list[str]:
     swapped = f" (ALT is, in {summary.swapped:,} of them)" if summary.swapped else ""
     done = "they have no score" if mismatch == "skip" else "REF as given was written over the genome"
     return [f"{what}{swapped}: {done}"]
-
-
-def _mismatch_text(chrom: str, pos: int, ref: str, alt: str, there: str) -> str:
-    return f"{chrom}:{pos} {ref}>{alt}, where the genome has {there}"
 
 
 def _short(text: str) -> str:
