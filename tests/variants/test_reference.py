@@ -154,9 +154,13 @@ def test_another_assembly_shows_by_many_mismatches(tmp_path):
     text = "".join(rng.choices("ACGT", k=500))
     genome = genome_at(tmp_path / "x.fa", {"chr1": text})
     rows = [("chr1", i + 7, text[i], "N") for i in range(0, 400, 5)]
-    assert (
-        "of another assembly, or positions count from 0" in refused(write_vcf(tmp_path / "x.vcf", rows), genome).extent
-    )
+    error = refused(write_vcf(tmp_path / "x.vcf", rows), genome)
+    assert error.extent.endswith("so many differ where the FASTA is of another assembly")
+    rows = [("chr1", i, text[i], "N") for i in range(5, 400, 5)]
+    error = refused(write_vcf(tmp_path / "x.vcf", rows), genome)
+    differing = sum(text[i] != text[i - 1] for i in range(5, 400, 5))
+    assert f"in {differing} REF is what stands one base further right: positions seem to count from 0" in error.extent
+    assert error.fix.startswith("Fix: add 1 to each position")
 
 
 # ---------------------------------------------------------------- names
