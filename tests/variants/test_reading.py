@@ -166,6 +166,9 @@ def test_tables(tmp_path, genome):
         assert file.header.lines == ("score\tALT\tPos\trsID\treference_allele\tCHR",)
     path.write_text("#chrom\tpos\tref\talt\nchr1\t2\tC\tT\n")
     assert records_of(path)[0].pos == 1
+    path.write_text("## made by x\n# of y\n\n#CHROM\tPOS\tID\tREF\tALT\nchr1\t2\trs5\tC\tT\n")
+    (third,) = records_of(path)
+    assert (third.pos, third.id, third.line) == (1, "rs5", 5)
 
 
 @pytest.mark.parametrize(
@@ -462,6 +465,8 @@ def test_latin_1_is_no_utf_8(tmp_path, genome):
         (">chr1\nACGT\n", "is a FASTA", "-g"),
         ("##gff-version 3\nchr1\tx\tgene\t1\t5\t.\t+\t.\tID=1\n", "GFF", "give a VCF"),
         ("<!DOCTYPE html><html>", "HTML", "give a VCF"),
+        (GOOD.replace("\n", "\r"), "CR alone", "tr '\\r' '\\n'"),
+        ("##a=b\n" + COLUMNS + "\n" + ROW, "##fileformat", "echo '##fileformat=VCFv4.2'"),
     ],
 )
 def test_what_is_no_file_of_variants(tmp_path, genome, text, what, fix):
@@ -475,12 +480,30 @@ def test_what_is_no_file_of_variants(tmp_path, genome, text, what, fix):
 
 
 @pytest.mark.parametrize(
-    "begin", [b"BAM\1", b"CRAM", b"BCF\4", b"\x6c\x1b\x01", b"PAR1", b"\x89HDF\r\n\x1a\n", b"a\0b"]
+    ("begin", "what", "fix"),
+    [
+        (b"BAM\1", "a BAM file", "give a VCF"),
+        (b"CRAM", "a CRAM file", "give a VCF"),
+        (b"BCF\4", "BCF of version 1", "version 2"),
+        (b"\x6c\x1b\x01", "PLINK", "plink2"),
+        (b"PAR1", "a Parquet file", "give a VCF"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "give a VCF"),
+        (b"PK\3\4", "an Excel file", "save the sheet"),
+        (b"\xd0\xcf\x11\xe0", "Excel", "save the sheet"),
+        (b"BZh", "bzip2", "unpack it"),
+        (b"TBI\1", "an index", "the file that it belongs to"),
+        (b"a\0b", "is no text", "give a VCF"),
+        ("##fileformat".encode("utf-16"), "UTF-16", "iconv -f UTF-16"),
+        (b"chrom\tpos\tref\talt\xe9\n", "is no text in UTF-8", "iconv -f LATIN1"),
+    ],
 )
-def test_binary_files(tmp_path, genome, begin):
+def test_binary_files(tmp_path, genome, begin, what, fix):
     path = tmp_path / "x.vcf"
-    path.write_bytes(begin + bytes(50))
-    assert str(path) in error_of(path, genome).what
+    path.write_bytes(begin if b"chrom" in begin else begin + bytes(50))
+    error = error_of(path, genome)
+    assert error.what.startswith(f"{path}: ")
+    assert what in error.what
+    assert fix in error.fix
 
 
 def test_files_that_were_cut(tmp_path, genome):

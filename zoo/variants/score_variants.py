@@ -11,24 +11,30 @@ import dataclasses
 import importlib.metadata
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UsageError
+from zoo.errors import InputError, UsageError
 from zoo.models.entry import Entry
 from zoo.progress import Notes, Progress, notebook_progress, warn
 from zoo.results import check_out, left_behind, sole_writer, write_run_record
 from zoo.run.file_run import JournaledRun
 from zoo.run.job import inputs_of, opened
+from zoo.variants.allele import Allele, Record
 from zoo.variants.background import background_of, score_background
 from zoo.variants.counts import VariantCounts, counted_notes
-from zoo.variants.job import VariantJob, default_prefix, prepare, scored_outputs
+from zoo.variants.engine import open_engine
+from zoo.variants.haplotypes import TEXTS, Haplotypes, HaplotypeScorer, haplotype_columns, sample_of
+from zoo.variants.job import VariantJob, default_prefix, opened_genome, prepare, scored_outputs
 from zoo.variants.options import VariantOptions, variant_options
 from zoo.variants.ranks import Ranks, no_ranks
-from zoo.variants.reading import open_variants
+from zoo.variants.reading import VariantFile, open_variants
 from zoo.variants.returned import VariantResult, VariantScores
+from zoo.variants.saturate import SaturatedLoci
 from zoo.variants.scorer import Row, Scorer
+from zoo.variants.shared_passes import SharedPasses
+from zoo.variants.sharing import Resolved, check_sharing
 from zoo.variants.status import STATUSES
 from zoo.variants.store import Shelf, Store, StoredScorer, conditions, machine_of
 from zoo.variants.stream import score_records
@@ -79,6 +85,13 @@ def score_variants(
         ZooError: see ``zoo.errors`` for the kinds; nothing is left under the final name.
     """
     chosen = variant_options(options)
+    check_sharing(chosen)
+    if variants is not None and chosen.saturate is not None:
+        raise UsageError(
+            f"--saturate {chosen.saturate}: is given in place of VARIANTS, which are given too",
+            "",
+            "Fix: leave out one of them",
+        )
     if variants is None and chosen.saturate is None:
         raise UsageError(
             "VARIANTS is missing: a VCF, BCF or TSV, - for standard input, or a variant",
@@ -90,11 +103,16 @@ def score_variants(
         Store(chosen.store)
     if chosen.background is not None:
         background_of(chosen.background)
+    _check_haplotypes(chosen)
     if out is not None:
-        out = _result_path(out, [*inputs_of(model, variants, genome, chosen.settings), chosen.genes], chosen)
+        out = _result_path(
+            out, [*inputs_of(model, variants, genome, chosen.settings), chosen.genes, chosen.saturate], chosen
+        )
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
-    with open_variants(variants, chosen.regions) as file, contextlib.redirect_stdout(sys.stderr):
+    with _opened(variants, given, genome, chosen) as file, contextlib.redirect_stdout(sys.stderr):
+        if chosen.haplotypes is not None:
+            sample_of(file, chosen.haplotypes)
         job = prepare(given, file, genome, chosen)
         notes = Notes(report or (warn if out is None else None), job.notes)
         notes.keep(*job.recorded)
@@ -111,6 +129,30 @@ def score_variants(
                 return run.to_file(lambda of: open_writer(of, chosen.format))
 
 
+def _opened(
+    variants: Any, model: Entry | LoadedModel | ArrayModel, genome: str | Path | None, options: VariantOptions
+) -> VariantFile:
+    """The variants; or every substitution of loci."""
+    if options.saturate is None:
+        return open_variants(variants, options.regions)
+    _, fasta, translate = opened_genome(model, genome, options)
+    with contextlib.closing(fasta):
+        return SaturatedLoci(options.saturate, fasta, translate=translate)
+
+
+def _check_haplotypes(options: VariantOptions) -> None:
+    if options.haplotypes is None:
+        return
+    for name in ("background", "store", "saturate", "share_window"):
+        if getattr(options, name) is not None:
+            flag = name.replace("_", "-")
+            raise UsageError(
+                f"--haplotypes and --{flag} do not go together",
+                "the one scores several variants at once, the other each alone",
+                f"Fix: one run with --haplotypes and one with --{flag}",
+            )
+
+
 def _result_path(out: str | Path, inputs: list[Any], options: VariantOptions) -> Path:
     """What can be known of the result before the work; where it is written."""
     out = check_out(
@@ -118,7 +160,14 @@ def _result_path(out: str | Path, inputs: list[Any], options: VariantOptions) ->
     )
     if str(out) == "-" and options.resume:
         raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
-    if check_format(out, options.format) == ".h5":
+    written = check_format(out, options.format)
+    if options.haplotypes is not None and written not in (".tsv", ".tsv.gz", ".parquet"):
+        raise UsageError(
+            f"--haplotypes gives a row a variant and copy, for which {written} has no place",
+            "",
+            "Fix: -o OUT.tsv, .tsv.gz or .parquet",
+        )
+    if written == ".h5":
         for name in ("store", "background"):
             if getattr(options, name) is not None:
                 raise UsageError(
@@ -144,7 +193,8 @@ def _context(job: VariantJob, out: Path) -> VariantContext:
         job.genome.sizes,
         "error",
         {},
-        columns=job.scores.columns,
+        columns=job.scores.columns if job.options.haplotypes is None else haplotype_columns(job.scores.columns),
+        texts=() if job.options.haplotypes is None else TEXTS,
         genes=job.genes is not None,
         length=job.model.length,
         header=job.file.header.lines if job.file.kind != "tsv" else (),
@@ -161,6 +211,26 @@ def _context(job: VariantJob, out: Path) -> VariantContext:
     return context
 
 
+def _haplotypes(job: VariantJob) -> Haplotypes:
+    """The rows of the sample.
+
+    Raises:
+        InputError: the rows are not sorted. UsageError: there is no such sample.
+    """
+    sample = sample_of(job.file, job.options.haplotypes)
+    if not job.summary.sorted:
+        raise InputError(
+            f"--haplotypes: the rows of {job.file.label} are not sorted",
+            "which variants stand in one window is only seen where they follow each other",
+            "Fix: `bcftools sort FILE -Oz -o sorted.vcf.gz`",
+        )
+
+    def window(allele: Allele) -> tuple[int, int]:
+        return job.plan.window(allele.edit.start)
+
+    return Haplotypes(job.records, job.alleles, sample, window, job.model.length)
+
+
 class _Run:
     """One run of a job: to a file, to standard output, or to memory."""
 
@@ -175,9 +245,10 @@ class _Run:
         self._steady: SteadyRunner | None = None
         self._store = Store(options.store, inputs=[job.file.path, job.genome.path]) if options.store else None
         self._shelf: Shelf | None = None
-        self._passes: Passes | None = None
+        self._passes: Passes | SharedPasses | None = None
         self._progress = progress or notebook_progress
         self._ranks: Ranks | None = None
+        self._haplotypes = _haplotypes(job) if options.haplotypes is not None else None
         self.seconds = 0.0
 
     def scorer(self, keep_aligned: bool = False) -> Scorer:
@@ -186,12 +257,22 @@ class _Run:
         from zoo.variants.steady import SteadyRunner
 
         job = self.job
+        if job.shares:
+            engine = open_engine(self.runner, job.choice)
+            self._passes = SharedPasses(engine, job.summary.alleles)
+            return Scorer(job.genome, job.plan, self._passes, job.scores, job.genes, keep_aligned=keep_aligned)
         self._steady = self._steady or SteadyRunner(self.runner, self._known_batch_size())
         self._passes = Passes(self._steady, job.choice)
+        if self._haplotypes is not None:
+            return HaplotypeScorer(job.genome, job.plan, self._passes, job.scores, job.genes)
         if self._store is None:
             return Scorer(job.genome, job.plan, self._passes, job.scores, job.genes, keep_aligned=keep_aligned)
         shelf = self._shelf = self._shelf or self._open_shelf(self._store)
         return StoredScorer(job.genome, job.plan, self._passes, job.scores, job.genes, shelf=shelf)
+
+    @property
+    def _batch_size(self) -> int:
+        return self.runner.batch_size if self._steady is None else self._steady.batch_size
 
     def ranks(self, scorer: Scorer) -> Ranks | None:
         """Against the background that was asked for."""
@@ -270,7 +351,7 @@ class _Run:
             "window_bp": self.job.model.length,
             "device": str(self.runner.device),
             "batch_size": self.runner.batch_size,
-            "columns": [column.name for column in self.job.scores.columns],
+            "columns": [column.name for column in self.context.columns],
         }
         return VariantResult([], self.job.n_records, 0, 0, counts, self.notes.texts, dry_run=True)
 
@@ -290,8 +371,14 @@ class _Run:
                 counts.add(scored.rows)
             consume(batch)
 
+        def placing(records: Iterable[Resolved]) -> Iterator[tuple[Record, Sequence[Allele], int | None]]:
+            # Where a window stands may depend on the rows before the first that is left to do.
+            return (one for one in self.job.placing(records) if one[0].number >= start)
+
         try:
-            score_records(self.job.records(start), self.job.alleles, scorer, write, bar.advance)
+            job, copies = self.job, self._haplotypes
+            records, alleles = (copies.records, copies.focals) if copies is not None else (job.records, job.alleles)
+            score_records(records(0 if job.shares else start), alleles, scorer, write, bar.advance, placing)
         finally:
             self.seconds = time.monotonic() - began
             bar.clear()
@@ -329,7 +416,7 @@ class _Run:
         job, out, writer = self.job, self.context.out, make(self.context)
         writer.check_finals(inputs_of(job.model, job.file.path, job.genome.path, job.options.settings))
         scorer = self.scorer(keep_aligned=getattr(writer, "keeps_aligned", False))
-        signature = job.signature(out, self._steady.batch_size)
+        signature = job.signature(out, self._batch_size)
         if (ranks := self.ranks(scorer)) is not None:
             writer = RankedWriter(self.context, ranks, self._second(), make)
             signature["background_scores"] = ranks.sha256
@@ -352,6 +439,10 @@ class _Run:
         self.notes.add(*self._record(out, result))
         return result
 
+    def _followed(self) -> dict[str, Any]:
+        """How sequences of shared windows were predicted, for the record."""
+        return {"engine": self._passes.details()} if self.job.shares else {}
+
     def _result(self, paths: list[Path], counts: VariantCounts) -> VariantResult:
         found = counts.as_dict()
         self.notes.add(*counted_notes(found, self.job.model.length))
@@ -365,9 +456,12 @@ class _Run:
         record = job.record() | {
             "options": dataclasses.asdict(job.options),
             "device": str(self.runner.device),
-            "batch_size": self._steady.batch_size,
-            "columns": [dataclasses.asdict(column) for column in (*job.scores.columns, *ranked)],
-            "counts": result.counts | {"sequences_predicted": self._passes.n_predicted} | self._stored(),
+            "batch_size": self._batch_size,
+            "columns": [dataclasses.asdict(column) for column in (*self.context.columns, *ranked)],
+            "counts": result.counts
+            | {"sequences_predicted": self._passes.n_predicted}
+            | self._followed()
+            | self._stored(),
             "notes": result.notes,
             "files": [str(path) for path in result.paths],
             "seconds": round(result.seconds, 3),
