@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from zoo.errors import ModelError, SystemStateError, UsageError
+from zoo.models.sequence_loader import SequenceLoader
+from zoo.outputs import OutputSpec
 from zoo.variants.allele import Allele, Edit, Record
 from zoo.variants.genes import Gene
 from zoo.variants.options import VariantOptions
@@ -111,7 +113,16 @@ def test_what_is_not_written_yet_is_known(tmp_path):
 # ---------------- conditions
 
 
-MODEL = SimpleNamespace(name="toy", hashes={"weights": "abc", "code": "def"})
+LOADER = SequenceLoader(40)
+GC = OutputSpec("gc", "scalar", ("gc",), units="score")
+
+
+def model(name="toy", hashes=None, outputs=(GC,), loader=LOADER, card=None):
+    hashes = {"weights": "abc", "code": "def"} if hashes is None else hashes
+    return SimpleNamespace(name=name, hashes=hashes, outputs=outputs, loader=loader, card=card)
+
+
+MODEL = model()
 COLUMN = Column("diff_gc", "diff", "gc", "gc", "", "")
 MACHINE = {"torch": "2.6", "threads": 2}
 
@@ -124,7 +135,9 @@ def made(model=MODEL, columns=(COLUMN,), genome="g", batch_size=16, machine=MACH
 @pytest.mark.parametrize(
     "changed",
     [
-        {"model": SimpleNamespace(name="toy", hashes={"weights": "abd", "code": "def"})},
+        {"model": model(hashes={"weights": "abd", "code": "def"})},
+        {"model": model(outputs=(OutputSpec("gc", "scalar", ("gc",), units="log2(score)"),))},
+        {"model": model(loader=SequenceLoader(40, n_value=0.25))},
         {"columns": (Column("diff_gc", "log2fc", "gc", "gc", "", ""),)},
         {"columns": (COLUMN, Column("diff_at", "diff", "at", "at", "", ""))},
         {"genome": "h"},
@@ -173,7 +186,7 @@ def test_genes_count_by_their_bytes(tmp_path):
 
 def test_a_model_of_no_file_and_shared_windows_are_refused():
     with pytest.raises(UsageError, match="was not loaded from a file"):
-        made(SimpleNamespace(name="mine", hashes={}))
+        made(model("mine", {}))
     with pytest.raises(UsageError, match="--share-window"):
         made(share_window=50)
     with pytest.raises(UsageError, match="--saturate"):

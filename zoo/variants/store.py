@@ -5,8 +5,8 @@
     DIR/genomes.json             sha256 of genomes that were read, by path, size and date
     DIR/batches.json             sizes of batches that were tried (``zoo.variants.steady``)
 
-A shelf's conditions (``conditions``) are all that can change a bit of a score: the sha256 of the model's files and of
-the genome, options, columns, versions of PyTorch and NumPy, processor, threads, size of a batch. An entry is found by
+A shelf's conditions (``conditions``) are all that can change a bit of a score: the sha256 of the model's files, of what
+its card says of inputs and outputs and of the genome, options, columns, versions of PyTorch and NumPy, processor, threads, size of a batch. An entry is found by
 the chromosome, the trimmed alleles, REF as given where it is not the genome's, and the gene. So one change written in
 two ways is one entry, and other conditions are another shelf, never a wrong number.
 
@@ -26,6 +26,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,7 @@ def conditions(
                 "numbers": NUMBERS,
                 "model": model.name,
                 "files": dict(sorted(model.hashes.items())),
+                "described": _description_of(model),
                 "genome": genome_sha256,
                 "genes": sha256_of(Path(options.genes)) if options.genes is not None else None,
                 "options": dict(sorted(chosen.items())),
@@ -136,6 +138,14 @@ def conditions(
             default=str,
         )
     )
+
+
+def _description_of(model: LoadedModel) -> str:
+    """sha256 of what is said of input and outputs: units, bins, strands and the like make numbers of predictions."""
+    said: list[Any] = [asdict(model.loader), *map(asdict, model.outputs)]
+    if model.card is not None:
+        said += [model.card.input.model_dump(), *(output.model_dump() for output in model.card.outputs)]
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def machine_of(device: torch.device) -> dict[str, Any]:
