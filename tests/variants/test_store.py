@@ -276,6 +276,53 @@ def test_a_damaged_file_is_told(tmp_path, how):
             again.known(one.allele, None)
 
 
+def test_another_shelf_that_is_damaged_is_listed_and_stops_nobody(tmp_path):
+    store = Store(tmp_path / "s")
+    put(shelf_of(store), row(allele(100, "C", "T"), [1, 2]))
+    (tmp_path / "s/old.sqlite").write_bytes(b"garbage" * 1000)
+    shelf = shelf_of(Store(tmp_path / "s"), model="b", files={"w": "2"})
+    assert store.notes_on(shelf) == []
+    store.update_list()
+    listed = json.loads((tmp_path / "s/store.json").read_text())["shelves"]
+    assert {"file": "old.sqlite", "damaged": True} in listed and len(listed) == 3
+
+
+def test_a_store_without_its_list_is_a_store(tmp_path):
+    store = Store(tmp_path / "s")
+    put(shelf_of(store), row(allele(100, "C", "T"), [1, 2]))
+    store.update_list()
+    (tmp_path / "s/store.json").unlink()
+    (tmp_path / "s/genomes.json").write_text("{}")
+    assert shelf_of(Store(tmp_path / "s")).known(allele(100, "C", "T"), None) is not None
+
+
+def test_a_store_that_cannot_be_written_is_told(tmp_path):
+    if os.geteuid() == 0:
+        # root writes everywhere: a file in the place of the folder's file is what it cannot open
+        store = Store(tmp_path / "s")
+        shelf = shelf_of(store)
+        shelf.close()
+        shelf.path.unlink()
+        shelf.path.mkdir()
+        with pytest.raises(SystemStateError, match="cannot be written"):
+            shelf_of(store)
+    else:
+        (tmp_path / "s").mkdir(mode=0o500)
+        with pytest.raises(UsageError, match="cannot be written"):
+            Store(tmp_path / "s")
+
+
+def test_a_full_disk_is_told_and_the_scores_before_it_stay(tmp_path):
+    store = Store(tmp_path / "s")
+    shelf = shelf_of(store)
+    put(shelf, row(allele(100, "C", "T"), [1, 2]))
+    shelf._connection.execute("PRAGMA max_page_count = 8")  # what SQLite says of a disk with no room
+    with pytest.raises(SystemStateError, match="the disk is full"):
+        put(shelf, *[row(allele(i, "C", "G"), [1, 2]) for i in range(3000)])
+    again = shelf_of(Store(tmp_path / "s"))
+    assert again.known(allele(100, "C", "T"), None) is not None and len(again) == 1
+
+
 def test_a_damaged_list_is_told(tmp_path):
     (tmp_path / "s").mkdir()
     (tmp_path / "s/store.json").write_text('{"format": ')
