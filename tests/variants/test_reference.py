@@ -182,6 +182,17 @@ def test_unknown_chromosomes(tmp_path, genome):
     assert "the FASTA that the variants were called on" in error.fix
 
 
+def test_imprecise_places_are_told(tmp_path, genome):
+    rows = [
+        ("chr1", 2, "C", "<DEL>", "END=4;IMPRECISE"),
+        ("chr1", 2, "C", "T", "IMPRECISE"),
+        ("chr1", 2, "C", "<INV>", "X=IMPRECISE"),
+    ]
+    summary = checked(write_vcf(tmp_path / "x.vcf", rows), genome)
+    assert summary.imprecise == 1
+    assert summary.notes[0].startswith("1 variant is IMPRECISE")
+
+
 def test_a_telomere_is_no_base(tmp_path, genome):
     rows = [("chr1", 0, "N", "]chr2:1]N"), ("chr1", 21, "N", "N[chr2:1["), ("chr2", 2, "c", "T")]
     assert checked(write_vcf(tmp_path / "x.vcf", rows), genome).records == 3

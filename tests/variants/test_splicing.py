@@ -92,7 +92,7 @@ def test_a_site_that_moves():
 
 
 def _names():
-    return [name for name, *_ in Splicing([SITES]).columns()]
+    return [column.name for column in Splicing([SITES]).columns()]
 
 
 def test_where_nothing_changes_the_site_is_the_variants_own_place():
@@ -119,11 +119,16 @@ def test_the_distance_ends_where_it_says():
     assert Splicing([SITES], 0).of(put_together(one, ref, alt), one, None)[:8].tolist() == [0] * 8
 
 
-def test_a_profile_shorter_than_the_distance_is_looked_at_whole():
+def test_a_distance_beyond_the_profile_is_refused():
     one, ref, alt = allele(), flat(0), flat(0)
     alt[1, -1] = 0.9
-    found = Splicing([SITES], 5000).of(put_together(one, ref, alt), one, None)
+    found = Splicing([SITES], 200).of(put_together(one, ref, alt), one, None)
     assert found[[0, 4]] == pytest.approx([0.9, 200])
+    with pytest.raises(UsageError, match="401 bases around") as refused:
+        Splicing([SITES], 201)
+    assert "--distance 200 or less" in refused.value.fix
+    with pytest.raises(UsageError, match="below 0"):
+        Splicing([SITES], -1)
 
 
 def test_what_has_no_prediction_is_missing():

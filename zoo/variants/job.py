@@ -25,7 +25,9 @@ from zoo.variants.options import VariantOptions
 from zoo.variants.reading import VariantFile
 from zoo.variants.reference import check_variants, reference_notes
 from zoo.variants.resolve import alleles_of
+from zoo.variants.saturate import SaturatedLoci
 from zoo.variants.scores import Scores, scores_of_run
+from zoo.variants.sharing import Placing, each_its_own, neighbours
 from zoo.variants.windows import PairPlan
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from zoo.variants.genes import Genes
     from zoo.variants.reference import VariantSummary
 
-__all__ = ["VariantJob", "default_prefix", "prepare", "scored_outputs"]
+__all__ = ["VariantJob", "default_prefix", "opened_genome", "prepare", "scored_outputs"]
 
 #: Options that say how a run is done, not what comes out.
 NOT_SIGNED = ("device", "resume", "dry_run", "trust", "store", "format", "settings")
@@ -66,6 +68,19 @@ class VariantJob:
     genes: Genes | None
     notes: list[str]
     recorded: list[str] = field(default_factory=list)
+
+    @property
+    def shares(self) -> bool:
+        """Whether several variants are read in one window."""
+        return self.options.saturate is not None or self.options.share_window is not None
+
+    @property
+    def placing(self) -> Placing:
+        """Where windows stand."""
+        if isinstance(self.file, SaturatedLoci):
+            return self.file.place
+        within = self.options.share_window
+        return each_its_own if within is None else neighbours(within)
 
     @property
     def n_records(self) -> int:
@@ -131,14 +146,11 @@ def prepare(
     Raises:
         ZooError: see ``zoo.score_variants``. Where the result may be written is not checked here.
     """
-    refuse_own_loader(model)
-    entry = entry_of(model, options)
-    fasta = open_genome(genome if genome is not None else default_genome(entry.card, entry.name, "-g {}.fa"))
+    entry, fasta, translate = opened_genome(model, genome, options)
     notes = [note for note in [deprecation_note(entry.card)] if note]
     if not options.any_genome and (note := check_assembly(entry.card, fasta)):
         notes.append(note)
     _check_genes_given(entry, options)
-    translate = options.translate_chroms or renames_chromosomes(entry)
     summary = check_variants(
         file,
         fasta,
@@ -162,6 +174,7 @@ def prepare(
         edges=options.edges,
         shifts=options.shifts,
     )
+    notes += _shared_windows(file, choice, loaded.length, options)
     scores = scores_of_run(
         loaded,
         choice.outputs,
@@ -174,6 +187,43 @@ def prepare(
     )
     notes += scores.notes
     return VariantJob(loaded, file, fasta, summary, options, choice, plan, scores, genes, notes, recorded)
+
+
+def opened_genome(
+    model: Entry | LoadedModel | ArrayModel, genome: str | Path | None, options: VariantOptions
+) -> tuple[Entry, Genome, bool]:
+    """The model's entry, the genome that was given or that is its card's, and whether chromosome names are joined.
+
+    Raises:
+        UsageError: the model is no function of one sequence; there is no genome.
+    """
+    refuse_own_loader(model)
+    entry = entry_of(model, options)
+    fasta = open_genome(genome if genome is not None else default_genome(entry.card, entry.name, "-g {}.fa"))
+    return entry, fasta, options.translate_chroms or renames_chromosomes(entry)
+
+
+def _shared_windows(file: VariantFile, choice: TrackChoice, length: int, options: VariantOptions) -> list[str]:
+    """Fit windows that several variants share to the model; notes.
+
+    Raises:
+        UsageError: they are shared over more than a window holds.
+    """
+    if isinstance(file, SaturatedLoci):
+        return file.lay(choice.outputs, length, options.shifts)
+    if options.share_window is None:
+        return []
+    most = length // 2
+    if options.share_window > most:
+        raise UsageError(
+            f"--share-window {options.share_window}: is more than half of the {length:,} bp that the model sees",
+            "variants would stand at the ends of windows, where little is seen of what lies beside them",
+            f"Fix: --share-window {min(most, 100)}, say",
+        )
+    return [
+        f"variants within {options.share_window:,} bp share a window, up to {options.share_window // 2:,} bp off its "
+        "centre: their scores depend on which variants are in the file"
+    ]
 
 
 def _genes(options: VariantOptions, genome: Genome) -> Genes | None:

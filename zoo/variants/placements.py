@@ -55,11 +55,13 @@ class Places:
         return own, tuple(placed)
 
 
-def places_of(plan: PairPlan, genome: Genome, allele: Allele, gene: Gene | None, own: Pair) -> Places | None:
+def places_of(
+    plan: PairPlan, genome: Genome, allele: Allele, gene: Gene | None, own: Pair, centre: int | None = None
+) -> Places | None:
     """The places of an allele, or None where it has one, or where one of them does not fit the window.
 
     Args:
-        own: of ``plan.pair`` for the same allele and gene.
+        own: of ``plan.pair`` for the same allele and gene. centre: as it was given there.
     """
     if len(allele.edit.ref) == len(allele.edit.alt):
         return None
@@ -69,7 +71,7 @@ def places_of(plan: PairPlan, genome: Genome, allele: Allele, gene: Gene | None,
     found = []
     for edit in edits:
         other = dataclasses.replace(allele, edit=edit)
-        pair = own if edit == allele.edit else plan.pair(genome, other, gene)
+        pair = own if edit == allele.edit else plan.pair(genome, other, gene, centre)
         if isinstance(pair, str):
             return None
         found.append((other, pair))

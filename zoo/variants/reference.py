@@ -52,6 +52,7 @@ class VariantSummary:
         mismatches: rows whose REF the genome has not. swapped: of them, those with an ALT that it has.
         first_mismatches: the first three: where, chromosome, position from 1, REF, ALT, what the genome has.
         sorted: whether each chromosome is one block of rows with ascending positions, as an index wants it.
+        imprecise: rows with a symbolic ALT whose place INFO calls IMPRECISE.
         undeclared: names that no ``##contig`` declares, where none is declared at all.
         notes: what the user should know.
     """
@@ -65,6 +66,7 @@ class VariantSummary:
     swapped: int = 0
     first_mismatches: list[tuple[str, str, int, str, str, str]] = field(default_factory=list)
     sorted: bool = True
+    imprecise: int = 0
     undeclared: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -140,6 +142,10 @@ class _Check:
                 self._new_name(name, line)
         summary.chrom_counts.update(names)
         summary.alleles += sum(row[layout.alt].count(",") + 1 for row in rows)
+        if layout.info is not None:
+            summary.imprecise += sum(
+                "IMPRECISE" in row[layout.info].split(";") for row in rows if "<" in row[layout.alt]
+            )
         contigs = np.array([self._numbers[name] for name in names], dtype=np.int64)
         positions = np.array([int(row[layout.pos]) - 1 for row in rows], dtype=np.int64)
         self._order(names, positions)
@@ -301,6 +307,11 @@ class _Check:
         summary.notes += file.notes
         if file.crlf:
             summary.notes.append(f"{file.label}: its lines end as those of Windows (CR LF), and are read as others")
+        if summary.imprecise:
+            summary.notes.append(
+                f"{counted(summary.imprecise, 'variant is', 'variants are')} IMPRECISE: what <DEL>, <DUP> and <INV> "
+                "change is read from POS to END as they stand there"
+            )
         if summary.undeclared and file.kind != "tsv" and not file.is_argument:
             summary.notes.append(
                 f"{file.label}: its header declares no ##contig, so that nothing but REF was compared with the FASTA"

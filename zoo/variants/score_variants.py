@@ -11,7 +11,7 @@ import dataclasses
 import importlib.metadata
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +21,20 @@ from zoo.progress import Notes, Progress, notebook_progress, warn
 from zoo.results import check_out, left_behind, sole_writer, write_run_record
 from zoo.run.file_run import JournaledRun
 from zoo.run.job import inputs_of, opened
-from zoo.variants.allele import Allele
+from zoo.variants.allele import Allele, Record
 from zoo.variants.background import background_of, score_background
 from zoo.variants.counts import VariantCounts, counted_notes
+from zoo.variants.engine import open_engine
 from zoo.variants.haplotypes import TEXTS, Haplotypes, HaplotypeScorer, haplotype_columns, sample_of
-from zoo.variants.job import VariantJob, default_prefix, prepare, scored_outputs
+from zoo.variants.job import VariantJob, default_prefix, opened_genome, prepare, scored_outputs
 from zoo.variants.options import VariantOptions, variant_options
 from zoo.variants.ranks import Ranks, no_ranks
-from zoo.variants.reading import open_variants
+from zoo.variants.reading import VariantFile, open_variants
 from zoo.variants.returned import VariantResult, VariantScores
+from zoo.variants.saturate import SaturatedLoci
 from zoo.variants.scorer import Row, Scorer
+from zoo.variants.shared_passes import SharedPasses
+from zoo.variants.sharing import Resolved, check_sharing
 from zoo.variants.status import STATUSES
 from zoo.variants.store import Shelf, Store, StoredScorer, conditions, machine_of
 from zoo.variants.stream import score_records
@@ -81,6 +85,13 @@ def score_variants(
         ZooError: see ``zoo.errors`` for the kinds; nothing is left under the final name.
     """
     chosen = variant_options(options)
+    check_sharing(chosen)
+    if variants is not None and chosen.saturate is not None:
+        raise UsageError(
+            f"--saturate {chosen.saturate}: is given in place of VARIANTS, which are given too",
+            "",
+            "Fix: leave out one of them",
+        )
     if variants is None and chosen.saturate is None:
         raise UsageError(
             "VARIANTS is missing: a VCF, BCF or TSV, - for standard input, or a variant",
@@ -94,10 +105,12 @@ def score_variants(
         background_of(chosen.background)
     _check_haplotypes(chosen)
     if out is not None:
-        out = _result_path(out, [*inputs_of(model, variants, genome, chosen.settings), chosen.genes], chosen)
+        out = _result_path(
+            out, [*inputs_of(model, variants, genome, chosen.settings), chosen.genes, chosen.saturate], chosen
+        )
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
-    with open_variants(variants, chosen.regions) as file, contextlib.redirect_stdout(sys.stderr):
+    with _opened(variants, given, genome, chosen) as file, contextlib.redirect_stdout(sys.stderr):
         if chosen.haplotypes is not None:
             sample_of(file, chosen.haplotypes)
         job = prepare(given, file, genome, chosen)
@@ -114,6 +127,17 @@ def score_variants(
                 return run.to_stream(lambda of: StreamWriter(of, stdout, chosen.format or "tsv"))
             with sole_writer(out):
                 return run.to_file(lambda of: open_writer(of, chosen.format))
+
+
+def _opened(
+    variants: Any, model: Entry | LoadedModel | ArrayModel, genome: str | Path | None, options: VariantOptions
+) -> VariantFile:
+    """The variants; or every substitution of loci."""
+    if options.saturate is None:
+        return open_variants(variants, options.regions)
+    _, fasta, translate = opened_genome(model, genome, options)
+    with contextlib.closing(fasta):
+        return SaturatedLoci(options.saturate, fasta, translate=translate)
 
 
 def _check_haplotypes(options: VariantOptions) -> None:
@@ -221,7 +245,7 @@ class _Run:
         self._steady: SteadyRunner | None = None
         self._store = Store(options.store, inputs=[job.file.path, job.genome.path]) if options.store else None
         self._shelf: Shelf | None = None
-        self._passes: Passes | None = None
+        self._passes: Passes | SharedPasses | None = None
         self._progress = progress or notebook_progress
         self._ranks: Ranks | None = None
         self._haplotypes = _haplotypes(job) if options.haplotypes is not None else None
@@ -233,6 +257,10 @@ class _Run:
         from zoo.variants.steady import SteadyRunner
 
         job = self.job
+        if job.shares:
+            engine = open_engine(self.runner, job.choice)
+            self._passes = SharedPasses(engine, job.summary.alleles)
+            return Scorer(job.genome, job.plan, self._passes, job.scores, job.genes, keep_aligned=keep_aligned)
         self._steady = self._steady or SteadyRunner(self.runner, self._known_batch_size())
         self._passes = Passes(self._steady, job.choice)
         if self._haplotypes is not None:
@@ -241,6 +269,10 @@ class _Run:
             return Scorer(job.genome, job.plan, self._passes, job.scores, job.genes, keep_aligned=keep_aligned)
         shelf = self._shelf = self._shelf or self._open_shelf(self._store)
         return StoredScorer(job.genome, job.plan, self._passes, job.scores, job.genes, shelf=shelf)
+
+    @property
+    def _batch_size(self) -> int:
+        return self.runner.batch_size if self._steady is None else self._steady.batch_size
 
     def ranks(self, scorer: Scorer) -> Ranks | None:
         """Against the background that was asked for."""
@@ -339,10 +371,14 @@ class _Run:
                 counts.add(scored.rows)
             consume(batch)
 
+        def placing(records: Iterable[Resolved]) -> Iterator[tuple[Record, Sequence[Allele], int | None]]:
+            # Where a window stands may depend on the rows before the first that is left to do.
+            return (one for one in self.job.placing(records) if one[0].number >= start)
+
         try:
             job, copies = self.job, self._haplotypes
             records, alleles = (copies.records, copies.focals) if copies is not None else (job.records, job.alleles)
-            score_records(records(start), alleles, scorer, write, bar.advance)
+            score_records(records(0 if job.shares else start), alleles, scorer, write, bar.advance, placing)
         finally:
             self.seconds = time.monotonic() - began
             bar.clear()
@@ -380,7 +416,7 @@ class _Run:
         job, out, writer = self.job, self.context.out, make(self.context)
         writer.check_finals(inputs_of(job.model, job.file.path, job.genome.path, job.options.settings))
         scorer = self.scorer(keep_aligned=getattr(writer, "keeps_aligned", False))
-        signature = job.signature(out, self._steady.batch_size)
+        signature = job.signature(out, self._batch_size)
         if (ranks := self.ranks(scorer)) is not None:
             writer = RankedWriter(self.context, ranks, self._second(), make)
             signature["background_scores"] = ranks.sha256
@@ -403,6 +439,10 @@ class _Run:
         self.notes.add(*self._record(out, result))
         return result
 
+    def _followed(self) -> dict[str, Any]:
+        """How sequences of shared windows were predicted, for the record."""
+        return {"engine": self._passes.details()} if self.job.shares else {}
+
     def _result(self, paths: list[Path], counts: VariantCounts) -> VariantResult:
         found = counts.as_dict()
         self.notes.add(*counted_notes(found, self.job.model.length))
@@ -416,9 +456,12 @@ class _Run:
         record = job.record() | {
             "options": dataclasses.asdict(job.options),
             "device": str(self.runner.device),
-            "batch_size": self._steady.batch_size,
+            "batch_size": self._batch_size,
             "columns": [dataclasses.asdict(column) for column in (*self.context.columns, *ranked)],
-            "counts": result.counts | {"sequences_predicted": self._passes.n_predicted} | self._stored(),
+            "counts": result.counts
+            | {"sequences_predicted": self._passes.n_predicted}
+            | self._followed()
+            | self._stored(),
             "notes": result.notes,
             "files": [str(path) for path in result.paths],
             "seconds": round(result.seconds, 3),

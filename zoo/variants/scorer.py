@@ -105,26 +105,30 @@ class Scorer:
         tasks = (task for allele in alleles for task in self.tasks(allele))
         return (self.row(task, predictions) for task, predictions in self.predicted(tasks))
 
-    def tasks(self, allele: Allele) -> Iterator[Task]:
-        """What is to be computed of an allele; at least one task, whose row may say why there is no score."""
+    def tasks(self, allele: Allele, centre: int | None = None) -> Iterator[Task]:
+        """What is to be computed of an allele; at least one task, whose row may say why there is no score.
+
+        Args:
+            centre: as ``PairPlan.pair`` takes it.
+        """
         if allele.edit is None:
             yield Task(allele, None, allele.status)
         elif self.genes is None:
-            yield self._task(allele, None)
+            yield self._task(allele, None, centre)
         else:
             genes = self.scores.genes_of(self.genes, allele)
             if not genes:
                 yield Task(allele, None, "no_gene")
             for gene in genes:
-                yield self._task(allele, gene)
+                yield self._task(allele, gene, centre)
 
-    def _task(self, allele: Allele, gene: Gene | None) -> Task:
+    def _task(self, allele: Allele, gene: Gene | None, centre: int | None) -> Task:
         if self.known is not None and (row := self.known(allele, gene)) is not None:
             return Task(allele, gene, row.status, row=row)
-        found = self.plan.pair(self.genome, allele, gene)
+        found = self.plan.pair(self.genome, allele, gene, centre)
         if isinstance(found, str):
             return Task(allele, gene, found)
-        places = places_of(self.plan, self.genome, allele, gene, found) if self.scores.placed else None
+        places = places_of(self.plan, self.genome, allele, gene, found, centre) if self.scores.placed else None
         return Task(allele, gene, "", found, places)
 
     def predicted(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, list[Predicted]]]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,10 +22,8 @@ from zoo.errors import UsageError
 from zoo.outputs import OutputSpec, first_of
 from zoo.variants.aligned import Aligned
 from zoo.variants.allele import Allele
+from zoo.variants.columns import Column
 from zoo.variants.genes import Gene
-
-if TYPE_CHECKING:
-    from zoo.variants.scores import Column
 
 __all__ = ["EVENTS", "Splicing", "counted_from_pos"]
 
@@ -62,12 +59,9 @@ class Splicing:
         distance: bp on each side of the variant's first base.
         mask: gains at annotated and losses at other sites count as nothing; each gene has its own sites.
 
-    Attributes:
-        columns: names, units, descriptions and whether whole: ``DS_*``, ``DP_*``, then ``REF_*`` and ``ALT_*``, each in
-            the order of ``EVENTS``.
-
     Raises:
-        UsageError: no output has both tracks, or its bins are wider than a base or do not reach that far.
+        UsageError: no output has both tracks, or its bins are wider than a base, or fewer than the distance
+            asks for.
     """
 
     def __init__(self, outputs: Sequence[OutputSpec], distance: int = 50, mask: bool = False) -> None:
@@ -76,24 +70,25 @@ class Splicing:
         self._tracks = [_track(self.output, site) for site in SITES]
         _check_reach(self.output, distance)
 
-    def columns(self) -> list[tuple[str, str, str, str, bool]]:
-        """(name, track, units, description, integer) of each number."""
+    def columns(self) -> list[Column]:
+        """What each number is: ``DS_*``, ``DP_*``, ``REF_*``, ``ALT_*``, each in the order of ``EVENTS``."""
         within = f"within {self.distance} bp of the variant"
-        masked = f"; 0 {'{}'} annotated sites" if self.mask else ""
-        rows = []
+        found = []
         for event in EVENTS:
-            note = masked.format("at" if event.gain else "but at") if masked else ""
-            rows.append((f"DS_{event.code}", event, "probability", f"Largest {event} {within}{note}", False))
+            masked = f"; 0 {'at' if event.gain else 'but at'} annotated sites" if self.mask else ""
+            found.append(self._column(f"DS_{event.code}", event, "probability", f"Largest {event} {within}{masked}"))
         for event in EVENTS:
-            rows.append((f"DP_{event.code}", event, "bp", f"From the first changed base to the {event}, on +", True))
+            says = f"From the first changed base to the {event}, along the plus strand"
+            found.append(self._column(f"DP_{event.code}", event, "bp", says, integer=True))
         for allele in ("REF", "ALT"):
             for event in EVENTS:
                 says = f"Probability of the {event.site} at DP_{event.code} in {allele}"
-                rows.append((f"{allele}_{event.code}", event, "probability", says, False))
-        tracks = dict(zip(SITES, self._tracks, strict=True))
-        return [
-            (name, self.output.tracks[tracks[one.site]], units, says, whole) for name, one, units, says, whole in rows
-        ]
+                found.append(self._column(f"{allele}_{event.code}", event, "probability", says))
+        return found
+
+    def _column(self, name: str, event: Event, units: str, says: str, integer: bool = False) -> Column:
+        track = self.output.tracks[self._tracks[SITES.index(event.site)]]
+        return Column(name, name, self.output.name, track, units, says, integer)
 
     def of(self, aligned: Aligned, allele: Allele, gene: Gene | None, origin: int | None = None) -> np.ndarray:
         """(16,) float32 in the order of ``columns``; NaN where no base around the variant has a prediction.
@@ -165,6 +160,12 @@ def _check_reach(spec: OutputSpec, distance: int) -> None:
         )
     if distance < 0:
         raise UsageError(f"--distance {distance}: is below 0", "", "Fix: --distance 50")
+    if distance > (most := (spec.n_bins - 1) // 2):
+        raise UsageError(
+            f"--distance {distance}: {spec.name} has {spec.n_bins:,} bases around a variant",
+            f"that is {most:,} on each side",
+            f"Fix: --distance {most} or less",
+        )
 
 
 def counted_from_pos(values: np.ndarray, columns: Sequence[Column], alleles: Sequence[Allele]) -> np.ndarray:

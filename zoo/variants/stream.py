@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zoo.run.pipeline import Prefetch, Sink
 from zoo.variants.allele import Allele, Record
 from zoo.variants.scorer import Row, Scorer, Task
+from zoo.variants.sharing import Placing, each_its_own
 from zoo.variants.writers.table import ScoredRecord
 
 if TYPE_CHECKING:
@@ -36,19 +37,21 @@ def score_records(
     scorer: Scorer,
     consume: Callable[[list[ScoredRecord]], None],
     advance: Callable[[int], None],
+    placing: Placing = each_its_own,
 ) -> None:
     """Score records in order; reading their windows, and scoring and consuming, happen in threads beside the model.
 
     Args:
         alleles: of a record.
         consume: called in order, in one other thread, with whole records.
+        placing: where the windows of records stand.
         advance: called in this thread with the number of records whose predictions were just made.
 
     Raises:
         Whatever reading, computing or ``consume`` raises, after both threads have ended. On KeyboardInterrupt what is
         computed already is still consumed.
     """
-    source = Prefetch(_blocks(records, alleles, scorer))
+    source = Prefetch(_blocks(placing((record, tuple(alleles(record))) for record in records), scorer))
     sink = Sink(lambda block: _consume(block, scorer, consume))
     try:
         tasks = (task for block in source for task in block)
@@ -69,11 +72,11 @@ def score_records(
 
 
 def _blocks(
-    records: Iterable[Record], alleles: Callable[[Record], Iterable[Allele]], scorer: Scorer
+    placed: Iterable[tuple[Record, Sequence[Allele], int | None]], scorer: Scorer
 ) -> Iterator[list[tuple[_Open, Task]]]:
     block: list[tuple[_Open, Task]] = []
-    for record in records:
-        tasks = [task for allele in alleles(record) for task in scorer.tasks(allele)]
+    for record, alleles, centre in placed:
+        tasks = [task for allele in alleles for task in scorer.tasks(allele, centre)]
         of = _Open(record, len(tasks))
         block += [(of, task) for task in tasks]
         if len(block) >= TASKS:

@@ -122,12 +122,14 @@ class PairPlan:
                     else "Fix: leave out --shifts",
                 )
 
-    def pair(self, genome: Genome, allele: Allele, gene: Gene | None = None) -> Pair | str:
+    def pair(self, genome: Genome, allele: Allele, gene: Gene | None = None, centre: int | None = None) -> Pair | str:
         """What is read of an allele.
 
         Args:
             allele: one with an ``edit``.
             gene: whose strand is read, where the model reads one; else nothing depends on it.
+            centre: 0-based position that stands in the centre, of a window that several variants share; default the
+                first base of the allele.
 
         Returns:
             The pair; or a status, a key of ``STATUSES``: ``beyond_window``, ``past_the_edge``, ``bins_not_placed``.
@@ -140,7 +142,8 @@ class PairPlan:
         if edit is None:
             raise ValueError("the allele has a status and nothing to score")
         written = () if allele.written is None else (allele.written,)
-        return self.pair_edits(genome, allele.contig, edit.start, (edit,), gene, written)
+        centre = edit.start if centre is None else centre
+        return self.pair_edits(genome, allele.contig, centre, (edit,), gene, written)
 
     def pair_edits(
         self,
