@@ -173,7 +173,7 @@ def test_every_option_is_either_a_condition_or_known_to_have_no_effect():
     told = set(made()["options"])
     assert told == {
         *("span", "splicing", "distance", "mask", "anchor", "refill", "edges"),
-        *("rc_average", "shifts", "precision", "settings"),
+        *("rc_average", "shifts", "precision", "settings", "share_window", "saturate"),
     }
 
 
@@ -184,13 +184,9 @@ def test_genes_count_by_their_bytes(tmp_path):
     assert one == same != other
 
 
-def test_a_model_of_no_file_and_shared_windows_are_refused():
+def test_a_model_of_no_file_is_refused():
     with pytest.raises(UsageError, match="was not loaded from a file"):
         made(model("mine", {}))
-    with pytest.raises(UsageError, match="--share-window"):
-        made(share_window=50)
-    with pytest.raises(UsageError, match="--saturate"):
-        made(saturate="loci.bed")
 
 
 # ---------------- the folder

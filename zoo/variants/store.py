@@ -68,7 +68,6 @@ WITHOUT_EFFECT = {
     "seed",
     "haplotypes",
     "store",
-    "saturate",
     "device",
     "batch_size",
     "prefix",
@@ -79,7 +78,6 @@ WITHOUT_EFFECT = {
     "trust",
     "format",
     "limit",
-    "share_window",
 }
 HEAD = struct.Struct("<qi")  # start of the window, unknown bases in it
 CHECK = struct.Struct("<I")
@@ -105,7 +103,7 @@ def conditions(
         machine: what computes, see ``machine_of``.
 
     Raises:
-        UsageError: the model was not loaded from files, or an option makes a score depend on other variants.
+        UsageError: the model was not loaded from files.
     """
     if not model.hashes:
         raise UsageError(
@@ -113,14 +111,6 @@ def conditions(
             "",
             "Fix: leave out --store",
         )
-    for name in ("share_window", "saturate"):
-        if getattr(options, name) is not None:
-            flag = name.replace("_", "-")
-            raise UsageError(
-                f"--store: with --{flag} a score's last digits depend on the other variants of its window",
-                "",
-                f"Fix: leave out --store or --{flag}",
-            )
     chosen = {name: value for name, value in vars(options).items() if name not in WITHOUT_EFFECT}
     return json.loads(
         json.dumps(
