@@ -46,10 +46,10 @@ NO_REGIONS = "only a run over regions calls it; others import a neighbour in the
 #: option, where the reason concerns that one only.
 ONLY: dict[str, tuple[set[str], str]] = {
     # zoo.genome
-    "_check_names": (RUN, TEST),
-    "check_assembly": (RUN, TEST),
-    "compression_of": (RUN | DRAFTING, OF_THE_GENOME),
-    "_FASTA": (RUN | DRAFTING, OF_THE_GENOME),
+    "check_names": (RUN | {"variants"}, TEST),
+    "check_assembly": (RUN | {"variants"}, TEST),
+    "compression_of": (RUN | DRAFTING | {"variants"}, OF_THE_GENOME),
+    "_FASTA": (RUN | DRAFTING | {"variants"}, OF_THE_GENOME),
     "WindowPlan": (RUN, TEST),
     "WindowPlan --stride": (TILED, "a report refuses --stride before"),
     "WindowPlan --window": (TILED, "a report refuses --stride before"),
@@ -58,9 +58,10 @@ ONLY: dict[str, tuple[set[str], str]] = {
     "PredictOptions --stride": (TILED, "a report refuses --stride before"),
     "PredictOptions --window": (TILED, "a report refuses --stride before"),
     "FileRun": (RUN, TEST),
+    "JournaledRun": (RUN | {"variants"}, TEST),
     "_explain_os_error": (RUN, TEST),
     "Journal": (RUN, TEST),
-    "_entry_of": (RUN, TEST),
+    "entry_of": (RUN | {"variants"}, TEST),
     "_check_result": ({"predict"}, TEST),
     "check_places": ({"predict"}, TEST),
     "check_predictions_format": ({"predict"}, TEST),
@@ -288,7 +289,7 @@ OPTION = re.compile(r"(?<![\w.\u203a-])(--?[A-Za-z][\w-]*)")
 TYPED = re.compile(r"(?<![\w.])zoo (?=[a-z])((?:(?!`|;|, |\. | \(| and zoo | or |\|| then ).)+)")
 OTHERS = re.compile(
     r"(?:pip|python|git|rm|mkdir|gunzip|bgzip|gzip|samtools|bedtools|huggingface-cli|ulimit|bcftools|awk|STAR|ray start"
-    r"|tail|iconv|twoBitToFa|bunzip2|unxz|unzstd|unzip|tar|tr|sed)\b"
+    r"|tail|iconv|twoBitToFa|bunzip2|unxz|unzstd|unzip|tar|tr|sed|tabix|gffread|grep|plink2|maf2vcf)\b"
     r"[^;`]*"
 )
 

@@ -6,6 +6,7 @@ one from the other, exactly.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ __all__ = [
 
 Interval = tuple[int, int]
 CHUNK_BYTES = 1 << 21  # rows of a convolution's output that are finished while they lie in the cache
+#: A convolution to so few channels with so many taps is one product to all taps' channels, which are then added up.
+NARROW, MANY_TAPS = 8, 8
+PRODUCT_BYTES = 1 << 20  # of such a product
 
 
 def chunk_rows(shape: Sequence[int], like: torch.Tensor) -> int:
@@ -127,7 +131,9 @@ class Taps(Layer):
     def run(self, block: Block, windows: list[Window], low: int, high: int, references: Callable) -> Window:
         x = windows[0].as_delta(block).reshape(len(windows[0]), block.edits, len(self.matrices[0])).contiguous()
         width = self.matrices[0].shape[1]
-        size = chunk_rows((high - low, block.edits, width), x)
+        narrow = width <= NARROW and len(self.matrices) >= MANY_TAPS and self.sliding.stride == 1
+        size = high - low if narrow else chunk_rows((high - low, block.edits, width), x)
+        add_products = self._add_narrow_products if narrow else self._add_products
         held = min(size, high - low) if self.tail else high - low
         out = x.new_empty((held, block.edits, width))
         valued = bool(self.functions) or self.gives == "value"
@@ -142,7 +148,7 @@ class Taps(Layer):
                 rows.zero_()
             else:
                 block.split(shaped).copy_(before.window(block, start, stop))
-            self._add_products(x, windows[0].low, rows, start)
+            add_products(x, windows[0].low, rows, start)
             for function in self.functions:
                 function(rows)
             if after is not None:
@@ -175,6 +181,26 @@ class Taps(Layer):
                 else:
                     read = x[start : start + (end - first - 1) * s.stride + 1 : s.stride].reshape(-1, x.shape[2])
                 target[(first - low) * edits : (end - low) * edits].addmm_(read, matrix)
+
+    def _add_narrow_products(self, x: torch.Tensor, x_low: int, rows: torch.Tensor, low: int) -> None:
+        """The same where the outputs are few channels, of which a product a tap would be mostly reading."""
+        s, edits, width, taps = self.sliding, x.shape[1], rows.shape[2], len(self.matrices)
+        matrix = torch.cat([m.t() for m in self.matrices])  # (taps * outputs, inputs)
+        beside = s.dilation * (taps - 1)
+        size = min(len(x), max(beside, PRODUCT_BYTES // (len(matrix) * edits * x.element_size())))
+        wide = (size + 2 * beside) * edits
+        products = x.new_zeros((len(matrix), wide))  # with nothing on both sides, where taps reach beyond the inputs
+        reached = size + beside  # outputs, the first of which reads with its last tap what the first input gave
+        of_taps = products.as_strided((taps, width, reached * edits), (width * wide + s.dilation * edits, wide, 1))
+        for start in range(0, len(x), size):
+            read = x[start : start + size].view(-1, x.shape[2])
+            products[:, beside * edits : beside * edits + len(read)].addmm_(matrix, read.t(), beta=0)
+            products[:, beside * edits + len(read) : (beside + size) * edits] = 0
+            found = of_taps.sum(0).view(width, reached, edits).permute(1, 2, 0)
+            at = x_low + start + s.padding - beside - low
+            first, end = max(at, 0), min(at + reached, len(rows))
+            if first < end:
+                rows[first:end] += found[first - at : end - at]
 
 
 @dataclass(kw_only=True)
@@ -229,7 +255,7 @@ class AvgPool(Layer):
             found += wide[s.tap(tap, low, high)]
         margin = self.layout.drift(block) + abs(min(low, 0)) + 1
         weights = Reference(self.weights[None], Layout(1, self.layout.length, (), self.layout.stride), margin)
-        one = Block(block.first, block.positions, 1, 1, block.period)
+        one = dataclasses.replace(block, sequences=1, bases=1)
         scale = weights.window(one, low, high)
         block.split(found).mul_(scale.reshape(*scale.shape, *[1] * (found.ndim - 2)))
         self.layout.outside_(block, low, found, 0)
@@ -242,6 +268,7 @@ class Shift(Layer):
 
     start: int
     step: int = 1
+    wants: str = "either"
 
     def _sliding(self) -> Sliding:
         return Sliding(1, self.step, -self.start)
@@ -256,9 +283,13 @@ class Shift(Layer):
         x = windows[0]
         start, stop = self.need(low, high)
         rows = x.as_delta(block)[start - x.low : stop - x.low : self.step]
-        rows = rows.clone() if x.shared or self.step > 1 else rows
-        self.layout.outside_(block, low, rows, 0)
-        return Window(self.layout, references(None), low, high, delta=rows)
+        inside = low >= 0 and high + self.layout.drift(block) <= self.layout.length
+        if self.step > 1 or not inside:
+            rows = rows.clone() if x.shared or self.step > 1 else rows
+            self.layout.outside_(block, low, rows, 0)
+        found = Window(self.layout, references(None), low, high, delta=rows)
+        found.shared = x.shared and self.step == 1 and inside
+        return found
 
 
 @dataclass(kw_only=True)

@@ -117,9 +117,15 @@ class GenomeSpec(Strict):
 
 
 class InputSpec(Strict):
-    """What the model sees: ``length`` bp of one-hot sequence."""
+    """What the model sees: ``length`` bp of one-hot sequence.
+
+    ``outside_gene`` is for a model that reads the strand of a gene (``strand: sense``): whether bases of the window
+    outside the gene are N, ``masked``, as in SpliceAI's program, or those of the ``genome``, as in Pangolin's. ``zoo
+    variants`` does as it says; absent, it is ``genome``.
+    """
 
     length: int = Field(gt=0)
+    outside_gene: Literal["masked", "genome"] | None = None
 
 
 class Output(Strict):

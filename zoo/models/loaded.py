@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +25,16 @@ from zoo.words import counted, did_you_mean
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
 
-__all__ = ["PRECISIONS", "LoadedModel", "Runner", "auto_batch_size", "check_mirrors", "full_float32", "pick_device"]
+__all__ = [
+    "PRECISIONS",
+    "LoadedModel",
+    "Runner",
+    "auto_batch_size",
+    "check_mirrors",
+    "full_float32",
+    "pick_device",
+    "processor_name",
+]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -230,15 +242,16 @@ class Runner:
 
     def _both_strands(self, batch: torch.Tensor) -> dict[str, np.ndarray]:
         batch = batch.to(self.device, non_blocking=True)
-        named = self._one_strand(batch)
+        named = self.one_strand(batch)
         if self.rc_average:
-            other = self._one_strand(batch.flip(1, 2))
+            other = self.one_strand(batch.flip(1, 2))
             named = {
-                spec.name: (named[spec.name] + self._mirror(spec, other[spec.name])) / 2 for spec in self.model.outputs
+                spec.name: (named[spec.name] + self.mirror(spec, other[spec.name])) / 2 for spec in self.model.outputs
             }
         return {name: value.to("cpu", torch.float32).numpy() for name, value in named.items()}
 
-    def _one_strand(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+    def one_strand(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """(n, 4, L) on the device -> all outputs as the module gives them for the strand that is read, there."""
         arranged = self.model.loader.arrange(batch)
         if self.model.loader.dtype != "float32":
             arranged = arranged.to(getattr(torch, self.model.loader.dtype))
@@ -256,7 +269,7 @@ class Runner:
             raise ModelError(f"{self.model.name}: gives other rows than the {n:,} that it was given", "", "")
         return named
 
-    def _mirror(self, spec: OutputSpec, value: torch.Tensor) -> torch.Tensor:
+    def mirror(self, spec: OutputSpec, value: torch.Tensor) -> torch.Tensor:
         """Bring a prediction for the other strand into this strand's bins and tracks."""
         if spec.kind == "profile":
             value = value.flip(2)
@@ -390,6 +403,24 @@ def pick_device(name: str) -> torch.device:
             "Fix: --device auto (or cpu); for CUDA install a CUDA build of torch",
         )
     return device
+
+
+def processor_name(device: torch.device) -> str:
+    """The name of the GPU, or of the processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split())
+    except OSError:
+        pass
+    if sys.platform == "darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        if found:
+            return found
+    return platform.processor() or platform.machine()
 
 
 def auto_batch_size(length: int, device: torch.device) -> int:
