@@ -28,14 +28,27 @@ def materialise(window: Window, block: Block, reference: Reference) -> torch.Ten
     if len(window):
         inner = whole.stride(3)
         low = max(window.low, -margin)
-        rows = block.split(window.as_delta(block))[low - window.low :]
-        step = block.period // layout.stride
-        target = whole.as_strided(
-            (len(rows), *shape[:3], *layout.rest),
-            (inner, whole.stride(0) + step * inner, *whole.stride()[1:3], *whole.stride()[4:]),
-            (margin + low) * inner,
-        )
-        target += rows
+        valued = window.value is not None
+        rows = block.split(window.value if valued else window.as_delta(block))[low - window.low :]
+        if block.steps is None:
+            step = block.period // layout.stride
+            target = whole.as_strided(
+                (len(rows), *shape[:3], *layout.rest),
+                (inner, whole.stride(0) + step * inner, *whole.stride()[1:3], *whole.stride()[4:]),
+                (margin + low) * inner,
+            )
+            targets = [(target, rows)]
+        else:
+            starts = [margin + low + shift for shift in block.shifts(layout.stride)]
+            targets = [
+                (whole[number, :, :, start : start + len(rows)].movedim(2, 0), rows[:, number])
+                for number, start in enumerate(starts)
+            ]
+        for target, found in targets:
+            if valued:
+                target.copy_(found)
+            else:
+                target += found
     whole = whole[:, :, :, margin : margin + layout.length].reshape(block.edits, layout.length, *layout.rest)
     return whole.movedim(1, layout.axis).contiguous()
 
@@ -59,9 +72,8 @@ class DenseEnd:
         first = torch.full((length,), part.count, dtype=torch.long)
         last = torch.zeros(length, dtype=torch.long)
         for block, (low, high) in places:
-            rows, step = part.rows(block), block.period // self.layout.stride
-            for number, place in enumerate(range(rows.start, rows.stop, rows.step)):
-                reached = slice(max(low + number * step, 0), max(high + number * step, 0))
+            for place, shift in zip(part.rows(block), block.shifts(self.layout.stride), strict=True):
+                reached = slice(max(low + shift, 0), max(high + shift, 0))
                 first[reached].clamp_(max=place)
                 last[reached].clamp_(min=place + 1)
         self.count = (last - first).clamp_(min=0)
@@ -79,10 +91,9 @@ class DenseEnd:
             return
         device = self.store.device
         rows = window.as_delta(block).reshape(len(window) * block.positions, -1)
-        chosen, step = part.rows(block), block.period // self.layout.stride
-        place = torch.arange(chosen.start, chosen.stop, chosen.step, device=device)
+        place = torch.tensor(part.rows(block), device=device)
         position = torch.arange(window.low, window.high, device=device)[:, None]
-        position = position + step * torch.arange(block.positions, device=device)
+        position = position + torch.tensor(block.shifts(self.layout.stride), device=device)
         within = (position >= 0) & (position < self.layout.length)
         target = self.base[position.clamp(0, self.layout.length - 1)] + place
         self.store.index_copy_(0, target.where(within, len(self.store) - 1).flatten(), rows)
@@ -137,11 +148,11 @@ class ReducedEnd:
         found = found.reshape(block.positions, block.sequences, block.bases, *self.shape)
         if self.found is None:
             self.found = found.new_zeros((*self.size, *self.shape))
-        self.found[part.rows(block)] = found
+        self.found[part.index(block)] = found
 
     def _maxima(self, block: Block, window: Window) -> torch.Tensor:
-        step, length = block.period // self.layout.stride, self.layout.length
-        shift = step * torch.arange(block.positions, device=self.before.device)
+        length = self.layout.length
+        shift = torch.tensor(block.shifts(self.layout.stride), device=self.before.device)
         before = self.before[: block.sequences, (window.low + shift).clamp(0, length)].transpose(0, 1)
         behind = self.behind[: block.sequences, (window.high + shift).clamp(0, length)].transpose(0, 1)
         found = torch.maximum(before, behind)[:, :, None]

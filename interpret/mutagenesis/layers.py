@@ -6,6 +6,7 @@ one from the other, exactly.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -229,7 +230,7 @@ class AvgPool(Layer):
             found += wide[s.tap(tap, low, high)]
         margin = self.layout.drift(block) + abs(min(low, 0)) + 1
         weights = Reference(self.weights[None], Layout(1, self.layout.length, (), self.layout.stride), margin)
-        one = Block(block.first, block.positions, 1, 1, block.period)
+        one = dataclasses.replace(block, sequences=1, bases=1)
         scale = weights.window(one, low, high)
         block.split(found).mul_(scale.reshape(*scale.shape, *[1] * (found.ndim - 2)))
         self.layout.outside_(block, low, found, 0)

@@ -8,6 +8,7 @@ windows line up: that of the m-th position is that of the first, moved by ``m * 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -17,13 +18,32 @@ __all__ = ["Block", "Layout", "Reference", "Window"]
 
 @dataclass(frozen=True)
 class Block:
-    """Edits at ``first, first + period, ...`` of several sequences, ordered (position, sequence, base)."""
+    """Edits at ``first, first + period, ...`` of several sequences, ordered (position, sequence, base).
+
+    Attributes:
+        steps: where the positions are at other distances: periods from the first to each, ascending from 0.
+    """
 
     first: int
     positions: int
     sequences: int
     bases: int
     period: int
+    steps: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, positions: Sequence[int], bases: int, period: int) -> Block:
+        """Edits of one sequence at ascending positions, whose distances are multiples of ``period``."""
+        apart = {b - a for a, b in zip(positions, positions[1:], strict=False)}
+        if len(apart) <= 1:  # a period that is a multiple of the graph's
+            return cls(positions[0], len(positions), 1, bases, max(apart, default=period))
+        steps = tuple((place - positions[0]) // period for place in positions)
+        return cls(positions[0], len(positions), 1, bases, period, steps)
+
+    def shifts(self, stride: int) -> Sequence[int]:
+        """How far the window of each position lies behind the first's, in a layer of that stride."""
+        step = self.period // stride
+        return range(0, self.positions * step, step) if self.steps is None else [n * step for n in self.steps]
 
     @property
     def edits(self) -> int:
@@ -58,7 +78,7 @@ class Layout:
 
     def drift(self, block: Block) -> int:
         """Positions by which the block's last window lies behind its first."""
-        return (block.positions - 1) * (block.period // self.stride)
+        return block.shifts(self.stride)[-1]
 
     def clip(self, block: Block, low: int, high: int, need: tuple[int, int]) -> tuple[int, int]:
         """The part of a window that lies within ``need`` for any of the block's positions; (0, 0) if none does."""
@@ -67,14 +87,14 @@ class Layout:
 
     def outside_(self, block: Block, low: int, rows: torch.Tensor, value: float) -> torch.Tensor:
         """Fill what lies before the tensor's start or behind its end, for each of the block's positions."""
-        step, split = block.period // self.stride, block.split(rows)
+        shifts, split = block.shifts(self.stride), block.split(rows)
         for number in range(block.positions):
-            before = -(low + step * number)
+            before = -(low + shifts[number])
             if before <= 0:
                 break
             split[:before, number] = value
         for number in reversed(range(block.positions)):
-            behind = low + step * number + len(rows) - self.length
+            behind = low + shifts[number] + len(rows) - self.length
             if behind <= 0:
                 break
             split[max(0, len(rows) - behind) :, number] = value
@@ -101,7 +121,11 @@ class Reference:
         self.padded[:, margin : margin + layout.length] = value
 
     def window(self, block: Block, low: int, high: int) -> torch.Tensor:
-        """Rows ``low`` to ``high`` (of the first position) as (w, positions, sequences, 1, rest); a view."""
+        """Rows ``low`` to ``high`` (of the first position) as (w, positions, sequences, 1, rest); a view if it can."""
+        if block.steps is not None:
+            shifts = torch.tensor(block.shifts(self.layout.stride), device=self.padded.device)
+            rows = torch.arange(self.margin + low, self.margin + high, device=self.padded.device)[:, None] + shifts
+            return self.padded[:, rows].movedim(0, 2).unsqueeze(3)
         row, step = self.padded.stride(1), block.period // self.layout.stride
         rest = self.padded.shape[2:]
         return self.padded.as_strided(
@@ -169,14 +193,26 @@ class Window:
 
 @dataclass(frozen=True)
 class _Part:
-    """Edits whose whole tensors are computed at once: positions ``first, first + step, ...``."""
+    """Edits whose whole tensors are computed at once: positions ``first, first + step, ...``.
+
+    Attributes:
+        places: where they are at other distances: number in the part of each position.
+    """
 
     first: int
     count: int
     step: int
     blocks: list[Block]
+    places: dict[int, int] | None = None
 
-    def rows(self, block: Block) -> slice:
+    def rows(self, block: Block) -> Sequence[int]:
         """The rows of the part that hold the block's positions."""
+        if self.places is not None:
+            return [self.places[block.first + shift] for shift in block.shifts(1)]
         start, step = (block.first - self.first) // self.step, block.period // self.step
-        return slice(start, start + (block.positions - 1) * step + 1, step)
+        return range(start, start + (block.positions - 1) * step + 1, step)
+
+    def index(self, block: Block) -> slice | list[int]:
+        """The same, to take them of a tensor with; a view if it can."""
+        rows = self.rows(block)
+        return slice(rows.start, rows.stop, rows.step) if isinstance(rows, range) else rows

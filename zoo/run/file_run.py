@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError, SystemStateError, UsageError, ZooError
 from zoo.outputs import PredictionBatch
@@ -20,12 +20,98 @@ from zoo.run.pipeline import BlockSource, Compute, compute_blocks
 from zoo.words import counted
 from zoo.writers.base import Writer
 
-__all__ = ["FileRun", "Journal", "JournalState"]
+if TYPE_CHECKING:
+    from zoo.models.loaded import LoadedModel
+
+__all__ = ["FileRun", "Journal", "JournalState", "JournaledRun"]
 
 CHECKPOINT_SECONDS = 10.0
 
 
-class FileRun:
+class JournaledRun:
+    """A run into a file that can be interrupted and gone on with, whatever it computes.
+
+    Args:
+        model: what computes; a run of one that was not loaded from a file cannot be gone on with.
+        writer: not opened.
+        signature: what must be equal for an interrupted run to go on, as JSON takes it.
+        resume: go on with an earlier run, where there is one.
+
+    Attributes:
+        state: of the earlier run; None where this one starts anew.
+        cursor: how far the input was read, in whatever the run counts.
+        rows: what was written, that of an earlier run included.
+        counts: what reading met up to there.
+
+    Raises:
+        UsageError: ``--resume``, and the earlier run was another one.
+    """
+
+    def __init__(self, model: LoadedModel, writer: Writer, signature: dict[str, Any], resume: bool) -> None:
+        self.writer, self.signature = writer, signature
+        self.journal = Journal(writer.context.out)
+        self.state = self._earlier(model) if resume else None
+        self.cursor, self.rows = (self.state.cursor, self.state.rows) if self.state else (0, 0)
+        self.counts: dict[str, Any] = self.state.counts if self.state else {}
+        self._saved = time.monotonic()
+
+    def _earlier(self, model: LoadedModel) -> JournalState | None:
+        if model.folder is None and not model.hashes:
+            raise UsageError(
+                f"--resume: {model.name} was not loaded from a file, so that it may be another model by now",
+                "",
+                "Fix: start again without --resume",
+            )
+        return self.journal.load(self.signature)
+
+    def write_all(self, work: Callable[[], None], rows: int) -> list[Path]:
+        """Open the writer, let ``work`` write everything, finish it; returns the files.
+
+        Args:
+            work: computes, gives the writer what it computed and calls ``reached``.
+            rows: how many of them are still to be written.
+
+        Raises:
+            Whatever ``work`` or the writer raises; nothing bears the final name then.
+        """
+        if self.state is None:
+            self.journal.remove()
+        try:
+            require_room(self.writer.partial.parent, self.writer.least_bytes(rows), one_file=False)
+            self.writer.open(self.state.writer if self.state else None)
+            work()
+            paths = self.writer.finish()
+        except BaseException as error:
+            self._leave(error)
+            if isinstance(error, OSError):
+                raise _explain_os_error(error, self.writer.context.out, self.journal.path.exists()) from error
+            raise
+        self.journal.remove()
+        return paths
+
+    def reached(self, cursor: int, rows: int, counts: dict[str, Any]) -> None:
+        """All up to ``cursor``, ``rows`` more, was given to the writer; it is journaled now and then."""
+        self.cursor, self.rows, self.counts = cursor, self.rows + rows, counts
+        if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+            self._save()
+
+    def _save(self) -> None:
+        self.journal.save(JournalState(self.signature, self.cursor, self.rows, self.counts, self.writer.checkpoint()))
+        self._saved = time.monotonic()
+
+    def _leave(self, error: BaseException) -> None:
+        """Interrupted: keep what is done. Failed: keep it only if it was journaled and can go on."""
+        if isinstance(error, KeyboardInterrupt) and self.cursor:
+            self._save()
+            self.writer.suspend()
+        elif self.journal.path.exists() and not isinstance(error, InputError | UsageError):
+            self.writer.suspend()
+        else:
+            self.journal.remove()
+            self.writer.discard()
+
+
+class FileRun(JournaledRun):
     """One run into a file: windows of a job, computed and written, with a journal of what is done.
 
     Args:
@@ -39,8 +125,6 @@ class FileRun:
         count_not_finite: count values that are no numbers, see ``NotFinite``. Where they cannot be, the writer refuses.
 
     Attributes:
-        rows: windows written, those of an earlier run included.
-        counts: what reading met up to there.
         seconds: since ``go`` began.
 
     Raises:
@@ -57,11 +141,9 @@ class FileRun:
         read: Callable[[int, int], BlockSource] | None = None,
         count_not_finite: bool = False,
     ) -> None:
-        self.job, self.compute, self.writer, self.notes = job, compute, writer, notes or Notes()
-        self.journal = Journal(writer.context.out)
-        self.signature = job.signature(writer.context.out) | compute.signature()
-        self.state = self._earlier() if job.options.resume else None
-        self.cursor, self.rows = (self.state.cursor, self.state.rows) if self.state else (0, 0)
+        signature = job.signature(writer.context.out) | compute.signature()
+        super().__init__(job.model, writer, signature, job.options.resume)
+        self.job, self.compute, self.notes = job, compute, notes or Notes()
         self.reader = (read or job.reader)(compute.step, self.cursor)
         if self.state:
             self._restore(self.state.counts)
@@ -69,21 +151,11 @@ class FileRun:
         self.counts = self._counted(self.reader.counts.as_dict())
         self._progress = progress or notebook_progress
         self._bar: Progress | None = None
-        self._saved = time.monotonic()
 
     @property
     def seconds(self) -> float:
         """Wall-clock time so far."""
         return self._bar.seconds if self._bar else 0.0
-
-    def _earlier(self) -> JournalState | None:
-        if self.job.model.folder is None and not self.job.model.hashes:
-            raise UsageError(
-                f"--resume: {self.job.model.name} was not loaded from a file, so that it may be another model by now",
-                "",
-                "Fix: start again without --resume",
-            )
-        return self.journal.load(self.signature)
 
     def _restore(self, counts: dict[str, Any]) -> None:
         try:
@@ -105,54 +177,23 @@ class FileRun:
             self.notes.say(f"resuming after {counted(self.rows, 'window')}")
         elif self.job.options.resume:
             self.notes.say("nothing to resume; starting from the first region")
-        self._bar = self._progress(self.job.count_windows(), self.rows)
+        bar = self._bar = self._progress(self.job.count_windows(), self.rows)
         try:
-            return self._go(self._bar)
+            return self.write_all(
+                lambda: compute_blocks(self.reader, self.compute, self._write, bar.advance), bar.total - self.rows
+            )
         finally:
-            self._bar.clear()
-
-    def _go(self, bar: Progress) -> list[Path]:
-        if self.state is None:
-            self.journal.remove()
-        try:
-            require_room(self.writer.partial.parent, self.writer.least_bytes(bar.total - self.rows), one_file=False)
-            self.writer.open(self.state.writer if self.state else None)
-            compute_blocks(self.reader, self.compute, self._write, bar.advance)
-            paths = self.writer.finish()
-        except BaseException as error:
-            self._leave(error)
-            if isinstance(error, OSError):
-                raise _explain_os_error(error, self.writer.context.out, self.journal.path.exists()) from error
-            raise
-        self.journal.remove()
-        return paths
+            bar.clear()
 
     def _write(self, batch: PredictionBatch, cursor: int, counts: dict[str, Any]) -> None:
         if len(batch):
             if self._not_finite is not None:
                 self._not_finite.add(batch)
             self.writer.write(batch)
-        self.cursor, self.rows, self.counts = cursor, self.rows + len(batch), self._counted(counts)
-        if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
-            self._save()
+        self.reached(cursor, len(batch), self._counted(counts))
 
     def _counted(self, counts: dict[str, Any]) -> dict[str, Any]:
         return counts if self._not_finite is None else counts | self._not_finite.as_dict()
-
-    def _save(self) -> None:
-        self.journal.save(JournalState(self.signature, self.cursor, self.rows, self.counts, self.writer.checkpoint()))
-        self._saved = time.monotonic()
-
-    def _leave(self, error: BaseException) -> None:
-        """Interrupted: keep what is done. Failed: keep it only if it was journaled and can go on."""
-        if isinstance(error, KeyboardInterrupt) and self.cursor:
-            self._save()
-            self.writer.suspend()
-        elif self.journal.path.exists() and not isinstance(error, InputError | UsageError):
-            self.writer.suspend()
-        else:
-            self.journal.remove()
-            self.writer.discard()
 
 
 def _explain_os_error(error: OSError, out: Path, resumable: bool) -> ZooError:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from zoo.outputs import OutputSpec
 
-__all__ = ["Block", "BlockReader", "BlockSource", "Compute", "ReadCounts", "compute_blocks"]
+__all__ = ["Block", "BlockReader", "BlockSource", "Compute", "Prefetch", "ReadCounts", "Sink", "compute_blocks"]
 
 QUEUE_BLOCKS = 2
 
@@ -231,7 +231,7 @@ def compute_blocks(
         Whatever reading, computing or ``consume`` raises, after both threads have ended. On
         KeyboardInterrupt the blocks already computed are still consumed.
     """
-    source, sink = _Prefetch(blocks), _Sink(consume)
+    source, sink = Prefetch(blocks), Sink(consume)
     try:
         for block in source:
             values = compute.forward(block.one_hot, block.first) if len(block.batch) else {}
@@ -247,7 +247,7 @@ def compute_blocks(
 _END = object()
 
 
-class _Prefetch:
+class Prefetch:
     """Iterate ``source`` in a thread, a bounded number of items ahead."""
 
     def __init__(self, source: Iterable[Any]) -> None:
@@ -283,11 +283,12 @@ class _Prefetch:
             raise self._error
 
     def stop(self) -> None:
+        """End the thread; items that wait are dropped."""
         self._stopped.set()
         self._thread.join()
 
 
-class _Sink:
+class Sink:
     """Consume items in a thread; the first error stops it and is raised by ``put`` or ``close``."""
 
     def __init__(self, consume: Callable[..., None]) -> None:
@@ -306,11 +307,13 @@ class _Sink:
                     self._error = error
 
     def put(self, item: tuple[Any, ...]) -> None:
+        """Hand over the arguments of one call, and raise what an earlier one raised."""
         if self._error is not None:
             raise self._error
         self._queue.put(item)
 
     def close(self, raise_error: bool = True) -> None:
+        """Wait until all is consumed."""
         self._queue.put(_END)
         self._thread.join()
         if raise_error and self._error is not None:
