@@ -46,7 +46,7 @@ NO_REGIONS = "only a run over regions calls it; others import a neighbour in the
 #: option, where the reason concerns that one only.
 ONLY: dict[str, tuple[set[str], str]] = {
     # zoo.genome
-    "_check_names": (RUN, TEST),
+    "check_names": (RUN, TEST),
     "check_assembly": (RUN, TEST),
     "compression_of": (RUN | DRAFTING, OF_THE_GENOME),
     "_FASTA": (RUN | DRAFTING, OF_THE_GENOME),

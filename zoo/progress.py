@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol, TextIO
 
 from zoo.notebook import NotebookBar, in_notebook
-from zoo.words import counted
+from zoo.words import counted, plural_of
 
 __all__ = [
     "CLEAR",
@@ -182,7 +182,12 @@ class Progress:
         total: windows in all.
         done: windows done by an earlier run.
         stream: where to write; None is silent.
+
+    Attributes:
+        noun: what is counted.
     """
+
+    noun = "window"
 
     def __init__(self, total: int, done: int = 0, stream: TextIO | None = None) -> None:
         self.total, self.done, self._before = total, done, done
@@ -195,14 +200,14 @@ class Progress:
             rate = (self.done - self._before) / max(self.seconds, 1e-9)
             left = duration((self.total - self.done) / rate) if rate else "?"
             self._line.show(
-                f"{self.done:,} of {self.total:,} windows ({self.done / max(self.total, 1):.0%}), "
-                f"{pace(self.done - self._before, self.seconds)}, {left} left",
+                f"{self.done:,} of {self.total:,} {plural_of(self.noun)} ({self.done / max(self.total, 1):.0%}), "
+                f"{pace(self.done - self._before, self.seconds, self.noun)}, {left} left",
                 self.done / max(self.total, 1),
             )
 
     def clear(self) -> None:
         """Remove the line from a terminal; a bar of a notebook ends with what was done."""
-        all_of_them = counted(self.total, "window")
+        all_of_them = counted(self.total, self.noun)
         windows = all_of_them if self.done == self.total else f"{self.done:,} of {all_of_them}"
         self._line.clear(f"{windows} in {duration(self.seconds)}", self.done / max(self.total, 1))
 
@@ -218,7 +223,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def pace(windows: int, seconds: float) -> str:
+def pace(windows: int, seconds: float, noun: str = "window") -> str:
     """``200/s``, ``3.1/s``; below one a second the time that one takes: ``2.5 s a window``, ``1:40 a window``."""
     rate = windows / seconds if seconds else 0.0
     if rate == 0 or rate >= 9.95:
@@ -227,8 +232,8 @@ def pace(windows: int, seconds: float) -> str:
         return f"{rate:.1f}/s"
     each = 1 / rate
     if each >= 99.5:
-        return f"{duration(each)} a window"
-    return f"{each:.{0 if each >= 9.95 else 1}f} s a window"
+        return f"{duration(each)} a {noun}"
+    return f"{each:.{0 if each >= 9.95 else 1}f} s a {noun}"
 
 
 def stderr_progress(total: int, done: int = 0) -> Progress:

@@ -30,14 +30,14 @@ class Analysis:
         dense, reduced: nodes that take windows to tensors without an axis along the sequence, and the windows' node.
         materialised: nodes whose whole tensors are needed, because what reads them does not propagate windows.
         rest: the nodes computed on whole tensors, in order; ``dense`` and ``reduced`` are among them.
-        tail: the linear end.
-        frontier: what enters it.
-        output: the node of the module's output.
+        tail: the linear end; empty where outputs are wanted as they are.
+        frontier: what enters it, or the outputs that edits change.
+        outputs: the nodes of the module's outputs.
     """
 
     plan: Plan
     source: fx.Node
-    output: fx.Node
+    outputs: tuple[fx.Node, ...]
     layers: dict[fx.Node, Layer] = field(default_factory=dict)
     dense: dict[fx.Node, fx.Node] = field(default_factory=dict)
     reduced: dict[fx.Node, fx.Node] = field(default_factory=dict)
@@ -45,6 +45,11 @@ class Analysis:
     rest: list[fx.Node] = field(default_factory=list)
     tail: list[fx.Node] = field(default_factory=list)
     frontier: list[fx.Node] = field(default_factory=list)
+
+    @property
+    def output(self) -> fx.Node:
+        """The node of the module's only output."""
+        return self.outputs[0]
 
     @property
     def period(self) -> int:
@@ -59,10 +64,14 @@ class Analysis:
         return found + ([None] if node in self.frontier else [])
 
 
-def analyse(module: fx.GraphModule, source: fx.Node, like: torch.Tensor) -> Analysis:
-    """Find the parts of a graph whose input ``source`` is (batch, 4, length)."""
+def analyse(module: fx.GraphModule, source: fx.Node, like: torch.Tensor, linear_end: bool = True) -> Analysis:
+    """Find the parts of a graph whose input ``source`` is (batch, 4, length).
+
+    Args:
+        linear_end: only the sum of the one output is wanted.
+    """
     graph = module.graph
-    output = next(n for n in graph.nodes if n.op == "output").args[0][0]
+    outputs = tuple(next(n for n in graph.nodes if n.op == "output").args[0])
     varying = varying_with(graph, source)
     plan = Plan(constants_of(module), varying, like)
     channels, length = shape_of(source)
@@ -70,8 +79,11 @@ def analyse(module: fx.GraphModule, source: fx.Node, like: torch.Tensor) -> Anal
     for node in graph.nodes:
         if node in varying and node is not source and (layer := layer_for(node, plan)):
             plan.layers[node], plan.layouts[node] = layer, layer.layout
-    found = Analysis(plan, source, output)
-    _find_tail(graph, found)
+    found = Analysis(plan, source, outputs)
+    if linear_end:
+        _find_tail(graph, found)
+    else:
+        found.frontier = [n for n in dict.fromkeys(outputs) if n in varying]
     _find_rest(graph, found)
     _keep_used(graph, found)
     _fuse(found)

@@ -13,7 +13,7 @@ from torch import fx
 from interpret.capture import capture, place_of, run_node
 from interpret.module import gradients_on
 from interpret.mutagenesis.analysis import Analysis, analyse, chooses_places
-from interpret.mutagenesis.following import Following, observed_values
+from interpret.mutagenesis.following import Following, dense_ends, observed_values
 from interpret.mutagenesis.layers import Interval, Taps, chunk_rows
 from interpret.mutagenesis.trial import seconds
 from interpret.mutagenesis.window import Block, Reference, Window, _Part
@@ -96,7 +96,7 @@ class _Run(Following):
         self.weights = self._linear_end(values)
         known = (((x == 0) | (x == 1)).all(1) & (x.sum(1) == 1)).all()
         self.bases = 3 if known else 4
-        super().__init__(graph.parts, x, values, graph.batch_size)
+        super().__init__(graph.parts, x, values, dense_ends(graph.parts), graph.batch_size)
         self.columns = self._edited_columns()
         self.seen_weights: dict[fx.Node, Reference] = {}
         self.positions = max(1, self._edits_a_block(self.bases) // (self.sequences * self.bases))

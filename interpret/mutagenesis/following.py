@@ -6,7 +6,7 @@ computed for all edits of a part.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
@@ -18,23 +18,39 @@ from interpret.mutagenesis.ends import DenseEnd, ReducedEnd, materialise
 from interpret.mutagenesis.layers import Interval, MaxPool, Taps
 from interpret.mutagenesis.window import Block, Reference, Window, _Part
 
-__all__ = ["Following", "observed_values"]
+__all__ = ["Following", "dense_ends", "observed_values"]
 
 BLOCK_BYTES = 1 << 23  # of the largest layer's windows in a block
 STORE_BYTES = 1 << 27  # of the windows that wait for a dense layer
 PART_EDITS = 1 << 13
 
 
-def observed_values(captured: Captured, parts: Analysis, *given: torch.Tensor) -> dict[fx.Node, Any]:
-    """Values of all nodes; a single sequence runs twice, as graphs are captured for two or more."""
+def observed_values(
+    captured: Captured, parts: Analysis, *given: torch.Tensor, keep: Collection[fx.Node] | None = None
+) -> dict[fx.Node, Any]:
+    """Values of all nodes; a single sequence runs twice, as graphs are captured for two or more.
+
+    Args:
+        keep: nodes whose values are wanted; those of others are let go when the last that reads them has run.
+    """
     if len(given[0]) == 1:
         given = tuple(torch.cat([one, one]) for one in given)
     values = dict(parts.plan.constants)
     values.update(zip(captured.inputs, given, strict=True))
+    left = {node: len(node.users) for node in captured.graph_module.graph.nodes}
     for node in captured.graph_module.graph.nodes:
         if node.op == "call_function" and node not in values:
             values[node] = run_node(node, values)
+        for n in node.all_input_nodes:
+            left[n] -= 1
+            if keep is not None and not left[n] and n not in keep:
+                del values[n]
     return values
+
+
+def dense_ends(parts: Analysis) -> dict[fx.Node, DenseEnd]:
+    """The dense layers that read windows, their weights laid out for it."""
+    return {n: DenseEnd(n, x, parts.plan) for n, x in parts.dense.items()}
 
 
 class Following:
@@ -46,17 +62,27 @@ class Following:
         parts: the module's, by ``analyse``.
         x: (N, 4, L), the observed sequences.
         values: of all nodes, for those sequences.
+        dense: ``dense_ends`` of the module; of one run at a time.
+        references: those of the same sequences that were made before.
         batch_size: edits at a time where whole tensors are needed.
     """
 
-    def __init__(self, parts: Analysis, x: torch.Tensor, values: dict[fx.Node, Any], batch_size: int) -> None:
+    def __init__(
+        self,
+        parts: Analysis,
+        x: torch.Tensor,
+        values: dict[fx.Node, Any],
+        dense: dict[fx.Node, DenseEnd],
+        batch_size: int,
+        references: dict[fx.Node, Reference] | None = None,
+    ) -> None:
         self.parts, self.x, self.values, self.batch_size = parts, x, values, batch_size
         self.plan, self.source, self.period = parts.plan, parts.source, parts.period
         self.sequences, _, self.length = x.shape
         self.need = self._needed()
-        self.references: dict[Any, Reference] = {}
+        self.references = {} if references is None else references
         self.shared = {n: len(parts.consumers(n)) > 1 for n in [self.source, *parts.layers]}
-        self.dense = {n: DenseEnd(n, x, self.plan) for n, x in parts.dense.items()}
+        self.dense = dense
         self.reduced = {n: ReducedEnd(n, x, self.plan, values) for n, x in parts.reduced.items()}
 
     # What a subclass says.

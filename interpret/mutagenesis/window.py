@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 
@@ -34,7 +35,7 @@ class Block:
     @classmethod
     def of(cls, positions: Sequence[int], bases: int, period: int) -> Block:
         """Edits of one sequence at ascending positions, whose distances are multiples of ``period``."""
-        apart = {b - a for a, b in zip(positions, positions[1:], strict=False)}
+        apart = {b - a for a, b in pairwise(positions)}
         if len(apart) <= 1:  # a period that is a multiple of the graph's
             return cls(positions[0], len(positions), 1, bases, max(apart, default=period))
         steps = tuple((place - positions[0]) // period for place in positions)

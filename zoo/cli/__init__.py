@@ -28,6 +28,7 @@ __all__ = ["cli", "main"]
 
 COMMANDS = {
     "predict": "predict a model's outputs for the regions of a BED",
+    "variants": "score what variants do to a prediction",
     "attribute": "find what each base contributes to a prediction",
     "list": "list the models",
     "search": "find models by words",
@@ -184,7 +185,10 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _interrupted() -> int:
-    going_on = "`zoo predict -o OUT`, `zoo attribute`, `zoo report` and `zoo finetune` continue with --resume"
+    going_on = (
+        "`zoo predict -o OUT`, `zoo variants -o OUT`, `zoo attribute`, `zoo report` and `zoo finetune` "
+        "continue with --resume"
+    )
     fix = f"Fix: repeat the command; {going_on}"
     _tell("interrupted", "no file bears the final name", fix)
     return 130

@@ -20,6 +20,7 @@ __all__ = ["COMPLETERS", "RESULTS", "add_completers"]
 #: Formats that a command writes, as suffixes; the first stands for what most people want.
 RESULTS = {
     "predict": (".tsv", ".tsv.gz", ".bed", ".bedgraph", ".bw", ".h5", ".zarr", ".parquet"),
+    "variants": (".tsv", ".tsv.gz", ".vcf", ".vcf.gz", ".bcf", ".parquet", ".h5"),
     "attribute": (".h5", ".npz", ".bw", ".tsv"),
     "motifs": (".h5",),
     "report": (".html",),
@@ -28,6 +29,8 @@ RESULTS = {
 }
 FASTA = (".fa", ".fasta", ".fna", ".fa.gz", ".fasta.gz", ".fna.gz", ".fa.bgz")
 REGIONS = (".bed", ".bed.gz", ".narrowPeak", ".narrowPeak.gz", ".broadPeak", ".gff", ".tsv")
+VARIANTS = (".vcf", ".vcf.gz", ".bcf", ".tsv", ".tsv.gz")
+SCORES = ("diff", "log2fc", "logit", "l2", "jsd", "max", "ref", "alt", "active")
 METHODS = (
     *("deepliftshap", "integrated_gradients", "ism", "ablation", "inputxgradient"),
     *("saliency", "marginalize"),
@@ -139,7 +142,9 @@ def _result(context: click.Context, typed: str) -> Values:
             stem = typed.removesuffix(whole)
             break
     if not os.path.basename(stem):
-        stem += Path(str(context.params.get("regions") or "result")).name.partition(".")[0]
+        stem += Path(str(context.params.get("regions") or context.params.get("variants") or "result")).name.partition(
+            "."
+        )[0]
     return [f"{stem}{suffix}" for suffix in suffixes]
 
 
@@ -167,6 +172,10 @@ COMPLETERS: dict[str, Completer] = {
     "genome": _genomes,
     "assembly": _assemblies,
     "regions": partial(_files, REGIONS),
+    "variants": partial(_files, VARIANTS),
+    "saturate": partial(_files, REGIONS),
+    "background": partial(_files, VARIANTS),
+    "score": _settled(SCORES),
     "config": partial(_files, (".yaml", ".yml")),
     "contribs": partial(_files, (".h5",)),
     "genes": partial(_files, (".bed", ".gtf", ".gff", ".gff3", ".bed.gz", ".gtf.gz", ".gff3.gz")),
@@ -188,7 +197,20 @@ OF_COMMAND = {
     ("remove", "name"): lambda context, typed: [*_source_names(context, typed)][3:],
 }
 #: Where files that no completer knows may stand, too.
-FILES = ("model", "models", "genome", "regions", "config", "contribs", "genes", "source", "file", "paths", "folder")
+FILES = (
+    "model",
+    "models",
+    "genome",
+    "regions",
+    "variants",
+    "config",
+    "contribs",
+    "genes",
+    "source",
+    "file",
+    "paths",
+    "folder",
+)
 
 
 def add_completers(command: click.Command) -> None:

@@ -28,8 +28,15 @@ COMMAND_GROUPS: dict[str, Sequence[str]] = {
 }
 #: Options by the names of their parameters; one that stands in none is shown under "Other options".
 OPTION_GROUPS: dict[str, Sequence[str]] = {
-    "Input": ("genome", "translate_chroms", "any_genome", "regions", "limit", "model", "contribs", "genes"),
-    "Windows": ("window", "stride", "edges", "strand", "central"),
+    "Input": (
+        *("genome", "translate_chroms", "any_genome", "regions", "limit", "model", "contribs", "genes"),
+        *("ref_mismatch", "normalise", "max_length", "saturate"),
+    ),
+    "Scores": ("score", "span", "splicing", "distance", "mask", "background", "haplotypes"),
+    "Windows": (
+        *("window", "stride", "edges", "strand", "central"),
+        *("anchor", "refill", "shifts", "share_window"),
+    ),
     "Model": ("tracks", "output", "bins", "rc_average", "settings", "sets", "trust"),
     "Explanation": (
         *("method", "motif", "reduce", "explain", "references", "seed"),
@@ -39,7 +46,7 @@ OPTION_GROUPS: dict[str, Sequence[str]] = {
     "Search": ("trials", "space", "address", "cpus"),
     "Output": (
         *("write", "out", "format", "overlap", "aggregate"),
-        *("figures", "figure_format", "track_hub", "hub_genome", "split"),
+        *("figures", "figure_format", "track_hub", "hub_genome", "split", "prefix", "store"),
         *("as_json", "plain", "all"),
     ),
     "Run": (

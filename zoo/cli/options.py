@@ -16,6 +16,7 @@ __all__ = [
     "aggregate_option",
     "as_json_option",
     "device_option",
+    "edges_option",
     "explain_options",
     "folder_options",
     "force_run_option",
@@ -32,6 +33,7 @@ __all__ = [
     "overlap_option",
     "pass_options",
     "quiet_option",
+    "rc_average_option",
     "report_window_option",
     "resume_options",
     "run_options",
@@ -40,6 +42,7 @@ __all__ = [
     "strand_options",
     "tracks_option",
     "trust_option",
+    "variant_options",
     "window_options",
 ]
 
@@ -96,14 +99,15 @@ genome_check_options = _group(
     click.option("--any-genome", is_flag=True, help="Accept a FASTA that is not the assembly of the model's card."),
 )
 WINDOWS = ["center", "summit", "tile"]
+edges_option = click.option(
+    "--edges",
+    type=click.Choice(["pad", "skip", "error"]),
+    default="pad",
+    show_default=True,
+    help="Windows that pass the end of their chromosome: pad with N, skip them, or stop.",
+)
 strand_options = _group(
-    click.option(
-        "--edges",
-        type=click.Choice(["pad", "skip", "error"]),
-        default="pad",
-        show_default=True,
-        help="Windows that pass the end of their chromosome: pad with N, skip them, or stop.",
-    ),
+    edges_option,
     click.option(
         "--strand",
         type=click.Choice(["auto", "use", "ignore"]),
@@ -140,6 +144,7 @@ aggregate_option = click.option(
     type=click.Choice(["mean", "sum", "max"]),
     help="How a BED makes one value of the bins in a region: mean over bases (default), sum of bins, max.",
 )
+rc_average_option = click.option("--rc-average", is_flag=True, help="Average with the prediction for the other strand.")
 tracks_option = click.option(
     "--tracks",
     multiple=True,
@@ -182,6 +187,103 @@ resume_options = _group(
     click.option("--dry-run", is_flag=True, help="Check everything and say what would be done; write nothing."),
 )
 format_option = click.option("--format", metavar="FORMAT", help="Output format, where the suffix does not tell.")
+
+# ---------------------------------------------------------------- variants
+
+
+def _scores(context: click.Context, parameter: click.Parameter, items: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_names(context, parameter, items))
+
+
+def _shifts(context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of whole numbers such as -8,0,8", context, parameter) from None
+
+
+def _number_or_file(context: click.Context, parameter: click.Parameter, text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.isdecimal() else text
+
+
+variant_options = _group(
+    click.option("--regions", metavar="CHR:A-B|BED", help="Only variants in these, found by the index of the VCF."),
+    click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows."),
+    click.option(
+        "--ref-mismatch",
+        type=click.Choice(["stop", "skip", "as-given"]),
+        default="stop",
+        show_default=True,
+        help="Rows whose REF is not the genome's: stop, give them a status, or write REF into the genome.",
+    ),
+    click.option("--normalise", is_flag=True, help="Move insertions and deletions as far left as they go."),
+    click.option(
+        "--max-length", type=click.IntRange(min=1), metavar="BP", help="Score no allele that changes more bases."
+    ),
+    click.option(
+        "--saturate", metavar="BED", help="In place of VARIANTS: all substitutions of these loci, a window a locus."
+    ),
+    click.option(
+        "--score",
+        multiple=True,
+        callback=_scores,
+        metavar="NAME",
+        help="diff, log2fc, logit, l2, jsd, max, ref, alt or active; may be repeated or joined by commas; default what "
+        "fits the output.",
+    ),
+    click.option("--span", type=click.IntRange(min=1), metavar="BP", help="Score the bins in so many bp around it."),
+    click.option(
+        "--genes",
+        metavar="FILE",
+        help="GTF or BED12: a row for each gene that a variant is in, scored over its exons.",
+    ),
+    click.option("--splicing", is_flag=True, help="Gain and loss of splice sites, as SpliceAI writes them."),
+    click.option(
+        "--distance",
+        type=click.IntRange(min=0),
+        default=50,
+        show_default=True,
+        metavar="BP",
+        help="How far from a variant splice sites are looked for.",
+    ),
+    click.option("--mask", is_flag=True, help="No gain of sites that are annotated, no loss of others."),
+    click.option(
+        "--background",
+        callback=_number_or_file,
+        metavar="N|VCF",
+        help="Also quantile, p and q among N variants of like kind on shuffled flanks, or those of a VCF.",
+    ),
+    click.option("--haplotypes", metavar="SAMPLE", help="Score the phased variants of a window together, too."),
+    click.option(
+        "--anchor",
+        type=click.Choice(["center", "left"]),
+        default="center",
+        show_default=True,
+        help="The base of a window of even length at which a variant stands; left as gReLU and Borzoi.",
+    ),
+    click.option(
+        "--refill",
+        type=click.Choice(["right", "left", "both"]),
+        default="right",
+        show_default=True,
+        help="The end at which a window of ALT is refilled or cut; both averages.",
+    ),
+    click.option(
+        "--shifts",
+        default="0",
+        callback=_shifts,
+        metavar="BP,BP,...",
+        help="Average predictions of windows that are moved by so much, as in -8,0,8.",
+    ),
+    click.option(
+        "--share-window",
+        type=click.IntRange(min=1),
+        metavar="BP",
+        help="One window for neighbouring variants within so many bp, off its centre.",
+    ),
+    click.option("--prefix", metavar="NAME", help="What added INFO fields are called; default the model's name."),
+    click.option("--store", metavar="DIR", help="Keep scores here, so that no variant is scored twice."),
+)
 
 # ---------------------------------------------------------------- contributions and motifs
 

@@ -14,6 +14,7 @@ from zoo.cli.options import (
     model_options,
     overlap_option,
     quiet_option,
+    rc_average_option,
     resume_options,
     run_options,
     tracks_option,
@@ -46,7 +47,7 @@ __all__ = ["command"]
     "--hub-genome", metavar="NAME", help="Genome of the hub by UCSC's name, where neither FASTA nor card tells."
 )
 @window_options
-@click.option("--rc-average", is_flag=True, help="Average with the prediction for the other strand.")
+@rc_average_option
 @tracks_option
 @run_options
 @overlap_option

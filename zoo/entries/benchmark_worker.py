@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import platform
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -213,12 +212,10 @@ def _peak(device: torch.device) -> tuple[int, str]:
 
 def hardware(device: torch.device) -> str:
     """The name of the processor, with its cores; or of the GPU."""
-    import torch
+    from zoo.models.loaded import processor_name
 
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    name, n = _processor(), cores()
-    return name if device.type == "mps" else f"{name}, {counted(n, 'core')}"
+    name, n = processor_name(device), cores()
+    return name if device.type != "cpu" else f"{name}, {counted(n, 'core')}"
 
 
 def cores() -> int:
@@ -226,21 +223,6 @@ def cores() -> int:
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return " ".join(line.partition(":")[2].split())
-    except OSError:
-        pass
-    if sys.platform == "darwin":
-        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-        found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-        if found:
-            return found
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

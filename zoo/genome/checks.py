@@ -5,7 +5,7 @@ All of it is checked from names and lengths, before a model is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from zoo.errors import InputError
@@ -24,7 +24,7 @@ from zoo.words import counted, did_you_mean, near_names
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
 
-__all__ = ["check_assembly", "check_regions", "training_note"]
+__all__ = ["check_assembly", "check_names", "check_regions", "training_note"]
 
 
 def check_regions(
@@ -51,32 +51,50 @@ def check_regions(
         aliases = {name: contig for name, contig in joined.items() if name != contig}
     sizes = genome.sizes | {name: genome.sizes[contig] for name, contig in aliases.items()}
     summary = regions.scan(sizes, limit, summits)
-    _check_names(regions, summary, genome, sizes)
+    check_names(summary.chrom_counts, summary.first_line, genome, sizes, where=lambda line: f"{regions.label}:{line}")
     return summary, aliases
 
 
-def _check_names(regions: RegionFile, summary: RegionSummary, genome: Genome, sizes: Mapping[str, int]) -> None:
-    unknown = [name for name in summary.chrom_counts if name not in sizes]
+def check_names(
+    counts: Mapping[str, int],
+    first_line: Mapping[str, int],
+    genome: Genome,
+    sizes: Mapping[str, int],
+    *,
+    where: Callable[[int], str],
+    one: str = "region",
+) -> None:
+    """Refuse names of chromosomes that are none of the genome's.
+
+    Args:
+        counts: name -> rows that have it. first_line: name -> line of the first.
+        sizes: lengths of the genome's contigs, and of names that are joined with them.
+        where: line -> how it is named in the error. one: what a row is.
+
+    Raises:
+        InputError: the names are of another style, or of other chromosomes.
+    """
+    unknown = [name for name in counts if name not in sizes]
     if not unknown:
         return
-    first = min(unknown, key=summary.first_line.__getitem__)
-    where = f"{regions.label}:{summary.first_line[first]}"
-    count = sum(summary.chrom_counts[name] for name in unknown)
-    extent = f"{count:,} of {summary.regions:,} regions are on chromosomes that the FASTA lacks"
+    first = min(unknown, key=first_line.__getitem__)
+    place = where(first_line[first])
+    count, rows = sum(counts[name] for name in unknown), sum(counts.values())
+    extent = f"{count:,} of {counted(rows, one)} {'is' if rows == 1 else 'are'} on chromosomes that the FASTA lacks"
     if len(unknown) > 1:
         extent += f" ({counted(len(unknown), 'name')}: {_some(unknown)})"
     joinable = alias_map(unknown, genome.sizes)
     if joinable:
         contig = joinable.get(first) or next(iter(joinable.values()))
         raise InputError(
-            f"{where}: chromosome {first!r} is not in {genome.path}, which writes {contig!r}: "
+            f"{place}: chromosome {first!r} is not in {genome.path}, which writes {contig!r}: "
             "the names are of another style",
             extent,
             "Fix: add --translate-chroms, or rename the chromosomes in one of the files",
         )
     if (kept := kept_genome(genome.path)) and _is_missing_of(kept, first):
         raise InputError(
-            f"{where}: chromosome {first!r} is not in the genome of {kept.assembly} that `zoo genome add` kept",
+            f"{place}: chromosome {first!r} is not in the genome of {kept.assembly} that `zoo genome add` kept",
             f"{extent}; it is from {kept.source}",
             "Fix: remove the rows; or give with -g, or with `zoo genome remove "
             f"{kept.assembly}` and `zoo genome add {kept.assembly} --from FILE`, a FASTA that has it",
@@ -84,9 +102,9 @@ def _check_names(regions: RegionFile, summary: RegionSummary, genome: Genome, si
     meant = did_you_mean(first, genome.sizes) if _is_a_typo(first, genome.sizes) else ""
     style = chrom_style(genome.sizes)
     raise InputError(
-        f"{where}: chromosome {first!r} is not in {genome.path}",
+        f"{place}: chromosome {first!r} is not in {genome.path}",
         "; ".join(filter(None, (extent, meant))),
-        f"Fix: use the FASTA that the regions were called on (this one has {_some(genome.sizes)}"
+        f"Fix: use the FASTA that the {one}s were called on (this one has {_some(genome.sizes)}"
         f"{'' if style == 'unknown' else f'; {style} style'}), or remove the rows",
     )
 
@@ -147,11 +165,12 @@ def _looks_like(guess: str | None, wanted: str) -> str:
     return f"; the file looks like {guess}" if guess else ""
 
 
-def training_note(card: Card | None, chroms: Mapping[str, int]) -> str | None:
+def training_note(card: Card | None, chroms: Mapping[str, int], what: str = "regions") -> str | None:
     """What to know before predictions are compared with measurements: regions on chromosomes of the training.
 
     Args:
         chroms: chromosome name -> number of regions.
+        what: they are called.
     """
     if card is None or card.training.splits is None or isinstance(card.training.splits.train, str):
         return None
@@ -161,7 +180,7 @@ def training_note(card: Card | None, chroms: Mapping[str, int]) -> str | None:
     if not count:
         return None
     return (
-        f"{count:,} of {sum(chroms.values()):,} regions lie on chromosomes that {card.name} was trained on; "
+        f"{count:,} of {sum(chroms.values()):,} {what} lie on chromosomes that {card.name} was trained on; "
         "agreement with measurements there flatters the model"
     )
 

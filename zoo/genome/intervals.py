@@ -22,6 +22,7 @@ from zoo.genome.region_rows import (
     Problem,
     RegionSummary,
     columns_of,
+    error_of,
     scan_rows,
     split_rows,
 )
@@ -152,7 +153,7 @@ class RegionFile:
                 break
         if problems:
             self._refuse_binary(problems)
-            self._raise_first(problems, summary.regions)
+            raise error_of(problems, summary.regions, lambda line: f"{self.label}:{line}")
         self._check_headers(summary.headers, head)
         if summary.regions == 0:
             raise InputError(
@@ -204,14 +205,6 @@ class RegionFile:
                 "",
                 "Fix: give a BED: lines of chrom, start, end, separated by tabs",
             )
-
-    def _raise_first(self, problems: dict[str, Problem], regions: int) -> None:
-        first = min(problems.values(), key=lambda p: p.line)
-        others = sum(p.count for p in problems.values()) - first.count
-        extent = f"{first.count:,} of {regions:,} regions have this problem"
-        if others:
-            extent += f"; {others:,} have others"
-        raise InputError(f"{self.label}:{first.line}: {first.text}", extent, f"Fix: {first.fix}")
 
     def _row_blocks(self, summary: RegionSummary | None = None) -> Iterator[tuple[list[list[str]], LineNumbers]]:
         """Yield (split rows, their line numbers) a block of lines at a time."""

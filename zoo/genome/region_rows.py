@@ -9,17 +9,27 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from zoo.errors import InputError
 from zoo.genome.bed_header import names_a_start
 from zoo.genome.region_table import HEADER_PREFIXES
 from zoo.genome.row_shapes import has_blocks
 from zoo.words import counted
 
-__all__ = ["Intervals", "LineNumbers", "Problem", "RegionSummary", "columns_of", "scan_rows", "split_rows"]
+__all__ = [
+    "Intervals",
+    "LineNumbers",
+    "Problem",
+    "RegionSummary",
+    "columns_of",
+    "error_of",
+    "scan_rows",
+    "split_rows",
+]
 
 SIGNS = frozenset("+-")
 STRANDS = frozenset("+-.")
@@ -101,6 +111,22 @@ class Problem:
     text: str
     fix: str
     count: int = 0
+
+
+def error_of(
+    problems: Mapping[str, Problem], rows: int, where: Callable[[int], str], one: str = "region"
+) -> InputError:
+    """The error of the first wrong row.
+
+    Args:
+        rows: how many there are in all. where: line -> how it is named. one: what a row is.
+    """
+    first = min(problems.values(), key=lambda problem: problem.line)
+    others = sum(problem.count for problem in problems.values()) - first.count
+    extent = f"{first.count:,} of {counted(rows, one)} {'has' if rows == 1 else 'have'} this problem"
+    if others:
+        extent += f"; {others:,} have others"
+    return InputError(f"{where(first.line)}: {first.text}", extent, f"Fix: {first.fix}")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""A file, a pipe or standard input of regions, as text that can be read more than once."""
+"""A file, a pipe or standard input of regions or variants, as text that can be read more than once.
+
+``what`` is what the file holds, for errors.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,10 @@ __all__ = ["first_bytes", "is_gzip", "is_regular", "is_text", "open_pipe", "open
 COPY_BYTES = 1 << 18
 FIRST_BYTES = 4096
 GZIP_MAGIC = b"\x1f\x8b"
+PIPE_A_BED = "pipe a BED in, e.g. `bedtools sort -i x.bed | zoo predict MODEL - -g genome.fa`"
 
 
-def standard_input() -> BinaryIO:
+def standard_input(what: str = "regions", fix: str = PIPE_A_BED) -> BinaryIO:
     """Standard input, where something is piped into it.
 
     Raises:
@@ -30,14 +34,14 @@ def standard_input() -> BinaryIO:
     """
     if sys.stdin is None or sys.stdin.isatty():
         raise InputError(
-            f"<stdin>: regions are read from {'the terminal' if sys.stdin else 'standard input, which is closed'}",
+            f"<stdin>: {what} are read from {'the terminal' if sys.stdin else 'standard input, which is closed'}",
             "",
-            "Fix: pipe a BED in, e.g. `bedtools sort -i x.bed | zoo predict MODEL - -g genome.fa`",
+            f"Fix: {fix}",
         )
     return sys.stdin.buffer
 
 
-def open_pipe(path: Path) -> BinaryIO:
+def open_pipe(path: Path, what: str = "regions") -> BinaryIO:
     """What is no regular file, as ``/dev/fd/63``.
 
     Raises:
@@ -46,39 +50,39 @@ def open_pipe(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", "", "Fix: check the path of the regions file") from None
+        raise InputError(f"{path}: {error.strerror}", "", f"Fix: check the path of the {what} file") from None
 
 
-def spooled(source: BinaryIO) -> tempfile._TemporaryFileWrapper:
+def spooled(source: BinaryIO, what: str = "regions", suffix: str = ".bed") -> tempfile._TemporaryFileWrapper:
     """Copy a stream, which can be read once, to a file, which is read twice.
 
     Raises:
         SystemStateError: there is no room.
     """
-    spool = tempfile.NamedTemporaryFile(prefix="zoo-stdin-", suffix=".bed")  # noqa: SIM115 - RegionFile.close
+    spool = tempfile.NamedTemporaryFile(prefix="zoo-stdin-", suffix=suffix)  # noqa: SIM115 - the reader's close
     try:
         while block := source.read(COPY_BYTES):
             spool.write(block)
         spool.flush()
     except OSError as error:
         raise SystemStateError(
-            f"{spool.name}: regions from a pipe cannot be kept: {error.strerror}",
+            f"{spool.name}: {what} from a pipe cannot be kept: {error.strerror}",
             "",
-            "Fix: set TMPDIR to a folder with room, or give the regions as a file",
+            f"Fix: set TMPDIR to a folder with room, or give the {what} as a file",
         ) from None
     return spool
 
 
-def is_regular(path: Path) -> bool:
+def is_regular(path: Path, what: str = "regions", wanted: str = "a BED") -> bool:
     """True for a file that can be read twice; raises for what cannot be read at all."""
     if path.is_dir():
-        raise InputError(f"{path}: is a folder, not a regions file", "", "Fix: give a BED file")
+        raise InputError(f"{path}: is a folder, not a {what} file", "", f"Fix: give {wanted} file")
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return False
         path.open("rb").close()
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file", near_file(path), "Fix: check the path of the regions file") from None
+        raise InputError(f"{path}: no such file", near_file(path), f"Fix: check the path of the {what} file") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", "", "Fix: check the file's permissions") from None
     return True

@@ -35,7 +35,9 @@ CERTAIN_ROWS = 2
 SAM = "convert it: samtools view -b x.sam | bedtools bamtobed > x.bed"
 VCF_GUARD, VCF_PRINT = "!/^#/&&NF", "$1,$2-1,$2-1+length($4),$3"
 #: What is said of a VCF, wherever it is recognised, behind the command.
-VCF_NOTE = "the regions are then the bases of REF; the zoo variants command, for what ALT changes, is yet to come"
+VCF_NOTE = (
+    "the regions are then the bases of REF; what ALT changes is told by `zoo variants MODEL x.vcf -g genome.fa -o OUT`"
+)
 GFF_GUARD, GFF_PRINT = "!/^#/&&NF>7", '$1,$4-1,$5,$3,".",$7'
 
 STRAND = frozenset("+-")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +25,16 @@ from zoo.words import counted, did_you_mean
 if TYPE_CHECKING:
     from zoo.cards.schema import Card
 
-__all__ = ["PRECISIONS", "LoadedModel", "Runner", "auto_batch_size", "check_mirrors", "full_float32", "pick_device"]
+__all__ = [
+    "PRECISIONS",
+    "LoadedModel",
+    "Runner",
+    "auto_batch_size",
+    "check_mirrors",
+    "full_float32",
+    "pick_device",
+    "processor_name",
+]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -390,6 +402,24 @@ def pick_device(name: str) -> torch.device:
             "Fix: --device auto (or cpu); for CUDA install a CUDA build of torch",
         )
     return device
+
+
+def processor_name(device: torch.device) -> str:
+    """The name of the GPU, or of the processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split())
+    except OSError:
+        pass
+    if sys.platform == "darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        if found:
+            return found
+    return platform.processor() or platform.machine()
 
 
 def auto_batch_size(length: int, device: torch.device) -> int:

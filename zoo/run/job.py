@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zoo.errors import UsageError
 from zoo.files import sha256_of
@@ -42,6 +42,7 @@ __all__ = [
     "check_predictions_out",
     "counted_notes",
     "default_genome",
+    "entry_of",
     "inputs_of",
     "is_loaded",
     "no_places",
@@ -321,7 +322,7 @@ def prepare(
     Raises:
         ZooError: see ``zoo.predict``. Where the result may be written is not checked here.
     """
-    entry = _entry_of(model, options)
+    entry = entry_of(model, options)
     fasta = open_genome(genome if genome is not None else default_genome(entry.card, entry.name, "-g {}.fa"))
     notes = [note for note in [deprecation_note(entry.card)] if note]
     if not options.any_genome and (note := check_assembly(entry.card, fasta)):
@@ -366,7 +367,22 @@ def _summit_notes(summary: RegionSummary, label: str, window: str) -> list[str]:
     return []
 
 
-def _entry_of(model: Entry | LoadedModel | ArrayModel, options: PredictOptions) -> Entry:
+class _OfEntry(Protocol):
+    """The options that change an entry."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]: ...
+
+    @property
+    def trust(self) -> bool: ...
+
+
+def entry_of(model: Entry | LoadedModel | ArrayModel, options: _OfEntry) -> Entry:
+    """The entry behind a model of ``opened``, with the settings of its dataloader.
+
+    Raises:
+        UsageError: settings for a model that is loaded already, or that its dataloader does not know.
+    """
     if not is_loaded(model):
         return with_settings(model if isinstance(model, Entry) else model.entry, options.settings)
     if changed := options.settings.keys() - {"intervals_file", "fasta_file"}:

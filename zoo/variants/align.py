@@ -12,8 +12,8 @@ phase changes:
 - A bin that is wholly deleted is like a deleted base.
 - Of a bin that is partly deleted, the window decides that is in phase with the bases that are left: the left one where
   the change begins in it, the right one where it ends in it, the mean of both where it does both.
-- The bin of the last shared base before an insertion of at most half a bin: the window whose bin there holds more of the
-  inserted bases; the mean where both hold as many, as they do away from the bin's ends.
+- The bin of the last shared base before an insertion of at most half a bin: the window whose bin there holds more of
+  the inserted bases; the mean where both hold as many, as they do away from the bin's ends.
 - A longer insertion fills bins of its own. Those that are inserted for more than half are folded into the bin of the
   last shared base by their maximum, with both windows' bins there: the rule of single bases, which this is where a bin
   is one base.

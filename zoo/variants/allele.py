@@ -13,14 +13,15 @@ class Record:
 
     Attributes:
         number: 0-based number of the row among all variants of the input.
-        line: its line in the file, from 1, for messages.
+        line: its line in the file, from 1, for messages; in a BCF, and behind ``--regions``, its number from 1.
         chrom: name as written.
         pos: 0-based position of the first base of REF.
         id: the third column of a VCF; ``"."`` where there is none.
         ref: REF as written.
         alts: ALT alleles as written; empty where ALT is ``.``.
         end: 0-based half-open end that INFO/END gives; None without one.
-        columns: the whole row, so that a writer can give it back.
+        columns: the whole row as text: tabs between them give it back to the byte. Of a VCF or BCF they are the eight
+            fixed columns (INFO is the last), and where there are samples one more, which holds FORMAT and all samples.
     """
 
     number: int
@@ -58,8 +59,9 @@ class Allele:
         contig: number of the chromosome in the genome; -1 where it has none.
         edit: the trimmed alleles; an insertion or deletion keeps one base. None where nothing is scored.
         status: why there is no score, a key of ``STATUSES``; ``""`` where there is one.
-        written: the alleles as the file has them, where REF is not the genome's and was taken as given: they are
-            written over the genome in both windows. None where the genome has REF.
+        written: the alleles as the file has them (of a symbolic ALT, REF twice), where REF is not the genome's and was
+            taken as given: ``written.ref`` is laid over the genome at ``written.start`` in both windows, and ``edit``
+            is made in what then stands there. It may be longer than ``edit``. None where the genome has REF.
     """
 
     record: Record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -56,12 +57,10 @@ class Changes:
 
     def __init__(self, edits: Iterable[Edit]) -> None:
         self.cores = _apart(sorted(filter(None, map(_core, edits)), key=lambda edit: (edit.start, edit.end)))
-        self._starts = np.array([edit.start for edit in self.cores], dtype=np.int64)
-        self._ref = np.array([len(edit.ref) for edit in self.cores], dtype=np.int64)
-        self._alt = np.array([len(edit.alt) for edit in self.cores], dtype=np.int64)
-        self._before = np.concatenate([[0], np.cumsum(self._alt - self._ref)])  # and after the last
-        self.phases = tuple(dict.fromkeys(self._before.tolist()))
-        self.delta = int(self._before[-1])
+        #: The phase before each core, and after the last.
+        self._before = list(accumulate((len(edit.alt) - len(edit.ref) for edit in self.cores), initial=0))
+        self.phases = tuple(dict.fromkeys(self._before))
+        self.delta = self._before[-1]
 
     @property
     def start(self) -> int:
@@ -77,17 +76,20 @@ class Changes:
         """(n,) int64 phases of positions of the reference, and (n,) bool: whether ALT has the base."""
         if not self.cores:
             return np.zeros_like(positions), np.ones(len(positions), dtype=bool)
-        edit = np.searchsorted(self._starts, positions, side="right") - 1
-        known = np.maximum(edit, 0)
-        within = positions - self._starts[known]
-        past = (edit < 0) | (within >= self._ref[known])
-        return self._before[np.where(past, edit + 1, known)], past | (within < self._alt[known])
+        starts = np.array([edit.start for edit in self.cores], dtype=np.int64)
+        ref = np.array([len(edit.ref) for edit in self.cores], dtype=np.int64)
+        alt = np.array([len(edit.alt) for edit in self.cores], dtype=np.int64)
+        at = np.searchsorted(starts, positions, side="right") - 1
+        core = np.maximum(at, 0)
+        within = positions - starts[core]
+        past = (at < 0) | (within >= ref[core])
+        return np.array(self._before)[np.where(past, at + 1, core)], past | (within < alt[core])
 
     @property
     def insertions(self) -> tuple[Insertion, ...]:
         """What ALT has more, from left to right."""
         found = []
-        for edit, before, after in zip(self.cores, self._before.tolist(), self._before[1:].tolist(), strict=True):
+        for edit, before, after in zip(self.cores, self._before, self._before[1:], strict=False):
             if after > before:
                 end = edit.start + before
                 found.append(Insertion(edit.end - 1, end + len(edit.ref), end + len(edit.alt), after))
@@ -96,9 +98,7 @@ class Changes:
     @property
     def deletions(self) -> tuple[tuple[int, int], ...]:
         """What the reference has more, (start, end) on it, from left to right."""
-        return tuple(
-            (edit.start + len(edit.alt), edit.end) for edit in self.cores if len(edit.alt) < len(edit.ref)
-        )
+        return tuple((edit.start + len(edit.alt), edit.end) for edit in self.cores if len(edit.alt) < len(edit.ref))
 
     def apply(self, letters: bytes, first: int) -> bytes:
         """The letters of ALT where those of the reference from ``first`` on are these, which hold all edits."""

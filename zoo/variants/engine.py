@@ -1,8 +1,8 @@
 """Many sequences that differ from one in a single base each, predicted together: what an edit changes is followed.
 
 What does it is the engine of ``interpret.mutagenesis``, which stands above this package. It is found by name, when it
-is asked for and not before: variants never need it, since forward passes give the same numbers in more time. This is the
-one seam of ``zoo`` that points up.
+is asked for and not before: variants never need it, since forward passes give the same numbers in more time. This is
+the one seam of ``zoo`` that points up.
 """
 
 from __future__ import annotations

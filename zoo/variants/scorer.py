@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.variants.allele import Allele
+from zoo.variants.placements import places_of
 
 if TYPE_CHECKING:
     from zoo.genome.fasta import Genome
     from zoo.variants.aligned import Aligned, Pair, Predicted
     from zoo.variants.genes import Gene, Genes
     from zoo.variants.passes import Passes
+    from zoo.variants.placements import Places
     from zoo.variants.scores import Scores
     from zoo.variants.windows import PairPlan
 
@@ -51,6 +53,7 @@ class Task:
     Attributes:
         allele, gene, status: as in ``Row``.
         pair: what is read of it; None where nothing is.
+        places: the same of an indel in a repeat, as the leftmost and the rightmost of its places.
         row: the row itself, where it is known already.
     """
 
@@ -58,12 +61,14 @@ class Task:
     gene: Gene | None
     status: str = ""
     pair: Pair | None = None
+    places: Places | None = None
     row: Row | None = None
 
     @property
     def sequences(self) -> Sequence[bytes]:
         """What the network is asked for."""
-        return self.pair.sequences if self.pair is not None else ()
+        read = self.places or self.pair
+        return read.sequences if read is not None else ()
 
 
 class Scorer:
@@ -105,8 +110,7 @@ class Scorer:
         elif self.genes is None:
             yield self._task(allele, None)
         else:
-            edit = allele.edit
-            genes = self.genes.at(allele.contig, edit.start, edit.end)
+            genes = self.scores.genes_of(self.genes, allele)
             if not genes:
                 yield Task(allele, None, "no_gene")
             for gene in genes:
@@ -114,11 +118,12 @@ class Scorer:
 
     def _task(self, allele: Allele, gene: Gene | None) -> Task:
         if self.known is not None and (row := self.known(allele, gene)) is not None:
-            return Task(allele, gene, row.status, None, row)
+            return Task(allele, gene, row.status, row=row)
         found = self.plan.pair(self.genome, allele, gene)
         if isinstance(found, str):
             return Task(allele, gene, found)
-        return Task(allele, gene, "", found)
+        places = places_of(self.plan, self.genome, allele, gene, found) if self.scores.placed else None
+        return Task(allele, gene, "", found, places)
 
     def predicted(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, list[Predicted]]]:
         """Tasks with the predictions of their sequences, in order."""
@@ -131,7 +136,7 @@ class Scorer:
         if task.pair is None:
             return Row(task.allele, task.gene, task.status, None, 0, None)
         pair = task.pair
-        aligned = pair.join(predictions)
-        values = self.scores.of(aligned, task.allele, task.gene)
+        aligned, placed = task.places.join(predictions) if task.places else (pair.join(predictions), ())
+        values = self.scores.of(aligned, task.allele, task.gene, placed)
         kept = aligned if self.keep_aligned else None
         return Row(task.allele, task.gene, "", pair.start, pair.unknown, values, kept)

@@ -6,9 +6,11 @@ sum of what they are of; logits, which do not add up, are averaged. ``SCORES`` h
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,14 +18,22 @@ from zoo.errors import UsageError
 from zoo.outputs import OutputSpec, first_of
 from zoo.variants.aligned import Aligned
 from zoo.variants.allele import Allele
-from zoo.variants.genes import Gene
-from zoo.variants.scale import Scale, scale_of
+from zoo.variants.genes import Gene, Genes
+from zoo.variants.scale import Scale, scale_of, scales_of
+from zoo.variants.splicing import Splicing
 from zoo.words import did_you_mean
 
-__all__ = ["SCORES", "Column", "Scores", "default_score", "fitting"]
+if TYPE_CHECKING:
+    from zoo.models.loaded import LoadedModel
+
+__all__ = ["SCORES", "Column", "Scores", "default_score", "fitting", "scores_of_run"]
 
 #: Tracks of a profile whose distributions are compared at once: Borzoi has 7,611 of 6,144 bins.
 TRACKS_AT_ONCE = 256
+#: Two places of an indel disagree where a score differs by more than this, and by more than this share of the larger.
+DISAGREE, DISAGREE_SHARE = 0.01, 0.1
+#: Scores that are no comparison of ALT with REF: they do not depend on the place of an indel, or hardly.
+LEVELS = ("ref", "alt", "active")
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ def _logit(both: _Values) -> np.ndarray:
     inside = (both.ref > 0) & (both.ref < 1) & (both.alt > 0) & (both.alt < 1)
     ref = np.where(inside, both.ref, 0.5).astype(np.float64)
     alt = np.where(inside, both.alt, 0.5).astype(np.float64)
-    moved = np.log(alt) - np.log1p(-alt) - np.log(ref) + np.log1p(-ref)
+    moved = (np.log(alt) - np.log(ref)) - (np.log1p(-alt) - np.log1p(-ref))
     bins = inside.sum(axis=1)
     return np.where(bins > 0, moved.sum(axis=1) / np.maximum(bins, 1), np.nan)
 
@@ -232,9 +242,16 @@ class Scores:
         scales: output name -> what its numbers are (``scales_of``); by default read of the units.
         span: of a profile, score only the bins that overlap so many bp around the variant's first base.
         exons: of a profile, score only the bins that overlap an exon of the gene.
+        splicing: gains and losses of splice sites, behind the scores of ``names``; where it is given and no name is,
+            they are alone.
+        placed: whether indels are also scored as the leftmost and the rightmost of their places, where a score is
+            made base by base (``places_of``).
+        length: bp that the model sees, where exons are scored.
 
     Attributes:
-        columns: in order: score by score as asked for, output by output, track by track.
+        columns: in order: score by score as asked for, output by output, track by track; those of ``splicing``; the
+            leftmost and the rightmost place's, and ``placements_differ``.
+        placed: whether any column needs the places of an indel.
         notes: what a user should know of the choice.
 
     Raises:
@@ -249,13 +266,44 @@ class Scores:
         scales: Mapping[str, Scale] | None = None,
         span: int | None = None,
         exons: bool = False,
+        splicing: Splicing | None = None,
+        placed: bool = True,
+        length: int = 0,
     ) -> None:
         self._scales = {spec.name: (scales or {}).get(spec.name) or scale_of(spec.units) for spec in outputs}
         self._span, self._exons = span, exons
         self.notes: list[str] = []
         _check_window(outputs, span, exons)
-        self._pairs = self._chosen(list(dict.fromkeys(names)), outputs)
-        self._slices, self.columns = self._laid_out()
+        self._bins = _reach(outputs, length)
+        self._splicing = splicing
+        self._pairs = [] if splicing and not names else self._chosen(list(dict.fromkeys(names)), outputs)
+        taken: set[str] = set()
+        self._slices, columns = self._laid_out(taken)
+        columns += _splicing_columns(splicing, taken)
+        self._own = len(columns)
+        one_base = {spec.name for spec in outputs if spec.kind == "profile" and spec.bin_size == 1}
+        self._of_place = [i for i, one in enumerate(columns) if placed and one.output in one_base and _compares(one)]
+        self.placed = bool(self._of_place)
+        self.columns = tuple(columns + _place_columns([columns[i] for i in self._of_place], taken))
+
+    @property
+    def spliceai(self) -> slice | None:
+        """Which columns ``spliceai_field`` takes; None without splicing."""
+        if self._splicing is None:
+            return None
+        return slice(self._own - len(self._splicing.columns()), self._own)
+
+    def genes_of(self, genes: Genes, allele: Allele) -> list[Gene]:
+        """The genes in which an allele is scored: a row each.
+
+        Those that it lies in; where exons are scored, those with an exon in the bins of a window around it.
+        """
+        start = allele.edit.start
+        if not self._exons:
+            return genes.at(allele.contig, start, allele.edit.end)
+        low, high = start + self._bins[0], start + self._bins[1]
+        near = genes.at(allele.contig, low, high)
+        return [gene for gene in near if any(first < high and last > low for first, last in gene.exons)]
 
     def _chosen(self, names: Sequence[str], outputs: Sequence[OutputSpec]) -> list[tuple[str, OutputSpec]]:
         """Which score of which output, in the order of the columns."""
@@ -296,8 +344,8 @@ class Scores:
             f"Fix: --score {best} (or {others})",
         )
 
-    def _laid_out(self) -> tuple[list[slice], tuple[Column, ...]]:
-        slices, columns, taken = [], [], set()
+    def _laid_out(self, taken: set[str]) -> tuple[list[slice], list[Column]]:
+        slices, columns = [], []
         by_track = [track for spec in {spec.name: spec for _, spec in self._pairs}.values() for track in spec.tracks]
         alone = len(set(by_track)) == len(by_track)
         for score, spec in self._pairs:
@@ -305,7 +353,7 @@ class Scores:
             for track in spec.tracks:
                 name = column_name(f"{score}_{track}" if alone else f"{score}_{spec.name}_{track}", taken)
                 columns.append(self._column(name, score, spec, track))
-        return slices, tuple(columns)
+        return slices, columns
 
     def _column(self, name: str, score: str, spec: OutputSpec, track: str) -> Column:
         entry = SCORES[score]
@@ -316,22 +364,44 @@ class Scores:
     def _where(self, spec: OutputSpec) -> str:
         if self._span is not None:
             return f"{self._span} bp around the variant"
-        return "exons of the gene" if self._exons else f"all {spec.n_bins:,} bins"
+        return "exons of the gene in the window" if self._exons else f"all {spec.n_bins:,} bins"
 
-    def of(self, aligned: Aligned, allele: Allele, gene: Gene | None = None) -> np.ndarray:
+    def of(
+        self,
+        aligned: Aligned,
+        allele: Allele,
+        gene: Gene | None = None,
+        placed: Sequence[tuple[Aligned, Allele]] = (),
+    ) -> np.ndarray:
         """(columns,) float32 in the order of ``columns``; NaN where there is no such number.
 
         Args:
             aligned: the predictions of both alleles.
             allele: with an edit.
-            gene: whose exons are scored, where ``exons`` was asked for.
+            gene: whose exons are scored, and whose sites a mask keeps.
+            placed: of an indel that has several places, the leftmost and the rightmost (``Places.join``).
         """
-        values = {spec.name: self._values(spec, aligned, allele, gene) for _, spec in self._pairs}
         found = np.full(len(self.columns), np.nan, dtype=np.float32)
+        found[: self._own] = self._of_one(aligned, allele, gene, allele.edit.start)
+        if placed and self.placed:
+            chosen, n = self._of_place, len(self._of_place)
+            both = np.stack([self._of_one(one, other, gene, allele.edit.start)[chosen] for one, other in placed])
+            found[self._own : self._own + 2 * n] = both.ravel()
+            scores = np.array([not self.columns[i].integer for i in chosen])
+            found[-1] = _disagree(*both[:, scores])
+        return found
+
+    def _of_one(self, aligned: Aligned, allele: Allele, gene: Gene | None, origin: int) -> np.ndarray:
+        """The first columns, of one place."""
+        values = {spec.name: self._values(spec, aligned, allele, gene) for _, spec in self._pairs}
+        found = np.full(self._own, np.nan, dtype=np.float32)
         for (score, spec), where in zip(self._pairs, self._slices, strict=True):
             both = values[spec.name]
             if both is not None:
                 found[where] = SCORES[score].of(both)
+        if self._splicing is not None:
+            of_sites = self._splicing.of(aligned, allele, gene, origin)
+            found[-len(of_sites) :] = of_sites
         return found
 
     def _values(self, spec: OutputSpec, aligned: Aligned, allele: Allele, gene: Gene | None) -> _Values | None:
@@ -346,7 +416,7 @@ class Scores:
 
     def _window(self, spec: OutputSpec, aligned: Aligned, allele: Allele, gene: Gene | None) -> np.ndarray:
         """(bins,) bool."""
-        first, bins = aligned.first[spec.name], len(aligned.shared[spec.name])
+        bins = len(aligned.shared[spec.name])
         if self._span is not None:
             start = allele.edit.start - self._span // 2
             parts: Sequence[tuple[int, int]] = ((start, start + self._span),)
@@ -354,7 +424,47 @@ class Scores:
             parts = gene.exons if gene is not None else ()
         else:
             return np.ones(bins, dtype=bool)
-        return overlapping(parts, first, spec.bin_size, bins)
+        return overlapping(parts, aligned.first[spec.name], spec.bin_size, bins)
+
+
+def _splicing_columns(splicing: Splicing | None, taken: set[str]) -> list[Column]:
+    if splicing is None:
+        return []
+    output = splicing.output.name
+    return [
+        Column(column_name(name, taken), name, output, track, units, description, integer)
+        for name, track, units, description, integer in splicing.columns()
+    ]
+
+
+def _compares(column: Column) -> bool:
+    """Whether a column says what differs between ALT and REF, or where."""
+    return column.score not in LEVELS and not column.score.startswith(("REF_", "ALT_"))
+
+
+def _place_columns(columns: Sequence[Column], taken: set[str]) -> list[Column]:
+    if not columns:
+        return []
+    found = [
+        dataclasses.replace(
+            one,
+            name=column_name(f"{one.name}_{place}", taken),
+            description=f"{one.description}; as the {place} of an indel's places, missing where it has one",
+        )
+        for place in ("leftmost", "rightmost")
+        for one in columns
+    ]
+    says = (
+        f"1 where a score of an indel's leftmost and rightmost place differs by more than {DISAGREE:g} and by more "
+        f"than {DISAGREE_SHARE:.0%} of the larger, else 0; missing where it has one place"
+    )
+    return [*found, Column(column_name("placements_differ", taken), "placements_differ", "", "", "", says, True)]
+
+
+def _disagree(left: np.ndarray, right: np.ndarray) -> bool:
+    apart = np.abs(left - right)
+    far = (apart > DISAGREE) & (apart > DISAGREE_SHARE * np.maximum(np.abs(left), np.abs(right)))
+    return bool((far | (np.isnan(left) != np.isnan(right))).any())
 
 
 def overlapping(parts: Sequence[tuple[int, int]], first: int, bin_size: int, bins: int) -> np.ndarray:
@@ -382,12 +492,64 @@ def column_name(text: str, taken: set[str]) -> str:
     return name
 
 
+def _reach(outputs: Sequence[OutputSpec], length: int) -> tuple[int, int]:
+    """Where all bins of a window lie from the variant's first base on: the first, and behind the last."""
+    profiles = [spec for spec in outputs if spec.kind == "profile"]
+    low = min((spec.offset for spec in profiles), default=0)
+    high = max((spec.offset + spec.n_bins * spec.bin_size for spec in profiles), default=0)
+    return low - length // 2, high - length // 2
+
+
+def scores_of_run(
+    model: LoadedModel,
+    outputs: Sequence[OutputSpec],
+    names: Sequence[str] = (),
+    *,
+    span: int | None = None,
+    genes: bool = False,
+    splicing: bool = False,
+    distance: int = 50,
+    mask: bool = False,
+) -> Scores:
+    """The scores of a run of ``zoo variants``, from its options.
+
+    Args:
+        model: whose card says what the numbers of its outputs are, and whether it reads a gene's strand.
+        outputs: the chosen ones with their chosen tracks.
+        names: of ``--score``.
+        genes: whether genes are given. A model that reads a strand reads theirs; of any other, exons are scored
+            (with ``splicing`` all that is within ``distance``).
+
+    Raises:
+        UsageError: see ``Scores`` and ``Splicing``; or a model that reads a strand, and no genes.
+    """
+    sense = model.card is not None and any(output.strand == "sense" for output in model.card.outputs)
+    if sense and not genes:
+        raise UsageError(
+            f"{model.name} reads the strand of a gene, says its card (strand: sense)",
+            "without genes nothing says which strand a variant is read on",
+            "Fix: add --genes FILE, a GTF with exons or a BED12",
+        )
+    if mask and not genes:
+        raise UsageError(
+            "--mask: no genes are given, whose sites it keeps", "", "Fix: add --genes FILE, or leave out --mask"
+        )
+    sites = Splicing(outputs, distance, mask) if splicing else None
+    exons = genes and not sense and not splicing
+    scales = scales_of(model)
+    return Scores(names, outputs, scales=scales, span=span, exons=exons, splicing=sites, length=model.length)
+
+
 def _check_window(outputs: Sequence[OutputSpec], span: int | None, exons: bool) -> None:
     if span is None and not exons:
         return
     asked = "--span" if span is not None else "--genes"
     if span is not None and exons:
-        raise UsageError("--span and exons: give one of them", "", "Fix: leave out --span to score exons of genes")
+        raise UsageError(
+            "--span and --genes: give one of them",
+            "bins around the variant are scored, or those of the exons of each gene",
+            "Fix: leave out --span, or --genes",
+        )
     if span is not None and span < 1:
         raise UsageError(f"--span {span}: must be 1 bp or more", "", "Fix: e.g. --span 501")
     profiles = [spec for spec in outputs if spec.kind == "profile"]

@@ -4,8 +4,8 @@
 library a model comes from; with ``anchor="left"`` one before it in windows of even length, as in gReLU and Borzoi.
 
 **ALT** is the whole chromosome with the change made. Its window begins where the reference's does: after a deletion its
-right end is refilled from the genome, after an insertion cut. ``refill="left"`` is the mirror image: both windows end at
-the same base. ``both`` averages what the two give once it is aligned; a bin that only one of them has is left out.
+right end is refilled from the genome, after an insertion cut. ``refill="left"`` is the mirror image: both windows end
+at the same base. ``both`` averages what the two give once it is aligned; a bin that only one of them has is left out.
 Profiles of wider bins need both windows anyway (``zoo.variants.align``) and are the same whatever ``refill`` says.
 
 **Strand.** A model that reads a strand (``strand: sense`` of its card, or a dataloader with ``use_strand``) reads that
@@ -322,7 +322,10 @@ class _Join:
     ) -> tuple[np.ndarray, dict[int, np.ndarray]]:
         """Of the reference, and of ALT by phase, along the plus strand."""
         _, ref, alts = move
-        found = {number: self.plan.on_plus(spec, predictions[number][spec.name], self.reverse) for number in (ref, *alts.values())}
+        found = {
+            number: self.plan.on_plus(spec, predictions[number][spec.name], self.reverse)
+            for number in (ref, *alts.values())
+        }
         return found[ref], {phase: found[number] for phase, number in alts.items()}
 
     def _aligned(
@@ -368,9 +371,7 @@ def _masked_edit(edit: Edit, gene: Gene) -> Edit:
     last = max(edit.end - 1, edit.start if edit.ref else edit.start - 1)
     places = [min(edit.start + i, last) for i in range(len(edit.alt))]
     alt = "".join(base if gene.start <= at < gene.end else "N" for at, base in zip(places, edit.alt, strict=True))
-    ref = "".join(
-        base if gene.start <= at < gene.end else "N" for at, base in enumerate(edit.ref, edit.start)
-    )
+    ref = "".join(base if gene.start <= at < gene.end else "N" for at, base in enumerate(edit.ref, edit.start))
     return Edit(edit.start, ref, alt)
 
 

@@ -12,7 +12,7 @@ from zoo.writers.base import Writer, WriterContext
 from zoo.writers.bed import BedWriter
 from zoo.writers.tsv import TsvWriter
 
-__all__ = ["LAYOUTS", "StreamWriter", "check_stream_format"]
+__all__ = ["LAYOUTS", "StreamWriter", "check_stream_format", "put_text"]
 
 LAYOUTS = {"tsv": TsvWriter, "bed": BedWriter}
 
@@ -64,13 +64,18 @@ class StreamWriter(Writer):
         pass
 
     def _put(self, text: bytes) -> None:
-        binary = getattr(self._stream, "buffer", None)  # UTF-8 as in files, whatever the terminal's encoding
-        if binary is None:
-            self._stream.write(text.decode())
-        else:
-            self._stream.flush()
-            binary.write(text)
-        self._stream.flush()
+        put_text(self._stream, text)
+
+
+def put_text(stream: TextIO, text: bytes) -> None:
+    """Write UTF-8 to a text stream, as it is in files, whatever the terminal's encoding; and flush it."""
+    binary = getattr(stream, "buffer", None)
+    if binary is None:
+        stream.write(text.decode("utf-8", "surrogateescape"))
+    else:
+        stream.flush()
+        binary.write(text)
+    stream.flush()
 
 
 def check_stream_format(fmt: str) -> str:

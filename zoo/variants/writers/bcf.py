@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
+import gzip
+import os
 from pathlib import Path
 
 from zoo.errors import InputError
 from zoo.results import remove, rename_all
 from zoo.variants.writers.table import VariantContext
 from zoo.variants.writers.vcf import VcfWriter
+from zoo.writers.text import BgzfFile
 
 __all__ = ["BcfWriter"]
 
@@ -26,10 +28,10 @@ class BcfWriter(VcfWriter):
         self._convert()
         made = None
         if self._order.is_sorted:
-            import pysam
+            from pysam import bcftools
 
             index = self._binary.with_name(f"{self._binary.name}.csi")
-            pysam.bcftools.index("--force", "--csi", "-o", str(index), str(self._binary), catch_stdout=False)
+            bcftools.index("--force", "--csi", "-o", str(index), str(self._binary), catch_stdout=False)
             made = (index, self._index(".csi"))
         else:
             remove(self._index(".csi"))
@@ -43,36 +45,48 @@ class BcfWriter(VcfWriter):
     def discard(self) -> None:
         super().discard()
         remove(self._binary)
+        remove(self.partial.with_name(f"{self.partial.name}.declared"))
         remove(self._binary.with_name(f"{self._binary.name}.csi"))
 
     def _convert(self) -> None:
-        """Text to binary; what the header does not declare is met in a first reading, since BCF needs it declared.
+        """Text to binary, by bcftools: what pysam writes gets an END where an ALT is symbolic.
 
         Raises:
             InputError: htslib cannot read a record.
         """
         import pysam
+        from pysam import bcftools
 
         before = pysam.set_verbosity(0)
         try:
-            with pysam.VariantFile(str(self.partial)) as whole:
-                for _ in whole:
-                    pass
-                header = whole.header
-                with (
-                    pysam.VariantFile(str(self.partial)) as text,
-                    contextlib.closing(pysam.VariantFile(str(self._binary), "wb", header=header)) as binary,
-                ):
-                    for record in text:
-                        record.translate(header)
-                        binary.write(record)
-        except (OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno:
-                raise
+            self._declare()
+            bcftools.view("--no-version", "-Ob", "-o", str(self._binary), str(self.partial), catch_stdout=False)
+        except (ValueError, pysam.SamtoolsError) as error:
             raise InputError(
-                f"{self.context.out}: a record cannot be written as BCF: {error}",
-                "htslib does not read it",
+                f"{self.context.out}: a record cannot be written as BCF",
+                " ".join(str(error).split()),
                 "Fix: -o with .vcf.gz, which gives records back as they are",
             ) from error
         finally:
             pysam.set_verbosity(before)
+
+    def _declare(self) -> None:
+        """Declare what records have and the header does not, since BCF needs it: htslib meets it as it reads."""
+        import pysam
+
+        with pysam.VariantFile(str(self.partial)) as text:
+            declared = len(text.header.records)
+            for _ in text:
+                pass
+            header = str(text.header) if len(text.header.records) > declared else None
+        if header is None:
+            return
+        whole = self.partial.with_name(f"{self.partial.name}.declared")
+        file = BgzfFile(whole)
+        file.write(header.encode("utf-8", "surrogateescape"))
+        with gzip.open(self.partial) as rows:
+            for line in rows:
+                if not line.startswith(b"#"):
+                    file.write(line)
+        file.finish()
+        os.replace(whole, self.partial)

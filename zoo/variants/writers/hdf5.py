@@ -32,6 +32,8 @@ CHUNK_BYTES = 1 << 18
 class Hdf5Writer(SpooledVariants):
     """``h5py.File(OUT)["alt/<output>"][i]`` is the prediction of ALT in row i, in the reference's bins."""
 
+    keeps_aligned = True
+
     def kept_outputs(self) -> Sequence[OutputSpec]:
         return self.context.outputs
 

@@ -15,6 +15,7 @@ from zoo.outputs import OutputSpec
 from zoo.results import fresh_folder, open_at
 from zoo.variants.scorer import Row
 from zoo.variants.writers.table import (
+    NO_NUMBER,
     NUMBERS,
     ScoredRecord,
     VariantContext,
@@ -144,14 +145,14 @@ def kept_of(rows: Sequence[Row], output: OutputSpec) -> Iterator[tuple[str, np.n
         none = np.zeros(output.n_bins, bool)
         shared = [none if one is None else one.shared[output.name] for one in kept]
         yield f"shared/{output.name}", np.array(shared, bool).reshape(len(rows), output.n_bins)
-        first = [MISSING if one is None else one.first[output.name] for one in kept]
+        first = [MISSING if one is None else one.first.get(output.name, MISSING) for one in kept]
         yield f"first/{output.name}", np.array(first, np.int64)
 
 
 def _typed(name: str, texts: Sequence[str]) -> list[str] | np.ndarray:
     if name not in NUMBERS:
         return list(texts)
-    return np.array([MISSING if text == "." else int(text) for text in texts], np.int64)
+    return np.array([MISSING if text == NO_NUMBER else int(text) for text in texts], np.int64)
 
 
 class SpooledVariants(SpooledWriter):
@@ -159,6 +160,8 @@ class SpooledVariants(SpooledWriter):
 
     context: VariantContext
     spool: VariantSpool | None
+    #: Whether the predictions of both alleles are written.
+    keeps_aligned = False
 
     def kept_outputs(self) -> Sequence[OutputSpec]:
         """The outputs whose predictions are written."""

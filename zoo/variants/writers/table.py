@@ -15,10 +15,21 @@ from zoo.writers.base import WriterContext
 if TYPE_CHECKING:
     from zoo.variants.scores import Column
 
-__all__ = ["SCORED", "ScoredRecord", "VariantContext", "leading_columns", "leading_fields", "rows_of", "values_of"]
+__all__ = [
+    "NO_NUMBER",
+    "SCORED",
+    "ScoredRecord",
+    "VariantContext",
+    "leading_columns",
+    "leading_fields",
+    "rows_of",
+    "values_of",
+]
 
 #: What stands for the status of a row that has scores.
 SCORED = "ok"
+#: What stands for a number that is missing.
+NO_NUMBER = "nan"
 VARIANT = ("chrom", "pos", "id", "ref", "alt")
 GENE = ("gene", "gene_id", "strand")
 CHANGE = ("status", "changed_pos", "changed_ref", "changed_alt", "window_start", "window_end", "unknown")
@@ -79,7 +90,7 @@ def leading_columns(context: VariantContext) -> tuple[str, ...]:
 
 
 def leading_fields(rows: Sequence[Row], context: VariantContext) -> Iterator[list[str]]:
-    """The text of these columns; ``.`` where something is missing."""
+    """The text of these columns; where something is missing ``.``, or ``nan`` for a number."""
     for row in rows:
         allele, record = row.allele, row.allele.record
         fields = [record.chrom, str(record.pos + 1), record.id, record.ref, allele.alt]
@@ -88,9 +99,9 @@ def leading_fields(rows: Sequence[Row], context: VariantContext) -> Iterator[lis
             fields += [gene.name, gene.id, gene.strand] if gene is not None else [".", ".", "."]
         edit = allele.edit
         fields.append(row.status or SCORED)
-        fields += [str(edit.start + 1), edit.ref, edit.alt] if edit is not None else [".", ".", "."]
+        fields += [str(edit.start + 1), edit.ref, edit.alt] if edit is not None else [NO_NUMBER, ".", "."]
         if row.start is None:
-            fields += [".", ".", "."]
+            fields += [NO_NUMBER] * 3
         else:
             fields += [str(row.start), str(row.start + context.length), str(row.unknown)]
         yield fields

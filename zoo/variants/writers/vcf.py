@@ -128,7 +128,7 @@ class VcfWriter(TextWriter):
     def header(self) -> bytes:
         """The input's header with lines for what is added, before the line of columns; a new one where it has none."""
         lines = list(self.context.header) or ["##fileformat=VCFv4.2", "\t".join(COLUMNS)]
-        about = ",".join(f'{name}="{value}"' for name, value in self.context.about.items())
+        about = "; ".join(f"{name} {value}" for name, value in self.context.about.items())
         # Names are declared that the input's header leaves out, since indices and BCF need them.
         named = {found[1] for line in lines if (found := re.match(r"##contig=<ID=([^,>]+)", line))}
         contigs = [
@@ -136,7 +136,7 @@ class VcfWriter(TextWriter):
             for name, size in (self.context.chrom_sizes or {}).items()
             if name not in named
         ]
-        added = [*contigs, *info_fields(self.context).values(), f"##zoo_variants=<{about}>"]
+        added = [*contigs, *info_fields(self.context).values(), f"##zoo_variants={about}"]
         return ("\n".join([*lines[:-1], *added, lines[-1]]) + "\n").encode("utf-8", "surrogateescape")
 
     def lines(self, batch: Sequence[ScoredRecord]) -> Iterable[bytes]:

@@ -1,0 +1,317 @@
+"""``score_variants``: a model, variants and a genome in; a file of scores out, or rows in memory.
+
+The order of work: read and check every row against the genome, load the model (``job``), then read, predict, score and
+write at once (``stream``), as ``zoo.run.predict`` does for regions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import UsageError
+from zoo.models.entry import Entry
+from zoo.progress import Notes, Progress, notebook_progress, warn
+from zoo.results import check_out, left_behind, sole_writer, write_run_record
+from zoo.run.file_run import JournaledRun
+from zoo.run.job import inputs_of, opened
+from zoo.variants.counts import VariantCounts, counted_notes
+from zoo.variants.job import VariantJob, default_prefix, prepare, scored_outputs
+from zoo.variants.options import VariantOptions, variant_options
+from zoo.variants.reading import open_variants
+from zoo.variants.returned import VariantResult, VariantScores
+from zoo.variants.scorer import Row, Scorer
+from zoo.variants.status import STATUSES
+from zoo.variants.store import Shelf, Store, StoredScorer, conditions, machine_of
+from zoo.variants.stream import score_records
+from zoo.variants.writers import FORMATS, check_format, open_writer
+from zoo.variants.writers.stream import StreamWriter
+from zoo.variants.writers.table import ScoredRecord, VariantContext
+from zoo.words import counted
+
+if TYPE_CHECKING:
+    from zoo.models.array_model import ArrayModel
+    from zoo.models.loaded import LoadedModel
+    from zoo.writers.base import Writer
+
+__all__ = ["score_variants"]
+
+MakeProgress = Callable[[int, int], Progress]
+
+
+def score_variants(
+    model: str | Path | Entry | LoadedModel | ArrayModel,
+    variants: Any,
+    genome: str | Path | None = None,
+    out: str | Path | None = None,
+    *,
+    report: Callable[[str], None] | None = None,
+    progress: MakeProgress | None = None,
+    **options: Any,
+) -> VariantResult | VariantScores:
+    """Score variants by what they do to a model's predictions, and write the scores or return them.
+
+    Args:
+        model: as in ``zoo.predict``; one that reads a window of sequence.
+        variants: VCF, BCF or a TSV with ``chrom, pos, ref, alt`` (``pos`` from 1), plain or gzip; ``-`` is standard
+            input; ``"chr7:1000:A>G"``, or a list of such.
+        genome: as in ``zoo.predict``.
+        out: result; its suffix gives the format: ``.vcf .vcf.gz .bcf .tsv .tsv.gz .parquet .h5``; ``-`` is TSV on
+            standard output. None: nothing is written, all rows are kept in memory and returned.
+        report: called with each note for the user. Without one, and without ``out``, notes are Python's warnings.
+        progress: ``(total, done) -> Progress``; default a bar in a notebook, nothing elsewhere.
+        **options: see ``VariantOptions``.
+
+    Returns:
+        What was written and counted; without ``out`` the ``VariantScores`` (``.to_pandas()``).
+
+    Raises:
+        ZooError: see ``zoo.errors`` for the kinds; nothing is left under the final name.
+    """
+    chosen = variant_options(options)
+    given = opened(model, trust=chosen.trust)
+    if chosen.store is not None:
+        Store(chosen.store)
+    if out is not None:
+        out = _check_result(out, [*inputs_of(model, variants, genome, chosen.settings), chosen.genes], chosen)
+    stdout = sys.stdout
+    # What a model's Python prints is no part of the result, which may go to standard output.
+    with open_variants(variants, chosen.regions) as file, contextlib.redirect_stdout(sys.stderr):
+        job = prepare(given, file, genome, chosen)
+        notes = Notes(report or (warn if out is None else None), job.notes)
+        notes.keep(*job.recorded)
+        context = _context(job, Path("-") if out is None else out)
+        run = _Run(job, context, notes, progress)
+        with contextlib.closing(run):
+            if chosen.dry_run:
+                return run.planned()
+            if out is None:
+                return run.returned()
+            if str(out) == "-":
+                return run.to_stream(StreamWriter(context, stdout, chosen.format or "tsv"))
+            with sole_writer(out):
+                return run.to_file(open_writer(context, chosen.format))
+
+
+def _check_result(out: str | Path, inputs: list[Any], options: VariantOptions) -> Path:
+    """What can be known of the result before the work; where it is written."""
+    out = check_out(
+        out, inputs=inputs, suffixes=() if options.format else tuple(FORMATS), what="scores of variants", stdout=True
+    )
+    if str(out) == "-" and options.resume:
+        raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
+    if check_format(out, options.format) == ".h5" and options.store is not None:
+        raise UsageError(
+            "--store keeps scores; an .h5 also has the predictions of both alleles",
+            "",
+            "Fix: leave out --store, or write .tsv.gz or .parquet",
+        )
+    return out
+
+
+def _context(job: VariantJob, out: Path) -> VariantContext:
+    """What a writer is told.
+
+    Raises:
+        UsageError: the format cannot hold these scores.
+    """
+    card = job.model.card
+    about = {"model": f"{job.model.name} {card.version}" if card else job.model.name}
+    about["seqzoo"] = importlib.metadata.version("seqzoo")
+    context = VariantContext(
+        out,
+        scored_outputs(job.plan, job.choice),
+        job.genome.sizes,
+        "error",
+        {},
+        columns=job.scores.columns,
+        genes=job.genes is not None,
+        length=job.model.length,
+        header=job.file.header.lines if job.file.kind != "tsv" else (),
+        prefix=job.options.prefix or default_prefix(job.model.name),
+        about=about,
+        statuses=STATUSES,
+        splicing=job.options.splicing,
+    )
+    if check_format(out, job.options.format) in (".vcf", ".vcf.gz", ".bcf"):
+        from zoo.variants.writers.vcf import check_fields
+
+        check_fields(context)
+    return context
+
+
+class _Run:
+    """One run of a job: to a file, to standard output, or to memory."""
+
+    def __init__(self, job: VariantJob, context: VariantContext, notes: Notes, progress: MakeProgress | None) -> None:
+        from zoo.models.loaded import Runner  # torch: not before the rows are checked
+        from zoo.variants.passes import Passes
+        from zoo.variants.steady import SteadyRunner
+
+        options = job.options
+        self.job, self.context, self.notes = job, context, notes
+        self.runner = Runner(job.model, options.device, options.precision, options.rc_average, options.batch_size)
+        self._steady: SteadyRunner | None = None
+        self._store = Store(options.store, inputs=[job.file.path, job.genome.path]) if options.store else None
+        self._shelf: Shelf | None = None
+        self._passes: Passes | None = None
+        self._progress = progress or notebook_progress
+        self.seconds = 0.0
+
+    def scorer(self, keep_aligned: bool = False) -> Scorer:
+        """What scores; the first call tries which size of batches gives the same bits for all its sequences."""
+        from zoo.variants.passes import Passes
+        from zoo.variants.steady import SteadyRunner
+
+        job = self.job
+        self._steady = self._steady or SteadyRunner(self.runner, self._known_batch_size())
+        self._passes = Passes(self._steady, job.choice)
+        if self._store is None:
+            return Scorer(job.genome, job.plan, self._passes, job.scores, job.genes, keep_aligned=keep_aligned)
+        shelf = self._shelf = self._shelf or self._open_shelf(self._store)
+        return StoredScorer(job.genome, job.plan, self._passes, job.scores, job.genes, shelf=shelf)
+
+    def _known_batch_size(self) -> int | None:
+        """What a store remembers of the trial."""
+        from zoo.variants.steady import steady_batch_size
+
+        if self._store is None:
+            return None
+        runner, machine = self.runner, machine_of(self.runner.device)
+        made_by = conditions(self.job.model, self.job.options, (), "", batch_size=runner.batch_size, machine=machine)
+        return self._store.batch_size(made_by, lambda: steady_batch_size(runner))
+
+    def _open_shelf(self, store: Store) -> Shelf:
+        job, columns = self.job, self.job.scores.columns
+        key = conditions(
+            job.model,
+            job.options,
+            columns,
+            store.genome_sha256(job.genome),
+            batch_size=self._steady.batch_size,
+            machine=machine_of(self.runner.device),
+        )
+        shelf = store.shelf(key, len(columns))
+        self.notes.add(*store.notes_on(shelf))
+        return shelf
+
+    def _stored(self) -> dict[str, int]:
+        """Scores that the store had, and that it got, for the record."""
+        if self._shelf is None:
+            return {}
+        self._shelf.flush()
+        return {"from_store": self._shelf.found, "to_store": self._shelf.kept}
+
+    def close(self) -> None:
+        """Keep what was scored, also where the run ends early."""
+        if self._shelf is not None:
+            self._shelf.close()
+            self._store.update_list()
+
+    def _counts(self, earlier: dict[str, Any] | None = None) -> VariantCounts:
+        return VariantCounts(self.job.genome, self.job.model.length, earlier)
+
+    def planned(self) -> VariantResult:
+        """Of a dry run."""
+        counts = {
+            "window_bp": self.job.model.length,
+            "device": str(self.runner.device),
+            "batch_size": self.runner.batch_size,
+            "columns": [column.name for column in self.job.scores.columns],
+        }
+        return VariantResult([], self.job.n_records, 0, 0, counts, self.notes.texts, dry_run=True)
+
+    def _go(
+        self,
+        scorer: Scorer,
+        counts: VariantCounts,
+        consume: Callable[[list[ScoredRecord]], None],
+        start: int = 0,
+    ) -> None:
+        bar = self._progress(self.job.n_records, start)
+        bar.noun = "variant"
+        began = time.monotonic()
+
+        def write(batch: list[ScoredRecord]) -> None:
+            for scored in batch:
+                counts.add(scored.rows)
+            consume(batch)
+
+        try:
+            score_records(self.job.records(start), self.job.alleles, scorer, write, bar.advance)
+        finally:
+            self.seconds = time.monotonic() - began
+            bar.clear()
+
+    def returned(self) -> VariantScores:
+        """All rows, in memory."""
+        rows: list[Row] = []
+        counts = self._counts()
+        self._go(self.scorer(), counts, lambda batch: rows.extend(row for scored in batch for row in scored.rows))
+        found = counts.as_dict()
+        self.notes.add(*counted_notes(found, self.job.model.length))
+        return VariantScores(rows, self.context.columns, found, self.notes.texts, self.seconds, self.context)
+
+    def to_stream(self, writer: StreamWriter) -> VariantResult:
+        """To standard output, as rows come."""
+        counts = self._counts()
+        writer.open()
+        self._go(self.scorer(), counts, writer.write)
+        writer.finish()
+        return self._result([], counts)
+
+    def to_file(self, writer: Writer) -> VariantResult:
+        """To a file, with a journal and a record."""
+        job, out = self.job, writer.context.out
+        writer.check_finals(inputs_of(job.model, job.file.path, job.genome.path, job.options.settings))
+        scorer = self.scorer(keep_aligned=getattr(writer, "keeps_aligned", False))
+        journaled = JournaledRun(job.model, writer, job.signature(out, self._steady.batch_size), job.options.resume)
+        if journaled.state is not None:
+            self.notes.say(f"resuming after {counted(journaled.cursor, 'variant')}")
+        elif job.options.resume:
+            self.notes.say("nothing to resume; starting from the first variant")
+        counts = self._counts(journaled.counts)
+
+        def write(batch: list[ScoredRecord]) -> None:
+            writer.write(batch)
+            rows = sum(len(scored.rows) for scored in batch)
+            journaled.reached(batch[-1].record.number + 1, rows, counts.as_dict())
+
+        left = job.n_records - journaled.cursor
+        paths = journaled.write_all(lambda: self._go(scorer, counts, write, journaled.cursor), left)
+        self.notes.add(*left_behind(out, paths), *getattr(writer, "notes", ()))
+        result = self._result(paths, counts)
+        self.notes.add(*self._record(out, result))
+        return result
+
+    def _result(self, paths: list[Path], counts: VariantCounts) -> VariantResult:
+        found = counts.as_dict()
+        self.notes.add(*counted_notes(found, self.job.model.length))
+        return VariantResult(
+            paths, found["records"], found["rows"], found["scored"], found, self.notes.texts, self.seconds
+        )
+
+    def _record(self, out: Path, result: VariantResult) -> list[str]:
+        """Write OUT.run.json; return a note when that failed, as the result itself is whole."""
+        job = self.job
+        record = job.record() | {
+            "options": dataclasses.asdict(job.options),
+            "device": str(self.runner.device),
+            "batch_size": self._steady.batch_size,
+            "columns": [dataclasses.asdict(column) for column in job.scores.columns],
+            "counts": result.counts | {"sequences_predicted": self._passes.n_predicted} | self._stored(),
+            "notes": result.notes,
+            "files": [str(path) for path in result.paths],
+            "seconds": round(result.seconds, 3),
+        }
+        try:
+            write_run_record(out, record)
+        except OSError as error:
+            return [f"{out}.run.json, the record of this run, could not be written: {error.strerror}"]
+        return []
