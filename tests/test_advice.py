@@ -58,9 +58,10 @@ ONLY: dict[str, tuple[set[str], str]] = {
     "PredictOptions --stride": (TILED, "a report refuses --stride before"),
     "PredictOptions --window": (TILED, "a report refuses --stride before"),
     "FileRun": (RUN, TEST),
+    "JournaledRun": (RUN | {"variants"}, TEST),
     "_explain_os_error": (RUN, TEST),
     "Journal": (RUN, TEST),
-    "_entry_of": (RUN, TEST),
+    "entry_of": (RUN | {"variants"}, TEST),
     "_check_result": ({"predict"}, TEST),
     "check_places": ({"predict"}, TEST),
     "check_predictions_format": ({"predict"}, TEST),
@@ -288,7 +289,7 @@ OPTION = re.compile(r"(?<![\w.\u203a-])(--?[A-Za-z][\w-]*)")
 TYPED = re.compile(r"(?<![\w.])zoo (?=[a-z])((?:(?!`|;|, |\. | \(| and zoo | or |\|| then ).)+)")
 OTHERS = re.compile(
     r"(?:pip|python|git|rm|mkdir|gunzip|bgzip|gzip|samtools|bedtools|huggingface-cli|ulimit|bcftools|awk|STAR|ray start"
-    r"|tail|iconv|twoBitToFa|bunzip2|unxz|unzstd|unzip|tar|tr|sed)\b"
+    r"|tail|iconv|twoBitToFa|bunzip2|unxz|unzstd|unzip|tar|tr|sed|tabix|gffread|grep|plink2|maf2vcf)\b"
     r"[^;`]*"
 )
 

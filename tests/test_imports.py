@@ -246,7 +246,7 @@ def test_every_module_has_a_docstring_and_what_it_offers():
 
 
 def test_public_names_hold():
-    assert zoo.__all__ == ["entries", "gallery", "info", "load_model", "predict"]
+    assert zoo.__all__ == ["entries", "gallery", "info", "load_model", "predict", "score_variants"]
     assert set(zoo.__all__) <= set(dir(zoo))
     assert {name: getattr(zoo, name).__module__ for name in zoo.__all__} == {
         "entries": "zoo.store.registry",
@@ -254,6 +254,7 @@ def test_public_names_hold():
         "info": "zoo.store.registry",
         "load_model": "zoo.model",
         "predict": "zoo.run.predict",
+        "score_variants": "zoo.variants.score_variants",
     }
     with pytest.raises(AttributeError, match="no_such"):
         _ = zoo.no_such

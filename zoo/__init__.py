@@ -8,6 +8,7 @@
     model.predict_regions("peaks.bed", "sacCer3.fa").values["atac"]  # (N, 1, 32)
     zoo.predict("yeast-atac", "peaks.bed", "sacCer3.fa", "out.bw")
     zoo.predict("yeast-atac", "peaks.bed", "sacCer3.fa").to_pandas()  # or .to_anndata(), .to_xarray()
+    zoo.score_variants("yeast-atac", "chrIV:1000000:A>G", "sacCer3.fa").to_pandas()  # what a variant changes
 
 Regions are a path, a pandas or polars frame with ``chrom``, ``start`` and ``end``, or a list of tuples.
 ``zoo.entries()`` lists the models, ``zoo.info(name)`` says what is known of one. What drives a prediction is asked of
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from zoo.model import load_model
     from zoo.run.predict import predict
     from zoo.store.registry import entries, info
+    from zoo.variants.score_variants import score_variants
 
-__all__ = ["entries", "gallery", "info", "load_model", "predict"]
+__all__ = ["entries", "gallery", "info", "load_model", "predict", "score_variants"]
 
 _WHERE = {
     "entries": "zoo.store.registry:entries",
@@ -35,6 +37,7 @@ _WHERE = {
     "info": "zoo.store.registry:info",
     "load_model": "zoo.model:load_model",
     "predict": "zoo.run.predict:predict",
+    "score_variants": "zoo.variants.score_variants:score_variants",
 }
 
 offer(__name__)

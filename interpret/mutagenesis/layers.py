@@ -32,6 +32,9 @@ __all__ = [
 
 Interval = tuple[int, int]
 CHUNK_BYTES = 1 << 21  # rows of a convolution's output that are finished while they lie in the cache
+#: A convolution to so few channels with so many taps is one product to all taps' channels, which are then added up.
+NARROW, MANY_TAPS = 8, 8
+PRODUCT_BYTES = 1 << 24  # of such a product
 
 
 def chunk_rows(shape: Sequence[int], like: torch.Tensor) -> int:
@@ -128,7 +131,9 @@ class Taps(Layer):
     def run(self, block: Block, windows: list[Window], low: int, high: int, references: Callable) -> Window:
         x = windows[0].as_delta(block).reshape(len(windows[0]), block.edits, len(self.matrices[0])).contiguous()
         width = self.matrices[0].shape[1]
-        size = chunk_rows((high - low, block.edits, width), x)
+        narrow = width <= NARROW and len(self.matrices) >= MANY_TAPS and self.sliding.stride == 1
+        size = high - low if narrow else chunk_rows((high - low, block.edits, width), x)
+        add_products = self._add_narrow_products if narrow else self._add_products
         held = min(size, high - low) if self.tail else high - low
         out = x.new_empty((held, block.edits, width))
         valued = bool(self.functions) or self.gives == "value"
@@ -143,7 +148,7 @@ class Taps(Layer):
                 rows.zero_()
             else:
                 block.split(shaped).copy_(before.window(block, start, stop))
-            self._add_products(x, windows[0].low, rows, start)
+            add_products(x, windows[0].low, rows, start)
             for function in self.functions:
                 function(rows)
             if after is not None:
@@ -176,6 +181,29 @@ class Taps(Layer):
                 else:
                     read = x[start : start + (end - first - 1) * s.stride + 1 : s.stride].reshape(-1, x.shape[2])
                 target[(first - low) * edits : (end - low) * edits].addmm_(read, matrix)
+
+    def _add_narrow_products(self, x: torch.Tensor, x_low: int, rows: torch.Tensor, low: int) -> None:
+        """The same where the outputs are few channels, of which a product a tap would be mostly reading."""
+        s, edits, width, taps = self.sliding, x.shape[1], rows.shape[2], len(self.matrices)
+        matrix = torch.cat([m.t() for m in self.matrices])  # (taps * outputs, inputs)
+        beside = s.dilation * (taps - 1)
+        size = max(2 * beside, PRODUCT_BYTES // (len(matrix) * edits * x.element_size()))
+        for first in range(low, low + len(rows), size - beside):
+            end = min(first + size - beside, low + len(rows))
+            start, stop = s.need(first, end)
+            wide = (stop - start) * edits
+            products = x.new_empty((len(matrix), wide))
+            begin, finish = max(start, x_low), min(stop, x_low + len(x))
+            if begin >= finish:
+                continue
+            products[:, : (begin - start) * edits] = 0
+            products[:, (finish - start) * edits :] = 0
+            read = x[begin - x_low : finish - x_low].view(-1, x.shape[2])
+            products[:, (begin - start) * edits : (finish - start) * edits].addmm_(matrix, read.t(), beta=0)
+            of_taps = products.as_strided(  # output o reads, of tap t, what input o + t * dilation gave
+                (taps, width, (end - first) * edits), (width * wide + s.dilation * edits, wide, 1)
+            )
+            rows[first - low : end - low] += of_taps.sum(0).view(width, -1, edits).permute(1, 2, 0)
 
 
 @dataclass(kw_only=True)
@@ -243,6 +271,7 @@ class Shift(Layer):
 
     start: int
     step: int = 1
+    wants: str = "either"
 
     def _sliding(self) -> Sliding:
         return Sliding(1, self.step, -self.start)
@@ -257,9 +286,13 @@ class Shift(Layer):
         x = windows[0]
         start, stop = self.need(low, high)
         rows = x.as_delta(block)[start - x.low : stop - x.low : self.step]
-        rows = rows.clone() if x.shared or self.step > 1 else rows
-        self.layout.outside_(block, low, rows, 0)
-        return Window(self.layout, references(None), low, high, delta=rows)
+        inside = low >= 0 and high + self.layout.drift(block) <= self.layout.length
+        if self.step > 1 or not inside:
+            rows = rows.clone() if x.shared or self.step > 1 else rows
+            self.layout.outside_(block, low, rows, 0)
+        found = Window(self.layout, references(None), low, high, delta=rows)
+        found.shared = x.shared and self.step == 1 and inside
+        return found
 
 
 @dataclass(kw_only=True)

@@ -113,6 +113,8 @@ def functions() -> dict[str, tuple]:
     from zoo.run.job import PredictOptions
     from zoo.run.predict import predict
     from zoo.store.registry import entries, info
+    from zoo.variants.options import VariantOptions
+    from zoo.variants.score_variants import score_variants
 
     explaining = fields_of(AttributeOptions, PredictOptions)
     return {
@@ -137,6 +139,7 @@ def functions() -> dict[str, tuple]:
         "test": (check_examples, set()),
         "tune": (tune, set()),
         "upgrade": (upgrade, set()),
+        "variants": (score_variants, fields_of(VariantOptions)),
     }
 
 

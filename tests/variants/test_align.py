@@ -131,6 +131,17 @@ def test_wide_bins_by_hand(edit, wanted):
     assert in_bins(edit) == wanted
 
 
+def test_what_comes_before_the_first_base_of_a_chromosome():
+    """There an indel is written with the base behind it (VCF): inserted bases fold into that, a deletion leaves it."""
+    bins, values = Bins(-2, 1, 5), np.array([[1, 2, 30, 40, 50]], dtype=np.float32)  # of ALT: -2, -1, 0, 1, 2
+    inserted = align_bases(bins, Changes([Edit(0, "A", "GGA")]), values, 0, zero=False)
+    assert inserted.values.tolist() == [[1, 2, 50, 0, 0]]
+    assert inserted.shared.tolist() == [True, True, True, False, False]
+    deleted = align_bases(bins, Changes([Edit(0, "TA", "A")]), values, 0, zero=False)
+    assert deleted.values.tolist() == [[1, 2, 0, 30, 40]]
+    assert deleted.shared.tolist() == [True, True, False, True, True]
+
+
 def test_a_bin_that_is_gone_is_zero_of_a_probability():
     assert in_bins(Edit(1_007, "ACGTAC", "A"), zero=True) == [10, 11, 0, 113, 114, 115]
 
@@ -169,6 +180,19 @@ def test_several_changes_have_a_phase_each():
     # What is left of 1004 is on the left; 1008 and 1012 are the middle window's. The insertion fills 1016 to 1020 of
     # ALT: of 1016 the maximum of both windows' bins there (114, 214) and of those inserted for three bases (115, 213).
     assert found.values[0].tolist() == [10, 11, 112, 113, 214, 215]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_other_string_is_the_edits_from_right_to_left(seed):
+    rng = random.Random(seed)
+    text = "".join(rng.choices("ACGT", k=100))
+    edits = some_edits(rng, 100, 4)
+    wanted = text
+    for edit in sorted(edits, key=lambda edit: -edit.start):
+        wanted = wanted[: edit.start] + edit.alt + wanted[edit.end :]
+        text = text[: edit.start] + edit.ref + text[edit.end :]
+    assert Changes(edits).apply(text.encode(), 0).decode() == wanted
+    assert Changes(edits).apply(text[3:].encode(), 3).decode() == wanted[3:]
 
 
 def test_an_insertion_behind_a_substituted_base_is_no_overlap():

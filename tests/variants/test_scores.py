@@ -243,7 +243,7 @@ def test_every_default_fits_its_output():
         ("log2fc", OutputSpec("y", "scalar", ("t",)), "may be negative", "diff"),
         ("log2fc", OutputSpec("y", "profile", ("t",), 9, units="logit"), "may be negative", "jsd"),
         ("logit", OutputSpec("y", "scalar", ("t",), units="reads"), "no probabilities", "log2fc"),
-        ("logit", OutputSpec("y", "scalar", ("t",), units="logit"), "log-odds already", "diff"),
+        ("logit", OutputSpec("y", "scalar", ("t",), units="logit"), "one of log-odds already", "diff"),
         ("jsd", OutputSpec("y", "scalar", ("t",), units="reads"), "not a profile", "log2fc"),
         ("jsd", OutputSpec("y", "profile", ("t",), 9, units="score"), "may be negative", "diff"),
     ],
@@ -252,8 +252,19 @@ def test_a_score_that_no_output_can_have_is_refused_with_what_fits(name, spec, w
     with pytest.raises(UsageError, match=why) as refused:
         Scores([name], [spec])
     assert name not in refused.value.extent.partition(":")[2].split(", ")
-    assert refused.value.fix.startswith(f"Fix: --score {fix} (or ")
+    assert refused.value.fix.startswith(f"Fix: --score {fix},")
     Scores([fix], [spec])
+
+
+def test_of_several_outputs_each_is_told_why_none_fits():
+    outputs = [
+        OutputSpec("p", "profile", ("a",), 9, units="logit"),
+        OutputSpec("c", "scalar", ("b",), units="log reads"),
+    ]
+    with pytest.raises(UsageError) as refused:
+        Scores(["logit"], outputs)
+    assert "p has logits (logit)" in refused.value.what and "c has logarithms (log reads)" in refused.value.what
+    assert "p: diff, l2, jsd" in refused.value.extent and "c: diff, log2fc" in refused.value.extent
 
 
 def test_of_several_outputs_those_that_fit_are_scored_and_the_others_told():

@@ -35,12 +35,12 @@ def a_run(n, length=6):
     return one_hot
 
 
-@pytest.mark.parametrize(("given", "good", "found"), [(31, {31}, 31), (31, {16, 4}, 16), (31, {4}, 4), (31, (), 1)])
+@pytest.mark.parametrize(("given", "good", "found"), [(32, {32}, 32), (31, {31, 16, 4}, 16), (31, {4}, 4), (31, (), 1)])
 def test_the_largest_size_at_which_the_order_changes_nothing_is_taken(given, good, found):
     assert steady_batch_size(Sums(given, good)) == found
 
 
-@pytest.mark.parametrize(("given", "tried"), [(32, [32, 16, 8, 4, 2]), (31, [31, 16, 8, 4, 2]), (3, [3, 2]), (1, [])])
+@pytest.mark.parametrize(("given", "tried"), [(32, [32, 16, 8, 4, 2]), (31, [16, 8, 4, 2]), (3, [2]), (1, [])])
 def test_sizes_that_are_tried(given, tried):
     runner = Sums(given, ())
     steady_batch_size(runner)
@@ -60,7 +60,7 @@ def test_every_pass_has_one_size_and_every_row_its_own_answer(n):
 def test_a_batch_that_the_device_halved_is_an_error():
     class Small(Sums):
         def forward(self, one_hot):
-            if len(self.sizes) > 3:
+            if len(self.sizes) > 48:  # after the trial and one batch
                 self.batch_size = 2
             return super().forward(one_hot)
 

@@ -6,10 +6,12 @@ import random
 
 import numpy as np
 import pytest
+import torch
 from near_models import REACH, allele_of, near_model, predicted
 from toys import random_sequence, write_fasta
 
 from zoo.errors import InputError, UsageError
+from zoo.genome.encode import one_hot
 from zoo.genome.fasta import open_genome
 from zoo.outputs import choose_tracks
 from zoo.variants.allele import Edit
@@ -216,9 +218,12 @@ def test_tracks_swap_on_the_other_strand(genome):
     text = letters(genome, 2_000 - 90 + 10, 2_000 + 90 - 10)
     assert aligned.first["profile"] == 1_920
     assert aligned.ref["profile"].tolist() == [[base == "A" for base in text], [base == "C" for base in text]]
-    one = choose_tracks(model.outputs, ("profile/a",))
+    one = PairPlan(model, choose_tracks(model.outputs, ("profile/a",)))
+    allele = allele_of(0, 2_000, letters(genome, 2_000, 2_001), "N")
+    values = [{"profile": np.ones((1, 160), np.float32)}] * 2
+    assert one.pair(genome, allele, gene("+")).join(values).ref["profile"].shape == (1, 160)
     with pytest.raises(UsageError, match="b of 'profile' is not among them"):
-        PairPlan(model, one)
+        one.pair(genome, allele, gene("-"))
 
 
 def test_a_profile_that_is_not_centred_is_placed_on_the_other_strand(genome):
@@ -269,12 +274,12 @@ def test_a_gene_does_not_matter_to_a_model_that_reads_no_strand(genome):
     plan = plan_of(near_model(180))
     allele = allele_of(0, 2_000, letters(genome, 2_000, 2_001), "N")
     assert plan.pair(genome, allele, gene("-", 1_990, 2_010)).sequences == plan.pair(genome, allele).sequences
-    assert not reads_strand(near_model(180))
+    assert not reads_strand(near_model(180).card)
 
 
 def test_a_model_of_one_strand_needs_a_gene(genome):
     model = near_model(180, strand="sense")
-    assert reads_strand(model)
+    assert reads_strand(model.card)
     with pytest.raises(UsageError, match="reads the strand of a gene") as caught:
         plan_of(model).pair(genome, allele_of(0, 2_000, "A", "C"))
     assert "--genes" in caught.value.fix
@@ -378,6 +383,23 @@ def test_several_changes_of_one_window(genome):
     assert plan.pair_edits(genome, 0, 2_000, [*edits, Edit(2_200, text[2_200], "N")]) == "beyond_window"
 
 
+def test_scalars_are_what_refill_says(genome):
+    model = near_model(180)
+    allele = allele_of(0, 2_000, letters(genome, 2_000, 2_030), letters(genome, 2_000, 2_001))
+    found = {}
+    for refill in ("right", "left", "both"):
+        pair = plan_of(model, refill=refill).pair(genome, allele)
+        (aligned,) = predicted(model, [pair])
+        found[refill] = aligned.alt["total"].astype(float)
+        with torch.no_grad():
+            encoded = one_hot(np.frombuffer(b"".join(pair.sequences), np.uint8).reshape(-1, 180))
+            alone = model.module(torch.from_numpy(encoded))["total"].numpy()
+        assert np.array_equal(aligned.ref["total"], alone[0])
+        assert np.array_equal(aligned.alt["total"], alone[1:].mean(axis=0))
+    assert not np.array_equal(found["right"], found["left"])
+    assert np.array_equal(found["both"], (found["right"] + found["left"]) / 2)
+
+
 # ---------------------------------------------------------------- options that say nothing
 
 
@@ -395,8 +417,11 @@ def test_bins_without_places_are_compared_of_substitutions_alone(genome):
 
 
 def test_shifts_that_leave_nothing_are_refused():
-    with pytest.raises(UsageError, match="in common"):
-        plan_of(near_model(360, 32, 20), shifts=(-160, 160))
+    model = near_model(360, 32, 20)
+    with pytest.raises(UsageError, match="in common") as caught:
+        plan_of(model, shifts=(-160, 160))
+    advised = caught.value.fix.removeprefix("Fix: --shifts ").split(",")
+    assert plan_of(model, shifts=tuple(map(int, advised))).shifts == (-32, 0, 32)
     for option in ({"anchor": "right"}, {"refill": "none"}, {"edges": "cut"}):
         with pytest.raises(UsageError, match="is not known"):
             plan_of(near_model(180), **option)

@@ -39,7 +39,7 @@ OPTION_GROUPS: dict[str, Sequence[str]] = {
     ),
     "Model": ("tracks", "output", "bins", "rc_average", "settings", "sets", "trust"),
     "Explanation": (
-        *("method", "motif", "reduce", "explain", "references", "seed"),
+        *("method", "motif", "reduce", "explain", "references"),
         *("fallback", "allow_incomplete"),
     ),
     "Motifs": ("database", "max_seqlets", "seqlet_fdr", "modisco", "hits", "effects", "look_for", "region"),
@@ -51,7 +51,7 @@ OPTION_GROUPS: dict[str, Sequence[str]] = {
     ),
     "Run": (
         *("device", "threads", "batch_size", "windows", "precision"),
-        *("resume", "dry_run", "prepare_only", "force", "quiet", "help"),
+        *("seed", "resume", "dry_run", "prepare_only", "force", "quiet", "help"),
     ),
 }
 

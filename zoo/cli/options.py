@@ -253,6 +253,13 @@ variant_options = _group(
         metavar="N|VCF",
         help="Also quantile, p and q among N variants of like kind on shuffled flanks, or those of a VCF.",
     ),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Seed of the shuffled flanks of --background.",
+    ),
     click.option("--haplotypes", metavar="SAMPLE", help="Score the phased variants of a window together, too."),
     click.option(
         "--anchor",

@@ -16,7 +16,6 @@ from zoo.cli.options import (
     quiet_option,
     rc_average_option,
     resume_options,
-    seed_option,
     tracks_option,
     variant_options,
 )
@@ -40,7 +39,6 @@ __all__ = ["command"]
 @rc_average_option
 @tracks_option
 @pass_options
-@seed_option
 @resume_options
 @genome_check_options
 @model_options
@@ -56,7 +54,7 @@ def command(model: str, variants: str | None, genome: str | None, out: str | Non
     \b
     zoo variants yeast-atac chrIV:1000000:A>G -g sacCer3.fa
     zoo variants yeast-atac calls.vcf -g sacCer3.fa -o scores.tsv
-    zoo variants yeast-atac calls.vcf -g sacCer3.fa --score log2fc,l2 -o scored.vcf.gz
+    zoo variants yeast-atac calls.vcf -g sacCer3.fa --score l2 -o scored.vcf.gz
     bcftools view calls.vcf | zoo variants yeast-atac - -g sacCer3.fa | head
     """
     with long_run(quiet) as telling:

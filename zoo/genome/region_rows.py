@@ -125,7 +125,7 @@ def error_of(
     others = sum(problem.count for problem in problems.values()) - first.count
     extent = f"{first.count:,} of {counted(rows, one)} {'has' if rows == 1 else 'have'} this problem"
     if others:
-        extent += f"; {others:,} have others"
+        extent += "; 1 has another" if others == 1 else f"; {others:,} have others"
     return InputError(f"{where(first.line)}: {first.text}", extent, f"Fix: {first.fix}")
 
 

@@ -242,15 +242,16 @@ class Runner:
 
     def _both_strands(self, batch: torch.Tensor) -> dict[str, np.ndarray]:
         batch = batch.to(self.device, non_blocking=True)
-        named = self._one_strand(batch)
+        named = self.one_strand(batch)
         if self.rc_average:
-            other = self._one_strand(batch.flip(1, 2))
+            other = self.one_strand(batch.flip(1, 2))
             named = {
-                spec.name: (named[spec.name] + self._mirror(spec, other[spec.name])) / 2 for spec in self.model.outputs
+                spec.name: (named[spec.name] + self.mirror(spec, other[spec.name])) / 2 for spec in self.model.outputs
             }
         return {name: value.to("cpu", torch.float32).numpy() for name, value in named.items()}
 
-    def _one_strand(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+    def one_strand(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """(n, 4, L) on the device -> all outputs as the module gives them for the strand that is read, there."""
         arranged = self.model.loader.arrange(batch)
         if self.model.loader.dtype != "float32":
             arranged = arranged.to(getattr(torch, self.model.loader.dtype))
@@ -268,7 +269,7 @@ class Runner:
             raise ModelError(f"{self.model.name}: gives other rows than the {n:,} that it was given", "", "")
         return named
 
-    def _mirror(self, spec: OutputSpec, value: torch.Tensor) -> torch.Tensor:
+    def mirror(self, spec: OutputSpec, value: torch.Tensor) -> torch.Tensor:
         """Bring a prediction for the other strand into this strand's bins and tracks."""
         if spec.kind == "profile":
             value = value.flip(2)

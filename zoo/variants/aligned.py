@@ -22,7 +22,7 @@ class Aligned:
             strand, whatever strand was read, and are those of the reference in both.
         shared: profile output -> (bins,) bool: bins for which both have a value. Deleted bases of counts, and what an
             insertion pushed out of the window, have none.
-        first: profile output -> 0-based start on the genome of its first bin.
+        first: profile output -> 0-based start on the genome of its first bin; not of one whose bins nothing places.
     """
 
     ref: Predicted

@@ -19,7 +19,8 @@ class Insertion:
     """Bases of ALT that stand for none of the reference.
 
     Attributes:
-        last: position on the reference of the base before them, the last that both alleles have.
+        last: position on the reference of the base before them, the last that both alleles have; of the first base,
+            where they come before it.
         start, end: where they stand in ALT, 0-based half-open.
         after: phase (see ``Changes``) of what follows them.
     """
@@ -43,11 +44,11 @@ class Changes:
     The *phase* of a base is how much further right it stands in ALT than in the reference.
 
     Args:
-        edits: in any order. A base that both alleles begin with is no change: an insertion behind a substituted base
+        edits: in any order. What both alleles begin or end with is no change: an insertion behind a substituted base
             is no overlap.
 
     Attributes:
-        cores: the edits without what both alleles begin with, by place.
+        cores: the edits without what both alleles begin or end with, by place.
         phases: phases that occur, from left to right, each once; ``(0,)`` where nothing is inserted or deleted.
         delta: the last phase: bp that ALT is longer than the reference.
 
@@ -92,7 +93,7 @@ class Changes:
         for edit, before, after in zip(self.cores, self._before, self._before[1:], strict=False):
             if after > before:
                 end = edit.start + before
-                found.append(Insertion(edit.end - 1, end + len(edit.ref), end + len(edit.alt), after))
+                found.append(Insertion(max(edit.end - 1, 0), end + len(edit.ref), end + len(edit.alt), after))
         return tuple(found)
 
     @property
@@ -110,13 +111,15 @@ class Changes:
 
 
 def _core(edit: Edit) -> Edit | None:
-    """The edit without what both alleles begin with; None where they are equal."""
-    same = 0
-    while same < min(len(edit.ref), len(edit.alt)) and edit.ref[same] == edit.alt[same]:
-        same += 1
-    if edit.ref == edit.alt:
+    """The edit without what both alleles begin with, then end with; None where they are equal."""
+    ref, alt, start = edit.ref, edit.alt, edit.start
+    if ref == alt:
         return None
-    return Edit(edit.start + same, edit.ref[same:], edit.alt[same:])
+    while ref and alt and ref[0] == alt[0]:
+        ref, alt, start = ref[1:], alt[1:], start + 1
+    while ref and alt and ref[-1] == alt[-1]:
+        ref, alt = ref[:-1], alt[:-1]
+    return Edit(start, ref, alt)
 
 
 def _apart(edits: list[Edit]) -> tuple[Edit, ...]:

@@ -19,7 +19,7 @@ __all__ = ["Place", "bcf_header", "bcf_lines", "indexed_lines", "parse_regions"]
 #: Contig as the file names it; 0-based half-open.
 Place = tuple[str, int, int]
 
-FAR = 1 << 31
+FAR = (1 << 31) - 1
 _NUMBER = r"\d{1,3}(?:,\d{3})+|\d+"
 _REGION = re.compile(rf"(?P<name>[^,\s]+?)(:(?P<start>{_NUMBER})(?P<to>-(?P<end>{_NUMBER})?)?)?(?=,|$)")
 
@@ -69,7 +69,7 @@ def indexed_lines(path: Path, kind: str, places: Sequence[Place], label: str) ->
         return
     with _quiet() as pysam:
         try:
-            with pysam.TabixFile(str(path), encoding="latin-1") as file:
+            with pysam.TabixFile(str(path), index=str(_index_of(path)), encoding="latin-1") as file:
                 there = set(file.contigs)
                 fetched = _once([one for one in places if one[0] in there], lambda place: file.fetch(*place))
                 for line in fetched:
@@ -183,14 +183,13 @@ def _indexed_contigs(path: Path, kind: str, label: str) -> tuple[list[str], list
                 "",
                 f"Fix: {_sorted_copy(label, kind)}; or leave out --regions",
             )
-    indexes = [path.with_name(path.name + suffix) for suffix in (".csi", ".tbi")]
-    index = next((one for one in indexes if one.is_file()), None)
+    index = _index_of(path)
     if index is None:
         make = f"bcftools index {label}" if kind == "bcf" else f"tabix -p vcf {label}"
         if kind == "tsv":
             make = f"tabix -s CHROM_COLUMN -b POS_COLUMN -e POS_COLUMN -S 1 {label}"
         raise InputError(
-            f"{label}: has no index ({indexes[0].name} or {indexes[1].name}), through which --regions are found",
+            f"{label}: has no index ({path.name}.csi or {path.name}.tbi), through which --regions are found",
             "only sorted files can have one",
             f"Fix: {make}   (if it is not sorted: {_sorted_copy(label, kind)})",
         )
@@ -202,12 +201,17 @@ def _indexed_contigs(path: Path, kind: str, label: str) -> tuple[list[str], list
             if kind == "bcf":
                 with pysam.VariantFile(str(path)) as file:
                     return list(file.header.contigs), notes
-            with pysam.TabixFile(str(path)) as file:
+            with pysam.TabixFile(str(path), index=str(index)) as file:
                 return list(file.contigs), notes
     except (OSError, ValueError) as error:
         raise InputError(
             f"{index}: cannot be read as an index ({error})", "", f"Fix: make it again: tabix -f -p vcf {label}"
         ) from None
+
+
+def _index_of(path: Path) -> Path | None:
+    indexes = (path.with_name(path.name + suffix) for suffix in (".csi", ".tbi"))
+    return next((one for one in indexes if one.is_file()), None)
 
 
 def _sorted_copy(label: str, kind: str) -> str:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Literal
 
 from zoo.errors import InputError
-from zoo.genome.bed_header import CHROM_NAMES, END_NAMES, START_NAMES, plain
+from zoo.genome.bed_header import CHROM_NAMES, END_NAMES, POSITION_NAMES, START_NAMES, plain
 from zoo.genome.lookalikes import MAGIC
 from zoo.genome.region_stream import is_text
 from zoo.genome.row_shapes import SHAPES, is_region
-from zoo.variants.header import ALT_NAMES, FIXED, REF_NAMES
+from zoo.variants.header import ALT_NAMES, FIXED, REF_NAMES, table_header
 
 __all__ = ["Kind", "kind_of_bytes", "refuse_text"]
 
 Kind = Literal["vcf", "bcf", "tsv"]
 
 WANTED = "a VCF, a BCF, or a table whose header names chrom, pos, ref and alt"
-_SHAPED = re.compile(r"[^\t]+\t\d+\t[^\t]*\t[A-Za-z]+\t[^\t]+")
+_SHAPED = re.compile(r"[^\t]+\t\d+\t[^\t]*\t[A-Za-z]+\t[^\t]+\t[^\t]*\t[^\t]*\t[^\t]*")
 _HEADER = "\\t".join(FIXED)
 
 
@@ -34,12 +35,18 @@ def kind_of_bytes(begin: bytes, label: str) -> Kind:
         if begin.startswith(marks) or begin.startswith(b"BCF"):
             what = "a BCF of version 1" if begin.startswith(b"BCF") else what
             raise InputError(f"{label}: is {what}, not a file of variants", "", f"Fix: give {WANTED}")
-    if begin.startswith((b"\x6c\x1b", b"PGEN", b"bgen")) or not is_text(begin):
-        what = "genotypes of PLINK" if begin[:2] == b"\x6c\x1b" else "not text in UTF-8"
+    if begin.startswith(b"\x6c\x1b"):
         raise InputError(
-            f"{label}: is {what}, not a file of variants",
+            f"{label}: is genotypes of PLINK, not a file of variants",
             "",
-            f"Fix: give {WANTED}" + ("; plink2 --bfile x --export vcf bgz makes one" if what[0] == "g" else ""),
+            "Fix: convert them: plink2 --bfile x --export vcf bgz --ref-from-fa --fa genome.fa",
+        )
+    if not is_text(begin):
+        binary = b"\0" in begin
+        raise InputError(
+            f"{label}: is no text{'' if binary else ' in UTF-8'}",
+            "",
+            f"Fix: give {WANTED}" if binary else "Fix: convert the file: iconv -f LATIN1 -t UTF-8 x > new",
         )
     if not begin.strip():
         raise InputError(f"{label}: is empty", "no variant can be read", f"Fix: give {WANTED}")
@@ -52,11 +59,12 @@ def kind_of_bytes(begin: bytes, label: str) -> Kind:
     return "vcf" if begin.removeprefix(b"\xef\xbb\xbf").startswith(b"##fileformat=VCF") else "tsv"
 
 
-def refuse_text(lines: Sequence[str], label: str) -> InputError:
+def refuse_text(lines: Sequence[str], label: str, compressed: bool = False) -> InputError:
     """The error of a text that is neither a VCF nor a table of variants.
 
     Args:
         lines: the first of the file, without their ends, from line 1.
+        compressed: whether it is gzip.
     """
     number, line = next(((i, one) for i, one in enumerate(lines, 1) if one.strip() and one[:2] != "##"), (1, ""))
     where, fields = f"{label}:{number}", line.split("\t")
@@ -87,7 +95,23 @@ def refuse_text(lines: Sequence[str], label: str) -> InputError:
             for wanted in (CHROM_NAMES, START_NAMES, REF_NAMES, ALT_NAMES)
         )
         end = next((i for i, one in enumerate(bare, 1) if one in END_NAMES), None)
-        return _has_start(where, fields, rows, (chrom, start, end, ref, alt))
+        read = f"gzip -dc {shlex.quote(label)} | awk" if compressed else "awk"
+        given = "" if compressed else f" {shlex.quote(label)}"
+        return _has_start(where, fields, rows, (chrom, start, end, ref, alt), read, given)
+    for wanted in (CHROM_NAMES, POSITION_NAMES, REF_NAMES, ALT_NAMES):
+        found = [one for one in fields if plain(one) in wanted]
+        if len(found) > 1 and names & REF_NAMES and names & ALT_NAMES:
+            return InputError(
+                f"{where}: the table names {found[0]!r} and {found[1]!r}, which mean the same column",
+                "nobody can say which of them is meant",
+                "Fix: give one of them another name",
+            )
+    if "\t" not in line and table_header("\t".join(line.split())) is not None:
+        return InputError(
+            f"{where}: its columns are separated by blanks, not tabs",
+            "",
+            "Fix: put tabs between them: sed -E 's/ +/\\t/g' x > x.tsv",
+        )
     if line.count(",") > 2 and "\t" not in line:
         return InputError(
             f"{where}: its columns are separated by commas, not tabs",
@@ -102,6 +126,14 @@ def refuse_text(lines: Sequence[str], label: str) -> InputError:
         )
     if line.startswith(">"):
         return InputError(f"{where}: is a FASTA, not a file of variants", "", f"Fix: give {WANTED}; the FASTA with -g")
+    if rows and all(_alleles_at(row, 2) or _alleles_at(row, 3) for row in rows):
+        names = "chrom\\tpos\\tref\\talt" if _alleles_at(rows[0], 2) else "chrom\\tstart\\tend\\tref\\talt"
+        more = "\\t..." if len(rows[0]) > names.count("\\t") + 1 else ""
+        return InputError(
+            f"{where}: a table of variants without a header, so that nobody can say which column is what",
+            "",
+            f"Fix: name them: (printf '{names}{more}\\n'; cat x) > x.tsv   (pos counts from 1)",
+        )
     if rows and all(is_region(row) for row in rows):
         return InputError(
             f"{where}: is a BED of regions, which does not say what changes",
@@ -115,7 +147,7 @@ def refuse_text(lines: Sequence[str], label: str) -> InputError:
         return InputError(f"{where}: is no table (HTML, XML or JSON)", "", f"Fix: give {WANTED}")
     missing = [
         name
-        for name, wanted in (("chrom", CHROM_NAMES), ("pos", frozenset({"pos", "position"})), ("ref", REF_NAMES))
+        for name, wanted in (("chrom", CHROM_NAMES), ("pos", POSITION_NAMES), ("ref", REF_NAMES))
         if not names & wanted
     ] + ([] if names & ALT_NAMES else ["alt"])
     some = ", ".join(fields[:6]) + (", ..." if len(fields) > 6 else "")
@@ -126,14 +158,25 @@ def refuse_text(lines: Sequence[str], label: str) -> InputError:
     )
 
 
+def _alleles_at(row: Sequence[str], at: int) -> bool:
+    """Whether two alleles stand behind a position, or a region, and its columns."""
+    alleles = len(row) > at + 1 and all(re.fullmatch(r"[ACGTNacgtn]+|-", one) for one in row[at : at + 2])
+    return alleles and all(one.isdecimal() for one in row[1:at])
+
+
 def _has_start(
-    where: str, fields: Sequence[str], rows: Sequence[Sequence[str]], at: tuple[int, int, int | None, int, int]
+    where: str,
+    fields: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    at: tuple[int, int, int | None, int, int],
+    awk: str,
+    given: str,
 ) -> InputError:
     """A table of variants with a start in the place of a position: where it counts from shows by its end, if at all."""
     chrom, start, end, ref, alt = at
     printed = f"${chrom},${start}+1,${ref},${alt}"
     names = 'NR==1{print "chrom","pos","ref","alt";next}'
-    zero = f"awk -F'\\t' -v OFS='\\t' '{names}{{print {printed}}}' x > x.tsv"
+    zero = f"{awk} -F'\\t' -v OFS='\\t' '{names}{{print {printed}}}'{given} > x.tsv"
     one = zero.replace("+1,", ",")
     widths = set()
     for row in rows[:1000]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
-import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,10 +20,12 @@ from zoo.genome.region_rows import LineNumbers, Problem
 from zoo.genome.region_stream import first_bytes, is_gzip, is_regular, open_pipe, spooled, standard_input
 from zoo.paths import given_path
 from zoo.variants.allele import Record
+from zoo.variants.given import Variants, given_lines, is_variant_text, like_a_variant, no_variant
 from zoo.variants.header import FIXED, Header, table_header, vcf_header
 from zoo.variants.indexed import bcf_header, bcf_lines, indexed_lines, parse_regions
 from zoo.variants.kinds import kind_of_bytes, refuse_text
-from zoo.variants.rows import Row, record_of, split_lines
+from zoo.variants.rows import UNWRITABLE, Row, record_of, split_lines
+from zoo.words import counted
 
 __all__ = ["VariantFile", "is_variant_text", "open_variants"]
 
@@ -34,22 +35,14 @@ HEAD_LINES = 200
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 PIPE_A_VCF = "pipe a VCF in, e.g. `bcftools view x.bcf | zoo variants MODEL - -g genome.fa -o OUT`"
-_ONE = r"(?P<chrom>[^,\s]+?):(?P<pos>\d{1,3}(?:,\d{3})+|\d+):(?P<ref>[^,:>\s]+)>(?P<alt><[^,\s]+>|[^,:>\s]+)"
-_ONE_TEXT = re.compile(_ONE)
-_TEXT = re.compile(f"({re.sub('[?]P<[a-z]+>', '?:', _ONE)})(,({re.sub('[?]P<[a-z]+>', '?:', _ONE)}))*")
 
 
-def is_variant_text(source: object) -> bool:
-    """Whether a source is the text of variants (``chr7:1000:A>G``, several separated by commas) and no file's name."""
-    return isinstance(source, str) and _TEXT.fullmatch(source) is not None and not Path(source).exists()
-
-
-def open_variants(source: str | Path | Sequence[str], regions: str | Path | Sequence[str] | None = None) -> VariantFile:
+def open_variants(source: Variants, regions: str | Path | Sequence[str] | None = None) -> VariantFile:
     """Open variants for reading, more than once.
 
     Args:
-        source: a path; ``-`` for standard input; ``chr7:1000:A>G`` (several: separated by commas, or a list), counted
-            from 1 as in a VCF.
+        source: a path; ``-`` for standard input; ``chr7:1000:A>G`` (several: separated by commas, or a list); a frame
+            with the columns chrom, pos, ref and alt, or a list of such tuples. Positions count from 1, as in a VCF.
         regions: only rows whose REF (or POS to END) overlaps these, through the index of the file: ``chr``, ``chr:a``,
             ``chr:a-b`` (1-based, both ends included, as in bcftools; several: separated by commas, or a list), or the
             path of a BED (0-based half-open).
@@ -69,12 +62,12 @@ class VariantFile:
         path: of the file; of a copy where a pipe, or text, was given.
         kind: ``"vcf"``, ``"bcf"`` or ``"tsv"``; text of variants is a VCF.
         header: lines above the rows, columns, samples, declared contigs.
-        is_argument: whether the variants were given as text.
+        is_argument: whether the variants were given as they are, not in a file.
         crlf: whether lines end as those of Windows; the ends are left out of what is read.
         notes: what was assumed of the file.
     """
 
-    def __init__(self, source: str | Path | Sequence[str], regions: str | Path | Sequence[str] | None = None) -> None:
+    def __init__(self, source: Variants, regions: str | Path | Sequence[str] | None = None) -> None:
         self._spool = None
         self.is_argument = False
         self._regions: list[tuple[str, int, int]] | None = None
@@ -89,22 +82,19 @@ class VariantFile:
             self.close()
             raise
 
-    def _open(self, source: str | Path | Sequence[str]) -> None:
-        texts = [source] if isinstance(source, str) else source
+    def _open(self, source: Variants) -> None:
         if not isinstance(source, str | Path) or is_variant_text(source):
-            self.label, self.is_argument = "<argument>", True
-            self._spool = spooled(io.BytesIO("\n".join(_as_vcf(texts)).encode()), "variants", ".vcf")
+            lines = given_lines(source)
+            self.label, self.is_argument = "<argument>" if lines[0].startswith("##") else "<table>", True
+            text = "\n".join([*lines, ""])
+            self._spool = spooled(io.BytesIO(text.encode(errors="surrogatepass")), "variants", ".vcf")
         elif str(source) == "-":
             self.label = "<stdin>"
             self._spool = spooled(standard_input("variants", PIPE_A_VCF), "variants", ".vcf")
         else:
             self.label, self.path = str(source), given_path(source)
-            if _like_a_variant(str(source)) and not self.path.exists():
-                raise UsageError(
-                    f"{source}: neither a file, nor a variant as it is written here",
-                    "",
-                    "Fix: write chr7:1000:A>G (chromosome, position from 1, REF, ALT), in quotes",
-                )
+            if like_a_variant(str(source)) and not self.path.exists():
+                raise no_variant(str(source))
             if not is_regular(self.path, "variants", "a VCF"):
                 with open_pipe(self.path, "variants") as pipe:
                     self._spool = spooled(pipe, "variants", ".vcf")
@@ -130,7 +120,7 @@ class VariantFile:
     def where(self, line: int) -> str:
         """How a row is named in messages: ``file:line``."""
         if self.is_argument:
-            return f"{self.label}, variant {line - 2}"
+            return f"{self.label}, variant {line - self._first_line + 1}"
         by_number = self.kind == "bcf" or self.has_regions
         return f"{self.label}, record {line}" if by_number else f"{self.label}:{line}"
 
@@ -159,7 +149,11 @@ class VariantFile:
                 return
             handle.seek(-min(len(BGZF_END), handle.seek(0, 2)), 2)
             if handle.read() != BGZF_END:
-                raise self._damaged("the block that ends a bgzip file is missing")
+                raise InputError(
+                    f"{self.label}: the bgzip file is truncated: the block that ends one is missing",
+                    "nothing was scored",
+                    "Fix: fetch the file again, or write it again by bgzip",
+                )
 
     def _text_head(self, kind: str) -> tuple[str, Header, int]:
         lines: list[str] = []
@@ -167,6 +161,8 @@ class VariantFile:
             for line in text:
                 line = line.rstrip("\r\n")
                 lines.append(line)
+                if UNWRITABLE.search(line):
+                    raise self._not_utf8(len(lines))
                 if kind == "vcf" and line.startswith("#CHROM"):
                     return kind, vcf_header(lines, self.label), len(lines) + 1
                 if kind == "vcf" and not line.startswith("#"):
@@ -179,13 +175,20 @@ class VariantFile:
             if kind == "vcf":
                 raise self._no_columns(lines)
             lines += [line.rstrip("\r\n") for line in itertools.islice(text, HEAD_LINES)]
-        raise refuse_text(lines, self.label)
+        raise refuse_text(lines, self.label, is_gzip(self.path))
+
+    def _not_utf8(self, line: int) -> InputError:
+        return InputError(
+            f"{self.label}:{line}: a line of the header is not UTF-8, or holds a NUL byte",
+            "VCF is written in UTF-8",
+            "Fix: convert the file: iconv -f LATIN1 -t UTF-8 x > new",
+        )
 
     def _no_columns(self, lines: list[str]) -> InputError:
         names = "\\t".join(FIXED)
         return InputError(
             f"{self.label}:{len(lines)}: no line #CHROM POS ID REF ALT ... stands above the rows of the VCF",
-            f"{len(lines) - 1:,} lines of its header were read",
+            f"{counted(len(lines) - 1, 'line')} of its header {'was' if len(lines) == 2 else 'were'} read",
             f"Fix: put it back in front of line {len(lines)}: sed '{len(lines)}i {names}' x.vcf > new.vcf",
         )
 
@@ -205,9 +208,18 @@ class VariantFile:
                 yield record_of(rows[i], layout, seen + i, lines[i])
             seen += len(rows)
 
-    def blocks(self, problems: dict[str, Problem]) -> Iterator[tuple[list[Row], LineNumbers]]:
-        """Rows of as many columns as the header has, with their lines; what else is no row goes to ``problems``."""
+    def blocks(self, problems: dict[str, Problem], limit: int | None = None) -> Iterator[tuple[list[Row], LineNumbers]]:
+        """Rows of as many columns as the header has, with their lines; what else is no row goes to ``problems``.
+
+        Args:
+            limit: look at this many lines only, blank ones not counted.
+        """
+        left = limit
         for lines, first in self._line_blocks():
+            if left is not None:
+                lines, left = _first_of(lines, left)
+                if not lines:
+                    return
             rows, left_out = split_lines(lines, self.header.layout, problems, first)
             yield rows, LineNumbers(first, left_out)
 
@@ -255,31 +267,18 @@ class VariantFile:
         )
 
 
+def _first_of(lines: list[str], limit: int) -> tuple[list[str], int]:
+    """Lines until ``limit`` of them are not blank, and how many are still wanted."""
+    for position, line in enumerate(lines):
+        if limit == 0:
+            return lines[:position], 0
+        limit -= bool(line.strip())
+    return lines, limit
+
+
 def _numbered(lines: Iterable[str], size: int = 4096) -> Iterator[tuple[list[str], int]]:
     """Blocks of lines with the number of their first, from 1."""
     lines, number = iter(lines), 1
     while block := list(itertools.islice(lines, size)):
         yield block, number
         number += len(block)
-
-
-def _like_a_variant(text: str) -> bool:
-    """Whether a variant may be meant in another notation (``chr7-1000-A-G``, ``chr7:1000A>G``, ``7:1000:A:G``)."""
-    return re.fullmatch(r"[\w.]+[:\-_ ](g\.)?[\d,]+[:\-_ ]?[ACGTNacgtn]*[>:\-_/ ][ACGTNacgtn]*", text) is not None
-
-
-def _as_vcf(texts: Sequence[str]) -> list[str]:
-    """Variants that were given as text, as the lines of a VCF."""
-    rows = []
-    for text in texts:
-        if not isinstance(text, str) or not _TEXT.fullmatch(text):
-            raise UsageError(
-                f"{text!r}: not a variant as it is written here",
-                "",
-                "Fix: write chr7:1000:A>G (chromosome, position from 1, REF, ALT)",
-            )
-        for one in _ONE_TEXT.finditer(text):
-            rows.append(
-                "\t".join([one["chrom"], one["pos"].replace(",", ""), ".", one["ref"], one["alt"], ".", ".", "."])
-            )
-    return ["##fileformat=VCFv4.2", "\t".join(FIXED), *rows, ""]

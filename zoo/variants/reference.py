@@ -30,7 +30,7 @@ SHOWN = 3
 #: Longer REF alleles are compared one by one.
 LONGEST = 1 << 10
 #: More mismatches than this share are said to look like another assembly: of random bases three in four differ.
-OTHER_SHARE = 0.4
+OTHER_SHARE, OTHER_LEAST = 0.4, 5
 
 _UPPER = np.frombuffer(bytes.maketrans(b"abcdefghijklmnopqrstuvwxyzU", b"ABCDEFGHIJKLMNOPQRSTTVWXYZT"), np.uint8)
 #: (256,) bool: letters that are compared with the genome.
@@ -108,13 +108,9 @@ class _Check:
     def run(self, mismatch: Mismatch, limit: int | None) -> VariantSummary:
         summary, file = self.summary, self.file
         self._check_assembly()
-        for rows, lines in file.blocks(self.problems):
-            if limit is not None:
-                rows = rows[: limit - summary.records]
+        for rows, lines in file.blocks(self.problems, limit):
             if rows:
                 self._block(rows, lines)
-            if limit is not None and summary.records >= limit:
-                break
         if self.problems:
             wrong_width = sum(self.problems[one].count for one in ("columns", "blanks") if one in self.problems)
             raise error_of(self.problems, summary.records + wrong_width, file.where, "variant")
@@ -167,8 +163,8 @@ class _Check:
         elif name not in declared:
             raise InputError(
                 f"{self.file.where(line)}: chromosome {name!r} is not declared in the header",
-                f"its {counted(len(declared), '##contig line')} name others ({', '.join(list(declared)[:4])}"
-                f"{', ...' if len(declared) > 4 else ''})",
+                f"which declares {counted(len(declared), 'chromosome')}: {', '.join(list(declared)[:4])}"
+                f"{', ...' if len(declared) > 4 else ''}",
                 f"Fix: declare the chromosomes of the FASTA: bcftools reheader --fai {self.genome.path}.fai "
                 f"{self.file.label} > new.vcf",
             )
@@ -254,7 +250,8 @@ class _Check:
         others = "".join(f"; {one[0]}: {_mismatch_text(*one[1:])}" for one in summary.first_mismatches[1:])
         extent = f"{summary.mismatches:,} of {counted(summary.records, 'variant')} differ so{others}"
         extent += f"; in {summary.swapped:,} of {summary.mismatches:,} ALT is what the genome has (swapped)"
-        if summary.mismatches > OTHER_SHARE * summary.records and summary.swapped < summary.mismatches:
+        strange = summary.mismatches - summary.swapped
+        if strange >= OTHER_LEAST and strange > OTHER_SHARE * summary.records:
             extent += "; so many differ where the FASTA is of another assembly, or positions count from 0"
         return InputError(
             f"{where}: {_mismatch_text(*first)}",
@@ -289,14 +286,14 @@ class _Check:
             iter(self.file.header.assemblies), None
         )
         ours = guess_assembly(sizes)
+        fasta = f"of {theirs}" if theirs and theirs != ours else "that the variants were called on"
         is_of = f"; the header is of {theirs}" if theirs else ""
         is_of += f"; the FASTA is {ours}" if ours else ""
         return InputError(
             f"{self.file.label}: chromosome {name!r} has {length:,} bp in the header, and "
             f"{self.bases.length(number):,} bp in {self.genome.path}",
             f"{max(differ, 1)} of {counted(max(len(both), 1), 'chromosome')} differ{is_of}",
-            f"Fix: give the FASTA {f'of {theirs}' if theirs else 'that the variants were called on'}, or --any-genome "
-            "if another one is meant",
+            f"Fix: give the FASTA {fasta}, or --any-genome if another one is meant",
         )
 
     def _note_header(self) -> None:

@@ -10,7 +10,7 @@ from zoo.variants.allele import Record
 from zoo.variants.header import Layout
 from zoo.words import counted
 
-__all__ = ["check_rows", "record_of", "split_lines"]
+__all__ = ["UNWRITABLE", "check_rows", "record_of", "split_lines"]
 
 Row = Sequence[str]
 
@@ -23,7 +23,7 @@ _ALT = re.compile(
     r"|\.[ACGTNacgtn]+|[ACGTNacgtn]+\."  # single breakends
 )
 _END = re.compile(r"(?:^|;)END=(\d+)(?=;|$)")
-_UNWRITABLE = re.compile("[\ud800-\udfff\0]")
+UNWRITABLE = re.compile("[\ud800-\udfff\0]")
 
 ANCHORED = "a VCF writes an insertion or deletion with the base before it (CA to C, not A to -)"
 
@@ -118,7 +118,7 @@ def _well_formed(rows: list[Row], layout: Layout) -> bool:
         return False
     alts = {row[layout.alt] for row in rows}
     return all(_PLAIN.fullmatch(alt) or all(map(_ALT.fullmatch, alt.split(","))) for alt in alts) and not any(
-        _UNWRITABLE.search("\t".join(row)) for row in rows if not "".join(row).isascii() or "\0" in row[-1]
+        UNWRITABLE.search("\t".join(row)) for row in rows if not "".join(row).isascii() or "\0" in row[-1]
     )
 
 
@@ -144,7 +144,7 @@ def _wrong(row: Row, layout: Layout) -> tuple[str, str, str] | None:
         return "pos 0", text, "if the file counts from 0, add 1: awk -v OFS='\\t' '!/^#/{$2+=1}1' x.vcf > new.vcf"
     if "\0" in "".join(row):
         return "NUL", "the row holds a NUL byte", "remove it: tr -d '\\000' < x > new"
-    if _UNWRITABLE.search("".join(row)):
+    if UNWRITABLE.search("".join(row)):
         return "UTF-8", "the row is not UTF-8", "convert the file: iconv -f LATIN1 -t UTF-8 x > new"
     return None
 

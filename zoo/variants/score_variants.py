@@ -21,9 +21,11 @@ from zoo.progress import Notes, Progress, notebook_progress, warn
 from zoo.results import check_out, left_behind, sole_writer, write_run_record
 from zoo.run.file_run import JournaledRun
 from zoo.run.job import inputs_of, opened
+from zoo.variants.background import background_of, score_background
 from zoo.variants.counts import VariantCounts, counted_notes
 from zoo.variants.job import VariantJob, default_prefix, prepare, scored_outputs
 from zoo.variants.options import VariantOptions, variant_options
+from zoo.variants.ranks import Ranks, no_ranks
 from zoo.variants.reading import open_variants
 from zoo.variants.returned import VariantResult, VariantScores
 from zoo.variants.scorer import Row, Scorer
@@ -31,11 +33,13 @@ from zoo.variants.status import STATUSES
 from zoo.variants.store import Shelf, Store, StoredScorer, conditions, machine_of
 from zoo.variants.stream import score_records
 from zoo.variants.writers import FORMATS, check_format, open_writer
+from zoo.variants.writers.ranked import RankedStream, RankedWriter, Second, ranked_rows
 from zoo.variants.writers.stream import StreamWriter
-from zoo.variants.writers.table import ScoredRecord, VariantContext
+from zoo.variants.writers.table import ScoredRecord, VariantContext, values_of
 from zoo.words import counted
 
 if TYPE_CHECKING:
+    from zoo.genome.fasta import Genome
     from zoo.models.array_model import ArrayModel
     from zoo.models.loaded import LoadedModel
     from zoo.writers.base import Writer
@@ -75,11 +79,19 @@ def score_variants(
         ZooError: see ``zoo.errors`` for the kinds; nothing is left under the final name.
     """
     chosen = variant_options(options)
+    if variants is None and chosen.saturate is None:
+        raise UsageError(
+            "VARIANTS is missing: a VCF, BCF or TSV, - for standard input, or a variant",
+            "",
+            "Fix: `zoo variants yeast-atac calls.vcf -g sacCer3.fa`, or chrIV:1000000:A>G in place of the file",
+        )
     given = opened(model, trust=chosen.trust)
     if chosen.store is not None:
         Store(chosen.store)
+    if chosen.background is not None:
+        background_of(chosen.background)
     if out is not None:
-        out = _check_result(out, [*inputs_of(model, variants, genome, chosen.settings), chosen.genes], chosen)
+        out = _result_path(out, [*inputs_of(model, variants, genome, chosen.settings), chosen.genes], chosen)
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
     with open_variants(variants, chosen.regions) as file, contextlib.redirect_stdout(sys.stderr):
@@ -94,24 +106,26 @@ def score_variants(
             if out is None:
                 return run.returned()
             if str(out) == "-":
-                return run.to_stream(StreamWriter(context, stdout, chosen.format or "tsv"))
+                return run.to_stream(lambda of: StreamWriter(of, stdout, chosen.format or "tsv"))
             with sole_writer(out):
-                return run.to_file(open_writer(context, chosen.format))
+                return run.to_file(lambda of: open_writer(of, chosen.format))
 
 
-def _check_result(out: str | Path, inputs: list[Any], options: VariantOptions) -> Path:
+def _result_path(out: str | Path, inputs: list[Any], options: VariantOptions) -> Path:
     """What can be known of the result before the work; where it is written."""
     out = check_out(
         out, inputs=inputs, suffixes=() if options.format else tuple(FORMATS), what="scores of variants", stdout=True
     )
     if str(out) == "-" and options.resume:
         raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
-    if check_format(out, options.format) == ".h5" and options.store is not None:
-        raise UsageError(
-            "--store keeps scores; an .h5 also has the predictions of both alleles",
-            "",
-            "Fix: leave out --store, or write .tsv.gz or .parquet",
-        )
+    if check_format(out, options.format) == ".h5":
+        for name in ("store", "background"):
+            if getattr(options, name) is not None:
+                raise UsageError(
+                    f"--{name} keeps scores; an .h5 also has the predictions of both alleles",
+                    "",
+                    f"Fix: leave out --{name}, or write .tsv.gz or .parquet",
+                )
     return out
 
 
@@ -134,7 +148,7 @@ def _context(job: VariantJob, out: Path) -> VariantContext:
         genes=job.genes is not None,
         length=job.model.length,
         header=job.file.header.lines if job.file.kind != "tsv" else (),
-        prefix=job.options.prefix or default_prefix(job.model.name),
+        prefix=default_prefix(job.model.name) if job.options.prefix is None else job.options.prefix,
         about=about,
         statuses=STATUSES,
         splicing=job.options.splicing,
@@ -142,7 +156,8 @@ def _context(job: VariantJob, out: Path) -> VariantContext:
     if check_format(out, job.options.format) in (".vcf", ".vcf.gz", ".bcf"):
         from zoo.variants.writers.vcf import check_fields
 
-        check_fields(context)
+        ranks = no_ranks(context.columns) if job.options.background is not None else ()
+        check_fields(dataclasses.replace(context, columns=(*context.columns, *ranks)))
     return context
 
 
@@ -162,6 +177,7 @@ class _Run:
         self._shelf: Shelf | None = None
         self._passes: Passes | None = None
         self._progress = progress or notebook_progress
+        self._ranks: Ranks | None = None
         self.seconds = 0.0
 
     def scorer(self, keep_aligned: bool = False) -> Scorer:
@@ -176,6 +192,37 @@ class _Run:
             return Scorer(job.genome, job.plan, self._passes, job.scores, job.genes, keep_aligned=keep_aligned)
         shelf = self._shelf = self._shelf or self._open_shelf(self._store)
         return StoredScorer(job.genome, job.plan, self._passes, job.scores, job.genes, shelf=shelf)
+
+    def ranks(self, scorer: Scorer) -> Ranks | None:
+        """Against the background that was asked for."""
+        job = self.job
+        if job.options.background is None:
+            return None
+
+        def scorer_on(genome: Genome, genes: Any) -> Scorer:
+            if genome is job.genome:
+                return scorer
+            return Scorer(genome, job.plan, self._passes, job.scores, genes)
+
+        values, notes = score_background(
+            job,
+            background_of(job.options.background),
+            scorer_on,
+            batch_size=self._steady.batch_size,
+            machine=machine_of(self.runner.device),
+            progress=self._progress,
+        )
+        self.notes.add(*notes)
+        self._ranks = Ranks(job.scores.columns, values)
+        return self._ranks
+
+    def _second(self) -> Second:
+        """The variants once more, for what waits until all is known."""
+        job = self.job
+        genes_of = job.scores.genes_of
+        return Second(
+            job.records, job.alleles, lambda allele: genes_of(job.genes, allele) if job.genes is not None else ()
+        )
 
     def _known_batch_size(self) -> int | None:
         """What a store remembers of the trial."""
@@ -252,26 +299,41 @@ class _Run:
     def returned(self) -> VariantScores:
         """All rows, in memory."""
         rows: list[Row] = []
-        counts = self._counts()
-        self._go(self.scorer(), counts, lambda batch: rows.extend(row for scored in batch for row in scored.rows))
+        counts, context, scorer = self._counts(), self.context, self.scorer()
+        ranks = self.ranks(scorer)
+        self._go(scorer, counts, lambda batch: rows.extend(row for scored in batch for row in scored.rows))
+        if ranks is not None:
+            ranks.count(values_of(rows, len(context.columns)))
+            rows = ranked_rows(rows, ranks, len(context.columns))
+            context = dataclasses.replace(context, columns=context.columns + ranks.columns)
         found = counts.as_dict()
         self.notes.add(*counted_notes(found, self.job.model.length))
-        return VariantScores(rows, self.context.columns, found, self.notes.texts, self.seconds, self.context)
+        return VariantScores(rows, context.columns, found, self.notes.texts, self.seconds, context)
 
-    def to_stream(self, writer: StreamWriter) -> VariantResult:
-        """To standard output, as rows come."""
-        counts = self._counts()
+    def to_stream(self, make: Callable[[VariantContext], StreamWriter]) -> VariantResult:
+        """To standard output, as rows come; those with ranks when all are known."""
+        counts, scorer = self._counts(), self.scorer()
+        writer: StreamWriter | RankedStream
+        if (ranks := self.ranks(scorer)) is not None:
+            whole = dataclasses.replace(self.context, columns=self.context.columns + ranks.columns)
+            writer = RankedStream(make(whole), len(self.context.columns), ranks, self._second())
+        else:
+            writer = make(self.context)
         writer.open()
-        self._go(self.scorer(), counts, writer.write)
+        self._go(scorer, counts, writer.write)
         writer.finish()
         return self._result([], counts)
 
-    def to_file(self, writer: Writer) -> VariantResult:
+    def to_file(self, make: Callable[[VariantContext], Writer]) -> VariantResult:
         """To a file, with a journal and a record."""
-        job, out = self.job, writer.context.out
+        job, out, writer = self.job, self.context.out, make(self.context)
         writer.check_finals(inputs_of(job.model, job.file.path, job.genome.path, job.options.settings))
         scorer = self.scorer(keep_aligned=getattr(writer, "keeps_aligned", False))
-        journaled = JournaledRun(job.model, writer, job.signature(out, self._steady.batch_size), job.options.resume)
+        signature = job.signature(out, self._steady.batch_size)
+        if (ranks := self.ranks(scorer)) is not None:
+            writer = RankedWriter(self.context, ranks, self._second(), make)
+            signature["background_scores"] = ranks.sha256
+        journaled = JournaledRun(job.model, writer, signature, job.options.resume)
         if journaled.state is not None:
             self.notes.say(f"resuming after {counted(journaled.cursor, 'variant')}")
         elif job.options.resume:
@@ -299,12 +361,12 @@ class _Run:
 
     def _record(self, out: Path, result: VariantResult) -> list[str]:
         """Write OUT.run.json; return a note when that failed, as the result itself is whole."""
-        job = self.job
+        job, ranked = self.job, self._ranks.columns if self._ranks is not None else ()
         record = job.record() | {
             "options": dataclasses.asdict(job.options),
             "device": str(self.runner.device),
             "batch_size": self._steady.batch_size,
-            "columns": [dataclasses.asdict(column) for column in job.scores.columns],
+            "columns": [dataclasses.asdict(column) for column in (*job.scores.columns, *ranked)],
             "counts": result.counts | {"sequences_predicted": self._passes.n_predicted} | self._stored(),
             "notes": result.notes,
             "files": [str(path) for path in result.paths],

@@ -30,8 +30,11 @@ __all__ = ["SCORES", "Column", "Scores", "default_score", "fitting", "scores_of_
 
 #: Tracks of a profile whose distributions are compared at once: Borzoi has 7,611 of 6,144 bins.
 TRACKS_AT_ONCE = 256
+_TINY = np.finfo(np.float64).tiny
 #: Two places of an indel disagree where a score differs by more than this, and by more than this share of the larger.
 DISAGREE, DISAGREE_SHARE = 0.01, 0.1
+#: Outputs that an error speaks of.
+TOLD = 3
 #: Scores that are no comparison of ALT with REF: they do not depend on the place of an indel, or hardly.
 LEVELS = ("ref", "alt", "active")
 
@@ -163,11 +166,14 @@ def _jsd(both: _Values) -> np.ndarray:
 
 def _divergence(ref: np.ndarray, alt: np.ndarray, scale: Scale) -> np.ndarray:
     p, q = _distribution(ref, scale), _distribution(alt, scale)
-    middle = (p + q) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bits = np.where(p > 0, p * np.log2(p / middle), 0) + np.where(q > 0, q * np.log2(q / middle), 0)
-    found = np.clip(bits.sum(axis=1) / 2, 0, 1)
-    return np.where(np.isfinite(p[:, 0]) & np.isfinite(q[:, 0]), found, np.nan)
+    middle = np.maximum((p + q) / 2, _TINY)
+    bits = _apart(p, middle) + _apart(q, middle)
+    return np.clip(bits / 2, 0, 1)
+
+
+def _apart(p: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """Kullback-Leibler divergence in bits, (tracks,); a share of 0 counts for nothing."""
+    return np.einsum("tb,tb->t", p, np.log2(np.maximum(p, _TINY) / middle))
 
 
 def _distribution(values: np.ndarray, scale: Scale) -> np.ndarray:
@@ -180,7 +186,7 @@ def _distribution(values: np.ndarray, scale: Scale) -> np.ndarray:
         weights = values
     sums = weights.sum(axis=1, keepdims=True)
     fit = (sums > 0) & (weights.min(axis=1, keepdims=True) >= 0)
-    return np.where(fit, weights / np.where(fit, sums, 1), np.nan)
+    return weights / np.where(fit, sums, np.nan)
 
 
 def _any(kind: str, scale: Scale) -> bool:
@@ -323,25 +329,14 @@ class Scores:
         return found
 
     def _unfit(self, name: str, outputs: Sequence[OutputSpec]) -> UsageError:
-        spec = outputs[0]
-        scale = self._scales[spec.name]
-        why = {
-            "log2fc": "which may be negative",
-            "logit": "which are no probabilities",
-            "jsd": "which is one number, not a profile" if spec.kind == "scalar" else "which may be negative",
-        }[name]
-        which = f"output {spec.name!r} has {scale}"
-        if name == "logit" and scale.kind == "logit":
-            why = "whose difference is that of log-odds already"
-        units = f" ({spec.units})" if spec.units else ""
-        more = f"; nor can the other {len(outputs) - 1:,} chosen outputs have it" if len(outputs) > 1 else ""
-        fits = fitting(spec.kind, scale)
+        known = [(spec, self._scales[spec.name]) for spec in outputs[:TOLD]]
+        why = "; ".join(f"{spec.name} has {_why_unfit(name, spec, scale)}" for spec, scale in known)
+        fits = "; ".join(f"{spec.name}: {', '.join(fitting(spec.kind, scale))}" for spec, scale in known)
+        spec, scale = known[0]
+        more = f" and {len(outputs) - TOLD:,} more outputs neither" if len(outputs) > TOLD else ""
         best = default_score(spec.kind, scale)
-        others = ", ".join(one for one in fits if one != best)
         return UsageError(
-            f"--score {name}: {which}{units}, {why}{more}",
-            f"scores that fit {spec.name}: {', '.join(fits)}",
-            f"Fix: --score {best} (or {others})",
+            f"--score {name}: {why}{more}", f"what fits {fits}", f"Fix: --score {best}, or another of these"
         )
 
     def _laid_out(self, taken: set[str]) -> tuple[list[slice], list[Column]]:
@@ -425,6 +420,17 @@ class Scores:
         else:
             return np.ones(bins, dtype=bool)
         return overlapping(parts, aligned.first[spec.name], spec.bin_size, bins)
+
+
+def _why_unfit(name: str, spec: OutputSpec, scale: Scale) -> str:
+    """What an output has that ``name`` cannot be made of."""
+    if name == "jsd" and spec.kind == "scalar":
+        return "one number a window, not a profile"
+    units = f" ({spec.units})" if spec.units else ""
+    if name == "logit":
+        done = scale.kind == "logit"
+        return f"{scale}{units}, {'whose difference is one of log-odds already' if done else 'no probabilities'}"
+    return f"{scale}{units}, which may be negative"
 
 
 def _splicing_columns(splicing: Splicing | None, taken: set[str]) -> list[Column]:

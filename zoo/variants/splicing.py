@@ -141,8 +141,8 @@ def _output(outputs: Sequence[OutputSpec]) -> OutputSpec:
     raise UsageError(
         "--splicing: no profile has both a track named acceptor and one named donor",
         f"tracks that are scored: {first_of(tracks)}",
-        "Fix: use a model of splice sites, e.g. openspliceai-mane-10000nt; of one that does not tell acceptors from "
-        "donors, such as pangolin, `--score max` has the largest change of each track",
+        "Fix: use a model with both, e.g. openspliceai-mane-10000nt; of one that does not tell acceptors from donors, "
+        "as pangolin, `--score max` has the largest change at a base",
     )
 
 

@@ -16,6 +16,7 @@ STATUSES: dict[str, str] = {
     "too_long": "more bases change than --max-length allows",
     "ref_mismatch": "REF is not what the genome has there",
     "beyond_window": "the change, or what must stand beside it, does not fit the window",
+    "no_gene": "the variant lies in none of the genes of --genes, or in no exon of theirs near it",
     "past_the_edge": "a window leaves its chromosome, and --edges is skip",
     "bins_not_placed": "where the model's bins lie in the window is not known, so that an indel cannot be aligned",
 }

@@ -191,9 +191,9 @@ class Store:
         found = _json(self.list).get("format")
         if found != FORMAT:
             raise SystemStateError(
-                f"--store {self.folder}: is a store of format {found}, this version of zoo reads format {FORMAT}",
+                f"--store {self.folder}: is a store of format {found}, here format {FORMAT} is read",
                 "",
-                "Fix: another folder with --store, or the version of zoo that made it",
+                "Fix: another folder with --store, or the version of seqzoo that made it",
             )
 
     def genome_sha256(self, genome: Genome) -> str:

@@ -21,6 +21,7 @@ score), of probabilities where it gives those.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ from zoo.variants.changes import Changes
 from zoo.words import counted
 
 if TYPE_CHECKING:
+    from zoo.cards.schema import Card
     from zoo.genome.fasta import Genome
     from zoo.models.loaded import LoadedModel
     from zoo.outputs import OutputSpec, TrackChoice
@@ -49,9 +51,9 @@ ANCHORS = {"center": "kipoiseq", "left": "grelu"}
 N_BYTE = b"N"
 
 
-def reads_strand(model: LoadedModel) -> bool:
+def reads_strand(card: Card | None) -> bool:
     """Whether a variant has to be in a gene, whose strand is read: the card says ``strand: sense`` of an output."""
-    return model.card is not None and any(output.strand == "sense" for output in model.card.outputs)
+    return card is not None and any(output.strand == "sense" for output in card.outputs)
 
 
 class PairPlan:
@@ -93,11 +95,13 @@ class PairPlan:
         self.shifts = tuple(shifts) or (0,)
         self.anchor, self.refill, self.edges = anchor, refill, edges
         self.name = model.name
-        self.needs_gene = reads_strand(model)
+        self.needs_gene = reads_strand(model.card)
         self._honours_strand = self.needs_gene or model.loader.use_strand
         self._masks = model.card is not None and model.card.input.outside_gene == "masked"
         self._zero = _probabilities(model)
-        self._swap = _swaps(model, choice) if self._honours_strand else {}
+        self._swaps = functools.cache(lambda: _swaps(model, choice))  # asked for when a gene on '-' comes
+        if self.needs_gene:
+            self._swaps()
         self._wide = any(spec.kind == "profile" and spec.bin_size > 1 for spec in self.outputs)
         self._unplaced = any(spec.kind == "profile" and not spec.placed for spec in self.outputs)
         self._check_shifts()
@@ -119,7 +123,9 @@ class PairPlan:
                     f"--shifts {','.join(map(str, self.shifts))}: moved so far, windows have no bin of {spec.name!r} "
                     "in common",
                     f"it has {counted(spec.n_bins, 'bin')} of {spec.bin_size} bp",
-                    "Fix: --shifts -8,0,8, say",
+                    f"Fix: --shifts {-spec.bin_size},0,{spec.bin_size}"
+                    if spec.n_bins > 2
+                    else "Fix: leave out --shifts",
                 )
 
     def pair(self, genome: Genome, allele: Allele, gene: Gene | None = None) -> Pair | str:
@@ -139,7 +145,8 @@ class PairPlan:
         edit = allele.edit
         if edit is None:
             raise ValueError("the allele has a status and nothing to score")
-        return self.pair_edits(genome, allele.contig, edit.start, (edit,), gene, allele.written)
+        written = () if allele.written is None else (allele.written,)
+        return self.pair_edits(genome, allele.contig, edit.start, (edit,), gene, written)
 
     def pair_edits(
         self,
@@ -148,7 +155,7 @@ class PairPlan:
         centre: int,
         edits: Iterable[Edit],
         gene: Gene | None = None,
-        written: Edit | None = None,
+        written: Iterable[Edit] = (),
     ) -> Pair | str:
         """What is read where ALT has several changes.
 
@@ -157,7 +164,7 @@ class PairPlan:
             centre: 0-based position that stands where the first base of a single change does.
             edits: in any order; they do not overlap.
             gene: as in ``pair``.
-            written: alleles whose REF is written over the genome in both windows.
+            written: alleles whose REF is written over the genome in both windows, as in ``Allele.written``.
 
         Returns:
             As ``pair``.
@@ -177,13 +184,13 @@ class PairPlan:
         start = int(center_starts(centre, centre + 1, self.length, ANCHORS[self.anchor]))
         if not self._fits(changes, start):
             return "beyond_window"
-        if self.edges != "pad" and self._leaves(changes, start, int(genome.lengths(np.array([contig]))[0])):
+        if self.edges != "pad" and self._leaves(changes, start, genome.contigs[contig].length):
             if self.edges == "skip":
                 return "past_the_edge"
+            name, size = genome.contigs[contig].name, genome.contigs[contig].length
             raise InputError(
-                f"the {self.length:,} bp window of the variant at {genome.contigs[contig].name}:{centre + 1} leaves "
-                "its chromosome",
-                "",
+                f"the {self.length:,} bp window of the variant at {name}:{centre + 1} leaves its chromosome",
+                f"{name} has {size:,} bp",
                 "Fix: --edges pad (N outside the chromosome) or --edges skip",
             )
         return self._read(genome, contig, changes, start, gene, written)
@@ -194,11 +201,12 @@ class PairPlan:
         """How much further right than the reference's the windows of ALT begin, each once."""
         if self._wide:
             return changes.phases
-        return tuple(dict.fromkeys(self._refills(changes)))
+        return self._refills(changes)
 
     def _refills(self, changes: Changes) -> tuple[int, ...]:
         """The same, of the windows that scalars and single bases are taken from."""
-        return {"right": (0,), "left": (changes.delta,), "both": (0, changes.delta)}[self.refill]
+        ends = {"right": (0,), "left": (changes.delta,), "both": (0, changes.delta)}[self.refill]
+        return tuple(dict.fromkeys(ends))
 
     def _fits(self, changes: Changes, start: int) -> bool:
         """Whether all changes, with a base beside them on either side, lie inside each window."""
@@ -222,18 +230,20 @@ class PairPlan:
     # ---------------- what stands in them
 
     def _read(
-        self, genome: Genome, contig: int, changes: Changes, start: int, gene: Gene | None, written: Edit | None
+        self, genome: Genome, contig: int, changes: Changes, start: int, gene: Gene | None, written: Iterable[Edit]
     ) -> Pair:
         phases = self._phases(changes)
         low = start + min(self.shifts) + min(0, *phases)
         high = start + max(self.shifts) + max(0, *(phase - changes.delta for phase in phases)) + self.length
         letters = genome.gather(np.array([contig]), np.array([low], dtype=np.int64), high - low).tobytes().upper()
-        if written is not None:
-            letters = _over(letters, low, written)
+        for allele in written:
+            letters = _over(letters, low, allele)
         met = letters_met(np.frombuffer(letters, np.uint8)[None, start - low : start - low + self.length])
         if self._masks and gene is not None:
             letters, changes = _masked(letters, low, changes, gene)
         reverse = self._honours_strand and gene is not None and gene.strand == "-"
+        if reverse:
+            self._swaps()  # refused here, before anything is predicted
         other = changes.apply(letters, low)
         asked: dict[bytes, int] = {}
         moves = []
@@ -265,7 +275,7 @@ class PairPlan:
         """Tracks and bins of one window as the plus strand has them."""
         if not reverse:
             return values
-        order = self._swap.get(spec.name)
+        order = self._swaps().get(spec.name)
         values = values if order is None else values[order]
         return values[:, ::-1] if spec.kind == "profile" else values
 

@@ -1,7 +1,7 @@
 """HDF5 with the predictions of both alleles beside the scores.
 
 /scores                        (rows, columns) float32; attributes ``columns``, ``units``, ``descriptions``
-/variants/<column>             the columns before the scores, named as in the TSV; whole numbers have -1 where missing
+/variants/<column>             the columns before the scores, named as in the TSV; a missing number is -2**63
 /ref/<output>, /alt/<output>   (rows, tracks) or (rows, tracks, bins) float32, bins those of the reference in both,
                                ascending on the plus strand; NaN where nothing was predicted
 /shared/<output>               (rows, bins) bool: bins for which both alleles have a value

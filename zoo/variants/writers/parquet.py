@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import SystemStateError
-from zoo.variants.writers.spool import SpooledRows, SpooledVariants, VariantSpool
+from zoo.variants.writers.spool import MISSING, SpooledRows, SpooledVariants, VariantSpool
 from zoo.variants.writers.table import NUMBERS, leading_columns
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class ParquetWriter(SpooledVariants):
         arrays = []
         for name, column in block.leading.items():
             if isinstance(column, np.ndarray):
-                arrays.append(pa.array(column, pa.int64(), mask=column < 0))
+                arrays.append(pa.array(column, pa.int64(), mask=column == MISSING))
             else:
                 arrays.append(pa.array([None if text == "." and name != "alt" else text for text in column]))
         for place, column in enumerate(self.context.columns):

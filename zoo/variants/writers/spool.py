@@ -26,9 +26,10 @@ from zoo.variants.writers.table import (
 )
 from zoo.writers.spool import SpooledWriter, value_shape
 
-__all__ = ["SpooledRows", "SpooledVariants", "VariantSpool"]
+__all__ = ["MISSING", "SpooledRows", "SpooledVariants", "VariantSpool"]
 
-MISSING = -1  # of whole numbers in arrays, which have no NaN
+#: Stands for a whole number that is missing: a window may begin at -1.
+MISSING = int(np.iinfo(np.int64).min)
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class SpooledRows:
 
     Attributes:
         first: number of the first row.
-        leading: name of a column before the scores -> its texts, or int64 with -1 where one is missing.
+        leading: name of a column before the scores -> its texts, or int64 with ``MISSING``.
         arrays: ``values`` -> (n, columns) float32; of what is kept of predictions see ``VariantSpool``.
     """
 
@@ -135,7 +136,7 @@ def kinds_of(context: VariantContext, outputs: Sequence[OutputSpec]) -> dict[str
 
 
 def kept_of(rows: Sequence[Row], output: OutputSpec) -> Iterator[tuple[str, np.ndarray]]:
-    """Each kept array of an output, of all rows; NaN and -1 where nothing was predicted."""
+    """Each kept array of an output, of all rows; NaN and ``MISSING`` where nothing was predicted."""
     kept = [row.aligned for row in rows]
     nothing = np.full(value_shape(output), np.nan, np.float32)
     for allele in ("ref", "alt"):

@@ -49,8 +49,7 @@ def info_fields(context: VariantContext) -> dict[str, str]:
             for field, column in zip(_fields(context), context.columns, strict=True)
         }
     unknown = "Bases of the window of REF that are not A, C, G or T; only where there are any"
-    said = "; ".join(f"{status}: {sentence}" for status, sentence in context.statuses.items())
-    why = f"Why an ALT has no score ({SCORED}: it has one); only where one has none. {said}"
+    why = f"Why an ALT has no score, only where one has none: {SCORED} (it has one), {', '.join(context.statuses)}"
     fields[f"{name}_status"] = _line(f"{name}_status", "A", "String", why)
     fields[f"{name}_unknown"] = _line(f"{name}_unknown", "A", "Integer", unknown)
     return fields

@@ -1,0 +1,271 @@
+"""Backgrounds: which variants, on which bases, and the ranks of whole runs against them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conv_model import a_genome, conv_model, some_variants, write_vcf
+
+from zoo.errors import InputError, UsageError
+from zoo.genome.fasta import open_genome
+from zoo.variants import background as background_module
+from zoo.variants import stream
+from zoo.variants.allele import Allele, Edit, Record
+from zoo.variants.background import Background, ShuffledGenes, ShuffledGenome, background_of, drawn
+from zoo.variants.genes import Gene, Genes
+from zoo.variants.score_variants import score_variants
+from zoo.variants.writers.ranked import RankedWriter, RowSpool
+
+OPTIONS = {"score": ("diff", "l2"), "device": "cpu"}
+
+
+def allele(start, ref="A", alt="G", contig=0, status=""):
+    record = Record(0, 1, "chr1", start, ".", ref, (alt,), None, ())
+    return Allele(record, 0, contig, None if status else Edit(start, ref, alt), status)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("background")
+    sequences = a_genome(folder / "g.fa")
+    rows = some_variants(sequences, 40)
+    return SimpleNamespace(
+        folder=folder, genome=folder / "g.fa", sequences=sequences, rows=rows, vcf=write_vcf(folder / "v.vcf", rows)
+    )
+
+
+# ---------------- what is drawn
+
+
+def test_what_can_be_asked_for(tmp_path):
+    assert background_of("1000") == background_of(1000) == Background(1000)
+    path = tmp_path / "neutral.vcf"
+    path.write_text("")
+    assert background_of(str(path)) == Background(0, path)
+    for wrong in (0, "0", 2_000_000):
+        with pytest.raises(UsageError, match="is not between 1 and"):
+            background_of(wrong)
+    with pytest.raises(InputError, match="no such file"):
+        background_of(tmp_path / "absent.vcf")
+
+
+def test_each_once_where_there_are_enough_and_in_turn_where_not():
+    alleles = [allele(i) for i in range(10)] + [allele(99, status="missing")]
+    few = [one.edit.start for one in drawn(alleles, 4, 0)]
+    assert len(set(few)) == 4 and few == sorted(few)
+    assert [one.edit.start for one in drawn(alleles, 23, 0)] == [i % 10 for i in range(23)]
+    assert drawn([], 5, 0) == drawn([allele(1, status="missing")], 5, 0) == []
+
+
+def test_draws_are_even_and_of_the_seed():
+    alleles = [allele(i) for i in range(20)]
+    found = Counter(one.edit.start for seed in range(400) for one in drawn(alleles, 5, seed))
+    assert set(found) == set(range(20)) and min(found.values()) > 60 and max(found.values()) < 145  # 100 each
+    assert drawn(alleles, 5, 3) == drawn(alleles, 5, 3) != drawn(alleles, 5, 4)
+
+
+# ---------------- the bases around them
+
+
+def test_alleles_stay_and_each_side_keeps_its_dinucleotides(made):
+    genome = open_genome(made.genome)
+    origins = [
+        allele(100, made.sequences["chr1"][100:103], "A"),
+        allele(250, made.sequences["chr2"][250].upper(), "", 1),
+    ]
+    fake = ShuffledGenome(genome, origins, 60, seed=7)
+    for number, origin in enumerate(origins):
+        name = ["chr1", "chr2"][origin.contig]
+        size, ref = 120 + len(origin.edit.ref), origin.edit.ref
+        assert fake.sizes[f"shuffled_{number}"] == size
+        letters = fake.gather(np.array([number]), np.array([0]), size).tobytes().decode()
+        start, end = origin.edit.start, origin.edit.end
+        before, behind = made.sequences[name][start - 60 : start].upper(), made.sequences[name][end : end + 60].upper()
+        assert letters[60 : 60 + len(ref)] == ref
+        for mine, theirs in ((letters[:60], before), (letters[-60:], behind)):
+            assert mine != theirs and pairs(mine) == pairs(theirs)
+        assert fake.alleles[number].edit == Edit(60, ref, origin.edit.alt)
+    assert np.array_equal(fake.gather(np.array([0, 1]), np.array([-5, 3]), 40), again(genome, origins, 7))
+    assert not np.array_equal(fake.gather(np.array([0, 1]), np.array([-5, 3]), 40), again(genome, origins, 8))
+
+
+def again(genome, origins, seed):
+    fake = ShuffledGenome(genome, origins, 60, seed)
+    return np.concatenate([fake.gather(np.array([i]), np.array([at]), 40) for i, at in ((1, 3), (0, -5))])[::-1]
+
+
+def pairs(text):
+    return Counter(itertools.pairwise(text))
+
+
+def test_beside_the_end_of_a_chromosome_n_is_shuffled_too(made):
+    fake = ShuffledGenome(open_genome(made.genome), [allele(10, "A", "G")], 60, seed=0)
+    letters = fake.gather(np.array([0]), np.array([0]), 121).tobytes().decode()
+    assert letters[:60].count("N") == 50
+
+
+def test_ref_that_was_taken_as_given_stands_in_the_middle(made):
+    one = allele(100, "A", "G")
+    given = Allele(one.record, 0, 0, Edit(100, "T", "G"), "", Edit(99, "CTT", "CGT"))
+    fake = ShuffledGenome(open_genome(made.genome), [given], 60, seed=0)
+    assert fake.gather(np.array([0]), np.array([60]), 1).tobytes() == b"T"
+    assert fake.alleles[0].written is None
+
+
+def test_genes_move_along():
+    gene = Gene("A", "E1", 0, 900, 1200, "-", ((900, 1000), (1100, 1200)))
+    moved = ShuffledGenes(Genes([gene]), [allele(950), allele(5000), allele(1150)], 200)
+    assert moved.at(1, 200, 201) == []
+    (first,), (third,) = moved.at(0, 200, 201), moved.at(2, 200, 201)
+    assert (first.contig, first.start, first.end, first.exons) == (0, 150, 450, ((150, 250), (350, 450)))
+    assert (third.contig, third.exons, third.strand) == (2, ((-50, 50), (150, 250)), "-")
+    assert first.acceptors == tuple(at - 750 for at in gene.acceptors)
+    assert first.donors == tuple(at - 750 for at in gene.donors)
+
+
+# ---------------- whole runs
+
+
+def table(path):
+    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
+
+
+def test_ranks_are_those_of_the_scores_against_another_file(made, tmp_path):
+    neutral = write_vcf(tmp_path / "neutral.vcf", some_variants(made.sequences, 30, seed=9))
+    score_variants(conv_model(), neutral, made.genome, tmp_path / "n.tsv", **OPTIONS)
+    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.tsv", background=neutral, **OPTIONS)
+    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "bare.tsv", **OPTIONS)
+    theirs, rows, bare = (table(tmp_path / name) for name in ("n.tsv", "o.tsv", "bare.tsv"))
+    for name, signed in (("diff_n", True), ("l2_a", False)):
+        size = (lambda value: abs(float(value))) if signed else float
+        p = []
+        for row, alone in zip(rows, bare, strict=True):
+            assert row[name] == alone[name]
+            r = sum(size(other[name]) >= size(row[name]) for other in theirs)
+            p.append((r + 1) / 31)
+            assert float(row[f"{name}_p"]) == pytest.approx(p[-1])
+            below = sum(float(other[name]) < float(row[name]) for other in theirs) / 30
+            equal = sum(float(other[name]) == float(row[name]) for other in theirs) / 60
+            wanted = 2 * (below + equal) - 1 if signed else below + equal
+            assert float(row[f"{name}_quantile"]) == pytest.approx(wanted, abs=1e-6)
+        for row, own in zip(rows, p, strict=True):
+            q = min(min(1, other * 40 / sum(x <= other for x in p)) for other in p if other >= own)
+            assert float(row[f"{name}_q"]) == pytest.approx(q)
+
+
+def test_a_file_against_itself_has_no_small_q(made, tmp_path):
+    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.tsv", background=made.vcf, **OPTIONS)
+    for row in table(tmp_path / "o.tsv"):
+        q = [float(value) for key, value in row.items() if key.endswith("_q")]
+        assert len(q) == 6 and min(q) > 0.9
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".tsv.gz", ".vcf", ".vcf.gz", ".parquet"])
+def test_a_second_run_takes_the_background_from_the_cache(made, tmp_path, suffix, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    said = []
+    first, second, other = (tmp_path / f"{name}{suffix}" for name in "abc")
+    score_variants(conv_model(), made.vcf, made.genome, first, background=25, report=said.append, **OPTIONS)
+    assert any("25 variants of the kinds of this file" in text and "computed before" not in text for text in said)
+
+    def computed(*_):
+        raise AssertionError("it was computed again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(background_module, "_computed", computed)
+        score_variants(conv_model(), made.vcf, made.genome, second, background="25", report=said.append, **OPTIONS)
+        assert any("computed before" in text for text in said)
+        for changed in ({"seed": 1}, {"background": 24}, {"refill": "left"}):
+            with pytest.raises(AssertionError, match="computed again"):
+                score_variants(conv_model(), made.vcf, made.genome, other, **({"background": 25} | OPTIONS | changed))
+        with pytest.raises(AssertionError, match="computed again"):
+            score_variants(conv_model(1), made.vcf, made.genome, other, background=25, **OPTIONS)
+    if suffix != ".parquet":
+        assert first.read_bytes() == second.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir() if "partial" in path.name) == []
+
+
+def test_standard_output_and_python_have_the_same_rows(made, tmp_path, capsys):
+    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.tsv", background=20, **OPTIONS)
+    capsys.readouterr()
+    score_variants(conv_model(), made.vcf, made.genome, "-", background=20, report=lambda _: None, **OPTIONS)
+    assert capsys.readouterr().out == (tmp_path / "o.tsv").read_text()
+    scores = score_variants(conv_model(), made.vcf, made.genome, background=20, report=lambda _: None, **OPTIONS)
+    names = [column.name for column in scores.columns]
+    rows = table(tmp_path / "o.tsv")
+    assert names == list(rows[0])[-len(names) :]
+    got = np.stack([row.values for row in scores.rows])
+    assert np.array_equal(got, np.array([[row[name] for name in names] for row in rows], np.float32), equal_nan=True)
+
+
+@pytest.mark.parametrize("fails", [1, 30])
+def test_an_interrupted_run_is_gone_on_with(made, tmp_path, monkeypatch, fails):
+    """Interrupted while scoring, and while the result is written."""
+    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "whole.tsv", background=20, **OPTIONS)
+    out, written = tmp_path / "o.tsv", []
+    if fails == 1:
+        monkeypatch.setattr(RankedWriter, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt()))
+    else:
+        real = RowSpool.append
+        monkeypatch.setattr("zoo.variants.stream.TASKS", 8)
+        monkeypatch.setattr(RowSpool, "append", lambda self, batch: written.append(len(batch)) or real(self, batch))
+        ended = stream._ended
+        monkeypatch.setattr(
+            stream,
+            "_ended",
+            lambda block: (_ for _ in ()).throw(KeyboardInterrupt()) if sum(written) > 5 else ended(block),
+        )
+    with pytest.raises(KeyboardInterrupt):
+        score_variants(conv_model(), made.vcf, made.genome, out, background=20, **OPTIONS)
+    monkeypatch.undo()
+    assert not out.exists() and (tmp_path / "o.tsv.partial.json").exists()
+    said = []
+    options = OPTIONS | {"resume": True, "report": said.append}
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))  # an empty cache: the background comes out the same
+    score_variants(conv_model(), made.vcf, made.genome, out, background=20, **options)
+    assert any("resuming after" in text for text in said)
+    assert out.read_bytes() == (tmp_path / "whole.tsv").read_bytes()
+
+
+def test_resuming_with_another_background_is_refused(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(RankedWriter, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.tsv", background=20, **OPTIONS)
+    monkeypatch.undo()
+    with pytest.raises(UsageError, match="another seed"):
+        score_variants(
+            conv_model(), made.vcf, made.genome, tmp_path / "o.tsv", background=20, seed=1, resume=True, **OPTIONS
+        )
+
+
+def test_rows_without_scores_have_no_rank(made, tmp_path):
+    rows = [*made.rows[:3], (made.rows[3][0], made.rows[3][1], made.rows[3][2], "*")]
+    vcf = write_vcf(tmp_path / "odd.vcf", rows)
+    score_variants(conv_model(), vcf, made.genome, tmp_path / "o.tsv", background=10, **OPTIONS)
+    *scored, last = table(tmp_path / "o.tsv")
+    assert last["status"] == "overlapping_deletion"
+    assert {value for key, value in last.items() if key.endswith(("_p", "_q", "_quantile"))} == {"nan"}
+    assert all(0 < float(row["diff_n_p"]) <= 1 for row in scored)
+
+
+def test_a_file_of_no_use_is_told(made, tmp_path):
+    none = write_vcf(tmp_path / "none.vcf", [(made.rows[0][0], made.rows[0][1], made.rows[0][2], "*")])
+    with pytest.raises(InputError, match="no variant of it could be scored"):
+        score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.tsv", background=none, **OPTIONS)
+    with pytest.raises(UsageError, match="--background keeps scores"):
+        score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.h5", background=10, **OPTIONS)
+    assert not (tmp_path / "o.tsv").exists()
+
+
+def test_the_record_names_the_columns(made, tmp_path):
+    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.vcf", background=10, **OPTIONS)
+    record = json.loads((tmp_path / "o.vcf.run.json").read_text())
+    names = [column["name"] for column in record["columns"]]
+    text = (tmp_path / "o.vcf").read_text()
+    assert names[-3:] and all(f"ID=conv_{name}," in text for name in names)
