@@ -18,7 +18,9 @@ from zoo.words import counted
 __all__ = ["Block", "Transcript", "read_transcripts"]
 
 FIX = "Fix: --genes with a GTF that has exons, a BED12, or SpliceAI's table of genes; plain or gzip"
-GTF_KEY = re.compile(r'(gene_id|gene_name|gene|transcript_id)\s+"?([^";]*)"?')
+#: Of column 9 of a GTF; files quote the value or do not.
+GENE_ID, TRANSCRIPT_ID = (re.compile(rf'(?:^|[;\s]){key}\s+"?([^";]+)') for key in ("gene_id", "transcript_id"))
+SYMBOL = re.compile(r'(?:^|[;\s])gene(?:_name|_symbol)?\s+"?([^";]+)')
 #: First columns of the table that comes with SpliceAI (annotations/grch38.txt), whose starts are 0-based.
 SPLICEAI = ("#NAME", "CHROM", "STRAND", "TX_START", "TX_END", "EXON_START", "EXON_END")
 
@@ -138,15 +140,16 @@ def _gtf(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[Transcript]:
         if row[2] != "exon":
             continue
         block = _block(number, row[3], row[4], 1)
-        keys = dict(GTF_KEY.findall(row[8]))
-        gene = keys.get("gene_id")
-        if not gene:
+        gene, transcript = GENE_ID.search(row[8]), TRANSCRIPT_ID.search(row[8])
+        if gene is None:
             if re.search(r"(^|;)\s*(ID|Parent)=", row[8]):
                 raise _gff3(number)
             raise _LineError(number, "this exon has no gene_id in column 9")
-        key = row[0], _strand(number, row[6], 7), gene, keys.get("transcript_id", "")
-        exons.setdefault(key, []).append(block)
-        known.setdefault(key, (keys.get("gene_name") or keys.get("gene") or gene, number))
+        key = row[0], _strand(number, row[6], 7), gene[1].strip(), transcript[1].strip() if transcript else ""
+        if key not in exons:
+            symbol = SYMBOL.search(row[8])
+            exons[key], known[key] = [], (symbol[1].strip() if symbol else key[2], number)
+        exons[key].append(block)
     if not exons:
         found = ", ".join(f"{count:,} {name}" for name, count in features.most_common(4))
         raise InputError(
@@ -154,8 +157,8 @@ def _gtf(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[Transcript]:
             f"features in its third column: {found}",
             "Fix: give the whole GTF of the annotation: exons are rows of their own, `grep -c -w exon genes.gtf`",
         )
-    for (chrom, strand, gene, _), blocks in exons.items():
-        name, number = known[chrom, strand, gene, _]
+    for key, blocks in exons.items():
+        (chrom, strand, gene, _), (name, number) = key, known[key]
         yield Transcript(chrom, strand, name, gene, tuple(sorted(blocks)), number)
 
 

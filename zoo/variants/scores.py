@@ -307,6 +307,9 @@ def scores_of_run(
     sites = Splicing(outputs, distance, mask) if splicing else None
     exons = genes and not sense and not splicing
     scales = scales_of(model)
+    if model.card is not None:  # of a gReLU checkpoint, which has no units itself
+        units = {spec.name: card.units for spec, card in zip(model.outputs, model.card.outputs, strict=False)}
+        outputs = [dataclasses.replace(spec, units=spec.units or units.get(spec.name)) for spec in outputs]
     return Scores(names, outputs, scales=scales, span=span, exons=exons, splicing=sites, length=model.length)
 
 
