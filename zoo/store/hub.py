@@ -56,6 +56,7 @@ _EMPTY: dict[str, Any] = {
     "summary": "",
     "assembly": None,
     "input_length": None,
+    "placed_on": None,
     "outputs": [],
     "evaluation": [],
     "deprecated": None,
