@@ -177,7 +177,7 @@ class Window:
             return self.value
         seen = self.reference.window(block, low, high)
         shape = (high - low, block.positions, block.sequences, block.bases, *seen.shape[4:])
-        found = seen.expand(shape).contiguous()
+        found = seen.expand(shape).clone(memory_format=torch.contiguous_format)
         start, stop = max(low, self.low), min(high, self.high)
         if start < stop:
             rows = slice(start - self.low, stop - self.low)

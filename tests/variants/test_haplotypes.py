@@ -323,8 +323,8 @@ def test_what_is_refused(made, tmp_path):
         (UsageError, "has no such sample", (bare, "o.tsv", {})),
         (UsageError, "for which .vcf has no place", (good, "o.vcf", {})),
         (UsageError, "for which .h5 has no place", (good, "o.h5", {})),
-        (UsageError, "do not go together", (good, "o.tsv", {"background": 10})),
-        (UsageError, "do not go together", (good, "o.tsv", {"store": tmp_path / "s"})),
+        (UsageError, "--haplotypes with --background", (good, "o.tsv", {"background": 10})),
+        (UsageError, "--haplotypes with --store", (good, "o.tsv", {"store": tmp_path / "s"})),
         (InputError, "are not sorted", (turned, "o.tsv", {})),
     ):
         with pytest.raises(error, match=text):

@@ -86,6 +86,7 @@ def score_variants(
     """
     chosen = variant_options(options)
     check_sharing(chosen)
+    _check_haplotypes(chosen)
     if variants is not None and chosen.saturate is not None:
         raise UsageError(
             f"--saturate {chosen.saturate}: is given in place of VARIANTS, which are given too",
@@ -101,13 +102,10 @@ def score_variants(
     given = opened(model, trust=chosen.trust)
     if chosen.store is not None:
         Store(chosen.store)
-    if chosen.background is not None:
-        background_of(chosen.background)
-    _check_haplotypes(chosen)
+    neutral = background_of(chosen.background).path if chosen.background is not None else None
     if out is not None:
-        out = _result_path(
-            out, [*inputs_of(model, variants, genome, chosen.settings), chosen.genes, chosen.saturate], chosen
-        )
+        inputs = [*inputs_of(model, variants, genome, chosen.settings), chosen.genes, chosen.saturate, neutral]
+        out = _result_path(out, inputs, chosen)
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
     with _opened(variants, given, genome, chosen) as file, contextlib.redirect_stdout(sys.stderr):
@@ -141,15 +139,12 @@ def _opened(
 
 
 def _check_haplotypes(options: VariantOptions) -> None:
-    if options.haplotypes is None:
-        return
-    for name in ("background", "store", "saturate", "share_window"):
-        if getattr(options, name) is not None:
-            flag = name.replace("_", "-")
+    for name in ("background", "store"):
+        if options.haplotypes is not None and getattr(options, name) is not None:
             raise UsageError(
-                f"--haplotypes and --{flag} do not go together",
+                f"--haplotypes with --{name}",
                 "the one scores several variants at once, the other each alone",
-                f"Fix: one run with --haplotypes and one with --{flag}",
+                f"Fix: one run with --haplotypes and one with --{name}",
             )
 
 
@@ -289,7 +284,7 @@ class _Run:
             job,
             background_of(job.options.background),
             scorer_on,
-            batch_size=self._steady.batch_size,
+            batch_size=self._batch_size,
             machine=machine_of(self.runner.device),
             progress=self._progress,
         )
@@ -322,7 +317,7 @@ class _Run:
             job.options,
             columns,
             store.genome_sha256(job.genome),
-            batch_size=self._steady.batch_size,
+            batch_size=self._batch_size,
             machine=machine_of(self.runner.device),
         )
         shelf = store.shelf(key, len(columns))
