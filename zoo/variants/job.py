@@ -262,8 +262,8 @@ def _refuse_placed(entry: Entry) -> None:
         raise UsageError(
             f"{entry.name}: its windows must be placed on {placed}, says its card",
             "windows around variants would give numbers for another question",
-            f"Fix: cut the {length:,} bp there yourself, on the gene's strand, and put each allele into them; in Python: "
-            f'reference, changed = zoo.load_model("{entry.name}").predict([reference, changed])',
+            f"Fix: cut the {length:,} bp there yourself, on the gene's strand, and put each allele into them; in "
+            f'Python: reference, changed = zoo.load_model("{entry.name}").predict([reference, changed])',
         )
 
 
