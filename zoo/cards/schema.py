@@ -122,10 +122,15 @@ class InputSpec(Strict):
     ``outside_gene`` is for a model that reads the strand of a gene (``strand: sense``): whether bases of the window
     outside the gene are N, ``masked``, as in SpliceAI's program, or those of the ``genome``, as in Pangolin's. ``zoo
     variants`` does as it says; absent, it is ``genome``.
+
+    ``placed_on`` is for a model whose windows must stand on something: what that is, and where in the window ("a
+    transcription start site, 7,000 bp after the window's start"). A window elsewhere gives a number without a meaning:
+    ``zoo variants``, which lays windows around variants, refuses the model.
     """
 
     length: int = Field(gt=0)
     outside_gene: Literal["masked", "genome"] | None = None
+    placed_on: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
 
 
 class Output(Strict):

@@ -144,7 +144,10 @@ def _remote(files: list[dict[str, Any]], wheels: dict[str, int]) -> str:
 def _input(facts: dict[str, Any]) -> str:
     if "inputs" in facts:
         return ", ".join(f"{one['name']} {_shape(one['shape'])}" for one in facts["inputs"])
-    return f"{facts['input_length']} bp of one-hot sequence" if facts["input_length"] else ""
+    if not facts["input_length"]:
+        return ""
+    placed = f", placed on {facts['placed_on']}" if facts.get("placed_on") else ""
+    return f"{facts['input_length']} bp of one-hot sequence{placed}"
 
 
 def _shape(shape: list[int | None]) -> str:

@@ -368,6 +368,8 @@ def prepare(
         check_strands(summary, regions.label, "--strand use reads them", "--strand ignore")
     # Who predicts compares with nothing yet; who does so later finds it in the record.
     recorded = [note] if (note := training_note(entry.card, summary.chrom_counts)) else []
+    if entry.card is not None and (placed := entry.card.input.placed_on):
+        recorded.append(f"windows of {entry.name} must be placed on {placed}: regions were taken as they are given")
     if summary.skipped_lines:
         lines = counted(summary.skipped_lines, "header, track, comment or blank line")
         notes.append(f"{lines} of {regions.label} {'was' if summary.skipped_lines == 1 else 'were'} skipped")

@@ -18,10 +18,11 @@ class EntryFacts(dict[str, Any]):
 
     def _repr_rows(self) -> list[tuple[str, str]]:
         length = self.get("input_length")
+        placed = f", placed on {self['placed_on']}" if self.get("placed_on") else ""
         checked = (self.get("verification") or {}).get("status")
         rows = [
             ("genome", self.get("assembly")),
-            ("input", f"{length:,} bp of sequence" if length else ""),
+            ("input", f"{length:,} bp of sequence{placed}" if length else ""),
             ("licence", self.get("license")),
             ("framework", self.get("framework")),
             ("checked", checked),

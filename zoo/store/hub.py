@@ -58,6 +58,7 @@ _EMPTY: dict[str, Any] = {
     "cell_types": [],
     "assembly": None,
     "input_length": None,
+    "placed_on": None,
     "outputs": [],
     "evaluation": [],
     "deprecated": None,

@@ -195,10 +195,11 @@ def opened_genome(
     """The model's entry, the genome that was given or that is its card's, and whether chromosome names are joined.
 
     Raises:
-        UsageError: the model is no function of one sequence; there is no genome.
+        UsageError: the model is no function of one sequence, or of one that stands elsewhere; there is no genome.
     """
     refuse_own_loader(model)
     entry = entry_of(model, options)
+    _refuse_placed(entry)
     fasta = open_genome(genome if genome is not None else default_genome(entry.card, entry.name, "-g {}.fa"))
     return entry, fasta, options.translate_chroms or renames_chromosomes(entry)
 
@@ -246,6 +247,23 @@ def refuse_own_loader(model: Entry | LoadedModel | ArrayModel) -> None:
             f"{model.name}: reads its input by a dataloader of its own, which takes regions and no sequence",
             "a change of a base cannot be put into what it reads",
             "Fix: choose a model that reads one window of sequence (`zoo list`), or change the FASTA and `zoo predict`",
+        )
+
+
+def _refuse_placed(entry: Entry) -> None:
+    """Refuse what reads windows that stand on something other than a variant.
+
+    Raises:
+        UsageError: the card says where windows of the model stand.
+    """
+    placed = entry.card.input.placed_on if entry.card is not None else None
+    if placed is not None:
+        length = entry.card.input.length
+        raise UsageError(
+            f"{entry.name}: its windows must be placed on {placed}, says its card",
+            "windows around variants would give numbers for another question",
+            f"Fix: cut the {length:,} bp there yourself, on the gene's strand, and put each allele into them; in "
+            f'Python: reference, changed = zoo.load_model("{entry.name}").predict([reference, changed])',
         )
 
 
