@@ -339,9 +339,8 @@ def run_test(venv: Path, arguments: list) -> int:
         ensure_browser(venv)
     workers = worker_arguments(arguments)
     if workers:
-        # A worker a core: threads of torch and numba in each would wait for one another.
+        # A worker a core: threads of torch in each would wait for one another.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        os.environ.setdefault("NUMBA_NUM_THREADS", "1")
     return become([str(venv_python(venv)), "-m", "pytest", *workers, *arguments])
 
 

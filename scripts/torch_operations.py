@@ -450,7 +450,7 @@ REFUSED_ALONG = {
     },
     **dict.fromkeys(("all", "any"), STEP),
     **{name: f"aten.{name}." for name in ("gradient", "hash_tensor")},
-    "slice_inverse": UNCAPTURED,
+    "slice_inverse": "aten.slice_inverse",
 }
 
 

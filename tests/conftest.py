@@ -19,6 +19,10 @@ SHARED = HERE.parents[1] / "shared" / "data"
 # The repository before `tests/`: there the folders `interpret` and `keras` would be taken for the packages.
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # numba's threads in each of the workers would wait for one another; torch's are the matter of who starts them.
+    os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+
 settings.register_profile("zoo", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("zoo")
 

@@ -55,12 +55,16 @@ def anchors(page: Path) -> set[str]:
 LONGEST = ("explain.md", "README.md")
 
 
+#: finetune.md prepares data for each of its ways to train, each in a process that imports for seconds.
+PAGES = [
+    pytest.param(page, marks=[pytest.mark.long] if page.name == "finetune.md" else [], id=page.name)
+    for page in pages_with_commands(of_models=False)
+    if page.name not in LONGEST
+]
+
+
 @pytest.mark.pypi
-@pytest.mark.parametrize(
-    "page",
-    [page for page in pages_with_commands(of_models=False) if page.name not in LONGEST],
-    ids=lambda page: page.name,
-)
+@pytest.mark.parametrize("page", PAGES)
 def test_commands_run_as_typed(page, folder, tmp_path, package_index):
     type_page(page, folder, environment(tmp_path / "home"))
 

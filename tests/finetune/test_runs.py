@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from finetune_world import WINDOWS
 
 import finetune
 import zoo
+import zoo.cli
 from finetune.config_file import load_config
 from finetune.models.freeze import frozen_hash
 from finetune.run import Run
@@ -27,24 +30,19 @@ FEW = {"choose": "tiles", "most": 36}
 
 @pytest.fixture(scope="module")
 def head_run(world, tmp_path_factory):
-    """A head, trained for some epochs, by the command."""
+    """A head, trained for some epochs, by the command; what it printed comes last."""
     folder = tmp_path_factory.mktemp("head")
     config = world.write("head.yaml", train={"epochs": 8, "lr": 0.03})
-    done = subprocess.run(
-        [sys.executable, "-m", "zoo", "finetune", str(config), "-o", str(folder / "run")],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr
-    return config, folder / "run", done
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert zoo.cli.run(["finetune", str(config), "-o", str(folder / "run")]) == 0
+    return config, folder / "run", printed.getvalue()
 
 
 def test_a_run_writes_verdict_page_history_and_entry(head_run):
-    _, folder, done = head_run
-    assert done.stdout.startswith("On held-out chromosomes: ")
+    _, folder, printed = head_run
+    assert printed.startswith("On held-out chromosomes: ")
     verdict = json.loads((folder / "verdict.json").read_text())
-    assert verdict["sentence"] == done.stdout.strip()
+    assert verdict["sentence"] == printed.strip()
     assert (folder / "history.csv").read_text().count("\n") == 9
     assert "<html" in (folder / "verdict.html").read_text()
     assert not list(folder.rglob("*.partial"))
@@ -62,10 +60,7 @@ def test_the_head_gains_over_the_frozen_base_what_the_base_does_not_know(head_ru
 def test_the_entry_passes_its_test_and_predicts_what_was_judged(head_run, world):
     _, folder, _ = head_run
     entry = next((folder / "entry").iterdir())
-    done = subprocess.run(
-        [sys.executable, "-m", "zoo", "test", str(entry), "--trust"], capture_output=True, text=True, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
+    assert zoo.cli.run(["test", str(entry), "--trust"]) == 0
     predicted = zoo.load_model(entry, trust=True).predict_regions([("chrF", 128, 128 + 1024 * WINDOWS)], world.genome)
     assert predicted.values["preds"].shape[1:] == (1, 32)
 
@@ -90,19 +85,14 @@ def test_evaluate_judges_the_entry_like_the_run(head_run):
     assert skill["value"] == pytest.approx(before["value"], abs=1e-5)
 
 
-def test_evaluate_prints_a_table_that_a_pipe_takes(head_run, tmp_path):
+def test_evaluate_prints_a_table_that_a_pipe_takes(head_run, tmp_path, capsys):
     config, folder, _ = head_run
-    done = subprocess.run(
-        [sys.executable, "-m", "zoo", "evaluate", str(folder), str(config), "-o", str(tmp_path / "page.html")],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr
-    header, *rows = (line.split("\t") for line in done.stdout.splitlines())
+    assert zoo.cli.run(["evaluate", str(folder), str(config), "-o", str(tmp_path / "page.html")]) == 0
+    said = capsys.readouterr()
+    header, *rows = (line.split("\t") for line in said.out.splitlines())
     assert {len(row) for row in rows} == {len(header)} == {8}
     assert {row[2] for row in rows} >= {"skill_32bp", "pearson_32bp"}
-    assert json.loads((tmp_path / "page.json").read_text())["sentence"] in done.stderr
+    assert json.loads((tmp_path / "page.json").read_text())["sentence"] in said.err
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
 
 

@@ -14,13 +14,13 @@ import torch
 
 import zoo
 from scripts.shared_entries.hg38_windows import fasta_text, read_windows, splice_regions
+from zoo.cli import run
 from zoo.entries.pull import pull
 from zoo.entries.writer import EntryFiles, write_entry
 from zoo.store.registry import info
 
 pytestmark = pytest.mark.shared
 ROOT = Path(__file__).resolve().parents[2]
-ZOO = Path(sys.executable).with_name("zoo")
 SPLICE_MODELS = ["openspliceai-mane-10000nt", "pangolin"]
 N_REGIONS = 6
 
@@ -39,8 +39,7 @@ def genes(published, shared_data, tmp_path_factory):
 
 def predict(entry, bed, fasta, out):
     """Through the command line; the FASTA holds windows of hg38, not the genome."""
-    command = [ZOO, "predict", entry, bed, "-g", fasta, "-o", out, "--any-genome", "-q"]
-    subprocess.run(command, check=True)
+    assert run([*map(str, ["predict", entry, bed, "-g", fasta, "-o", out, "--any-genome", "-q"])]) == 0
     with h5py.File(out) as result:
         return result["preds"][:]
 
@@ -115,11 +114,11 @@ def test_kipoi_pyt_is_two_dense_layers_over_the_flattened_window(kipoi_pyt, shar
 
 
 @pytest.mark.parametrize("name", SPLICE_MODELS)
-def test_both_strands_are_never_averaged_into_a_splice_site(genes, name, tmp_path):
+def test_both_strands_are_never_averaged_into_a_splice_site(genes, name, tmp_path, capsys):
     _, _, bed, fasta = genes
-    command = [ZOO, "predict", name, bed, "-g", fasta, "-o", tmp_path / "x.h5", "--any-genome"]
-    done = subprocess.run([*command, "-q", "--rc-average"], capture_output=True, text=True)
-    assert done.returncode == 2 and "output 'splicing' belongs to the strand that is read" in done.stderr
+    words = ["predict", name, bed, "-g", fasta, "-o", tmp_path / "x.h5", "--any-genome", "-q", "--rc-average"]
+    assert run([*map(str, words)]) == 2
+    assert "output 'splicing' belongs to the strand that is read" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
