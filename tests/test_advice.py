@@ -46,10 +46,10 @@ NO_REGIONS = "only a run over regions calls it; others import a neighbour in the
 #: option, where the reason concerns that one only.
 ONLY: dict[str, tuple[set[str], str]] = {
     # zoo.genome
-    "check_names": (RUN, TEST),
-    "check_assembly": (RUN, TEST),
-    "compression_of": (RUN | DRAFTING, OF_THE_GENOME),
-    "_FASTA": (RUN | DRAFTING, OF_THE_GENOME),
+    "check_names": (RUN | {"variants"}, TEST),
+    "check_assembly": (RUN | {"variants"}, TEST),
+    "compression_of": (RUN | DRAFTING | {"variants"}, OF_THE_GENOME),
+    "_FASTA": (RUN | DRAFTING | {"variants"}, OF_THE_GENOME),
     "WindowPlan": (RUN, TEST),
     "WindowPlan --stride": (TILED, "a report refuses --stride before"),
     "WindowPlan --window": (TILED, "a report refuses --stride before"),

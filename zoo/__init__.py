@@ -8,7 +8,7 @@
     model.predict_regions("peaks.bed", "sacCer3.fa").values["atac"]  # (N, 1, 32)
     zoo.predict("yeast-atac", "peaks.bed", "sacCer3.fa", "out.bw")
     zoo.predict("yeast-atac", "peaks.bed", "sacCer3.fa").to_pandas()  # or .to_anndata(), .to_xarray()
-    zoo.score_variants("yeast-atac", "chrIV:1000000:A>G", "sacCer3.fa").to_pandas()  # what a variant changes
+    zoo.score_variants("yeast-atac", "chrI:100000:A>G", "sacCer3.fa").to_pandas()  # what a variant changes
 
 Regions are a path, a pandas or polars frame with ``chrom``, ``start`` and ``end``, or a list of tuples.
 ``zoo.entries()`` lists the models, ``zoo.info(name)`` says what is known of one. What drives a prediction is asked of

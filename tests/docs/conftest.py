@@ -14,13 +14,14 @@ sys.path.append(str(Path(__file__).resolve().parent))
 @pytest.fixture(scope="session")
 def reader(tmp_path_factory):
     """The folder; tests copy what is small and share the genomes."""
-    from reader import YEAST, write_genome, write_tables, write_tracks
+    from reader import YEAST, write_genome, write_tables, write_tracks, write_variants
 
     folder = tmp_path_factory.mktemp("reader")
     genome = write_genome(folder / "sacCer3.fa", "sacCer3", YEAST)
     for assembly in ("hg38", "hg19"):
         write_genome(folder / f"{assembly}.fa", assembly, ("chrM",))
     write_tables(folder)
+    write_variants(folder, genome)
     write_tracks(folder, genome)
     return folder
 

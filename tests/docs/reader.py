@@ -35,12 +35,14 @@ def lengths(assembly: str) -> dict[str, int]:
 def write_genome(path: Path, assembly: str, chroms: tuple[str, ...], seed: int = 0) -> dict[str, str]:
     """Random chromosomes with a known site every 700 bp or so."""
     rng = random.Random(seed)
-    made = {}
+    made: dict[str, str] = {}
     for chrom in chroms:
         letters = rng.choices("ACGT", [31, 19, 19, 31], k=lengths(assembly)[chrom])
         for start in range(300, len(letters) - 100, 700):
             site = SITES[start % len(SITES)]
             letters[start : start + len(site)] = site
+        if chrom == "chrI":
+            letters[99_999] = "A"  # as in yeast: a variant that the pages name
         made[chrom] = "".join(letters)
     with path.open("w") as fasta:
         for chrom, sequence in made.items():
@@ -59,6 +61,26 @@ def write_tables(folder: Path) -> None:
     (folder / "genes.bed").write_text("".join(genes))
     (folder / "human_peaks.bed").write_text("".join(f"chrM\t{at}\t{at + 200}\n" for at in (4_000, 8_000, 12_000)))
     (folder / "mask.bed").write_text("chrI\t0\t1000\n")
+
+
+def write_variants(folder: Path, genome: dict[str, str]) -> None:
+    """calls.vcf: substitutions, two ALTs, an insertion, a deletion, and an ALT without a sequence."""
+    lines = ["##fileformat=VCFv4.2"]
+    lines += [f"##contig=<ID={chrom},length={len(sequence)}>" for chrom, sequence in genome.items()]
+    lines.append("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO")
+    for chrom, sequence in genome.items():
+        for i, at in enumerate(range(20_000, 60_000, 4_000)):
+            there = sequence[at : at + 3]
+            others = [base for base in "ACGT" if base != there[0]]
+            ref, alt = [
+                (there[0], others[0]),
+                (there[0], f"{others[0]},{others[1]}"),
+                (there[0], f"{there[0]}ACG"),
+                (there, there[0]),
+                (there[0], "*"),
+            ][i % 5]
+            lines.append(f"{chrom}\t{at + 1}\tcall_{i}\t{ref}\t{alt}\t.\tPASS\t.")
+    (folder / "calls.vcf").write_text("\n".join(lines) + "\n")
 
 
 def write_tracks(folder: Path, genome: dict[str, str]) -> None:

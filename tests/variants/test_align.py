@@ -201,6 +201,17 @@ def test_an_insertion_behind_a_substituted_base_is_no_overlap():
     assert apart.delta == 2
 
 
+def test_changes_that_touch_are_one():
+    """Two deletions that together take a bin away; an insertion behind a deletion, whose base before it is gone."""
+    taken = Changes([Edit(1_003, "ACG", "A"), Edit(1_005, "GTT", "G")])
+    found = align_bins(BINS, taken, {0: LEFT, -4: RIGHT}, zero=False)
+    assert found.shared.tolist() == [True, False, True, True, True, True]
+    replaced = Changes([Edit(3, "ACG", "A"), Edit(5, "G", "GTTT")])
+    assert replaced.apply(b"CCCACGCC", 0) == b"CCCATTTCC"
+    values = np.arange(8, dtype=np.float32)[None]
+    assert align_bases(Bins(0, 1, 8), replaced, values, 0, zero=False).values.tolist() == [[0, 1, 2, 3, 4, 6, 7, 0]]
+
+
 def test_changes_of_one_base_are_refused():
     for one, other in [
         (Edit(5, "A", "G"), Edit(5, "A", "C")),

@@ -389,6 +389,14 @@ def test_ends_of_symbolic_alleles(hand):
     assert [one.status for one in with_other] == ["", "no_sequence"]
 
 
+def test_a_claim_of_depth_alone_has_no_sequence(hand):
+    assert one_allele(hand, "chr1", 3, "G", "<DUP>", "END=5;SVCLAIM=D").status == "no_sequence"
+    assert one_allele(hand, "chr1", 3, "G", "<DUP>", "SVCLAIM=DJ;END=5").edit == Edit(2, "G", "GGT")
+    assert one_allele(hand, "chr1", 3, "G", "<DEL>", "END=5;SVCLAIM=J").edit == Edit(2, "GGT", "G")
+    two = alleles_of(record("chr1", 3, "G", "<DEL>,<DUP>", "SVLEN=2,2;SVCLAIM=D,J"), hand)
+    assert [one.status for one in two] == ["no_sequence", ""]
+
+
 def test_palindromes_do_not_change(tmp_path):
     genome = genome_at(tmp_path / "x.fa", {"a": "CACGTC"})
     assert one_allele(genome, "a", 1, "C", "<INV>", "END=5").status == "same"

@@ -258,6 +258,8 @@ def test_a_file_of_no_use_is_told(made, tmp_path):
     none = write_vcf(tmp_path / "none.vcf", [(made.rows[0][0], made.rows[0][1], made.rows[0][2], "*")])
     with pytest.raises(InputError, match="no variant of it could be scored"):
         score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.tsv", background=none, **OPTIONS)
+    with pytest.raises(UsageError, match="is an input"):
+        score_variants(conv_model(), made.vcf, made.genome, none, background=none, **OPTIONS)
     with pytest.raises(UsageError, match="--background keeps scores"):
         score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.h5", background=10, **OPTIONS)
     assert not (tmp_path / "o.tsv").exists()

@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import random
+import subprocess
 import sys
 import threading
 
@@ -166,6 +167,9 @@ def test_tables(tmp_path, genome):
         assert file.header.lines == ("score\tALT\tPos\trsID\treference_allele\tCHR",)
     path.write_text("#chrom\tpos\tref\talt\nchr1\t2\tC\tT\n")
     assert records_of(path)[0].pos == 1
+    path.write_text("## made by x\n# of y\n\n#CHROM\tPOS\tID\tREF\tALT\nchr1\t2\trs5\tC\tT\n")
+    (third,) = records_of(path)
+    assert (third.pos, third.id, third.line) == (1, "rs5", 5)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +219,7 @@ def test_frames_and_tuples(tmp_path, genome):
             found = [(one.chrom, one.pos + 1, one.ref, ",".join(one.alts)) for one in file.records()]
             assert found == rows
             assert file.kind == "tsv"
-    assert "<table>, variant 2: chr2:12 G>C" in error_of([rows[0], ("chr2", 12, "G", "C")], genome).what
+    assert "<table>, variant 2: REF of chr2:12 G>C" in error_of([rows[0], ("chr2", 12, "G", "C")], genome).what
     assert "'2.0'" in error_of(pd.DataFrame(columns | {"pos": [2.0, 12.0]}), genome).what
     assert "ALT is empty" in error_of(pd.DataFrame(columns | {"alt": ["T", None]}), genome).what
     assert "tab" in error_of([("chr1", 2, "C\t", "T")], genome).what
@@ -304,6 +308,20 @@ def test_a_table_with_an_index(tmp_path):
     path.write_text("pos\tchrom\tref\talt\n" + "".join(f"{i}\tchr1\tA\tC\n" for i in range(1, 50)))
     made = bgzipped(path, "tbi", preset=None, seq_col=1, start_col=0, end_col=0, line_skip=1)
     assert [one.pos for one in records_of(made, regions="chr1:7-9")] == [6, 7, 8]
+    assert [one.pos for one in records_of(made, regions="chr1:30-31,chr1:7-9")] == [6, 7, 8, 29, 30]
+
+
+def test_the_command_that_sorts_a_table(tmp_path, genome):
+    """Its last steps are bgzip and tabix; what goes into them is sorted, below the header."""
+    path = tmp_path / "a table.tsv"
+    path.write_text(
+        "# x\npos\tnote\tchrom\tref\talt\n9\t\tchr1\tA\tC\n5\ta b\tchr2\ta\tC\n12\t\tchr1\tC\tT\n2\t\tchr1\tC\tT\n"
+    )
+    fix = error_of(path, genome, regions="chr1:1-5").fix
+    assert "tabix -f -s 3 -b 1 -e 1 -S 2 'a table.sorted.tsv.gz'" in fix
+    command = fix.removeprefix("Fix: ").split(" | bgzip")[0]
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["# x", "pos", "2", "9", "12", "5"]
 
 
 def test_regions_that_cannot_be_had(tmp_path, genome, monkeypatch):
@@ -313,13 +331,14 @@ def test_regions_that_cannot_be_had(tmp_path, genome, monkeypatch):
     assert "bcftools sort -Oz -o x.sorted.vcf.gz" in plain.fix
     unindexed = error_of(bgzipped(path), genome, regions="chr1:1-5")
     assert "has no index" in unindexed.what
-    assert f"tabix -p vcf {path}.gz" in unindexed.fix
+    assert f"tabix -f -p vcf {path}.gz" in unindexed.fix
     assert "bcftools sort" in unindexed.fix
     good = bgzipped(write_vcf(tmp_path / "y.vcf", ROWS, CONTIGS), "tbi")
     assert "no chromosome '1'" in error_of(good, genome, regions="1:1-5").what
     for text in ("chr1:5-2", "chr1:0-3", "chr1 1 5", ""):
         with pytest.raises(UsageError, match="neither regions nor a BED"):
             open_variants(good, text)
+    assert "no such file" in error_of(good, genome, regions="peaks.bed").what
     assert "no variants in the regions" in error_of(good, genome, regions="chr1:20-20").what
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(good.read_bytes())))
     assert isinstance(error_of("-", genome, regions="chr1"), UsageError)
@@ -462,6 +481,8 @@ def test_latin_1_is_no_utf_8(tmp_path, genome):
         (">chr1\nACGT\n", "is a FASTA", "-g"),
         ("##gff-version 3\nchr1\tx\tgene\t1\t5\t.\t+\t.\tID=1\n", "GFF", "give a VCF"),
         ("<!DOCTYPE html><html>", "HTML", "give a VCF"),
+        (GOOD.replace("\n", "\r"), "CR alone", "tr '\\r' '\\n'"),
+        ("##a=b\n" + COLUMNS + "\n" + ROW, "##fileformat", "echo '##fileformat=VCFv4.2'"),
     ],
 )
 def test_what_is_no_file_of_variants(tmp_path, genome, text, what, fix):
@@ -475,12 +496,30 @@ def test_what_is_no_file_of_variants(tmp_path, genome, text, what, fix):
 
 
 @pytest.mark.parametrize(
-    "begin", [b"BAM\1", b"CRAM", b"BCF\4", b"\x6c\x1b\x01", b"PAR1", b"\x89HDF\r\n\x1a\n", b"a\0b"]
+    ("begin", "what", "fix"),
+    [
+        (b"BAM\1", "a BAM file", "give a VCF"),
+        (b"CRAM", "a CRAM file", "give a VCF"),
+        (b"BCF\4", "BCF of version 1", "version 2"),
+        (b"\x6c\x1b\x01", "PLINK", "plink2"),
+        (b"PAR1", "a Parquet file", "give a VCF"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "give a VCF"),
+        (b"PK\3\4", "an Excel file", "save the sheet"),
+        (b"\xd0\xcf\x11\xe0", "Excel", "save the sheet"),
+        (b"BZh", "bzip2", "unpack it"),
+        (b"TBI\1", "an index", "the file that it belongs to"),
+        (b"a\0b", "is no text", "give a VCF"),
+        ("##fileformat".encode("utf-16"), "UTF-16", "iconv -f UTF-16"),
+        (b"chrom\tpos\tref\talt\xe9\n", "is no text in UTF-8", "iconv -f LATIN1"),
+    ],
 )
-def test_binary_files(tmp_path, genome, begin):
+def test_binary_files(tmp_path, genome, begin, what, fix):
     path = tmp_path / "x.vcf"
-    path.write_bytes(begin + bytes(50))
-    assert str(path) in error_of(path, genome).what
+    path.write_bytes(begin if b"chrom" in begin else begin + bytes(50))
+    error = error_of(path, genome)
+    assert error.what.startswith(f"{path}: ")
+    assert what in error.what
+    assert fix in error.fix
 
 
 def test_files_that_were_cut(tmp_path, genome):

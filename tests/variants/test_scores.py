@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.distance import jensenshannon
 
 from zoo.errors import UsageError
 from zoo.models.entry import open_entry
+from zoo.models.grelu import GreluModule
 from zoo.outputs import OutputSpec
 from zoo.variants.aligned import Aligned
 from zoo.variants.allele import Allele, Edit, Record
 from zoo.variants.genes import Gene, Genes
+from zoo.variants.measures import SCORES, default_score, fitting
 from zoo.variants.scale import Scale, scale_of
-from zoo.variants.scores import SCORES, Scores, default_score, fitting, scores_of_run
+from zoo.variants.scores import Scores, scores_of_run
 
 READS = OutputSpec("coverage", "profile", ("plus", "minus"), 4, units="reads")
 CALLS = OutputSpec("calls", "scalar", ("open",), units="probability")
@@ -195,6 +198,16 @@ def test_genes_are_those_with_an_exon_in_the_bins():
         ("reads per bin", "arcsinh", "other"),
         ("score", "none", "other"),
         ("TODO: what a value of preds counts", None, "unknown"),
+        ("-log10(p-value)", None, "other"),
+        ("signal p-value", None, "other"),
+        ("arcsinh(reads)", None, "other"),
+        ("reads, z-scored", None, "other"),
+        ("difference in reads", None, "other"),
+        ("log odds", None, "logit"),
+        ("log2 fold change", None, "log"),
+        ("quantile-normalised reads", None, "counts"),
+        ("PSI", None, "probability"),
+        ("mean TPM", None, "counts"),
         (None, None, "unknown"),
         (None, "exp", "counts"),
     ],
@@ -350,6 +363,16 @@ def test_units_are_the_cards_and_a_transform_says_more():
     model = Model((spec,), Card([Described("a score", "sigmoid")]))
     assert scores_of_run(model, model.outputs).columns[0].score == "logit"
     assert scores_of_run(Model((spec,)), (spec,)).columns[0].score == "diff"
+
+
+@pytest.mark.parametrize(("activation", "score"), [("exp", "log2fc"), ("sigmoid", "logit"), ("identity", "diff")])
+def test_a_grelu_checkpoint_without_card_is_known_by_its_activation(activation, score):
+    spec = OutputSpec("preds", "scalar", ("a",))
+    module = GreluModule(torch.nn.Identity(), activation)
+    model = Model((spec,), info={"framework": "grelu"}, module=module)
+    assert scores_of_run(model, (spec,)).columns[0].score == score
+    described = Model((spec,), Card([Described("reads")]), info={"framework": "grelu"}, module=module)
+    assert scores_of_run(described, (spec,), ["diff"]).columns[0].units == "reads"
 
 
 def test_a_model_that_reads_a_strand_needs_genes():

@@ -13,7 +13,7 @@ from zoo.variants.allele import Allele, Edit, Record
 from zoo.variants.changes import Changes
 from zoo.variants.genes import Gene
 from zoo.variants.scores import Scores
-from zoo.variants.splicing import Splicing, spliceai_description, spliceai_field
+from zoo.variants.splicing import Splicing, counted_from_pos
 
 BINS, MIDDLE = 401, 200
 SITES = OutputSpec("splicing", "profile", ("neither", "acceptor", "donor"), BINS, units="probability")
@@ -92,7 +92,7 @@ def test_a_site_that_moves():
 
 
 def _names():
-    return [name for name, *_ in Splicing([SITES]).columns()]
+    return [column.name for column in Splicing([SITES]).columns()]
 
 
 def test_where_nothing_changes_the_site_is_the_variants_own_place():
@@ -119,11 +119,16 @@ def test_the_distance_ends_where_it_says():
     assert Splicing([SITES], 0).of(put_together(one, ref, alt), one, None)[:8].tolist() == [0] * 8
 
 
-def test_a_profile_shorter_than_the_distance_is_looked_at_whole():
+def test_a_distance_beyond_the_profile_is_refused():
     one, ref, alt = allele(), flat(0), flat(0)
     alt[1, -1] = 0.9
-    found = Splicing([SITES], 5000).of(put_together(one, ref, alt), one, None)
+    found = Splicing([SITES], 200).of(put_together(one, ref, alt), one, None)
     assert found[[0, 4]] == pytest.approx([0.9, 200])
+    with pytest.raises(UsageError, match="401 bases around") as refused:
+        Splicing([SITES], 201)
+    assert "--distance 200 or less" in refused.value.fix
+    with pytest.raises(UsageError, match="below 0"):
+        Splicing([SITES], -1)
 
 
 def test_what_has_no_prediction_is_missing():
@@ -177,27 +182,24 @@ def test_the_ends_of_a_transcript_are_no_sites():
     assert _masked(first, ref, alt)[0] == pytest.approx(0.9)
 
 
-# ---------------- SpliceAI's field
+# ---------------- in a VCF
 
 
-def test_the_field_has_the_order_and_format_of_spliceai():
-    values = np.array([0.004, 0.929, -0.001, 1, -18, 2, 50, -1], np.float32)
-    assert spliceai_field(allele(), PLUS, values) == "G|G|0.00|0.93|0.00|1.00|-18|2|50|-1"
-    order = spliceai_description().rpartition("Format: ")[2]
-    assert order == "ALLELE|SYMBOL|DS_AG|DS_AL|DS_DG|DS_DL|DP_AG|DP_AL|DP_DG|DP_DL"
-    assert _names()[:8] == order.split("|")[2:]
+def test_the_columns_are_in_the_order_of_spliceai():
+    assert "|".join(_names()[:8]) == "DS_AG|DS_AL|DS_DG|DS_DL|DP_AG|DP_AL|DP_DG|DP_DL"
 
 
-def test_positions_of_the_field_are_counted_from_pos():
-    one = Allele(Record(0, 1, "chr1", 998, ".", "GCC", ("GCT",), None, ()), 0, 0, Edit(1000, "C", "T"))
-    values = np.array([0, 0, 0, 0.5, 0, 0, 0, -1], np.float32)
-    assert spliceai_field(one, PLUS, values) == "GCT|G|0.00|0.00|0.00|0.50|2|2|2|1"
-
-
-def test_a_row_without_scores_has_points():
-    assert spliceai_field(allele(), None, None) == "G|.|.|.|.|.|.|.|.|."
-    odd = Gene("HLA;A,1|x", "E", 0, 1, 9, "+", ((1, 9),))
-    assert spliceai_field(allele(), odd, np.full(8, np.nan, np.float32)) == "G|HLA_A_1_x|.|.|.|.|.|.|.|."
+def test_positions_in_a_vcf_are_counted_from_pos():
+    scores = Scores(["max"], [SITES], splicing=Splicing([SITES]))
+    values = np.arange(2 * len(scores.columns), dtype=np.float32).reshape(2, -1)
+    record = Record(0, 1, "chr1", 998, ".", "GCC", ("GCT", "<DEL>"), None, ())
+    alleles = [Allele(record, 0, 0, Edit(1000, "C", "T")), Allele(record, 1, 0, None, "no_end")]
+    moved = counted_from_pos(values, scores.columns, alleles) - values
+    names = [column.name for column in scores.columns]
+    assert {name for name, by in zip(names, moved[0], strict=True) if by} == {
+        f"DP_{event}{place}" for event in ("AG", "AL", "DG", "DL") for place in ("", "_leftmost", "_rightmost")
+    }
+    assert set(moved[0]) == {0, 2} and not moved[1].any()
 
 
 # ---------------- which outputs have sites
@@ -233,7 +235,7 @@ def test_columns_stand_behind_the_scores():
     scores = Scores(["max"], [SITES], splicing=Splicing([SITES]), placed=False)
     values = scores.of(put_together(one, ref, alt), one, PLUS)
     assert [column.name for column in scores.columns][:4] == ["max_neither", "max_acceptor", "max_donor", "DS_AG"]
-    assert values[scores.spliceai][[3, 7]] == pytest.approx([0.9, -1])
+    assert values[scores.sites][[3, 7]] == pytest.approx([0.9, -1])
     assert [column.integer for column in scores.columns[3:11]] == [False] * 4 + [True] * 4
     alone = Scores([], [SITES], splicing=Splicing([SITES]), placed=False)
-    assert [column.name for column in alone.columns] == _names() and alone.spliceai == slice(0, 16)
+    assert [column.name for column in alone.columns] == _names() and alone.sites == slice(0, 16)

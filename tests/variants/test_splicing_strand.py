@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 
-import numpy as np
 import pytest
 import torch
 from near_models import allele_of, predicted
@@ -73,7 +72,7 @@ def rows(model, genome, alleles, gene, mask=False):
     pairs = [plan.pair(genome, one, gene) for one in alleles]
     assert not [pair for pair in pairs if isinstance(pair, str)]
     found = zip(alleles, pairs, predicted(model, pairs), strict=True)
-    return [(one, pair, scores.of(aligned, one, gene)[scores.spliceai], aligned) for one, pair, aligned in found]
+    return [(one, pair, scores.of(aligned, one, gene)[scores.sites], aligned) for one, pair, aligned in found]
 
 
 def test_a_donor_by_hand_on_both_strands(model, sequence, tmp_path):

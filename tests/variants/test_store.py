@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from zoo.errors import ModelError, SystemStateError, UsageError
+from zoo.models.sequence_loader import SequenceLoader
+from zoo.outputs import OutputSpec
 from zoo.variants.allele import Allele, Edit, Record
 from zoo.variants.genes import Gene
 from zoo.variants.options import VariantOptions
@@ -111,7 +113,16 @@ def test_what_is_not_written_yet_is_known(tmp_path):
 # ---------------- conditions
 
 
-MODEL = SimpleNamespace(name="toy", hashes={"weights": "abc", "code": "def"})
+LOADER = SequenceLoader(40)
+GC = OutputSpec("gc", "scalar", ("gc",), units="score")
+
+
+def model(name="toy", hashes=None, outputs=(GC,), loader=LOADER, card=None):
+    hashes = {"weights": "abc", "code": "def"} if hashes is None else hashes
+    return SimpleNamespace(name=name, hashes=hashes, outputs=outputs, loader=loader, card=card)
+
+
+MODEL = model()
 COLUMN = Column("diff_gc", "diff", "gc", "gc", "", "")
 MACHINE = {"torch": "2.6", "threads": 2}
 
@@ -124,7 +135,9 @@ def made(model=MODEL, columns=(COLUMN,), genome="g", batch_size=16, machine=MACH
 @pytest.mark.parametrize(
     "changed",
     [
-        {"model": SimpleNamespace(name="toy", hashes={"weights": "abd", "code": "def"})},
+        {"model": model(hashes={"weights": "abd", "code": "def"})},
+        {"model": model(outputs=(OutputSpec("gc", "scalar", ("gc",), units="log2(score)"),))},
+        {"model": model(loader=SequenceLoader(40, n_value=0.25))},
         {"columns": (Column("diff_gc", "log2fc", "gc", "gc", "", ""),)},
         {"columns": (COLUMN, Column("diff_at", "diff", "at", "at", "", ""))},
         {"genome": "h"},
@@ -160,7 +173,7 @@ def test_every_option_is_either_a_condition_or_known_to_have_no_effect():
     told = set(made()["options"])
     assert told == {
         *("span", "splicing", "distance", "mask", "anchor", "refill", "edges"),
-        *("rc_average", "shifts", "precision", "settings"),
+        *("rc_average", "shifts", "precision", "settings", "share_window", "saturate"),
     }
 
 
@@ -171,13 +184,9 @@ def test_genes_count_by_their_bytes(tmp_path):
     assert one == same != other
 
 
-def test_a_model_of_no_file_and_shared_windows_are_refused():
+def test_a_model_of_no_file_is_refused():
     with pytest.raises(UsageError, match="was not loaded from a file"):
-        made(SimpleNamespace(name="mine", hashes={}))
-    with pytest.raises(UsageError, match="--share-window"):
-        made(share_window=50)
-    with pytest.raises(UsageError, match="--saturate"):
-        made(saturate="loci.bed")
+        made(model("mine", {}))
 
 
 # ---------------- the folder
@@ -261,6 +270,53 @@ def test_a_damaged_file_is_told(tmp_path, how):
         again = shelf_of(store)
         for one in rows:
             again.known(one.allele, None)
+
+
+def test_another_shelf_that_is_damaged_is_listed_and_stops_nobody(tmp_path):
+    store = Store(tmp_path / "s")
+    put(shelf_of(store), row(allele(100, "C", "T"), [1, 2]))
+    (tmp_path / "s/old.sqlite").write_bytes(b"garbage" * 1000)
+    shelf = shelf_of(Store(tmp_path / "s"), model="b", files={"w": "2"})
+    assert store.notes_on(shelf) == []
+    store.update_list()
+    listed = json.loads((tmp_path / "s/store.json").read_text())["shelves"]
+    assert {"file": "old.sqlite", "damaged": True} in listed and len(listed) == 3
+
+
+def test_a_store_without_its_list_is_a_store(tmp_path):
+    store = Store(tmp_path / "s")
+    put(shelf_of(store), row(allele(100, "C", "T"), [1, 2]))
+    store.update_list()
+    (tmp_path / "s/store.json").unlink()
+    (tmp_path / "s/genomes.json").write_text("{}")
+    assert shelf_of(Store(tmp_path / "s")).known(allele(100, "C", "T"), None) is not None
+
+
+def test_a_store_that_cannot_be_written_is_told(tmp_path):
+    if os.geteuid() == 0:
+        # root writes everywhere: a file in the place of the folder's file is what it cannot open
+        store = Store(tmp_path / "s")
+        shelf = shelf_of(store)
+        shelf.close()
+        shelf.path.unlink()
+        shelf.path.mkdir()
+        with pytest.raises(SystemStateError, match="cannot be written"):
+            shelf_of(store)
+    else:
+        (tmp_path / "s").mkdir(mode=0o500)
+        with pytest.raises(UsageError, match="cannot be written"):
+            Store(tmp_path / "s")
+
+
+def test_a_full_disk_is_told_and_the_scores_before_it_stay(tmp_path):
+    store = Store(tmp_path / "s")
+    shelf = shelf_of(store)
+    put(shelf, row(allele(100, "C", "T"), [1, 2]))
+    shelf._connection.execute("PRAGMA max_page_count = 8")  # what SQLite says of a disk with no room
+    with pytest.raises(SystemStateError, match="the disk is full"):
+        put(shelf, *[row(allele(i, "C", "G"), [1, 2]) for i in range(3000)])
+    again = shelf_of(Store(tmp_path / "s"))
+    assert again.known(allele(100, "C", "T"), None) is not None and len(again) == 1
 
 
 def test_a_damaged_list_is_told(tmp_path):

@@ -123,6 +123,40 @@ def test_other_threads_are_other_conditions_and_are_said(made, tmp_path):
     assert [text for text in said if "threads 1, now 2" in text and "5 scores of conv" in text]
 
 
+def test_genes_and_indels_in_repeats(made, tmp_path):
+    """A row a gene, and the leftmost and rightmost place of each indel, from the store as computed."""
+    folder, _, rows = made
+    genes = folder / "genes.bed"
+    lines = ["chr1\t0\t1500\tA\t0\t+", "chr1\t700\t2600\tB\t0\t-", "chr2\t100\t400\tC\t0\t+"]
+    genes.write_text(
+        "".join(f"{line}\t0\t0\t0\t1\t{size},\t0,\n" for line, size in zip(lines, (1500, 1900, 300), strict=True))
+    )
+    store = tmp_path / "store"
+    run(made, rows[::2], tmp_path / "a.tsv", store=store, genes=genes)
+    got, counts = run(made, rows, tmp_path / "b.tsv", store=store, genes=genes)
+    assert got == run(made, rows, tmp_path / "c.tsv", genes=genes)[0]
+    assert counts["from_store"] > 20 and got.count(b"\n") > len(rows) + 10
+    assert run(made, rows, tmp_path / "d.tsv", store=store)[1]["from_store"] == 0
+
+
+def test_a_ref_that_is_taken_as_given_is_an_entry_of_its_own(made, tmp_path):
+    """The same edit on the genome's base and on another: two windows, two scores."""
+    _, sequences, _ = made
+    at = 500
+    bases = sequences["chr1"][at - 1 : at + 2]
+    wrong = next(base for base in "ACGT" if base != bases[2])
+    alt = next(base for base in "ACGT" if base not in bases[0])
+    right, given = ("chr1", at, bases, alt + bases[1:]), ("chr1", at, bases[:2] + wrong, alt + bases[1] + wrong)
+    options = {"ref_mismatch": "as-given", "store": tmp_path / "s"}
+    one, _ = run(made, [right], tmp_path / "a.tsv", **options)
+    other, counts = run(made, [given], tmp_path / "b.tsv", **options)
+    assert counts["from_store"] == 0
+    assert other == run(made, [given], tmp_path / "c.tsv", ref_mismatch="as-given")[0]
+    (names, mine), (_, theirs) = scores_of(one), scores_of(other)
+    place = names.index("diff_n")
+    assert mine[1:4] == theirs[1:4] and mine[place] != theirs[place] and "nan" not in (mine[place], theirs[place])
+
+
 def test_rows_without_scores_are_the_same_with_a_store(made, tmp_path):
     _, _, rows = made
     odd = [*rows[:3], (rows[3][0], rows[3][1], rows[3][2], "*"), ("chr1", 2990, "N", "A")]

@@ -422,9 +422,6 @@ def test_shifts_that_leave_nothing_are_refused():
         plan_of(model, shifts=(-160, 160))
     advised = caught.value.fix.removeprefix("Fix: --shifts ").split(",")
     assert plan_of(model, shifts=tuple(map(int, advised))).shifts == (-32, 0, 32)
-    for option in ({"anchor": "right"}, {"refill": "none"}, {"edges": "cut"}):
-        with pytest.raises(UsageError, match="is not known"):
-            plan_of(near_model(180), **option)
 
 
 @pytest.mark.parametrize("shifts", [(5,), (-8, 0, 8), (3, 3)])

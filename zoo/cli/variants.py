@@ -52,7 +52,7 @@ def command(model: str, variants: str | None, genome: str | None, out: str | Non
     - for standard input, or one variant: chr7:1000:A>G.
 
     \b
-    zoo variants yeast-atac chrIV:1000000:A>G -g sacCer3.fa
+    zoo variants yeast-atac chrI:100000:A>G -g sacCer3.fa
     zoo variants yeast-atac calls.vcf -g sacCer3.fa -o scores.tsv
     zoo variants yeast-atac calls.vcf -g sacCer3.fa --score l2 -o scored.vcf.gz
     bcftools view calls.vcf | zoo variants yeast-atac - -g sacCer3.fa | head

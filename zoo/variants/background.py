@@ -344,9 +344,8 @@ def _key(job: VariantJob, source: _Source, batch_size: int, machine: dict[str, A
     """Where the scores are kept; None for a model that was not loaded from files."""
     if not job.model.hashes:
         return None
-    options = dataclasses.replace(job.options, share_window=None, saturate=None)
     genome = json.dumps(genome_fingerprint(job.genome.sizes, job.genome.path))
-    of = conditions(job.model, options, job.scores.columns, genome, batch_size=batch_size, machine=machine)
+    of = conditions(job.model, job.options, job.scores.columns, genome, batch_size=batch_size, machine=machine)
     name = hashlib.sha256(json.dumps([of, source.identity], sort_keys=True).encode()).hexdigest()
     return cache_folder() / "backgrounds" / f"{name}.npz"
 

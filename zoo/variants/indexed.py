@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from zoo.errors import InputError, UsageError
 from zoo.genome.fasta_kind import is_bgzf
 from zoo.genome.intervals import RegionFile
+from zoo.paths import near_file
 from zoo.variants.header import Header
 from zoo.words import did_you_mean
 
@@ -62,7 +64,7 @@ def bcf_lines(path: Path, label: str, places: Sequence[Place] | None = None) -> 
             raise _damaged_bcf(label, error) from None
 
 
-def indexed_lines(path: Path, kind: str, places: Sequence[Place], label: str) -> Iterator[str]:
+def indexed_lines(path: Path, kind: str, places: Sequence[Place], label: str, header: Header) -> Iterator[str]:
     """Lines of the rows that overlap the places, each once, in file order."""
     if kind == "bcf":
         yield from bcf_lines(path, label, places)
@@ -71,23 +73,27 @@ def indexed_lines(path: Path, kind: str, places: Sequence[Place], label: str) ->
         try:
             with pysam.TabixFile(str(path), index=str(_index_of(path)), encoding="latin-1") as file:
                 there = set(file.contigs)
-                fetched = _once([one for one in places if one[0] in there], lambda place: file.fetch(*place))
-                for line in fetched:
+                known = [one for one in places if one[0] in there]
+                for line in _once(known, lambda place: file.fetch(*place), header.layout.pos):
                     yield line if line.isascii() else line.encode("latin-1").decode("utf-8", "surrogateescape")
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{label}: cannot be read through its index ({error})",
                 "the file is truncated, or the index is of another one",
-                f"Fix: make the index again: tabix -f -p vcf {label}",
+                f"Fix: make the index again: {_make_index(label, kind, header)}",
             ) from None
 
 
-def _once(places: Sequence[Place], fetch: Any) -> Iterator[str]:
-    """Lines of all places; one that reaches from one place into the next is given once."""
+def _once(places: Sequence[Place], fetch: Any, pos: int = 1) -> Iterator[str]:
+    """Lines of all places; one that reaches from one place into the next is given once.
+
+    Args:
+        pos: which column is the position.
+    """
     before: Place | None = None
     for place in places:
         for line in fetch(place):
-            if before is None or before[0] != place[0] or int(line.split("\t", 2)[1]) - 1 >= before[2]:
+            if before is None or before[0] != place[0] or int(line.split("\t", pos + 1)[pos]) - 1 >= before[2]:
                 yield line
         before = place
 
@@ -115,7 +121,7 @@ def parse_regions(
         InputError: the file has no index, or a region is on a chromosome that it does not name.
         UsageError: the text is no region.
     """
-    order, notes = _indexed_contigs(path, kind, label)
+    order, notes = _indexed_contigs(path, kind, label, header)
     names = list(dict.fromkeys([*order, *header.contigs]))
     if isinstance(regions, str | Path) and Path(regions).is_file():
         with RegionFile(regions) as bed:
@@ -125,6 +131,8 @@ def parse_regions(
                 for block in bed.chunks()
                 for chrom, start, end in zip(block.chrom, block.start, block.end, strict=True)
             ]
+    elif isinstance(regions, str | Path) and ("/" in str(regions) or str(regions).endswith((".bed", ".gz"))):
+        raise InputError(f"--regions {regions}: no such file", near_file(regions), "Fix: check the path of the BED")
     else:
         texts = [str(regions)] if isinstance(regions, str | Path) else list(regions)
         places = [place for text in texts for place in _parse(text, names)]
@@ -174,24 +182,21 @@ def _no_region(text: str) -> UsageError:
     )
 
 
-def _indexed_contigs(path: Path, kind: str, label: str) -> tuple[list[str], list[str]]:
+def _indexed_contigs(path: Path, kind: str, label: str, header: Header) -> tuple[list[str], list[str]]:
     """Contigs of the index in the order of the file, and a note where the index may be of an earlier file."""
     with path.open("rb") as handle:
         if not is_bgzf(handle.read(18)):
             raise InputError(
                 f"{label}: --regions needs an index, and only a bgzip file has one",
                 "",
-                f"Fix: {_sorted_copy(label, kind)}; or leave out --regions",
+                f"Fix: {_sorted_copy(label, kind, header)}; or leave out --regions",
             )
     index = _index_of(path)
     if index is None:
-        make = f"bcftools index {label}" if kind == "bcf" else f"tabix -p vcf {label}"
-        if kind == "tsv":
-            make = f"tabix -s CHROM_COLUMN -b POS_COLUMN -e POS_COLUMN -S 1 {label}"
         raise InputError(
             f"{label}: has no index ({path.name}.csi or {path.name}.tbi), through which --regions are found",
             "only sorted files can have one",
-            f"Fix: {make}   (if it is not sorted: {_sorted_copy(label, kind)})",
+            f"Fix: {_make_index(label, kind, header)}   (if it is not sorted: {_sorted_copy(label, kind, header)})",
         )
     notes = []
     if index.stat().st_mtime < path.stat().st_mtime:
@@ -205,7 +210,9 @@ def _indexed_contigs(path: Path, kind: str, label: str) -> tuple[list[str], list
                 return list(file.contigs), notes
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{index}: cannot be read as an index ({error})", "", f"Fix: make it again: tabix -f -p vcf {label}"
+            f"{index}: cannot be read as an index ({error})",
+            "",
+            f"Fix: make it again: {_make_index(label, kind, header)}",
         ) from None
 
 
@@ -214,13 +221,25 @@ def _index_of(path: Path) -> Path | None:
     return next((one for one in indexes if one.is_file()), None)
 
 
-def _sorted_copy(label: str, kind: str) -> str:
-    name = Path(label).name
+def _make_index(label: str, kind: str, header: Header) -> str:
+    """The command that makes an index."""
+    quoted = shlex.quote(label)
+    if kind != "tsv":
+        return f"bcftools index -f {quoted}" if kind == "bcf" else f"tabix -f -p vcf {quoted}"
+    chrom, pos = header.layout.chrom + 1, header.layout.pos + 1
+    return f"tabix -f -s {chrom} -b {pos} -e {pos} -S {len(header.lines)} {quoted}"
+
+
+def _sorted_copy(label: str, kind: str, header: Header) -> str:
+    """The command that makes a sorted copy with an index."""
+    name, quoted = Path(label).name, shlex.quote(label)
     for suffix in (".gz", ".bgz", ".vcf", ".bcf", ".tsv", ".txt"):
         name = name.removesuffix(suffix)
-    if kind == "tsv":
-        return (
-            f"(head -1 {label}; tail -n +2 {label} | sort -k1,1 -k2,2n) | bgzip > {name}.sorted.tsv.gz, and tabix -S 1"
-        )
-    made = f"{name}.sorted.{'bcf' if kind == 'bcf' else 'vcf.gz'}"
-    return f"bcftools sort -O{'b' if kind == 'bcf' else 'z'} -o {made} {label} && bcftools index {made}"
+    if kind != "tsv":
+        made = shlex.quote(f"{name}.sorted.{'bcf' if kind == 'bcf' else 'vcf.gz'}")
+        return f"bcftools sort -O{'b' if kind == 'bcf' else 'z'} -o {made} {quoted} && bcftools index {made}"
+    chrom, pos, made = header.layout.chrom + 1, header.layout.pos + 1, f"{name}.sorted.tsv.gz"
+    read = f"{'gzip -dc' if label.endswith('gz') else 'cat'} {quoted}"
+    sort = f"sort -t\"$(printf '\\t')\" -k{chrom},{chrom} -k{pos},{pos}n"
+    put = f"bgzip > {shlex.quote(made)} && {_make_index(made, kind, header)}"
+    return f"{read} | (sed -u {len(header.lines)}q; {sort}) | {put}"

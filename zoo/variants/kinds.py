@@ -19,6 +19,7 @@ __all__ = ["Kind", "kind_of_bytes", "refuse_text"]
 Kind = Literal["vcf", "bcf", "tsv"]
 
 WANTED = "a VCF, a BCF, or a table whose header names chrom, pos, ref and alt"
+SHEET = "save the sheet as tab-separated text whose first row names chrom, pos, ref and alt, and give that"
 _SHAPED = re.compile(r"[^\t]+\t\d+\t[^\t]*\t[A-Za-z]+\t[^\t]+\t[^\t]*\t[^\t]*\t[^\t]*")
 _HEADER = "\\t".join(FIXED)
 
@@ -31,10 +32,14 @@ def kind_of_bytes(begin: bytes, label: str) -> Kind:
     """
     if begin[:4] == b"BCF\2":
         return "bcf"
-    for what, _, marks in MAGIC:
-        if begin.startswith(marks) or begin.startswith(b"BCF"):
-            what = "a BCF of version 1" if begin.startswith(b"BCF") else what
-            raise InputError(f"{label}: is {what}, not a file of variants", "", f"Fix: give {WANTED}")
+    if begin.startswith(b"BCF"):
+        raise InputError(f"{label}: is a BCF of version 1", "", "Fix: give version 2, or a VCF")
+    for what, fix, marks in (*MAGIC, ("an Excel file, or another zip archive", SHEET, (b"PK\3\4",))):
+        if begin.startswith(marks):
+            kept = what.startswith("an index") or "compressed" in what
+            fix = fix if kept else SHEET if fix.startswith("save the sheet") else f"give {WANTED}"
+            fix = "convert it: iconv -f UTF-16 -t UTF-8 x.txt > x.vcf" if "UTF-16" in what else fix
+            raise InputError(f"{label}: is {what}, not a file of variants", "", f"Fix: {fix}")
     if begin.startswith(b"\x6c\x1b"):
         raise InputError(
             f"{label}: is genotypes of PLINK, not a file of variants",

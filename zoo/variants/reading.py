@@ -167,11 +167,12 @@ class VariantFile:
                     return kind, vcf_header(lines, self.label), len(lines) + 1
                 if kind == "vcf" and not line.startswith("#"):
                     break
-                if kind == "tsv" and line.strip() and not line.startswith("##"):
+                if kind == "tsv" and line.strip():
                     found = None if tuple(line.split("\t"))[: len(FIXED)] == FIXED else table_header(line)
-                    if found is not None and not lines[0].startswith("##"):
+                    if found is not None:
                         return kind, Header(tuple(lines), found.names, found.layout), len(lines) + 1
-                    break
+                    if not line.startswith("#") or line.startswith("#CHROM\t"):  # comments may stand above
+                        break
             if kind == "vcf":
                 raise self._no_columns(lines)
             lines += [line.rstrip("\r\n") for line in itertools.islice(text, HEAD_LINES)]
@@ -186,6 +187,12 @@ class VariantFile:
 
     def _no_columns(self, lines: list[str]) -> InputError:
         names = "\\t".join(FIXED)
+        if "\r" in lines[0]:
+            return InputError(
+                f"{self.label}: its lines end with CR alone, as on an old Macintosh",
+                "",
+                "Fix: tr '\\r' '\\n' < x.vcf > new.vcf",
+            )
         return InputError(
             f"{self.label}:{len(lines)}: no line #CHROM POS ID REF ALT ... stands above the rows of the VCF",
             f"{counted(len(lines) - 1, 'line')} of its header {'was' if len(lines) == 2 else 'were'} read",
@@ -225,7 +232,7 @@ class VariantFile:
 
     def _line_blocks(self) -> Iterator[tuple[list[str], int]]:
         if self._regions is not None:
-            yield from _numbered(indexed_lines(self.path, self.kind, self._regions, self.label))
+            yield from _numbered(indexed_lines(self.path, self.kind, self._regions, self.label, self.header))
         elif self.kind == "bcf":
             yield from _numbered(bcf_lines(self.path, self.label))
         else:

@@ -10,7 +10,7 @@ What is decided here, where the specification of VCF leaves room:
 * ``<DEL>``, ``<INV>`` and ``<DUP>`` (also ``<DUP:TANDEM>``, ``<DEL:ME>`` and its kinds) change the bases behind POS, to
   END; the copy of a ``<DUP>`` follows what it copies. END is INFO/END; without it, or with several such ALTs,
   POS + |SVLEN| of the allele, as VCF 4.4 has it. Of ``<CNV>``, ``<INS>``, ``<CN0>``, ``<DUP:DISPERSED>`` and the like
-  nobody says the sequence.
+  nobody says the sequence; nor where SVCLAIM is D, a claim of depth alone.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ LONGEST = 1 << 21
 
 _COMPLEMENT = str.maketrans("ACGTRYKMBDHV", "TGCAYRMKVHDB")
 _SYMBOLIC = re.compile(r"<(DEL(:ME(:[^<>]*)?)?|INV|DUP(:TANDEM)?)>")
+_SVCLAIM = re.compile(r"(?:^|;)SVCLAIM=([^;]*)")
 _SVLEN = re.compile(r"(?:^|;)SVLEN=([^;]*)")
 INFO = 7
 
@@ -125,6 +126,8 @@ def _resolved(
     """Status and trimmed edit of an allele that may be scored."""
     base_at = reference_of(bases, contig, written)
     if alt[0] == "<":
+        if _claims_depth_alone(record, index):
+            return "no_sequence", None
         end = _end_of(record, index)
         if end is None or record.pos < 0 or end <= record.pos + 1 or end > bases.length(contig):
             return "no_end", None
@@ -156,6 +159,13 @@ def _symbolic_edit(alt: str, pos: int, end: int, bases: Bases, contig: int, writ
     if alt.startswith("<DUP"):
         return Edit(pos, before, text)
     return Edit(pos + 1, piece, piece.translate(_COMPLEMENT)[::-1])
+
+
+def _claims_depth_alone(record: Record, index: int) -> bool:
+    """Whether VCF 4.4's SVCLAIM says that there is more or less of this sequence, and not where it is joined."""
+    found = _SVCLAIM.search(record.columns[INFO]) if len(record.columns) > INFO else None
+    claims = found[1].split(",") if found else []
+    return len(claims) == len(record.alts) and claims[index] == "D"
 
 
 def _end_of(record: Record, index: int) -> int | None:

@@ -117,9 +117,9 @@ def _well_formed(rows: list[Row], layout: Layout) -> bool:
     if any(_wrong_chrom(name) for name in chroms):
         return False
     alts = {row[layout.alt] for row in rows}
-    return all(_PLAIN.fullmatch(alt) or all(map(_ALT.fullmatch, alt.split(","))) for alt in alts) and not any(
-        UNWRITABLE.search("\t".join(row)) for row in rows if not "".join(row).isascii() or "\0" in row[-1]
-    )
+    if not all(_PLAIN.fullmatch(alt) or all(map(_ALT.fullmatch, alt.split(","))) for alt in alts):
+        return False
+    return not any("\0" in one or not (one.isascii() or not UNWRITABLE.search(one)) for row in rows for one in row)
 
 
 def _wrong(row: Row, layout: Layout) -> tuple[str, str, str] | None:

@@ -20,7 +20,13 @@ Kind = Literal["probability", "counts", "log", "logit", "other", "unknown"]
 
 _LOG = re.compile(r"\blog(?P<base>1p|2|10|e)?\b|\bln\b|\blogarithms?\b")
 #: A logarithm that was shifted or stretched afterwards has no base any more.
-_MOVED = re.compile(r"standardi[sz]ed|normali[sz]ed|z-?scores?\b|deviation|centred|centered|\bscaled")
+_MOVED = re.compile(r"standardi[sz]ed|normali[sz]ed|z-?scored?s?\b|deviation|centred|centered|\bscaled")
+#: What may be negative whatever else is said of it, or is no multiple of what was counted.
+_SIGNED = re.compile(
+    r"arcsinh|\basinh|-\s*log|\b[pq]-?val(ue)?s?\b|\bdifferences?\b|\bchange\b|\bdelta\b|\beffects?\b|\bresiduals?\b"
+)
+#: Units of the logarithm of a ratio, which is one more logarithm.
+_RATIO = re.compile(r"^(log2?|log10|ln)[ (]+fold[ -]change\)?$")
 _PROBABILITY = re.compile(r"probabilit|\bfractions?\b|\bpsi\b|\bproportions?\b|\bmethylation (level|rate)")
 _COUNTS = re.compile(
     r"\b(counts?|reads?|cuts?|coverage|fragments?|fragment centres|tags?|insertions?|rpkm|fpkm|tpm|cpm|umis?)\b"
@@ -77,9 +83,9 @@ def scale_of(units: str | None, transform: str | None = None) -> Scale:
     text = "" if text.startswith("todo") else text  # a draft's
     if not _THROUGH_A_SQUASHER.isdisjoint(steps):
         return Scale("probability")
-    if "arcsinh" in steps:
+    if "arcsinh" in steps or (_SIGNED.search(text) and not _RATIO.search(text)):
         return Scale("other")
-    if re.search(r"\blogits?\b|log-?odds", text):
+    if re.search(r"\blogits?\b|\blog[- ]?odds", text):
         return Scale("other") if _MOVED.search(text) else Scale("logit")
     if found := _LOG.search(text):
         return Scale("other") if _MOVED.search(text) else _logarithm(found, text)

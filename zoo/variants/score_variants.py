@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UsageError
+from zoo.errors import InputError, UsageError
 from zoo.models.entry import Entry
 from zoo.progress import Notes, Progress, notebook_progress, warn
 from zoo.results import check_out, left_behind, sole_writer, write_run_record
@@ -25,6 +25,7 @@ from zoo.variants.allele import Allele, Record
 from zoo.variants.background import background_of, score_background
 from zoo.variants.counts import VariantCounts, counted_notes
 from zoo.variants.engine import open_engine
+from zoo.variants.haplotypes import TEXTS, Haplotypes, HaplotypeScorer, haplotype_columns, sample_of
 from zoo.variants.job import VariantJob, default_prefix, opened_genome, prepare, scored_outputs
 from zoo.variants.options import VariantOptions, variant_options
 from zoo.variants.ranks import Ranks, no_ranks
@@ -85,6 +86,7 @@ def score_variants(
     """
     chosen = variant_options(options)
     check_sharing(chosen)
+    _check_haplotypes(chosen)
     if variants is not None and chosen.saturate is not None:
         raise UsageError(
             f"--saturate {chosen.saturate}: is given in place of VARIANTS, which are given too",
@@ -95,20 +97,20 @@ def score_variants(
         raise UsageError(
             "VARIANTS is missing: a VCF, BCF or TSV, - for standard input, or a variant",
             "",
-            "Fix: `zoo variants yeast-atac calls.vcf -g sacCer3.fa`, or chrIV:1000000:A>G in place of the file",
+            "Fix: `zoo variants yeast-atac calls.vcf -g sacCer3.fa`, or chrI:100000:A>G in place of the file",
         )
     given = opened(model, trust=chosen.trust)
     if chosen.store is not None:
         Store(chosen.store)
-    if chosen.background is not None:
-        background_of(chosen.background)
+    neutral = background_of(chosen.background).path if chosen.background is not None else None
     if out is not None:
-        out = _result_path(
-            out, [*inputs_of(model, variants, genome, chosen.settings), chosen.genes, chosen.saturate], chosen
-        )
+        inputs = [*inputs_of(model, variants, genome, chosen.settings), chosen.genes, chosen.saturate, neutral]
+        out = _result_path(out, inputs, chosen)
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
     with _opened(variants, given, genome, chosen) as file, contextlib.redirect_stdout(sys.stderr):
+        if chosen.haplotypes is not None:
+            sample_of(file, chosen.haplotypes)
         job = prepare(given, file, genome, chosen)
         notes = Notes(report or (warn if out is None else None), job.notes)
         notes.keep(*job.recorded)
@@ -136,6 +138,16 @@ def _opened(
         return SaturatedLoci(options.saturate, fasta, translate=translate)
 
 
+def _check_haplotypes(options: VariantOptions) -> None:
+    for name in ("background", "store"):
+        if options.haplotypes is not None and getattr(options, name) is not None:
+            raise UsageError(
+                f"--haplotypes with --{name}",
+                "the one scores several variants at once, the other each alone",
+                f"Fix: one run with --haplotypes and one with --{name}",
+            )
+
+
 def _result_path(out: str | Path, inputs: list[Any], options: VariantOptions) -> Path:
     """What can be known of the result before the work; where it is written."""
     out = check_out(
@@ -143,7 +155,14 @@ def _result_path(out: str | Path, inputs: list[Any], options: VariantOptions) ->
     )
     if str(out) == "-" and options.resume:
         raise UsageError("--resume goes on with a file, not with standard output", "", "Fix: add -o OUT")
-    if check_format(out, options.format) == ".h5":
+    written = check_format(out, options.format)
+    if options.haplotypes is not None and written not in (".tsv", ".tsv.gz", ".parquet"):
+        raise UsageError(
+            f"--haplotypes gives a row a variant and copy, for which {written} has no place",
+            "",
+            "Fix: -o OUT.tsv, .tsv.gz or .parquet",
+        )
+    if written == ".h5":
         for name in ("store", "background"):
             if getattr(options, name) is not None:
                 raise UsageError(
@@ -169,7 +188,8 @@ def _context(job: VariantJob, out: Path) -> VariantContext:
         job.genome.sizes,
         "error",
         {},
-        columns=job.scores.columns,
+        columns=job.scores.columns if job.options.haplotypes is None else haplotype_columns(job.scores.columns),
+        texts=() if job.options.haplotypes is None else TEXTS,
         genes=job.genes is not None,
         length=job.model.length,
         header=job.file.header.lines if job.file.kind != "tsv" else (),
@@ -184,6 +204,26 @@ def _context(job: VariantJob, out: Path) -> VariantContext:
         ranks = no_ranks(context.columns) if job.options.background is not None else ()
         check_fields(dataclasses.replace(context, columns=(*context.columns, *ranks)))
     return context
+
+
+def _haplotypes(job: VariantJob) -> Haplotypes:
+    """The rows of the sample.
+
+    Raises:
+        InputError: the rows are not sorted. UsageError: there is no such sample.
+    """
+    sample = sample_of(job.file, job.options.haplotypes)
+    if not job.summary.sorted:
+        raise InputError(
+            f"--haplotypes: the rows of {job.file.label} are not sorted",
+            "which variants stand in one window is only seen where they follow each other",
+            "Fix: `bcftools sort FILE -Oz -o sorted.vcf.gz`",
+        )
+
+    def window(allele: Allele) -> tuple[int, int]:
+        return job.plan.window(allele.edit.start)
+
+    return Haplotypes(job.records, job.alleles, sample, window, job.model.length)
 
 
 class _Run:
@@ -203,6 +243,7 @@ class _Run:
         self._passes: Passes | SharedPasses | None = None
         self._progress = progress or notebook_progress
         self._ranks: Ranks | None = None
+        self._haplotypes = _haplotypes(job) if options.haplotypes is not None else None
         self.seconds = 0.0
 
     def scorer(self, keep_aligned: bool = False) -> Scorer:
@@ -217,6 +258,8 @@ class _Run:
             return Scorer(job.genome, job.plan, self._passes, job.scores, job.genes, keep_aligned=keep_aligned)
         self._steady = self._steady or SteadyRunner(self.runner, self._known_batch_size())
         self._passes = Passes(self._steady, job.choice)
+        if self._haplotypes is not None:
+            return HaplotypeScorer(job.genome, job.plan, self._passes, job.scores, job.genes)
         if self._store is None:
             return Scorer(job.genome, job.plan, self._passes, job.scores, job.genes, keep_aligned=keep_aligned)
         shelf = self._shelf = self._shelf or self._open_shelf(self._store)
@@ -241,7 +284,7 @@ class _Run:
             job,
             background_of(job.options.background),
             scorer_on,
-            batch_size=self._steady.batch_size,
+            batch_size=self._batch_size,
             machine=machine_of(self.runner.device),
             progress=self._progress,
         )
@@ -274,7 +317,7 @@ class _Run:
             job.options,
             columns,
             store.genome_sha256(job.genome),
-            batch_size=self._steady.batch_size,
+            batch_size=self._batch_size,
             machine=machine_of(self.runner.device),
         )
         shelf = store.shelf(key, len(columns))
@@ -303,7 +346,7 @@ class _Run:
             "window_bp": self.job.model.length,
             "device": str(self.runner.device),
             "batch_size": self.runner.batch_size,
-            "columns": [column.name for column in self.job.scores.columns],
+            "columns": [column.name for column in self.context.columns],
         }
         return VariantResult([], self.job.n_records, 0, 0, counts, self.notes.texts, dry_run=True)
 
@@ -328,9 +371,9 @@ class _Run:
             return (one for one in self.job.placing(records) if one[0].number >= start)
 
         try:
-            score_records(
-                self.job.records(0 if self.job.shares else start), self.job.alleles, scorer, write, bar.advance, placing
-            )
+            job, copies = self.job, self._haplotypes
+            records, alleles = (copies.records, copies.focals) if copies is not None else (job.records, job.alleles)
+            score_records(records(0 if job.shares else start), alleles, scorer, write, bar.advance, placing)
         finally:
             self.seconds = time.monotonic() - began
             bar.clear()
@@ -409,7 +452,7 @@ class _Run:
             "options": dataclasses.asdict(job.options),
             "device": str(self.runner.device),
             "batch_size": self._batch_size,
-            "columns": [dataclasses.asdict(column) for column in (*job.scores.columns, *ranked)],
+            "columns": [dataclasses.asdict(column) for column in (*self.context.columns, *ranked)],
             "counts": result.counts
             | {"sequences_predicted": self._passes.n_predicted}
             | self._followed()

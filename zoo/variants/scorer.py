@@ -35,6 +35,7 @@ class Row:
         unknown: bases of that window that are not A, C, G or T.
         values: (columns,) float32 in the order of the scores' columns, NaN where one is missing; None without scores.
         aligned: the predictions that were scored, where a writer keeps them.
+        texts: what stands in the table's further columns of text.
     """
 
     allele: Allele
@@ -44,6 +45,7 @@ class Row:
     unknown: int
     values: np.ndarray | None
     aligned: Aligned | None = None
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,13 @@
 """Scores of a variant: numbers made of the aligned predictions of REF and ALT, each track by itself.
 
-Bins of a profile are first made one number: counts and probabilities are summed; logarithms become the logarithm of the
-sum of what they are of; logits, which do not add up, are averaged. ``SCORES`` has what is made of these numbers.
+``zoo.variants.measures`` has what each score is; here it is chosen for which outputs and over which bins, and what its
+columns are called.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +16,9 @@ from zoo.errors import UsageError
 from zoo.outputs import OutputSpec, first_of
 from zoo.variants.aligned import Aligned
 from zoo.variants.allele import Allele
+from zoo.variants.columns import Column, column_name
 from zoo.variants.genes import Gene, Genes
+from zoo.variants.measures import LEVELS, SCORES, Values, default_score, fitting, why_unfit
 from zoo.variants.scale import Scale, scale_of, scales_of
 from zoo.variants.splicing import Splicing
 from zoo.words import did_you_mean
@@ -26,217 +26,12 @@ from zoo.words import did_you_mean
 if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
 
-__all__ = ["SCORES", "Column", "Scores", "default_score", "fitting", "scores_of_run"]
+__all__ = ["SCORES", "Column", "Scores", "scores_of_run"]
 
-#: Tracks of a profile whose distributions are compared at once: Borzoi has 7,611 of 6,144 bins.
-TRACKS_AT_ONCE = 256
-_TINY = np.finfo(np.float64).tiny
 #: Two places of an indel disagree where a score differs by more than this, and by more than this share of the larger.
 DISAGREE, DISAGREE_SHARE = 0.01, 0.1
 #: Outputs that an error speaks of.
 TOLD = 3
-#: Scores that are no comparison of ALT with REF: they do not depend on the place of an indel, or hardly.
-LEVELS = ("ref", "alt", "active")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One number of a row of scores.
-
-    Attributes:
-        name: as in files: letters, digits and ``_``, so that it is a key of INFO, too; unique in a run.
-        score: a key of ``SCORES``, or one of ``zoo.variants.splicing``.
-        output, track: of the model, as the card writes them.
-        units: of the number.
-        description: a sentence for the header of a file.
-        integer: whether it is a whole number.
-    """
-
-    name: str
-    score: str
-    output: str
-    track: str
-    units: str
-    description: str
-    integer: bool = False
-
-
-@dataclass(frozen=True)
-class _Values:
-    """One output's predictions of both alleles in the bins that are scored: (tracks, bins) float32, bins >= 1."""
-
-    ref: np.ndarray
-    alt: np.ndarray
-    scale: Scale
-
-
-@dataclass(frozen=True)
-class _Score:
-    """One score.
-
-    Attributes:
-        of: values -> (tracks,) float64; NaN where there is no such number.
-        fits: whether an output of this kind and scale has it.
-        says: what it is, for headers.
-        units: of the number, where they are not the output's.
-    """
-
-    of: Callable[[_Values], np.ndarray]
-    fits: Callable[[str, Scale], bool]
-    says: str
-    units: str | None = None
-
-
-# ---------------- bins to one number
-
-
-def _total(values: np.ndarray, scale: Scale) -> np.ndarray:
-    """(tracks, bins) -> (tracks,) float64."""
-    if scale.kind == "logit":
-        return values.mean(axis=1, dtype=np.float64)
-    if scale.kind == "log" and values.shape[1] > 1:
-        return _log_of_sum(values, scale)
-    return values.sum(axis=1, dtype=np.float64)
-
-
-def _log_of_sum(values: np.ndarray, scale: Scale) -> np.ndarray:
-    """The logarithm of the sum of what the bins are logarithms of, in the same base."""
-    natural = values.astype(np.float64) * np.log(scale.base)
-    if scale.plus_one:
-        return np.log1p(np.expm1(natural).sum(axis=1)) / np.log(scale.base)
-    top = natural.max(axis=1)
-    return (top + np.log(np.exp(natural - top[:, None]).sum(axis=1))) / np.log(scale.base)
-
-
-def _ref(both: _Values) -> np.ndarray:
-    return _total(both.ref, both.scale)
-
-
-def _alt(both: _Values) -> np.ndarray:
-    return _total(both.alt, both.scale)
-
-
-def _active(both: _Values) -> np.ndarray:
-    return np.maximum(_ref(both), _alt(both))
-
-
-def _diff(both: _Values) -> np.ndarray:
-    if both.scale.kind == "log" and both.ref.shape[1] > 1:
-        return _alt(both) - _ref(both)
-    # Bin by bin: what is equal gives exactly 0, and small changes of a large sum are kept.
-    return _total(both.alt - both.ref, both.scale)
-
-
-def _log2fc(both: _Values) -> np.ndarray:
-    if both.scale.kind == "log":
-        return _diff(both) * np.log2(both.scale.base)
-    ref, alt = _ref(both), _alt(both)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((ref > 0) & (alt > 0), np.log2(alt) - np.log2(ref), np.nan)
-
-
-# ---------------- bin by bin
-
-
-def _logit(both: _Values) -> np.ndarray:
-    inside = (both.ref > 0) & (both.ref < 1) & (both.alt > 0) & (both.alt < 1)
-    ref = np.where(inside, both.ref, 0.5).astype(np.float64)
-    alt = np.where(inside, both.alt, 0.5).astype(np.float64)
-    moved = (np.log(alt) - np.log(ref)) - (np.log1p(-alt) - np.log1p(-ref))
-    bins = inside.sum(axis=1)
-    return np.where(bins > 0, moved.sum(axis=1) / np.maximum(bins, 1), np.nan)
-
-
-def _max(both: _Values) -> np.ndarray:
-    moved = both.alt - both.ref
-    at = np.abs(moved).argmax(axis=1)
-    return moved[np.arange(len(moved)), at].astype(np.float64)
-
-
-def _l2(both: _Values) -> np.ndarray:
-    moved = (both.alt - both.ref).astype(np.float64)
-    return np.sqrt(np.einsum("tb,tb->t", moved, moved))
-
-
-def _jsd(both: _Values) -> np.ndarray:
-    blocks = range(0, len(both.ref), TRACKS_AT_ONCE)
-    parts = [slice(low, low + TRACKS_AT_ONCE) for low in blocks]
-    return np.concatenate([_divergence(both.ref[part], both.alt[part], both.scale) for part in parts])
-
-
-def _divergence(ref: np.ndarray, alt: np.ndarray, scale: Scale) -> np.ndarray:
-    p, q = _distribution(ref, scale), _distribution(alt, scale)
-    middle = np.maximum((p + q) / 2, _TINY)
-    bits = _apart(p, middle) + _apart(q, middle)
-    return np.clip(bits / 2, 0, 1)
-
-
-def _apart(p: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    """Kullback-Leibler divergence in bits, (tracks,); a share of 0 counts for nothing."""
-    return np.einsum("tb,tb->t", p, np.log2(np.maximum(p, _TINY) / middle))
-
-
-def _distribution(values: np.ndarray, scale: Scale) -> np.ndarray:
-    """(tracks, bins) that sum to 1 in each track; NaN where there is nothing to share out."""
-    values = values.astype(np.float64)
-    if scale.kind in ("log", "logit"):
-        natural = values * (np.log(scale.base) if scale.kind == "log" else 1)
-        weights = np.expm1(natural) if scale.plus_one else np.exp(natural - natural.max(axis=1, keepdims=True))
-    else:
-        weights = values
-    sums = weights.sum(axis=1, keepdims=True)
-    fit = (sums > 0) & (weights.min(axis=1, keepdims=True) >= 0)
-    return weights / np.where(fit, sums, np.nan)
-
-
-def _any(kind: str, scale: Scale) -> bool:
-    return True
-
-
-SCORES: Mapping[str, _Score] = {
-    "diff": _Score(_diff, _any, "ALT minus REF"),
-    "log2fc": _Score(
-        _log2fc,
-        lambda kind, scale: scale.non_negative or scale.kind == "log",
-        "log2 of ALT over REF, without a pseudocount; missing where one of them is 0",
-        "log2 fold change",
-    ),
-    "logit": _Score(
-        _logit,
-        lambda kind, scale: scale.kind == "probability",
-        "log-odds (natural) of ALT minus those of REF, the mean over bins; bins of exactly 0 or 1 have none",
-        "log-odds ratio",
-    ),
-    "l2": _Score(_l2, _any, "root of the sum over bins of the squared difference"),
-    "jsd": _Score(
-        _jsd,
-        lambda kind, scale: kind == "profile" and (scale.non_negative or scale.kind in ("log", "logit")),
-        "Jensen-Shannon divergence (base 2) of the two profiles, each shared out over its bins",
-        "bits",
-    ),
-    "max": _Score(_max, _any, "ALT minus REF, with its sign, at the bin where it is largest"),
-    "ref": _Score(_ref, _any, "REF"),
-    "alt": _Score(_alt, _any, "ALT"),
-    "active": _Score(_active, _any, "the larger of REF and ALT"),
-}
-
-
-def fitting(kind: str, scale: Scale) -> list[str]:
-    """The scores that an output of this kind and scale can have."""
-    return [name for name, score in SCORES.items() if score.fits(kind, scale)]
-
-
-def default_score(kind: str, scale: Scale) -> str:
-    """The score of an output where none is asked for.
-
-    Counts and logarithms: ``log2fc``. Probabilities: ``logit`` of a scalar, and of a profile ``max``, the change at one
-    site. Logits of a profile: ``jsd``. All else: ``diff``.
-    """
-    if scale.kind in ("counts", "log"):
-        return "log2fc"
-    if scale.kind == "probability":
-        return "max" if kind == "profile" else "logit"
-    return "jsd" if scale.kind == "logit" and kind == "profile" else "diff"
 
 
 class Scores:
@@ -293,8 +88,8 @@ class Scores:
         self.columns = tuple(columns + _place_columns([columns[i] for i in self._of_place], taken))
 
     @property
-    def spliceai(self) -> slice | None:
-        """Which columns ``spliceai_field`` takes; None without splicing."""
+    def sites(self) -> slice | None:
+        """Which columns are those of ``splicing``; None without."""
         if self._splicing is None:
             return None
         return slice(self._own - len(self._splicing.columns()), self._own)
@@ -330,7 +125,7 @@ class Scores:
 
     def _unfit(self, name: str, outputs: Sequence[OutputSpec]) -> UsageError:
         known = [(spec, self._scales[spec.name]) for spec in outputs[:TOLD]]
-        why = "; ".join(f"{spec.name} has {_why_unfit(name, spec, scale)}" for spec, scale in known)
+        why = "; ".join(f"{spec.name} has {why_unfit(name, spec.kind, spec.units, scale)}" for spec, scale in known)
         fits = "; ".join(f"{spec.name}: {', '.join(fitting(spec.kind, scale))}" for spec, scale in known)
         spec, scale = known[0]
         more = f" and {len(outputs) - TOLD:,} more outputs neither" if len(outputs) > TOLD else ""
@@ -399,15 +194,15 @@ class Scores:
             found[-len(of_sites) :] = of_sites
         return found
 
-    def _values(self, spec: OutputSpec, aligned: Aligned, allele: Allele, gene: Gene | None) -> _Values | None:
+    def _values(self, spec: OutputSpec, aligned: Aligned, allele: Allele, gene: Gene | None) -> Values | None:
         ref, alt = aligned.ref[spec.name], aligned.alt[spec.name]
         scale = self._scales[spec.name]
         if spec.kind == "scalar":
-            return _Values(ref[:, None], alt[:, None], scale)
+            return Values(ref[:, None], alt[:, None], scale)
         kept = aligned.shared[spec.name] & self._window(spec, aligned, allele, gene)
         if kept.all():
-            return _Values(ref, alt, scale)
-        return _Values(ref[:, kept], alt[:, kept], scale) if kept.any() else None
+            return Values(ref, alt, scale)
+        return Values(ref[:, kept], alt[:, kept], scale) if kept.any() else None
 
     def _window(self, spec: OutputSpec, aligned: Aligned, allele: Allele, gene: Gene | None) -> np.ndarray:
         """(bins,) bool."""
@@ -422,25 +217,9 @@ class Scores:
         return overlapping(parts, aligned.first[spec.name], spec.bin_size, bins)
 
 
-def _why_unfit(name: str, spec: OutputSpec, scale: Scale) -> str:
-    """What an output has that ``name`` cannot be made of."""
-    if name == "jsd" and spec.kind == "scalar":
-        return "one number a window, not a profile"
-    units = f" ({spec.units})" if spec.units else ""
-    if name == "logit":
-        done = scale.kind == "logit"
-        return f"{scale}{units}, {'whose difference is one of log-odds already' if done else 'no probabilities'}"
-    return f"{scale}{units}, which may be negative"
-
-
 def _splicing_columns(splicing: Splicing | None, taken: set[str]) -> list[Column]:
-    if splicing is None:
-        return []
-    output = splicing.output.name
-    return [
-        Column(column_name(name, taken), name, output, track, units, description, integer)
-        for name, track, units, description, integer in splicing.columns()
-    ]
+    columns = splicing.columns() if splicing is not None else []
+    return [dataclasses.replace(one, name=column_name(one.name, taken)) for one in columns]
 
 
 def _compares(column: Column) -> bool:
@@ -481,21 +260,6 @@ def overlapping(parts: Sequence[tuple[int, int]], first: int, bin_size: int, bin
         if high > 0:
             found[max(low, 0) : high] = True
     return found
-
-
-def column_name(text: str, taken: set[str]) -> str:
-    """A name of letters, digits and ``_`` that is not taken yet, which it then is.
-
-    A ``+`` or ``-`` that ends a word is a strand, and told by name: ``CNhs10853+`` is ``CNhs10853_plus``.
-    """
-    text = re.sub(r"\+(?=\W|$)", "_plus", re.sub(r"-(?=\)|\]|\s|$)", "_minus", text))
-    name = wanted = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")
-    number = 1
-    while name in taken:
-        number += 1
-        name = f"{wanted}_{number}"
-    taken.add(name)
-    return name
 
 
 def _reach(outputs: Sequence[OutputSpec], length: int) -> tuple[int, int]:
@@ -543,6 +307,9 @@ def scores_of_run(
     sites = Splicing(outputs, distance, mask) if splicing else None
     exons = genes and not sense and not splicing
     scales = scales_of(model)
+    if model.card is not None:  # of a gReLU checkpoint, which has no units itself
+        units = {spec.name: card.units for spec, card in zip(model.outputs, model.card.outputs, strict=False)}
+        outputs = [dataclasses.replace(spec, units=spec.units or units.get(spec.name)) for spec in outputs]
     return Scores(names, outputs, scales=scales, span=span, exons=exons, splicing=sites, length=model.length)
 
 

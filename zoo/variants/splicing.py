@@ -13,7 +13,6 @@ masked one hides all others, and knows of one exon boundary, the nearest.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,9 +22,10 @@ from zoo.errors import UsageError
 from zoo.outputs import OutputSpec, first_of
 from zoo.variants.aligned import Aligned
 from zoo.variants.allele import Allele
+from zoo.variants.columns import Column
 from zoo.variants.genes import Gene
 
-__all__ = ["EVENTS", "Splicing", "spliceai_description", "spliceai_field"]
+__all__ = ["EVENTS", "Splicing", "counted_from_pos"]
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,9 @@ class Splicing:
         distance: bp on each side of the variant's first base.
         mask: gains at annotated and losses at other sites count as nothing; each gene has its own sites.
 
-    Attributes:
-        columns: names, units, descriptions and whether whole: ``DS_*``, ``DP_*``, then ``REF_*`` and ``ALT_*``, each in
-            the order of ``EVENTS``.
-
     Raises:
-        UsageError: no output has both tracks, or its bins are wider than a base or do not reach that far.
+        UsageError: no output has both tracks, or its bins are wider than a base, or fewer than the distance
+            asks for.
     """
 
     def __init__(self, outputs: Sequence[OutputSpec], distance: int = 50, mask: bool = False) -> None:
@@ -73,24 +70,25 @@ class Splicing:
         self._tracks = [_track(self.output, site) for site in SITES]
         _check_reach(self.output, distance)
 
-    def columns(self) -> list[tuple[str, str, str, str, bool]]:
-        """(name, track, units, description, integer) of each number."""
+    def columns(self) -> list[Column]:
+        """What each number is: ``DS_*``, ``DP_*``, ``REF_*``, ``ALT_*``, each in the order of ``EVENTS``."""
         within = f"within {self.distance} bp of the variant"
-        masked = f"; 0 {'{}'} annotated sites" if self.mask else ""
-        rows = []
+        found = []
         for event in EVENTS:
-            note = masked.format("at" if event.gain else "but at") if masked else ""
-            rows.append((f"DS_{event.code}", event, "probability", f"Largest {event} {within}{note}", False))
+            masked = f"; 0 {'at' if event.gain else 'but at'} annotated sites" if self.mask else ""
+            found.append(self._column(f"DS_{event.code}", event, "probability", f"Largest {event} {within}{masked}"))
         for event in EVENTS:
-            rows.append((f"DP_{event.code}", event, "bp", f"From the first changed base to the {event}, on +", True))
+            says = f"From the first changed base to the {event}, along the plus strand"
+            found.append(self._column(f"DP_{event.code}", event, "bp", says, integer=True))
         for allele in ("REF", "ALT"):
             for event in EVENTS:
                 says = f"Probability of the {event.site} at DP_{event.code} in {allele}"
-                rows.append((f"{allele}_{event.code}", event, "probability", says, False))
-        tracks = dict(zip(SITES, self._tracks, strict=True))
-        return [
-            (name, self.output.tracks[tracks[one.site]], units, says, whole) for name, one, units, says, whole in rows
-        ]
+                found.append(self._column(f"{allele}_{event.code}", event, "probability", says))
+        return found
+
+    def _column(self, name: str, event: Event, units: str, says: str, integer: bool = False) -> Column:
+        track = self.output.tracks[self._tracks[SITES.index(event.site)]]
+        return Column(name, name, self.output.name, track, units, says, integer)
 
     def of(self, aligned: Aligned, allele: Allele, gene: Gene | None, origin: int | None = None) -> np.ndarray:
         """(16,) float32 in the order of ``columns``; NaN where no base around the variant has a prediction.
@@ -162,31 +160,27 @@ def _check_reach(spec: OutputSpec, distance: int) -> None:
         )
     if distance < 0:
         raise UsageError(f"--distance {distance}: is below 0", "", "Fix: --distance 50")
+    if distance > (most := (spec.n_bins - 1) // 2):
+        raise UsageError(
+            f"--distance {distance}: {spec.name} has {spec.n_bins:,} bases around a variant",
+            f"that is {most:,} on each side",
+            f"Fix: --distance {most} or less",
+        )
 
 
-# ---------------- SpliceAI's own field
+def counted_from_pos(values: np.ndarray, columns: Sequence[Column], alleles: Sequence[Allele]) -> np.ndarray:
+    """Rows of scores with ``DP_*`` counted from POS of the record, as readers of SpliceAI's INFO add them to it.
 
-
-def spliceai_description() -> str:
-    """What the header of a VCF says of the field; the format is the one that readers of SpliceAI's parse."""
-    return (
-        "Delta scores (DS) and positions (DP, from POS) of acceptor gain (AG), acceptor loss (AL), donor gain (DG) and "
-        "donor loss (DL). Format: ALLELE|SYMBOL|DS_AG|DS_AL|DS_DG|DS_DL|DP_AG|DP_AL|DP_DG|DP_DL"
-    )
-
-
-def spliceai_field(allele: Allele, gene: Gene | None, values: np.ndarray | None) -> str:
-    """One gene's item of INFO's ``SpliceAI``: ``T|SLC5A1|0.00|0.00|0.00|0.93|2|-1|5|-1``.
-
-    Positions are counted from POS of the record, as SpliceAI does: where the file's alleles begin with bases that both
-    share, they are larger by these than ``DP_*`` of the columns.
+    They differ where alleles begin with bases that both share, or were moved left.
 
     Args:
-        values: of ``Splicing.of``, or the first eight of them; None where the allele has no scores.
+        values: (rows, columns).
+        alleles: of the rows.
     """
-    name = re.sub(r"[|,;=\s]", "_", gene.name) if gene is not None else "."
-    if values is None or np.isnan(values[:8]).any():
-        return "|".join([allele.alt, name, *"." * 8])
-    shift = allele.edit.start - allele.record.pos
-    scores = [f"{round(score, 2) + 0.0:.2f}" for score in values[:4].tolist()]  # no -0.00
-    return "|".join([allele.alt, name, *scores, *(str(round(at) + shift) for at in values[4:8].tolist())])
+    places = [i for i, column in enumerate(columns) if column.score.startswith("DP_")]
+    if not places:
+        return values
+    moved = [one.edit.start - one.record.pos if one.edit is not None else 0 for one in alleles]
+    values = values.copy()
+    values[:, places] += np.array(moved, np.float32)[:, None]
+    return values

@@ -19,4 +19,7 @@ STATUSES: dict[str, str] = {
     "no_gene": "the variant lies in none of the genes of --genes, or in no exon of theirs near it",
     "past_the_edge": "a window leaves its chromosome, and --edges is skip",
     "bins_not_placed": "where the model's bins lie in the window is not known, so that an indel cannot be aligned",
+    "unphased": "the sample has the ALT on one of its copies and the file does not say which (--haplotypes)",
+    "overlapping_variants": "two variants of one copy change the same bases: one of them is wrong (--haplotypes)",
+    "unknown_neighbour": "another variant of the copy in the window has no sequence that is known (--haplotypes)",
 }

@@ -5,10 +5,11 @@
     DIR/genomes.json             sha256 of genomes that were read, by path, size and date
     DIR/batches.json             sizes of batches that were tried (``zoo.variants.steady``)
 
-A shelf's conditions (``conditions``) are all that can change a bit of a score: the sha256 of the model's files and of
-the genome, options, columns, versions of PyTorch and NumPy, processor, threads, size of a batch. An entry is found by
-the chromosome, the trimmed alleles, REF as given where it is not the genome's, and the gene. So one change written in
-two ways is one entry, and other conditions are another shelf, never a wrong number.
+A shelf's conditions (``conditions``) are all that can change a bit of a score: the sha256 of the model's files, of what
+its card says of inputs and outputs and of the genome; options, columns, versions of PyTorch and NumPy, processor,
+threads, size of a batch. An entry is found by the chromosome, the trimmed alleles, REF as given where it is not the
+genome's, and the gene. So one change written in two ways is one entry, and other conditions are another shelf, never a
+wrong number.
 
 SQLite takes care of several runs at once and of a run that dies: what it had not finished writing is undone when the
 shelf is opened next. Each entry has a checksum of its own.
@@ -26,6 +27,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +68,6 @@ WITHOUT_EFFECT = {
     "seed",
     "haplotypes",
     "store",
-    "saturate",
     "device",
     "batch_size",
     "prefix",
@@ -77,7 +78,6 @@ WITHOUT_EFFECT = {
     "trust",
     "format",
     "limit",
-    "share_window",
 }
 HEAD = struct.Struct("<qi")  # start of the window, unknown bases in it
 CHECK = struct.Struct("<I")
@@ -103,7 +103,7 @@ def conditions(
         machine: what computes, see ``machine_of``.
 
     Raises:
-        UsageError: the model was not loaded from files, or an option makes a score depend on other variants.
+        UsageError: the model was not loaded from files.
     """
     if not model.hashes:
         raise UsageError(
@@ -111,14 +111,6 @@ def conditions(
             "",
             "Fix: leave out --store",
         )
-    for name in ("share_window", "saturate"):
-        if getattr(options, name) is not None:
-            flag = name.replace("_", "-")
-            raise UsageError(
-                f"--store: with --{flag} a score's last digits depend on the other variants of its window",
-                "",
-                f"Fix: leave out --store or --{flag}",
-            )
     chosen = {name: value for name, value in vars(options).items() if name not in WITHOUT_EFFECT}
     return json.loads(
         json.dumps(
@@ -126,6 +118,7 @@ def conditions(
                 "numbers": NUMBERS,
                 "model": model.name,
                 "files": dict(sorted(model.hashes.items())),
+                "described": _description_of(model),
                 "genome": genome_sha256,
                 "genes": sha256_of(Path(options.genes)) if options.genes is not None else None,
                 "options": dict(sorted(chosen.items())),
@@ -136,6 +129,14 @@ def conditions(
             default=str,
         )
     )
+
+
+def _description_of(model: LoadedModel) -> str:
+    """sha256 of what is said of input and outputs: units, bins, strands and the like make numbers of predictions."""
+    said: list[Any] = [asdict(model.loader), *map(asdict, model.outputs)]
+    if model.card is not None:
+        said += [model.card.input.model_dump(), *(output.model_dump() for output in model.card.outputs)]
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def machine_of(device: torch.device) -> dict[str, Any]:
@@ -180,7 +181,7 @@ class Store:
 
     def _check(self) -> None:
         if not self.list.is_file():
-            others = [path for path in self.folder.glob("*") if path.suffix != ".sqlite" and path.name[0] != "."]
+            others = [path for path in self.folder.glob("*") if not _is_ours(path)]
             if others:
                 raise UsageError(
                     f"--store {self.folder}: is a folder that is not a store",
@@ -237,7 +238,7 @@ class Store:
         if len(shelf):
             return []
         found = []
-        for path, key, entries in self._shelves():
+        for path, key, entries in self._shelves([]):
             if path != shelf.path and entries and key.get("files") == shelf.key["files"]:
                 differ = ", ".join(_differences(key, shelf.key)[:4])
                 found.append(f"{counted(entries, 'score')} of {key['model']} in {path.name} {_are(entries)}: {differ}")
@@ -245,19 +246,26 @@ class Store:
 
     def update_list(self) -> None:
         """Write ``store.json`` anew from what the shelves say of themselves."""
-        shelves = [
+        damaged: list[Path] = []
+        shelves: list[dict[str, Any]] = [
             {"file": path.name, "entries": entries, "bytes": path.stat().st_size} | key
-            for path, key, entries in self._shelves()
+            for path, key, entries in self._shelves(damaged)
         ]
+        shelves += [{"file": path.name, "damaged": True} for path in damaged]
         with _explained(self.folder):
             self._write(self.list, {"about": ABOUT, "format": FORMAT, "shelves": shelves})
 
-    def _shelves(self) -> Iterator[tuple[Path, dict[str, Any], int]]:
+    def _shelves(self, damaged: list[Path]) -> Iterator[tuple[Path, dict[str, Any], int]]:
+        """Those that can be read; others, which this run does not need, are put into ``damaged``."""
         for path in sorted(self.folder.glob("*.sqlite")):
-            with _explained(path), _reading(path) as connection:
-                facts = connection.execute("SELECT value FROM facts WHERE name = 'conditions'").fetchone()
-                if facts is not None:
-                    yield path, json.loads(facts[0]), connection.execute("SELECT count(*) FROM scores").fetchone()[0]
+            try:
+                with _reading(path) as connection:
+                    (text,) = connection.execute("SELECT value FROM facts WHERE name = 'conditions'").fetchone()
+                    found = json.loads(text), connection.execute("SELECT count(*) FROM scores").fetchone()[0]
+            except (sqlite3.Error, TypeError, ValueError):
+                damaged.append(path)
+                continue
+            yield path, *found
 
     @staticmethod
     def _write(path: Path, content: Mapping[str, Any]) -> None:
@@ -396,6 +404,11 @@ class StoredScorer(Scorer):
         if task.row is None:
             self.shelf.keep(row)
         return row
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is one of a store's, also where ``store.json`` is missing; hidden ones count as that."""
+    return path.name in ("genomes.json", "batches.json") or ".sqlite" in path.suffix or path.name.startswith(".")
 
 
 def _of(edit: Edit | None) -> list[Any] | None:

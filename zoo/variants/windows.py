@@ -35,6 +35,7 @@ from zoo.variants.align import Bins, Profile, align_bases, align_bins, common_bi
 from zoo.variants.aligned import Aligned, Pair, Predicted
 from zoo.variants.allele import Allele, Edit
 from zoo.variants.changes import Changes
+from zoo.variants.scale import scales_of
 from zoo.words import counted
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ class PairPlan:
         shifts: bp that windows are moved right by; predictions are averaged over them.
 
     Raises:
-        UsageError: an option that is not known; shifts that leave no bin of a profile, or of one whose bins are not
-            placed; a chosen track whose partner on the other strand is not chosen, in a model that reads strands.
+        UsageError: shifts that leave no bin of a profile, or of one whose bins are not placed; a chosen track whose
+            partner on the other strand is not chosen, in a model that reads strands.
     """
 
     def __init__(
@@ -83,13 +84,6 @@ class PairPlan:
         edges: str = "pad",
         shifts: Sequence[int] = (0,),
     ) -> None:
-        for flag, given, known in (
-            ("anchor", anchor, tuple(ANCHORS)),
-            ("refill", refill, ("right", "left", "both")),
-            ("edges", edges, ("pad", "skip", "error")),
-        ):
-            if given not in known:
-                raise UsageError(f"--{flag} {given}: is not known", "", f"Fix: one of {', '.join(known)}")
         self.length = model.length
         self.outputs = choice.outputs
         self.shifts = tuple(shifts) or (0,)
@@ -199,6 +193,15 @@ class PairPlan:
         return self._read(genome, contig, changes, start, gene, written)
 
     # ---------------- where windows lie
+
+    def window(self, centre: int) -> tuple[int, int]:
+        """0-based half-open part of the genome that all windows of the reference have, moved by whatever shift.
+
+        Args:
+            centre: 0-based first base of the change.
+        """
+        start = int(center_starts(centre, centre + 1, self.length, ANCHORS[self.anchor]))
+        return start + max(self.shifts), start + min(self.shifts) + self.length
 
     def _phases(self, changes: Changes) -> tuple[int, ...]:
         """How much further right than the reference's the windows of ALT begin, each once."""
@@ -390,8 +393,6 @@ def _masked_edit(edit: Edit, gene: Gene) -> Edit:
 
 def _probabilities(model: LoadedModel) -> frozenset[str]:
     """Outputs whose deleted bases are zero."""
-    from zoo.variants.scale import scales_of
-
     return frozenset(name for name, scale in scales_of(model).items() if scale.kind == "probability")
 
 

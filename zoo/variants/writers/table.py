@@ -50,6 +50,7 @@ class VariantContext(WriterContext):
         about: what made the scores, for a line of the header: name -> value.
         statuses: status -> sentence, of those that a row can have.
         splicing: whether the scores are SpliceAI's, which are one field of INFO.
+        texts: names of further columns of text, before the scores.
     """
 
     columns: tuple[Column, ...] = ()
@@ -60,6 +61,7 @@ class VariantContext(WriterContext):
     about: Mapping[str, str] = field(default_factory=dict)
     statuses: Mapping[str, str] = field(default_factory=dict)
     splicing: bool = False
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def values_of(rows: Sequence[Row], columns: int) -> np.ndarray:
 
 def leading_columns(context: VariantContext) -> tuple[str, ...]:
     """Names of the columns before the scores."""
-    return (*VARIANT, *(GENE if context.genes else ()), *CHANGE)
+    return (*VARIANT, *(GENE if context.genes else ()), *CHANGE, *context.texts)
 
 
 def leading_fields(rows: Sequence[Row], context: VariantContext) -> Iterator[list[str]]:
@@ -104,4 +106,4 @@ def leading_fields(rows: Sequence[Row], context: VariantContext) -> Iterator[lis
             fields += [NO_NUMBER] * 3
         else:
             fields += [str(row.start), str(row.start + context.length), str(row.unknown)]
-        yield fields
+        yield [*fields, *row.texts]

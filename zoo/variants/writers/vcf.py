@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.results import remove, rename_all
+from zoo.variants.splicing import counted_from_pos
 from zoo.variants.writers.table import SCORED, ScoredRecord, VariantContext, rows_of, values_of
 from zoo.words import counted
 from zoo.writers.text import TextWriter, format_rows
@@ -41,7 +42,8 @@ def info_fields(context: VariantContext) -> dict[str, str]:
     by = f"by {context.about.get('model', name)}"
     if context.genes or context.splicing:
         parts = "|".join(["ALLELE", "SYMBOL", *(column.name for column in context.columns)])
-        text = f"Scores {by}, an item an ALT and gene. Format: {parts}"
+        places = "; DP in bp from POS" if context.splicing else ""
+        text = f"Scores {by}, an item an ALT and gene{places}. Format: {parts}"
         fields = {name: _line(name, ".", "String", text)}
     else:
         fields = {
@@ -156,7 +158,7 @@ class VcfWriter(TextWriter):
         rows, columns = rows_of(batch), self.context.columns
         if not rows or not columns:
             return iter([[] for _ in rows])
-        values = values_of(rows, len(columns))
+        values = counted_from_pos(values_of(rows, len(columns)), columns, [row.allele for row in rows])
         split = (text.decode().split("\t") for text in format_rows(values))
         if not np.isnan(values).any():
             return split
