@@ -24,7 +24,7 @@ def materialise(window: Window, block: Block, reference: Reference) -> torch.Ten
     layout, margin = reference.layout, reference.margin
     seen = reference.padded[None, :, None]
     shape = (block.positions, block.sequences, block.bases, *reference.padded.shape[1:])
-    whole = seen.expand(shape).contiguous()
+    whole = seen.expand(shape).clone(memory_format=torch.contiguous_format)  # one edit has the shape already
     if len(window):
         inner = whole.stride(3)
         low = max(window.low, -margin)

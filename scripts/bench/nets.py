@@ -1,6 +1,7 @@
-"""Three published architectures with random weights and one number out, for benchmarks of attributions.
+"""Published architectures with random weights, for benchmarks.
 
-Each function returns ``(module, length)``; the module is in eval mode and turns (N, 4, length) into (N,).
+Of attributions: each function returns ``(module, length)``; the module is in eval mode and turns (N, 4, length) into
+(N,). Of variants: ``tracks_of`` gives all outputs of such a net.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["basset_like", "beluga_like", "bpnet_like", "recurrent"]
+__all__ = ["basset_like", "beluga_like", "bpnet_like", "recurrent", "spliceai_like", "tracks_of"]
 
 
 class _Track(nn.Module):
@@ -90,14 +91,16 @@ class _BPNet(nn.Module):
         self.fconv = nn.Conv1d(n_filters, 2, kernel_size=75, padding=37)
         self.linear = nn.Linear(n_filters, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def tracks(self, x: Tensor) -> tuple[Tensor, Tensor]:
         start, end = self.trimming, x.shape[2] - self.trimming
         x = self.iconv(x).relu()
         for conv in self.rconvs:
             x = x + conv(x).relu()
-        profile = self.fconv(x)[:, :, start:end]
-        counts = self.linear(x[:, :, start - 37 : end + 37].mean(2))[:, 0]
-        return counts if self.head == "counts" else profile.sum((1, 2))
+        return self.fconv(x)[:, :, start:end], self.linear(x[:, :, start - 37 : end + 37].mean(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        profile, counts = self.tracks(x)
+        return counts[:, 0] if self.head == "counts" else profile.sum((1, 2))
 
 
 def bpnet_like(seed: int = 0, head: str = "counts") -> tuple[nn.Module, int]:
@@ -128,3 +131,63 @@ def recurrent(seed: int = 0, cell: type[nn.Module] = nn.LSTM) -> tuple[nn.Module
     """Two bidirectional LSTMs, or GRUs, on 70 bp, a short promoter."""
     torch.manual_seed(seed)
     return _Recurrent(cell).eval(), 70
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int, kernel: int, dilation: int) -> None:
+        super().__init__()
+        parts: list[nn.Module] = []
+        for _ in range(2):
+            convolution = nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2)
+            parts += [nn.BatchNorm1d(channels), nn.ReLU(), convolution]
+        self.inner = nn.Sequential(*parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.inner(x)
+
+
+class _SpliceAI(nn.Module):
+    """Residual blocks in four groups of growing reach, a skip connection from each; probabilities of three classes."""
+
+    GROUPS = ((11, 1), (11, 4), (21, 10), (41, 25))
+
+    def __init__(self, channels: int = 32, flank: int = 5000) -> None:
+        super().__init__()
+        self.flank = flank
+        self.first, self.skip = nn.Conv1d(4, channels, 1), nn.Conv1d(channels, channels, 1)
+        self.groups = nn.ModuleList(
+            nn.Sequential(*(_Residual(channels, kernel, dilation) for _ in range(4)))
+            for kernel, dilation in self.GROUPS
+        )
+        self.skips = nn.ModuleList(nn.Conv1d(channels, channels, 1) for _ in self.GROUPS)
+        self.last = nn.Conv1d(channels, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        total = self.skip(x)
+        for group, skip in zip(self.groups, self.skips, strict=True):
+            x = group(x)
+            total = total + skip(x)
+        return self.last(total[:, :, self.flank : -self.flank]).softmax(1)
+
+
+def spliceai_like(seed: int = 0) -> tuple[nn.Module, int]:
+    """SpliceAI-10k (Jaganathan et al. 2019, doi:10.1016/j.cell.2018.12.015); 15,000 bp, of which 5,000 are predicted."""
+    torch.manual_seed(seed)
+    return _settled(_SpliceAI()), 15_000
+
+
+class _Tracks(nn.Module):
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        if isinstance(self.net, _BPNet):
+            return self.net.tracks(x)
+        return self.net.net(x) if isinstance(self.net, _Track) else self.net(x)
+
+
+def tracks_of(net: nn.Module) -> nn.Module:
+    """All outputs of a net of this module: 164 tracks of a Basset, profile and counts of a BPNet."""
+    return _Tracks(net).eval()

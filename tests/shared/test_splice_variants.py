@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import zoo
 from zoo.genome.encode import one_hot
-from zoo.genome.fasta import open_genome
+from zoo.genome.fasta import Contig, Genome, open_genome
 from zoo.models.loaded import Runner
 from zoo.outputs import choose_tracks
 from zoo.variants.allele import Allele, Edit, Record
@@ -20,8 +21,8 @@ from zoo.variants.windows import PairPlan
 
 pytestmark = pytest.mark.shared
 FIRST = 32_000_000  # 0-based, of hg38's chr22, where the FASTA begins
-# Of SLC5A1, which is read on +; a part of its exons is enough where nothing is masked.
-GENE = (43_050, 113_029)
+# Of SLC5A1, which is read on +: its ends, and one exon between them, 72 bp long.
+GENE = ((43_050, 43_200), (49_942, 50_014), (112_000, 113_029))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,8 @@ def genome(shared_data, tmp_path_factory):
 def genes(genome, tmp_path_factory):
     path = tmp_path_factory.mktemp("genes") / "genes.gtf"
     attributes = 'gene_id "ENSG00000100170"; transcript_id "T"; gene_name "SLC5A1";'
-    path.write_text(f"chr22\tH\texon\t{GENE[0] + 1}\t{GENE[1]}\t.\t+\t.\t{attributes}\n")
+    rows = [f"chr22\tH\texon\t{start + 1}\t{end}\t.\t+\t.\t{attributes}\n" for start, end in GENE]
+    path.write_text("".join(rows))
     return Genes.load(path, genome)
 
 
@@ -47,7 +49,9 @@ class Scored:
         self.genome, self.genes = genome, genes
         choice = choose_tracks(self.model.outputs, ())
         self.plan = PairPlan(self.model, choice)
-        self.scores = scores_of_run(self.model, choice.outputs, genes=True, splicing=True, distance=50)
+        options = {"genes": True, "splicing": True, "distance": 50}
+        self.scores = scores_of_run(self.model, choice.outputs, **options)
+        self.masked = scores_of_run(self.model, choice.outputs, **options, mask=True)
         self.runner = Runner(self.model, "cpu", batch_size=1)
         self.known = {}
 
@@ -57,7 +61,7 @@ class Scored:
             self.known[sequence] = {name: value[0] for name, value in self.runner.forward(encoded).items()}
         return self.known[sequence]
 
-    def __call__(self, position, ref, alt):
+    def __call__(self, position, ref, alt, mask=False):
         edit = Edit(position - 1 - FIRST, ref, alt)
         one = Allele(Record(0, 1, "chr22", edit.start, ".", ref, (alt,), None, ()), 0, 0, edit)
         (gene,) = self.scores.genes_of(self.genes, one)
@@ -66,8 +70,18 @@ class Scored:
         places = places_of(self.plan, self.genome, one, gene, pair)
         joined = (places or pair).join([self.predicted(sequence) for sequence in (places or pair).sequences])
         aligned, placed = joined if places else (joined, ())
-        values = self.scores.of(aligned, one, gene, placed)
+        values = (self.masked if mask else self.scores).of(aligned, one, gene, placed)
         return dict(zip([column.name for column in self.scores.columns], values.tolist(), strict=True))
+
+
+def test_the_table_of_spliceai(shared_data):
+    contigs = [Contig(f"chr{name}", 250_000_000, 0, 60, 61) for name in (*range(1, 23), "X", "Y")]
+    path = shared_data / "d01_hg38_windows" / "genes_exons_dev.tsv"
+    rows = [line.split("\t") for line in path.read_text().splitlines()[1:]]
+    found = Genes.load(path, Genome(Path("hg38.fa"), contigs), translate=True)
+    assert sorted((gene.name, gene.start, gene.end, gene.strand, len(gene.exons)) for gene in found) == sorted(
+        (row[0], int(row[3]), int(row[4]), row[2], row[5].count(",")) for row in rows
+    )
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +106,14 @@ def test_what_a_variant_gains_and_loses(scored, change, event, score, place):
     assert max(other_sites) < 0.001 and np.isnan(row["placements_differ"])
     sign = 1 if event.endswith("G") else -1
     assert (row[f"ALT_{event}"] - row[f"REF_{event}"]) * sign == pytest.approx(row[f"DS_{event}"], abs=1e-6)
+
+
+def test_a_mask_leaves_losses_of_the_exon_and_gains_beside_it(scored):
+    row, masked = (scored(32049942, "G", "A", mask=mask) for mask in (False, True))
+    assert masked["DS_AL"] == row["DS_AL"] and masked["DS_AG"] == row["DS_AG"]
+    assert scored(32050015, "G", "A", mask=True)["DS_DL"] == pytest.approx(0.9291, abs=5e-5)
+    elsewhere = scored(32099181, "A", "AGGTTG", mask=True)  # of an exon that the file of genes lacks
+    assert elsewhere["DS_AL"] == 0 and elsewhere["DS_AG"] == pytest.approx(0.9917, abs=5e-5)
 
 
 def test_one_insertion_at_both_ends_of_its_repeat(scored):

@@ -110,3 +110,15 @@ def test_when_places_disagree(left, right, differ):
     one = allele_of(0, 0, "A", "AC")
     found = Scores(["diff"], [spec]).of(both(left), one, None, [(both(left), one), (both(right), one)])
     assert found.tolist() == pytest.approx([left, left, right, differ])
+
+
+def test_where_a_place_has_no_window_only_the_written_one_is_scored(model, tmp_path):
+    path = tmp_path / "edge.fa"
+    path.write_text(">chr\n" + ("GATTACCAGT" * 6)[:58] + "CA" * 10 + "GTTGCA" * 40 + "\n")
+    genome = open_genome(path)
+    plan = PairPlan(model, choose_tracks(model.outputs, ()), edges="skip")
+    one = allele_of(0, 71, "A", "ACA")  # its leftmost place is 55, nearer the start than half a window
+    own = plan.pair(genome, one)
+    assert not isinstance(own, str) and places_of(plan, genome, one, None, own) is None
+    padded = PairPlan(model, choose_tracks(model.outputs, ()))
+    assert places_of(padded, genome, one, None, padded.pair(genome, one)).leftmost[0].edit.start == 55

@@ -219,7 +219,7 @@ def test_frames_and_tuples(tmp_path, genome):
             found = [(one.chrom, one.pos + 1, one.ref, ",".join(one.alts)) for one in file.records()]
             assert found == rows
             assert file.kind == "tsv"
-    assert "<table>, variant 2: chr2:12 G>C" in error_of([rows[0], ("chr2", 12, "G", "C")], genome).what
+    assert "<table>, variant 2: REF of chr2:12 G>C" in error_of([rows[0], ("chr2", 12, "G", "C")], genome).what
     assert "'2.0'" in error_of(pd.DataFrame(columns | {"pos": [2.0, 12.0]}), genome).what
     assert "ALT is empty" in error_of(pd.DataFrame(columns | {"alt": ["T", None]}), genome).what
     assert "tab" in error_of([("chr1", 2, "C\t", "T")], genome).what

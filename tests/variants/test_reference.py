@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pysam
 import pytest
+from toys import make_toy_entry
 from variants.variant_cases import genome_at, write_vcf
 
+import zoo
 from zoo.errors import InputError
 from zoo.genome.assembly import load_assembly
 from zoo.genome.fasta import Contig, Genome, open_genome
@@ -77,10 +79,10 @@ def test_mismatches_stop_and_say_how_many(tmp_path, genome):
     ]
     path = write_vcf(tmp_path / "x.vcf", rows)
     error = refused(path, genome)
-    assert error.what == f"{path}:4: chr1:3 A>G, where the genome has G"
+    assert error.what == f"{path}:4: REF of chr1:3 A>G is not the genome's, which has G"
     assert error.extent == (
-        f"4 of 7 variants differ so; {path}:5: chr1:5 AGG>A, where the genome has ACG; "
-        f"{path}:6: chr2:1 T>C,A, where the genome has A; in 3 of 4 ALT is what the genome has (swapped)"
+        f"4 of 7 variants have such a REF (also {path}:5: chr1:5 AGG>A, genome ACG; "
+        f"{path}:6: chr2:1 T>C,A, genome A); in 3 of 4 ALT is what the genome has (swapped)"
     )
     assert "--ref-mismatch skip" in error.fix
     assert "--ref-mismatch as-given" in error.fix
@@ -92,7 +94,7 @@ def test_mismatches_stop_and_say_how_many(tmp_path, genome):
     ]
     assert "REF as given was written over the genome" in reference_notes(summary, "as-given")[0]
     assert checked(path, genome, limit=1).records == 1
-    assert "1 of 2 variants differ" in refused(path, genome, limit=2).extent
+    assert "1 of 2 variants have such a REF" in refused(path, genome, limit=2).extent
 
 
 def test_what_the_check_calls_a_mismatch_is_what_alleles_have(tmp_path):
@@ -141,7 +143,10 @@ def test_no_row_of_bgzip_differs(tmp_path):
     path = write_vcf(tmp_path / "x.vcf", rows)
     assert checked(path, open_genome(tmp_path / "x.fa.gz")).mismatches == 0
     rows[5000] = (*rows[5000][:2], "".join({"A": "C"}.get(one, "A") for one in rows[5000][2].upper()), "<DEL>")
-    assert "1 of 6,000 variants differ" in refused(write_vcf(path, rows), open_genome(tmp_path / "x.fa.gz")).extent
+    assert (
+        "1 of 6,000 variants have such a REF"
+        in refused(write_vcf(path, rows), open_genome(tmp_path / "x.fa.gz")).extent
+    )
 
 
 def test_another_assembly_shows_by_many_mismatches(tmp_path):
@@ -149,9 +154,13 @@ def test_another_assembly_shows_by_many_mismatches(tmp_path):
     text = "".join(rng.choices("ACGT", k=500))
     genome = genome_at(tmp_path / "x.fa", {"chr1": text})
     rows = [("chr1", i + 7, text[i], "N") for i in range(0, 400, 5)]
-    assert (
-        "of another assembly, or positions count from 0" in refused(write_vcf(tmp_path / "x.vcf", rows), genome).extent
-    )
+    error = refused(write_vcf(tmp_path / "x.vcf", rows), genome)
+    assert error.extent.endswith("so many differ where the FASTA is of another assembly")
+    rows = [("chr1", i, text[i], "N") for i in range(5, 400, 5)]
+    error = refused(write_vcf(tmp_path / "x.vcf", rows), genome)
+    differing = sum(text[i] != text[i - 1] for i in range(5, 400, 5))
+    assert f"in {differing} REF is what stands one base further right: positions seem to count from 0" in error.extent
+    assert error.fix.startswith("Fix: add 1 to each position")
 
 
 # ---------------------------------------------------------------- names
@@ -226,6 +235,8 @@ def contig_lines(assembly, style="ucsc"):
         (["##reference=file:///seq/references/GRCh37.p13/genome.fa"], "hg19"),
         (["##contig=<ID=chr1,assembly=GRCh37>"], "hg19"),
         (["##assembly=hg19"], "hg19"),
+        (["##reference=file:///seq/references/1000GenomesPilot-NCBI36.fasta"], "NCBI36"),
+        (["##reference=/data/hg18/hg18.fa"], "hg18"),
     ],
 )
 def test_a_header_of_another_assembly_is_named(tmp_path, header, theirs):
@@ -316,7 +327,7 @@ def test_allele_specific_snps_of_which_twelve_are_swapped(windows):
     assert len(genome.sizes) == 55
     assert len(snps) == 65
     error = refused(path, genome)
-    assert "12 of 65 variants differ so" in error.extent
+    assert "12 of 65 variants have such a REF" in error.extent
     assert "in 12 of 12 ALT is what the genome has (swapped)" in error.extent
     summary = checked(path, genome, mismatch="as-given")
     assert (summary.mismatches, summary.swapped) == (12, 12)
@@ -328,3 +339,20 @@ def test_allele_specific_snps_of_which_twelve_are_swapped(windows):
     with open_variants(path) as file:
         skipped = [alleles_of(record, genome, mismatch="skip")[0].status for record in file.records()]
     assert Counter(skipped) == {"": 53, "ref_mismatch": 12}
+
+
+@pytest.mark.shared
+def test_scores_of_swapped_snps_keep_the_sign_of_alt_minus_ref(windows, tmp_path):
+    """A model that counts G: ALT minus REF is known from the letters of the file, whichever the genome has."""
+    genome, snps, folder = windows
+    path = write_vcf(folder / "signs.vcf", snps)
+    toy = make_toy_entry(tmp_path / "toy", "profile")
+    with pytest.raises(InputError, match="is not the genome's"):
+        zoo.score_variants(toy.folder, path, genome.path, trust=True)
+    found = zoo.score_variants(toy.folder, path, genome.path, trust=True, ref_mismatch="as-given", score=("diff",))
+    table = found.to_pandas()
+    assert list(table["diff_G"]) == [float((alt == "G") - (ref == "G")) for _, _, ref, alt in snps]
+    assert set(table["status"]) == {"ok"}
+    skipped = zoo.score_variants(toy.folder, path, genome.path, trust=True, ref_mismatch="skip", score=("diff",))
+    statuses = list(skipped.to_pandas()["status"])
+    assert Counter(statuses) == {"ok": 53, "ref_mismatch": 12}

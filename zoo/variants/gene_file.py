@@ -20,7 +20,7 @@ __all__ = ["Block", "Transcript", "read_transcripts"]
 FIX = "Fix: --genes with a GTF that has exons, a BED12, or SpliceAI's table of genes; plain or gzip"
 #: Of column 9 of a GTF; files quote the value or do not.
 GENE_ID, TRANSCRIPT_ID = (re.compile(rf'(?:^|[;\s]){key}\s+"?([^";]+)') for key in ("gene_id", "transcript_id"))
-SYMBOL = re.compile(r'(?:^|[;\s])gene(?:_name)?\s+"?([^";]+)')
+SYMBOL = re.compile(r'(?:^|[;\s])gene(?:_name|_symbol)?\s+"?([^";]+)')
 #: First columns of the table that comes with SpliceAI (annotations/grch38.txt), whose starts are 0-based.
 SPLICEAI = ("#NAME", "CHROM", "STRAND", "TX_START", "TX_END", "EXON_START", "EXON_END")
 

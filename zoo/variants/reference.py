@@ -31,6 +31,8 @@ SHOWN = 3
 LONGEST = 1 << 10
 #: More mismatches than this share are said to look like another assembly: of random bases three in four differ.
 OTHER_SHARE, OTHER_LEAST = 0.4, 5
+#: Of the mismatches: if REF is the next base in more, positions seem to count from 0. By chance it is in a third.
+SHIFTED_SHARE = 0.9
 
 _UPPER = np.frombuffer(bytes.maketrans(b"abcdefghijklmnopqrstuvwxyzU", b"ABCDEFGHIJKLMNOPQRSTTVWXYZT"), np.uint8)
 #: (256,) bool: letters that are compared with the genome.
@@ -104,6 +106,7 @@ class _Check:
         self.summary = VariantSummary()
         self.problems: dict[str, Problem] = {}
         self._numbers: dict[str, int] = {}  # name as written -> contig, -1 where there is none
+        self._right = 0  # mismatches whose REF stands one base further right
         self._begun: set[str] = set()
         self._last = ("", -1)  # name and position of the last row
 
@@ -242,28 +245,35 @@ class _Check:
         alts = row[layout.alt].upper().split(",")
         swapped = any(KNOWN.issuperset(alt) and self.bases.read(contig, pos, pos + len(alt)) == alt for alt in alts)
         summary.swapped += swapped
+        ref = row[layout.ref].upper()
+        self._right += self.bases.read(contig, pos + 1, pos + 1 + len(ref)) == ref
         if len(summary.first_mismatches) < SHOWN:
-            ref = row[layout.ref]
             there = self.bases.read(contig, pos, pos + len(ref))
-            shown = tuple(_short(text) for text in (ref, row[layout.alt], there))
+            shown = tuple(_short(text) for text in (row[layout.ref], row[layout.alt], there))
             summary.first_mismatches.append((self.file.where(line), row[layout.chrom], pos + 1, *shown))
 
     # ------------------------------------------------------------ errors and notes
 
     def _mismatch_error(self) -> InputError:
         summary = self.summary
-        where, *first = summary.first_mismatches[0]
-        others = "".join(f"; {one[0]}: {_mismatch_text(*one[1:])}" for one in summary.first_mismatches[1:])
-        extent = f"{summary.mismatches:,} of {counted(summary.records, 'variant')} differ so{others}"
+        (where, chrom, pos, ref, alt, there), *more = summary.first_mismatches
+        others = "; ".join(f"{at}: {name}:{n} {a}>{b}, genome {c}" for at, name, n, a, b, c in more)
+        have = "has" if summary.records == 1 else "have"
+        extent = f"{summary.mismatches:,} of {counted(summary.records, 'variant')} {have} such a REF"
+        extent += f" (also {others})" if others else ""
         extent += f"; in {summary.swapped:,} of {summary.mismatches:,} ALT is what the genome has (swapped)"
+        fix = ""
         strange = summary.mismatches - summary.swapped
-        if strange >= OTHER_LEAST and strange > OTHER_SHARE * summary.records:
-            extent += "; so many differ where the FASTA is of another assembly, or positions count from 0"
+        if summary.mismatches >= OTHER_LEAST and self._right > SHIFTED_SHARE * summary.mismatches:
+            extent += f"; in {self._right:,} REF is what stands one base further right: positions seem to count from 0"
+            fix = "add 1 to each position, if the file counts from 0; or "
+        elif strange >= OTHER_LEAST and strange > OTHER_SHARE * summary.records:
+            extent += "; so many differ where the FASTA is of another assembly"
         return InputError(
-            f"{where}: {_mismatch_text(*first)}",
+            f"{where}: REF of {chrom}:{pos} {ref}>{alt} is not the genome's, which has {there}",
             extent,
-            "Fix: give the FASTA that the variants were called on; or --ref-mismatch skip (no score for these), or "
-            "--ref-mismatch as-given (REF is written over the genome, ALT minus REF keeps its sign)",
+            f"Fix: {fix}give the FASTA that the variants were called on; or --ref-mismatch skip (no score for these), "
+            "or --ref-mismatch as-given (REF is written over the genome, ALT minus REF keeps its sign)",
         )
 
     def _check_assembly(self) -> None:
@@ -326,10 +336,6 @@ def reference_notes(summary: VariantSummary, mismatch: Mismatch) -> list[str]:
     swapped = f" (ALT is, in {summary.swapped:,} of them)" if summary.swapped else ""
     done = "they have no score" if mismatch == "skip" else "REF as given was written over the genome"
     return [f"{what}{swapped}: {done}"]
-
-
-def _mismatch_text(chrom: str, pos: int, ref: str, alt: str, there: str) -> str:
-    return f"{chrom}:{pos} {ref}>{alt}, where the genome has {there}"
 
 
 def _short(text: str) -> str:
