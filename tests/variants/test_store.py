@@ -376,16 +376,3 @@ def test_a_genome_is_hashed_once_and_again_when_it_has_changed(tmp_path):
     assert store.genome_sha256(genome) == first  # told by path, size and date alone
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     assert store.genome_sha256(genome) != first
-
-
-def test_a_size_of_batch_is_tried_once(tmp_path):
-    tried = []
-
-    def find():
-        tried.append(1)
-        return 16
-
-    for _ in range(2):
-        assert Store(tmp_path / "s").batch_size({"model": "a"}, find) == 16
-    assert Store(tmp_path / "s").batch_size({"model": "b"}, find) == 16
-    assert len(tried) == 2

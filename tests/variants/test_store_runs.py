@@ -82,7 +82,7 @@ def test_another_spelling_computes_nothing(made, tmp_path):
     assert scores_of(other) == scores_of(first)
 
 
-@pytest.mark.parametrize("options", [{"rc_average": False, "refill": "both"}, {"shifts": (-3, 0, 3)}, {"span": 21}])
+@pytest.mark.parametrize("options", [{"rc_average": True, "refill": "both"}, {"shifts": (-3, 0, 3)}, {"span": 21}])
 def test_under_other_options_all_is_computed_and_kept_apart(made, tmp_path, options):
     _, _, rows = made
     store = tmp_path / "store"

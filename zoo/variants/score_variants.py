@@ -303,14 +303,21 @@ class _Run:
         )
 
     def _known_batch_size(self) -> int | None:
-        """What a store remembers of the trial."""
-        from zoo.variants.steady import steady_batch_size
+        """What is remembered of the trial; None for a model that was not loaded from files."""
+        from zoo.variants.steady import remembered, steady_batch_size
 
-        if self._store is None:
+        model, options, runner = self.job.model, self.job.options, self.runner
+        if not model.hashes:
             return None
-        runner, machine = self.runner, machine_of(self.runner.device)
-        made_by = conditions(self.job.model, self.job.options, (), "", batch_size=runner.batch_size, machine=machine)
-        return self._store.batch_size(made_by, lambda: steady_batch_size(runner))
+        made_by = {
+            "files": model.hashes,
+            "at_most": runner.batch_size,
+            "rc_average": options.rc_average,
+            "precision": options.precision,
+            "settings": options.settings,
+            "machine": machine_of(runner.device),
+        }
+        return remembered(made_by, lambda: steady_batch_size(runner))
 
     def _open_shelf(self, store: Store) -> Shelf:
         job, columns = self.job, self.job.scores.columns

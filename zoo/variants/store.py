@@ -3,7 +3,6 @@
     DIR/store.json               what is in it, for people and for who opens it
     DIR/MODEL-0123456789ab.sqlite  one shelf: scores of one model under one set of conditions
     DIR/genomes.json             sha256 of genomes that were read, by path, size and date
-    DIR/batches.json             sizes of batches that were tried (``zoo.variants.steady``)
 
 A shelf's conditions (``conditions``) are all that can change a bit of a score: the sha256 of the model's files, of what
 its card says of inputs and outputs and of the genome; options, columns, versions of PyTorch and NumPy, processor,
@@ -25,7 +24,7 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -210,17 +209,6 @@ class Store:
         with _explained(self.folder):
             self._write(known, kept | {str(path): [*mine, found]})
         return found
-
-    def batch_size(self, made_by: Mapping[str, Any], find: Callable[[], int]) -> int:
-        """The size of batch that ``find()`` gives for a model on a machine, remembered."""
-        self._make()
-        known, mine = self.folder / "batches.json", _digest_of(made_by)[:16]
-        kept = _json(known) if known.is_file() else {}
-        if mine not in kept:
-            kept[mine] = find()
-            with _explained(self.folder):
-                self._write(known, kept)
-        return int(kept[mine])
 
     def shelf(self, key: Mapping[str, Any], n_columns: int) -> Shelf:
         """The scores under these conditions; made where there are none yet.
@@ -408,7 +396,7 @@ class StoredScorer(Scorer):
 
 def _is_ours(path: Path) -> bool:
     """Whether a file is one of a store's, also where ``store.json`` is missing; hidden ones count as that."""
-    return path.name in ("genomes.json", "batches.json") or ".sqlite" in path.suffix or path.name.startswith(".")
+    return path.name == "genomes.json" or ".sqlite" in path.suffix or path.name.startswith(".")
 
 
 def _of(edit: Edit | None) -> list[Any] | None:
