@@ -29,7 +29,7 @@ __all__ = ["Engine", "EngineReport"]
 #: Of the output's scale: what another order of additions may change.
 TOLERANCE = 1e-5
 #: Of the edits: those that are compared with forward passes; and how many of the first that are followed.
-CHECKED, FIRST_CHECKED = 0.005, 4
+CHECKED, FIRST_CHECKED = 0.0025, 4
 #: Of the edits to come: those that a trial follows.
 TRIAL_SHARE, SMALLEST_TRIAL = 0.01, 6
 #: Bytes of predictions that are made before any is given.
@@ -142,6 +142,7 @@ class Engine:
         self._passes = Passes(self._length, self._device, runner.batch_size)
         self._graph: TracksGraph | None = None
         self._undecided, self._foreseen, self._trials = fast is None, None, 0
+        self._always = fast is True
         self._prepared = self._rate = math.inf  # seconds to observe a base, and to follow an edit
         self._draw = np.random.default_rng(0)
         if self._own.autocast is not None:
@@ -279,7 +280,7 @@ class Engine:
 
     def _pays(self, edits: int) -> bool:
         """Whether so few edits are worth observing their base for."""
-        if math.isinf(self._rate) or math.isinf(self._prepared) or self._passes.rate is None:
+        if self._always or math.isinf(self._rate) or math.isinf(self._prepared) or self._passes.rate is None:
             return True
         return self._prepared + edits * self._rate < edits * self._passes.rate
 

@@ -106,6 +106,7 @@ class Taps(Layer):
         matrices: (inputs, outputs), one a tap.
         base: node whose reference the products are added to: the convolution, or the batch norm folded into it.
         functions: elementwise functions that follow, writing in place.
+        rectifies: the only one is relu.
         last: node after them, before a residual.
         adds: whether a second window is added at the end (a residual).
         gives: the form of the rows it gives.
@@ -117,9 +118,11 @@ class Taps(Layer):
     base: fx.Node
     last: fx.Node
     functions: list[Callable[[torch.Tensor], torch.Tensor]] = field(default_factory=list)
+    rectifies: bool = False
     adds: bool = False
     gives: str = "delta"
     tail: Callable[[Block, torch.Tensor, int], None] | None = None
+    room: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
     def reach(self, intervals: Sequence[Interval]) -> Interval:
         first = self.sliding.reach(*intervals[0]) if intervals[0][0] < intervals[0][1] else (0, 0)
@@ -135,10 +138,13 @@ class Taps(Layer):
         size = high - low if narrow else chunk_rows((high - low, block.edits, width), x)
         add_products = self._add_narrow_products if narrow else self._add_products
         held = min(size, high - low) if self.tail else high - low
-        out = x.new_empty((held, block.edits, width))
+        out = self._room("out", x, held * block.edits * width).view(held, block.edits, width)
         valued = bool(self.functions) or self.gives == "value"
         before = references(self.base) if valued else None
-        after = references(self.last) if valued and (self.gives == "delta") else None
+        rectifies = self.rectifies and self.gives == "delta"
+        after = references(self.last) if valued and self.gives == "delta" and not rectifies else None
+        if rectifies:
+            before, above = before.halves
         other = windows[1].as_delta(block) if self.adds else None
         for start in range(low, high, size):
             stop = min(start + size, high)
@@ -149,7 +155,10 @@ class Taps(Layer):
             else:
                 block.split(shaped).copy_(before.window(block, start, stop))
             add_products(x, windows[0].low, rows, start)
-            for function in self.functions:
+            if rectifies:
+                split = block.split(shaped)
+                torch.maximum(split, above.window(block, start, stop), out=split)
+            for function in () if rectifies else self.functions:
                 function(rows)
             if after is not None:
                 block.split(shaped).sub_(after.window(block, start, stop))
@@ -165,6 +174,13 @@ class Taps(Layer):
             return Window(self.layout, None, 0, 0)
         found = out.view(high - low, block.edits, *self.layout.rest)
         return Window(self.layout, references(None), low, high, **{self.gives: found})
+
+    def _room(self, name: str, like: torch.Tensor, size: int) -> torch.Tensor:
+        """Memory of the block before, which nothing reads any more: fresh pages take as long as the products."""
+        held = self.room.get(name)
+        if held is None or held.numel() < size or held.dtype != like.dtype or held.device != like.device:
+            held = self.room[name] = like.new_empty(size)
+        return held[:size]
 
     def _add_products(self, x: torch.Tensor, x_low: int, rows: torch.Tensor, low: int) -> None:
         """Add the products of a window of differences to the outputs from ``low`` on."""
@@ -189,7 +205,9 @@ class Taps(Layer):
         beside = s.dilation * (taps - 1)
         size = min(len(x), max(beside, PRODUCT_BYTES // (len(matrix) * edits * x.element_size())))
         wide = (size + 2 * beside) * edits
-        products = x.new_zeros((len(matrix), wide))  # with nothing on both sides, where taps reach beyond the inputs
+        products = self._room("products", x, len(matrix) * wide).view(len(matrix), wide)
+        products[:, : beside * edits] = 0  # taps reach beyond the inputs, on both sides
+        products[:, (beside + size) * edits :] = 0
         reached = size + beside  # outputs, the first of which reads with its last tap what the first input gave
         of_taps = products.as_strided((taps, width, reached * edits), (width * wide + s.dilation * edits, wide, 1))
         for start in range(0, len(x), size):

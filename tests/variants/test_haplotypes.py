@@ -15,7 +15,7 @@ from zoo.errors import InputError, UsageError
 from zoo.genome.encode import one_hot
 from zoo.models.loaded import Runner
 from zoo.variants.allele import Allele, Edit, Record
-from zoo.variants.haplotypes import ADDITIVE, carried
+from zoo.variants.haplotypes import ADDITIVE, Haplotypes, carried
 from zoo.variants.score_variants import score_variants
 
 LENGTH = 80
@@ -101,7 +101,18 @@ def test_windows_are_those_of_the_focal_variant(made, tmp_path):
 
 def test_the_reference_and_other_samples_are_not_carried(made, tmp_path):
     rows = [row(made, 500, gt="0|0"), row(made, 510, gt="./."), row(made, 520, gt="0|1"), row(made, 530, gt=".|1")]
-    assert together(rows_of(made, tmp_path, rows)) == [(520, "2", [520, 530], 0, "ok"), (530, "2", [520, 530], 0, "ok")]
+    # What stands at 510 is not known on either copy.
+    assert together(rows_of(made, tmp_path, rows)) == [(520, "2", [520, 530], 1, "ok"), (530, "2", [520, 530], 1, "ok")]
+
+
+def test_a_copy_whose_genotype_is_not_known_is_said(made, tmp_path):
+    rows = [row(made, 500, gt=".|1"), row(made, 510, gt="1|1"), row(made, 520, gt="./1"), row(made, 700, gt=".")]
+    assert together(rows_of(made, tmp_path, rows)) == [
+        (500, "2", [500, 510], 1, "ok"),  # 520 is not phased
+        (510, "1", [510], 2, "ok"),  # nor known on copy 1, as 500
+        (510, "2", [500, 510], 1, "ok"),
+        (520, ".", [], 0, "unphased"),
+    ]
 
 
 def test_what_is_not_phased_is_left_out_and_said(made, tmp_path):
@@ -330,6 +341,26 @@ def test_what_is_refused(made, tmp_path):
         with pytest.raises(error, match=text):
             run(*args[:2], **args[2])
     assert not any(path.name.startswith("o.") for path in tmp_path.iterdir())
+
+
+def test_only_what_is_near_is_held(made):
+    """Of many rows, whatever their genotypes: none that is more than windows away."""
+    names = (*"1234567.",)
+
+    def records():
+        for i, gt in enumerate(["./.", "0|1", "1/1", "0|0"] * 500):
+            yield Record(i, i + 1, "chr1", 10 * i, ".", "A", ("C",), None, (*names, f"GT\t{gt}"))
+
+    def alleles_of(record):
+        return [Allele(record, 0, 0, Edit(record.pos, "A", "C"))]
+
+    held = []
+    found = Haplotypes(records, alleles_of, 0, lambda one: (one.edit.start - 40, one.edit.start + 40), 80)
+    of, real = type(found)._of, []
+    found._of = lambda one, beside: held.append(len(beside)) or of(found, one, beside)
+    for record in found.records():
+        real += found.focals(record)
+    assert len(real) == 500 + 2 * 500 and max(held) < 60
 
 
 def test_a_star_is_not_carried():

@@ -11,8 +11,8 @@ Which variants are together:
 - Homozygous ones, phased or not, are on each copy. A homozygous focal variant goes with the phase set of the nearest
   phased heterozygous one in its window, the left one of two.
 - Those that lie wholly in the window, further from its ends than all insertions and deletions in it move bases.
-- Heterozygous variants that are not phased, or of another phase set, are left out and counted (``left_out``). As focal
-  variants they have the status ``unphased``.
+- Heterozygous variants that are not phased, or of another phase set, are left out and counted (``left_out``), and so
+  are rows whose genotype on this copy is not known. As focal variants, those not phased have the status ``unphased``.
 - Where two variants of a copy change the same base, or one has no sequence, there is a status and no score. ``*`` is
   what the deletion that it stands for already does.
 
@@ -105,6 +105,7 @@ class Carried:
         everywhere: whether all copies have it.
         phased: whether the copies are known.
         phase_set: of PS; None where the row names none.
+        unknown: copies on which the row's genotype is not known (``.``); only with the first ALT of a row.
     """
 
     allele: Allele
@@ -112,6 +113,7 @@ class Carried:
     everywhere: bool
     phased: bool
     phase_set: str | None
+    unknown: tuple[int, ...] = ()
 
     @property
     def start(self) -> int:
@@ -136,7 +138,7 @@ class Focal:
         haplotype: copy, from 1; 0 where it is not known.
         phase_set: that was put together; None where PS is not used.
         together: variants of the copy in the window, by place, the focal one among them; empty with a status.
-        left_out: heterozygous variants in the window of which nobody knows whether they are on this copy.
+        left_out: rows in the window of which nobody knows whether their variant is on this copy.
         status: why there is no score.
     """
 
@@ -164,16 +166,23 @@ def _text(allele: Allele) -> str:
 
 
 def carried(record: Record, alleles: Sequence[Allele], sample: int) -> list[Carried]:
-    """The ALTs of a row that a sample has; ``*`` is another row's, and not one."""
+    """The ALTs of a row that a sample has; ``*`` is another row's, and not one.
+
+    Where a copy is not known and no ALT is carried, one of no copies says so.
+    """
     found = genotype(record, sample)
-    if found is None:
+    if found is None or not record.alts:
         return []
-    kept = []
+    unknown = tuple(copy for copy, number in enumerate(found.alleles, 1) if number is None)
+    kept: list[Carried] = []
     for allele in alleles:
         copies = tuple(copy for copy, number in enumerate(found.alleles, 1) if number == allele.index + 1)
-        if copies and record.alts and allele.status != "overlapping_deletion":
+        if copies and allele.status != "overlapping_deletion":
             everywhere = len(copies) == len(found.alleles)
-            kept.append(Carried(allele, copies, everywhere, found.phased or everywhere, found.phase_set))
+            phased = found.phased or everywhere
+            kept.append(Carried(allele, copies, everywhere, phased, found.phase_set, () if kept else unknown))
+    if unknown and not kept:
+        kept.append(Carried(alleles[0], (), False, found.phased, found.phase_set, unknown))
     return kept
 
 
@@ -218,10 +227,12 @@ class Haplotypes:
         for record in self._records():
             while waiting and self._is_past(waiting[0][0], record):
                 yield self._emit(waiting, near)
-            mine = carried(record, self._alleles(record), self._sample)
-            if mine:
+            found = carried(record, self._alleles(record), self._sample)
+            if not waiting:
+                self._forget(near, record)
+            near.extend(found)
+            if mine := [one for one in found if one.copies]:
                 waiting.append((record, mine))
-                near.extend(mine)
         while waiting:
             yield self._emit(waiting, near)
 
@@ -231,12 +242,16 @@ class Haplotypes:
 
     def _emit(self, waiting: deque[tuple[Record, list[Carried]]], near: deque[Carried]) -> tuple[Record, list[Focal]]:
         record, mine = waiting.popleft()
-        # Long deletions that begin before the window reach into it: the longest windows hold is twice its length.
+        self._forget(near, record)
+        beside = [one for one in near if one.allele.record.chrom == record.chrom]
+        return record, [focal for one in mine for focal in self._of(one, beside)]
+
+    def _forget(self, near: deque[Carried], record: Record) -> None:
+        """Drop what cannot stand in the windows of a row and of those behind it."""
+        # Long deletions that begin before the window reach into it: the longest that windows hold is twice its length.
         reach = record.pos - 2 * self._length
         while near and (near[0].allele.record.chrom != record.chrom or near[0].end < reach):
             near.popleft()
-        beside = [one for one in near if one.allele.record.chrom == record.chrom]
-        return record, [focal for one in mine for focal in self._of(one, beside)]
 
     def _of(self, one: Carried, beside: Sequence[Carried]) -> list[Focal]:
         if one.allele.edit is None:
@@ -255,6 +270,10 @@ class Haplotypes:
         for other in inside:
             if other is one or other.everywhere:
                 known.append(other)
+            elif copy in other.unknown:
+                left_out += 1
+            elif not other.copies:
+                continue
             elif not other.phased or other.phase_set != phase_set:
                 left_out += 1
             elif copy in other.copies:
@@ -273,7 +292,7 @@ def _is_unknown(known: Sequence[Carried]) -> bool:
 
 
 def _nearest_set(one: Carried, inside: Sequence[Carried]) -> str | None:
-    sets = [other for other in inside if other.phased and not other.everywhere]
+    sets = [other for other in inside if other.copies and other.phased and not other.everywhere]
     return min(sets, key=lambda other: (abs(other.start - one.start), other.start)).phase_set if sets else None
 
 
@@ -322,7 +341,7 @@ class HaplotypeScorer(Scorer):
         self._added = [i for i in self._chosen if columns[i].score in ADDITIVE]
 
     def tasks(self, focal: Focal, centre: int | None = None) -> Iterator[_Task]:  # type: ignore[override]
-        """What is to be computed of a focal variant on one copy; it stands in the centre."""
+        """What is to be computed of a focal variant on one copy; its own base is the centre."""
         if focal.status:
             yield _Task(focal, None, focal.status)
         elif self.genes is None:

@@ -41,7 +41,7 @@ from zoo.variants.stream import score_records
 from zoo.variants.writers import FORMATS, check_format, open_writer
 from zoo.variants.writers.ranked import RankedStream, RankedWriter, Second, ranked_rows
 from zoo.variants.writers.stream import StreamWriter
-from zoo.variants.writers.table import ScoredRecord, VariantContext, values_of
+from zoo.variants.writers.table import ScoredRecord, VariantContext, own_columns, values_of
 from zoo.words import counted
 
 if TYPE_CHECKING:
@@ -182,6 +182,7 @@ def _context(job: VariantJob, out: Path) -> VariantContext:
     card = job.model.card
     about = {"model": f"{job.model.name} {card.version}" if card else job.model.name}
     about["seqzoo"] = importlib.metadata.version("seqzoo")
+    names = [column.name for column in job.scores.columns]
     context = VariantContext(
         out,
         scored_outputs(job.plan, job.choice),
@@ -190,6 +191,7 @@ def _context(job: VariantJob, out: Path) -> VariantContext:
         {},
         columns=job.scores.columns if job.options.haplotypes is None else haplotype_columns(job.scores.columns),
         texts=() if job.options.haplotypes is None else TEXTS,
+        own=own_columns(job.file.header, names) if job.file.kind == "tsv" else (),
         genes=job.genes is not None,
         length=job.model.length,
         header=job.file.header.lines if job.file.kind != "tsv" else (),
