@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import InputError
-from zoo.variants.align import Bins, Profile, align_bases, align_bins, common_bins, moved_to
+from zoo.variants.align import Bins, Profile, absent_tracks, align_bases, align_bins, common_bins, moved_to, turned
 from zoo.variants.allele import Edit
 from zoo.variants.changes import Changes
 
@@ -246,3 +246,29 @@ def test_moved_windows_are_brought_back_by_overlap(shift):
 def test_windows_that_are_moved_too_far_have_nothing_in_common():
     assert common_bins(Bins(0, 4, 5), (-12, 8)).n == 0
     assert common_bins(Bins(0, 4, 5), (-8, 8)) == Bins(8, 4, 1)
+
+
+@pytest.mark.parametrize("size", [1, 8])
+@pytest.mark.parametrize("seed", range(20))
+def test_of_two_tracks_that_exclude_each_other_one_stays_what_the_other_leaves(seed, size):
+    rng = random.Random(seed)
+    changes = Changes(some_edits(rng, 120, rng.randint(1, 3)))
+    bins = Bins(rng.randint(0, 3), size, 96 // size)
+    drawn = np.random.default_rng(seed).integers(0, 65, (len(changes.phases), bins.n)) / 64  # exact in float32
+    values = {p: np.stack([1 - one, one]).astype(np.float32) for p, one in zip(changes.phases, drawn, strict=True)}
+
+    def align(given):
+        if size > 1:
+            return align_bins(bins, changes, given, zero=True)
+        return align_bases(bins, changes, given[0], 0, zero=True)
+
+    found = turned(align, bins, changes, values, np.array([True, False]))
+    site = align({phase: one[1:] for phase, one in values.items()})
+    assert found.shared.tolist() == site.shared.tolist()
+    assert (found.values[1] == site.values[0]).all()
+    assert (found.values[0] == 1 - found.values[1])[found.shared].all()
+
+
+def test_tracks_of_nothing_are_known_by_a_word():
+    names = ["neither", "acceptor", "donor", "heart_not_spliced", "heart_spliced", "Notch1", "nothing-like", "None"]
+    assert absent_tracks(names).tolist() == [True, False, False, True, False, False, False, True]

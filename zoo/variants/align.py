@@ -4,6 +4,9 @@
 its own value among them. Deleted bases are zero where the output is a probability (nothing is spliced or bound at a
 base that is not there); of everything else they have no value, and are left out of both alleles.
 
+A track may say that there is nothing, as ``neither`` of splice models (`absent_tracks`). Its numbers go the other way:
+inserted bases are folded by their minimum, and a deleted base is 1, surely nothing (`turned`).
+
 **Wider bins.** A window of ALT that begins where the reference's begins has its bins in phase with the reference's on
 the left of an insertion or deletion, and out of phase on its right; one that is moved by the length of the change has
 it the other way round. Each bin is taken from the window that is in phase with it. Which leaves the bins in which the
@@ -24,14 +27,28 @@ ALT, and no bin is scaled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from zoo.variants.changes import Changes, Insertion
 
-__all__ = ["Bins", "Profile", "align_bases", "align_bins", "common_bins", "mean_of", "moved_to"]
+__all__ = [
+    "Bins",
+    "Profile",
+    "absent_tracks",
+    "align_bases",
+    "align_bins",
+    "common_bins",
+    "mean_of",
+    "moved_to",
+    "turned",
+]
+
+#: Words of a track's name which say that its probability is that of nothing.
+_ABSENT = {"neither", "none", "not", "unspliced"}
 
 
 @dataclass(frozen=True)
@@ -98,15 +115,49 @@ def align_bins(bins: Bins, changes: Changes, values: Mapping[int, np.ndarray], z
     aligned = np.empty_like(values[0])
     for phase in changes.phases:
         aligned[:, phases == phase] = values[phase][:, phases == phase]
-    gone = np.zeros(bins.n, dtype=bool)
-    for start, end in changes.deletions:
-        gone |= (starts >= start) & (starts + bins.size <= end)
+    gone = _gone(bins, changes)
     insertions = changes.insertions
     for j in _turns(bins, changes, insertions):
         if not gone[j]:
             aligned[:, j] = _turn(bins, j, changes, insertions, values)
     aligned[:, gone] = 0
     return Profile(aligned, shared if zero else ~gone)
+
+
+def _gone(bins: Bins, changes: Changes) -> np.ndarray:
+    """(bins,) bool: whether a bin is wholly deleted."""
+    starts = bins.first + np.arange(bins.n) * bins.size
+    gone = np.zeros(bins.n, dtype=bool)
+    for start, end in changes.deletions:
+        gone |= (starts >= start) & (starts + bins.size <= end)
+    return gone
+
+
+def absent_tracks(names: Sequence[str]) -> np.ndarray:
+    """(tracks,) bool: whose probability is that of nothing, by a word of the name: ``heart_not_spliced``."""
+    return np.array([not _ABSENT.isdisjoint(re.split(r"[\W_]+", name.lower())) for name in names], dtype=bool)
+
+
+def turned(
+    align: Callable[[Mapping[int, np.ndarray]], Profile],
+    bins: Bins,
+    changes: Changes,
+    values: Mapping[int, np.ndarray],
+    absent: np.ndarray,
+) -> Profile:
+    """What ``align`` makes of probabilities by phase, with those tracks turned that are of nothing.
+
+    Args:
+        align: as ``align_bases`` and ``align_bins``, with ``zero``.
+        absent: (tracks,) bool.
+    """
+    if not absent.any() or changes.phases == (0,):
+        return align(values)
+    sign = np.where(absent, -1, 1).astype(np.float32)[:, None]
+    profile = align({phase: one * sign for phase, one in values.items()})
+    aligned = profile.values * sign
+    aligned[np.ix_(absent, _gone(bins, changes))] = 1
+    return Profile(aligned, profile.shared)
 
 
 def _turns(bins: Bins, changes: Changes, insertions: Sequence[Insertion]) -> list[int]:

@@ -22,7 +22,7 @@ score), of probabilities where it gives those.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,17 @@ import numpy as np
 from zoo.errors import InputError, UsageError
 from zoo.genome.encode import letters_met, reverse_complement
 from zoo.genome.windows import center_starts
-from zoo.variants.align import Bins, Profile, align_bases, align_bins, common_bins, mean_of, moved_to
+from zoo.variants.align import (
+    Bins,
+    Profile,
+    absent_tracks,
+    align_bases,
+    align_bins,
+    common_bins,
+    mean_of,
+    moved_to,
+    turned,
+)
 from zoo.variants.aligned import Aligned, Pair, Predicted
 from zoo.variants.allele import Allele, Edit
 from zoo.variants.changes import Changes
@@ -92,7 +102,9 @@ class PairPlan:
         self.needs_gene = reads_strand(model.card)
         self._honours_strand = self.needs_gene or model.loader.use_strand
         self._masks = model.card is not None and model.card.input.outside_gene == "masked"
-        self._zero = _probabilities(model)
+        self._absent = {
+            spec.name: absent_tracks(spec.tracks) for spec in self.outputs if spec.name in _probabilities(model)
+        }
         self._swaps = functools.cache(lambda: _swaps(model, choice))  # asked for when a gene on '-' comes
         if self.needs_gene:
             self._swaps()
@@ -296,11 +308,17 @@ class PairPlan:
 
     def aligned(self, spec: OutputSpec, bins: Bins, changes: Changes, alts: dict[int, np.ndarray]) -> Profile:
         """A profile of ALT in the bins of the reference; ``alts`` by phase."""
-        zero = spec.name in self._zero
-        if spec.bin_size > 1:
-            return align_bins(bins, changes, alts, zero)
-        found = [align_bases(bins, changes, alts[phase], phase, zero) for phase in self._refills(changes)]
-        return _mean_profile(found)
+        absent = self._absent.get(spec.name)
+        zero = absent is not None
+
+        def align(values: Mapping[int, np.ndarray]) -> Profile:
+            if spec.bin_size > 1:
+                return align_bins(bins, changes, values, zero)
+            return _mean_profile(
+                [align_bases(bins, changes, values[phase], phase, zero) for phase in self._refills(changes)]
+            )
+
+        return align(alts) if absent is None else turned(align, bins, changes, alts, absent)
 
     def scalar(self, changes: Changes, alts: dict[int, np.ndarray]) -> np.ndarray:
         """(tracks,) of ALT as ``refill`` says."""
