@@ -172,6 +172,36 @@ def test_longer_spellings_of_a_substitution_are_the_same_edit(hand):
             assert one_allele(hand, "chr1", start + 1, ref, alt).edit == short
 
 
+def test_context_in_the_alleles_changes_nothing(tmp_path):
+    """Bases that both alleles have in front or behind: the same edit, and of an indel the same leftmost one.
+
+    Only where an indel stands in a repeat can the bases in front of it choose another place, as the rule trims the end
+    first.
+    """
+    rng = random.Random(77)
+    text = "".join(rng.choices("ACGT", k=300)) + "CA" * 20 + "".join(rng.choices("AC", k=200))
+    genome = genome_at(tmp_path / "x.fa", {"a": text})
+    moved = 0
+    for _ in range(3000):
+        pos, ref, alt = random_variant(rng, text)
+        alt = alt.upper()
+        if ref == alt or "N" in alt:
+            continue
+        before, behind = rng.randint(0, min(6, pos)), rng.randint(0, min(6, len(text) - pos - len(ref)))
+        left, right = text[pos - before : pos], text[pos + len(ref) : pos + len(ref) + behind]
+        bare = one_allele(genome, "a", pos + 1, ref, alt).edit
+        assert one_allele(genome, "a", pos + 1, ref + right, alt + right).edit == bare
+        longer = (pos - before + 1, left + ref + right, left + alt + right)
+        if not is_indel(bare):
+            assert one_allele(genome, "a", *longer).edit == bare
+        else:
+            moved += one_allele(genome, "a", *longer).edit != bare
+            leftmost = one_allele(genome, "a", pos + 1, ref, alt, normalise=True).edit
+            assert one_allele(genome, "a", *longer, normalise=True).edit == leftmost
+            assert placements(genome, 0, one_allele(genome, "a", *longer).edit) == placements(genome, 0, bare)
+    assert 0 < moved < 300
+
+
 def test_three_alts_are_three_records(hand):
     together = alleles_of(record("chr1", 3, "GG", "G,GT,GGA"), hand)
     apart = [one_allele(hand, "chr1", 3, "GG", alt) for alt in ("G", "GT", "GGA")]

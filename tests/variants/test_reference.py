@@ -235,6 +235,8 @@ def contig_lines(assembly, style="ucsc"):
         (["##reference=file:///seq/references/GRCh37.p13/genome.fa"], "hg19"),
         (["##contig=<ID=chr1,assembly=GRCh37>"], "hg19"),
         (["##assembly=hg19"], "hg19"),
+        (["##reference=file:///seq/references/1000GenomesPilot-NCBI36.fasta"], "NCBI36"),
+        (["##reference=/data/hg18/hg18.fa"], "hg18"),
     ],
 )
 def test_a_header_of_another_assembly_is_named(tmp_path, header, theirs):

@@ -21,6 +21,7 @@ ID_NAMES = frozenset({"id", "rsid", "snp", "name", "variantid", "snpid"})
 
 _CONTIG = re.compile(r"##contig=<(.*)>\s*$")
 _FIELD = re.compile(r'([A-Za-z0-9_.]+)=("(?:[^"\\]|\\.)*"|[^,]*)')
+_OTHER_ASSEMBLY = re.compile(r"(hg|mm|rn|dm|ce|danRer|sacCer)\d+|(GRC[hmrz]|NCBIM?)\d+|b36", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z0-9]+(?:\.p\d+)?")
 
 
@@ -52,7 +53,8 @@ class Header:
         names: of the columns.
         samples: of a VCF.
         contigs: ``##contig``: name -> length in bp, None where it has none. Empty where none is declared.
-        assemblies: assemblies that ``##reference``, ``##assembly`` and ``##contig`` name and that are known here.
+        assemblies: those that ``##reference``, ``##assembly`` and ``##contig`` name, as UCSC writes them where they are
+            known here.
         layout: of the rows.
     """
 
@@ -100,9 +102,16 @@ def vcf_header(lines: Sequence[str], label: str) -> Header:
             assemblies.append(fields.get("assembly", "").strip('"'))
         elif line.startswith(("##reference=", "##assembly=")):
             assemblies += _WORD.findall(line.partition("=")[2])
-    known = dict.fromkeys(one.name for text in dict.fromkeys(assemblies) if text and (one := load_assembly(text)))
+    known = dict.fromkeys(name for text in dict.fromkeys(assemblies) if (name := _assembly_of(text)))
     layout = Layout(0, 1, 3, 4, 2, 7, len(names), len(FIXED) + 1)
     return Header(tuple(lines), names, layout, samples, contigs, tuple(known))
+
+
+def _assembly_of(text: str) -> str:
+    """The name of the assembly that a word is, also of one whose chromosomes are not known here; "" of another word."""
+    if text and (assembly := load_assembly(text)):
+        return assembly.name
+    return text if _OTHER_ASSEMBLY.fullmatch(text) else ""
 
 
 def _wrong_columns(line: str, names: tuple[str, ...], where: str) -> InputError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from zoo.errors import InputError
@@ -64,6 +65,43 @@ def kind_of_bytes(begin: bytes, label: str) -> Kind:
     return "vcf" if begin.removeprefix(b"\xef\xbb\xbf").startswith(b"##fileformat=VCF") else "tsv"
 
 
+@dataclass(frozen=True)
+class _Text:
+    """The first lines of a text that is neither a VCF nor a table of variants.
+
+    Attributes:
+        label: of the file. where: of its first line that may be a header or a row.
+        lines: all. line: that line; fields: of it; names: of its fields, bare.
+        rows: fields of lines without ``#``. compressed: whether the file is gzip.
+    """
+
+    label: str
+    where: str
+    lines: Sequence[str]
+    line: str
+    rows: Sequence[Sequence[str]]
+    compressed: bool
+
+    @classmethod
+    def of(cls, lines: Sequence[str], label: str, compressed: bool) -> _Text:
+        may_be = ((i, one) for i, one in enumerate(lines, 1) if one.strip() and (one[0] != "#" or "\t" in one))
+        number, line = next(may_be, (1, lines[0] if lines else ""))
+        rows = [one.split("\t") for one in lines if one.strip() and one[0] != "#"]
+        return cls(label, f"{label}:{number}", lines, line, rows, compressed)
+
+    @property
+    def fields(self) -> list[str]:
+        return self.line.split("\t")
+
+    @property
+    def names(self) -> list[str]:
+        return [plain(one) for one in self.fields]
+
+    def place(self, wanted: frozenset[str]) -> int | None:
+        """Which column, from 1, has one of the names."""
+        return next((i for i, name in enumerate(self.names, 1) if name in wanted), None)
+
+
 def refuse_text(lines: Sequence[str], label: str, compressed: bool = False) -> InputError:
     """The error of a text that is neither a VCF nor a table of variants.
 
@@ -71,94 +109,142 @@ def refuse_text(lines: Sequence[str], label: str, compressed: bool = False) -> I
         lines: the first of the file, without their ends, from line 1.
         compressed: whether it is gzip.
     """
-    number, line = next(((i, one) for i, one in enumerate(lines, 1) if one.strip() and one[:2] != "##"), (1, ""))
-    where, fields = f"{label}:{number}", line.split("\t")
-    bare = [plain(one) for one in fields]
-    names = set(bare)
-    rows = [one.split("\t") for one in lines if one.strip() and one[0] != "#"]
-    if line.startswith("#CHROM") and line.split()[:5] == list(FIXED[:5]):
-        return InputError(
-            f"{label}:1: a VCF begins with ##fileformat=VCFv4.2 (or a later version), and this file does not",
-            "without the version nobody can say how its alleles are written",
-            "Fix: (echo '##fileformat=VCFv4.2'; cat x.vcf) > new.vcf",
-        )
-    if "hugosymbol" in names:
-        return InputError(
-            f"{where}: is a MAF of mutations, not a VCF",
-            "it writes insertions and deletions with '-', without the base before them",
-            "Fix: convert it: maf2vcf.pl --input-maf x.maf --ref-fasta genome.fa --output-dir OUT (of vcf2maf)",
-        )
-    if any("rsid" in one.lower() and "genotype" in one.lower() for one in lines[:60]):
-        return InputError(
-            f"{label}: is a list of genotypes of 23andMe (or the like), which names no REF and ALT",
-            "",
-            "Fix: convert it: bcftools convert --tsv2vcf x.txt -c ID,CHROM,POS,AA -f genome.fa -s ME -o x.vcf",
-        )
-    if START_NAMES & names and not names.isdisjoint(CHROM_NAMES) and ALT_NAMES & names and REF_NAMES & names:
-        chrom, start, ref, alt = (
-            next(i for i, one in enumerate(bare, 1) if one in wanted)
-            for wanted in (CHROM_NAMES, START_NAMES, REF_NAMES, ALT_NAMES)
-        )
-        end = next((i for i, one in enumerate(bare, 1) if one in END_NAMES), None)
-        read = f"gzip -dc {shlex.quote(label)} | awk" if compressed else "awk"
-        given = "" if compressed else f" {shlex.quote(label)}"
-        return _has_start(where, fields, rows, (chrom, start, end, ref, alt), read, given)
+    text = _Text.of(lines, label, compressed)
+    return next(error for recognise in _RECOGNISED if (error := recognise(text)) is not None)
+
+
+def _lacks_version(text: _Text) -> InputError | None:
+    if not any(one.split()[:5] == list(FIXED[:5]) for one in text.lines if one.startswith("#CHROM")):
+        return None
+    return InputError(
+        f"{text.label}:1: a VCF begins with ##fileformat=VCFv4.2 (or a later version), and this file does not",
+        "without the version nobody can say how its alleles are written",
+        "Fix: (echo '##fileformat=VCFv4.2'; cat x.vcf) > new.vcf",
+    )
+
+
+def _is_maf(text: _Text) -> InputError | None:
+    if "hugosymbol" not in text.names:
+        return None
+    return InputError(
+        f"{text.where}: is a MAF of mutations, not a VCF",
+        "it writes insertions and deletions with '-', without the base before them",
+        "Fix: convert it: maf2vcf.pl --input-maf x.maf --ref-fasta genome.fa --output-dir OUT (of vcf2maf)",
+    )
+
+
+def _is_23andme(text: _Text) -> InputError | None:
+    if not any("rsid" in one.lower() and "genotype" in one.lower() for one in text.lines[:60]):
+        return None
+    return InputError(
+        f"{text.label}: is a list of genotypes of 23andMe (or the like), which names no REF and ALT",
+        "",
+        "Fix: convert it: bcftools convert --tsv2vcf x.txt -c ID,CHROM,POS,AA -f genome.fa -s ME -o x.vcf",
+    )
+
+
+def _has_start(text: _Text) -> InputError | None:
+    """A table with a start in the place of a position: where it counts from shows by its end, if at all."""
+    chrom, start, ref, alt = map(text.place, (CHROM_NAMES, START_NAMES, REF_NAMES, ALT_NAMES))
+    if None in (chrom, start, ref, alt) or text.place(POSITION_NAMES) is not None:
+        return None
+    read = f"gzip -dc {shlex.quote(text.label)} | awk" if text.compressed else "awk"
+    given = "" if text.compressed else f" {shlex.quote(text.label)}"
+    names = 'NR==1{print "chrom","pos","ref","alt";next}'
+    zero = f"{read} -F'\\t' -v OFS='\\t' '{names}{{print ${chrom},${start}+1,${ref},${alt}}}'{given} > x.tsv"
+    one = zero.replace("+1,", ",")
+    base = _base_of(text, start, text.place(END_NAMES), ref)
+    told = "nothing says whether it counts from 0 or 1" if base is None else f"start counts from {base}, by end and REF"
+    fix = f"if from 0: {zero}   (if from 1: {one})" if base is None else (zero, one)[base]
+    return InputError(f"{text.where}: the table names {text.fields[start - 1]!r}, not pos", told, f"Fix: {fix}")
+
+
+def _base_of(text: _Text, start: int, end: int | None, ref: int) -> int | None:
+    """0 or 1, where end - start is the length of REF, or one less, in all rows; columns count from 1."""
+    found = set()
+    for row in text.rows:
+        if end is None or len(row) < max(start, end, ref):
+            return None
+        low, high = row[start - 1], row[end - 1]
+        if low.isdecimal() and high.isdecimal():
+            found.add(len(row[ref - 1]) - (int(high) - int(low)))
+    return found.pop() if found in ({0}, {1}) else None
+
+
+def _names_a_column_twice(text: _Text) -> InputError | None:
+    if text.place(REF_NAMES) is None or text.place(ALT_NAMES) is None:
+        return None
     for wanted in (CHROM_NAMES, POSITION_NAMES, REF_NAMES, ALT_NAMES):
-        found = [one for one in fields if plain(one) in wanted]
-        if len(found) > 1 and names & REF_NAMES and names & ALT_NAMES:
+        found = [one for one in text.fields if plain(one) in wanted]
+        if len(found) > 1:
             return InputError(
-                f"{where}: the table names {found[0]!r} and {found[1]!r}, which mean the same column",
+                f"{text.where}: the table names {found[0]!r} and {found[1]!r}, which mean the same column",
                 "nobody can say which of them is meant",
                 "Fix: give one of them another name",
             )
-    if "\t" not in line and table_header("\t".join(line.split())) is not None:
+    return None
+
+
+def _lost_its_tabs(text: _Text) -> InputError | None:
+    if "\t" in text.line:
+        return None
+    if table_header("\t".join(text.line.split())) is not None:
         return InputError(
-            f"{where}: its columns are separated by blanks, not tabs",
+            f"{text.where}: its columns are separated by blanks, not tabs",
             "",
             "Fix: put tabs between them: sed -E 's/ +/\\t/g' x > x.tsv",
         )
-    if line.count(",") > 2 and "\t" not in line:
+    if text.line.count(",") > 2:
         return InputError(
-            f"{where}: its columns are separated by commas, not tabs",
+            f"{text.where}: its columns are separated by commas, not tabs",
             "",
             "Fix: tr ',' '\\t' < x.csv > x.tsv; its header must name chrom, pos, ref and alt",
         )
-    if any(_SHAPED.match(one) for one in lines) and not names & REF_NAMES:
+    return None
+
+
+def _lacks_a_header(text: _Text) -> InputError | None:
+    if any(_SHAPED.match(one) for one in text.lines) and text.place(REF_NAMES) is None:
         return InputError(
-            f"{where}: rows of a VCF without the header line that names its columns (#CHROM POS ID REF ALT ...)",
+            f"{text.where}: rows of a VCF without the header line that names its columns (#CHROM POS ID REF ALT ...)",
             "the header was lost, as by grep -v '^#'",
             f"Fix: put it back: (printf '##fileformat=VCFv4.2\\n{_HEADER}\\n'; cat x.vcf) > new.vcf",
         )
-    if line.startswith(">"):
+    if not text.rows or not all(_alleles_at(row, 2) or _alleles_at(row, 3) for row in text.rows):
+        return None
+    names = ["chrom", "pos", "ref", "alt"] if _alleles_at(text.rows[0], 2) else ["chrom", "start", "end", "ref", "alt"]
+    names += ["..."] if len(text.rows[0]) > len(names) else []
+    return InputError(
+        f"{text.where}: a table of variants without a header, so that nobody can say which column is what",
+        "",
+        "Fix: name them: (printf '" + "\\t".join(names) + "\\n'; cat x) > x.tsv   (pos counts from 1)",
+    )
+
+
+def _is_something_else(text: _Text) -> InputError | None:
+    where, rows = text.where, text.rows
+    if text.line.startswith(">"):
         return InputError(f"{where}: is a FASTA, not a file of variants", "", f"Fix: give {WANTED}; the FASTA with -g")
-    if rows and all(_alleles_at(row, 2) or _alleles_at(row, 3) for row in rows):
-        names = "chrom\\tpos\\tref\\talt" if _alleles_at(rows[0], 2) else "chrom\\tstart\\tend\\tref\\talt"
-        more = "\\t..." if len(rows[0]) > names.count("\\t") + 1 else ""
-        return InputError(
-            f"{where}: a table of variants without a header, so that nobody can say which column is what",
-            "",
-            f"Fix: name them: (printf '{names}{more}\\n'; cat x) > x.tsv   (pos counts from 1)",
-        )
     if rows and all(is_region(row) for row in rows):
         return InputError(
             f"{where}: is a BED of regions, which does not say what changes",
             "",
             f"Fix: give {WANTED}; predictions of regions are made by `zoo predict`",
         )
-    for shape in SHAPES:
-        if rows and shape.fits(rows):
-            return InputError(f"{where}: is {shape.what}, not a file of variants", "", f"Fix: give {WANTED}")
-    if line[:1] in "<{[":
-        return InputError(f"{where}: is no table (HTML, XML or JSON)", "", f"Fix: give {WANTED}")
-    missing = [
-        name
-        for name, wanted in (("chrom", CHROM_NAMES), ("pos", POSITION_NAMES), ("ref", REF_NAMES))
-        if not names & wanted
-    ] + ([] if names & ALT_NAMES else ["alt"])
-    some = ", ".join(fields[:6]) + (", ..." if len(fields) > 6 else "")
+    what = next((shape.what for shape in SHAPES if rows and shape.fits(rows)), "")
+    if what or text.line[:1] in ("<", "{", "["):
+        what = f"{what}, not a file of variants" if what else "no table (HTML, XML or JSON)"
+        return InputError(f"{where}: is {what}", "", f"Fix: give {WANTED}")
+    return None
+
+
+def _is_unknown(text: _Text) -> InputError:
+    wanted = {"chrom": CHROM_NAMES, "pos": POSITION_NAMES, "ref": REF_NAMES, "alt": ALT_NAMES}
+    missing = [name for name, names in wanted.items() if text.place(names) is None]
+    some = ", ".join(text.fields[:6]) + (", ..." if len(text.fields) > 6 else "")
     return InputError(
-        f"{where}: is no VCF, and no header that names chrom, pos, ref and alt once each",
-        f"it has {some[:80]!r}" + (f"; missing: {', '.join(missing)}" if missing and len(missing) < 4 else ""),
+        f"{text.where}: is no VCF, and no header that names chrom, pos, ref and alt once each",
+        f"it has {some[:80]!r}" + (f"; missing: {', '.join(missing)}" if 0 < len(missing) < len(wanted) else ""),
         f"Fix: give {WANTED}, separated by tabs; pos counts from 1",
     )
 
@@ -169,27 +255,15 @@ def _alleles_at(row: Sequence[str], at: int) -> bool:
     return alleles and all(one.isdecimal() for one in row[1:at])
 
 
-def _has_start(
-    where: str,
-    fields: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    at: tuple[int, int, int | None, int, int],
-    awk: str,
-    given: str,
-) -> InputError:
-    """A table of variants with a start in the place of a position: where it counts from shows by its end, if at all."""
-    chrom, start, end, ref, alt = at
-    printed = f"${chrom},${start}+1,${ref},${alt}"
-    names = 'NR==1{print "chrom","pos","ref","alt";next}'
-    zero = f"{awk} -F'\\t' -v OFS='\\t' '{names}{{print {printed}}}'{given} > x.tsv"
-    one = zero.replace("+1,", ",")
-    widths = set()
-    for row in rows[:1000]:
-        if end is not None and len(row) >= max(chrom, start, end, ref, alt) and row[start - 1].isdecimal():
-            widths.add(
-                int(row[end - 1]) - int(row[start - 1]) - len(row[ref - 1]) if row[end - 1].isdecimal() else None
-            )
-    told = {frozenset({0}): ("0", zero), frozenset({-1}): ("1", one)}.get(frozenset(widths))
-    base = f"start counts from {told[0]}, by its end and REF" if told else "nothing says whether it counts from 0 or 1"
-    fix = told[1] if told else f"if from 0: {zero}   (if from 1: {one})"
-    return InputError(f"{where}: the table names {fields[start - 1]!r}, not pos", base, f"Fix: {fix}")
+#: The first that knows a text gives its error; the last knows all.
+_RECOGNISED = (
+    _lacks_version,
+    _is_maf,
+    _is_23andme,
+    _has_start,
+    _names_a_column_twice,
+    _lost_its_tabs,
+    _lacks_a_header,
+    _is_something_else,
+    _is_unknown,
+)

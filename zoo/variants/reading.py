@@ -16,7 +16,7 @@ from pathlib import Path
 
 from zoo.errors import InputError, UsageError
 from zoo.genome.fasta_kind import is_bgzf
-from zoo.genome.region_rows import LineNumbers, Problem
+from zoo.genome.region_rows import LineNumbers, Problem, error_of
 from zoo.genome.region_stream import first_bytes, is_gzip, is_regular, open_pipe, spooled, standard_input
 from zoo.paths import given_path
 from zoo.variants.allele import Record
@@ -202,16 +202,19 @@ class VariantFile:
     # ------------------------------------------------------------ rows
 
     def records(self, start: int = 0, limit: int | None = None) -> Iterator[Record]:
-        """The rows in file order.
+        """The rows in file order, of a file that ``check_variants`` has passed.
 
         Args:
             start: begin at the row of this number, from 0. limit: stop before the row of this number.
+
+        Raises:
+            InputError: a row has not as many columns as the header.
         """
-        layout, seen = self.header.layout, 0
-        for rows, lines in self.blocks({}):
+        layout, seen, problems = self.header.layout, 0, {}
+        for rows, lines in self.blocks(problems, limit):
+            if problems:
+                raise error_of(problems, seen + len(rows) + 1, self.where, "variant")
             for i in range(max(start - seen, 0), len(rows)):
-                if limit is not None and seen + i >= limit:
-                    return
                 yield record_of(rows[i], layout, seen + i, lines[i])
             seen += len(rows)
 
