@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conv_model import a_genome, conv_model, some_variants, write_vcf
+from near_models import near_model
 
 from zoo.errors import InputError, UsageError
 from zoo.genome.fasta import open_genome
@@ -263,6 +264,38 @@ def test_a_file_of_no_use_is_told(made, tmp_path):
     with pytest.raises(UsageError, match="--background keeps scores"):
         score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.h5", background=10, **OPTIONS)
     assert not (tmp_path / "o.tsv").exists()
+
+
+def test_genes_whose_strand_is_read(made, tmp_path):
+    """A model in memory that reads strands: nothing is cached; each gene of a background variant is a row."""
+    genes = tmp_path / "g.bed"
+    line = "chr1\t0\t2900\t{}\t0\t{}\t0\t0\t0\t1\t2900,\t0,\n"
+    genes.write_text(line.format("P", "+") + line.format("M", "-"))
+    vcf = write_vcf(tmp_path / "v.vcf", [row for row in made.rows if row[0] == "chr1"][:12])
+    said = []
+    options = OPTIONS | {"genes": genes, "background": 15, "report": said.append}
+    for name in ("a.tsv", "b.tsv"):
+        score_variants(near_model(80, strand="sense"), vcf, made.genome, tmp_path / name, **options)
+    assert (tmp_path / "a.tsv").read_bytes() == (tmp_path / "b.tsv").read_bytes()
+    assert sum("30 rows with scores" in text for text in said) == 2 and not any("computed before" in t for t in said)
+    rows = table(tmp_path / "a.tsv")
+    assert len(rows) == 24 and {row["gene"] for row in rows} == {"P", "M"}
+    for row in rows:
+        # Whole numbers of 31, as there are 30 background rows.
+        assert round(float(row["diff_total_a_p"]) * 31, 3) in range(1, 32)
+
+
+def test_averages_and_moved_windows_reach_no_further_than_the_flanks(made, tmp_path):
+    options = OPTIONS | {
+        "background": 12,
+        "shifts": (-20, 0, 20),
+        "refill": "both",
+        "edges": "error",
+        "rc_average": True,
+    }
+    vcf = write_vcf(tmp_path / "v.vcf", [row for row in made.rows if 60 < row[1] < 2900 and row[0] == "chr1"][:10])
+    score_variants(near_model(80, crop=10), vcf, made.genome, tmp_path / "o.tsv", report=lambda _: None, **options)
+    assert all(0 < float(row["diff_total_a_p"]) <= 1 for row in table(tmp_path / "o.tsv"))
 
 
 def test_the_record_names_the_columns(made, tmp_path):

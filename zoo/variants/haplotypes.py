@@ -322,7 +322,7 @@ class HaplotypeScorer(Scorer):
         self._added = [i for i in self._chosen if columns[i].score in ADDITIVE]
 
     def tasks(self, focal: Focal, centre: int | None = None) -> Iterator[_Task]:  # type: ignore[override]
-        """What is to be computed of a focal variant on one copy; it stands in the centre."""
+        """What is to be computed of a focal variant on one copy; its own base is the centre."""
         if focal.status:
             yield _Task(focal, None, focal.status)
         elif self.genes is None:
