@@ -69,11 +69,10 @@ def make_loci(folder: Path, length: int, loci: int) -> tuple[Path, Path]:
 
 def ours(name: str, loci: int, folder: Path) -> dict[str, object]:
     """CPU-seconds of the call, and how it went."""
-    from zoo.variants.score_variants import score_variants
-
     from interpret.mutagenesis.engine import Engine
     from zoo.models.loaded import Runner
     from zoo.outputs import choose_tracks
+    from zoo.variants.score_variants import score_variants
 
     small = model_of("basset")
     Engine(Runner(small, "cpu"), choose_tracks(small.outputs, ()), fast=True)  # imports of some seconds
