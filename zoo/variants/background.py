@@ -243,7 +243,8 @@ def _says(options: VariantOptions, wanted: Background, n: int, scored: int, comp
         if wanted.path is not None
         else f"{counted(n, 'variant')} of the kinds of this file on shuffled flanks, seed {options.seed}"
     )
-    rows = f"{counted(scored, 'row')} with scores, so that no p is below {1 / (scored + 1):.2g}"
+    least = f"so that no p is below {1 / (scored + 1):.2g}" if scored else "so that there are no ranks"
+    rows = f"{counted(scored, 'row')} with scores, {least}"
     return f"background: {what}; {rows}{'' if computed else ' (computed before)'}"
 
 

@@ -246,6 +246,9 @@ class _Run:
         self._progress = progress or notebook_progress
         self._ranks: Ranks | None = None
         self._haplotypes = _haplotypes(job) if options.haplotypes is not None else None
+        for name in ("regions", "limit"):
+            if self._haplotypes is not None and getattr(options, name) is not None:
+                notes.add(f"--haplotypes with --{name}: rows that are not read stand in no window")
         self.seconds = 0.0
 
     def scorer(self, keep_aligned: bool = False) -> Scorer:
@@ -383,6 +386,7 @@ class _Run:
             job, copies = self.job, self._haplotypes
             records, alleles = (copies.records, copies.focals) if copies is not None else (job.records, job.alleles)
             score_records(records(0 if job.shares else start), alleles, scorer, write, bar.advance, placing)
+            self.notes.add(*(copies.notes(job.options.haplotypes) if copies is not None else ()))
         finally:
             self.seconds = time.monotonic() - began
             bar.clear()
