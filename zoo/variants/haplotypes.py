@@ -36,6 +36,7 @@ from zoo.variants.changes import Changes
 from zoo.variants.genotype import genotype
 from zoo.variants.scorer import Row, Scorer
 from zoo.variants.scores import Column
+from zoo.variants.writers.table import NO_NUMBER
 from zoo.words import counted, did_you_mean
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ __all__ = ["ADDITIVE", "TEXTS", "Carried", "Focal", "HaplotypeScorer", "Haplotyp
 
 #: Scores of which a sum over variants means something.
 ADDITIVE = {"diff", "log2fc", "logit"}
-#: Columns of text behind those of the change.
+#: Columns behind those of the change.
 TEXTS = ("haplotype", "phase_set", "variants", "left_out")
 #: All copies, however many there are.
 ANY = range(1, 1 << 20)
@@ -155,7 +156,7 @@ class Focal:
     def texts(self) -> tuple[str, ...]:
         """The columns of ``TEXTS``."""
         return (
-            str(self.haplotype or "."),
+            str(self.haplotype or NO_NUMBER),
             self.phase_set or ".",
             ",".join(map(_text, self.together)) or ".",
             str(self.left_out),

@@ -36,7 +36,7 @@ from zoo.variants.scorer import Row, Scorer
 from zoo.variants.shared_passes import SharedPasses
 from zoo.variants.sharing import Resolved, check_sharing
 from zoo.variants.status import STATUSES
-from zoo.variants.store import Shelf, Store, StoredScorer, conditions, machine_of
+from zoo.variants.store import Shelf, Store, StoredScorer, check_model, conditions, machine_of
 from zoo.variants.stream import score_records
 from zoo.variants.writers import FORMATS, check_format, open_writer
 from zoo.variants.writers.ranked import RankedStream, RankedWriter, Second, ranked_rows
@@ -241,6 +241,8 @@ class _Run:
         self.runner = Runner(job.model, options.device, options.precision, options.rc_average, options.batch_size)
         self._steady: SteadyRunner | None = None
         self._store = Store(options.store, inputs=[job.file.path, job.genome.path]) if options.store else None
+        if self._store is not None:
+            check_model(job.model)
         self._shelf: Shelf | None = None
         self._passes: Passes | SharedPasses | None = None
         self._progress = progress or notebook_progress

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from zoo.variants.genes import Gene
     from zoo.variants.options import VariantOptions
 
-__all__ = ["NUMBERS", "Shelf", "Store", "StoredScorer", "conditions", "machine_of"]
+__all__ = ["NUMBERS", "Shelf", "Store", "StoredScorer", "check_model", "conditions", "machine_of"]
 
 #: Raised whenever a change of this package changes a score in any bit.
 NUMBERS = 1
@@ -85,6 +85,20 @@ KEPT_SECONDS = 10.0
 BUSY_SECONDS = 120.0
 
 
+def check_model(model: LoadedModel) -> None:
+    """Refuse a model whose scores nobody would find again.
+
+    Raises:
+        UsageError: it was not loaded from files.
+    """
+    if not model.hashes:
+        raise UsageError(
+            f"--store: {model.name} was not loaded from a file, so that it may be another model by now",
+            "",
+            "Fix: leave out --store",
+        )
+
+
 def conditions(
     model: LoadedModel,
     options: VariantOptions,
@@ -100,16 +114,7 @@ def conditions(
         columns: of the scores, with ``name``, ``score``, ``output`` and ``track``.
         batch_size: of every forward pass, see ``zoo.variants.steady``.
         machine: what computes, see ``machine_of``.
-
-    Raises:
-        UsageError: the model was not loaded from files.
     """
-    if not model.hashes:
-        raise UsageError(
-            f"--store: {model.name} was not loaded from a file, so that it may be another model by now",
-            "",
-            "Fix: leave out --store",
-        )
     chosen = {name: value for name, value in vars(options).items() if name not in WITHOUT_EFFECT}
     return json.loads(
         json.dumps(
