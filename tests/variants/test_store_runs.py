@@ -51,8 +51,10 @@ def scores_of(text):
 def test_a_larger_file_gives_the_bytes_of_a_run_without_a_store(made, tmp_path, suffix):
     _, _, rows = made
     store = tmp_path / "store"
+    said = []
     run(made, rows[10:31], tmp_path / f"some{suffix}", store=store)
-    got, counts = run(made, rows, tmp_path / f"all{suffix}", store=store)
+    got, counts = run(made, rows, tmp_path / f"all{suffix}", store=store, report=said.append)
+    assert said[-1] == f"{store}: 21 rows were there, 39 new"
     assert (counts["from_store"], counts["to_store"]) == (21, 39)
     assert got == run(made, rows, tmp_path / f"bare{suffix}")[0]
     assert got == run(made, rows, tmp_path / f"fresh{suffix}", store=tmp_path / "other")[0]

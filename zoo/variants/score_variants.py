@@ -345,6 +345,12 @@ class _Run:
         self._shelf.flush()
         return {"from_store": self._shelf.found, "to_store": self._shelf.kept}
 
+    def _store_notes(self) -> list[str]:
+        if not (stored := self._stored()):
+            return []
+        there = counted(stored["from_store"], "row was", "rows were")
+        return [f"{self.job.options.store}: {there} there, {stored['to_store']:,} new"]
+
     def close(self) -> None:
         """Keep what was scored, also where the run ends early."""
         if self._shelf is not None:
@@ -404,7 +410,7 @@ class _Run:
             rows = ranked_rows(rows, ranks, len(context.columns))
             context = dataclasses.replace(context, columns=context.columns + ranks.columns)
         found = counts.as_dict()
-        self.notes.add(*counted_notes(found, self.job.model.length))
+        self.notes.add(*counted_notes(found, self.job.model.length), *self._store_notes())
         return VariantScores(rows, context.columns, found, self.notes.texts, self.seconds, context)
 
     def to_stream(self, make: Callable[[VariantContext], StreamWriter]) -> VariantResult:
@@ -455,7 +461,7 @@ class _Run:
 
     def _result(self, paths: list[Path], counts: VariantCounts) -> VariantResult:
         found = counts.as_dict()
-        self.notes.add(*counted_notes(found, self.job.model.length))
+        self.notes.add(*counted_notes(found, self.job.model.length), *self._store_notes())
         return VariantResult(
             paths, found["records"], found["rows"], found["scored"], found, self.notes.texts, self.seconds
         )
