@@ -23,6 +23,7 @@ from zoo.run.file_run import JournaledRun
 from zoo.run.job import inputs_of, opened
 from zoo.variants.allele import Allele, Record
 from zoo.variants.background import background_of, score_background
+from zoo.variants.conditions import check_model, conditions, machine_of
 from zoo.variants.counts import VariantCounts, counted_notes
 from zoo.variants.engine import open_engine
 from zoo.variants.haplotypes import TEXTS, Haplotypes, HaplotypeScorer, haplotype_columns, sample_of
@@ -36,7 +37,7 @@ from zoo.variants.scorer import Row, Scorer
 from zoo.variants.shared_passes import SharedPasses
 from zoo.variants.sharing import Resolved, check_sharing
 from zoo.variants.status import STATUSES
-from zoo.variants.store import Shelf, Store, StoredScorer, check_model, conditions, machine_of
+from zoo.variants.store import Shelf, Store, StoredScorer
 from zoo.variants.stream import score_records
 from zoo.variants.writers import FORMATS, check_format, open_writer
 from zoo.variants.writers.ranked import RankedStream, RankedWriter, Second, ranked_rows
