@@ -80,7 +80,7 @@ class VariantRun:
             rows = ranked_rows(rows, ranks, len(context.columns))
             context = dataclasses.replace(context, columns=context.columns + ranks.columns)
         found = counts.as_dict()
-        self.notes.add(*counted_notes(found, self.job.model.length))
+        self.notes.add(*counted_notes(found, self.job.model.length), *self._scoring.notes_at_end())
         return VariantScores(rows, context.columns, found, self.notes.texts, self.seconds, context)
 
     def to_stream(self, make: Callable[[VariantContext], StreamWriter]) -> VariantResult:
@@ -158,7 +158,7 @@ class VariantRun:
 
     def _result(self, paths: list[Path], counts: VariantCounts) -> VariantResult:
         found = counts.as_dict()
-        self.notes.add(*counted_notes(found, self.job.model.length))
+        self.notes.add(*counted_notes(found, self.job.model.length), *self._scoring.notes_at_end())
         return VariantResult(
             paths, found["records"], found["rows"], found["scored"], found, self.notes.texts, self.seconds
         )

@@ -1,7 +1,7 @@
 """``score_variants``: a model, variants and a genome in; a file of scores out, or rows in memory.
 
 The order of work: read and check every row against the genome, load the model (``job``), choose what scores
-(``scoring``), then read, predict, score and write at once (``run``, ``stream``), as ``zoo.run.predict`` does of regions.
+(``scoring``), then read, predict, score and write at once (``run``, ``stream``), as ``zoo.run.predict`` of regions.
 """
 
 from __future__ import annotations

@@ -9,14 +9,16 @@ from zoo.errors import InputError
 from zoo.progress import Notes, Progress
 from zoo.variants.allele import Allele
 from zoo.variants.background import background_of, score_background
+from zoo.variants.conditions import check_model, conditions, machine_of
 from zoo.variants.engine import open_engine
 from zoo.variants.haplotypes import Haplotypes, HaplotypeScorer, sample_of
 from zoo.variants.job import VariantJob
 from zoo.variants.ranks import Ranks
 from zoo.variants.scorer import Scorer
 from zoo.variants.shared_passes import SharedPasses
-from zoo.variants.store import Shelf, Store, StoredScorer, conditions, machine_of
+from zoo.variants.store import Shelf, Store, StoredScorer
 from zoo.variants.writers.ranked import Second
+from zoo.words import counted
 
 if TYPE_CHECKING:
     from zoo.genome.fasta import Genome
@@ -47,10 +49,15 @@ class Scoring:
         self.runner = Runner(job.model, options.device, options.precision, options.rc_average, options.batch_size)
         self._steady: SteadyRunner | None = None
         self._store = Store(options.store, inputs=[job.file.path, job.genome.path]) if options.store else None
+        if self._store is not None:
+            check_model(job.model)
         self._shelf: Shelf | None = None
         self._passes: Passes | SharedPasses | None = None
         self.ranked: Ranks | None = None
         self.haplotypes = _haplotypes(job) if options.haplotypes is not None else None
+        for name in ("regions", "limit"):
+            if self.haplotypes is not None and getattr(options, name) is not None:
+                notes.add(f"--haplotypes with --{name}: rows that are not read stand in no window")
 
     def scorer(self, keep_aligned: bool = False) -> Scorer:
         """What scores; the first call tries which size of batches gives the same bits for all its sequences."""
@@ -108,14 +115,21 @@ class Scoring:
         )
 
     def _known_batch_size(self) -> int | None:
-        """What a store remembers of the trial."""
-        from zoo.variants.steady import steady_batch_size
+        """What is remembered of the trial; None for a model that was not loaded from files."""
+        from zoo.variants.steady import remembered, steady_batch_size
 
-        if self._store is None:
+        model, options, runner = self.job.model, self.job.options, self.runner
+        if not model.hashes:
             return None
-        runner, machine = self.runner, machine_of(self.runner.device)
-        made_by = conditions(self.job.model, self.job.options, (), "", batch_size=runner.batch_size, machine=machine)
-        return self._store.batch_size(made_by, lambda: steady_batch_size(runner))
+        made_by = {
+            "files": model.hashes,
+            "at_most": runner.batch_size,
+            "rc_average": options.rc_average,
+            "precision": options.precision,
+            "settings": options.settings,
+            "machine": machine_of(runner.device),
+        }
+        return remembered(made_by, lambda: steady_batch_size(runner))
 
     def _open_shelf(self, store: Store) -> Shelf:
         job, columns = self.job, self.job.scores.columns
@@ -136,9 +150,21 @@ class Scoring:
         found: dict[str, Any] = {"sequences_predicted": self._passes.n_predicted}
         if self.job.shares:
             found["engine"] = self._passes.details()
-        if self._shelf is not None:
-            self._shelf.flush()
-            found |= {"from_store": self._shelf.found, "to_store": self._shelf.kept}
+        return found | self._stored()
+
+    def _stored(self) -> dict[str, int]:
+        """Rows that the store had, and that it got."""
+        if self._shelf is None:
+            return {}
+        self._shelf.flush()
+        return {"from_store": self._shelf.found, "to_store": self._shelf.kept}
+
+    def notes_at_end(self) -> list[str]:
+        """What the user should know of copies and of the store, once all is scored."""
+        found = self.haplotypes.notes(self.job.options.haplotypes) if self.haplotypes is not None else []
+        if stored := self._stored():
+            there = counted(stored["from_store"], "row was", "rows were")
+            found = [*found, f"{self.job.options.store}: {there} there, {stored['to_store']:,} new"]
         return found
 
     def close(self) -> None:
