@@ -18,11 +18,12 @@ from zoo.errors import ModelError, SystemStateError, UsageError
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec
 from zoo.variants.allele import Allele, Edit, Record
+from zoo.variants.conditions import check_model, conditions
 from zoo.variants.genes import Gene
 from zoo.variants.options import VariantOptions
 from zoo.variants.scorer import Row
 from zoo.variants.scores import Column
-from zoo.variants.store import Store, conditions
+from zoo.variants.store import Store
 
 GENOME = SimpleNamespace(sizes={"chr1": 1000, "chr2": 500})
 GENE = Gene("A", "ENSG1", 0, 10, 400, "-", ((10, 50), (300, 400)))
@@ -186,7 +187,7 @@ def test_genes_count_by_their_bytes(tmp_path):
 
 def test_a_model_of_no_file_is_refused():
     with pytest.raises(UsageError, match="was not loaded from a file"):
-        made(model("mine", {}))
+        check_model(model("mine", {}))
 
 
 # ---------------- the folder
