@@ -48,7 +48,7 @@ def demo() -> str:
     return f"```text\n{done.stdout.rstrip()}\n```"
 
 
-TOUR = ("tour-predict", "tour-report", "tour-finetune")
+TOUR = ("tour-predict", "tour-report", "tour-finetune", "tour-variant")
 
 
 def tour(data: Path) -> dict[str, str]:
@@ -68,8 +68,6 @@ def tour(data: Path) -> dict[str, str]:
             typed = [line[2:] for line in inside.splitlines() if line.startswith("$ ")]
             printed = [f"$ {command}\n{typed_in(folder, command)}" for command in typed]
             shown[block] = "```console\n" + "".join(printed) + "```"
-        (folder / "variant.py").write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
-        shown["tour-variant"] = f"```text\n{typed_in(folder, 'python variant.py')}```"
     return shown
 
 
