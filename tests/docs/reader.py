@@ -25,6 +25,10 @@ SITES = ("TTACCCG", "CGTGATAATAGACGATAAACTGAA", "ACTATCACGTGACTTG")
 NAMES = ["-c", "user.name=reader", "-c", "user.email=reader@example.org", "-c", "init.defaultBranch=main"]
 
 
+#: As in yeast: variants that the pages name.
+NAMED = {"chrI": (99_999, "A"), "chrIX": (360_573, "C")}
+
+
 @functools.cache
 def lengths(assembly: str) -> dict[str, int]:
     """Chromosomes of an assembly by UCSC's names, and their lengths."""
@@ -41,8 +45,8 @@ def write_genome(path: Path, assembly: str, chroms: tuple[str, ...], seed: int =
         for start in range(300, len(letters) - 100, 700):
             site = SITES[start % len(SITES)]
             letters[start : start + len(site)] = site
-        if chrom == "chrI":
-            letters[99_999] = "A"  # as in yeast: a variant that the pages name
+        if chrom in NAMED:
+            letters[NAMED[chrom][0]] = NAMED[chrom][1]
         made[chrom] = "".join(letters)
     with path.open("w") as fasta:
         for chrom, sequence in made.items():
