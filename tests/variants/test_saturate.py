@@ -14,7 +14,7 @@ import zoo
 from interpret.mutagenesis.engine import Engine
 from zoo.errors import InputError, SystemStateError, UsageError
 from zoo.variants import engine as engines
-from zoo.variants import score_variants as module
+from zoo.variants import scoring as module
 from zoo.variants.allele import Allele, Edit, Record
 from zoo.variants.sharing import neighbours
 
