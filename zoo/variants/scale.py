@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
 
-__all__ = ["UNKNOWN", "Kind", "Scale", "scale_of", "scales_of"]
+__all__ = ["UNKNOWN", "Kind", "Scale", "scale_of", "scales_of", "squashed"]
 
 Kind = Literal["probability", "counts", "log", "logit", "other", "unknown"]
 
@@ -31,6 +31,8 @@ _PROBABILITY = re.compile(r"probabilit|\bfractions?\b|\bpsi\b|\bproportions?\b|\
 _COUNTS = re.compile(
     r"\b(counts?|reads?|cuts?|coverage|fragments?|fragment centres|tags?|insertions?|rpkm|fpkm|tpm|cpm|umis?)\b"
 )
+#: Units of counts that no longer grow in proportion to what was counted, as those of Borzoi's RNA tracks.
+_SQUASHED = re.compile(r"\bsquash|\bsoft[- ]?clip|\bsquare root|\bsqrt\b|\bto the power\b")
 _THROUGH_A_SQUASHER = {"sigmoid", "softmax"}
 
 
@@ -98,6 +100,11 @@ def scale_of(units: str | None, transform: str | None = None) -> Scale:
     if _COUNTS.search(text) or (not text and "exp" in steps):
         return Scale("counts")
     return Scale("other") if text else UNKNOWN
+
+
+def squashed(units: str | None) -> bool:
+    """Whether units say that counts were squashed: fold changes of these are smaller than those of what was counted."""
+    return _SQUASHED.search((units or "").lower()) is not None
 
 
 def _logarithm(found: re.Match[str], text: str) -> Scale:
