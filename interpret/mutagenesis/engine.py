@@ -29,11 +29,12 @@ __all__ = ["Engine", "EngineReport"]
 #: Of the output's scale: what another order of additions may change.
 TOLERANCE = 1e-5
 #: Of the edits: those that are compared with forward passes; and how many of the first that are followed.
-CHECKED, FIRST_CHECKED = 0.0025, 4
+CHECKED, FIRST_CHECKED = 1 / 800, 4
 #: Of the edits to come: those that a trial follows.
 TRIAL_SHARE, SMALLEST_TRIAL = 0.01, 6
 #: Bytes of predictions that are made before any is given.
 PIECE_BYTES = 1 << 26
+A_LOOK = 8  # edits of the first forward pass: so few that windows, where they pay, are begun with soon
 MOST_SEQUENCES = 2048  # of a piece
 OBSERVED_AT_ONCE = 2
 UPPER = np.uint8(0xDF)  # clears the bit that marks ASCII lower case
@@ -199,7 +200,9 @@ class Engine:
     ) -> None:
         """Predict the edits of a base, the cheaper way as far as it is known."""
         while self._undecided and len(edits):
-            some, edits = edits.split(self.runner.batch_size)
+            some, edits = edits.split(
+                min(self.runner.batch_size, A_LOOK) if self._passes.rate is None else self.runner.batch_size
+            )
             self._pass(letters, some.rows, found)
             self._decide(base, len(edits) + to_come)
         if self._graph is None or base.differs or not len(edits) or not self._pays(len(edits)):

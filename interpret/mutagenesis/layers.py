@@ -82,6 +82,7 @@ class Layer:
     inputs: list[fx.Node]
     layout: Layout
     wants: str = "delta"
+    room: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
     def reach(self, intervals: Sequence[Interval]) -> Interval:
         """The outputs that change with these inputs; empty ones are (0, 0)."""
@@ -95,6 +96,13 @@ class Layer:
     def run(self, block: Block, windows: list[Window], low: int, high: int, references: Callable) -> Window:
         """The output's window from ``low`` to ``high``."""
         raise NotImplementedError
+
+    def _room(self, name: str, like: torch.Tensor, size: int) -> torch.Tensor:
+        """Memory of the block before, which nothing reads any more: fresh pages take as long as the products."""
+        held = self.room.get(name)
+        if held is None or held.numel() < size or held.dtype != like.dtype or held.device != like.device:
+            held = self.room[name] = like.new_empty(size)
+        return held[:size]
 
 
 @dataclass(kw_only=True)
@@ -122,7 +130,6 @@ class Taps(Layer):
     adds: bool = False
     gives: str = "delta"
     tail: Callable[[Block, torch.Tensor, int], None] | None = None
-    room: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
     def reach(self, intervals: Sequence[Interval]) -> Interval:
         first = self.sliding.reach(*intervals[0]) if intervals[0][0] < intervals[0][1] else (0, 0)
@@ -174,13 +181,6 @@ class Taps(Layer):
             return Window(self.layout, None, 0, 0)
         found = out.view(high - low, block.edits, *self.layout.rest)
         return Window(self.layout, references(None), low, high, **{self.gives: found})
-
-    def _room(self, name: str, like: torch.Tensor, size: int) -> torch.Tensor:
-        """Memory of the block before, which nothing reads any more: fresh pages take as long as the products."""
-        held = self.room.get(name)
-        if held is None or held.numel() < size or held.dtype != like.dtype or held.device != like.device:
-            held = self.room[name] = like.new_empty(size)
-        return held[:size]
 
     def _add_products(self, x: torch.Tensor, x_low: int, rows: torch.Tensor, low: int) -> None:
         """Add the products of a window of differences to the outputs from ``low`` on."""
@@ -303,7 +303,8 @@ class Shift(Layer):
         rows = x.as_delta(block)[start - x.low : stop - x.low : self.step]
         inside = low >= 0 and high + self.layout.drift(block) <= self.layout.length
         if self.step > 1 or not inside:
-            rows = rows.clone() if x.shared or self.step > 1 else rows
+            if x.shared or self.step > 1:
+                rows = self._room("out", rows, rows.numel()).view(rows.shape).copy_(rows)
             self.layout.outside_(block, low, rows, 0)
         found = Window(self.layout, references(None), low, high, delta=rows)
         found.shared = x.shared and self.step == 1 and inside

@@ -111,18 +111,28 @@ def test_a_copy_whose_genotype_is_not_known_is_said(made, tmp_path):
         (500, "2", [500, 510], 1, "ok"),  # 520 is not phased
         (510, "1", [510], 2, "ok"),  # nor known on copy 1, as 500
         (510, "2", [500, 510], 1, "ok"),
-        (520, ".", [], 0, "unphased"),
+        (520, "nan", [], 0, "unphased"),
     ]
 
 
 def test_what_is_not_phased_is_left_out_and_said(made, tmp_path):
     rows = [row(made, 500, gt="0/1"), row(made, 510, gt="0|1"), row(made, 520, gt="1/1")]
     assert together(rows_of(made, tmp_path, rows)) == [
-        (500, ".", [], 0, "unphased"),
+        (500, "nan", [], 0, "unphased"),
         (510, "2", [510, 520], 1, "ok"),
         (520, "1", [520], 1, "ok"),
         (520, "2", [510, 520], 1, "ok"),
     ]
+
+
+def test_a_sample_without_genotypes_and_one_without_variants(made, tmp_path):
+    said = []
+    chrom, pos, ref, alt, *_ = row(made, 505)
+    rows = [row(made, 500), (chrom, pos, ref, alt, "DP", "3", "4"), row(made, 510, gt="0|0")]
+    assert together(rows_of(made, tmp_path, rows, report=said.append)) == [(500, "2", [500], 1, "ok")]
+    assert any(text.startswith("1 row has no genotype of S") for text in said)
+    assert rows_of(made, tmp_path, rows[1:], name="none", report=said.append) == []
+    assert said[-1] == "S carries none of the variants"
 
 
 def test_phase_sets_are_not_mixed(made, tmp_path):
@@ -313,7 +323,7 @@ def test_other_formats(made, tmp_path, suffix):
     score_variants(near_model(LENGTH), vcf, made.genome, out, haplotypes="S", **OPTIONS)
     if suffix == ".parquet":
         table = pytest.importorskip("pyarrow.parquet").read_table(out).to_pylist()
-        assert [one["haplotype"] for one in table] == ["2", "2"]
+        assert [one["haplotype"] for one in table] == [2, 2]
         assert table[0]["variants"].count(",") == 1
     else:
         assert gzip.decompress(out.read_bytes()).count(b"\n") == 3
@@ -368,5 +378,7 @@ def test_a_star_is_not_carried():
     alleles = [Allele(record, 0, 0, Edit(9, "A", "C")), Allele(record, 1, 0, None, "overlapping_deletion")]
     (one,) = carried(record, alleles, 1)
     assert (one.copies, one.everywhere, one.phased) == ((1,), False, True)
-    assert carried(record, alleles, 0) == [] == carried(record, alleles, 5)
+    assert carried(record, alleles, 0) == []
+    (absent,) = carried(record, alleles, 5)
+    assert absent.copies == () and 7 in absent.unknown
     assert {"diff", "log2fc", "logit"} == ADDITIVE

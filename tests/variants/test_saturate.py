@@ -14,7 +14,7 @@ import zoo
 from interpret.mutagenesis.engine import Engine
 from zoo.errors import InputError, SystemStateError, UsageError
 from zoo.variants import engine as engines
-from zoo.variants import score_variants as module
+from zoo.variants import scoring as module
 from zoo.variants.allele import Allele, Edit, Record
 from zoo.variants.sharing import neighbours
 
@@ -213,7 +213,7 @@ def test_a_run_that_goes_on_has_the_windows_of_a_whole_one(tmp_path, genome, mon
     monkeypatch.setattr("zoo.variants.shared_passes.ITEMS", 7)
     monkeypatch.setattr("zoo.variants.stream.TASKS", 4)
     whole = score(tmp_path, path, share_window=30, out="whole.tsv")
-    monkeypatch.setattr(file_run, "COMMIT_SECONDS", 0, raising=False)
+    monkeypatch.setattr(file_run, "CHECKPOINT_SECONDS", 0.0)
     of, calls = Engine.predict, []
 
     def fails(self, sequences, bases, **more):
@@ -226,7 +226,9 @@ def test_a_run_that_goes_on_has_the_windows_of_a_whole_one(tmp_path, genome, mon
     with pytest.raises(KeyboardInterrupt):
         score(tmp_path, path, share_window=30, out="half.tsv")
     monkeypatch.setattr(Engine, "predict", of)
-    assert score(tmp_path, path, share_window=30, out="half.tsv", resume=True) == whole
+    notes = []
+    rows = score(tmp_path, path, share_window=30, out="half.tsv", resume=True, report=notes.append)
+    assert rows == whole and any(note.startswith("resuming after") for note in notes)
 
 
 # ---------------------------------------------------------------- what is refused

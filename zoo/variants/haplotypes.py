@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,8 @@ from zoo.variants.changes import Changes
 from zoo.variants.genotype import genotype
 from zoo.variants.scorer import Row, Scorer
 from zoo.variants.scores import Column
-from zoo.words import did_you_mean
+from zoo.variants.writers.table import NO_NUMBER
+from zoo.words import counted, did_you_mean
 
 if TYPE_CHECKING:
     from zoo.variants.genes import Gene
@@ -46,8 +47,10 @@ __all__ = ["ADDITIVE", "TEXTS", "Carried", "Focal", "HaplotypeScorer", "Haplotyp
 
 #: Scores of which a sum over variants means something.
 ADDITIVE = {"diff", "log2fc", "logit"}
-#: Columns of text behind those of the change.
+#: Columns behind those of the change.
 TEXTS = ("haplotype", "phase_set", "variants", "left_out")
+#: All copies, however many there are.
+ANY = range(1, 1 << 20)
 #: Statuses of an ALT that leaves the sequence as it is.
 NO_CHANGE = ("same", "missing")
 PIECE = "{chrom}:{pos}:{ref}>{alt}"
@@ -113,7 +116,7 @@ class Carried:
     everywhere: bool
     phased: bool
     phase_set: str | None
-    unknown: tuple[int, ...] = ()
+    unknown: Container[int] = ()
 
     @property
     def start(self) -> int:
@@ -153,7 +156,7 @@ class Focal:
     def texts(self) -> tuple[str, ...]:
         """The columns of ``TEXTS``."""
         return (
-            str(self.haplotype or "."),
+            str(self.haplotype or NO_NUMBER),
             self.phase_set or ".",
             ",".join(map(_text, self.together)) or ".",
             str(self.left_out),
@@ -170,9 +173,11 @@ def carried(record: Record, alleles: Sequence[Allele], sample: int) -> list[Carr
 
     Where a copy is not known and no ALT is carried, one of no copies says so.
     """
-    found = genotype(record, sample)
-    if found is None or not record.alts:
+    if not record.alts:
         return []
+    found = genotype(record, sample)
+    if found is None or all(number is None for number in found.alleles):
+        return [Carried(alleles[0], (), False, False, None, ANY)]
     unknown = tuple(copy for copy, number in enumerate(found.alleles, 1) if number is None)
     kept: list[Carried] = []
     for allele in alleles:
@@ -195,6 +200,9 @@ class Haplotypes:
         sample: number of the sample.
         window: focal allele -> 0-based half-open window in which it would be scored.
         length: bp of it.
+
+    Attributes:
+        rows, unknown: rows that the sample carries, and those whose genotype is missing, of what was read so far.
     """
 
     def __init__(
@@ -208,6 +216,7 @@ class Haplotypes:
         self._records, self._alleles, self._sample = records, alleles, sample
         self._window, self._length = window, length
         self._ready: dict[int, list[Focal]] = {}
+        self.rows = self.unknown = 0
 
     def records(self, start: int = 0) -> Iterator[Record]:
         """The rows that the sample carries, from number ``start`` on; ``focals`` has what is to be scored of each."""
@@ -215,6 +224,20 @@ class Haplotypes:
             if record.number >= start:
                 self._ready[record.number] = focals
                 yield record
+
+    def notes(self, name: str) -> list[str]:
+        """What the user should know, once all was read.
+
+        Args:
+            name: of the sample.
+        """
+        found = []
+        if self.unknown:
+            rows = counted(self.unknown, "row has", "rows have")
+            found.append(f"{rows} no genotype of {name}: counted as left out of the windows around")
+        if not self.rows:
+            found.append(f"{name} carries none of the variants")
+        return found
 
     def focals(self, record: Record) -> list[Focal]:
         """Of a row that ``records`` has just given."""
@@ -231,7 +254,9 @@ class Haplotypes:
             if not waiting:
                 self._forget(near, record)
             near.extend(found)
+            self.unknown += any(one.unknown is ANY for one in found)
             if mine := [one for one in found if one.copies]:
+                self.rows += 1
                 waiting.append((record, mine))
         while waiting:
             yield self._emit(waiting, near)

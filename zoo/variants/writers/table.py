@@ -36,7 +36,7 @@ VARIANT = ("chrom", "pos", "id", "ref", "alt")
 GENE = ("gene", "gene_id", "strand")
 CHANGE = ("status", "changed_pos", "changed_ref", "changed_alt", "window_start", "window_end", "unknown")
 #: Columns of whole numbers; positions of variants count from 1, as in a VCF, windows are 0-based half-open.
-NUMBERS = ("pos", "changed_pos", "window_start", "window_end", "unknown")
+NUMBERS = ("pos", "changed_pos", "window_start", "window_end", "unknown", "haplotype", "left_out")
 
 
 @dataclass(frozen=True)
