@@ -407,3 +407,8 @@ def test_a_fold_change_of_squashed_counts_is_told(units, names, told):
     squashed = OutputSpec("coverage", "profile", ("a",), 4, units=units)
     notes = Scores(names, [squashed, OutputSpec("reads", "profile", ("b",), 4, units="reads")]).notes
     assert [f"log2fc of coverage is that of its own numbers ({units})" in note for note in notes] == [True] * told
+
+
+def test_a_target_whose_root_was_trained_on_is_squashed():
+    assert scale_of("Tn5 cuts per bin", "sqrt") == Scale("counts", squashed=True)
+    assert scale_of("Tn5 cuts per bin", "scale:2") == Scale("counts")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
 
-__all__ = ["UNKNOWN", "Kind", "Scale", "scale_of", "scales_of", "squashed"]
+__all__ = ["UNKNOWN", "Kind", "Scale", "scale_of", "scales_of"]
 
 Kind = Literal["probability", "counts", "log", "logit", "other", "unknown"]
 
@@ -46,11 +46,14 @@ class Scale:
             negative), ``unknown`` (no units).
         base: of a logarithm; e where it is not written.
         plus_one: whether it is the logarithm of 1 + what was counted.
+        squashed: whether counts no longer grow in proportion to what was counted, in some tracks at least, so that fold
+            changes are smaller than those of that.
     """
 
     kind: Kind
     base: float = math.e
     plus_one: bool = False
+    squashed: bool = False
 
     @property
     def non_negative(self) -> bool:
@@ -98,13 +101,8 @@ def scale_of(units: str | None, transform: str | None = None) -> Scale:
     if _PROBABILITY.search(text):
         return Scale("probability")
     if _COUNTS.search(text) or (not text and "exp" in steps):
-        return Scale("counts")
+        return Scale("counts", squashed="sqrt" in steps or _SQUASHED.search(text) is not None)
     return Scale("other") if text else UNKNOWN
-
-
-def squashed(units: str | None) -> bool:
-    """Whether units say that counts were squashed: fold changes of these are smaller than those of what was counted."""
-    return _SQUASHED.search((units or "").lower()) is not None
 
 
 def _logarithm(found: re.Match[str], text: str) -> Scale:

@@ -19,7 +19,7 @@ from zoo.variants.allele import Allele
 from zoo.variants.columns import Column, column_name
 from zoo.variants.genes import Gene, Genes
 from zoo.variants.measures import LEVELS, SCORES, Values, default_score, fitting, why_unfit
-from zoo.variants.scale import Scale, scale_of, scales_of, squashed
+from zoo.variants.scale import Scale, scale_of, scales_of
 from zoo.variants.splicing import Splicing
 from zoo.words import did_you_mean
 
@@ -78,7 +78,9 @@ class Scores:
         self._bins = _reach(outputs, length)
         self._splicing = splicing
         self._pairs = [] if splicing and not names else self._chosen(list(dict.fromkeys(names)), outputs)
-        for spec in {one.name: one for score, one in self._pairs if score == "log2fc" and squashed(one.units)}.values():
+        for spec in {
+            one.name: one for score, one in self._pairs if score == "log2fc" and self._scales[one.name].squashed
+        }.values():
             self.notes.append(
                 f"log2fc of {spec.name} is that of its own numbers ({spec.units}): where these are squashed, it is "
                 "smaller than the fold change of what was counted"
