@@ -147,3 +147,13 @@ def test_two_outputs_of_different_kinds_and_a_pair_of_strands(tmp_path, fasta, r
     ref, alt = (np.concatenate([found["counts"][i].sum(1), found["total"][i]]) for i in (0, 1))
     assert scores.values[0].tolist() == (alt - ref).tolist()
     assert [column.name for column in scores.columns] == ["diff_plus", "diff_minus", "diff_at"]
+
+
+def test_a_dataloader_that_reads_strands_is_told_that_a_variant_has_none(tmp_path, fasta):
+    toy = make_toy_entry(tmp_path / "reads", "stranded", loader_args={"use_strand": True})
+    genes = tmp_path / "genes.bed"
+    genes.write_text("chr1\t100\t300\tgene\t0\t-\t100\t300\t0\t1\t200\t0\n")
+    _, notes = scored(toy.folder, fasta, [SUBSTITUTION], trust=True)
+    assert ["use_strand" in note and "+ was read" in note for note in notes] == [True]
+    _, notes = scored(toy.folder, fasta, [SUBSTITUTION], trust=True, genes=genes)
+    assert not notes

@@ -391,3 +391,24 @@ def test_genes_of_a_model_without_strand_are_exons():
     assert "exons" in scores.columns[0].description
     with pytest.raises(UsageError, match="--mask"):
         scores_of_run(Model((spec,)), (spec,), splicing=True, mask=True)
+
+
+@pytest.mark.parametrize(
+    ("units", "names", "told"),
+    [
+        ("reads per bin; CAGE and RNA after Borzoi's squashing", (), True),
+        ("reads per bin, soft-clipped", ("log2fc", "diff"), True),
+        ("square root of reads", ("log2fc",), True),
+        ("reads per bin; CAGE and RNA after Borzoi's squashing", ("diff", "l2"), False),
+        ("Tn5 cuts per bin", (), False),
+    ],
+)
+def test_a_fold_change_of_squashed_counts_is_told(units, names, told):
+    squashed = OutputSpec("coverage", "profile", ("a",), 4, units=units)
+    notes = Scores(names, [squashed, OutputSpec("reads", "profile", ("b",), 4, units="reads")]).notes
+    assert [f"log2fc of coverage is that of its own numbers ({units})" in note for note in notes] == [True] * told
+
+
+def test_a_target_whose_root_was_trained_on_is_squashed():
+    assert scale_of("Tn5 cuts per bin", "sqrt") == Scale("counts", squashed=True)
+    assert scale_of("Tn5 cuts per bin", "scale:2") == Scale("counts")

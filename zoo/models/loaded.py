@@ -366,7 +366,7 @@ def check_mirrors(model: LoadedModel) -> None:
             raise UsageError(
                 f"--rc-average: output {output.name!r} belongs to the strand that is read",
                 f"{model.name} predicts something else from the other strand, says its card (strand: sense)",
-                "Fix: leave out --rc-average; the strand is that of the sixth column of a BED, or of the gene of a variant",
+                "Fix: leave out --rc-average; a region has the strand of its sixth column, a variant that of its gene",
             )
     for spec in model.outputs:
         if spec.kind == "profile" and model.places_bins:

@@ -167,6 +167,11 @@ def prepare(
     loaded = model if is_loaded(model) else load_entry(entry)
     choice = choose_tracks(loaded.outputs, options.tracks)
     notes += [*loaded.notes, *unplaced_notes(choice.outputs), *numbered_notes(loaded.outputs, options.tracks)]
+    if loaded.loader.use_strand and genes is None:
+        notes.append(
+            f"the dataloader of {loaded.name} reads strands (use_strand), and a variant has none: + was read "
+            "(--genes FILE has the strand of each gene)"
+        )
     plan = PairPlan(
         loaded,
         choice,

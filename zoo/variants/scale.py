@@ -31,6 +31,8 @@ _PROBABILITY = re.compile(r"probabilit|\bfractions?\b|\bpsi\b|\bproportions?\b|\
 _COUNTS = re.compile(
     r"\b(counts?|reads?|cuts?|coverage|fragments?|fragment centres|tags?|insertions?|rpkm|fpkm|tpm|cpm|umis?)\b"
 )
+#: Units of counts that no longer grow in proportion to what was counted, as those of Borzoi's RNA tracks.
+_SQUASHED = re.compile(r"\bsquash|\bsoft[- ]?clip|\bsquare root|\bsqrt\b|\bto the power\b")
 _THROUGH_A_SQUASHER = {"sigmoid", "softmax"}
 
 
@@ -44,11 +46,14 @@ class Scale:
             negative), ``unknown`` (no units).
         base: of a logarithm; e where it is not written.
         plus_one: whether it is the logarithm of 1 + what was counted.
+        squashed: whether counts no longer grow in proportion to what was counted, in some tracks at least, so that fold
+            changes are smaller than those of that.
     """
 
     kind: Kind
     base: float = math.e
     plus_one: bool = False
+    squashed: bool = False
 
     @property
     def non_negative(self) -> bool:
@@ -96,7 +101,7 @@ def scale_of(units: str | None, transform: str | None = None) -> Scale:
     if _PROBABILITY.search(text):
         return Scale("probability")
     if _COUNTS.search(text) or (not text and "exp" in steps):
-        return Scale("counts")
+        return Scale("counts", squashed="sqrt" in steps or _SQUASHED.search(text) is not None)
     return Scale("other") if text else UNKNOWN
 
 

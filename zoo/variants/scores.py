@@ -78,6 +78,13 @@ class Scores:
         self._bins = _reach(outputs, length)
         self._splicing = splicing
         self._pairs = [] if splicing and not names else self._chosen(list(dict.fromkeys(names)), outputs)
+        for spec in {
+            one.name: one for score, one in self._pairs if score == "log2fc" and self._scales[one.name].squashed
+        }.values():
+            self.notes.append(
+                f"log2fc of {spec.name} is that of its own numbers ({spec.units}): where these are squashed, it is "
+                "smaller than the fold change of what was counted"
+            )
         taken: set[str] = set()
         self._slices, columns = self._laid_out(taken)
         columns += _splicing_columns(splicing, taken)
