@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from scripts.bench import interpret, predict
+from scripts.bench import interpret, predict, variants
 from scripts.bench.rows import Row, limited, save
 from zoo.outputs import OutputSpec
 
@@ -100,6 +100,46 @@ def test_regions_of_a_benchmark_can_be_batched_by_kipoi(tmp_path):
         assert int(start) >= 1000 and int(end) <= lengths[chrom] - 1000
     before = (tmp_path / "regions_300.bed").stat().st_mtime_ns
     assert predict.make_regions(tmp_path, 300).stat().st_mtime_ns == before  # made once
+
+
+def small_genome(folder, size=3_000):
+    letters = np.frombuffer(b"ACGT", np.uint8)[np.random.default_rng(2).integers(0, 4, (len(variants.CHROMS), size))]
+    chroms = {name: row.tobytes().decode() for name, row in zip(variants.CHROMS, letters, strict=True)}
+    (folder / "small.fa").write_text("".join(f">{name}\n{text}\n" for name, text in chroms.items()))
+    return folder / "small.fa", chroms
+
+
+@pytest.mark.parametrize("alts", [1, 3])
+def test_variants_of_a_benchmark_are_sorted_substitutions_of_the_genome(tmp_path, alts):
+    genome, chroms = small_genome(tmp_path)
+    path = variants.make_variants(tmp_path, genome, 41, alts)
+    rows = [line.split("\t") for line in path.read_text().splitlines() if line[0] != "#"]
+    places = [(variants.CHROMS.index(row[0]), int(row[1])) for row in rows]
+    assert len(rows) == 41 and places == sorted(set(places))
+    for chrom, pos, _, ref, alt, *_ in rows:
+        assert chroms[chrom][int(pos) - 1] == ref and len({ref, *alt.split(",")}) == alts + 1
+        assert variants.MARGIN < int(pos) <= len(chroms[chrom]) - variants.MARGIN
+
+
+def test_ratios_of_variants_are_ours_over_the_bare_loop_and_grelu_over_ours(tmp_path, monkeypatch):
+    genome, _ = small_genome(tmp_path)
+    usage = predict.Usage
+
+    def compare(a, b, folder, repeats):
+        assert "zoo" in a
+        return [usage(2.0, 0.0, 120.0)], [usage(4.0, 0.0, 100.0)]
+
+    monkeypatch.setattr(variants, "compare", compare)
+    monkeypatch.setattr(variants, "make_genome", lambda folder: genome)
+    monkeypatch.setattr(variants, "make_toy", lambda folder: folder)
+    monkeypatch.setattr(variants, "batch_of", lambda model: 16)
+    found = {name: [(row.ratio, row.limit) for row in case(tmp_path, 8, 1)] for name, case in variants.CASES.items()}
+    assert found == {
+        "bpnet": [(0.5, "<= 1.15"), (0.5, "<= 1.25")],
+        "three": [(0.5, "<= 0.72")],
+        "grelu": [(2.0, ">= 1.3")],
+        "memory": [(1.2, "<= 1.2"), (1.2, "<= 1.2")],
+    }
 
 
 def test_windows_for_the_writers_lie_on_their_chromosomes():

@@ -234,6 +234,7 @@ def _take_along(found: Analysis, layer: Taps, after: fx.Node, following: Layer) 
         return True
     if following.in_place is None or following.layout.rest != layer.layout.rest:
         return False
+    layer.rectifies = name_of(after) == "relu" and not layer.functions
     layer.functions.append(following.in_place)
     return True
 

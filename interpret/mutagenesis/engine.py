@@ -29,11 +29,12 @@ __all__ = ["Engine", "EngineReport"]
 #: Of the output's scale: what another order of additions may change.
 TOLERANCE = 1e-5
 #: Of the edits: those that are compared with forward passes; and how many of the first that are followed.
-CHECKED, FIRST_CHECKED = 0.005, 4
+CHECKED, FIRST_CHECKED = 1 / 800, 4
 #: Of the edits to come: those that a trial follows.
 TRIAL_SHARE, SMALLEST_TRIAL = 0.01, 6
 #: Bytes of predictions that are made before any is given.
 PIECE_BYTES = 1 << 26
+A_LOOK = 8  # edits of the first forward pass: so few that windows, where they pay, are begun with soon
 MOST_SEQUENCES = 2048  # of a piece
 OBSERVED_AT_ONCE = 2
 UPPER = np.uint8(0xDF)  # clears the bit that marks ASCII lower case
@@ -142,7 +143,9 @@ class Engine:
         self._passes = Passes(self._length, self._device, runner.batch_size)
         self._graph: TracksGraph | None = None
         self._undecided, self._foreseen, self._trials = fast is None, None, 0
+        self._always = fast is True
         self._prepared = self._rate = math.inf  # seconds to observe a base, and to follow an edit
+        self._last: dict[bytes, _Base] = {}  # whose edits may go on in the next call
         self._draw = np.random.default_rng(0)
         if self._own.autocast is not None:
             self._give_up("less than float32 is computed in: each sequence has its forward pass")
@@ -159,12 +162,14 @@ class Engine:
         self, sequences: Sequence[bytes], bases: Collection[bytes], *, to_come: int = 0
     ) -> Iterator[Prediction]:
         """Predictions of sequences in order; see ``zoo.variants.engine.EditEngine``."""
-        known = [_Base(_letters([base])[0]) for base in dict.fromkeys(bases)]
+        by_letters = {base: self._last.get(base) or _Base(_letters([base])[0]) for base in bases}
+        known = list(by_letters.values())
         each = 4 * sum(math.prod(spec.shape) for spec in self.choice.outputs)
         size = max(1, min(MOST_SEQUENCES, PIECE_BYTES // each))
         for start in range(0, len(sequences), size):
             piece = sequences[start : start + size]
             yield from self._piece(piece, known, to_come + len(sequences) - start - len(piece))
+        self._last = {letters: base for letters, base in by_letters.items() if base.observed is not None}
 
     # One piece.
 
@@ -198,7 +203,9 @@ class Engine:
     ) -> None:
         """Predict the edits of a base, the cheaper way as far as it is known."""
         while self._undecided and len(edits):
-            some, edits = edits.split(self.runner.batch_size)
+            some, edits = edits.split(
+                min(self.runner.batch_size, A_LOOK) if self._passes.rate is None else self.runner.batch_size
+            )
             self._pass(letters, some.rows, found)
             self._decide(base, len(edits) + to_come)
         if self._graph is None or base.differs or not len(edits) or not self._pays(len(edits)):
@@ -279,7 +286,7 @@ class Engine:
 
     def _pays(self, edits: int) -> bool:
         """Whether so few edits are worth observing their base for."""
-        if math.isinf(self._rate) or math.isinf(self._prepared) or self._passes.rate is None:
+        if self._always or math.isinf(self._rate) or math.isinf(self._prepared) or self._passes.rate is None:
             return True
         return self._prepared + edits * self._rate < edits * self._passes.rate
 

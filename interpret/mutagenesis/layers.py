@@ -82,6 +82,7 @@ class Layer:
     inputs: list[fx.Node]
     layout: Layout
     wants: str = "delta"
+    room: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
     def reach(self, intervals: Sequence[Interval]) -> Interval:
         """The outputs that change with these inputs; empty ones are (0, 0)."""
@@ -96,6 +97,13 @@ class Layer:
         """The output's window from ``low`` to ``high``."""
         raise NotImplementedError
 
+    def _room(self, name: str, like: torch.Tensor, size: int) -> torch.Tensor:
+        """Memory of the block before, which nothing reads any more: fresh pages take as long as the products."""
+        held = self.room.get(name)
+        if held is None or held.numel() < size or held.dtype != like.dtype or held.device != like.device:
+            held = self.room[name] = like.new_empty(size)
+        return held[:size]
+
 
 @dataclass(kw_only=True)
 class Taps(Layer):
@@ -106,6 +114,7 @@ class Taps(Layer):
         matrices: (inputs, outputs), one a tap.
         base: node whose reference the products are added to: the convolution, or the batch norm folded into it.
         functions: elementwise functions that follow, writing in place.
+        rectifies: the only one is relu.
         last: node after them, before a residual.
         adds: whether a second window is added at the end (a residual).
         gives: the form of the rows it gives.
@@ -117,6 +126,7 @@ class Taps(Layer):
     base: fx.Node
     last: fx.Node
     functions: list[Callable[[torch.Tensor], torch.Tensor]] = field(default_factory=list)
+    rectifies: bool = False
     adds: bool = False
     gives: str = "delta"
     tail: Callable[[Block, torch.Tensor, int], None] | None = None
@@ -135,10 +145,13 @@ class Taps(Layer):
         size = high - low if narrow else chunk_rows((high - low, block.edits, width), x)
         add_products = self._add_narrow_products if narrow else self._add_products
         held = min(size, high - low) if self.tail else high - low
-        out = x.new_empty((held, block.edits, width))
+        out = self._room("out", x, held * block.edits * width).view(held, block.edits, width)
         valued = bool(self.functions) or self.gives == "value"
         before = references(self.base) if valued else None
-        after = references(self.last) if valued and (self.gives == "delta") else None
+        rectifies = self.rectifies and self.gives == "delta"
+        after = references(self.last) if valued and self.gives == "delta" and not rectifies else None
+        if rectifies:
+            before, above = before.halves
         other = windows[1].as_delta(block) if self.adds else None
         for start in range(low, high, size):
             stop = min(start + size, high)
@@ -149,7 +162,10 @@ class Taps(Layer):
             else:
                 block.split(shaped).copy_(before.window(block, start, stop))
             add_products(x, windows[0].low, rows, start)
-            for function in self.functions:
+            if rectifies:
+                split = block.split(shaped)
+                torch.maximum(split, above.window(block, start, stop), out=split)
+            for function in () if rectifies else self.functions:
                 function(rows)
             if after is not None:
                 block.split(shaped).sub_(after.window(block, start, stop))
@@ -189,7 +205,9 @@ class Taps(Layer):
         beside = s.dilation * (taps - 1)
         size = min(len(x), max(beside, PRODUCT_BYTES // (len(matrix) * edits * x.element_size())))
         wide = (size + 2 * beside) * edits
-        products = x.new_zeros((len(matrix), wide))  # with nothing on both sides, where taps reach beyond the inputs
+        products = self._room("products", x, len(matrix) * wide).view(len(matrix), wide)
+        products[:, : beside * edits] = 0  # taps reach beyond the inputs, on both sides
+        products[:, (beside + size) * edits :] = 0
         reached = size + beside  # outputs, the first of which reads with its last tap what the first input gave
         of_taps = products.as_strided((taps, width, reached * edits), (width * wide + s.dilation * edits, wide, 1))
         for start in range(0, len(x), size):
@@ -285,7 +303,8 @@ class Shift(Layer):
         rows = x.as_delta(block)[start - x.low : stop - x.low : self.step]
         inside = low >= 0 and high + self.layout.drift(block) <= self.layout.length
         if self.step > 1 or not inside:
-            rows = rows.clone() if x.shared or self.step > 1 else rows
+            if x.shared or self.step > 1:
+                rows = self._room("out", rows, rows.numel()).view(rows.shape).copy_(rows)
             self.layout.outside_(block, low, rows, 0)
         found = Window(self.layout, references(None), low, high, delta=rows)
         found.shared = x.shared and self.step == 1 and inside

@@ -7,6 +7,7 @@ windows line up: that of the m-th position is that of the first, moved by ``m * 
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -120,6 +121,16 @@ class Reference:
         self.layout, self.margin = layout, margin
         self.padded = value.new_zeros(shape)
         self.padded[:, margin : margin + layout.length] = value
+        self._halves: tuple[Reference, Reference] | None = None
+
+    @property
+    def halves(self) -> tuple[Reference, Reference]:
+        """What is below 0 of it, and what is above, negated: relu(r + d) - relu(r) is max(d + below, above)."""
+        if self._halves is None:
+            below, above = copy.copy(self), copy.copy(self)
+            below.padded, above.padded = self.padded.clamp(max=0), self.padded.clamp(min=0).neg()
+            self._halves = below, above
+        return self._halves
 
     def window(self, block: Block, low: int, high: int) -> torch.Tensor:
         """Rows ``low`` to ``high`` (of the first position) as (w, positions, sequences, 1, rest); a view if it can."""

@@ -172,7 +172,7 @@ class _SpliceAI(nn.Module):
 
 
 def spliceai_like(seed: int = 0) -> tuple[nn.Module, int]:
-    """SpliceAI-10k (Jaganathan et al. 2019, doi:10.1016/j.cell.2018.12.015); 15,000 bp, of which 5,000 are predicted."""
+    """SpliceAI-10k (Jaganathan et al. 2019, doi:10.1016/j.cell.2018.12.015): 15,000 bp, 5,000 of them predicted."""
     torch.manual_seed(seed)
     return _settled(_SpliceAI()), 15_000
 

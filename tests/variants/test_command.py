@@ -258,6 +258,20 @@ def test_a_table_becomes_a_vcf(case):
     assert record.info["toy_diff_gc"][0] == pytest.approx(case.diff("chr2", 10, base, alt), abs=1e-6)
 
 
+def test_columns_of_a_table_stay_with_their_rows(case):
+    base = case.sequences["chr2"][9].upper()
+    alt, other = [one for one in "ACGT" if one != base][:2]
+    table = case.folder / "in.tsv"
+    table.write_text(f"beta\tchrom\tpos\tref\talt\tstatus\n0.5\tchr2\t10\t{base}\t{alt},{other}\tnovel\n")
+    case.score(case.folder / "out.tsv", table)
+    one, two = read(case.folder / "out.tsv")
+    for row in (one, two):
+        assert (row["beta"], row["input_status"], row["status"]) == ("0.5", "novel", "ok")
+    assert (one["alt"], two["alt"]) == (alt, other)
+    again = case.score(None, case.folder / "out.tsv")
+    assert [row.values[0] for row in again] == [np.float32(row["diff_gc"]) for row in (one, two)]
+
+
 # ---------------------------------------------------------------- going on, failing
 
 

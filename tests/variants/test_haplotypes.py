@@ -15,7 +15,7 @@ from zoo.errors import InputError, UsageError
 from zoo.genome.encode import one_hot
 from zoo.models.loaded import Runner
 from zoo.variants.allele import Allele, Edit, Record
-from zoo.variants.haplotypes import ADDITIVE, carried
+from zoo.variants.haplotypes import ADDITIVE, Haplotypes, carried
 from zoo.variants.score_variants import score_variants
 
 LENGTH = 80
@@ -101,17 +101,38 @@ def test_windows_are_those_of_the_focal_variant(made, tmp_path):
 
 def test_the_reference_and_other_samples_are_not_carried(made, tmp_path):
     rows = [row(made, 500, gt="0|0"), row(made, 510, gt="./."), row(made, 520, gt="0|1"), row(made, 530, gt=".|1")]
-    assert together(rows_of(made, tmp_path, rows)) == [(520, "2", [520, 530], 0, "ok"), (530, "2", [520, 530], 0, "ok")]
+    # What stands at 510 is not known on either copy.
+    assert together(rows_of(made, tmp_path, rows)) == [(520, "2", [520, 530], 1, "ok"), (530, "2", [520, 530], 1, "ok")]
+
+
+def test_a_copy_whose_genotype_is_not_known_is_said(made, tmp_path):
+    rows = [row(made, 500, gt=".|1"), row(made, 510, gt="1|1"), row(made, 520, gt="./1"), row(made, 700, gt=".")]
+    assert together(rows_of(made, tmp_path, rows)) == [
+        (500, "2", [500, 510], 1, "ok"),  # 520 is not phased
+        (510, "1", [510], 2, "ok"),  # nor known on copy 1, as 500
+        (510, "2", [500, 510], 1, "ok"),
+        (520, "nan", [], 0, "unphased"),
+    ]
 
 
 def test_what_is_not_phased_is_left_out_and_said(made, tmp_path):
     rows = [row(made, 500, gt="0/1"), row(made, 510, gt="0|1"), row(made, 520, gt="1/1")]
     assert together(rows_of(made, tmp_path, rows)) == [
-        (500, ".", [], 0, "unphased"),
+        (500, "nan", [], 0, "unphased"),
         (510, "2", [510, 520], 1, "ok"),
         (520, "1", [520], 1, "ok"),
         (520, "2", [510, 520], 1, "ok"),
     ]
+
+
+def test_a_sample_without_genotypes_and_one_without_variants(made, tmp_path):
+    said = []
+    chrom, pos, ref, alt, *_ = row(made, 505)
+    rows = [row(made, 500), (chrom, pos, ref, alt, "DP", "3", "4"), row(made, 510, gt="0|0")]
+    assert together(rows_of(made, tmp_path, rows, report=said.append)) == [(500, "2", [500], 1, "ok")]
+    assert any(text.startswith("1 row has no genotype of S") for text in said)
+    assert rows_of(made, tmp_path, rows[1:], name="none", report=said.append) == []
+    assert said[-1] == "S carries none of the variants"
 
 
 def test_phase_sets_are_not_mixed(made, tmp_path):
@@ -302,7 +323,7 @@ def test_other_formats(made, tmp_path, suffix):
     score_variants(near_model(LENGTH), vcf, made.genome, out, haplotypes="S", **OPTIONS)
     if suffix == ".parquet":
         table = pytest.importorskip("pyarrow.parquet").read_table(out).to_pylist()
-        assert [one["haplotype"] for one in table] == ["2", "2"]
+        assert [one["haplotype"] for one in table] == [2, 2]
         assert table[0]["variants"].count(",") == 1
     else:
         assert gzip.decompress(out.read_bytes()).count(b"\n") == 3
@@ -332,10 +353,32 @@ def test_what_is_refused(made, tmp_path):
     assert not any(path.name.startswith("o.") for path in tmp_path.iterdir())
 
 
+def test_only_what_is_near_is_held(made):
+    """Of many rows, whatever their genotypes: none that is more than windows away."""
+    names = (*"1234567.",)
+
+    def records():
+        for i, gt in enumerate(["./.", "0|1", "1/1", "0|0"] * 500):
+            yield Record(i, i + 1, "chr1", 10 * i, ".", "A", ("C",), None, (*names, f"GT\t{gt}"))
+
+    def alleles_of(record):
+        return [Allele(record, 0, 0, Edit(record.pos, "A", "C"))]
+
+    held = []
+    found = Haplotypes(records, alleles_of, 0, lambda one: (one.edit.start - 40, one.edit.start + 40), 80)
+    of, real = type(found)._of, []
+    found._of = lambda one, beside: held.append(len(beside)) or of(found, one, beside)
+    for record in found.records():
+        real += found.focals(record)
+    assert len(real) == 500 + 2 * 500 and max(held) < 60
+
+
 def test_a_star_is_not_carried():
     record = Record(0, 1, "chr1", 9, ".", "A", ("C", "*"), None, (*"1234567.", "GT\t0|0\t1|2"))
     alleles = [Allele(record, 0, 0, Edit(9, "A", "C")), Allele(record, 1, 0, None, "overlapping_deletion")]
     (one,) = carried(record, alleles, 1)
     assert (one.copies, one.everywhere, one.phased) == ((1,), False, True)
-    assert carried(record, alleles, 0) == [] == carried(record, alleles, 5)
+    assert carried(record, alleles, 0) == []
+    (absent,) = carried(record, alleles, 5)
+    assert absent.copies == () and 7 in absent.unknown
     assert {"diff", "log2fc", "logit"} == ADDITIVE

@@ -68,10 +68,10 @@ def test_missing_scores_have_no_rank_and_are_not_counted():
 
 
 def test_each_column_by_itself_in_the_order_of_the_columns():
-    columns = (DIFF, column("at", "DP_AG", integer=True), L2, column("d_leftmost", "diff"))
-    found = Ranks(columns, np.array([[1, 5, 1, 0], [-2, 5, 2, 0]], np.float32))
+    columns = (DIFF, column("at", "DP_AG", integer=True), L2, column("d_leftmost", "diff"), column("r", "REF_AG"))
+    found = Ranks(columns, np.array([[1, 5, 1, 0, 0], [-2, 5, 2, 0, 0]], np.float32))
     assert [one.name for one in found.columns] == ["d_quantile", "d_p", "d_q", "l_quantile", "l_p", "l_q"]
-    values = np.array([[-3, 9, 0, 0]], np.float32)
+    values = np.array([[-3, 9, 0, 0, 0]], np.float32)
     found.count(values)
     assert np.allclose(found.of(values), [[-1, 1 / 3, 1 / 3, 0, 1, 1]])
     assert ranked(columns) == [0, 2]

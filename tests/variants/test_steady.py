@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from zoo.errors import SystemStateError
-from zoo.variants.steady import SteadyRunner, steady_batch_size
+from zoo.variants.steady import SteadyRunner, remembered, steady_batch_size
 
 
 class Sums:
@@ -90,3 +90,20 @@ def test_a_convolution_gives_the_same_bits_whatever_stands_beside_a_sequence():
     whole = steady.forward(one_hot)["y"]
     for part in ([7], [39, 0, 7], list(range(5, 33)), list(range(40))[::-1]):
         assert np.array_equal(steady.forward(one_hot[part])["y"], whole[part])
+
+
+def test_a_size_is_tried_once_and_a_damaged_memory_is_no_answer(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    tried = []
+
+    def find():
+        tried.append(1)
+        return 16
+
+    for made_by, found in (({"model": "a"}, 1), ({"model": "a"}, 1), ({"model": "b"}, 2)):
+        assert (remembered(made_by, find), len(tried)) == (16, found)
+    for path in (tmp_path / "cache/batches").iterdir():
+        path.write_text('{"batch_si')
+    assert (remembered({"model": "a"}, find), len(tried)) == (16, 3)
+    monkeypatch.setenv("ZOO_CACHE", "/proc/none")  # where nothing can be written
+    assert (remembered({"model": "a"}, find), len(tried)) == (16, 4)

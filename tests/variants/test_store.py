@@ -18,11 +18,12 @@ from zoo.errors import ModelError, SystemStateError, UsageError
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec
 from zoo.variants.allele import Allele, Edit, Record
+from zoo.variants.conditions import check_model, conditions
 from zoo.variants.genes import Gene
 from zoo.variants.options import VariantOptions
 from zoo.variants.scorer import Row
 from zoo.variants.scores import Column
-from zoo.variants.store import Store, conditions
+from zoo.variants.store import Store
 
 GENOME = SimpleNamespace(sizes={"chr1": 1000, "chr2": 500})
 GENE = Gene("A", "ENSG1", 0, 10, 400, "-", ((10, 50), (300, 400)))
@@ -186,7 +187,7 @@ def test_genes_count_by_their_bytes(tmp_path):
 
 def test_a_model_of_no_file_is_refused():
     with pytest.raises(UsageError, match="was not loaded from a file"):
-        made(model("mine", {}))
+        check_model(model("mine", {}))
 
 
 # ---------------- the folder
@@ -376,16 +377,3 @@ def test_a_genome_is_hashed_once_and_again_when_it_has_changed(tmp_path):
     assert store.genome_sha256(genome) == first  # told by path, size and date alone
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     assert store.genome_sha256(genome) != first
-
-
-def test_a_size_of_batch_is_tried_once(tmp_path):
-    tried = []
-
-    def find():
-        tried.append(1)
-        return 16
-
-    for _ in range(2):
-        assert Store(tmp_path / "s").batch_size({"model": "a"}, find) == 16
-    assert Store(tmp_path / "s").batch_size({"model": "b"}, find) == 16
-    assert len(tried) == 2

@@ -51,8 +51,10 @@ def scores_of(text):
 def test_a_larger_file_gives_the_bytes_of_a_run_without_a_store(made, tmp_path, suffix):
     _, _, rows = made
     store = tmp_path / "store"
+    said = []
     run(made, rows[10:31], tmp_path / f"some{suffix}", store=store)
-    got, counts = run(made, rows, tmp_path / f"all{suffix}", store=store)
+    got, counts = run(made, rows, tmp_path / f"all{suffix}", store=store, report=said.append)
+    assert said[-1] == f"{store}: 21 rows were there, 39 new"
     assert (counts["from_store"], counts["to_store"]) == (21, 39)
     assert got == run(made, rows, tmp_path / f"bare{suffix}")[0]
     assert got == run(made, rows, tmp_path / f"fresh{suffix}", store=tmp_path / "other")[0]
@@ -82,7 +84,16 @@ def test_another_spelling_computes_nothing(made, tmp_path):
     assert scores_of(other) == scores_of(first)
 
 
-@pytest.mark.parametrize("options", [{"rc_average": False, "refill": "both"}, {"shifts": (-3, 0, 3)}, {"span": 21}])
+def test_a_larger_file_in_another_spelling(made, tmp_path):
+    """Indels included, some of which are another place in a repeat when a base is written behind them."""
+    _, sequences, rows = made
+    run(made, rows[5:40], tmp_path / "a.tsv", store=tmp_path / "s")
+    got, counts = run(made, spelled(rows, sequences), tmp_path / "b.tsv", store=tmp_path / "s")
+    assert counts["from_store"] + counts["to_store"] == 60 and counts["from_store"] > 25
+    assert got == run(made, spelled(rows, sequences), tmp_path / "c.tsv")[0]
+
+
+@pytest.mark.parametrize("options", [{"rc_average": True, "refill": "both"}, {"shifts": (-3, 0, 3)}, {"span": 21}])
 def test_under_other_options_all_is_computed_and_kept_apart(made, tmp_path, options):
     _, _, rows = made
     store = tmp_path / "store"

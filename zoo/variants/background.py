@@ -34,11 +34,11 @@ from zoo.paths import given_path
 from zoo.progress import Progress
 from zoo.results import genome_fingerprint, replacing
 from zoo.variants.allele import Allele, Edit
+from zoo.variants.conditions import conditions
 from zoo.variants.reading import open_variants
 from zoo.variants.reference import check_variants, reference_notes
 from zoo.variants.resolve import alleles_of
 from zoo.variants.shuffle import dinucleotide_shuffle
-from zoo.variants.store import conditions
 from zoo.words import counted
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def score_background(
     Args:
         job: of the file that is ranked.
         scorer_on: a genome, and genes of it or None -> what scores by the run's model and options.
-        batch_size, machine: see ``zoo.variants.store.conditions``.
+        batch_size, machine: see ``zoo.variants.conditions``.
         progress: ``(total, done) -> Progress``.
 
     Returns:
@@ -243,7 +243,8 @@ def _says(options: VariantOptions, wanted: Background, n: int, scored: int, comp
         if wanted.path is not None
         else f"{counted(n, 'variant')} of the kinds of this file on shuffled flanks, seed {options.seed}"
     )
-    rows = f"{counted(scored, 'row')} with scores, so that no p is below {1 / (scored + 1):.2g}"
+    least = f"so that no p is below {1 / (scored + 1):.2g}" if scored else "so that there are no ranks"
+    rows = f"{counted(scored, 'row')} with scores, {least}"
     return f"background: {what}; {rows}{'' if computed else ' (computed before)'}"
 
 

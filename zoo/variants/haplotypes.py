@@ -11,8 +11,8 @@ Which variants are together:
 - Homozygous ones, phased or not, are on each copy. A homozygous focal variant goes with the phase set of the nearest
   phased heterozygous one in its window, the left one of two.
 - Those that lie wholly in the window, further from its ends than all insertions and deletions in it move bases.
-- Heterozygous variants that are not phased, or of another phase set, are left out and counted (``left_out``). As focal
-  variants they have the status ``unphased``.
+- Heterozygous variants that are not phased, or of another phase set, are left out and counted (``left_out``), and so
+  are rows whose genotype on this copy is not known. As focal variants, those not phased have the status ``unphased``.
 - Where two variants of a copy change the same base, or one has no sequence, there is a status and no score. ``*`` is
   what the deletion that it stands for already does.
 
@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,8 @@ from zoo.variants.changes import Changes
 from zoo.variants.genotype import genotype
 from zoo.variants.scorer import Row, Scorer
 from zoo.variants.scores import Column
-from zoo.words import did_you_mean
+from zoo.variants.writers.table import NO_NUMBER
+from zoo.words import counted, did_you_mean
 
 if TYPE_CHECKING:
     from zoo.variants.genes import Gene
@@ -46,8 +47,10 @@ __all__ = ["ADDITIVE", "TEXTS", "Carried", "Focal", "HaplotypeScorer", "Haplotyp
 
 #: Scores of which a sum over variants means something.
 ADDITIVE = {"diff", "log2fc", "logit"}
-#: Columns of text behind those of the change.
+#: Columns behind those of the change.
 TEXTS = ("haplotype", "phase_set", "variants", "left_out")
+#: All copies, however many there are.
+ANY = range(1, 1 << 20)
 #: Statuses of an ALT that leaves the sequence as it is.
 NO_CHANGE = ("same", "missing")
 PIECE = "{chrom}:{pos}:{ref}>{alt}"
@@ -105,6 +108,7 @@ class Carried:
         everywhere: whether all copies have it.
         phased: whether the copies are known.
         phase_set: of PS; None where the row names none.
+        unknown: copies on which the row's genotype is not known (``.``); only with the first ALT of a row.
     """
 
     allele: Allele
@@ -112,6 +116,7 @@ class Carried:
     everywhere: bool
     phased: bool
     phase_set: str | None
+    unknown: Container[int] = ()
 
     @property
     def start(self) -> int:
@@ -136,7 +141,7 @@ class Focal:
         haplotype: copy, from 1; 0 where it is not known.
         phase_set: that was put together; None where PS is not used.
         together: variants of the copy in the window, by place, the focal one among them; empty with a status.
-        left_out: heterozygous variants in the window of which nobody knows whether they are on this copy.
+        left_out: rows in the window of which nobody knows whether their variant is on this copy.
         status: why there is no score.
     """
 
@@ -151,7 +156,7 @@ class Focal:
     def texts(self) -> tuple[str, ...]:
         """The columns of ``TEXTS``."""
         return (
-            str(self.haplotype or "."),
+            str(self.haplotype or NO_NUMBER),
             self.phase_set or ".",
             ",".join(map(_text, self.together)) or ".",
             str(self.left_out),
@@ -164,16 +169,25 @@ def _text(allele: Allele) -> str:
 
 
 def carried(record: Record, alleles: Sequence[Allele], sample: int) -> list[Carried]:
-    """The ALTs of a row that a sample has; ``*`` is another row's, and not one."""
-    found = genotype(record, sample)
-    if found is None:
+    """The ALTs of a row that a sample has; ``*`` is another row's, and not one.
+
+    Where a copy is not known and no ALT is carried, one of no copies says so.
+    """
+    if not record.alts:
         return []
-    kept = []
+    found = genotype(record, sample)
+    if found is None or all(number is None for number in found.alleles):
+        return [Carried(alleles[0], (), False, False, None, ANY)]
+    unknown = tuple(copy for copy, number in enumerate(found.alleles, 1) if number is None)
+    kept: list[Carried] = []
     for allele in alleles:
         copies = tuple(copy for copy, number in enumerate(found.alleles, 1) if number == allele.index + 1)
-        if copies and record.alts and allele.status != "overlapping_deletion":
+        if copies and allele.status != "overlapping_deletion":
             everywhere = len(copies) == len(found.alleles)
-            kept.append(Carried(allele, copies, everywhere, found.phased or everywhere, found.phase_set))
+            phased = found.phased or everywhere
+            kept.append(Carried(allele, copies, everywhere, phased, found.phase_set, () if kept else unknown))
+    if unknown and not kept:
+        kept.append(Carried(alleles[0], (), False, found.phased, found.phase_set, unknown))
     return kept
 
 
@@ -186,6 +200,9 @@ class Haplotypes:
         sample: number of the sample.
         window: focal allele -> 0-based half-open window in which it would be scored.
         length: bp of it.
+
+    Attributes:
+        rows, unknown: rows that the sample carries, and those whose genotype is missing, of what was read so far.
     """
 
     def __init__(
@@ -199,6 +216,7 @@ class Haplotypes:
         self._records, self._alleles, self._sample = records, alleles, sample
         self._window, self._length = window, length
         self._ready: dict[int, list[Focal]] = {}
+        self.rows = self.unknown = 0
 
     def records(self, start: int = 0) -> Iterator[Record]:
         """The rows that the sample carries, from number ``start`` on; ``focals`` has what is to be scored of each."""
@@ -206,6 +224,20 @@ class Haplotypes:
             if record.number >= start:
                 self._ready[record.number] = focals
                 yield record
+
+    def notes(self, name: str) -> list[str]:
+        """What the user should know, once all was read.
+
+        Args:
+            name: of the sample.
+        """
+        found = []
+        if self.unknown:
+            rows = counted(self.unknown, "row has", "rows have")
+            found.append(f"{rows} no genotype of {name}: counted as left out of the windows around")
+        if not self.rows:
+            found.append(f"{name} carries none of the variants")
+        return found
 
     def focals(self, record: Record) -> list[Focal]:
         """Of a row that ``records`` has just given."""
@@ -218,10 +250,14 @@ class Haplotypes:
         for record in self._records():
             while waiting and self._is_past(waiting[0][0], record):
                 yield self._emit(waiting, near)
-            mine = carried(record, self._alleles(record), self._sample)
-            if mine:
+            found = carried(record, self._alleles(record), self._sample)
+            if not waiting:
+                self._forget(near, record)
+            near.extend(found)
+            self.unknown += any(one.unknown is ANY for one in found)
+            if mine := [one for one in found if one.copies]:
+                self.rows += 1
                 waiting.append((record, mine))
-                near.extend(mine)
         while waiting:
             yield self._emit(waiting, near)
 
@@ -231,12 +267,16 @@ class Haplotypes:
 
     def _emit(self, waiting: deque[tuple[Record, list[Carried]]], near: deque[Carried]) -> tuple[Record, list[Focal]]:
         record, mine = waiting.popleft()
-        # Long deletions that begin before the window reach into it: the longest windows hold is twice its length.
+        self._forget(near, record)
+        beside = [one for one in near if one.allele.record.chrom == record.chrom]
+        return record, [focal for one in mine for focal in self._of(one, beside)]
+
+    def _forget(self, near: deque[Carried], record: Record) -> None:
+        """Drop what cannot stand in the windows of a row and of those behind it."""
+        # Long deletions that begin before the window reach into it: the longest that windows hold is twice its length.
         reach = record.pos - 2 * self._length
         while near and (near[0].allele.record.chrom != record.chrom or near[0].end < reach):
             near.popleft()
-        beside = [one for one in near if one.allele.record.chrom == record.chrom]
-        return record, [focal for one in mine for focal in self._of(one, beside)]
 
     def _of(self, one: Carried, beside: Sequence[Carried]) -> list[Focal]:
         if one.allele.edit is None:
@@ -255,6 +295,10 @@ class Haplotypes:
         for other in inside:
             if other is one or other.everywhere:
                 known.append(other)
+            elif copy in other.unknown:
+                left_out += 1
+            elif not other.copies:
+                continue
             elif not other.phased or other.phase_set != phase_set:
                 left_out += 1
             elif copy in other.copies:
@@ -273,7 +317,7 @@ def _is_unknown(known: Sequence[Carried]) -> bool:
 
 
 def _nearest_set(one: Carried, inside: Sequence[Carried]) -> str | None:
-    sets = [other for other in inside if other.phased and not other.everywhere]
+    sets = [other for other in inside if other.copies and other.phased and not other.everywhere]
     return min(sets, key=lambda other: (abs(other.start - one.start), other.start)).phase_set if sets else None
 
 

@@ -26,7 +26,7 @@ from zoo.variants.reading import VariantFile
 from zoo.variants.reference import check_variants, reference_notes
 from zoo.variants.resolve import alleles_of
 from zoo.variants.saturate import SaturatedLoci
-from zoo.variants.scores import Scores, scores_of_run
+from zoo.variants.scores import Scores, check_score_names, scores_of_run
 from zoo.variants.sharing import Placing, each_its_own, neighbours
 from zoo.variants.windows import PairPlan
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["VariantJob", "default_prefix", "opened_genome", "prepare", "scored_outputs"]
 
 #: Options that say how a run is done, not what comes out.
-NOT_SIGNED = ("device", "resume", "dry_run", "trust", "store", "format", "settings")
+NOT_SIGNED = ("device", "resume", "dry_run", "trust", "store", "format")
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,7 @@ def prepare(
     Raises:
         ZooError: see ``zoo.score_variants``. Where the result may be written is not checked here.
     """
+    check_score_names(options.score)
     entry, fasta, translate = opened_genome(model, genome, options)
     notes = [note for note in [deprecation_note(entry.card)] if note]
     if not options.any_genome and (note := check_assembly(entry.card, fasta)):

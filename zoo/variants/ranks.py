@@ -36,9 +36,16 @@ PARTS = ("quantile", "p", "q")
 
 
 def ranked(columns: Sequence[Column]) -> list[int]:
-    """Which columns have ranks: scores of a variant as it is written; no whole numbers, such as distances."""
+    """Which columns have ranks: scores of a variant as it is written.
+
+    Not whole numbers, such as distances, nor what stands beside a gain or loss of a splice site: REF and ALT there.
+    """
     return [
-        i for i, one in enumerate(columns) if not one.integer and not one.name.endswith(("_leftmost", "_rightmost"))
+        i
+        for i, one in enumerate(columns)
+        if not one.integer
+        and not one.name.endswith(("_leftmost", "_rightmost"))
+        and not one.score.startswith(("REF_", "ALT_"))
     ]
 
 

@@ -57,7 +57,7 @@ class VariantResult:
         where = str(self.paths[0]) if self.paths else "standard output"
         return (
             f"{self.scored:,} of {counted(self.rows, 'ALT')} of {counted(self.records, 'variant')} scored in "
-            f"{self.seconds:.1f} s ({pace(self.scored, self.seconds)}) -> {where}"
+            f"{self.seconds:.1f} s ({pace(self.scored, self.seconds, 'variant')}) -> {where}"
         )
 
 

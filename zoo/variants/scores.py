@@ -26,7 +26,7 @@ from zoo.words import did_you_mean
 if TYPE_CHECKING:
     from zoo.models.loaded import LoadedModel
 
-__all__ = ["SCORES", "Column", "Scores", "scores_of_run"]
+__all__ = ["SCORES", "Column", "Scores", "check_score_names", "scores_of_run"]
 
 #: Two places of an indel disagree where a score differs by more than this, and by more than this share of the larger.
 DISAGREE, DISAGREE_SHARE = 0.01, 0.1
@@ -110,11 +110,9 @@ class Scores:
         """Which score of which output, in the order of the columns."""
         if not names:
             return [(default_score(spec.kind, self._scales[spec.name]), spec) for spec in outputs]
+        check_score_names(names)
         found = []
         for name in names:
-            if name not in SCORES:
-                near = did_you_mean(name, SCORES)
-                raise UsageError(f"--score {name}: no such score", near, f"Fix: one of {', '.join(SCORES)}")
             fit = [spec for spec in outputs if SCORES[name].fits(spec.kind, self._scales[spec.name])]
             if not fit:
                 raise self._unfit(name, outputs)
@@ -268,6 +266,18 @@ def _reach(outputs: Sequence[OutputSpec], length: int) -> tuple[int, int]:
     low = min((spec.offset for spec in profiles), default=0)
     high = max((spec.offset + spec.n_bins * spec.bin_size for spec in profiles), default=0)
     return low - length // 2, high - length // 2
+
+
+def check_score_names(names: Sequence[str]) -> None:
+    """Refuse what is no score.
+
+    Raises:
+        UsageError: near names are given.
+    """
+    for name in names:
+        if name not in SCORES:
+            near = did_you_mean(name, SCORES)
+            raise UsageError(f"--score {name}: no such score", near, f"Fix: one of {', '.join(SCORES)}")
 
 
 def scores_of_run(

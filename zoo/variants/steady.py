@@ -3,20 +3,26 @@
 A network on a CPU sums in another order when a batch has another size, and at some sizes also at its end: BPNet gives
 the 31st of 31 sequences other last bits than the first. So every batch has one size, a power of two, which the blocks
 of matrix products divide; the last batch is filled up; and the size is tried once: the same sequences in another order
-must give the same bits. A batch of 1 always does.
+must give the same bits. A batch of 1 always does. The size is remembered in the cache, by model and machine.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from zoo.errors import SystemStateError
+from zoo.files import cache_folder
 from zoo.models.loaded import LoadedModel
+from zoo.results import replacing
 
-__all__ = ["Forward", "SteadyRunner", "steady_batch_size"]
+__all__ = ["Forward", "SteadyRunner", "remembered", "steady_batch_size"]
 
 #: Bases that are predicted for a trial, three times, and how many batches it has at most.
 TRIED_BASES = 1 << 16
@@ -78,6 +84,24 @@ def steady_batch_size(runner: Forward) -> int:
     while size > 1 and not _is_steady(runner, size):
         size //= 2
     return size
+
+
+def remembered(made_by: Mapping[str, Any], find: Callable[[], int]) -> int:
+    """What ``find`` gives, from the cache where it was found before.
+
+    Args:
+        made_by: model, machine and settings, as JSON takes them.
+    """
+    name = hashlib.sha256(json.dumps(made_by, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    path = cache_folder() / "batches" / f"{name}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # none yet, or damaged
+        return max(1, int(json.loads(path.read_text(encoding="utf-8"))["batch_size"]))
+    found = find()
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, no result
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, shared=True) as partial:
+            partial.write_text(json.dumps({"batch_size": found}), encoding="utf-8")
+    return found
 
 
 def _is_steady(runner: Forward, size: int) -> bool:

@@ -1,15 +1,14 @@
 """Scores that were computed before: a folder that keeps them, so that no variant is scored twice.
 
-    DIR/store.json               what is in it, for people and for who opens it
+    DIR/store.json                 what is in it, for people and for who opens it
     DIR/MODEL-0123456789ab.sqlite  one shelf: scores of one model under one set of conditions
-    DIR/genomes.json             sha256 of genomes that were read, by path, size and date
-    DIR/batches.json             sizes of batches that were tried (``zoo.variants.steady``)
+    DIR/genomes.json               sha256 of genomes that were read, by path, size and date
 
-A shelf's conditions (``conditions``) are all that can change a bit of a score: the sha256 of the model's files, of what
-its card says of inputs and outputs and of the genome; options, columns, versions of PyTorch and NumPy, processor,
-threads, size of a batch. An entry is found by the chromosome, the trimmed alleles, REF as given where it is not the
-genome's, and the gene. So one change written in two ways is one entry, and other conditions are another shelf, never a
-wrong number.
+A shelf's conditions (``zoo.variants.conditions``) are all that can change a bit of a score: the sha256 of the model's
+files, of what its card says of inputs and outputs and of the genome; options, columns, versions of PyTorch and NumPy,
+processor, threads, size of a batch. An entry is found by the chromosome, the trimmed alleles, REF as given where it is
+not the genome's, and the gene. So one change written in two ways is one entry, and other conditions are another shelf,
+never a wrong number.
 
 SQLite takes care of several runs at once and of a run that dies: what it had not finished writing is undone when the
 shelf is opened next. Each entry has a checksum of its own.
@@ -25,9 +24,8 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,124 +34,25 @@ import numpy as np
 from zoo.errors import ModelError, SystemStateError, UsageError
 from zoo.files import sha256_of
 from zoo.results import DISK_FULL, check_folder, replacing
+from zoo.variants.conditions import differences
 from zoo.variants.scorer import Row, Scorer, Task
 from zoo.words import counted
 
 if TYPE_CHECKING:
-    import torch
-
     from zoo.genome.fasta import Genome
-    from zoo.models.loaded import LoadedModel
     from zoo.variants.aligned import Predicted
     from zoo.variants.allele import Allele, Edit
     from zoo.variants.genes import Gene
-    from zoo.variants.options import VariantOptions
 
-__all__ = ["NUMBERS", "Shelf", "Store", "StoredScorer", "conditions", "machine_of"]
+__all__ = ["Shelf", "Store", "StoredScorer"]
 
-#: Raised whenever a change of this package changes a score in any bit.
-NUMBERS = 1
 FORMAT = 1
 ABOUT = "scores of `zoo variants --store`; a shelf a model and set of conditions; a shelf may be deleted at any time"
-#: Options that leave a score as it is; what they choose is in the columns, in the entry's key, or no number.
-WITHOUT_EFFECT = {
-    "score",
-    "tracks",
-    "genes",
-    "ref_mismatch",
-    "normalise",
-    "max_length",
-    "regions",
-    "background",
-    "seed",
-    "haplotypes",
-    "store",
-    "device",
-    "batch_size",
-    "prefix",
-    "resume",
-    "dry_run",
-    "translate_chroms",
-    "any_genome",
-    "trust",
-    "format",
-    "limit",
-}
 HEAD = struct.Struct("<qi")  # start of the window, unknown bases in it
 CHECK = struct.Struct("<I")
 KEPT_AT_ONCE = 1000
 KEPT_SECONDS = 10.0
 BUSY_SECONDS = 120.0
-
-
-def conditions(
-    model: LoadedModel,
-    options: VariantOptions,
-    columns: Sequence[Any],
-    genome_sha256: str,
-    *,
-    batch_size: int,
-    machine: Mapping[str, Any],
-) -> dict[str, Any]:
-    """All that can change a bit of a score, beside the variant and its gene.
-
-    Args:
-        columns: of the scores, with ``name``, ``score``, ``output`` and ``track``.
-        batch_size: of every forward pass, see ``zoo.variants.steady``.
-        machine: what computes, see ``machine_of``.
-
-    Raises:
-        UsageError: the model was not loaded from files.
-    """
-    if not model.hashes:
-        raise UsageError(
-            f"--store: {model.name} was not loaded from a file, so that it may be another model by now",
-            "",
-            "Fix: leave out --store",
-        )
-    chosen = {name: value for name, value in vars(options).items() if name not in WITHOUT_EFFECT}
-    return json.loads(
-        json.dumps(
-            {
-                "numbers": NUMBERS,
-                "model": model.name,
-                "files": dict(sorted(model.hashes.items())),
-                "described": _description_of(model),
-                "genome": genome_sha256,
-                "genes": sha256_of(Path(options.genes)) if options.genes is not None else None,
-                "options": dict(sorted(chosen.items())),
-                "columns": [[column.name, column.score, column.output, column.track] for column in columns],
-                "batch_size": batch_size,
-                "machine": dict(sorted(machine.items())),
-            },
-            default=str,
-        )
-    )
-
-
-def _description_of(model: LoadedModel) -> str:
-    """sha256 of what is said of input and outputs: units, bins, strands and the like make numbers of predictions."""
-    said: list[Any] = [asdict(model.loader), *map(asdict, model.outputs)]
-    if model.card is not None:
-        said += [model.card.input.model_dump(), *(output.model_dump() for output in model.card.outputs)]
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def machine_of(device: torch.device) -> dict[str, Any]:
-    """What computes: the last bits of a sum depend on all of it."""
-    import torch  # a second's import, which waits until the rows are checked
-
-    from zoo.models.loaded import processor_name
-
-    cpu = device.type == "cpu"
-    return {
-        "device": device.type,
-        "processor": processor_name(device),
-        "instructions": torch.backends.cpu.get_cpu_capability() if cpu else "",
-        "threads": torch.get_num_threads() if cpu else 0,
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-    }
 
 
 class Store:
@@ -211,17 +110,6 @@ class Store:
             self._write(known, kept | {str(path): [*mine, found]})
         return found
 
-    def batch_size(self, made_by: Mapping[str, Any], find: Callable[[], int]) -> int:
-        """The size of batch that ``find()`` gives for a model on a machine, remembered."""
-        self._make()
-        known, mine = self.folder / "batches.json", _digest_of(made_by)[:16]
-        kept = _json(known) if known.is_file() else {}
-        if mine not in kept:
-            kept[mine] = find()
-            with _explained(self.folder):
-                self._write(known, kept)
-        return int(kept[mine])
-
     def shelf(self, key: Mapping[str, Any], n_columns: int) -> Shelf:
         """The scores under these conditions; made where there are none yet.
 
@@ -240,7 +128,7 @@ class Store:
         found = []
         for path, key, entries in self._shelves([]):
             if path != shelf.path and entries and key.get("files") == shelf.key["files"]:
-                differ = ", ".join(_differences(key, shelf.key)[:4])
+                differ = ", ".join(differences(key, shelf.key)[:4])
                 found.append(f"{counted(entries, 'score')} of {key['model']} in {path.name} {_are(entries)}: {differ}")
         return [f"not used of the store: {text}" for text in found[:3]]
 
@@ -309,7 +197,7 @@ class Shelf:
             found = run("SELECT value FROM facts WHERE name = 'conditions'").fetchone()[0]
         if found != text:
             self._connection.close()
-            differ = _differences(json.loads(found), self.key)
+            differ = differences(json.loads(found), self.key)
             raise ModelError(
                 f"{self.path}: holds scores of {json.loads(found).get('model')} under other conditions",
                 f"{counted(len(differ), 'thing differs', 'things differ')}: {', '.join(differ[:4])}",
@@ -408,7 +296,7 @@ class StoredScorer(Scorer):
 
 def _is_ours(path: Path) -> bool:
     """Whether a file is one of a store's, also where ``store.json`` is missing; hidden ones count as that."""
-    return path.name in ("genomes.json", "batches.json") or ".sqlite" in path.suffix or path.name.startswith(".")
+    return path.name == "genomes.json" or ".sqlite" in path.suffix or path.name.startswith(".")
 
 
 def _of(edit: Edit | None) -> list[Any] | None:
@@ -421,26 +309,6 @@ def _check(key: bytes, data: bytes) -> bytes:
 
 def _digest_of(key: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
-    """``torch 2.6.0, now 2.7.1``: what differs between two sets of conditions, nested ones by their own names."""
-    found = []
-    for name in sorted({*theirs, *ours}):
-        one, other = theirs.get(name), ours.get(name)
-        if one == other:
-            continue
-        if isinstance(one, dict) and isinstance(other, dict) and name != "files":
-            found += _differences(one, other)
-        elif isinstance(one, str | int | float | bool) and isinstance(other, str | int | float | bool):
-            found.append(f"{name} {_short(one)}, now {_short(other)}")
-        else:
-            found.append(f"other {name}")
-    return found
-
-
-def _short(value: Any) -> str:
-    return str(value) if len(str(value)) <= 40 else f"{str(value)[:12]}..."
 
 
 def _are(n: int) -> str:

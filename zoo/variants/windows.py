@@ -98,6 +98,7 @@ class PairPlan:
             self._swaps()
         self._wide = any(spec.kind == "profile" and spec.bin_size > 1 for spec in self.outputs)
         self._unplaced = any(spec.kind == "profile" and not spec.placed for spec in self.outputs)
+        self._read_last: tuple[tuple[Genome, int, int, int], bytes] | None = None
         self._check_shifts()
 
     def _check_shifts(self) -> None:
@@ -241,7 +242,7 @@ class PairPlan:
         phases = self._phases(changes)
         low = start + min(self.shifts) + min(0, *phases)
         high = start + max(self.shifts) + max(0, *(phase - changes.delta for phase in phases)) + self.length
-        letters = genome.gather(np.array([contig]), np.array([low], dtype=np.int64), high - low).tobytes().upper()
+        letters = self._letters(genome, contig, low, high)
         for allele in written:
             letters = _over(letters, low, allele)
         met = letters_met(np.frombuffer(letters, np.uint8)[None, start - low : start - low + self.length])
@@ -262,6 +263,14 @@ class PairPlan:
             moves.append((shift, ref, alts))
         join = _Join(self, changes, start, reverse, tuple(moves))
         return Pair(tuple(asked), join, start, met.unknown if met is not None else 0)
+
+    def _letters(self, genome: Genome, contig: int, low: int, high: int) -> bytes:
+        """Bases of the genome; the last that were read are kept, for other alleles of the same window."""
+        asked = (genome, contig, low, high)
+        if self._read_last is None or self._read_last[0] != asked:
+            found = genome.gather(np.array([contig]), np.array([low], dtype=np.int64), high - low)
+            self._read_last = asked, found.tobytes().upper()
+        return self._read_last[1]
 
     @staticmethod
     def _ask(asked: dict[bytes, int], sequence: bytes, reverse: bool) -> int:

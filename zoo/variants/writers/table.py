@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ from zoo.variants.scorer import Row
 from zoo.writers.base import WriterContext
 
 if TYPE_CHECKING:
-    from zoo.variants.scores import Column
+    from zoo.variants.columns import Column
+    from zoo.variants.header import Header
 
 __all__ = [
     "NO_NUMBER",
@@ -22,6 +23,7 @@ __all__ = [
     "VariantContext",
     "leading_columns",
     "leading_fields",
+    "own_columns",
     "rows_of",
     "values_of",
 ]
@@ -34,7 +36,7 @@ VARIANT = ("chrom", "pos", "id", "ref", "alt")
 GENE = ("gene", "gene_id", "strand")
 CHANGE = ("status", "changed_pos", "changed_ref", "changed_alt", "window_start", "window_end", "unknown")
 #: Columns of whole numbers; positions of variants count from 1, as in a VCF, windows are 0-based half-open.
-NUMBERS = ("pos", "changed_pos", "window_start", "window_end", "unknown")
+NUMBERS = ("pos", "changed_pos", "window_start", "window_end", "unknown", "haplotype", "left_out")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class VariantContext(WriterContext):
         statuses: status -> sentence, of those that a row can have.
         splicing: whether the scores are SpliceAI's, which are one field of INFO.
         texts: names of further columns of text, before the scores.
+        own: further columns of an input that is a table: (name here, number there).
     """
 
     columns: tuple[Column, ...] = ()
@@ -62,6 +65,7 @@ class VariantContext(WriterContext):
     statuses: Mapping[str, str] = field(default_factory=dict)
     splicing: bool = False
     texts: tuple[str, ...] = ()
+    own: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,28 @@ def values_of(rows: Sequence[Row], columns: int) -> np.ndarray:
 
 def leading_columns(context: VariantContext) -> tuple[str, ...]:
     """Names of the columns before the scores."""
-    return (*VARIANT, *(GENE if context.genes else ()), *CHANGE, *context.texts)
+    own = (name for name, _ in context.own)
+    return (*VARIANT, *own, *(GENE if context.genes else ()), *CHANGE, *context.texts)
+
+
+def own_columns(header: Header, scores: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    """The columns of a table that a row does not have anyway: (name, number); ``input_`` stands before names of ours.
+
+    Args:
+        scores: names of the scores.
+    """
+    layout = header.layout
+    known = {layout.chrom, layout.pos, layout.ref, layout.alt, layout.id}
+    taken = {*VARIANT, *GENE, *CHANGE, *scores}
+    found = []
+    for number, name in enumerate(header.names):
+        if number in known:
+            continue
+        while name in taken:
+            name = f"input_{name}"
+        taken.add(name)
+        found.append((name, number))
+    return tuple(found)
 
 
 def leading_fields(rows: Sequence[Row], context: VariantContext) -> Iterator[list[str]]:
@@ -96,6 +121,7 @@ def leading_fields(rows: Sequence[Row], context: VariantContext) -> Iterator[lis
     for row in rows:
         allele, record = row.allele, row.allele.record
         fields = [record.chrom, str(record.pos + 1), record.id, record.ref, allele.alt]
+        fields += [record.columns[number] for _, number in context.own]
         if context.genes:
             gene = row.gene
             fields += [gene.name, gene.id, gene.strand] if gene is not None else [".", ".", "."]
