@@ -382,6 +382,21 @@ def test_fields_that_exist_already_are_refused_and_a_prefix_helps(case):
     assert "toy_diff_gc=" in text and "toy_2_diff_gc=" in text
 
 
+@pytest.mark.parametrize("info", ["toy_diff_gc=3", "AF=1;toy_status=x", "toy_unknown"])
+def test_a_field_that_rows_have_and_no_header_declares_is_not_written_twice(case, info):
+    base = case.sequences["chr1"][99].upper()
+    other = "A" if base != "A" else "C"
+    vcf = write_vcf(case.folder / "x.vcf", [("chr1", 100, base, other, info)])
+    with pytest.raises(UsageError, match=r"toy_(diff_gc|status|unknown) already"):
+        case.score(case.folder / "out.vcf", vcf)
+    assert list(case.folder.glob("out*")) == []
+    case.score(case.folder / "out.tsv", vcf)
+    near = write_vcf(
+        case.folder / "near.vcf", [("chr1", 100, base, other, "toy_diff_gc_x=3;not_toy_diff_gc=toy_diff_gc")]
+    )
+    case.score(case.folder / "near_out.vcf", near)
+
+
 @pytest.mark.parametrize("prefix", ["1x", "a b", "a;b", "ä", ""])
 def test_a_prefix_that_is_no_name_is_refused(case, prefix):
     with pytest.raises(UsageError, match="no name"):

@@ -159,6 +159,7 @@ def prepare(
         mismatch=options.ref_mismatch,
         any_genome=options.any_genome,
         limit=options.limit,
+        prefix=default_prefix(entry.name) if options.prefix is None else options.prefix,
     )
     notes += [*summary.notes, *reference_notes(summary, options.ref_mismatch)]
     recorded = [note] if (note := training_note(entry.card, summary.chrom_counts, "variant")) else []

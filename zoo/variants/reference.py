@@ -56,6 +56,7 @@ class VariantSummary:
         sorted: whether each chromosome is one block of rows with ascending positions, as an index wants it.
         imprecise: rows with a symbolic ALT whose place INFO calls IMPRECISE.
         undeclared: names that no ``##contig`` declares, where none is declared at all.
+        info_names: fields that INFO of some row has, of those that begin with a prefix that was asked about.
         notes: what the user should know.
     """
 
@@ -70,6 +71,7 @@ class VariantSummary:
     sorted: bool = True
     imprecise: int = 0
     undeclared: list[str] = field(default_factory=list)
+    info_names: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
 
@@ -81,6 +83,7 @@ def check_variants(
     mismatch: Mismatch = "stop",
     any_genome: bool = False,
     limit: int | None = None,
+    prefix: str | None = None,
 ) -> VariantSummary:
     """Check all rows, and compare REF with the genome, ignoring case.
 
@@ -89,20 +92,27 @@ def check_variants(
         mismatch: ``"stop"`` raises where a REF is not the genome's; otherwise it is counted.
         any_genome: take a header of another assembly for the genome's.
         limit: check this many rows only.
+        prefix: fields of INFO that begin with it are looked for in the rows, since a header may not declare them.
 
     Raises:
         InputError: a malformed row, a chromosome that the FASTA lacks, a position past its end, a header of another
             assembly, no row at all; or mismatches, with the first three of them and how many are swapped.
     """
-    return _Check(file, genome, translate, any_genome).run(mismatch, limit)
+    return _Check(file, genome, translate, any_genome, prefix).run(mismatch, limit)
+
+
+def _name(field_of_info: str) -> str:
+    return field_of_info.partition("=")[0]
 
 
 class _Check:
     """One pass over a file."""
 
-    def __init__(self, file: VariantFile, genome: Genome, translate: bool, any_genome: bool) -> None:
+    def __init__(
+        self, file: VariantFile, genome: Genome, translate: bool, any_genome: bool, prefix: str | None
+    ) -> None:
         self.file, self.genome, self.bases = file, genome, bases_of(genome)
-        self.translate, self.any_genome = translate, any_genome
+        self.translate, self.any_genome, self.prefix = translate, any_genome, prefix
         self.summary = VariantSummary()
         self.problems: dict[str, Problem] = {}
         self._numbers: dict[str, int] = {}  # name as written -> contig, -1 where there is none
@@ -149,6 +159,9 @@ class _Check:
             summary.imprecise += sum(
                 "IMPRECISE" in row[layout.info].split(";") for row in rows if "<" in row[layout.alt]
             )
+            if self.prefix is not None:
+                found = {one for row in rows if self.prefix in row[layout.info] for one in row[layout.info].split(";")}
+                summary.info_names |= {name for name in map(_name, found) if name.startswith(self.prefix)}
         contigs = np.array([self._numbers[name] for name in names], dtype=np.int64)
         positions = np.array([int(row[layout.pos]) - 1 for row in rows], dtype=np.int64)
         self._order(names, positions)

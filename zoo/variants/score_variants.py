@@ -193,5 +193,5 @@ def _context(job: VariantJob, out: Path) -> VariantContext:
         from zoo.variants.writers.vcf import check_fields
 
         ranks = no_ranks(context.columns) if job.options.background is not None else ()
-        check_fields(dataclasses.replace(context, columns=(*context.columns, *ranks)))
+        check_fields(dataclasses.replace(context, columns=(*context.columns, *ranks)), job.summary.info_names)
     return context

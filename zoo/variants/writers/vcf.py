@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,8 +71,11 @@ def _line(name: str, number: str, kind: str, text: str) -> str:
     return f'##INFO=<ID={name},Number={number},Type={kind},Description="{text}">'
 
 
-def check_fields(context: VariantContext) -> None:
+def check_fields(context: VariantContext, in_rows: Collection[str] = ()) -> None:
     """Whether the scores can stand in INFO, beside what is there already.
+
+    Args:
+        in_rows: names of fields that rows have, whether the header declares them or not.
 
     Raises:
         UsageError: too many of them, a name that INFO has already, or one that is none.
@@ -90,7 +93,7 @@ def check_fields(context: VariantContext) -> None:
             "Fix: letters, digits, _ and ., with no digit first: --prefix my_model",
         )
     there = {found[1] for line in context.header if (found := re.match(r"##INFO=<ID=([^,>]+)", line))}
-    if clash := [field for field in info_fields(context) if field in there]:
+    if clash := [field for field in info_fields(context) if field in there or field in in_rows]:
         raise UsageError(
             f"{context.out}: the input has the INFO field {clash[0]} already",
             f"{counted(len(clash), 'field')} would be there twice",
