@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import InputError
-from zoo.variants.align import Bins, Profile, absent_tracks, align_bases, align_bins, common_bins, moved_to, turned
+from zoo.variants.align import Bins, Profile, align_bases, align_bins, common_bins, moved_to, turned
 from zoo.variants.allele import Edit
 from zoo.variants.changes import Changes
 
@@ -267,8 +267,3 @@ def test_of_two_tracks_that_exclude_each_other_one_stays_what_the_other_leaves(s
     assert found.shared.tolist() == site.shared.tolist()
     assert (found.values[1] == site.values[0]).all()
     assert (found.values[0] == 1 - found.values[1])[found.shared].all()
-
-
-def test_tracks_of_nothing_are_known_by_a_word():
-    names = ["neither", "acceptor", "donor", "heart_not_spliced", "heart_spliced", "Notch1", "nothing-like", "None"]
-    assert absent_tracks(names).tolist() == [True, False, False, True, False, False, False, True]

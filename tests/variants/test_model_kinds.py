@@ -15,6 +15,13 @@ from toys import make_toy_entry
 import zoo
 from zoo.cli import run
 from zoo.errors import UsageError
+from zoo.models.entry import open_entry
+from zoo.models.loaded import LoadedModel
+from zoo.models.sequence_loader import SequenceLoader
+from zoo.outputs import OutputSpec, choose_tracks
+from zoo.variants.allele import Edit
+from zoo.variants.changes import Changes
+from zoo.variants.windows import PairPlan
 
 sys.path += [str(Path(__file__).parents[1] / name) for name in ("keras", "kipoi")]
 
@@ -157,3 +164,21 @@ def test_a_dataloader_that_reads_strands_is_told_that_a_variant_has_none(tmp_pat
     assert ["use_strand" in note and "+ was read" in note for note in notes] == [True]
     _, notes = scored(toy.folder, fasta, [SUBSTITUTION], trust=True, genes=genes)
     assert not notes
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("spliceai", [True, False, False]), ("pangolin", [True, False, False] * 4)]
+)
+def test_deleted_bases_are_surely_nothing_in_tracks_that_the_card_names(name, expected):
+    """Kept as the networks give them: neither, acceptor, donor; and not spliced, spliced, usage of four tissues."""
+    entry = open_entry(name)
+    output = entry.card.outputs[0]
+    spec = OutputSpec(output.name, output.kind, tuple(output.tracks), 5000, 1, 5000, output.units)
+    model = LoadedModel(name, torch.nn.Identity(), SequenceLoader(15_000), (spec,), entry.card)
+    plan = PairPlan(model, choose_tracks((spec,), ()))
+    edits = (Edit(1000, "AC", "A"),)
+    deleted, ones = Changes(edits), np.ones((len(expected), 5000), np.float32)
+    bins = plan.bins(spec, 1000 - 7_500, False)
+    aligned = plan.aligned(spec, bins, deleted, {phase: ones / 2 for phase in deleted.phases})
+    assert aligned.values[:, 1001 - bins.first].tolist() == [float(one) for one in expected]
+    assert (np.delete(aligned.values, 1001 - bins.first, axis=1) == 0.5).all()

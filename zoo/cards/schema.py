@@ -140,7 +140,8 @@ class Output(Strict):
     ``unstranded``, a list of [plus track, minus track] pairs that swap on the other strand, or ``sense``: the
     prediction belongs to the strand that is read (a transcript's), and is never averaged with the other's.
     ``n_tracks`` counts names that are not part of the entry: the weights file holds them, or ``tracks_file`` is
-    fetched (``files`` of the card says from where).
+    fetched (``files`` of the card says from where). ``absent`` names tracks whose number is the probability that there
+    is nothing (``neither`` of splice models): where ALT lacks a base, ``zoo variants`` takes 1 for them, 0 for others.
     """
 
     name: Name
@@ -153,6 +154,7 @@ class Output(Strict):
     units: str | None = None
     transform: str | None = None
     strand: Literal["unstranded", "sense"] | list[tuple[str, str]] = "unstranded"
+    absent: list[str] | None = None
 
     @model_validator(mode="after")
     def _one_source_of_tracks(self) -> Output:
@@ -161,6 +163,8 @@ class Output(Strict):
             raise ValueError("give either tracks or tracks_file (or n_tracks, where the entry does not hold the names)")
         if self.tracks is not None and len(set(self.tracks)) != len(self.tracks):
             raise ValueError("track names must be unique")
+        if self.tracks is not None and (unknown := sorted(set(self.absent or ()) - set(self.tracks))):
+            raise ValueError(f"absent: {unknown[0]} is none of the tracks")
         return self
 
 

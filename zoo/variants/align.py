@@ -4,8 +4,8 @@
 its own value among them. Deleted bases are zero where the output is a probability (nothing is spliced or bound at a
 base that is not there); of everything else they have no value, and are left out of both alleles.
 
-A track may say that there is nothing, as ``neither`` of splice models (`absent_tracks`). Its numbers go the other way:
-inserted bases are folded by their minimum, and a deleted base is 1, surely nothing (`turned`).
+A track may say that there is nothing, as ``neither`` of splice models (``absent`` of the card). Its numbers go the
+other way: inserted bases are folded by their minimum, and a deleted base is 1, surely nothing (`turned`).
 
 **Wider bins.** A window of ALT that begins where the reference's begins has its bins in phase with the reference's on
 the left of an insertion or deletion, and out of phase on its right; one that is moved by the length of the change has
@@ -27,7 +27,6 @@ ALT, and no bin is scaled.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,7 +37,6 @@ from zoo.variants.changes import Changes, Insertion
 __all__ = [
     "Bins",
     "Profile",
-    "absent_tracks",
     "align_bases",
     "align_bins",
     "common_bins",
@@ -46,9 +44,6 @@ __all__ = [
     "moved_to",
     "turned",
 ]
-
-#: Words of a track's name which say that its probability is that of nothing.
-_ABSENT = {"neither", "none", "not", "unspliced"}
 
 
 @dataclass(frozen=True)
@@ -131,11 +126,6 @@ def _gone(bins: Bins, changes: Changes) -> np.ndarray:
     for start, end in changes.deletions:
         gone |= (starts >= start) & (starts + bins.size <= end)
     return gone
-
-
-def absent_tracks(names: Sequence[str]) -> np.ndarray:
-    """(tracks,) bool: whose probability is that of nothing, by a word of the name: ``heart_not_spliced``."""
-    return np.array([not _ABSENT.isdisjoint(re.split(r"[\W_]+", name.lower())) for name in names], dtype=bool)
 
 
 def turned(

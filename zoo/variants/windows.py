@@ -34,7 +34,6 @@ from zoo.genome.windows import center_starts
 from zoo.variants.align import (
     Bins,
     Profile,
-    absent_tracks,
     align_bases,
     align_bins,
     common_bins,
@@ -102,9 +101,7 @@ class PairPlan:
         self.needs_gene = reads_strand(model.card)
         self._honours_strand = self.needs_gene or model.loader.use_strand
         self._masks = model.card is not None and model.card.input.outside_gene == "masked"
-        self._absent = {
-            spec.name: absent_tracks(spec.tracks) for spec in self.outputs if spec.name in _probabilities(model)
-        }
+        self._absent = _absent(model, self.outputs)
         self._swaps = functools.cache(lambda: _swaps(model, choice))  # asked for when a gene on '-' comes
         if self.needs_gene:
             self._swaps()
@@ -418,9 +415,15 @@ def _masked_edit(edit: Edit, gene: Gene) -> Edit:
     return Edit(edit.start, ref, alt)
 
 
-def _probabilities(model: LoadedModel) -> frozenset[str]:
-    """Outputs whose deleted bases are zero."""
-    return frozenset(name for name, scale in scales_of(model).items() if scale.kind == "probability")
+def _absent(model: LoadedModel, outputs: Sequence[OutputSpec]) -> dict[str, np.ndarray]:
+    """Outputs that are probabilities, whose deleted bases are 0: (tracks,) bool, those of which they are 1."""
+    named = {output.name: set(output.absent or ()) for output in model.card.outputs} if model.card else {}
+    probabilities = {name for name, scale in scales_of(model).items() if scale.kind == "probability"}
+    return {
+        spec.name: np.array([track in named.get(spec.name, ()) for track in spec.tracks], dtype=bool)
+        for spec in outputs
+        if spec.name in probabilities
+    }
 
 
 def _swaps(model: LoadedModel, choice: TrackChoice) -> dict[str, np.ndarray]:
