@@ -145,6 +145,7 @@ class Engine:
         self._undecided, self._foreseen, self._trials = fast is None, None, 0
         self._always = fast is True
         self._prepared = self._rate = math.inf  # seconds to observe a base, and to follow an edit
+        self._last: dict[bytes, _Base] = {}  # whose edits may go on in the next call
         self._draw = np.random.default_rng(0)
         if self._own.autocast is not None:
             self._give_up("less than float32 is computed in: each sequence has its forward pass")
@@ -161,12 +162,14 @@ class Engine:
         self, sequences: Sequence[bytes], bases: Collection[bytes], *, to_come: int = 0
     ) -> Iterator[Prediction]:
         """Predictions of sequences in order; see ``zoo.variants.engine.EditEngine``."""
-        known = [_Base(_letters([base])[0]) for base in dict.fromkeys(bases)]
+        by_letters = {base: self._last.get(base) or _Base(_letters([base])[0]) for base in bases}
+        known = list(by_letters.values())
         each = 4 * sum(math.prod(spec.shape) for spec in self.choice.outputs)
         size = max(1, min(MOST_SEQUENCES, PIECE_BYTES // each))
         for start in range(0, len(sequences), size):
             piece = sequences[start : start + size]
             yield from self._piece(piece, known, to_come + len(sequences) - start - len(piece))
+        self._last = {letters: base for letters, base in by_letters.items() if base.observed is not None}
 
     # One piece.
 
