@@ -160,9 +160,7 @@ def test_ranks_are_those_of_the_scores_of_the_kind_in_another_file(made, tmp_pat
     score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.tsv", background=neutral, **OPTIONS)
     score_variants(conv_model(), made.vcf, made.genome, tmp_path / "bare.tsv", **OPTIONS)
     theirs, rows, bare = (table(tmp_path / name) for name in ("n.tsv", "o.tsv", "bare.tsv"))
-    like = {row["background_kind"]: [] for row in rows}
-    for other in theirs:
-        like[kind_by_length(other)].append(other)
+    like = {kind: [one for one in theirs if kind_by_length(one) == kind] for kind in map(kind_by_length, rows)}
     assert min(map(len, like.values())) < LEAST <= sorted(map(len, like.values()))[1]
     for name, signed in (("diff_n", True), ("l2_a", False)):
         size = (lambda value: abs(float(value))) if signed else float
