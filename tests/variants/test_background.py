@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from collections import Counter
 from types import SimpleNamespace
 
@@ -17,7 +18,7 @@ from zoo.genome.fasta import open_genome
 from zoo.variants import background as background_module
 from zoo.variants import stream
 from zoo.variants.allele import Allele, Edit, Record
-from zoo.variants.background import Background, ShuffledGenes, ShuffledGenome, background_of, drawn
+from zoo.variants.background import LEAST, Background, ShuffledGenes, ShuffledGenome, background_of, drawn
 from zoo.variants.genes import Gene, Genes
 from zoo.variants.score_variants import score_variants
 from zoo.variants.writers.ranked import RankedWriter, RowSpool
@@ -68,6 +69,15 @@ def test_draws_are_even_and_of_the_seed():
     found = Counter(one.edit.start for seed in range(400) for one in drawn(alleles, 5, seed))
     assert set(found) == set(range(20)) and min(found.values()) > 60 and max(found.values()) < 145  # 100 each
     assert drawn(alleles, 5, 3) == drawn(alleles, 5, 3) != drawn(alleles, 5, 4)
+
+
+def test_each_kind_has_its_own_draw_which_others_leave_as_it_is():
+    single, deleted = [allele(i) for i in range(10)], [allele(100 + i, "ACGTACG", "A") for i in range(3)]
+    both = [one for pair in itertools.zip_longest(single, deleted) for one in pair if one is not None]
+    found = drawn(both, 4, 0)
+    assert found == drawn(single, 4, 0) + drawn(deleted, 4, 0)
+    assert [one.edit.start for one in found[4:]] == [100, 101, 102, 100]
+    assert len(drawn([*both, allele(9, "A", "AG"), allele(9, "ACG", "TA"), allele(3, "AC", "A")], 5, 0)) == 25
 
 
 # ---------------- the bases around them
@@ -137,34 +147,174 @@ def table(path):
     return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
 
 
-def test_ranks_are_those_of_the_scores_against_another_file(made, tmp_path):
-    neutral = write_vcf(tmp_path / "neutral.vcf", some_variants(made.sequences, 30, seed=9))
+def kind_by_length(row):
+    """Of ``some_variants``, whose indels are written with the base before: what the kind must be."""
+    more = len(row["alt"]) - len(row["ref"])
+    size = "1" if abs(more) <= 1 else "2-4"
+    return f"{'insertion' if more > 0 else 'deletion' if more < 0 else 'substitution'}_{size}"
+
+
+def test_ranks_are_those_of_the_scores_of_the_kind_in_another_file(made, tmp_path):
+    neutral = write_vcf(tmp_path / "neutral.vcf", some_variants(made.sequences, 90, seed=9))
     score_variants(conv_model(), neutral, made.genome, tmp_path / "n.tsv", **OPTIONS)
     score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.tsv", background=neutral, **OPTIONS)
     score_variants(conv_model(), made.vcf, made.genome, tmp_path / "bare.tsv", **OPTIONS)
     theirs, rows, bare = (table(tmp_path / name) for name in ("n.tsv", "o.tsv", "bare.tsv"))
+    like = {kind: [one for one in theirs if kind_by_length(one) == kind] for kind in map(kind_by_length, rows)}
+    assert min(map(len, like.values())) < LEAST <= sorted(map(len, like.values()))[1]
     for name, signed in (("diff_n", True), ("l2_a", False)):
         size = (lambda value: abs(float(value))) if signed else float
         p = []
         for row, alone in zip(rows, bare, strict=True):
-            assert row[name] == alone[name]
-            r = sum(size(other[name]) >= size(row[name]) for other in theirs)
-            p.append((r + 1) / 31)
+            assert row[name] == alone[name] and row["background_kind"] == kind_by_length(row)
+            others = like[row["background_kind"]]
+            n = len(others)
+            if n < LEAST:
+                assert [row[f"{name}_{part}"] for part in ("quantile", "p", "q")] == ["nan"] * 3
+                p.append(None)
+                continue
+            r = sum(size(other[name]) >= size(row[name]) for other in others)
+            p.append((r + 1) / (n + 1))
             assert float(row[f"{name}_p"]) == pytest.approx(p[-1])
-            below = sum(float(other[name]) < float(row[name]) for other in theirs) / 30
-            equal = sum(float(other[name]) == float(row[name]) for other in theirs) / 60
+            below = sum(float(other[name]) < float(row[name]) for other in others) / n
+            equal = sum(float(other[name]) == float(row[name]) for other in others) / n / 2
             wanted = 2 * (below + equal) - 1 if signed else below + equal
             assert float(row[f"{name}_quantile"]) == pytest.approx(wanted, abs=1e-6)
+        known = [one for one in p if one is not None]
         for row, own in zip(rows, p, strict=True):
-            q = min(min(1, other * 40 / sum(x <= other for x in p)) for other in p if other >= own)
-            assert float(row[f"{name}_q"]) == pytest.approx(q)
+            if own is not None:
+                q = min(min(1, x * len(known) / sum(y <= x for y in known)) for x in known if x >= own)
+                assert float(row[f"{name}_q"]) == pytest.approx(q)
 
 
 def test_a_file_against_itself_has_no_small_q(made, tmp_path):
-    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.tsv", background=made.vcf, **OPTIONS)
-    for row in table(tmp_path / "o.tsv"):
-        q = [float(value) for key, value in row.items() if key.endswith("_q")]
-        assert len(q) == 6 and min(q) > 0.9
+    vcf = write_vcf(tmp_path / "v.vcf", some_variants(made.sequences, 120, seed=4))
+    score_variants(conv_model(), vcf, made.genome, tmp_path / "o.tsv", background=vcf, **OPTIONS)
+    rows = table(tmp_path / "o.tsv")
+    q = np.array([[float(value) for key, value in row.items() if key.endswith("_q")] for row in rows])
+    assert q.shape == (120, 6) and (~np.isnan(q)).all(1).sum() > 90 and np.nanmin(q) > 0.9
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".vcf", "-", None])
+def test_a_kind_that_the_other_file_lacks_has_no_rank(made, tmp_path, suffix, capsys):
+    """A file of substitutions ranks no insertion or deletion: these are counted, and have scores all the same."""
+    of_one = [row for row in some_variants(made.sequences, 100, seed=5) if len(row[2]) == len(row[3])]
+    said, neutral = [], write_vcf(tmp_path / "neutral.vcf", of_one)
+    out = tmp_path / f"o{suffix}" if suffix and suffix != "-" else suffix
+    options = OPTIONS | {"background": neutral, "report": said.append}
+    found = score_variants(conv_model(), made.vcf, made.genome, out, **options)
+    others = sum(len(ref) != len(alt) for _, _, ref, alt in made.rows)
+    (note,) = [text for text in said if "without quantile, p and q" in text]
+    assert f"{others} rows have scores" in note and "fewer than 19 scores of their kind" in note
+    assert (
+        "insertion of 2-4 bp: 5 rows" in note and "deletion of 2-4 bp: 10 rows" in note and "substitution" not in note
+    )
+    if suffix is None:
+        frame = found.to_pandas()
+        assert list(frame["background_kind"].str.startswith("substitution")) == list(frame["diff_n_p"].notna())
+        assert frame["diff_n"].notna().all()
+        assert found.counts["background"]["kinds"]["substitution_1"]["rows"] == 40 - others
+        return
+    if suffix == ".vcf":
+        lines = [line.split("\t") for line in out.read_text().splitlines() if not line.startswith("#")]
+        for (*_, ref, alt), line in zip(made.rows, lines, strict=True):
+            fields = dict(item.split("=") for item in line[7].split(";") if "=" in item)
+            like = len(ref) == len(alt)
+            assert (fields["conv_diff_n_p"] != ".") == (fields["conv_diff_n_q"] != ".") == like
+            assert (fields["conv_background_kind"] == "substitution_1") == like and fields["conv_diff_n"] != "."
+        return
+    text = capsys.readouterr().out if suffix == "-" else out.read_text()
+    rows = [line.split("\t") for line in text.splitlines()]
+    rows = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    for row in rows:
+        like = len(row["ref"]) == len(row["alt"])
+        assert (row["diff_n_p"] != "nan") == (row["diff_n_quantile"] != "nan") == (row["diff_n_q"] != "nan") == like
+        assert row["diff_n"] != "nan" and row["background_kind"] == kind_by_length(row)
+
+
+def test_a_number_is_of_each_kind_and_the_record_says_so(made, tmp_path):
+    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "o.tsv", background=25, **OPTIONS)
+    record = json.loads((tmp_path / "o.tsv.run.json").read_text())["counts"]["background"]
+    rows = table(tmp_path / "o.tsv")
+    wanted = Counter(kind_by_length(row) for row in rows)
+    assert len(wanted) == 3 and record["least"] == 1
+    assert {name: kind["rows"] for name, kind in record["kinds"].items()} == wanted
+    for kind in record["kinds"].values():
+        assert kind["rows_without_ranks"] == 0 and set(kind["background_scores"].values()) == {25}
+    for row in rows:
+        assert round(float(row["l2_a_p"]) * 26, 3) in range(1, 27)
+
+
+@pytest.mark.parametrize("suffix", [".vcf.gz", ".bcf"])
+def test_the_kind_of_each_alt_stands_in_info(made, tmp_path, suffix):
+    pysam = pytest.importorskip("pysam")
+    chrom, pos, ref, _ = next(row for row in made.rows if len(row[2]) == 1)
+    other, third = [base for base in "ACGT" if base != ref][:2]
+    alts = f"{other},*,{ref}{third},{third},{other}{third}{other}"
+    vcf = write_vcf(tmp_path / "v.vcf", [(chrom, pos, ref, alts)])
+    score_variants(conv_model(), vcf, made.genome, tmp_path / f"o{suffix}", background=8, **OPTIONS)
+    with pysam.VariantFile(str(tmp_path / f"o{suffix}")) as file:
+        assert file.header.info["conv_background_kind"].number == "A"
+        (record,) = list(file)
+    kinds = ("substitution_1", ".", "insertion_1", "substitution_1", "mixture_2-4")
+    assert tuple(one or "." for one in record.info["conv_background_kind"]) == kinds
+    known = [p is not None for p in record.info["conv_diff_n_p"]]
+    assert known == [True, False, True, True, True]
+
+
+def test_a_table_with_a_column_of_that_name_keeps_it(made, tmp_path):
+    chrom, pos, ref, alt = made.rows[0]
+    tsv = tmp_path / "v.tsv"
+    tsv.write_text(f"chrom\tpos\tref\talt\tbackground_kind\tdiff_n_p\n{chrom}\t{pos}\t{ref}\t{alt}\tmine\t7\n")
+    score_variants(conv_model(), tsv, made.genome, tmp_path / "o.tsv", background=8, **OPTIONS)
+    (row,) = table(tmp_path / "o.tsv")
+    assert row["input_background_kind"] == "mine" and row["input_diff_n_p"] == "7"
+    assert row["background_kind"] == kind_by_length(row) and float(row["diff_n_p"]) <= 1
+
+
+def test_a_store_leaves_ranks_as_they_are(made, tmp_path, monkeypatch):
+    """Rows come from the store, those of the other file, too; the bytes are those without."""
+    neutral = write_vcf(tmp_path / "neutral.vcf", some_variants(made.sequences, 90, seed=9))
+    for name, background in (("n", 12), ("f", neutral)):
+        options = OPTIONS | {"background": background, "report": lambda _: None}
+        score_variants(conv_model(), made.vcf, made.genome, tmp_path / f"{name}.tsv", **options)
+        for number in range(2):
+            monkeypatch.setenv("ZOO_CACHE", str(tmp_path / f"cache_{name}{number}"))
+            out = tmp_path / f"{name}{number}.tsv"
+            score_variants(conv_model(), made.vcf, made.genome, out, store=tmp_path / "store", **options)
+            assert out.read_bytes() == (tmp_path / f"{name}.tsv").read_bytes()
+
+
+def test_p_is_uniform_in_each_kind_where_a_file_is_like_its_background(tmp_path):
+    """Random bases, of which shuffles are as random: substitutions, and deletions of 20 bp, which change far more.
+
+    Of 400 rows a kind against 199, p is further than 0.2 from the uniform distribution in one of 10,000 genomes or
+    fewer (Kolmogorov and Smirnov's scale is (1/400 + 1/199) ** -0.5 = 11.5). In one distribution of both it would be.
+    """
+    rng = random.Random(3)
+    letters = "".join(rng.choices("ACGT", k=62_000))
+    (tmp_path / "g.fa").write_text(f">chr1\n{letters}\n")
+    rows = []
+    for i in range(800):
+        at = 100 + 75 * i
+        if i % 2:
+            rows.append(("chr1", at + 1, letters[at : at + 21], letters[at]))
+        else:
+            rows.append(("chr1", at + 1, letters[at], rng.choice([base for base in "ACGT" if base != letters[at]])))
+    vcf = write_vcf(tmp_path / "v.vcf", rows)
+    options = OPTIONS | {"score": ("l2",), "tracks": "a", "report": lambda _: None}
+    score_variants(conv_model(), vcf, tmp_path / "g.fa", tmp_path / "o.tsv", background=199, **options)
+    found = table(tmp_path / "o.tsv")
+    scores = {}
+    for kind in ("substitution_1", "deletion_17-64"):
+        like = [row for row in found if row["background_kind"] == kind]
+        p = np.array([float(row["l2_a_p"]) for row in like])
+        scores[kind] = np.array([float(row["l2_a"]) for row in like])
+        assert len(p) == 400
+        steps = np.arange(1, 201) / 200
+        assert max(abs((p <= step + 1e-6).mean() - step) for step in steps) < 0.2
+    # What ranking both together would do: a deletion is beyond nearly all substitutions.
+    assert (scores["deletion_17-64"][:, None] > scores["substitution_1"]).mean() > 0.9
 
 
 @pytest.mark.parametrize("suffix", [".tsv", ".tsv.gz", ".vcf", ".vcf.gz", ".parquet"])
@@ -173,7 +323,7 @@ def test_a_second_run_takes_the_background_from_the_cache(made, tmp_path, suffix
     said = []
     first, second, other = (tmp_path / f"{name}{suffix}" for name in "abc")
     score_variants(conv_model(), made.vcf, made.genome, first, background=25, report=said.append, **OPTIONS)
-    assert any("25 variants of the kinds of this file" in text and "computed before" not in text for text in said)
+    assert any("25 variants of each kind of this file" in text and "computed before" not in text for text in said)
 
     def computed(*_):
         raise AssertionError("it was computed again")
@@ -277,7 +427,9 @@ def test_genes_whose_strand_is_read(made, tmp_path):
     for name in ("a.tsv", "b.tsv"):
         score_variants(near_model(80, strand="sense"), vcf, made.genome, tmp_path / name, **options)
     assert (tmp_path / "a.tsv").read_bytes() == (tmp_path / "b.tsv").read_bytes()
-    assert sum("30 rows with scores" in text for text in said) == 2 and not any("computed before" in t for t in said)
+    assert sum("substitution of 1 bp 30, " in text for text in said) == 2 and not any(
+        "computed before" in t for t in said
+    )
     rows = table(tmp_path / "a.tsv")
     assert len(rows) == 24 and {row["gene"] for row in rows} == {"P", "M"}
     for row in rows:

@@ -251,7 +251,7 @@ variant_options = _group(
         "--background",
         callback=_number_or_file,
         metavar="N|VCF",
-        help="Also quantile, p and q among N variants of like kind on shuffled flanks, or those of a VCF.",
+        help="Also quantile, p and q among N variants of the same kind on shuffled flanks, or those of a VCF.",
     ),
     click.option(
         "--seed",

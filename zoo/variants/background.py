@@ -1,12 +1,14 @@
 """Scores of a background, against which those of a file are ranked (``zoo.variants.ranks``).
 
-``--background N``: N variants of the file's own kinds. They are drawn from its scorable ALTs, each at most once where
+``--background N``: N variants of each kind of change that the file has (``zoo.variants.change_kinds``), since a row is
+ranked among its own kind alone. They are drawn from the file's scorable ALTs of that kind, each at most once where
 there are enough, else each equally often, and keep their alleles: so substitutions have the file's share of each
 REF>ALT, insertions and deletions its lengths. The bases on either side of the alleles, as far as windows reach, are
 shuffled, each side by itself, with every dinucleotide as often as before (``zoo.variants.shuffle``); where a gene lies,
-its strand and its exons stay where they are. The whole background is one for all variants of the file.
+its strand and its exons stay where they are. The background of a kind is one for all variants of that kind.
 
-``--background FILE``: the variants of another file, scored like those of the first, on the same genome.
+``--background FILE``: the variants of another file, scored like those of the first, on the same genome. A kind of which
+it has fewer than ``LEAST`` scores ranks nothing.
 
 Scores are kept in the cache, under all that can change them: the same model, options, variants and seed are not
 computed again.
@@ -19,6 +21,7 @@ import dataclasses
 import hashlib
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +37,7 @@ from zoo.paths import given_path
 from zoo.progress import Progress
 from zoo.results import genome_fingerprint, replacing
 from zoo.variants.allele import Allele, Edit
+from zoo.variants.change_kinds import change_kind, kind_text
 from zoo.variants.conditions import conditions
 from zoo.variants.reading import open_variants
 from zoo.variants.reference import check_variants, reference_notes
@@ -47,13 +51,27 @@ if TYPE_CHECKING:
     from zoo.variants.options import VariantOptions
     from zoo.variants.scorer import Scorer
 
-__all__ = ["Background", "ShuffledGenes", "ShuffledGenome", "background_of", "drawn", "score_background"]
+__all__ = [
+    "LEAST",
+    "Background",
+    "BackgroundScores",
+    "ShuffledGenes",
+    "ShuffledGenome",
+    "background_of",
+    "drawn",
+    "score_background",
+]
 
 #: bp beyond the window that a place in a repeat, a wide bin or an anchor may need.
 MARGIN = 256
 MOST = 1_000_000
+#: Scores of a kind that another file must have: with fewer no p could be 0.05. Who gives a number chose it.
+LEAST = 19
 #: Shuffled sequences that are kept: windows of one variant are read several times in a row.
 KEPT = 4
+
+#: Raised whenever what is kept, or the kinds that are kept with it, changes.
+KEPT_AS = 2
 
 MakeProgress = Callable[[int, int], Progress]
 
@@ -63,12 +81,30 @@ class Background:
     """What ``--background`` asks for.
 
     Attributes:
-        n: variants to draw from the file itself; 0 where another file is given.
+        n: variants of each kind to draw from the file itself; 0 where another file is given.
         path: of that file.
     """
 
     n: int = 0
     path: Path | None = None
+
+    @property
+    def least(self) -> int:
+        """Scores of a kind that it must have, so that rows of that kind are ranked."""
+        return 1 if self.path is None else LEAST
+
+
+@dataclass(frozen=True)
+class BackgroundScores:
+    """What was scored of it.
+
+    Attributes:
+        values: (n, columns) float32, a row for each variant, and gene, that has scores.
+        kinds: (n,) uint8, see ``zoo.variants.change_kinds``.
+    """
+
+    values: np.ndarray
+    kinds: np.ndarray
 
 
 def background_of(given: int | str | Path) -> Background:
@@ -98,19 +134,38 @@ def background_of(given: int | str | Path) -> Background:
 
 
 def drawn(alleles: Iterable[Allele], n: int, seed: int) -> list[Allele]:
-    """``n`` of the alleles that have an edit, in the order of the file; fewer are taken in turn.
+    """``n`` of the alleles of each kind that have an edit, in the order of the file; fewer are taken in turn.
 
-    Every allele is as likely as any other (Vitter's algorithm R); memory is that of ``n`` alleles.
+    Every allele of a kind is as likely as any other (Vitter's algorithm R), and what is drawn of a kind does not depend
+    on others; memory is that of ``n`` alleles a kind.
     """
-    random = np.random.default_rng((seed, n))
-    kept: list[tuple[int, Allele]] = []
-    for number, allele in enumerate(one for one in alleles if one.edit is not None and not one.status):
-        if len(kept) < n:
-            kept.append((number, allele))
-        elif (place := int(random.integers(0, number + 1))) < n:
-            kept[place] = (number, allele)
-    found = [allele for _, allele in sorted(kept, key=lambda item: item[0])]
-    return [found[i % len(found)] for i in range(n)] if found else []
+    kept: dict[int, _Kept] = {}
+    for allele in alleles:
+        if allele.edit is not None and not allele.status:
+            kind = change_kind(allele.edit)
+            if kind not in kept:
+                kept[kind] = _Kept(n, np.random.default_rng((seed, n, kind)))
+            kept[kind].add(allele)
+    return [allele for kind in sorted(kept) for allele in kept[kind].in_turn()]
+
+
+class _Kept:
+    """``n`` of what was added, at random."""
+
+    def __init__(self, n: int, random: np.random.Generator) -> None:
+        self._n, self._random, self._met = n, random, 0
+        self._kept: list[tuple[int, Allele]] = []
+
+    def add(self, allele: Allele) -> None:
+        if self._met < self._n:
+            self._kept.append((self._met, allele))
+        elif (place := int(self._random.integers(0, self._met + 1))) < self._n:
+            self._kept[place] = (self._met, allele)
+        self._met += 1
+
+    def in_turn(self) -> list[Allele]:
+        found = [allele for _, allele in sorted(self._kept, key=lambda item: item[0])]
+        return [found[i % len(found)] for i in range(self._n)]
 
 
 class ShuffledGenome(Genome):
@@ -202,7 +257,7 @@ def score_background(
     batch_size: int,
     machine: dict[str, Any],
     progress: MakeProgress,
-) -> tuple[np.ndarray, list[str]]:
+) -> tuple[BackgroundScores, list[str]]:
     """Scores of the background, from the cache or computed.
 
     Args:
@@ -212,7 +267,7 @@ def score_background(
         progress: ``(total, done) -> Progress``.
 
     Returns:
-        (n, columns) float32, a row for each that has scores; and sentences for the user.
+        What was scored, and sentences for the user.
 
     Raises:
         InputError: no variant of the other file has scores; and as the run itself, about that file.
@@ -223,28 +278,31 @@ def score_background(
         else:
             source = _Other(job, wanted.path, stack)
         key = _key(job, source, batch_size, machine)
-        values = _cached(key)
-        computed = values is None
-        if values is None:
-            values = _computed(source, scorer_on, len(job.scores.columns), progress)
-            _keep(key, values)
-    if wanted.path is not None and not len(values):
+        found = _cached(key)
+        computed = found is None
+        if found is None:
+            found = _computed(source, scorer_on, len(job.scores.columns), progress)
+            _keep(key, found)
+    if wanted.path is not None and not len(found.values):
         raise InputError(
             f"--background {wanted.path}: no variant of it could be scored",
             f"{counted(source.n, 'ALT')} in it",
             "Fix: variants of this genome, or --background 1000 for shuffled flanks",
         )
-    return values, [*source.notes, _says(job.options, wanted, source.n, len(values), computed)]
+    return found, [*source.notes, _says(job.options, wanted, source.n, found.kinds, computed)]
 
 
-def _says(options: VariantOptions, wanted: Background, n: int, scored: int, computed: bool) -> str:
+def _says(options: VariantOptions, wanted: Background, n: int, kinds: np.ndarray, computed: bool) -> str:
     what = (
         f"{counted(n, 'ALT')} of {wanted.path}"
         if wanted.path is not None
-        else f"{counted(n, 'variant')} of the kinds of this file on shuffled flanks, seed {options.seed}"
+        else f"{counted(wanted.n, 'variant')} of each kind of this file on shuffled flanks, seed {options.seed}"
     )
-    least = f"so that no p is below {1 / (scored + 1):.2g}" if scored else "so that there are no ranks"
-    rows = f"{counted(scored, 'row')} with scores, {least}"
+    scored = Counter(kinds.tolist())
+    each = ", ".join(f"{kind_text(kind)} {scored[kind]:,}" for kind in sorted(scored))
+    rows = (
+        f"rows with scores, each kind ranked by itself: {each}" if each else "none has scores, so that none has ranks"
+    )
     return f"background: {what}; {rows}{'' if computed else ' (computed before)'}"
 
 
@@ -322,20 +380,22 @@ class _Other(_Source):
 
 def _computed(
     source: _Source, scorer_on: Callable[[Genome, Any], Scorer], columns: int, progress: MakeProgress
-) -> np.ndarray:
+) -> BackgroundScores:
     bar = progress(source.n, 0)
     bar.noun = "background variant"
-    found, last = [], None
+    found, kinds, last = [], [], None
     try:
         for row in source.rows(scorer_on):
             if row.values is not None:
                 found.append(row.values)
+                kinds.append(change_kind(row.allele.edit))
             if row.allele is not last:
                 last = row.allele
                 bar.advance(1)
     finally:
         bar.clear()
-    return np.stack(found) if found else np.empty((0, columns), np.float32)
+    values = np.stack(found) if found else np.empty((0, columns), np.float32)
+    return BackgroundScores(values, np.array(kinds, np.uint8))
 
 
 # ---------------------------------------------------------------- kept in the cache
@@ -347,24 +407,25 @@ def _key(job: VariantJob, source: _Source, batch_size: int, machine: dict[str, A
         return None
     genome = json.dumps(genome_fingerprint(job.genome.sizes, job.genome.path))
     of = conditions(job.model, job.options, job.scores.columns, genome, batch_size=batch_size, machine=machine)
-    name = hashlib.sha256(json.dumps([of, source.identity], sort_keys=True).encode()).hexdigest()
+    name = hashlib.sha256(json.dumps([KEPT_AS, of, source.identity], sort_keys=True).encode()).hexdigest()
     return cache_folder() / "backgrounds" / f"{name}.npz"
 
 
-def _cached(path: Path | None) -> np.ndarray | None:
+def _cached(path: Path | None) -> BackgroundScores | None:
     if path is None or not path.is_file():
         return None
     try:
         with np.load(path, allow_pickle=False) as kept:
-            return kept["values"].astype(np.float32)
+            values, kinds = kept["values"].astype(np.float32), kept["kinds"].astype(np.uint8)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # damaged: it is computed again
         return None
+    return BackgroundScores(values, kinds) if values.ndim == 2 and kinds.shape == values.shape[:1] else None
 
 
-def _keep(path: Path | None, values: np.ndarray) -> None:
+def _keep(path: Path | None, found: BackgroundScores) -> None:
     if path is None:
         return
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time, no result
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, shared=True) as partial, open(partial, "wb") as file:
-            np.savez(file, values=values)
+            np.savez(file, values=found.values, kinds=found.kinds)

@@ -44,7 +44,7 @@ class VariantOptions:
         normalise: move insertions and deletions as far left as they go.
         max_length: bp of an allele beyond which it is not scored; None is what the window holds.
         regions: ``chrom:start-end`` or a BED: only variants in these.
-        background: number of variants of like kind, or a VCF of them, that scores are ranked against.
+        background: number of variants of each kind, or a VCF, among which scores are ranked kind by kind.
         seed: of the shuffled background.
         haplotypes: sample whose phased variants of one window are scored together.
         store: folder that keeps scores, so that no variant is scored twice.

@@ -15,12 +15,13 @@ from zoo.run.job import inputs_of
 from zoo.variants.allele import Allele, Record
 from zoo.variants.counts import VariantCounts, counted_notes
 from zoo.variants.job import VariantJob
+from zoo.variants.ranks import kinds_of
 from zoo.variants.returned import VariantResult, VariantScores
 from zoo.variants.scorer import Row, Scorer
 from zoo.variants.scoring import Scoring
 from zoo.variants.sharing import Resolved
 from zoo.variants.stream import score_records
-from zoo.variants.writers.ranked import RankedStream, RankedWriter, ranked_rows
+from zoo.variants.writers.ranked import RankedStream, RankedWriter, ranked_rows, with_ranks
 from zoo.variants.writers.stream import StreamWriter
 from zoo.variants.writers.table import ScoredRecord, VariantContext, values_of
 from zoo.words import counted
@@ -76,10 +77,10 @@ class VariantRun:
         ranks = self._scoring.ranks(scorer)
         self._go(scorer, counts, lambda batch: rows.extend(row for scored in batch for row in scored.rows))
         if ranks is not None:
-            ranks.count(values_of(rows, len(context.columns)))
+            ranks.count(values_of(rows, len(context.columns)), kinds_of(rows))
             rows = ranked_rows(rows, ranks, len(context.columns))
-            context = dataclasses.replace(context, columns=context.columns + ranks.columns)
-        found = counts.as_dict()
+            context = with_ranks(context, ranks.columns)
+        found = counts.as_dict() | self._scoring.ranked_counts()
         self.notes.add(*counted_notes(found, self.job.model.length), *self._scoring.notes_at_end())
         return VariantScores(rows, context.columns, found, self.notes.texts, self.seconds, context)
 
@@ -88,7 +89,7 @@ class VariantRun:
         counts, scorer = self._counts(), self._scoring.scorer()
         writer: StreamWriter | RankedStream
         if (ranks := self._scoring.ranks(scorer)) is not None:
-            whole = dataclasses.replace(self.context, columns=self.context.columns + ranks.columns)
+            whole = with_ranks(self.context, ranks.columns)
             writer = RankedStream(make(whole), len(self.context.columns), ranks, self._scoring.second())
         else:
             writer = make(self.context)

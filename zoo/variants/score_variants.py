@@ -7,7 +7,6 @@ The order of work: read and check every row against the genome, load the model (
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib.metadata
 import sys
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from zoo.variants.background import background_of
 from zoo.variants.haplotypes import TEXTS, haplotype_columns, sample_of
 from zoo.variants.job import VariantJob, default_prefix, opened_genome, prepare, scored_outputs
 from zoo.variants.options import VariantOptions, variant_options
-from zoo.variants.ranks import no_ranks
+from zoo.variants.ranks import KIND, no_ranks
 from zoo.variants.reading import VariantFile, open_variants
 from zoo.variants.returned import VariantResult, VariantScores
 from zoo.variants.run import VariantRun
@@ -32,6 +31,7 @@ from zoo.variants.sharing import check_sharing
 from zoo.variants.status import STATUSES
 from zoo.variants.store import Store
 from zoo.variants.writers import FORMATS, check_format, open_writer
+from zoo.variants.writers.ranked import with_ranks
 from zoo.variants.writers.stream import StreamWriter
 from zoo.variants.writers.table import VariantContext, own_columns
 
@@ -172,6 +172,9 @@ def _context(job: VariantJob, out: Path) -> VariantContext:
     about = {"model": f"{job.model.name} {card.version}" if card else job.model.name}
     about["seqzoo"] = importlib.metadata.version("seqzoo")
     names = [column.name for column in job.scores.columns]
+    ranks = no_ranks(job.scores.columns) if job.options.background is not None else ()
+    if ranks:
+        names += [KIND, *(column.name for column in ranks)]
     context = VariantContext(
         out,
         scored_outputs(job.plan, job.choice),
@@ -192,6 +195,5 @@ def _context(job: VariantJob, out: Path) -> VariantContext:
     if check_format(out, job.options.format) in (".vcf", ".vcf.gz", ".bcf"):
         from zoo.variants.writers.vcf import check_fields
 
-        ranks = no_ranks(context.columns) if job.options.background is not None else ()
-        check_fields(dataclasses.replace(context, columns=(*context.columns, *ranks)), job.summary.info_names)
+        check_fields(with_ranks(context, ranks) if ranks else context, job.summary.info_names)
     return context

@@ -94,16 +94,17 @@ class Scoring:
                 return scorer
             return Scorer(genome, job.plan, self._passes, job.scores, genes)
 
-        values, notes = score_background(
+        wanted = background_of(job.options.background)
+        found, notes = score_background(
             job,
-            background_of(job.options.background),
+            wanted,
             scorer_on,
             batch_size=self.batch_size,
             machine=machine_of(self.runner.device),
             progress=self._progress,
         )
         self.notes.add(*notes)
-        self.ranked = Ranks(job.scores.columns, values)
+        self.ranked = Ranks(job.scores.columns, found.values, found.kinds, wanted.least)
         return self.ranked
 
     def second(self) -> Second:
@@ -150,7 +151,11 @@ class Scoring:
         found: dict[str, Any] = {"sequences_predicted": self._passes.n_predicted}
         if self.job.shares:
             found["engine"] = self._passes.details()
-        return found | self._stored()
+        return found | self._stored() | self.ranked_counts()
+
+    def ranked_counts(self) -> dict[str, Any]:
+        """How many rows and background scores each kind has, where there is a background."""
+        return {"background": self.ranked.as_dict()} if self.ranked is not None else {}
 
     def _stored(self) -> dict[str, int]:
         """Rows that the store had, and that it got."""
@@ -162,6 +167,8 @@ class Scoring:
     def notes_at_end(self) -> list[str]:
         """What the user should know of copies and of the store, once all is scored."""
         found = self.haplotypes.notes(self.job.options.haplotypes) if self.haplotypes is not None else []
+        if self.ranked is not None:
+            found = [*found, *self.ranked.notes()]
         if stored := self._stored():
             there = counted(stored["from_store"], "row was", "rows were")
             found = [*found, f"{self.job.options.store}: {there} there, {stored['to_store']:,} new"]

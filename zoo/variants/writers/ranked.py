@@ -19,19 +19,21 @@ import numpy as np
 from zoo.errors import SystemStateError
 from zoo.results import fresh_folder, open_at, remove, rename_all
 from zoo.variants.allele import Allele, Record
-from zoo.variants.ranks import Ranks
+from zoo.variants.change_kinds import change_kind, kind_name
+from zoo.variants.ranks import KIND, Ranks, kinds_of
 from zoo.variants.scorer import Row
 from zoo.variants.writers.stream import StreamWriter
 from zoo.variants.writers.table import ScoredRecord, VariantContext, rows_of, values_of
 from zoo.writers.base import Writer
 
 if TYPE_CHECKING:
+    from zoo.variants.columns import Column
     from zoo.variants.genes import Gene
 
-__all__ = ["RankedStream", "RankedWriter", "RowSpool", "Second", "ranked_rows"]
+__all__ = ["RankedStream", "RankedWriter", "RowSpool", "Second", "ranked_rows", "with_ranks"]
 
 ROWS = struct.Struct("<I")
-ROW = struct.Struct("<HhqiBB")  # ALT, gene, start, unknown bases, bytes of the status, whether there are scores
+ROW = struct.Struct("<HhqiBBB")  # ALT, gene, start, unknown bases, bytes of the status, whether scored, kind
 NONE = -1 << 62  # a start that there is not
 RECORDS = 512
 
@@ -79,7 +81,8 @@ class RowSpool:
         status = row.status.encode()
         gene = self._second.genes(row.allele).index(row.gene) if row.gene is not None else -1
         start = NONE if row.start is None else row.start
-        head = ROW.pack(row.allele.index, gene, start, row.unknown, len(status), row.values is not None)
+        kind = change_kind(row.allele.edit)
+        head = ROW.pack(row.allele.index, gene, start, row.unknown, len(status), row.values is not None, kind)
         return head + status + (b"" if row.values is None else np.asarray(row.values, "<f4").tobytes())
 
     def state(self) -> int:
@@ -87,20 +90,22 @@ class RowSpool:
         self._file.flush()
         return self._file.tell()
 
-    def values(self) -> Iterator[np.ndarray]:
-        """(n, columns) float32 of consecutive rows with scores."""
+    def values(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(n, columns) float32 of consecutive rows with scores, and (n,) kinds of their changes."""
         with self._reading() as file:
             block: list[np.ndarray] = []
+            kinds: list[int] = []
             while head := file.read(ROWS.size):
                 for _ in range(ROWS.unpack(head)[0]):
-                    _, values = self._row(file)
+                    _, values, kind = self._row(file)
                     if values is not None:
                         block.append(values)
+                        kinds.append(kind)
                 if len(block) >= RECORDS:
-                    yield np.stack(block)
-                    block = []
+                    yield np.stack(block), np.array(kinds, np.uint8)
+                    block, kinds = [], []
             if block:
-                yield np.stack(block)
+                yield np.stack(block), np.array(kinds, np.uint8)
 
     def blocks(self) -> Iterator[list[ScoredRecord]]:
         """The records again, whole."""
@@ -123,11 +128,11 @@ class RowSpool:
         with open(self._path, "rb") as file:
             yield file
 
-    def _row(self, file: BinaryIO) -> tuple[tuple[int, int, int | None, int, str], np.ndarray | None]:
-        index, gene, start, unknown, n, scored = ROW.unpack(self._read(file, ROW.size))
+    def _row(self, file: BinaryIO) -> tuple[tuple[int, int, int | None, int, str], np.ndarray | None, int]:
+        index, gene, start, unknown, n, scored, kind = ROW.unpack(self._read(file, ROW.size))
         status = self._read(file, n).decode()
         values = np.frombuffer(self._read(file, 4 * self._columns), "<f4").astype(np.float32) if scored else None
-        return (index, gene, None if start == NONE else start, unknown, status), values
+        return (index, gene, None if start == NONE else start, unknown, status), values, kind
 
     def _read(self, file: BinaryIO, n: int) -> bytes:
         data = file.read(n)
@@ -136,7 +141,7 @@ class RowSpool:
         return data
 
     def _whole(self, file: BinaryIO, alleles: Sequence[Allele]) -> Row:
-        (index, gene, start, unknown, status), values = self._row(file)
+        (index, gene, start, unknown, status), values, _ = self._row(file)
         allele = alleles[index]
         return Row(allele, self._second.genes(allele)[gene] if gene >= 0 else None, status, start, unknown, values)
 
@@ -146,11 +151,23 @@ class RowSpool:
             self._file.close()
 
 
+def with_ranks(context: VariantContext, ranks: tuple[Column, ...]) -> VariantContext:
+    """What the writer of the result is told: the kind and the ranks of each row come to its scores."""
+    return replace(context, columns=context.columns + ranks, texts=(*context.texts, KIND))
+
+
 def ranked_rows(rows: Sequence[Row], ranks: Ranks, columns: int) -> list[Row]:
-    """Rows with their ranks behind their scores."""
-    values = values_of(rows, columns)
-    both = np.concatenate([values, ranks.of(values)], axis=1)
-    return [row if row.values is None else replace(row, values=both[i]) for i, row in enumerate(rows)]
+    """Rows with their kind, and their ranks behind their scores."""
+    values, kinds = values_of(rows, columns), kinds_of(rows)
+    both = np.concatenate([values, ranks.of(values, kinds)], axis=1)
+    return [
+        replace(
+            row,
+            values=None if row.values is None else both[i],
+            texts=(*row.texts, kind_name(kind)),
+        )
+        for i, (row, kind) in enumerate(zip(rows, kinds.tolist(), strict=True))
+    ]
 
 
 def _ranked(batch: Sequence[ScoredRecord], ranks: Ranks, columns: int) -> list[ScoredRecord]:
@@ -175,8 +192,8 @@ class RankedWriter(Writer):
     ) -> None:
         super().__init__(context)
         self._ranks, self._second = ranks, second
-        inner = replace(context, out=self.partial / context.out.name, columns=context.columns + ranks.columns)
-        self._inner = make(inner)
+        inner = replace(context, out=self.partial / context.out.name)
+        self._inner = make(with_ranks(inner, ranks.columns))
         self.finals = [context.out.with_name(path.name) for path in self._inner.finals]
         self._spool: RowSpool | None = None
 
@@ -199,8 +216,8 @@ class RankedWriter(Writer):
         return {"bytes": self._spool.state()}
 
     def finish(self) -> list[Path]:
-        for values in self._spool.values():
-            self._ranks.count(values)
+        for values, kinds in self._spool.values():
+            self._ranks.count(values, kinds)
         self._inner.open()
         try:
             for block in self._spool.blocks():
@@ -241,8 +258,8 @@ class RankedStream:
 
     def finish(self) -> None:
         """Rank and write all."""
-        for values in self._spool.values():
-            self._ranks.count(values)
+        for values, kinds in self._spool.values():
+            self._ranks.count(values, kinds)
         for block in self._spool.blocks():
             self._writer.write(_ranked(block, self._ranks, self._columns))
         self._writer.finish()

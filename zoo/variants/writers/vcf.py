@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.results import remove, rename_all
+from zoo.variants.ranks import KIND
 from zoo.variants.splicing import counted_from_pos
 from zoo.variants.writers.table import SCORED, ScoredRecord, VariantContext, rows_of, values_of
 from zoo.words import counted
@@ -29,6 +30,8 @@ COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 INFO = COLUMNS.index("INFO")
 #: What INFO text must not hold (VCF 4.3, 1.2), and how it is written there.
 ESCAPED = {"%": "%25", ",": "%2C", ";": "%3B", "=": "%3D", "|": "%7C", " ": "%20", ":": "%3A", "\t": "%09"}
+#: What further columns of text say.
+TEXTS = {KIND: "Kind of the change and its bp, among whose background variants alone it is ranked"}
 TABIX_MOST = 1 << 29  # bp of a contig that a .tbi can index
 
 
@@ -52,6 +55,8 @@ def info_fields(context: VariantContext) -> dict[str, str]:
         }
     unknown = "Bases of the window of REF that are not A, C, G or T; only where there are any"
     why = f"Why an ALT has no score, only where one has none: {SCORED} (it has one), {', '.join(context.statuses)}"
+    for text in context.texts:
+        fields[f"{name}_{text}"] = _line(f"{name}_{text}", "A", "String", f"{TEXTS[text]}, {by}")
     fields[f"{name}_status"] = _line(f"{name}_status", "A", "String", why)
     fields[f"{name}_unknown"] = _line(f"{name}_unknown", "A", "Integer", unknown)
     return fields
@@ -183,6 +188,9 @@ class VcfWriter(TextWriter):
                 f"{name}={','.join(texts)}" for name, *texts in zip(self._names, *(t for _, t in rows), strict=True)
             ]
             alone = [row for row, _ in rows]
+        for place, text in enumerate(self.context.texts):
+            if any(row.texts[place] != "." for row in alone):
+                added.append(f"{self.context.prefix}_{text}={','.join(row.texts[place] for row in alone)}")
         if any(row.status for row in alone):
             added.append(f"{self.context.prefix}_status={','.join(row.status or SCORED for row in alone)}")
         if any(row.unknown for row in alone):
