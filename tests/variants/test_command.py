@@ -382,6 +382,32 @@ def test_fields_that_exist_already_are_refused_and_a_prefix_helps(case):
     assert "toy_diff_gc=" in text and "toy_2_diff_gc=" in text
 
 
+@pytest.mark.parametrize("suffix", [".vcf", ".bcf"])
+def test_info_tells_the_window_and_what_trimming_left(case, suffix):
+    """At chr1:101, whose window of 16 bp begins 8 before the first base that changes."""
+    whole = case.sequences["chr1"].upper()
+    ref = whole[100:103]
+    other = "A" if ref[1] != "A" else "C"
+    rows = [
+        ("chr1", 101, ref, f"{ref[0]}{other}{ref[2]},*,{ref[:1]}"),
+        ("chr1", 102, ref[1], other),
+        ("chr1", 103, whole[102], "<NON_REF>"),
+    ]
+    case.score(case.folder / f"out{suffix}", write_vcf(case.folder / "x.vcf", rows, ["##contig=<ID=chr1,length=900>"]))
+    import pysam
+
+    with pysam.VariantFile(str(case.folder / f"out{suffix}")) as file:
+        found = [(one.info.get("toy_window"), one.info.get("toy_changed")) for one in file]
+    clean = [
+        tuple(None if one is None else tuple(x if x != "." else None for x in one) for one in row) for row in found
+    ]
+    assert clean == [
+        (("93|109", None, "92|108"), (f"102|{ref[1]}|{other}", None, None)),
+        (("93|109",), None),
+        (None, None),
+    ]
+
+
 @pytest.mark.parametrize("info", ["toy_diff_gc=3", "AF=1;toy_status=x", "toy_unknown"])
 def test_a_field_that_rows_have_and_no_header_declares_is_not_written_twice(case, info):
     base = case.sequences["chr1"][99].upper()
@@ -517,4 +543,4 @@ def test_genes_give_a_row_each_and_none_says_so(tmp_path):
     case.score(tmp_path / "out.vcf", [f"chr1:200:{base}>{alt}"], genes=genes)
     (line,) = [line for line in (tmp_path / "out.vcf").read_text().splitlines() if line[0] != "#"]
     value = float(rows[0]["diff_G"])
-    assert line.split("\t")[7] == f"toy={alt}|ONE|{value:g},{alt}|TWO|{value:g}"
+    assert line.split("\t")[7] == f"toy={alt}|ONE|{value:g},{alt}|TWO|{value:g};toy_window=179|219"

@@ -65,7 +65,7 @@ def sample_of(file: VariantFile, name: str) -> int:
     samples = file.header.samples
     if name in samples:
         return samples.index(name)
-    has = f"{len(samples):,} samples: {', '.join(samples[:4])}{', ...' if len(samples) > 4 else ''}"
+    has = f"{counted(len(samples), 'sample')}: {', '.join(samples[:4])}{', ...' if len(samples) > 4 else ''}"
     raise UsageError(
         f"--haplotypes {name}: {file.label} has no such sample",
         did_you_mean(name, samples) or (has if samples else "it has no samples"),

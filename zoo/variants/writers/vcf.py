@@ -18,7 +18,7 @@ from zoo.words import counted
 from zoo.writers.text import TextWriter, format_rows
 
 if TYPE_CHECKING:
-    from zoo.variants.allele import Record
+    from zoo.variants.allele import Allele, Record
     from zoo.variants.scorer import Row
     from zoo.variants.scores import Column
 
@@ -59,6 +59,10 @@ def info_fields(context: VariantContext) -> dict[str, str]:
         fields[f"{name}_{text}"] = _line(f"{name}_{text}", "A", "String", f"{TEXTS[text]}, {by}")
     fields[f"{name}_status"] = _line(f"{name}_status", "A", "String", why)
     fields[f"{name}_unknown"] = _line(f"{name}_unknown", "A", "Integer", unknown)
+    window = "Window of REF that was read, START|END on the genome, 0-based half-open"
+    changed = "Trimmed alleles, POS|REF|ALT; only where they are not those of the record"
+    fields[f"{name}_window"] = _line(f"{name}_window", "A", "String", window)
+    fields[f"{name}_changed"] = _line(f"{name}_changed", "A", "String", changed)
     return fields
 
 
@@ -196,6 +200,18 @@ class VcfWriter(TextWriter):
         if any(row.unknown for row in alone):
             numbers = ("." if row.start is None else str(row.unknown) for row in alone)
             added.append(f"{self.context.prefix}_unknown={','.join(numbers)}")
+        return added + self._places(alone)
+
+    def _places(self, rows: Sequence[Row]) -> list[str]:
+        """Where the window of each ALT lies, and what is changed in it where the record says it in more letters."""
+        added = []
+        if any(row.start is not None for row in rows):
+            length = self.context.length
+            texts = ("." if row.start is None else f"{row.start}|{row.start + length}" for row in rows)
+            added.append(f"{self.context.prefix}_window={','.join(texts)}")
+        changed = [_changed(row.allele) for row in rows]
+        if any(changed):
+            added.append(f"{self.context.prefix}_changed={','.join(text or '.' for text in changed)}")
         return added
 
     def _items(self, rows: Sequence[tuple[Row, list[str]]]) -> list[str]:
@@ -261,6 +277,14 @@ class Order:
 def _columns_of(record: Record) -> list[str]:
     """A row of a table as the columns of a VCF."""
     return [record.chrom, str(record.pos + 1), record.id, record.ref, ",".join(record.alts) or ".", ".", ".", "."]
+
+
+def _changed(allele: Allele) -> str:
+    """The trimmed alleles; "" where there are none, or where the record has them."""
+    edit, record = allele.edit, allele.record
+    if edit is None or (edit.start == record.pos and (edit.ref, edit.alt) == (record.ref.upper(), allele.alt.upper())):
+        return ""
+    return f"{edit.start + 1}|{edit.ref}|{edit.alt}"
 
 
 def _escaped(text: str) -> str:
