@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from _pytest.assertion import rewrite as rewriting
 from hypothesis import settings
 
 HERE = Path(__file__).resolve().parent
@@ -29,9 +30,29 @@ settings.load_profile("zoo")
 
 def pytest_configure(config):
     """Bytecode for the processes that tests start: where PYTHONDONTWRITEBYTECODE is set, each would compile."""
-    if not hasattr(config, "workerinput"):
+    worker = getattr(config, "workerinput", None)
+    if worker is None:
         for package in ("zoo", "interpret", "finetune"):
             compileall.compile_dir(HERE.parent / package, quiet=2)
+    if worker or not config.getoption("numprocesses", None):
+        number = int(worker["workerid"].removeprefix("gw")) if worker else 0
+        rewrite(config, number, worker["workercount"] if worker else 1)
+
+
+def rewrite(config, number, workers):
+    """This worker's share of the files of tests, with their assertions as pytest rewrites them, beside the files.
+
+    Every worker reads every test. Each would rewrite all of them; so each finds the others' shares done. pytest keeps
+    them by their content, and not at all where PYTHONDONTWRITEBYTECODE is set.
+    """
+    named = [HERE.parent / argument.partition("::")[0] for argument in config.args]
+    files = {path for one in named for path in (one.rglob("test_*.py") if one.is_dir() else [one])}
+    files = sorted((path for path in files if path.suffix == ".py"), key=lambda path: (-path.stat().st_size, path))
+    for path in files[number::workers]:
+        kept = rewriting.get_cache_dir(path) / (path.stem + rewriting.PYC_TAIL)
+        if rewriting._read_pyc(path, kept) is None and rewriting.try_makedirs(kept.parent):
+            source, code = rewriting._rewrite_test(path, config)
+            rewriting._write_pyc(config.stash[rewriting.assertstate_key], code, source, kept)
 
 
 def pytest_collection(session):
@@ -71,6 +92,17 @@ def package_index(tmp_path_factory):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"pip reaches no package index: {(done.stderr.strip() or 'no reason given').splitlines()[-1]}")
+
+
+@pytest.fixture(scope="session")
+def zoo_program(tmp_path_factory):
+    """A program ``zoo`` that starts in no time: see ``forked.py``."""
+    from forked import ZOO, forked_program
+
+    folder = tmp_path_factory.mktemp("zoo")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("ZOO_", "HF_"))}
+    with forked_program(folder, "zoo", ZOO, env | {"HOME": str(folder), "PYTHONPATH": str(HERE.parent)}) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import subprocess
 import sys
@@ -43,6 +44,7 @@ def test_light_modules_load_no_heavy_package(name):
     assert json.loads(done.stdout) == []
 
 
+@functools.cache
 def imports_of(path):
     """Modules of this repository that a file imports anywhere, as dotted names."""
     package = ".".join(path.relative_to(ROOT).with_suffix("").parts[:-1])

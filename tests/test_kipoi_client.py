@@ -18,12 +18,12 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from forked import forked_program
 
 from zoo.store.registry import entries
 
 ROOT = Path(__file__).parents[1]
 CARDS = ROOT / "model_cards"
-ZOO = Path(sys.executable).with_name("zoo")
 BED_COLUMNS = ("chrom", "start", "end", "name", "score", "strand", "window_start", "window_end")
 pytestmark = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("kipoi", "kipoiseq", "pybedtools"))),
@@ -79,12 +79,18 @@ def facts(session):
     return json.loads((session / "facts.json").read_text())
 
 
-def kipoi_test(*words, cwd, home):
+@pytest.fixture(scope="module")
+def kipoi_test(home, tmp_path_factory):
     """``kipoi test``; returns the finished process with all output in stdout."""
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "kipoi", "test", *map(str, words), "--source", "dir"],
-        cwd=cwd, env=home, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
-    )  # fmt: skip
+
+    def run(*words, cwd):
+        return subprocess.run(
+            [kipoi, "test", *map(str, words), "--source", "dir"],
+            cwd=cwd, env=home, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+        )  # fmt: skip
+
+    with forked_program(tmp_path_factory.mktemp("kipoi"), "kipoi", ("torch", "kipoi.__main__"), home) as kipoi:
+        yield run
 
 
 def expected_predictions(entry):
@@ -110,26 +116,26 @@ def test_there_is_an_entry_to_test():
 
 
 @pytest.mark.parametrize("name", LOCAL)
-def test_kipoi_test_passes_without_a_warning(name, home, tmp_path_factory):
-    done = kipoi_test(".", cwd=copied(name, tmp_path_factory), home=home)
+def test_kipoi_test_passes_without_a_warning(name, kipoi_test, tmp_path_factory):
+    done = kipoi_test(".", cwd=copied(name, tmp_path_factory))
     assert done.returncode == 0, done.stdout
     assert "All predictions match" in done.stdout
     assert "WARNING" not in done.stdout
 
 
-def test_kipoi_test_from_another_folder(entry, home, tmp_path):
-    done = kipoi_test(entry.resolve(), "-s", cwd=tmp_path, home=home)
+def test_kipoi_test_from_another_folder(entry, kipoi_test, tmp_path):
+    done = kipoi_test(entry.resolve(), "-s", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert "Successfully ran test_predict" in done.stdout
     assert "WARNING" not in done.stdout
 
 
-def test_kipoi_test_fails_when_one_prediction_is_off_by_a_thousandth(entry, home, tmp_path):
+def test_kipoi_test_fails_when_one_prediction_is_off_by_a_thousandth(entry, kipoi_test, tmp_path):
     changed = tmp_path / entry.name
     shutil.copytree(entry, changed)
     with h5py.File(changed / "example" / "expected.h5", "r+") as expected:
         expected["preds"][(3,) + (0,) * (expected["preds"].ndim - 1)] += 1e-3
-    done = kipoi_test(".", cwd=changed, home=home)
+    done = kipoi_test(".", cwd=changed)
     assert done.returncode != 0
     assert "don't match" in done.stdout
 
@@ -150,9 +156,9 @@ def test_gradient_has_the_shape_of_the_input_and_is_torchs(arrays):
     np.testing.assert_allclose(arrays["gradient"], arrays["gradient_by_torch"], atol=1e-5 * scale)
 
 
-def test_tsv_equals_that_of_zoo_predict(entry, session, tmp_path):
+def test_tsv_equals_that_of_zoo_predict(entry, session, zoo_program, tmp_path):
     example, out = entry / "example", tmp_path / "zoo.tsv"
-    command = [ZOO, "predict", entry, example / "regions.bed", "-g", example / "genome.fa", "-o", out, "-q"]
+    command = [zoo_program, "predict", entry, example / "regions.bed", "-g", example / "genome.fa", "-o", out, "-q"]
     subprocess.run([*command, "--trust", "--any-genome"], check=True)
     ours, kipois = read_tsv(out), read_tsv(session / "predicted.tsv")
     predicted = columns_in_order(kipois, "preds/")

@@ -26,6 +26,12 @@ def reader(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def programs(zoo_program):
+    """A folder with the ``zoo`` that the pages type."""
+    return zoo_program.parent
+
+
 @pytest.fixture
 def folder(reader, tmp_path):
     """A reader's folder of the test's own, beside a home."""

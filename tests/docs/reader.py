@@ -140,12 +140,16 @@ def kipoi_stand_in(folder: Path) -> Path:
     return folder
 
 
-def environment(home: Path, kipoi: Path | None = None, hub: str = "") -> dict[str, str]:
-    """Of a shell in which ``zoo`` is this checkout's, with a home, a cache and a configuration of its own."""
+def environment(home: Path, programs: Path | None = None, kipoi: Path | None = None, hub: str = "") -> dict[str, str]:
+    """Of a shell in which ``zoo`` is this checkout's, with a home, a cache and a configuration of its own.
+
+    Args:
+        programs: a folder that the shell looks into first.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZOO_", "HF_", "GIT_", "PYTEST"))}
     made = kept | {
         "HOME": str(home),
-        "PATH": f"{Path(sys.executable).parent}:{kept['PATH']}",
+        "PATH": ":".join([*([str(programs)] if programs else []), str(Path(sys.executable).parent), kept["PATH"]]),
         "PYTHONPATH": str(ROOT),
         "ZOO_CACHE": str(home / "cache"),
         "ZOO_CONFIG": str(home / "config"),

@@ -65,11 +65,11 @@ PAGES = [
 
 @pytest.mark.pypi
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_run_as_typed(page, folder, tmp_path, package_index):
-    type_page(page, folder, environment(tmp_path / "home"))
+def test_commands_run_as_typed(page, folder, programs, tmp_path, package_index):
+    type_page(page, folder, environment(tmp_path / "home", programs))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("page", [page for page in pages() if has_commands(page, LONG)], ids=lambda page: page.name)
-def test_commands_that_train_run_as_typed(page, folder, tmp_path):
-    assert run_page(page, folder, environment(tmp_path / "home"), lambda command: matches(command, LONG)) > 0
+def test_commands_that_train_run_as_typed(page, folder, programs, tmp_path):
+    assert run_page(page, folder, environment(tmp_path / "home", programs), lambda command: matches(command, LONG)) > 0

@@ -37,6 +37,6 @@ PAGES = [
 
 @pytest.mark.pypi
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_run_as_typed(page, folder, models, kipoi, hub, tmp_path, package_index):
+def test_commands_run_as_typed(page, folder, programs, models, kipoi, hub, tmp_path, package_index):
     shutil.copytree(models, folder, dirs_exist_ok=True)
-    type_page(page, folder, environment(tmp_path / "home", kipoi, hub))
+    type_page(page, folder, environment(tmp_path / "home", programs, kipoi, hub))

@@ -18,5 +18,5 @@ def test_they_are_pages_with_commands():
 
 @pytest.mark.pypi
 @pytest.mark.parametrize("page", TYPED, ids=["README.md", "explain.md"])
-def test_commands_run_as_typed(page, folder, tmp_path, package_index):
-    type_page(page, folder, environment(tmp_path / "home"))
+def test_commands_run_as_typed(page, folder, programs, tmp_path, package_index):
+    type_page(page, folder, environment(tmp_path / "home", programs))

@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -193,9 +192,9 @@ def test_thirty_lines_of_python_give_the_same_verdict(world, tmp_path):
     assert finetune.finetune(config, tmp_path / "run").sentence == sentence
 
 
-def test_two_runs_at_once_share_what_is_prepared(world, tmp_path):
+def test_two_runs_at_once_share_what_is_prepared(world, zoo_program, tmp_path):
     config = world.write("twice.yaml", train={"epochs": 1}, regions=FEW)
-    words = [sys.executable, "-m", "zoo", "finetune", str(config)]
+    words = [zoo_program, "finetune", str(config)]
     running = [
         subprocess.Popen([*words, "-o", str(tmp_path / name)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
         for name in ("a", "b")

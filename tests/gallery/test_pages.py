@@ -511,14 +511,12 @@ def snippet(item, label, record=None):
     return found[0] if found else None
 
 
-def test_commands_run_as_they_stand(bundled, tmp_path):
+def test_commands_run_as_they_stand(bundled, zoo_program, tmp_path):
     item = bundled["yeast-atac"]
     example = item.folder / "example"
     (tmp_path / "regions.bed").write_bytes((example / "regions.bed").read_bytes())
     (tmp_path / "sacCer3.fa").write_bytes((example / "genome.fa").read_bytes())
-    (tmp_path / "zoo").write_text(f'#!/bin/sh\nexec {sys.executable} -m zoo "$@"\n')
-    (tmp_path / "zoo").chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    environment = {"PATH": f"{zoo_program.parent}:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
     shell = snippet(item, "Command line")
     assert shell == "zoo predict yeast-atac regions.bed \\\n    -g sacCer3.fa -o predictions.bw"
     subprocess.run(["sh", "-ec", shell], cwd=tmp_path, env=environment, check=True, capture_output=True)

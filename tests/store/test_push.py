@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ def server():
 
 
 @pytest.fixture
-def zoo(tmp_path, server):
+def zoo(tmp_path, server, zoo_program):
     """``zoo(*arguments, token=...)`` in a process of its own, which reads the server's address when it starts."""
 
     def run(*arguments, token=TOKEN):
@@ -39,7 +38,7 @@ def zoo(tmp_path, server):
         env = kept | {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
         env |= {"HF_HUB_DISABLE_TELEMETRY": "1", "ZOO_CACHE": str(tmp_path / "cache"), "no_proxy": "*"}
         env |= {"HF_TOKEN": token} if token else {}
-        command = [sys.executable, "-m", "zoo", *map(str, arguments)]
+        command = [zoo_program, *map(str, arguments)]
         return subprocess.run(command, env=env, text=True, capture_output=True, timeout=300, cwd=ROOT)
 
     return run

@@ -21,6 +21,8 @@ from zoo.words import counted
 
 __all__ = ["check_names", "check_older", "check_version"]
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's: all other entries are read at each check
+
 
 def check_names(draft: Draft, folders: list[Path]) -> Iterator[Finding]:
     """Compare an entry with all others.
@@ -63,7 +65,7 @@ def _front(folder: Path) -> dict[str, Any]:
 def _parsed(path: Path, changed: int) -> dict[str, Any]:
     parts = path.read_text(encoding="utf-8", errors="replace").split("---\n", 2)
     try:
-        front = yaml.load(parts[1], getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if len(parts) == 3 else None
+        front = yaml.load(parts[1], LOADER) if len(parts) == 3 else None
     except yaml.YAMLError:  # a template, or broken
         return {}
     return front if isinstance(front, dict) else {}
@@ -77,7 +79,7 @@ def _weights(folder: Path) -> dict[str, str]:
     """Checksum of what the model is made of -> its name: the file of ``args.weights``, here or elsewhere."""
     model = component_file(folder, "model")
     try:
-        data = yaml.safe_load(model.read_text(encoding="utf-8", errors="replace")) if model else {}
+        data = yaml.load(model.read_text(encoding="utf-8", errors="replace"), LOADER) if model else {}
     except yaml.YAMLError:
         return {}
     args = data.get("args") if isinstance(data, dict) else None
