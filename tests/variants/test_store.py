@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -271,6 +272,22 @@ def test_a_damaged_file_is_told(tmp_path, how):
         again = shelf_of(store)
         for one in rows:
             again.known(one.allele, None)
+
+
+def test_no_room_is_no_damage(tmp_path):
+    """Nobody is told to remove scores that are whole because a file may not become larger."""
+    shelf = shelf_of(Store(tmp_path / "s"))
+    put(shelf, row(allele(100, "C", "T"), [1, 2]))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(SystemStateError, match="could not be read or written") as error:
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, hard))
+            put(shelf, *(row(allele(200 + i, "C", "T"), [1, 2]) for i in range(5000)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "rm " not in error.value.fix
+    again = shelf_of(Store(tmp_path / "s")).known(allele(100, "C", "T"), None)
+    assert again.values.tolist() == [1, 2]
 
 
 def test_another_shelf_that_is_damaged_is_listed_and_stops_nobody(tmp_path):

@@ -356,6 +356,12 @@ def _explained(path: Path) -> Iterator[None]:
             ) from error
         if "readonly" in text or "unable to open" in text:
             raise SystemStateError(f"{path}: cannot be written: {text}", "", "Fix: check its permissions") from error
+        if "I/O error" in text:  # nothing says that what the file holds is wrong
+            raise SystemStateError(
+                f"{path}: could not be read or written: {text}",
+                "",
+                "Fix: check the disk, its space, and how large a file may become (ulimit -f); then repeat the command",
+            ) from error
         raise _damaged(path, text) from error
     except OSError as error:
         full = error.errno in DISK_FULL
