@@ -447,6 +447,11 @@ def test_more_scores_than_a_vcf_is_given_are_for_a_table(case, monkeypatch):
         ({"scores": "diff"}, "did you mean score"),
         ({"batch_size": 0}, "no positive number"),
         ({"span": 0}, "less than 1"),
+        ({"span": 5.5}, "no whole number"),
+        ({"limit": "3"}, "no whole number"),
+        ({"shifts": None}, "no list of whole numbers"),
+        ({"shifts": "-8,0,8"}, "no list of whole numbers"),
+        ({"shifts": [0, 1.5]}, "no list of whole numbers"),
         ({"mask": True}, "--splicing"),
         ({"splicing": True}, "acceptor"),
         ({"span": 11}, "not bins"),
@@ -458,6 +463,15 @@ def test_a_wrong_option_is_told(case, options, said):
         case.score(case.folder / "out.tsv", **options)
     assert said in " ".join([caught.value.what, caught.value.extent, caught.value.fix])
     assert list(case.folder.glob("out*")) == []
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers(case):
+    case.score(case.folder / "plain.tsv", limit=5, shifts=(0, 2), max_length=3)
+    of_numpy = {"limit": np.int64(5), "shifts": np.array([0, 2]), "max_length": np.int32(3)}
+    case.score(case.folder / "numpy.tsv", **of_numpy)
+    assert (case.folder / "numpy.tsv").read_bytes() == (case.folder / "plain.tsv").read_bytes()
+    options = [json.loads((case.folder / f"{name}.tsv.run.json").read_text())["options"] for name in ("plain", "numpy")]
+    assert options[0] == options[1]
 
 
 def test_out_must_not_be_the_input(case):

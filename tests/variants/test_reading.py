@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pysam.bcftools
 import pytest
 from variants.variant_cases import COLUMNS, genome_at, records_of, vcf_text, write_vcf
@@ -222,6 +223,9 @@ def test_frames_and_tuples(tmp_path, genome):
     assert "<table>, variant 2: REF of chr2:12 G>C" in error_of([rows[0], ("chr2", 12, "G", "C")], genome).what
     assert "'2.0'" in error_of(pd.DataFrame(columns | {"pos": [2.0, 12.0]}), genome).what
     assert "ALT is empty" in error_of(pd.DataFrame(columns | {"alt": ["T", None]}), genome).what
+    for missing in (None, float("nan"), np.float32("nan"), pd.NA, pd.NaT):
+        assert "ALT is empty" in error_of([("chr1", 2, "C", "T"), ("chr1", 2, "C", missing)], genome).what
+        assert "REF is empty" in error_of(pd.DataFrame(columns | {"ref": ["C", missing]}, dtype=object), genome).what
     assert "tab" in error_of([("chr1", 2, "C\t", "T")], genome).what
     assert "no header that names chrom, pos, ref and alt" in error_of(pd.DataFrame({"x": [1]}), genome).what
     with pytest.raises(UsageError, match="int where variants are expected"):

@@ -6,7 +6,9 @@ Positions count from 1, as in a VCF.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -93,7 +95,7 @@ def given_lines(source: Any) -> list[str]:
 def _table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     lines = ["\t".join(names)]
     for number, row in enumerate(rows, 1):
-        texts = ["" if value is None else str(value) for value in row]
+        texts = ["" if _is_missing(value) else str(value) for value in row]
         if any("\t" in text or "\n" in text or "\r" in text for text in texts):
             wrong = next(text for text in texts if any(one in text for one in "\t\n\r"))
             raise InputError(
@@ -103,3 +105,11 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
             )
         lines.append("\t".join(texts))
     return lines
+
+
+def _is_missing(value: Any) -> bool:
+    """What stands for no value: None, NaN, and the NA of pandas, none of which are letters of an allele."""
+    if isinstance(value, Real):
+        return bool(value != value)
+    pandas = sys.modules.get("pandas")
+    return value is None or (pandas is not None and (value is pandas.NA or value is pandas.NaT))

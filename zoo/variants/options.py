@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +109,17 @@ class VariantOptions:
         if self.batch_size != "auto" and (not str(self.batch_size).isdecimal() or int(self.batch_size) < 1):
             raise UsageError(f"--batch-size {self.batch_size}: is no positive number", "", "Fix: auto, or e.g. 64")
         for name, least in (("span", 1), ("distance", 0), ("max_length", 1), ("share_window", 1), ("limit", 1)):
-            given = getattr(self, name)
+            given, flag = getattr(self, name), name.replace("_", "-")
+            if given is not None and not isinstance(given, Integral):
+                raise UsageError(f"--{flag} {given}: is no whole number", "", f"Fix: --{flag} {max(least, 50)}, say")
             if given is not None and given < least:
-                flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} {given}: is less than {least}", "", f"Fix: --{flag} {max(least, 50)}, say")
-        if not self.shifts:
-            raise UsageError("--shifts: names no shift", "", "Fix: --shifts -8,0,8, say")
+        if not self.shifts or not all(isinstance(shift, Integral) for shift in self.shifts):
+            raise UsageError(
+                f"--shifts {','.join(map(str, self.shifts))}: is no list of whole numbers",
+                "",
+                "Fix: --shifts -8,0,8, say",
+            )
         if self.mask and not self.splicing:
             raise UsageError("--mask is for splicing", "", "Fix: add --splicing --genes FILE, or leave out --mask")
         refuse_urls(self.settings, "--set")
@@ -140,5 +146,11 @@ def variant_options(given: Mapping[str, Any]) -> VariantOptions:
         found["tracks"] = track_patterns(found["tracks"])
     if "shifts" in found:
         shifts = found["shifts"]
-        found["shifts"] = (shifts,) if isinstance(shifts, int) else tuple(shifts)
-    return VariantOptions(**found)
+        found["shifts"] = tuple(shifts) if isinstance(shifts, Iterable) and not isinstance(shifts, str) else (shifts,)
+        found["shifts"] = tuple(map(_plain, found["shifts"]))
+    return VariantOptions(**{name: _plain(value) for name, value in found.items()})
+
+
+def _plain(value: Any) -> Any:
+    """A whole number of numpy as Python's, which JSON takes."""
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
