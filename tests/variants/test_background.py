@@ -395,6 +395,45 @@ def test_resuming_with_another_background_is_refused(made, tmp_path, monkeypatch
         )
 
 
+def test_resuming_when_the_other_file_is_another_by_now_is_refused(made, tmp_path, monkeypatch):
+    neutral, out = tmp_path / "neutral.vcf", tmp_path / "o.tsv"
+    options = OPTIONS | {"background": neutral, "report": lambda _: None}
+    write_vcf(neutral, some_variants(made.sequences, 60, seed=9))
+    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "whole.tsv", **options)
+    monkeypatch.setattr(RankedWriter, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        score_variants(conv_model(), made.vcf, made.genome, out, **options)
+    monkeypatch.undo()
+    write_vcf(neutral, some_variants(made.sequences, 60, seed=10))
+    with pytest.raises(UsageError, match="background_scores"):
+        score_variants(conv_model(), made.vcf, made.genome, out, resume=True, **options)
+    write_vcf(neutral, some_variants(made.sequences, 60, seed=9))
+    score_variants(conv_model(), made.vcf, made.genome, out, resume=True, **options)
+    assert out.read_bytes() == (tmp_path / "whole.tsv").read_bytes()
+
+
+@pytest.mark.parametrize("kept", [{"values": 1}, {"values": 1, "kinds": -1}, None])
+def test_what_the_cache_has_of_another_shape_is_computed_again(made, tmp_path, monkeypatch, kept):
+    """Without kinds, or with too few of them, or no archive at all."""
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    options = OPTIONS | {"background": 9, "report": lambda _: None}
+    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "a.tsv", **options)
+    (path,) = (tmp_path / "cache" / "backgrounds").glob("*.npz")
+    with np.load(path) as whole:
+        arrays = dict(whole)
+    assert arrays["values"].shape[0] == len(arrays["kinds"]) == 27
+    path.unlink()
+    if kept is None:
+        path.write_bytes(b"PK")
+    else:
+        np.savez(path, **{name: arrays[name] if cut == 1 else arrays[name][:cut] for name, cut in kept.items()})
+    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "b.tsv", **options)
+    assert (tmp_path / "a.tsv").read_bytes() == (tmp_path / "b.tsv").read_bytes()
+    with np.load(path) as again:
+        assert np.array_equal(again["kinds"], arrays["kinds"])
+        assert np.array_equal(again["values"], arrays["values"], equal_nan=True)
+
+
 def test_rows_without_scores_have_no_rank(made, tmp_path):
     rows = [*made.rows[:3], (made.rows[3][0], made.rows[3][1], made.rows[3][2], "*")]
     vcf = write_vcf(tmp_path / "odd.vcf", rows)
