@@ -476,6 +476,25 @@ def test_genes_whose_strand_is_read(made, tmp_path):
         assert round(float(row["diff_total_a_p"]) * 31, 3) in range(1, 32)
 
 
+def test_with_genes_a_vcf_has_one_kind_an_alt(made, tmp_path):
+    genes = tmp_path / "g.bed"
+    genes.write_text(
+        "".join(
+            f"chr1\t0\t2900\t{name}\t0\t{strand}\t0\t0\t0\t1\t2900,\t0,\n"
+            for name, strand in zip("PM", "+-", strict=True)
+        )
+    )
+    rows = [(*row[:3], f"{row[3]},*") if row[0] == "chr1" else row for row in made.rows[:6] + made.rows[-2:]]
+    options = OPTIONS | {"genes": genes, "background": 8, "report": lambda _: None}
+    model = near_model(80, strand="sense")
+    score_variants(model, write_vcf(tmp_path / "v.vcf", rows), made.genome, tmp_path / "o.vcf", **options)
+    lines = [line.split("\t")[7] for line in (tmp_path / "o.vcf").read_text().splitlines() if line[0] != "#"]
+    for row, info in zip(rows, lines, strict=True):
+        (kinds,) = (item.split("=")[1] for item in info.split(";") if item.split("=")[0].endswith("background_kind"))
+        wanted = kind_by_length({"ref": row[2], "alt": row[3].removesuffix(",*")})
+        assert kinds == (f"{wanted},." if row[3].endswith(",*") else wanted)
+
+
 def test_averages_and_moved_windows_reach_no_further_than_the_flanks(made, tmp_path):
     options = OPTIONS | {
         "background": 12,
