@@ -56,22 +56,44 @@ def test_the_names_hold():
 SUBMODULES = ["import interpret.motifs.find", "import interpret.report.page", "from interpret.attribute import options"]
 
 
-@pytest.mark.parametrize("order", [*itertools.permutations(SUBMODULES), ()], ids=lambda order: str(len(order)))
-def test_a_name_is_its_function_whatever_was_imported_before(order):
-    program = "\n".join(
-        [
-            *order[:2],
-            "from interpret import motifs, report, attribute, ism",
-            *order[2:],
-            "import interpret",
-            "for name in interpret.__all__:",
-            "    assert type(getattr(interpret, name)).__name__ == 'function', name",
-            "assert interpret.motifs is motifs and interpret.report is report and interpret.attribute is attribute",
-            "from interpret.motifs.find import find_motifs",
-            "assert motifs is find_motifs",
-        ]
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+ORDERS = [*itertools.permutations(SUBMODULES), ()]
+NAMES_AFTER = """
+{first}
+from interpret import motifs, report, attribute, ism
+{then}
+import interpret
+for name in interpret.__all__:
+    assert type(getattr(interpret, name)).__name__ == 'function', name
+assert interpret.motifs is motifs and interpret.report is report and interpret.attribute is attribute
+from interpret.motifs.find import find_motifs
+assert motifs is find_motifs
+"""
+IN_FORKS = """
+import os, sys
+import h5py, jinja2, numpy, pydantic, sympy, torch, torch.export, torch.fx.experimental.symbolic_shapes, tqdm, yaml
+assert not {{"zoo", "interpret", "finetune"}} & {{*sys.modules}}
+for program in {programs!r}:
+    if child := os.fork():
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        continue
+    exec(program, {{}})
+    sys.exit()
+"""
+
+
+@pytest.fixture(scope="module")
+def codes_of_orders():
+    """Each order in a process of its own, in which packages of others are imported and none of ours."""
+    programs = [NAMES_AFTER.format(first="\n".join(order[:2]), then="\n".join(order[2:])) for order in ORDERS]
+    code = IN_FORKS.format(programs=programs)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return dict(zip(ORDERS, map(int, done.stdout.split()), strict=True)), done.stderr
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: str(len(order)))
+def test_a_name_is_its_function_whatever_was_imported_before(order, codes_of_orders):
+    codes, told = codes_of_orders
+    assert codes[order] == 0, told
 
 
 def test_importing_the_packages_imports_nothing_heavy():

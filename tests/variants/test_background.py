@@ -395,6 +395,45 @@ def test_resuming_with_another_background_is_refused(made, tmp_path, monkeypatch
         )
 
 
+def test_resuming_when_the_other_file_is_another_by_now_is_refused(made, tmp_path, monkeypatch):
+    neutral, out = tmp_path / "neutral.vcf", tmp_path / "o.tsv"
+    options = OPTIONS | {"background": neutral, "report": lambda _: None}
+    write_vcf(neutral, some_variants(made.sequences, 60, seed=9))
+    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "whole.tsv", **options)
+    monkeypatch.setattr(RankedWriter, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        score_variants(conv_model(), made.vcf, made.genome, out, **options)
+    monkeypatch.undo()
+    write_vcf(neutral, some_variants(made.sequences, 60, seed=10))
+    with pytest.raises(UsageError, match="background_scores"):
+        score_variants(conv_model(), made.vcf, made.genome, out, resume=True, **options)
+    write_vcf(neutral, some_variants(made.sequences, 60, seed=9))
+    score_variants(conv_model(), made.vcf, made.genome, out, resume=True, **options)
+    assert out.read_bytes() == (tmp_path / "whole.tsv").read_bytes()
+
+
+@pytest.mark.parametrize("kept", [{"values": 1}, {"values": 1, "kinds": -1}, None])
+def test_what_the_cache_has_of_another_shape_is_computed_again(made, tmp_path, monkeypatch, kept):
+    """Without kinds, or with too few of them, or no archive at all."""
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    options = OPTIONS | {"background": 9, "report": lambda _: None}
+    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "a.tsv", **options)
+    (path,) = (tmp_path / "cache" / "backgrounds").glob("*.npz")
+    with np.load(path) as whole:
+        arrays = dict(whole)
+    assert arrays["values"].shape[0] == len(arrays["kinds"]) == 27
+    path.unlink()
+    if kept is None:
+        path.write_bytes(b"PK")
+    else:
+        np.savez(path, **{name: arrays[name] if cut == 1 else arrays[name][:cut] for name, cut in kept.items()})
+    score_variants(conv_model(), made.vcf, made.genome, tmp_path / "b.tsv", **options)
+    assert (tmp_path / "a.tsv").read_bytes() == (tmp_path / "b.tsv").read_bytes()
+    with np.load(path) as again:
+        assert np.array_equal(again["kinds"], arrays["kinds"])
+        assert np.array_equal(again["values"], arrays["values"], equal_nan=True)
+
+
 def test_rows_without_scores_have_no_rank(made, tmp_path):
     rows = [*made.rows[:3], (made.rows[3][0], made.rows[3][1], made.rows[3][2], "*")]
     vcf = write_vcf(tmp_path / "odd.vcf", rows)
@@ -435,6 +474,25 @@ def test_genes_whose_strand_is_read(made, tmp_path):
     for row in rows:
         # Whole numbers of 31, as there are 30 background rows.
         assert round(float(row["diff_total_a_p"]) * 31, 3) in range(1, 32)
+
+
+def test_with_genes_a_vcf_has_one_kind_an_alt(made, tmp_path):
+    genes = tmp_path / "g.bed"
+    genes.write_text(
+        "".join(
+            f"chr1\t0\t2900\t{name}\t0\t{strand}\t0\t0\t0\t1\t2900,\t0,\n"
+            for name, strand in zip("PM", "+-", strict=True)
+        )
+    )
+    rows = [(*row[:3], f"{row[3]},*") if row[0] == "chr1" else row for row in made.rows[:6] + made.rows[-2:]]
+    options = OPTIONS | {"genes": genes, "background": 8, "report": lambda _: None}
+    model = near_model(80, strand="sense")
+    score_variants(model, write_vcf(tmp_path / "v.vcf", rows), made.genome, tmp_path / "o.vcf", **options)
+    lines = [line.split("\t")[7] for line in (tmp_path / "o.vcf").read_text().splitlines() if line[0] != "#"]
+    for row, info in zip(rows, lines, strict=True):
+        (kinds,) = (item.split("=")[1] for item in info.split(";") if item.split("=")[0].endswith("background_kind"))
+        wanted = kind_by_length({"ref": row[2], "alt": row[3].removesuffix(",*")})
+        assert kinds == (f"{wanted},." if row[3].endswith(",*") else wanted)
 
 
 def test_averages_and_moved_windows_reach_no_further_than_the_flanks(made, tmp_path):

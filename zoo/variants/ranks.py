@@ -197,7 +197,10 @@ class Ranks:
         few = f"fewer than {self._least}" if self._least > 1 else "no"
         each = ", ".join(f"{kind_text(kind)}: {counted(n, 'row')}" for kind, n in without.items())
         rows = counted(sum(without.values()), "row has", "rows have")
-        return [f"--background: {rows} scores without quantile, p and q: it has {few} scores of their kind ({each})"]
+        return [
+            f"--background: {rows} scores without quantile, p and q: "
+            f"the background has {few} scores of their kind ({each})"
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Each kind of the file and of the background, for the run record, after all rows were counted.
