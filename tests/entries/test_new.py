@@ -7,7 +7,6 @@ import json
 import random
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import h5py
@@ -272,9 +271,9 @@ def test_an_offset_that_fits_no_answer_is_not_asked_for_ever(here):
         new("toy", "net.py:Bins", ask=lambda question, choices: "1", length=100, axes="Lx4", bin_size=50)
 
 
-def test_nothing_is_asked_in_a_pipe(here):
+def test_nothing_is_asked_in_a_pipe(here, zoo_program):
     done = subprocess.run(
-        [sys.executable, "-m", "zoo", "new", "toy", "--from", "net.py:Bins"],
+        [zoo_program, "new", "toy", "--from", "net.py:Bins"],
         capture_output=True, text=True, stdin=subprocess.PIPE, timeout=120, env={"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 2 and "Fix: add --length BP --axes 4xL|Lx4" in done.stderr

@@ -22,7 +22,6 @@ from zoo.entries.export import export
 from zoo.errors import ModelError, TrustError, UsageError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-ZOO = Path(sys.executable).with_name("zoo")
 YEAST = Path(__file__).parents[2] / "model_cards" / "yeast-atac"
 LOAD = """
 import sys, torch, warnings
@@ -224,8 +223,8 @@ def test_a_fine_tune_leaves_with_a_class_that_needs_no_download(tmp_path):
     assert params["crop_len"] == 0  # BorzoiModel's own default is 16
 
 
-def test_at_the_command_line(tmp_path):
-    command = [ZOO, "export", "yeast-atac", "--to", "kipoi", "given"]
+def test_at_the_command_line(zoo_program, tmp_path):
+    command = [zoo_program, "export", "yeast-atac", "--to", "kipoi", "given"]
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=300)
     assert done.returncode == 0 and done.stdout.strip() == "given", done.stderr
     again = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=300)

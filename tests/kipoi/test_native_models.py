@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pickle
 import random
-import subprocess
 import sys
+import types
 
 import h5py
 import numpy as np
@@ -255,7 +255,7 @@ def test_a_whole_torch_module_is_a_pickle_too(tmp_path):
 
 
 @pytest.mark.parametrize("order", [(2, 3), (3, 2)], ids=str)
-def test_a_whole_module_whose_class_is_a_file_of_its_folder(tmp_path, order):
+def test_a_whole_module_whose_class_is_a_file_of_its_folder(tmp_path, monkeypatch, order):
     """The pickle names it `net.Net`, as its authors' Python did; two folders, each with another `net.py`."""
     fasta, bed = write_data(tmp_path)
     schema = {"inputs": {"name": "seq", **ONE}, "targets": {"name": "out", "shape": f"({LENGTH * 4},)", "doc": "x"}}
@@ -269,8 +269,10 @@ def test_a_whole_module_whose_class_is_a_file_of_its_folder(tmp_path, order):
             "import torch\n\n\nclass Net(torch.nn.Module):\n    def forward(self, x):\n"
             f"        return x.flatten(1) * {value}\n"
         )
-        program = "import net, torch; torch.save(net.Net(), 'model.pt')"
-        subprocess.run([sys.executable, "-c", program], cwd=folder, check=True)
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setitem(sys.modules, "net", types.ModuleType("net"))
+            exec((folder / "net.py").read_text(), vars(sys.modules["net"]))
+            torch.save(sys.modules["net"].Net(), folder / "model.pt")
         found = predicted(folder, bed, fasta, tmp_path / "out.h5")
         assert found.sum(1).tolist() == [float(LENGTH * value)] * 7
     assert "net" not in sys.modules

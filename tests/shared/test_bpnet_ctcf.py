@@ -2,7 +2,6 @@
 
 import gzip
 import subprocess
-import sys
 from pathlib import Path
 
 import h5py
@@ -14,7 +13,6 @@ from zoo.cli import run
 
 pytestmark = pytest.mark.shared
 ENTRY = "bpnet-k562-ctcf"
-ZOO = Path(sys.executable).with_name("zoo")
 WINDOW = 2114
 
 
@@ -75,7 +73,7 @@ def area_under_roc(positive, negative):
 
 
 @pytest.mark.long
-def test_peaks_rank_over_shuffled_regions(genome, windows, shared_data, tmp_path):
+def test_peaks_rank_over_shuffled_regions(genome, windows, shared_data, zoo_program, tmp_path):
     peaks = peaks_in(shared_data, windows)
     others = shuffled(peaks, windows)
     assert len(peaks) > 50 and len(others) == 5 * len(peaks)
@@ -85,7 +83,7 @@ def test_peaks_rank_over_shuffled_regions(genome, windows, shared_data, tmp_path
             for number, position in places:
                 chrom, start, end = windows[number]
                 handle.write(f"{chrom}:{start}-{end}\t{position - 50}\t{position + 50}\t{kind}\n")
-    command = [ZOO, "predict", ENTRY, bed, "-g", genome, "-o", out, "--tracks", "ctcf_log_counts", "-q"]
+    command = [zoo_program, "predict", ENTRY, bed, "-g", genome, "-o", out, "--tracks", "ctcf_log_counts", "-q"]
     subprocess.run(command, check=True)
     with h5py.File(out) as handle:
         counts = handle["preds"][:, 0]

@@ -2,25 +2,23 @@
 
 import gzip
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pyBigWig
 import pytest
 
 pytestmark = pytest.mark.shared
-ZOO = Path(sys.executable).with_name("zoo")
 
 
-def test_cuts_upstream_of_tss_exceed_gene_bodies(shared_data, tmp_path):
+def test_cuts_upstream_of_tss_exceed_gene_bodies(shared_data, zoo_program, tmp_path):
     genome, bed, out = tmp_path / "sacCer3.fa", tmp_path / "chrI.bed", tmp_path / "chrI.bw"
     with gzip.open(shared_data / "d09_yeast" / "sacCer3.fa.gz") as packed:
         genome.write_bytes(packed.read())
     with gzip.open(shared_data / "d09_yeast" / "genes.bed.gz", "rt") as lines:
         genes = [line.split("\t") for line in lines if line.startswith("chrI\t")]
     bed.write_text("chrI\t0\t230218\n")
-    subprocess.run([ZOO, "predict", "yeast-atac", bed, "-g", genome, "--window", "tile", "-o", out, "-q"], check=True)
+    command = [zoo_program, "predict", "yeast-atac", bed, "-g", genome, "--window", "tile", "-o", out, "-q"]
+    subprocess.run(command, check=True)
     upstream, body = [], []
     with pyBigWig.open(str(out)) as track:
         assert track.chroms()["chrI"] == 230218

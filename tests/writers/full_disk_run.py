@@ -1,6 +1,6 @@
 """Run by `test_full_disk` in a process of its own: write until the disk is full, then say what happened.
 
-Usage: full_disk_run.py OUT BATCHES LIMIT   (LIMIT: bytes a file may have, 0 for none)
+Usage: full_disk_run OUT BATCHES LIMIT   (LIMIT: bytes a file may have, 0 for none)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def batches(count: int):
         yield make_batch(i, 200, [OUTPUT], SIZES, first=200 * i, window=96)
 
 
-def main(out: Path, count: int, limit: int) -> dict:
+def fill(out: Path, count: int, limit: int) -> dict:
     """What went wrong, and which files there are before and after ``discard``."""
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -44,5 +44,5 @@ def main(out: Path, count: int, limit: int) -> dict:
     return {"error": error, "before": before, "after": [path.name for path in out.parent.iterdir()]}
 
 
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))
+def main() -> None:
+    sys.stdout.write(json.dumps(fill(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))

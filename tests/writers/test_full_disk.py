@@ -6,10 +6,10 @@ import importlib
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked import forked_program
 from writer_batches import make_batches, make_context, write_all
 
 from zoo.errors import SystemStateError
@@ -31,19 +31,26 @@ def small_disk(tmp_path):
     subprocess.run(["umount", disk], check=True)
 
 
-def run(out: Path, count: int, limit: int = 0) -> dict:
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
     """`full_disk_run` in a process of its own, because libraries may crash in it."""
+
+    def run(out: Path, count: int, limit: int = 0) -> dict:
+        command = [program, str(out), str(count), str(limit)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
     path = os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, str(HERE / "full_disk_run.py"), str(out), str(count), str(limit)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    folder, imported = tmp_path_factory.mktemp("run"), ("h5py", "pyBigWig", "full_disk_run")
+    with forked_program(folder, "full_disk_run", imported, os.environ | {"PYTHONPATH": path}) as program:
+        yield run
 
 
 # The counts make the disk fill while batches are written (300), or while the result is made.
 @pytest.mark.parametrize("count", [8, 20, 40, 300])
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_full_disk(small_disk, suffix, count):
+def test_full_disk(run, small_disk, suffix, count):
     out = small_disk / f"o{suffix}"
     found = run(out, count)
     if found["error"] is None:
@@ -55,7 +62,7 @@ def test_full_disk(small_disk, suffix, count):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_limit_of_the_file_size(tmp_path, suffix):
+def test_limit_of_the_file_size(run, tmp_path, suffix):
     out = tmp_path / f"o{suffix}"
     found = run(out, 300, limit=100_000)
     assert found["error"] in ("OSError", "SystemStateError")
