@@ -13,6 +13,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,10 +37,15 @@ def forked_program(folder: Path, name: str, imported: tuple[str, ...], env: dict
     """A program of that name in a folder of its own, for PATH; it calls ``main()`` of the last module of ``imported``.
 
     Args:
-        folder: where the program and the socket go, of not too long a name.
+        folder: where the program goes.
         env: of the process that imports.
     """
-    address, program = str(folder / "socket"), folder / "bin" / name
+    with tempfile.TemporaryDirectory(prefix="zoo-") as short:  # the name of a socket has 100 letters at most
+        yield from _served(f"{short}/socket", folder, name, imported, env)
+
+
+def _served(address: str, folder: Path, name: str, imported: tuple[str, ...], env: dict[str, str]) -> Iterator[Path]:
+    program = folder / "bin" / name
     program.parent.mkdir()
     program.write_text(CLIENT.format(python=sys.executable, address=address))
     program.chmod(0o755)
@@ -56,14 +62,21 @@ def forked_program(folder: Path, name: str, imported: tuple[str, ...], env: dict
 
 
 def serve(address: str, imported: tuple[str, ...]) -> None:
-    """Fork for each call, for ever; returns in a forked process whose ``main()`` returned."""
+    """Fork for each call, as long as the tests live; returns in a forked process whose ``main()`` returned too."""
     modules = [importlib.import_module(name) for name in imported]
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()
+    listener.settimeout(30)
+    tests = os.getppid()
     print("ready", flush=True)
     while True:
-        call, _ = listener.accept()
+        try:
+            call, _ = listener.accept()
+        except TimeoutError:
+            if os.getppid() == tests:
+                continue
+            return  # they were killed
         with suppress(ChildProcessError):  # those that have told an exit code
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
