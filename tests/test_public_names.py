@@ -37,7 +37,7 @@ INTERPRET = [
 
 
 def test_the_names_hold():
-    assert zoo.__all__ == ["entries", "gallery", "info", "load_model", "predict"]
+    assert zoo.__all__ == ["entries", "gallery", "info", "load_model", "predict", "score_variants"]
     assert interpret.__all__ == INTERPRET
     assert set(zoo.__all__) <= set(dir(zoo)) and set(INTERPRET) <= set(dir(interpret))
     assert {name: getattr(zoo, name).__module__ for name in zoo.__all__} == {
@@ -46,6 +46,7 @@ def test_the_names_hold():
         "info": "zoo.store.registry",
         "load_model": "zoo.model",
         "predict": "zoo.run.predict",
+        "score_variants": "zoo.variants.score_variants",
     }
     assert all(inspect.isfunction(getattr(interpret, name)) for name in INTERPRET)
     for package in (zoo, interpret):

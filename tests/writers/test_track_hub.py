@@ -368,7 +368,7 @@ def test_the_folder_that_one_stands_in_is_not_replaced(tmp_path, monkeypatch, in
     monkeypatch.chdir(tmp_path / "hub" / inside)
     place = "." if inside == "." else ".."
     for named in (place, tmp_path / "hub"):
-        with pytest.raises(UsageError, match="the folder that this command runs in"):
+        with pytest.raises(UsageError, match="would be replaced, and this command was started in it"):
             case.predict(None, track_hub=named, **(QUIET | BIRD))
     check_hub(tmp_path / "hub", "galGal6")
 
