@@ -207,7 +207,7 @@ class PairPlan:
 
     def _phases(self, changes: Changes) -> tuple[int, ...]:
         """How much further right than the reference's the windows of ALT begin, each once."""
-        if self._wide:
+        if self._wide or changes.phases == (0,):
             return changes.phases
         return self._refills(changes)
 
