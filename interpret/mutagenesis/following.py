@@ -82,6 +82,7 @@ class Following:
         self.need = self._needed()
         self.references = {} if references is None else references
         self.shared = {n: len(parts.consumers(n)) > 1 for n in [self.source, *parts.layers]}
+        self.last_readers = self._last_readers()
         self.dense = dense
         self.reduced = {n: ReducedEnd(n, x, self.plan, values) for n, x in parts.reduced.items()}
 
@@ -150,6 +151,22 @@ class Following:
     def _overhang(self) -> int:
         pools = [layer.sliding for layer in self.parts.layers.values() if isinstance(layer, MaxPool)]
         return 1 + max((2 * s.stride + s.kernel * s.dilation + s.padding for s in pools), default=0)
+
+    def _last_readers(self) -> dict[fx.Node, list[fx.Node]]:
+        """Layers -> the nodes whose rows they may overwrite, though others read them: those have run before.
+
+        What is, or is read as, a view of other rows is left out.
+        """
+        layers, found = self.parts.layers, {}
+        order = {node: number for number, node in enumerate(layers)}
+        for node, layer in layers.items():
+            readers = self.parts.consumers(node)
+            if len(readers) < 2 or layer.wants == "either" or not all(reader in layers for reader in readers):
+                continue
+            *before, last = sorted(set(readers), key=order.__getitem__)
+            if not any(layers[reader].wants == "either" for reader in before):
+                found.setdefault(last, []).append(node)
+        return found
 
     # Which edits go together.
 
@@ -221,6 +238,8 @@ class Following:
                 windows[node] = self._empty(node, block)
                 self._collect(node, windows[node], block, into)
                 continue
+            for n in self.last_readers.get(node, ()):
+                windows[n].shared = False
             inputs = [windows[n] if n in windows else self._empty(n, block) for n in layer.inputs]
             last = isinstance(layer, Taps) and self.parts.consumers(node) == [None]
             if last:
@@ -255,11 +274,13 @@ class Following:
                 end = self.dense.get(node) or self.reduced[node]
                 values[node] = end.finish(self.values[node][sequence])
                 continue
+            if name_of(node) == "sym_size" and node.args[1] == 0:
+                values[node] = len(sequence)
+                continue
             for n in node.all_input_nodes:
                 if n not in values:
                     values[n] = self._for_edits(n, sequence)
-            sized = name_of(node) == "sym_size" and node.args[1] == 0
-            values[node] = len(sequence) if sized else run_node(node, values)
+            values[node] = run_node(node, values)
         return values
 
     def _for_edits(self, node: fx.Node, sequence: torch.Tensor) -> Any:

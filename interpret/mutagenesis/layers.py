@@ -32,9 +32,9 @@ __all__ = [
 
 Interval = tuple[int, int]
 CHUNK_BYTES = 1 << 21  # rows of a convolution's output that are finished while they lie in the cache
-#: A convolution to so few channels with so many taps is one product to all taps' channels, which are then added up.
-NARROW, MANY_TAPS = 8, 8
-PRODUCT_BYTES = 1 << 20  # of such a product
+#: A convolution to so few channels with so many taps is one product of several positions to all that they reach.
+NARROW, MANY_TAPS, TOGETHER = 8, 8, 8
+PRODUCT_BYTES = 1 << 20  # read by such a product
 
 
 def chunk_rows(shape: Sequence[int], like: torch.Tensor) -> int:
@@ -119,6 +119,7 @@ class Taps(Layer):
         adds: whether a second window is added at the end (a residual).
         gives: the form of the rows it gives.
         tail: takes the finished rows instead of memory, where nothing else reads them.
+        wide: all matrices as one, for ``_add_narrow_products``.
     """
 
     sliding: Sliding
@@ -130,6 +131,7 @@ class Taps(Layer):
     adds: bool = False
     gives: str = "delta"
     tail: Callable[[Block, torch.Tensor, int], None] | None = None
+    wide: torch.Tensor | None = field(default=None, repr=False)
 
     def reach(self, intervals: Sequence[Interval]) -> Interval:
         first = self.sliding.reach(*intervals[0]) if intervals[0][0] < intervals[0][1] else (0, 0)
@@ -141,7 +143,9 @@ class Taps(Layer):
     def run(self, block: Block, windows: list[Window], low: int, high: int, references: Callable) -> Window:
         x = windows[0].as_delta(block).reshape(len(windows[0]), block.edits, len(self.matrices[0])).contiguous()
         width = self.matrices[0].shape[1]
-        narrow = width <= NARROW and len(self.matrices) >= MANY_TAPS and self.sliding.stride == 1
+        narrow = (
+            width <= NARROW and len(self.matrices) >= MANY_TAPS and self.sliding.stride == self.sliding.dilation == 1
+        )
         size = high - low if narrow else chunk_rows((high - low, block.edits, width), x)
         add_products = self._add_narrow_products if narrow else self._add_products
         held = min(size, high - low) if self.tail else high - low
@@ -199,26 +203,52 @@ class Taps(Layer):
                 target[(first - low) * edits : (end - low) * edits].addmm_(read, matrix)
 
     def _add_narrow_products(self, x: torch.Tensor, x_low: int, rows: torch.Tensor, low: int) -> None:
-        """The same where the outputs are few channels, of which a product a tap would be mostly reading."""
-        s, edits, width, taps = self.sliding, x.shape[1], rows.shape[2], len(self.matrices)
-        matrix = torch.cat([m.t() for m in self.matrices])  # (taps * outputs, inputs)
-        beside = s.dilation * (taps - 1)
-        size = min(len(x), max(beside, PRODUCT_BYTES // (len(matrix) * edits * x.element_size())))
-        wide = (size + 2 * beside) * edits
-        products = self._room("products", x, len(matrix) * wide).view(len(matrix), wide)
-        products[:, : beside * edits] = 0  # taps reach beyond the inputs, on both sides
-        products[:, (beside + size) * edits :] = 0
-        reached = size + beside  # outputs, the first of which reads with its last tap what the first input gave
-        of_taps = products.as_strided((taps, width, reached * edits), (width * wide + s.dilation * edits, wide, 1))
-        for start in range(0, len(x), size):
-            read = x[start : start + size].view(-1, x.shape[2])
-            products[:, beside * edits : beside * edits + len(read)].addmm_(matrix, read.t(), beta=0)
-            products[:, beside * edits + len(read) : (beside + size) * edits] = 0
-            found = of_taps.sum(0).view(width, reached, edits).permute(1, 2, 0)
-            at = x_low + start + s.padding - beside - low
-            first, end = max(at, 0), min(at + reached, len(rows))
-            if first < end:
-                rows[first:end] += found[first - at : end - at]
+        """The same where the outputs are few channels, of which a product a tap would be mostly reading.
+
+        One product takes ``TOGETHER`` positions of the input to all outputs that they reach.
+        """
+        edits, width, beside = x.shape[1], rows.shape[2], len(self.matrices) - 1
+        reached = -(-(TOGETHER + beside) // TOGETHER)  # blocks of outputs that a block of inputs reaches
+        if self.wide is None:
+            self.wide = self._wide(reached)
+        count = -(-len(x) // TOGETHER)
+        found = self._room("found", x, (count + reached - 1) * edits * TOGETHER * width)
+        found = found.view(count + reached - 1, edits, TOGETHER * width).zero_()
+        size = max(1, PRODUCT_BYTES // (len(self.wide) * edits * x.element_size()))
+        for start in range(0, count, size):
+            read = x[start * TOGETHER : (start + size) * TOGETHER]
+            blocks = self._blocks(read)
+            product = self._room("product", x, len(blocks) * self.wide.shape[1]).view(len(blocks), -1)
+            torch.mm(blocks, self.wide, out=product)
+            product = product.view(-1, edits, reached, TOGETHER * width)
+            for number in range(reached):
+                found[start + number : start + number + len(product)] += product[:, :, number]
+        found = found.view(-1, edits, TOGETHER, width).transpose(1, 2)
+        found = found.reshape(-1, edits, width)
+        at = x_low + self.sliding.padding - beside - low  # the first output that the first input reaches
+        first, end = max(at, 0), min(at + len(found), len(rows))
+        if first < end:
+            rows[first:end] += found[first - at : end - at]
+
+    def _blocks(self, x: torch.Tensor) -> torch.Tensor:
+        """(positions, edits, inputs) as (blocks of positions * edits, TOGETHER * inputs), filled up with zeros."""
+        whole, rest = divmod(len(x), TOGETHER)
+        shape = (whole + bool(rest), x.shape[1], TOGETHER, x.shape[2])
+        blocks = self._room("blocks", x, math.prod(shape)).view(shape)
+        of_whole = x[: whole * TOGETHER].view(whole, TOGETHER, *x.shape[1:])
+        blocks[:whole].copy_(of_whole.transpose(1, 2))
+        if rest:
+            blocks[whole, :, :rest].copy_(x[whole * TOGETHER :].transpose(0, 1))
+            blocks[whole, :, rest:] = 0
+        return blocks.view(-1, TOGETHER * x.shape[2])
+
+    def _wide(self, reached: int) -> torch.Tensor:
+        """The taps as one matrix (TOGETHER * inputs, reached * TOGETHER * outputs)."""
+        taps = torch.stack(self.matrices).flip(0)  # the last tap gives the first output
+        wide = taps.new_zeros((TOGETHER, taps.shape[1], reached * TOGETHER, taps.shape[2]))
+        for position in range(TOGETHER):
+            wide[position, :, position : position + len(taps)] = taps.transpose(0, 1)
+        return wide.flatten(2).flatten(0, 1)
 
 
 @dataclass(kw_only=True)

@@ -2,6 +2,7 @@
 
     python -m scripts.bench.saturate                          # some minutes on one core
     python -m scripts.bench.saturate --cases bpnet --loci 5
+    python -m scripts.bench.saturate --cases spliceai --loci 1 --sample 2    # some minutes; 20 loci take an hour
 
 Ours is the whole call of ``zoo.score_variants`` on 20 loci of 300 bp, to a TSV, with all that it captures, tries,
 checks and scores, in a process of its own that has imported before what captures graphs. The other side is a bare loop
@@ -27,13 +28,15 @@ import numpy as np
 
 from scripts.bench.predict import ROOT
 from scripts.bench.rows import Row, limited, save
+from zoo.words import counted
 
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 LOCUS = 300
 #: Net -> times faster than two passes a variant.
 LIMITS = {"bpnet": 30, "basset": 15, "spliceai": 4}
 NAMES = {"bpnet": "BPNet-like, 2,114 bp", "basset": "Basset-like, 600 bp", "spliceai": "SpliceAI-10k-like, 15,000 bp"}
-SAMPLE = 12  # batches of the other side
+WARM = 1  # batches that run before any is timed
+SAMPLE = 12  # batches of the other side, unless it is said
 
 
 def model_of(name: str):
@@ -99,11 +102,11 @@ def passes(name: str, batches: int) -> dict[str, object]:
     ready = torch.eye(4)[torch.randint(4, (size, model.length))].transpose(1, 2).contiguous()
     times = []
     with torch.inference_mode():
-        for _ in range(batches + 2):
+        for _ in range(batches + WARM):
             begin = time.process_time()
             model.module(ready)
             times.append((time.process_time() - begin) / size)
-    return {"seconds": statistics.median(times[2:]), "batch": size}
+    return {"seconds": statistics.median(times[WARM:]), "batch": size}
 
 
 def called(*arguments: str) -> dict[str, object]:
@@ -115,12 +118,13 @@ def called(*arguments: str) -> dict[str, object]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def bench(name: str, loci: int, folder: Path) -> list[Row]:
+def bench(name: str, loci: int, sample: int, folder: Path) -> list[Row]:
     """The rows of a net."""
-    found, each = called("ours", name, str(loci), str(folder)), called("passes", name, str(SAMPLE))
+    found, each = called("ours", name, str(loci), str(folder)), called("passes", name, str(sample))
     variants = loci * LOCUS * 3
     other = 2 * variants * each["seconds"]
-    measured = f"{variants:,} variants: ours {found['seconds']:.3g} s, passes {other:.3g} s (of {SAMPLE} batches)"
+    measured = f"{counted(loci, 'locus', 'loci')}: ours {found['seconds']:.3g} s, passes {other:.3g} s"
+    measured += f" (of {counted(sample, 'batch', 'batches')})"
     return [
         limited(
             f"saturation, {NAMES[name]}: two passes / ours", measured, other / found["seconds"], f">= {LIMITS[name]}"
@@ -138,6 +142,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", choices=LIMITS, default=list(LIMITS), metavar="NAME")
     parser.add_argument("--loci", type=int, default=20)
+    parser.add_argument("--sample", type=int, default=SAMPLE, help="batches of passes that are timed")
     parser.add_argument("--json", type=Path, help="write the table as JSON too, for build_readme.py")
     parser.add_argument("--call", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -149,7 +154,7 @@ def main() -> int:
     rows: list[Row] = []
     for name in arguments.cases:
         with tempfile.TemporaryDirectory(prefix="zoo-bench-") as folder:
-            for row in bench(name, arguments.loci, Path(folder)):
+            for row in bench(name, arguments.loci, arguments.sample, Path(folder)):
                 rows.append(row)
                 print(row.line(66, 70), flush=True)
     if arguments.json:

@@ -7,7 +7,7 @@ sum of what they are of; logits, which do not add up, are averaged.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,11 +24,16 @@ LEVELS = ("ref", "alt", "active")
 
 @dataclass(frozen=True)
 class Values:
-    """One output's predictions of both alleles in the bins that are scored: (tracks, bins) float32, bins >= 1."""
+    """One output's predictions of both alleles in the bins that are scored: (tracks, bins) float32, bins >= 1.
+
+    Attributes:
+        of_ref: what was made of the same ``ref`` for another ALT; is added to.
+    """
 
     ref: np.ndarray
     alt: np.ndarray
     scale: Scale
+    of_ref: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -120,21 +125,25 @@ def _l2(both: Values) -> np.ndarray:
 
 
 def _jsd(both: Values) -> np.ndarray:
-    blocks = range(0, len(both.ref), TRACKS_AT_ONCE)
-    parts = [slice(low, low + TRACKS_AT_ONCE) for low in blocks]
-    return np.concatenate([_divergence(both.ref[part], both.alt[part], both.scale) for part in parts])
+    scale = both.scale
+    if len(both.ref) <= TRACKS_AT_ONCE:
+        if "shares" not in both.of_ref:
+            both.of_ref["shares"] = _distribution(both.ref, scale)
+        return _divergence(both.of_ref["shares"], _distribution(both.alt, scale))
+    parts = [slice(low, low + TRACKS_AT_ONCE) for low in range(0, len(both.ref), TRACKS_AT_ONCE)]
+    found = [_divergence(_distribution(both.ref[p], scale), _distribution(both.alt[p], scale)) for p in parts]
+    return np.concatenate(found)
 
 
-def _divergence(ref: np.ndarray, alt: np.ndarray, scale: Scale) -> np.ndarray:
-    p, q = _distribution(ref, scale), _distribution(alt, scale)
+def _divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Jensen-Shannon divergence in bits, (tracks,), of shares (tracks, bins)."""
+    both = np.stack([p, q])
     middle = np.maximum((p + q) / 2, _TINY)
-    bits = _apart(p, middle) + _apart(q, middle)
-    return np.clip(bits / 2, 0, 1)
-
-
-def _apart(p: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    """Kullback-Leibler divergence in bits, (tracks,); a share of 0 counts for nothing."""
-    return np.einsum("tb,tb->t", p, np.log2(np.maximum(p, _TINY) / middle))
+    # That of Kullback and Leibler of each from the middle; a share of 0 counts for nothing.
+    apart = np.maximum(both, _TINY)
+    apart /= middle
+    bits = np.einsum("atb,atb->at", both, np.log2(apart, out=apart))
+    return np.clip((bits[0] + bits[1]) / 2, 0, 1)
 
 
 def _distribution(values: np.ndarray, scale: Scale) -> np.ndarray:

@@ -74,6 +74,7 @@ class Scores:
         self._scales = {spec.name: (scales or {}).get(spec.name) or scale_of(spec.units) for spec in outputs}
         self._span, self._exons = span, exons
         self.notes: list[str] = []
+        self._last_ref: dict[str, tuple[np.ndarray, dict[str, np.ndarray]]] = {}
         _check_window(outputs, span, exons)
         self._bins = _reach(outputs, length)
         self._splicing = splicing
@@ -204,21 +205,28 @@ class Scores:
         scale = self._scales[spec.name]
         if spec.kind == "scalar":
             return Values(ref[:, None], alt[:, None], scale)
-        kept = aligned.shared[spec.name] & self._window(spec, aligned, allele, gene)
+        kept = aligned.shared[spec.name]
+        if self._span is not None or self._exons:
+            kept = kept & self._window(spec, aligned, allele, gene)
         if kept.all():
-            return Values(ref, alt, scale)
+            return Values(ref, alt, scale, self._made_of_ref(spec.name, ref))
         return Values(ref[:, kept], alt[:, kept], scale) if kept.any() else None
 
+    def _made_of_ref(self, output: str, ref: np.ndarray) -> dict[str, np.ndarray]:
+        """What was made of the same array for the ALT before."""
+        last = self._last_ref.get(output)
+        if last is None or last[0] is not ref:
+            last = self._last_ref[output] = ref, {}
+        return last[1]
+
     def _window(self, spec: OutputSpec, aligned: Aligned, allele: Allele, gene: Gene | None) -> np.ndarray:
-        """(bins,) bool."""
+        """(bins,) bool: those around the variant, or in exons."""
         bins = len(aligned.shared[spec.name])
         if self._span is not None:
             start = allele.edit.start - self._span // 2
             parts: Sequence[tuple[int, int]] = ((start, start + self._span),)
-        elif self._exons:
-            parts = gene.exons if gene is not None else ()
         else:
-            return np.ones(bins, dtype=bool)
+            parts = gene.exons if gene is not None else ()
         return overlapping(parts, aligned.first[spec.name], spec.bin_size, bins)
 
 

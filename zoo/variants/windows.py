@@ -108,6 +108,7 @@ class PairPlan:
         self._wide = any(spec.kind == "profile" and spec.bin_size > 1 for spec in self.outputs)
         self._unplaced = any(spec.kind == "profile" and not spec.placed for spec in self.outputs)
         self._read_last: tuple[tuple[Genome, int, int, int], bytes] | None = None
+        self._counted_last = b"", 0
         self._check_shifts()
 
     def _check_shifts(self) -> None:
@@ -215,7 +216,7 @@ class PairPlan:
 
     def _phases(self, changes: Changes) -> tuple[int, ...]:
         """How much further right than the reference's the windows of ALT begin, each once."""
-        if self._wide:
+        if self._wide or changes.phases == (0,):
             return changes.phases
         return self._refills(changes)
 
@@ -254,7 +255,7 @@ class PairPlan:
         letters = self._letters(genome, contig, low, high)
         for allele in written:
             letters = _over(letters, low, allele)
-        met = letters_met(np.frombuffer(letters, np.uint8)[None, start - low : start - low + self.length])
+        unknown = self._unknown(letters[start - low : start - low + self.length])
         if self._masks and gene is not None:
             letters, changes = _masked(letters, low, changes, gene)
         reverse = self._honours_strand and gene is not None and gene.strand == "-"
@@ -271,7 +272,7 @@ class PairPlan:
             }
             moves.append((shift, ref, alts))
         join = _Join(self, changes, start, reverse, tuple(moves))
-        return Pair(tuple(asked), join, start, met.unknown if met is not None else 0)
+        return Pair(tuple(asked), join, start, unknown)
 
     def _letters(self, genome: Genome, contig: int, low: int, high: int) -> bytes:
         """Bases of the genome; the last that were read are kept, for other alleles of the same window."""
@@ -280,6 +281,13 @@ class PairPlan:
             found = genome.gather(np.array([contig]), np.array([low], dtype=np.int64), high - low)
             self._read_last = asked, found.tobytes().upper()
         return self._read_last[1]
+
+    def _unknown(self, letters: bytes) -> int:
+        """Bases that are not A, C, G or T; other alleles of the same window have as many."""
+        if self._counted_last[0] != letters:
+            met = letters_met(np.frombuffer(letters, np.uint8)[None])
+            self._counted_last = letters, met.unknown if met is not None else 0
+        return self._counted_last[1]
 
     @staticmethod
     def _ask(asked: dict[bytes, int], sequence: bytes, reverse: bool) -> int:
@@ -337,6 +345,8 @@ class _Join:
     moves: tuple[tuple[int, int, dict[int, int]], ...]
 
     def __call__(self, predictions: Sequence[Predicted]) -> Aligned:
+        if self.changes.phases == (0,) and self.plan.shifts == (0,) and not self.reverse:
+            return self._straight(predictions)
         ref, alt, shared, first = {}, {}, {}, {}
         for spec in self.plan.outputs:
             several = [self._values(spec, predictions, move) for move in self.moves]
@@ -356,6 +366,19 @@ class _Join:
             if spec.placed:
                 first[spec.name] = wanted.first
         return Aligned(ref, alt, shared, first)
+
+    def _straight(self, predictions: Sequence[Predicted]) -> Aligned:
+        """What changes no length, in one window each, lies as it is."""
+        ((_, ref, alts),) = self.moves
+        shared, first = {}, {}
+        for spec in self.plan.outputs:
+            if spec.kind != "scalar":
+                shared[spec.name] = _all_of(spec.n_bins)
+                if spec.placed:
+                    first[spec.name] = self.plan.bins(spec, self.start, self.reverse).first
+        names = [spec.name for spec in self.plan.outputs]
+        of_ref, of_alt = predictions[ref], predictions[alts[0]]
+        return Aligned({name: of_ref[name] for name in names}, {name: of_alt[name] for name in names}, shared, first)
 
     def _values(
         self, spec: OutputSpec, predictions: Sequence[Predicted], move: tuple[int, int, dict[int, int]]
@@ -378,6 +401,14 @@ class _Join:
             return values, other
         whole = Profile(values, np.ones(bins.n, dtype=bool))
         return moved_to(wanted, bins, whole).values, moved_to(wanted, bins, other)
+
+
+@functools.cache
+def _all_of(bins: int) -> np.ndarray:
+    """(bins,) True, not to be written to."""
+    found = np.ones(bins, dtype=bool)
+    found.flags.writeable = False
+    return found
 
 
 def _mean_profile(several: Sequence[Profile]) -> Profile:
