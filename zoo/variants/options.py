@@ -116,6 +116,9 @@ class VariantOptions:
             raise UsageError("--shifts: names no shift", "", "Fix: --shifts -8,0,8, say")
         if self.mask and not self.splicing:
             raise UsageError("--mask is for splicing", "", "Fix: add --splicing --genes FILE, or leave out --mask")
+        if self.distance != VariantOptions.distance and not self.splicing:
+            fix = "Fix: add --splicing, or leave out --distance; bins around a variant are chosen by --span"
+            raise UsageError("--distance is for splicing", "", fix)
         refuse_urls(self.settings, "--set")
 
 

@@ -31,6 +31,7 @@ class VariantResult:
         notes: sentences that the user should read.
         seconds: wall-clock time of reading, computing and writing.
         dry_run: whether nothing was computed.
+        row: what one row is called: an ``ALT``, or a ``row`` where an ALT may have several (genes, copies).
     """
 
     paths: list[Any] = field(default_factory=list)
@@ -41,6 +42,7 @@ class VariantResult:
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     dry_run: bool = False
+    row: str = "ALT"
 
     def summary(self) -> str:
         """One line for people."""
@@ -56,7 +58,7 @@ class VariantResult:
             )
         where = str(self.paths[0]) if self.paths else "standard output"
         return (
-            f"{self.scored:,} of {counted(self.rows, 'ALT')} of {counted(self.records, 'variant')} scored in "
+            f"{self.scored:,} of {counted(self.rows, self.row)} of {counted(self.records, 'variant')} scored in "
             f"{self.seconds:.1f} s ({pace(self.scored, self.seconds, 'variant')}) -> {where}"
         )
 
