@@ -453,6 +453,7 @@ def test_more_scores_than_a_vcf_is_given_are_for_a_table(case, monkeypatch):
         ({"shifts": "-8,0,8"}, "no list of whole numbers"),
         ({"shifts": [0, 1.5]}, "no list of whole numbers"),
         ({"mask": True}, "--splicing"),
+        ({"distance": 10}, "--distance is for splicing"),
         ({"splicing": True}, "acceptor"),
         ({"span": 11}, "not bins"),
         ({"format": "bed"}, "not known"),
@@ -558,3 +559,25 @@ def test_genes_give_a_row_each_and_none_says_so(tmp_path):
     (line,) = [line for line in (tmp_path / "out.vcf").read_text().splitlines() if line[0] != "#"]
     value = float(rows[0]["diff_G"])
     assert line.split("\t")[7] == f"toy={alt}|ONE|{value:g},{alt}|TWO|{value:g};toy_window=179|219"
+
+
+def test_rows_of_genes_are_called_rows_and_what_is_returned_shows_itself(tmp_path):
+    case = make_case(tmp_path, "profile")
+    genes = tmp_path / "genes.bed"
+    genes.write_text("".join(f"chr1\t{at}\t400\t<{at}>\t0\t+\t{at}\t400\t0\t1\t{400 - at},\t0,\n" for at in (10, 50)))
+    base = case.sequences["chr1"][199].upper()
+    variant = f"chr1:200:{base}>{'G' if base != 'G' else 'A'}"
+    result = case.score(tmp_path / "out.tsv", variant, genes=genes)
+    assert result.summary().startswith("2 of 2 rows of 1 variant scored in ") and result.summary() in repr(result)
+    assert case.score(tmp_path / "one.tsv", variant).summary().startswith("1 of 1 ALT of 1 variant scored in ")
+    scores = case.score(None, variant, genes=genes)
+    assert "2 of 2 rows with scores: diff_G" in repr(scores)
+    assert "2 of 2 rows with scores" in scores._repr_html_() and ".to_pandas()" in scores._repr_html_()
+    assert "zoo-card" in result._repr_html_()
+
+
+def test_an_option_without_names_is_told_by_its_own_name(capsys):
+    from zoo.cli import run
+
+    assert run(["variants", "yeast-atac", "calls.vcf", "--score", ""]) == 2
+    assert "names no score" in capsys.readouterr().err

@@ -202,6 +202,24 @@ def test_other_notations_are_not_guessed(text):
         open_variants(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("chr7-1000-A-G", "'chr7:1000:A>G'"),
+        ("7:1000:A:G", "'7:1000:A>G'"),
+        ("chr7:g.1000A>G", "'chr7:1000:A>G'"),
+        ("chr7:1,000:AC/G", "'chr7:1,000:AC>G'"),
+        ("chr7:1000:A", "without quotes"),  # chr7:1000:A>G as a shell hands it on, with standard output in the file G
+        ("chr7:1000A", "without quotes"),
+        ("chr7:1000:", "in quotes"),
+    ],
+)
+def test_another_notation_is_told_how_it_is_written_here(text, says):
+    with pytest.raises(UsageError) as refused:
+        open_variants(text)
+    assert says in refused.value.extent + refused.value.fix
+
+
 def test_a_file_of_that_name_is_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_vcf(tmp_path / "chr7:1000:A>G", ROWS)

@@ -144,6 +144,12 @@ def test_a_span_lies_around_the_first_base():
     assert np.isnan(scored("diff", spec, ref, alt, at=400, span=5)).all()
 
 
+def test_a_span_beyond_all_bins_is_said():
+    spec = OutputSpec("p", "profile", ("a",), 11, bin_size=32, units="reads")
+    assert Scores(["diff"], [spec], span=352).notes == []
+    assert Scores(["diff"], [spec], span=353).notes == ["--span 353: p has 352 bp in all, and these are scored"]
+
+
 def test_a_span_takes_the_bins_that_it_overlaps():
     spec = OutputSpec("p", "profile", ("a",), 4, bin_size=32, units="reads")
     alt = [[1, 10, 100, 1000]]  # bins at 100, 132, 164, 196

@@ -74,7 +74,8 @@ def _names(context: click.Context, parameter: click.Parameter, items: tuple[str,
     """Names that are repeated or joined by commas, as one list."""
     names = [name.strip() for item in items for name in item.split(",") if name.strip()]
     if items and not names:
-        raise click.BadParameter("names no track (is a variable of the shell empty?)", context, parameter)
+        what = "score" if parameter.name == "score" else "track"
+        raise click.BadParameter(f"names no {what} (is a variable of the shell empty?)", context, parameter)
     return names
 
 

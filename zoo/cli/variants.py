@@ -49,10 +49,10 @@ def command(model: str, variants: str | None, genome: str | None, out: str | Non
 
     MODEL is a name of `zoo list`, or a folder or file as in `zoo predict`.
     VARIANTS is a VCF, BCF or a TSV with the columns chrom pos ref alt, plain or gzip,
-    - for standard input, or one variant: chr7:1000:A>G.
+    - for standard input, or one variant in quotes: 'chr7:1000:A>G'.
 
     \b
-    zoo variants yeast-atac chrI:100000:A>G -g sacCer3.fa
+    zoo variants yeast-atac 'chrI:100000:A>G' -g sacCer3.fa
     zoo variants yeast-atac calls.vcf -g sacCer3.fa -o scores.tsv
     zoo variants yeast-atac calls.vcf -g sacCer3.fa --score l2 -o scored.vcf.gz
     bcftools view calls.vcf | zoo variants yeast-atac - -g sacCer3.fa | head

@@ -42,22 +42,33 @@ def is_variant_text(source: object) -> bool:
     return isinstance(source, str) and _TEXT.fullmatch(source) is not None and not Path(source).exists()
 
 
+#: Without its `>`: what is left of a variant that a shell was given without quotes.
+_CUT = re.compile(r"[\w.]+:(?:g\.)?[\d,]+:?[ACGTNacgtn]+")
+#: chr7-1000-A-G, 7:1000:A:G, chr7_1000_A/G, chr7:g.1000A>G and the like.
+_OTHER = re.compile(
+    r"(?P<chrom>[\w.]+)[:\-_ ](?:g\.)?(?P<pos>[\d,]+)[:\-_ ]?(?P<ref>[ACGTNacgtn]*)[>:\-_/ ](?P<alt>[ACGTNacgtn]*)"
+)
+
+
 def like_a_variant(text: str) -> bool:
     """Whether a variant may be meant in another notation (``chr7-1000-A-G``, ``chr7:1000A>G``, ``7:1000:A:G``)."""
-    return (
-        ">" in text
-        or re.fullmatch(r"rs\d+|[\w.]+[:\-_ ](g\.)?[\d,]+[:\-_ ]?[ACGTNacgtn]*[>:\-_/ ][ACGTNacgtn]*", text) is not None
-    )
+    return ">" in text or any(form.fullmatch(text) for form in (re.compile(r"rs\d+"), _OTHER, _CUT))
 
 
 def no_variant(text: str) -> UsageError:
     """The error of a text that is neither a file nor a variant."""
-    named = re.fullmatch(r"rs\d+", text)
-    return UsageError(
-        f"{text}: neither a file, nor a variant as it is written here",
-        "a number of dbSNP names neither a place of an assembly nor alleles" if named else "",
-        "Fix: write 'chr7:1000:A>G' (chromosome, position from 1, REF, ALT) in quotes; several: separated by commas",
+    why, fix = (
+        "",
+        "write 'chr7:1000:A>G' (chromosome, position from 1, REF, ALT) in quotes; several: separated by commas",
     )
+    if re.fullmatch(r"rs\d+", text):
+        why = "a number of dbSNP names neither a place of an assembly nor alleles"
+    elif _CUT.fullmatch(text):
+        why = "without quotes a shell takes > and what follows for a file to write to"
+    elif (meant := _OTHER.fullmatch(text)) and meant["ref"] and meant["alt"]:
+        one = f"'{meant['chrom']}:{meant['pos']}:{meant['ref']}>{meant['alt']}'"
+        fix = f"{one}, if that is meant: chromosome, position from 1, REF, ALT, in quotes; several: separated by commas"
+    return UsageError(f"{text}: neither a file, nor a variant as it is written here", why, f"Fix: {fix}")
 
 
 def given_lines(source: Any) -> list[str]:

@@ -122,6 +122,9 @@ class VariantOptions:
             )
         if self.mask and not self.splicing:
             raise UsageError("--mask is for splicing", "", "Fix: add --splicing --genes FILE, or leave out --mask")
+        if self.distance != VariantOptions.distance and not self.splicing:
+            fix = "Fix: add --splicing, or leave out --distance; bins around a variant are chosen by --span"
+            raise UsageError("--distance is for splicing", "", fix)
         refuse_urls(self.settings, "--set")
 
 

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.extras import require
+from zoo.notebook import card_html
+from zoo.progress import pace
 from zoo.variants.scorer import Row
 from zoo.variants.writers.table import NO_NUMBER, NUMBERS, VariantContext, leading_columns, leading_fields, values_of
+from zoo.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["VariantResult", "VariantScores"]
 
+SHOWN = 8  # columns and notes of a card
+HOW = ".to_pandas(), .values"
 
-@dataclass
+
+@dataclass(repr=False)
 class VariantResult:
     """What a run did.
 
@@ -31,6 +37,7 @@ class VariantResult:
         notes: sentences that the user should read.
         seconds: wall-clock time of reading, computing and writing.
         dry_run: whether nothing was computed.
+        row: what one row is called: an ``ALT``, or a ``row`` where an ALT may have several (genes, copies).
     """
 
     paths: list[Any] = field(default_factory=list)
@@ -41,12 +48,10 @@ class VariantResult:
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     dry_run: bool = False
+    row: str = "ALT"
 
     def summary(self) -> str:
         """One line for people."""
-        from zoo.progress import pace
-        from zoo.words import counted
-
         if self.dry_run:
             made = self.counts
             return (
@@ -56,12 +61,19 @@ class VariantResult:
             )
         where = str(self.paths[0]) if self.paths else "standard output"
         return (
-            f"{self.scored:,} of {counted(self.rows, 'ALT')} of {counted(self.records, 'variant')} scored in "
+            f"{self.scored:,} of {counted(self.rows, self.row)} of {counted(self.records, 'variant')} scored in "
             f"{self.seconds:.1f} s ({pace(self.scored, self.seconds, 'variant')}) -> {where}"
         )
 
+    def __repr__(self) -> str:
+        """How much, how fast, and where it lies."""
+        return f"<VariantResult: {self.summary()}>"
 
-@dataclass
+    def _repr_html_(self) -> str:
+        return card_html(self.summary(), "", [("note", one) for one in self.notes[:SHOWN]])
+
+
+@dataclass(repr=False)
 class VariantScores:
     """Scores of variants, in the order of the input.
 
@@ -105,5 +117,16 @@ class VariantScores:
         values = self.values
         return pd.DataFrame(table | {one.name: values[:, i] for i, one in enumerate(self.columns)})
 
+    def _title(self) -> str:
+        return f"{self.counts['scored']:,} of {counted(len(self), 'row')} with scores"
+
     def __repr__(self) -> str:
-        return f"<VariantScores: {len(self.rows):,} rows of {', '.join(one.name for one in self.columns[:4])}>"
+        names = [one.name for one in self.columns[:SHOWN]] + ["..."] * (len(self.columns) > SHOWN)
+        return f"<VariantScores: {self._title()}: {', '.join(names)}\n  {HOW}>"
+
+    def _repr_html_(self) -> str:
+        notes = [("note", one) for one in self.notes[:SHOWN]]
+        rows = [(one.name, one.units, one.description) for one in self.columns[:SHOWN]]
+        if (more := len(self.columns) - SHOWN) > 0:
+            rows.append((f"and {counted(more, 'more column')}", "", ""))
+        return card_html(self._title(), "", notes, ("column", "units", "meaning"), rows, foot=HOW)

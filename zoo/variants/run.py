@@ -160,8 +160,16 @@ class VariantRun:
     def _result(self, paths: list[Path], counts: VariantCounts) -> VariantResult:
         found = counts.as_dict()
         self.notes.add(*counted_notes(found, self.job.model.length), *self._scoring.notes_at_end())
+        several = self.job.genes is not None or self.job.options.haplotypes is not None
         return VariantResult(
-            paths, found["records"], found["rows"], found["scored"], found, self.notes.texts, self.seconds
+            paths,
+            found["records"],
+            found["rows"],
+            found["scored"],
+            found,
+            self.notes.texts,
+            self.seconds,
+            row="row" if several else "ALT",
         )
 
     def _record(self, out: Path, result: VariantResult) -> list[str]:

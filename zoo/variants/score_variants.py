@@ -86,7 +86,7 @@ def score_variants(
         raise UsageError(
             "VARIANTS is missing: a VCF, BCF or TSV, - for standard input, or a variant",
             "",
-            "Fix: `zoo variants yeast-atac calls.vcf -g sacCer3.fa`, or chrI:100000:A>G in place of the file",
+            "Fix: `zoo variants yeast-atac calls.vcf -g sacCer3.fa`, or 'chrI:100000:A>G' in place of the file",
         )
     given = opened(model, trust=chosen.trust)
     if chosen.store is not None:

@@ -76,6 +76,9 @@ class Scores:
         self.notes: list[str] = []
         self._last_ref: dict[str, tuple[np.ndarray, dict[str, np.ndarray]]] = {}
         _check_window(outputs, span, exons)
+        for spec in outputs if span is not None else ():
+            if spec.kind == "profile" and span > (whole := spec.bin_size * spec.n_bins):
+                self.notes.append(f"--span {span:,}: {spec.name} has {whole:,} bp in all, and these are scored")
         self._bins = _reach(outputs, length)
         self._splicing = splicing
         self._pairs = [] if splicing and not names else self._chosen(list(dict.fromkeys(names)), outputs)
