@@ -1,6 +1,6 @@
 """Predicts sequences that differ from one in a single base, for ``zoo variants``: by windows or by forward passes.
 
-``zoo.variants.engine`` says what is asked, and finds ``Engine`` by name. Which way is cheaper is found out on edits
+``zoo.variants.run.engine`` says what is asked, and finds ``Engine`` by name. Which way is cheaper is found out on edits
 that are asked for anyway (``trial``); a sample of what windows give is compared with forward passes before it is given.
 """
 
@@ -22,7 +22,7 @@ from zoo.errors import ZooError
 from zoo.genome.encode import BASES, one_hot
 from zoo.models.loaded import Runner
 from zoo.outputs import TrackChoice
-from zoo.variants.steady import Forward
+from zoo.variants.run.steady import Forward
 
 __all__ = ["Engine", "EngineReport"]
 
@@ -127,7 +127,7 @@ class _Edits:
 
 
 class Engine:
-    """Predicts sequences, most of which differ from one of a few in a single base (``zoo.variants.engine``).
+    """Predicts sequences, most of which differ from one of a few in a single base (``zoo.variants.run.engine``).
 
     Args:
         runner: gives forward passes. Where it computes in less than float32, everything has a forward pass.
@@ -161,7 +161,7 @@ class Engine:
     def predict(
         self, sequences: Sequence[bytes], bases: Collection[bytes], *, to_come: int = 0
     ) -> Iterator[Prediction]:
-        """Predictions of sequences in order; see ``zoo.variants.engine.EditEngine``."""
+        """Predictions of sequences in order; see ``zoo.variants.run.engine.EditEngine``."""
         by_letters = {base: self._last.get(base) or _Base(_letters([base])[0]) for base in bases}
         known = list(by_letters.values())
         each = 4 * sum(math.prod(spec.shape) for spec in self.choice.outputs)

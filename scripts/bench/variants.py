@@ -77,7 +77,7 @@ def bare_loop(model: str | Path, passes: int, batch: int) -> list[str]:
 def batch_of(model: str | Path) -> int:
     """The size of batch that ours finds for a model, in a process as the others are."""
     text = (
-        "import sys, zoo; from zoo.models.loaded import Runner; from zoo.variants.steady import steady_batch_size; "
+        "import sys, zoo; from zoo.models.loaded import Runner; from zoo.variants.run.steady import steady_batch_size; "
         "print(steady_batch_size(Runner(zoo.load_model(sys.argv[1], trust=True), 'cpu')))"
     )
     done = subprocess.run([sys.executable, "-c", text, str(model)], capture_output=True, text=True, check=True)

@@ -13,11 +13,11 @@ from zoo.genome.encode import one_hot
 from zoo.genome.fasta import Contig, Genome, open_genome
 from zoo.models.loaded import Runner
 from zoo.outputs import choose_tracks
-from zoo.variants.allele import Allele, Edit, Record
-from zoo.variants.genes import Gene, Genes
-from zoo.variants.placements import places_of
-from zoo.variants.scores import scores_of_run
-from zoo.variants.windows import PairPlan
+from zoo.variants.alleles.allele import Allele, Edit, Record
+from zoo.variants.scores.genes import Gene, Genes
+from zoo.variants.scores.placements import places_of
+from zoo.variants.scores.scores import scores_of_run
+from zoo.variants.windows.windows import PairPlan
 
 pytestmark = pytest.mark.shared
 FIRST = 32_000_000  # 0-based, of hg38's chr22, where the FASTA begins

@@ -16,9 +16,9 @@ import zoo
 from zoo.genome.fasta import open_genome
 from zoo.models.loaded import Runner
 from zoo.outputs import choose_tracks
-from zoo.variants.allele import Allele, Edit, Record
-from zoo.variants.genes import Gene
-from zoo.variants.windows import PairPlan
+from zoo.variants.alleles.allele import Allele, Edit, Record
+from zoo.variants.scores.genes import Gene
+from zoo.variants.windows.windows import PairPlan
 
 DISTANCE, CONTEXT = 50, 80
 #: The donor of an exon of SLC5A1, and the acceptor, on a piece of chromosome 22 that begins at 32,000,000.

@@ -10,8 +10,8 @@ from zoo.genome.encode import one_hot
 from zoo.models.loaded import LoadedModel, Runner
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec, choose_tracks
-from zoo.variants.aligned import Aligned, Pair
-from zoo.variants.allele import Allele, Edit, Record
+from zoo.variants.alleles.allele import Allele, Edit, Record
+from zoo.variants.windows.aligned import Aligned, Pair
 
 __all__ = ["REACH", "Near", "allele_of", "near_model", "predicted"]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from zoo.errors import InputError
-from zoo.variants.align import Bins, Profile, align_bases, align_bins, common_bins, moved_to, turned
-from zoo.variants.allele import Edit
-from zoo.variants.changes import Changes
+from zoo.variants.alleles.allele import Edit
+from zoo.variants.windows.align import Bins, Profile, align_bases, align_bins, common_bins, moved_to, turned
+from zoo.variants.windows.changes import Changes
 
 
 def labelled(edits, size):

@@ -8,10 +8,10 @@ import pysam.bcftools
 import pytest
 from variants.variant_cases import edited, genome_at, one_allele, record, write_vcf
 
-from zoo.variants.allele import Edit
-from zoo.variants.normalise import changed_bases, is_indel, placements, trim
-from zoo.variants.resolve import alleles_of
-from zoo.variants.status import STATUSES
+from zoo.variants.alleles.allele import Edit
+from zoo.variants.alleles.normalise import changed_bases, is_indel, placements, trim
+from zoo.variants.alleles.resolve import alleles_of
+from zoo.variants.alleles.status import STATUSES
 
 N_RANDOM = 20_000
 

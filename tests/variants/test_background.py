@@ -15,12 +15,12 @@ from near_models import near_model
 
 from zoo.errors import InputError, UsageError
 from zoo.genome.fasta import open_genome
-from zoo.variants import background as background_module
-from zoo.variants import stream
-from zoo.variants.allele import Allele, Edit, Record
-from zoo.variants.background import LEAST, Background, ShuffledGenes, ShuffledGenome, background_of, drawn
-from zoo.variants.genes import Gene, Genes
+from zoo.variants.alleles.allele import Allele, Edit, Record
+from zoo.variants.ranks import background as background_module
+from zoo.variants.ranks.background import LEAST, Background, ShuffledGenes, ShuffledGenome, background_of, drawn
+from zoo.variants.run import stream
 from zoo.variants.score_variants import score_variants
+from zoo.variants.scores.genes import Gene, Genes
 from zoo.variants.writers.ranked import RankedWriter, RowSpool
 
 OPTIONS = {"score": ("diff", "l2"), "device": "cpu"}
@@ -364,7 +364,7 @@ def test_an_interrupted_run_is_gone_on_with(made, tmp_path, monkeypatch, fails):
         monkeypatch.setattr(RankedWriter, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt()))
     else:
         real = RowSpool.append
-        monkeypatch.setattr("zoo.variants.stream.TASKS", 8)
+        monkeypatch.setattr("zoo.variants.run.stream.TASKS", 8)
         monkeypatch.setattr(RowSpool, "append", lambda self, batch: written.append(len(batch)) or real(self, batch))
         ended = stream._ended
         monkeypatch.setattr(

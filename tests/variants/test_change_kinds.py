@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.variants.allele import Edit
-from zoo.variants.change_kinds import NO_KIND, change_kind, kind_name, kind_text
+from zoo.variants.alleles.allele import Edit
+from zoo.variants.ranks.change_kinds import NO_KIND, change_kind, kind_name, kind_text
 
 
 @pytest.mark.parametrize(

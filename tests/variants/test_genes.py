@@ -11,7 +11,7 @@ import pytest
 
 from zoo.errors import InputError
 from zoo.genome.fasta import open_genome
-from zoo.variants.genes import Gene, Genes
+from zoo.variants.scores.genes import Gene, Genes
 
 GTF = """\
 #!genome-build toy

@@ -14,8 +14,8 @@ from near_models import near_model
 from zoo.errors import InputError, UsageError
 from zoo.genome.encode import one_hot
 from zoo.models.loaded import Runner
-from zoo.variants.allele import Allele, Edit, Record
-from zoo.variants.haplotypes import ADDITIVE, Haplotypes, carried
+from zoo.variants.alleles.allele import Allele, Edit, Record
+from zoo.variants.run.haplotypes import ADDITIVE, Haplotypes, carried
 from zoo.variants.score_variants import score_variants
 
 LENGTH = 80
@@ -287,7 +287,7 @@ def test_genes_on_the_other_strand(made, tmp_path):
 
 
 def test_an_interrupted_run_is_gone_on_with(made, tmp_path, monkeypatch):
-    from zoo.variants import stream
+    from zoo.variants.run import stream
 
     rng = random.Random(4)
     rows = [row(made, at, gt=rng.choice(["0|1", "1|0", "1|1", "0|0"])) for at in range(200, 1400, 9)]

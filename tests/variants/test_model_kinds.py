@@ -19,9 +19,9 @@ from zoo.models.entry import open_entry
 from zoo.models.loaded import LoadedModel
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec, choose_tracks
-from zoo.variants.allele import Edit
-from zoo.variants.changes import Changes
-from zoo.variants.windows import PairPlan
+from zoo.variants.alleles.allele import Edit
+from zoo.variants.windows.changes import Changes
+from zoo.variants.windows.windows import PairPlan
 
 sys.path += [str(Path(__file__).parents[1] / name) for name in ("keras", "kipoi")]
 

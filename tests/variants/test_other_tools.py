@@ -19,8 +19,8 @@ from zoo.genome.fasta import open_genome
 from zoo.models.loaded import LoadedModel
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec, choose_tracks
-from zoo.variants.allele import Allele, Edit, Record
-from zoo.variants.windows import PairPlan
+from zoo.variants.alleles.allele import Allele, Edit, Record
+from zoo.variants.windows.windows import PairPlan
 
 pytest.importorskip("kipoiseq")
 pytest.importorskip("grelu")

@@ -42,7 +42,7 @@ def test_entries_that_must_be_placed_are_these():
 
 @pytest.mark.parametrize(("name", "where"), PLACED.items())
 def test_a_placed_entry_is_refused_before_its_weights_are_looked_for(name, where, genome, genes, monkeypatch):
-    monkeypatch.setattr("zoo.variants.job.load_entry", lambda *_: pytest.fail("was loaded"))
+    monkeypatch.setattr("zoo.variants.run.job.load_entry", lambda *_: pytest.fail("was loaded"))
     for more in ({}, {"genes": genes, "any_genome": True}, {"background": 3}, {"share_window": 20}):
         with pytest.raises(UsageError, match=where) as refused:
             zoo.score_variants(name, "chr1:800:A>C", genome, **more)

@@ -8,10 +8,10 @@ from near_models import allele_of, near_model, predicted
 
 from zoo.genome.fasta import open_genome
 from zoo.outputs import OutputSpec, choose_tracks
-from zoo.variants.aligned import Aligned
-from zoo.variants.placements import places_of
-from zoo.variants.scores import Scores
-from zoo.variants.windows import PairPlan
+from zoo.variants.scores.placements import places_of
+from zoo.variants.scores.scores import Scores
+from zoo.variants.windows.aligned import Aligned
+from zoo.variants.windows.windows import PairPlan
 
 LENGTH = 121
 FLANK = "GATTACCAGT" * 20

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.variants.ranks import PARTS, SIGNED, Ranks, ranked
-from zoo.variants.scores import SCORES, Column
+from zoo.variants.ranks.ranks import PARTS, SIGNED, Ranks, ranked
+from zoo.variants.scores.scores import SCORES, Column
 
 
 def column(name, score, integer=False):

@@ -16,9 +16,9 @@ import pytest
 from variants.variant_cases import COLUMNS, genome_at, records_of, vcf_text, write_vcf
 
 from zoo.errors import InputError, UsageError
-from zoo.variants.genotype import genotype
-from zoo.variants.reading import open_variants
-from zoo.variants.reference import check_variants
+from zoo.variants.alleles.reference import check_variants
+from zoo.variants.reading.genotype import genotype
+from zoo.variants.reading.reading import open_variants
 
 CONTIGS = ["##contig=<ID=chr1,length=20>", "##contig=<ID=chr2,length=12>"]
 ROWS = [

@@ -16,10 +16,10 @@ import zoo
 from zoo.errors import InputError
 from zoo.genome.assembly import load_assembly
 from zoo.genome.fasta import Contig, Genome, open_genome
-from zoo.variants.allele import Edit
-from zoo.variants.reading import open_variants
-from zoo.variants.reference import check_variants, reference_notes
-from zoo.variants.resolve import alleles_of
+from zoo.variants.alleles.allele import Edit
+from zoo.variants.alleles.reference import check_variants, reference_notes
+from zoo.variants.alleles.resolve import alleles_of
+from zoo.variants.reading.reading import open_variants
 
 SEQUENCES = {"chr1": "ACGTACGTAACCGGTTNNRN", "chr2": "acgtaaaaacgt"}
 

@@ -13,10 +13,10 @@ from conv_model import LENGTH, a_genome, conv_model, some_variants, write_vcf
 import zoo
 from interpret.mutagenesis.engine import Engine
 from zoo.errors import InputError, SystemStateError, UsageError
-from zoo.variants import engine as engines
-from zoo.variants import scoring as module
-from zoo.variants.allele import Allele, Edit, Record
-from zoo.variants.sharing import neighbours
+from zoo.variants.alleles.allele import Allele, Edit, Record
+from zoo.variants.run import engine as engines
+from zoo.variants.run import scoring as module
+from zoo.variants.run.sharing import neighbours
 
 COLUMNS = ("ref_n", "alt_n")
 
@@ -210,8 +210,8 @@ def test_a_run_that_goes_on_has_the_windows_of_a_whole_one(tmp_path, genome, mon
 
     path = write_vcf(tmp_path / "v.vcf", some_variants(genome, 90))
     monkeypatch.setattr(module, "open_engine", lambda runner, choice: Engine(runner, choice, fast=False))
-    monkeypatch.setattr("zoo.variants.shared_passes.ITEMS", 7)
-    monkeypatch.setattr("zoo.variants.stream.TASKS", 4)
+    monkeypatch.setattr("zoo.variants.run.shared_passes.ITEMS", 7)
+    monkeypatch.setattr("zoo.variants.run.stream.TASKS", 4)
     whole = score(tmp_path, path, share_window=30, out="whole.tsv")
     monkeypatch.setattr(file_run, "CHECKPOINT_SECONDS", 0.0)
     of, calls = Engine.predict, []

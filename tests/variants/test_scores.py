@@ -14,12 +14,12 @@ from zoo.errors import UsageError
 from zoo.models.entry import open_entry
 from zoo.models.grelu import GreluModule
 from zoo.outputs import OutputSpec
-from zoo.variants.aligned import Aligned
-from zoo.variants.allele import Allele, Edit, Record
-from zoo.variants.genes import Gene, Genes
-from zoo.variants.measures import SCORES, default_score, fitting
-from zoo.variants.scale import Scale, scale_of
-from zoo.variants.scores import Scores, scores_of_run
+from zoo.variants.alleles.allele import Allele, Edit, Record
+from zoo.variants.scores.genes import Gene, Genes
+from zoo.variants.scores.measures import SCORES, default_score, fitting
+from zoo.variants.scores.scale import Scale, scale_of
+from zoo.variants.scores.scores import Scores, scores_of_run
+from zoo.variants.windows.aligned import Aligned
 
 READS = OutputSpec("coverage", "profile", ("plus", "minus"), 4, units="reads")
 CALLS = OutputSpec("calls", "scalar", ("open",), units="probability")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.variants.shuffle import dinucleotide_shuffle
+from zoo.variants.ranks.shuffle import dinucleotide_shuffle
 
 
 def pairs(letters):

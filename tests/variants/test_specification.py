@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from variants.variant_cases import COLUMNS, genome_at
 
-from zoo.variants.allele import Edit
-from zoo.variants.genotype import genotype
-from zoo.variants.reading import open_variants
-from zoo.variants.resolve import alleles_of
+from zoo.variants.alleles.allele import Edit
+from zoo.variants.alleles.resolve import alleles_of
+from zoo.variants.reading.genotype import genotype
+from zoo.variants.reading.reading import open_variants
 
 # Section 1.1 of VCF 4.3.
 EXAMPLE = """\

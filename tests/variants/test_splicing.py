@@ -7,13 +7,13 @@ import pytest
 
 from zoo.errors import UsageError
 from zoo.outputs import OutputSpec
-from zoo.variants.align import Bins, align_bases
-from zoo.variants.aligned import Aligned
-from zoo.variants.allele import Allele, Edit, Record
-from zoo.variants.changes import Changes
-from zoo.variants.genes import Gene
-from zoo.variants.scores import Scores
-from zoo.variants.splicing import Splicing, counted_from_pos
+from zoo.variants.alleles.allele import Allele, Edit, Record
+from zoo.variants.scores.genes import Gene
+from zoo.variants.scores.scores import Scores
+from zoo.variants.scores.splicing import Splicing, counted_from_pos
+from zoo.variants.windows.align import Bins, align_bases
+from zoo.variants.windows.aligned import Aligned
+from zoo.variants.windows.changes import Changes
 
 BINS, MIDDLE = 401, 200
 SITES = OutputSpec("splicing", "profile", ("neither", "acceptor", "donor"), BINS, units="probability")
@@ -26,7 +26,7 @@ def allele(ref="A", alt="G", pos=START, start=START, written=None):
 
 
 def put_together(one, ref, alt):
-    """(3, bins) predictions of the windows of both alleles -> aligned, as `zoo.variants.windows` does."""
+    """(3, bins) predictions of the windows of both alleles -> aligned, as `zoo.variants.windows.windows` does."""
     profile = align_bases(Bins(START - MIDDLE, 1, BINS), Changes([one.edit]), alt, 0, True)
     name = SITES.name
     return Aligned({name: ref}, {name: profile.values}, {name: profile.shared}, {name: START - MIDDLE})

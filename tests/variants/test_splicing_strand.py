@@ -13,10 +13,10 @@ from zoo.genome.fasta import open_genome
 from zoo.models.loaded import LoadedModel
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec, choose_tracks
-from zoo.variants.genes import Gene
-from zoo.variants.placements import places_of
-from zoo.variants.scores import scores_of_run
-from zoo.variants.windows import PairPlan
+from zoo.variants.scores.genes import Gene
+from zoo.variants.scores.placements import places_of
+from zoo.variants.scores.scores import scores_of_run
+from zoo.variants.windows.windows import PairPlan
 
 LENGTH, CROP = 161, 20
 TRACKS = ("neither", "acceptor", "donor")

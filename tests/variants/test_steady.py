@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from zoo.errors import SystemStateError
-from zoo.variants.steady import SteadyRunner, remembered, steady_batch_size
+from zoo.variants.run.steady import SteadyRunner, remembered, steady_batch_size
 
 
 class Sums:

@@ -18,13 +18,13 @@ import pytest
 from zoo.errors import ModelError, SystemStateError, UsageError
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec
-from zoo.variants.allele import Allele, Edit, Record
-from zoo.variants.conditions import check_model, conditions
-from zoo.variants.genes import Gene
+from zoo.variants.alleles.allele import Allele, Edit, Record
 from zoo.variants.options import VariantOptions
-from zoo.variants.scorer import Row
-from zoo.variants.scores import Column
-from zoo.variants.store import Store
+from zoo.variants.run.conditions import check_model, conditions
+from zoo.variants.run.scorer import Row
+from zoo.variants.run.store import Store
+from zoo.variants.scores.genes import Gene
+from zoo.variants.scores.scores import Column
 
 GENOME = SimpleNamespace(sizes={"chr1": 1000, "chr2": 500})
 GENE = Gene("A", "ENSG1", 0, 10, 400, "-", ((10, 50), (300, 400)))

@@ -14,9 +14,9 @@ from zoo.errors import InputError, UsageError
 from zoo.genome.encode import one_hot
 from zoo.genome.fasta import open_genome
 from zoo.outputs import choose_tracks
-from zoo.variants.allele import Edit
-from zoo.variants.genes import Gene
-from zoo.variants.windows import PairPlan, reads_strand
+from zoo.variants.alleles.allele import Edit
+from zoo.variants.scores.genes import Gene
+from zoo.variants.windows.windows import PairPlan, reads_strand
 
 SIZE = 4_000
 #: Of each bin size: the window's length, and bp that are cropped on either side.

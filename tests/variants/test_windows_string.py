@@ -11,7 +11,7 @@ from toys import random_sequence, write_fasta
 
 from zoo.genome.fasta import open_genome
 from zoo.outputs import choose_tracks
-from zoo.variants.windows import PairPlan
+from zoo.variants.windows.windows import PairPlan
 
 ANCHORS = ("center", "left")
 REFILLS = ("right", "left", "both")

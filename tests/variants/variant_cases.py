@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from zoo.genome.fasta import open_genome
-from zoo.variants.allele import Record
-from zoo.variants.reading import open_variants
-from zoo.variants.resolve import alleles_of
+from zoo.variants.alleles.allele import Record
+from zoo.variants.alleles.resolve import alleles_of
+from zoo.variants.reading.reading import open_variants
 
 COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
 

@@ -18,18 +18,18 @@ from zoo.models.entry import Entry
 from zoo.progress import Notes, Progress, warn
 from zoo.results import check_out, sole_writer
 from zoo.run.job import inputs_of, opened
-from zoo.variants.background import background_of
-from zoo.variants.haplotypes import TEXTS, haplotype_columns, sample_of
-from zoo.variants.job import VariantJob, default_prefix, opened_genome, prepare, scored_outputs
+from zoo.variants.alleles.status import STATUSES
 from zoo.variants.options import VariantOptions, variant_options
-from zoo.variants.ranks import KIND, no_ranks
-from zoo.variants.reading import VariantFile, open_variants
-from zoo.variants.returned import VariantResult, VariantScores
-from zoo.variants.run import VariantRun
-from zoo.variants.saturate import SaturatedLoci
-from zoo.variants.sharing import check_sharing
-from zoo.variants.status import STATUSES
-from zoo.variants.store import Store
+from zoo.variants.ranks.background import background_of
+from zoo.variants.ranks.ranks import KIND, no_ranks
+from zoo.variants.reading.reading import VariantFile, open_variants
+from zoo.variants.run.haplotypes import TEXTS, haplotype_columns, sample_of
+from zoo.variants.run.job import VariantJob, default_prefix, opened_genome, prepare, scored_outputs
+from zoo.variants.run.returned import VariantResult, VariantScores
+from zoo.variants.run.run import VariantRun
+from zoo.variants.run.saturate import SaturatedLoci
+from zoo.variants.run.sharing import check_sharing
+from zoo.variants.run.store import Store
 from zoo.variants.writers import FORMATS, check_format, open_writer
 from zoo.variants.writers.ranked import with_ranks
 from zoo.variants.writers.stream import StreamWriter

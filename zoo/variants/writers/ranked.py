@@ -18,17 +18,17 @@ import numpy as np
 
 from zoo.errors import SystemStateError
 from zoo.results import fresh_folder, open_at, remove, rename_all
-from zoo.variants.allele import Allele, Record
-from zoo.variants.change_kinds import change_kind, kind_name
-from zoo.variants.ranks import KIND, Ranks, kinds_of
-from zoo.variants.scorer import Row
+from zoo.variants.alleles.allele import Allele, Record
+from zoo.variants.ranks.change_kinds import change_kind, kind_name
+from zoo.variants.ranks.ranks import KIND, Ranks, kinds_of
+from zoo.variants.run.scorer import Row
 from zoo.variants.writers.stream import StreamWriter
 from zoo.variants.writers.table import ScoredRecord, VariantContext, rows_of, values_of
 from zoo.writers.base import Writer
 
 if TYPE_CHECKING:
-    from zoo.variants.columns import Column
-    from zoo.variants.genes import Gene
+    from zoo.variants.scores.columns import Column
+    from zoo.variants.scores.genes import Gene
 
 __all__ = ["RankedStream", "RankedWriter", "RowSpool", "Second", "ranked_rows", "with_ranks"]
 

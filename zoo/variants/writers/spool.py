@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo.outputs import OutputSpec
 from zoo.results import fresh_folder, open_at
-from zoo.variants.scorer import Row
+from zoo.variants.run.scorer import Row
 from zoo.variants.writers.table import (
     NO_NUMBER,
     NUMBERS,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.variants.allele import Record
-from zoo.variants.scorer import Row
+from zoo.variants.alleles.allele import Record
+from zoo.variants.run.scorer import Row
 from zoo.writers.base import WriterContext
 
 if TYPE_CHECKING:
-    from zoo.variants.columns import Column
-    from zoo.variants.header import Header
+    from zoo.variants.reading.header import Header
+    from zoo.variants.scores.columns import Column
 
 __all__ = [
     "NO_NUMBER",

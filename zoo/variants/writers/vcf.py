@@ -11,16 +11,16 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.results import remove, rename_all
-from zoo.variants.ranks import KIND
-from zoo.variants.splicing import counted_from_pos
+from zoo.variants.ranks.ranks import KIND
+from zoo.variants.scores.splicing import counted_from_pos
 from zoo.variants.writers.table import SCORED, ScoredRecord, VariantContext, rows_of, values_of
 from zoo.words import counted
 from zoo.writers.text import TextWriter, format_rows
 
 if TYPE_CHECKING:
-    from zoo.variants.allele import Allele, Record
-    from zoo.variants.scorer import Row
-    from zoo.variants.scores import Column
+    from zoo.variants.alleles.allele import Allele, Record
+    from zoo.variants.run.scorer import Row
+    from zoo.variants.scores.scores import Column
 
 __all__ = ["MOST_FIELDS", "VcfWriter", "check_fields", "info_fields"]
 

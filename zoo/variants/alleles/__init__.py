@@ -1,0 +1,1 @@
+"""Rows of a variants file to alleles: compared with the genome, trimmed, placed."""

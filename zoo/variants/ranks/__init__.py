@@ -1,0 +1,1 @@
+"""Scores among those of variants of like kind."""

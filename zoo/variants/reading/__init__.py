@@ -1,0 +1,1 @@
+"""Files, pipes, text and tables of variants to rows."""
