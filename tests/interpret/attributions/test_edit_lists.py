@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -195,6 +197,66 @@ def test_a_list_of_edits_is_what_passes_give(name, edits):
         with torch.no_grad():
             assert apart([o[None] for o in observed[row].outputs], net(x[row : row + 1])) < 1e-6
         assert apart(observed[row].follow(positions, bases), passed(net, x[row : row + 1], positions, bases)) < 1e-5
+
+
+class Wide(nn.Module):
+    """One wide convolution to few channels, behind what makes windows of several widths."""
+
+    def __init__(self, taps, outputs, padding, dilation):
+        super().__init__()
+        self.stem = nn.Conv1d(4, 6, 3, padding=1)
+        self.last = nn.Conv1d(6, outputs, taps, padding=padding, dilation=dilation)
+
+    def forward(self, x):
+        return (self.last(self.stem(x).relu()),)
+
+
+@pytest.mark.parametrize("read", [1, 1 << 20], ids=["block-by-block", "at-once"])
+@pytest.mark.parametrize(
+    ("taps", "outputs", "padding", "dilation"),
+    [(8, 1, 0, 1), (9, 8, 4, 1), (15, 3, 20, 1), (16, 2, 1, 1), (17, 5, 8, 1), (40, 2, 20, 1), (9, 2, 8, 2)],
+)
+def test_wide_convolutions_to_few_channels(monkeypatch, taps, outputs, padding, dilation, read):
+    monkeypatch.setattr("interpret.mutagenesis.layers.PRODUCT_BYTES", read)
+    torch.manual_seed(taps)
+    net, x = Wide(taps, outputs, padding, dilation).eval(), windows(1)
+    observed = TracksGraph(net, windows(2, 5)).observe(x)[0]
+    for edits in LISTS.values():
+        positions, bases = edits(np.random.default_rng(3))
+        assert apart(observed.follow(positions, bases), passed(net, x, positions, bases)) < 1e-5
+
+
+class Readers(nn.Module):
+    """A tensor with several readers, some of which are views of it, in the order that is given."""
+
+    def __init__(self, order):
+        super().__init__()
+        self.order = order
+        self.stem, self.last = nn.Conv1d(4, 8, 5, padding=2), nn.Conv1d(8, 2, 9, padding=4)
+
+    def forward(self, x):
+        x = self.stem(x).relu()
+        made = {}
+        for reader in self.order:
+            if reader == "crop":
+                made[reader] = x[:, :, 30:-30]
+            elif reader == "mean":
+                made[reader] = x[:, :, 25:-20].mean(2)
+            elif reader == "edge":
+                made[reader] = (x[:, :, :-45] * 2).relu().mean(2)
+            else:
+                made[reader] = self.last(x)
+        if "crop" in made:  # read when all others have run
+            made["crop"] = made["crop"].exp().sum(2)
+        return tuple(made[reader] for reader in sorted(made))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["crop", "mean", "edge", "last"]))[::2])
+def test_what_several_operations_read_is_overwritten_by_none_before_the_last(order):
+    net, x = Readers(order).eval(), windows(1)
+    observed = TracksGraph(net, windows(2, 5)).observe(x)[0]
+    positions, bases = LISTS["all"](None)
+    assert apart(observed.follow(positions, bases), passed(net, x, positions, bases)) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["dilated", "dense"])
