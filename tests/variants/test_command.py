@@ -293,6 +293,7 @@ def failing(case, error, at):
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_resumed_run_gives_the_same_bytes_and_counts(case, suffix, monkeypatch):
+    from zoo.progress import pace
     from zoo.variants import stream
 
     monkeypatch.setattr(stream, "TASKS", 4)
@@ -307,6 +308,8 @@ def test_a_resumed_run_gives_the_same_bytes_and_counts(case, suffix, monkeypatch
     notes = []
     got = zoo.score_variants(case.toy.folder, case.vcf, case.genome, out, resume=True, report=notes.append, **options)
     assert got.counts == expected.counts and notes[0].startswith("resuming after")
+    assert 0 < got.earlier < got.scored and expected.earlier == 0
+    assert f"({pace(got.scored - got.earlier, got.seconds, 'variant')})" in got.summary()
     if suffix != ".h5":  # HDF5 has times in it
         assert out.read_bytes() == whole.read_bytes()
     else:
