@@ -18,7 +18,7 @@ import zoo
 from zoo.cli import run
 from zoo.errors import InputError, ModelError, UsageError
 from zoo.run import file_run
-from zoo.variants.run import passes
+from zoo.variants.run.run import passes
 from zoo.variants.writers import FORMATS
 
 SCORED = set("ACGT")
@@ -293,7 +293,12 @@ def failing(case, error, at):
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_resumed_run_gives_the_same_bytes_and_counts(case, suffix, monkeypatch):
-    from zoo.variants.run import stream
+<<<<<<< HEAD
+    from zoo.variants.run.run import stream
+=======
+    from zoo.progress import pace
+    from zoo.variants.run.run import stream
+>>>>>>> variants-w3
 
     monkeypatch.setattr(stream, "TASKS", 4)
     options = {"trust": True, "score": "diff", "batch_size": 4}
@@ -307,6 +312,8 @@ def test_a_resumed_run_gives_the_same_bytes_and_counts(case, suffix, monkeypatch
     notes = []
     got = zoo.score_variants(case.toy.folder, case.vcf, case.genome, out, resume=True, report=notes.append, **options)
     assert got.counts == expected.counts and notes[0].startswith("resuming after")
+    assert 0 < got.earlier < got.scored and expected.earlier == 0
+    assert f"({pace(got.scored - got.earlier, got.seconds, 'variant')})" in got.summary()
     if suffix != ".h5":  # HDF5 has times in it
         assert out.read_bytes() == whole.read_bytes()
     else:
@@ -319,7 +326,7 @@ def test_a_resumed_run_gives_the_same_bytes_and_counts(case, suffix, monkeypatch
 
 
 def test_a_run_of_other_options_is_not_gone_on_with(case, monkeypatch):
-    from zoo.variants.run import stream
+    from zoo.variants.run.run import stream
 
     monkeypatch.setattr(stream, "TASKS", 4)
     options = {"trust": True, "score": "diff", "batch_size": 4}
@@ -339,7 +346,7 @@ def test_a_model_that_fails_leaves_nothing(case, suffix):
 
 
 def test_checkpoints_in_time_hold_what_was_written(case, monkeypatch):
-    from zoo.variants.run import stream
+    from zoo.variants.run.run import stream
 
     monkeypatch.setattr(stream, "TASKS", 4)
     monkeypatch.setattr(file_run, "CHECKPOINT_SECONDS", 0.0)

@@ -170,9 +170,14 @@ def test_names_of_another_style(tmp_path, genome):
     path = write_vcf(tmp_path / "x.vcf", [("chr1", 2, "C", "T"), ("1", 2, "C", "T"), ("2", 2, "c", "T")])
     error = refused(path, genome)
     assert error.what.startswith(f"{path}:4: chromosome '1' is not in")
-    assert "writes 'chr1': the names are of another style" in error.what
+    assert "writes 'chr1': the names are of another style" in error.what and "knows all" not in error.extent
     assert error.extent == "2 of 3 variants are on chromosomes that the FASTA lacks (2 names: 1, 2)"
     assert "--translate-chroms" in error.fix
+    mixed = write_vcf(tmp_path / "mixed.vcf", [("scaffold7", 2, "C", "T"), ("1", 2, "C", "T")])
+    error = refused(mixed, genome)
+    assert error.what.startswith(f"{mixed}:3: chromosome 'scaffold7' is not in")
+    assert "which writes 'chr1' for '1': the names are of another style" in error.what
+    assert error.extent.endswith("--translate-chroms knows all of them but 1 name: scaffold7")
     summary = checked(path, genome, translate=True)
     assert summary.aliases == {"1": "chr1", "2": "chr2"}
     with open_variants(path) as file:

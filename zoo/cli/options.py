@@ -267,7 +267,7 @@ variant_options = _group(
         type=click.Choice(["center", "left"]),
         default="center",
         show_default=True,
-        help="The base of a window of even length at which a variant stands; left as gReLU and Borzoi.",
+        help="The base of a window of even length at which a variant stands; left as gReLU, Borzoi and kipoi-veff2.",
     ),
     click.option(
         "--refill",

@@ -86,9 +86,12 @@ def check_names(
         extent += f" ({counted(len(unknown), 'name')}: {_some(unknown)})"
     joinable = alias_map(unknown, genome.sizes)
     if joinable:
-        contig = joinable.get(first) or next(iter(joinable.values()))
+        joined = first if first in joinable else min(joinable, key=first_line.__getitem__)
+        written = repr(joinable[joined]) + ("" if joined == first else f" for {joined!r}")
+        if left := [name for name in unknown if name not in joinable]:
+            extent += f"; --translate-chroms knows all of them but {counted(len(left), 'name')}: {_some(left)}"
         raise InputError(
-            f"{place}: chromosome {first!r} is not in {genome.path}, which writes {contig!r}: "
+            f"{place}: chromosome {first!r} is not in {genome.path}, which writes {written}: "
             "the names are of another style",
             extent,
             "Fix: add --translate-chroms, or rename the chromosomes in one of the files",

@@ -37,6 +37,7 @@ class VariantResult:
         notes: sentences that the user should read.
         seconds: wall-clock time of reading, computing and writing.
         dry_run: whether nothing was computed.
+        earlier: of ``scored``, those that an interrupted run had left (``resume``).
         row: what one row is called: an ``ALT``, or a ``row`` where an ALT may have several (genes, copies).
     """
 
@@ -48,6 +49,7 @@ class VariantResult:
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     dry_run: bool = False
+    earlier: int = 0
     row: str = "ALT"
 
     def summary(self) -> str:
@@ -62,7 +64,7 @@ class VariantResult:
         where = str(self.paths[0]) if self.paths else "standard output"
         return (
             f"{self.scored:,} of {counted(self.rows, self.row)} of {counted(self.records, 'variant')} scored in "
-            f"{self.seconds:.1f} s ({pace(self.scored, self.seconds, 'variant')}) -> {where}"
+            f"{self.seconds:.1f} s ({pace(self.scored - self.earlier, self.seconds, 'variant')}) -> {where}"
         )
 
     def __repr__(self) -> str:

@@ -113,6 +113,7 @@ class VariantRun:
         elif job.options.resume:
             self.notes.say("nothing to resume; starting from the first variant")
         counts = self._counts(journaled.counts)
+        earlier = counts.numbers["scored"]
 
         def write(batch: list[ScoredRecord]) -> None:
             writer.write(batch)
@@ -122,7 +123,7 @@ class VariantRun:
         left = job.n_records - journaled.cursor
         paths = journaled.write_all(lambda: self._go(scorer, counts, write, journaled.cursor), left)
         self.notes.add(*left_behind(out, paths), *getattr(writer, "notes", ()))
-        result = self._result(paths, counts)
+        result = self._result(paths, counts, earlier)
         self.notes.add(*self._record(out, result))
         return result
 
@@ -157,7 +158,7 @@ class VariantRun:
             self.seconds = time.monotonic() - began
             bar.clear()
 
-    def _result(self, paths: list[Path], counts: VariantCounts) -> VariantResult:
+    def _result(self, paths: list[Path], counts: VariantCounts, earlier: int = 0) -> VariantResult:
         found = counts.as_dict()
         self.notes.add(*counted_notes(found, self.job.model.length), *self._scoring.notes_at_end())
         several = self.job.genes is not None or self.job.options.haplotypes is not None
@@ -169,6 +170,7 @@ class VariantRun:
             found,
             self.notes.texts,
             self.seconds,
+            earlier=earlier,
             row="row" if several else "ALT",
         )
 
