@@ -293,12 +293,8 @@ def failing(case, error, at):
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_resumed_run_gives_the_same_bytes_and_counts(case, suffix, monkeypatch):
-<<<<<<< HEAD
-    from zoo.variants.run.run import stream
-=======
     from zoo.progress import pace
     from zoo.variants.run.run import stream
->>>>>>> variants-w3
 
     monkeypatch.setattr(stream, "TASKS", 4)
     options = {"trust": True, "score": "diff", "batch_size": 4}
