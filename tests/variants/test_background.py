@@ -16,9 +16,9 @@ from near_models import near_model
 from zoo.errors import InputError, UsageError
 from zoo.genome.fasta import open_genome
 from zoo.variants.alleles.allele import Allele, Edit, Record
+from zoo.variants.ranks import background as background_module
 from zoo.variants.ranks.background import LEAST, Background, ShuffledGenes, ShuffledGenome, background_of, drawn
-from zoo.variants.ranks.ranks import background as background_module
-from zoo.variants.run.run import stream
+from zoo.variants.run import stream
 from zoo.variants.score_variants import score_variants
 from zoo.variants.scores.genes import Gene, Genes
 from zoo.variants.writers.ranked import RankedWriter, RowSpool

@@ -18,7 +18,7 @@ import zoo
 from zoo.cli import run
 from zoo.errors import InputError, ModelError, UsageError
 from zoo.run import file_run
-from zoo.variants.run.run import passes
+from zoo.variants.run import passes
 from zoo.variants.writers import FORMATS
 
 SCORED = set("ACGT")
@@ -294,7 +294,7 @@ def failing(case, error, at):
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_resumed_run_gives_the_same_bytes_and_counts(case, suffix, monkeypatch):
     from zoo.progress import pace
-    from zoo.variants.run.run import stream
+    from zoo.variants.run import stream
 
     monkeypatch.setattr(stream, "TASKS", 4)
     options = {"trust": True, "score": "diff", "batch_size": 4}
@@ -322,7 +322,7 @@ def test_a_resumed_run_gives_the_same_bytes_and_counts(case, suffix, monkeypatch
 
 
 def test_a_run_of_other_options_is_not_gone_on_with(case, monkeypatch):
-    from zoo.variants.run.run import stream
+    from zoo.variants.run import stream
 
     monkeypatch.setattr(stream, "TASKS", 4)
     options = {"trust": True, "score": "diff", "batch_size": 4}
@@ -342,7 +342,7 @@ def test_a_model_that_fails_leaves_nothing(case, suffix):
 
 
 def test_checkpoints_in_time_hold_what_was_written(case, monkeypatch):
-    from zoo.variants.run.run import stream
+    from zoo.variants.run import stream
 
     monkeypatch.setattr(stream, "TASKS", 4)
     monkeypatch.setattr(file_run, "CHECKPOINT_SECONDS", 0.0)

@@ -287,7 +287,7 @@ def test_genes_on_the_other_strand(made, tmp_path):
 
 
 def test_an_interrupted_run_is_gone_on_with(made, tmp_path, monkeypatch):
-    from zoo.variants.run.run import stream
+    from zoo.variants.run import stream
 
     rng = random.Random(4)
     rows = [row(made, at, gt=rng.choice(["0|1", "1|0", "1|1", "0|0"])) for at in range(200, 1400, 9)]

@@ -14,8 +14,8 @@ import zoo
 from interpret.mutagenesis.engine import Engine
 from zoo.errors import InputError, SystemStateError, UsageError
 from zoo.variants.alleles.allele import Allele, Edit, Record
-from zoo.variants.run.run import engine as engines
-from zoo.variants.run.run import scoring as module
+from zoo.variants.run import engine as engines
+from zoo.variants.run import scoring as module
 from zoo.variants.run.sharing import neighbours
 
 COLUMNS = ("ref_n", "alt_n")
