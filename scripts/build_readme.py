@@ -6,6 +6,7 @@ python scripts/build_readme.py --models              # the table of models alone
 python scripts/build_readme.py --bench bench.json    # after: python -m scripts.bench.predict --json bench.json
 python scripts/build_readme.py --bench-interpret b.json  # after: python -m scripts.bench.interpret --json b.json
 python scripts/build_readme.py --bench-finetune tracks.json finetune.json   # scripts.bench.tracks and finetune --json
+python scripts/build_readme.py --bench-variants v.json s.json   # scripts.bench.variants and saturate --json
 python scripts/build_readme.py --shown own-mark=own.md   # a block by what its command printed; may be repeated
 """
 
@@ -211,10 +212,11 @@ def main() -> None:
     parser.add_argument("--bench", type=Path, help="result of scripts/bench/predict.py --json")
     parser.add_argument("--bench-interpret", type=Path, help="result of scripts/bench/interpret.py --json")
     parser.add_argument("--bench-finetune", type=Path, nargs="+", help="of scripts/bench/tracks.py and finetune.py")
+    parser.add_argument("--bench-variants", type=Path, nargs="+", help="of scripts/bench/variants.py and saturate.py")
     parser.add_argument("--shown", action="append", default=[], metavar="BLOCK=FILE", help="what a command printed")
     arguments = parser.parse_args()
-    one_block = (arguments.shown, arguments.bench, arguments.bench_interpret, arguments.bench_finetune, arguments.tour)
-    if not any(one_block):
+    benches = (arguments.bench, arguments.bench_interpret, arguments.bench_finetune, arguments.bench_variants)
+    if not any((*benches, arguments.shown, arguments.tour)):
         if not arguments.models:
             write("demo", demo())
             write("metrics", metrics())
@@ -228,6 +230,8 @@ def main() -> None:
         write("bench-interpret", bench(arguments.bench_interpret))
     if arguments.bench_finetune:
         write("bench-finetune", bench(*arguments.bench_finetune))
+    if arguments.bench_variants:
+        write("bench-variants", bench(*arguments.bench_variants))
     for shown in arguments.shown:
         block, _, path = shown.partition("=")
         write(block, Path(path).read_text(encoding="utf-8").strip())
