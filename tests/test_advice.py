@@ -55,6 +55,7 @@ ONLY: dict[str, tuple[set[str], str]] = {
     "WindowPlan --window": (TILED, "a report refuses --stride before"),
     # the run
     "PredictOptions": (RUN, TEST),
+    "check_batch_size": (RUN | {"variants", "benchmark"}, TEST),
     "PredictOptions --stride": (TILED, "a report refuses --stride before"),
     "PredictOptions --window": (TILED, "a report refuses --stride before"),
     "FileRun": (RUN, TEST),

@@ -11,6 +11,8 @@ import torch
 import yaml
 from toys import make_toy_entry
 
+import zoo
+
 METRIC = """\
 import sys
 from pathlib import Path
@@ -115,3 +117,19 @@ def edit_module(folder: Path, old: str, new: str) -> None:
     text = module_of(folder).read_text()
     assert old in text
     module_of(folder).write_text(text.replace(old, new))
+
+
+def failing_model(folder: Path, error: BaseException, at: int) -> Any:
+    """A toy entry's model, which raises ``error`` at its ``at``-th batch."""
+    model = zoo.load_model(folder, trust=True)
+    inner, calls = model.module, []
+
+    class Failing(torch.nn.Module):
+        def forward(self, x):
+            calls.append(1)
+            if len(calls) == at:
+                raise error
+            return inner(x)
+
+    model.module = Failing()
+    return model

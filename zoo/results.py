@@ -46,6 +46,7 @@ __all__ = [
     "open_at",
     "partial_of",
     "put_folder",
+    "record_beside",
     "remove",
     "rename_all",
     "replacing",
@@ -518,6 +519,15 @@ def write_run_record(out: Path, record: dict[str, Any]) -> Path:
     with replacing(path) as partial:
         partial.write_text(json.dumps(full, indent=1, default=str) + "\n", encoding="utf-8")
     return path
+
+
+def record_beside(out: Path, record: dict[str, Any]) -> list[str]:
+    """``write_run_record`` where the result is whole already: that the record failed is a note, no error."""
+    try:
+        write_run_record(out, record)
+    except OSError as error:
+        return [f"{out}.run.json, the record of this run, could not be written: {error.strerror}"]
+    return []
 
 
 def left_behind(out: Path, written: Iterable[Path], also: Iterable[Path] = ()) -> list[str]:

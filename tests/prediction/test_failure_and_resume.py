@@ -8,29 +8,13 @@ import pandas as pd
 import pytest
 import torch
 from prediction_cases import make_case
+from toy_entries import failing_model
 from toys import write_fasta
 
 import zoo
 from zoo.errors import ModelError, SystemStateError, UsageError
 from zoo.run import file_run
 from zoo.run import predict as compute
-
-
-def failing_model(case, error, at):
-    """The toy's model, which raises ``error`` at its ``at``-th batch of 4."""
-    model = zoo.load_model(case.toy.folder, trust=True)
-    inner, calls = model.module, []
-
-    class Failing(torch.nn.Module):
-        def forward(self, x):
-            calls.append(1)
-            if len(calls) == at:
-                raise error
-            return inner(x)
-
-    model.module = Failing()
-    return model
-
 
 SMALL = {"batch_size": 4}
 
@@ -46,7 +30,7 @@ FORMATS = ["tsv", "tsv.gz", "bed", "h5", "bw", "bedgraph", "zarr", "parquet"]
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_model_that_fails_leaves_nothing_under_the_final_name(tmp_path, small_blocks, suffix):
     case = make_case(tmp_path, "profile" if suffix != "bed" else "gc", inside=True)
-    model = failing_model(case, RuntimeError("in the model"), 10)
+    model = failing_model(case.toy.folder, RuntimeError("in the model"), 10)
     with pytest.raises(ModelError, match="in the model"):
         zoo.predict(model, case.bed, case.genome, tmp_path / f"out.{suffix}", **SMALL)
     assert list(tmp_path.glob("out*")) == []
@@ -75,13 +59,17 @@ def test_an_earlier_result_survives_a_failure(tmp_path, small_blocks):
     case.predict(tmp_path / "out.tsv")
     before = (tmp_path / "out.tsv").read_bytes()
     with pytest.raises(ModelError):
-        zoo.predict(failing_model(case, RuntimeError(), 10), case.bed, case.genome, tmp_path / "out.tsv", **SMALL)
+        zoo.predict(
+            failing_model(case.toy.folder, RuntimeError(), 10), case.bed, case.genome, tmp_path / "out.tsv", **SMALL
+        )
     assert (tmp_path / "out.tsv").read_bytes() == before
 
 
 def interrupted(case, out, at=15, **options):
     with pytest.raises(KeyboardInterrupt):
-        zoo.predict(failing_model(case, KeyboardInterrupt(), at), case.bed, case.genome, out, **(SMALL | options))
+        zoo.predict(
+            failing_model(case.toy.folder, KeyboardInterrupt(), at), case.bed, case.genome, out, **(SMALL | options)
+        )
     assert not out.exists()
     return json.loads(out.with_name(out.name + ".partial.json").read_text())
 
@@ -119,7 +107,9 @@ def test_checkpoints_in_time_let_a_failed_run_go_on(tmp_path, small_blocks, monk
     case = make_case(tmp_path, "profile")
     case.predict(tmp_path / "whole.tsv", **SMALL)
     with pytest.raises(ModelError):
-        zoo.predict(failing_model(case, RuntimeError(), 15), case.bed, case.genome, tmp_path / "out.tsv", **SMALL)
+        zoo.predict(
+            failing_model(case.toy.folder, RuntimeError(), 15), case.bed, case.genome, tmp_path / "out.tsv", **SMALL
+        )
     assert not (tmp_path / "out.tsv").exists()
     case.predict(tmp_path / "out.tsv", resume=True, **SMALL)
     assert (tmp_path / "out.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes()

@@ -10,8 +10,8 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 from command_cases import make_case
+from toy_entries import failing_model
 from variant_cases import write_vcf
 
 import zoo
@@ -275,22 +275,6 @@ def test_columns_of_a_table_stay_with_their_rows(case):
 # ---------------------------------------------------------------- going on, failing
 
 
-def failing(case, error, at):
-    """The toy, which raises at its ``at``-th batch."""
-    model = zoo.load_model(case.toy.folder, trust=True)
-    inner, calls = model.module, []
-
-    class Failing(torch.nn.Module):
-        def forward(self, x):
-            calls.append(1)
-            if len(calls) == at:
-                raise error
-            return inner(x)
-
-    model.module = Failing()
-    return model
-
-
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_resumed_run_gives_the_same_bytes_and_counts(case, suffix, monkeypatch):
     from zoo.progress import pace
@@ -301,7 +285,9 @@ def test_a_resumed_run_gives_the_same_bytes_and_counts(case, suffix, monkeypatch
     whole, out = case.folder / f"whole{suffix}", case.folder / f"out{suffix}"
     expected = zoo.score_variants(case.toy.folder, case.vcf, case.genome, whole, **options)
     with pytest.raises(KeyboardInterrupt):
-        zoo.score_variants(failing(case, KeyboardInterrupt(), 20), case.vcf, case.genome, out, **options)
+        zoo.score_variants(
+            failing_model(case.toy.folder, KeyboardInterrupt(), 20), case.vcf, case.genome, out, **options
+        )
     assert not out.exists()
     state = json.loads(out.with_name(f"{out.name}.partial.json").read_text())
     assert 0 < state["cursor"] < len(case.rows)
@@ -328,14 +314,16 @@ def test_a_run_of_other_options_is_not_gone_on_with(case, monkeypatch):
     options = {"trust": True, "score": "diff", "batch_size": 4}
     out = case.folder / "out.tsv"
     with pytest.raises(KeyboardInterrupt):
-        zoo.score_variants(failing(case, KeyboardInterrupt(), 20), case.vcf, case.genome, out, **options)
+        zoo.score_variants(
+            failing_model(case.toy.folder, KeyboardInterrupt(), 20), case.vcf, case.genome, out, **options
+        )
     with pytest.raises(UsageError, match="another refill"):
         zoo.score_variants(case.toy.folder, case.vcf, case.genome, out, resume=True, refill="left", **options)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_model_that_fails_leaves_nothing(case, suffix):
-    model = failing(case, RuntimeError("in the model"), 8)
+    model = failing_model(case.toy.folder, RuntimeError("in the model"), 8)
     with pytest.raises(ModelError, match="in the model"):
         zoo.score_variants(model, case.vcf, case.genome, case.folder / f"out{suffix}", score="diff", batch_size=4)
     assert list(case.folder.glob("out*")) == []
@@ -349,7 +337,13 @@ def test_checkpoints_in_time_hold_what_was_written(case, monkeypatch):
     options = {"trust": True, "score": "diff", "batch_size": 4}
     case.score(case.folder / "whole.tsv", batch_size=4)
     with pytest.raises(ModelError):
-        zoo.score_variants(failing(case, RuntimeError(), 20), case.vcf, case.genome, case.folder / "out.tsv", **options)
+        zoo.score_variants(
+            failing_model(case.toy.folder, RuntimeError(), 20),
+            case.vcf,
+            case.genome,
+            case.folder / "out.tsv",
+            **options,
+        )
     case.score(case.folder / "out.tsv", batch_size=4, resume=True)
     assert (case.folder / "out.tsv").read_bytes() == (case.folder / "whole.tsv").read_bytes()
 

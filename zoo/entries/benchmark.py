@@ -20,6 +20,7 @@ from zoo.entries.benchmark_worker import cores
 from zoo.errors import SystemStateError, UsageError, ZooError
 from zoo.models.entry import Entry, has_own_loader, open_entry
 from zoo.results import check_out, replacing, sole_writer
+from zoo.run.job import check_batch_size
 from zoo.store.hub import is_hub_name
 from zoo.store.registry import entries_folder
 from zoo.store.speed import BENCHMARK, read_speed, with_run
@@ -125,8 +126,7 @@ def _check(entry: Entry, threads: int | None, batch_size: int | str, windows: in
     for name, value in (("--threads", threads), ("--windows", windows)):
         if value is not None and value < 1:
             raise UsageError(f"{name} {value}: is no positive number", "", f"Fix: {name} 1, say")
-    if batch_size != "auto" and (not str(batch_size).isdecimal() or int(batch_size) < 1):
-        raise UsageError(f"--batch-size {batch_size}: is no positive number", "", "Fix: auto, or e.g. 64")
+    check_batch_size(batch_size)
 
 
 def _destination(entry: Entry, write: bool, out: str | Path | None) -> Path | None:

@@ -40,6 +40,7 @@ __all__ = [
     "Job",
     "PredictOptions",
     "PredictResult",
+    "check_batch_size",
     "check_predictions_format",
     "check_predictions_out",
     "counted_notes",
@@ -119,8 +120,7 @@ class PredictOptions:
                     "",
                     f"Fix: one of {', '.join(filter(None, allowed))}",
                 )
-        if self.batch_size != "auto" and (not str(self.batch_size).isdecimal() or int(self.batch_size) < 1):
-            raise UsageError(f"--batch-size {self.batch_size}: is no positive number", "", "Fix: auto, or e.g. 64")
+        check_batch_size(self.batch_size)
         refuse_urls(self.settings, "--set")
         if self.stride is not None and self.window != "tile":
             raise UsageError("--stride is for tiled windows", "", "Fix: add --window tile or leave out --stride")
@@ -130,6 +130,16 @@ class PredictOptions:
             )
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit {self.limit} leaves no region", "", "Fix: --limit 100, say")
+
+
+def check_batch_size(given: int | str) -> None:
+    """Whether ``--batch-size`` is ``auto`` or a positive number.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if given != "auto" and (not str(given).isdecimal() or int(given) < 1):
+        raise UsageError(f"--batch-size {given}: is no positive number", "", "Fix: auto, or e.g. 64")
 
 
 _CHOICES = {

@@ -24,7 +24,7 @@ from zoo.genome.region_table import Regions
 from zoo.models.entry import Entry, has_own_loader
 from zoo.outputs import PredictionBatch, common_part
 from zoo.progress import Notes, Progress, notebook_progress, warn
-from zoo.results import left_behind, sole_writer, write_run_record
+from zoo.results import left_behind, record_beside, sole_writer
 from zoo.run.file_run import FileRun
 from zoo.run.hub import check_hub, hub_facts, hub_notes
 from zoo.run.job import (
@@ -327,11 +327,7 @@ def _record(job: Job, compute: Prediction, out: Path, result: PredictResult) -> 
         "files": [str(path) for path in result.paths],
         "seconds": round(result.seconds, 3),
     }
-    try:
-        write_run_record(out, record)
-    except OSError as error:
-        return [f"{out}.run.json, the record of this run, could not be written: {error.strerror}"]
-    return []
+    return record_beside(out, record)
 
 
 def writer_context(job: Job, out: Path) -> WriterContext:

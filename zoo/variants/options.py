@@ -11,6 +11,7 @@ from typing import Any
 from zoo.errors import UsageError
 from zoo.outputs import track_patterns
 from zoo.paths import refuse_urls
+from zoo.run.job import check_batch_size
 from zoo.words import did_you_mean
 
 __all__ = ["VariantOptions", "variant_options"]
@@ -106,8 +107,7 @@ class VariantOptions:
                     did_you_mean(str(given), allowed),
                     f"Fix: one of {', '.join(allowed)}",
                 )
-        if self.batch_size != "auto" and (not str(self.batch_size).isdecimal() or int(self.batch_size) < 1):
-            raise UsageError(f"--batch-size {self.batch_size}: is no positive number", "", "Fix: auto, or e.g. 64")
+        check_batch_size(self.batch_size)
         for name, least in (("span", 1), ("distance", 0), ("max_length", 1), ("share_window", 1), ("limit", 1)):
             given, flag = getattr(self, name), name.replace("_", "-")
             if given is not None and not isinstance(given, Integral):

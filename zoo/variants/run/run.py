@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.progress import Notes, Progress, notebook_progress
-from zoo.results import left_behind, write_run_record
+from zoo.results import left_behind, record_beside
 from zoo.run.file_run import JournaledRun
 from zoo.run.job import inputs_of
 from zoo.variants.alleles.allele import Allele, Record
@@ -187,8 +187,4 @@ class VariantRun:
             "files": [str(path) for path in result.paths],
             "seconds": round(result.seconds, 3),
         }
-        try:
-            write_run_record(out, record)
-        except OSError as error:
-            return [f"{out}.run.json, the record of this run, could not be written: {error.strerror}"]
-        return []
+        return record_beside(out, record)
