@@ -10,6 +10,9 @@ sequences of its batch (normalization by the batch), cannot be explained by any 
 A layer that is left out once in a hundred times shows in none of these: where the pass has drawn random numbers, it is
 made again with others in their place. Only where numbers differ is the computation recorded operation by operation and
 compared, to tell rounding from a real difference and to name the first operation that differs.
+
+Where a method makes passes of many sequences anyway, and so few that these five windows would take more than a part of
+them, a stranger rides along instead (``Stranger``): first and last of a pass, and once alone.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -30,9 +33,9 @@ from torch.utils._pytree import tree_leaves
 
 from interpret.module import check_one_hot, evaluating, fixed_arguments, gradient_of, gradients_on, scalar
 from zoo.errors import ModelError
-from zoo.genome.encode import Sequences
+from zoo.genome.encode import Sequences, random_windows
 
-__all__ = ["check_function", "check_gradient", "random_windows"]
+__all__ = ["Stranger", "check_function", "check_gradient"]
 
 #: Of a value's scale: what another kernel's order of additions leaves after many layers.
 ROUNDING = 1e-4
@@ -43,12 +46,6 @@ SAMPLED = 4096  # values of a tensor that are compared
 #: Methods whose passes are made for no gradient. A module that keeps what it computes is asked as it will be used.
 FORWARD_ONLY = frozenset({"ism", "ablation", "marginalize"})
 OURS = tuple(str(Path(sys.modules[name].__file__).parent) for name in ("torch", "interpret"))
-
-
-def random_windows(n: int, length: int, seed: int = 0) -> np.ndarray:
-    """(n, 4, length) float32 one-hot of random sequences, for questions to a model."""
-    letters = np.random.default_rng(seed).integers(0, 4, (n, length))
-    return np.ascontiguousarray(np.eye(4, dtype=np.float32)[letters].transpose(0, 2, 1))
 
 
 def check_function(
@@ -85,6 +82,46 @@ def check_function(
         asked.compare_alone(both, b)
 
 
+class Stranger:
+    """A random window that is predicted first and last of a pass of other sequences, and once alone.
+
+    What it is given shows noise, a batch that is normalized as one, and rows that see another: all but differences of
+    the last bits, which ``check_function`` compares. Where anything shows, ``check_function`` is to be asked, which
+    tells rounding from a real difference and names it.
+
+    Args:
+        module: (N, 4, L) -> (N,). x: (N, 4, L) on the module's device, of which the length is taken.
+
+    Attributes:
+        window: (1, 4, L). seconds: of the pass in which it was alone, once it was.
+    """
+
+    #: Passes of one sequence that take as long as ``check_function``: of two, of two and of one.
+    AS_LONG = 5
+
+    def __init__(self, module: torch.nn.Module, x: torch.Tensor) -> None:
+        self._module, self._before = module, _generators(x)
+        self.window = torch.from_numpy(random_windows(1, x.shape[2])).to(x)
+        self.seconds, self._alone = 0.0, torch.empty(0)
+
+    def alone(self, seconds: Callable[[], float]) -> None:
+        """Predict it alone, and time it."""
+        begin = seconds()
+        with torch.inference_mode():
+            self._alone = scalar(self._module, self.window).double().cpu()
+        self.seconds = seconds() - begin
+
+    def differs(self, first: torch.Tensor, last: torch.Tensor, others: torch.Tensor) -> bool:
+        """Whether what it was given in company, (1,) each, is not what it was given alone, or random numbers are drawn.
+
+        Args:
+            others: (n,) what the others of the pass were given, of whose scale rounding is.
+        """
+        allowed = ULPS * torch.finfo(torch.float32).eps * max(_scale(others), _scale(self._alone))
+        apart = max(_distance(self._alone[0], one[0].double().cpu()) for one in (first, last))
+        return apart > allowed or self._before != _generators(self.window)
+
+
 class _Asked:
     """A module, and what it answered. ``further``: a window that makes three of two, as few other axes are long."""
 
@@ -109,7 +146,7 @@ class _Asked:
         """The first answer, and whether it depends on random numbers where any are drawn."""
         before = _generators(x)
         self.paired = self.predict(x)
-        drawn = [not np.array_equal(one, other) for one, other in zip(before, _generators(x), strict=True)]
+        drawn = [one != other for one, other in zip(before, _generators(x), strict=True)]
         answers = []
         if drawn[0]:
             for value in (1e-7, 1.0):  # of which the first is finite under a logarithm
@@ -166,11 +203,11 @@ class _Asked:
         return ULPS * torch.finfo(torch.float32).eps * _scale(self.paired)
 
 
-def _generators(x: torch.Tensor) -> list[np.ndarray]:
+def _generators(x: torch.Tensor) -> list[object]:
     """What the process's generators will give: torch's, Python's and numpy's."""
     own = torch.cuda.get_rng_state(x.device) if x.is_cuda else torch.get_rng_state()
-    state = np.random.get_state()
-    return [own.numpy(), np.array(random.getstate()[1]), np.array([*state[1], state[2]])]
+    _, state, place, *_ = np.random.get_state()
+    return [own.numpy().tobytes(), random.getstate(), (state.tobytes(), place)]
 
 
 def _changes(found: _Operation | None, one: torch.Tensor, other: torch.Tensor) -> ModelError:

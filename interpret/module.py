@@ -32,6 +32,7 @@ __all__ = [
     "batches",
     "check_one_hot",
     "declared",
+    "device_of",
     "evaluating",
     "fixed_arguments",
     "gradient_of",
@@ -97,13 +98,18 @@ def evaluating(module: torch.nn.Module) -> Iterator[torch.device]:
     own_input = module.register_forward_pre_hook(lambda _, args: _own_input(args, dtype), prepend=True)
     try:
         with _not_compiled():
-            yield next((p.device for p in module.parameters()), torch.device("cpu"))
+            yield device_of(module)
     finally:
         own_input.remove()
         for part, backward, backward_pre in hooks:
             part._backward_hooks, part._backward_pre_hooks = backward, backward_pre
         for part, training in before:
             part.training = training
+
+
+def device_of(module: torch.nn.Module) -> torch.device:
+    """Where the module's parameters are; the CPU where it has none."""
+    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
 
 def _own_input(args: tuple[torch.Tensor, ...], dtype: torch.dtype) -> tuple[torch.Tensor, ...]:

@@ -252,8 +252,10 @@ Explained: TypeAlias = "LoadedModel | torch.nn.Module"
 CHOOSING = {"output": None, "tracks": (), "bins": None, "reduce": "sum", "explain": "logits"}
 
 
-def of_a_model(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+def of_a_model(method: Callable[..., np.ndarray], *, asks_itself: bool = False) -> Callable[..., np.ndarray]:
     """Let a method of a module and one-hot sequences take a loaded model, and letters.
+
+    What is explained is asked first whether it is a function of one sequence, unless the method ``asks_itself``.
 
     It gets the keywords ``output, tracks, bins, reduce, explain`` of ``zoo attribute``: which number of the model is
     explained. References that are not given are shuffles in the model's own encoding of unknown bases.
@@ -288,7 +290,8 @@ def of_a_model(method: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
                 bound.arguments[names[0]] = _Scripted(model)
             bound.arguments[names[1]] = _of_known_bases(sequences)
         with in_full_float32():
-            check_function(bound.arguments[names[0]], bound.arguments[names[1]], method=method.__name__)
+            if not asks_itself:
+                check_function(bound.arguments[names[0]], bound.arguments[names[1]], method=method.__name__)
             found = method(*bound.args, **bound.kwargs)
         return _finite(found, method.__name__)
 

@@ -17,13 +17,14 @@ import torch
 
 from interpret.attribute.explainer import options_signature
 from interpret.attribute.options import AttributeOptions, AttributeResult
-from interpret.function import check_function, random_windows
+from interpret.function import check_function
 from interpret.methods.marginalize import pattern_of, predictions_with_and_without
 from interpret.module import in_full_float32
 from interpret.motifs.meme import KnownMotif, MemeFile, read_meme_file
 from interpret.references import parse_references
 from interpret.target import choose_target, explained_module
 from zoo.errors import InputError, UsageError
+from zoo.genome.encode import random_windows
 from zoo.models.loaded import LoadedModel, check_mirrors
 from zoo.outputs import OutputSpec
 from zoo.paths import refuse_url

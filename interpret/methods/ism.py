@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from interpret.module import batches, check_one_hot, evaluating, fixed_arguments, scalar
+from interpret.function import Stranger, check_function
+from interpret.module import batches, check_one_hot, declared, device_of, evaluating, fixed_arguments, scalar
 from interpret.mutagenesis.edits import MutagenesisGraph
 from interpret.mutagenesis.trial import BATCH, SMALL, TRIAL_SHARE, Passes, foresee, seconds
 from interpret.target import Explained, of_a_model
@@ -33,6 +34,8 @@ CHECKED = 0.01  # of the edits of each sequence
 #: Of those, by the module itself; the rest by the captured graph, which leaves out outputs that are not explained.
 BY_MODULE = 0.125
 EDITS_AT_ONCE = 1 << 13
+#: Of the passes to come, what may be spent on asking whether the module is a function by passes of their own.
+ASKED = 0.05
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class MutagenesisReport:
     largest_difference: float = 0.0
 
 
-@of_a_model
+@functools.partial(of_a_model, asks_itself=True)
 def ism(
     module: Explained,
     one_hot: Sequences,
@@ -84,7 +87,12 @@ def ism(
     Returns:
         (N, 4, L) float32; its value at the observed base is the projected track.
     """
-    return _centred(mutate_all(module, one_hot, batch_size=batch_size, fast=fast, check=check))
+    one_hot = check_one_hot(one_hot)
+    asks = fast is None and batch_size is None and declared(module, "fixed") is None
+    if not asks:
+        check_function(module, one_hot, method="ism")
+    chosen = Mutagenesis(module, one_hot.shape[2], batch_size=batch_size, fast=fast, check=check, asks=asks)
+    return _centred(chosen.mutate_all(one_hot))
 
 
 def mutate_all(
@@ -120,6 +128,8 @@ class Mutagenesis:
         batch_size: edited sequences a forward pass; default what suits the device.
         fast: True follows what an edit changes only; False runs full forward passes; None decides while it runs.
         check: compare 1% of the edits of each sequence with full forward passes.
+        asks: ask, with the first passes, whether the module is a function of one sequence (``interpret.function``).
+            They must be plain ones: ``fast`` is None, and no second argument is declared.
     """
 
     def __init__(
@@ -130,12 +140,13 @@ class Mutagenesis:
         batch_size: int | None = None,
         fast: bool | None = None,
         check: bool = True,
+        asks: bool = False,
     ) -> None:
         self.module, self.length, self.batch_size, self.check = module, length, batch_size, check
         self.graph: MutagenesisGraph | None = None
         self._undecided, self._chosen, self._foreseen = fast is None, False, None
-        with evaluating(module) as device:
-            self._passes = Passes(length, device, batch_size)
+        self._asks = asks
+        self._passes = Passes(length, device_of(module), batch_size)
         reason = "full forward passes were chosen"
         if fast is None:
             reason = "the edits are few: forward passes take less than planning would"
@@ -203,6 +214,23 @@ class Mutagenesis:
             return 1
         at_once = max(1, EDITS_AT_ONCE // (3 * self.length))
         return min(at_once, max(1, (self.batch_size or BATCH) // 3)) if self.graph.whole_from else at_once
+
+    # Whether the module is a function of one sequence.
+
+    def _ask(self, x: torch.Tensor) -> None:
+        if self._asks:
+            check_function(self.module, x[:1].float().cpu().numpy(), method="ism")
+            self._asks = False
+
+    def _ask_alone(self, x: torch.Tensor, stranger: Stranger, to_come: float) -> None:
+        """Predict the stranger alone; where enough is to come, ask all there is to ask before it.
+
+        Args:
+            to_come: seconds of the passes that are left.
+        """
+        stranger.alone(functools.partial(seconds, x.device))
+        if Stranger.AS_LONG * stranger.seconds <= ASKED * to_come:
+            self._ask(x)
 
     # Which way is cheaper.
 
@@ -342,15 +370,30 @@ class Mutagenesis:
         edits = torch.nonzero(~observed)
         own = torch.nonzero(observed)[:1]  # the sequence as it is, as if its first base were put where it stands
         edits = torch.cat([own, edits])
+        asked, given, stranger = edits, x, None
+        if self._asks:
+            stranger = Stranger(self.module, x)
+            given = torch.cat([x, stranger.window])
+            ride = torch.tensor([[len(x), int(stranger.window[0, :, 0].argmax()), 0]], device=x.device)
+            asked = torch.cat([ride, edits, ride])
         found, values, done = x.new_zeros(x.shape, dtype=torch.float64), [], 0
-        while done < len(edits):
-            to_come = len(edits) - done
-            rows, bases, places = edits[done : done + self._passes.next_rows(to_come, to_come + later * len(edits))].T
-            values.append(self._predict(x, fixed, rows, places, bases).double())
+        while done < len(asked):
+            to_come = len(asked) - done
+            rows, bases, places = asked[done : done + self._passes.next_rows(to_come, to_come + later * len(edits))].T
+            values.append(self._predict(given, fixed, rows, places, bases).double())
             done += len(rows)
-            if self._undecided and self._cheaper(x, fixed, len(edits) - done + later * len(edits)):
+            to_come += later * len(edits) - len(rows)
+            if self._asks and len(values) == 1:
+                self._ask_alone(x, stranger, self._passes.rate * to_come)
+            if self._undecided and self._cheaper(x, fixed, to_come):
+                self._ask(x)
                 return None
         predicted = torch.cat(values)
+        if stranger is not None:
+            first, predicted, last = predicted[:1], predicted[1:-1], predicted[-1:]
+            if self._asks and stranger.differs(first, last, predicted):
+                self._ask(x)
+            self._asks = False
         found[tuple(edits.T)] = predicted
         found[observed] = predicted[0]
         if self.graph is None:

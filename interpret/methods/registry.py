@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from interpret.explanation import Explanation
-from interpret.function import check_function, check_gradient, random_windows
+from interpret.function import check_function, check_gradient
 from interpret.methods.ablation import ablate
 from interpret.methods.deepliftshap import DeepLiftShap
 from interpret.methods.gradients import gradient
@@ -20,6 +20,7 @@ from interpret.methods.ism import Mutagenesis
 from interpret.module import batches, evaluating, in_full_float32, scalar
 from interpret.references import References
 from zoo.errors import ModelError, UsageError
+from zoo.genome.encode import random_windows
 
 __all__ = ["METHODS", "Method", "open_method"]
 

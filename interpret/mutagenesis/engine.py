@@ -343,7 +343,7 @@ class Engine:
         if len(strands) == 1:
             return {spec.name: _array(value) for spec, value in zip(specs, strands[0], strict=True)}
         means = {
-            spec.name: _array((one + self._own.mirror(spec, other)) / 2)
+            spec.name: _array(self._own.mean_of_strands(spec, one, other))
             for spec, one, other in zip(specs, *strands, strict=True)
         }
         return self.choice.apply(means)

@@ -30,6 +30,8 @@ CALLS = "scripts.bench.interpret_calls"
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS")}
 #: Of ours to the better of the peers.
 LIMIT = 1.1
+#: Of one short sequence, and a network whose single pass takes a seventh of the 211 together.
+ONE_PASS_MORE = 1.3
 NAMES = {"basset": "Basset-like, 600 bp", "beluga": "Beluga-like, 2,000 bp", "bpnet": "BPNet-like, 2,114 bp"}
 #: Net -> times faster than full forward passes, and than tangermeme's fast.
 ISM_LIMITS = {"basset": (12, 1.5), "beluga": (20, 1.7), "bpnet": (18, 4)}
@@ -170,14 +172,15 @@ def bench_recurrent(folder: Path, repeats: int) -> list[Row]:
     """Nothing is spared where every step depends on the one before: no more than forward passes may be taken."""
     rows = []
     for net, layers in (("recurrent", "LSTMs"), ("recurrent-gru", "GRUs")):
-        for n in (10, 40):
+        # All passes of one sequence take so little that one more, which asks whether the net is a function, shows.
+        for n, limit in ((1, ONE_PASS_MORE), (10, LIMIT), (40, LIMIT)):
             ours, forwards = in_one_process(net, n, max(3, repeats * 40 // n))
             rows.append(
                 limited(
                     f"ism, two bidirectional {layers}, 70 bp, {n} a call: ours / 3L + 1 forwards",
                     f"ours {short(ours)}, forwards {short(forwards)}",
                     ours / forwards,
-                    f"<= {LIMIT}",
+                    f"<= {limit}",
                 )
             )
     explained, _ = in_turn("deepliftshap", ["ours"], "recurrent", 40, repeats, folder)

@@ -1,8 +1,8 @@
 """Measure ``--saturate`` against two forward passes a variant: ratios in one run on this machine.
 
-    python -m scripts.bench.saturate                          # some minutes on one core
+    python -m scripts.bench.saturate                          # half an hour on one core
     python -m scripts.bench.saturate --cases bpnet --loci 5
-    python -m scripts.bench.saturate --cases spliceai --loci 1 --sample 2    # some minutes; 20 loci take an hour
+    python -m scripts.bench.saturate --cases spliceai --loci 1 --sample 2    # some minutes
 
 Ours is the whole call of ``zoo.score_variants`` on 20 loci of 300 bp, to a TSV, with all that it captures, tries,
 checks and scores, in a process of its own that has imported before what captures graphs. The other side is a bare loop

@@ -284,6 +284,7 @@ BEHAVIOUR = [
     ("depends on the batch size", at_predict("x = x * (1 + (len(x) == 2))"), "batch", "output 'counts' depends on the batch size: 2 and 5 differ by"),
     ("NaN", at_predict("x = x / 0 * 0"), "finite", "not finite (NaN)"),
     ("wrong strand pairs", set_card("outputs", 0, "strand", to="unstranded"), "strand", "'plus' becomes 'minus' exactly, and the card pairs it with itself"),
+    ("softmax that is none", set_card("outputs", 0, "softmax", to="tracks"), "softmax", "the card says that output 'counts' is a softmax over tracks"),
     ("output of another shape", at_predict("return {'counts': x.sum((1, 2)), 'total': x.sum((1, 2))}"), "load", "counts"),
     ("input ignored", at_predict("x = torch.ones_like(x)"), "constant", "is the same for 5 random sequences"),
     ("remembers what it saw", at_predict("self.seen = getattr(self, 'seen', 0) + 1; x = x * self.seen"), "deterministic", "not deterministic"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import zoo
 from zoo.genome.encode import one_hot
@@ -127,3 +128,27 @@ def test_one_insertion_at_both_ends_of_its_repeat(scored):
             assert row[f"DS_{event}_leftmost"] == first[f"DS_{event}"]
             assert row[f"DS_{event}_rightmost"] == second[f"DS_{event}"]
             assert row[f"DP_{event}_leftmost"] == first[f"DP_{event}"] + moved
+
+
+def test_shifts_average_the_logits_of_the_published_network(published, genome, genes):
+    """Against the convolution before its softmax, of the three windows that each begin elsewhere."""
+    model, shifts = zoo.load_model("openspliceai-mane-80nt"), (-8, 0, 5)
+    plan = PairPlan(model, choose_tracks(model.outputs, ["donor"]), shifts=shifts)
+    edit = Edit(32_050_014 - FIRST, "G", "A")
+    one = Allele(Record(0, 1, "chr22", edit.start, ".", "G", ("A",), None, ()), 0, 0, edit)
+    pair = plan.pair(genome, one, next(iter(genes)))
+    assert len(pair.sequences) == 6  # of REF and ALT at each shift, in turn
+    logits, values = [], []
+    with torch.inference_mode():
+        model.module.final_conv.register_forward_hook(lambda _, given, made: logits.append(made[0].double()))
+        for sequence in pair.sequences:
+            encoded = one_hot(np.frombuffer(sequence, np.uint8)[None], model.loader.n_value)
+            values.append({"splicing": model.module(torch.from_numpy(encoded))[0].numpy()})
+    aligned = pair.join(values)
+    bins = model.outputs[0].n_bins
+    for found, own in ((aligned.ref, logits[::2]), (aligned.alt, logits[1::2])):
+        # Bins that all three have: the window that begins 8 bp further left gives them 8 bins further right.
+        moved = [one[:, 5 - shift : bins - 8 - shift] for one, shift in zip(own, shifts, strict=True)]
+        donor = torch.stack(moved).mean(0).softmax(0)[2]
+        np.testing.assert_allclose(found["splicing"], donor[None].numpy(), rtol=1e-4, atol=1e-9)
+    assert (aligned.ref["splicing"] - aligned.alt["splicing"]).max() > 0.1  # it is a donor that is lost

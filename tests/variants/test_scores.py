@@ -13,11 +13,11 @@ from scipy.spatial.distance import jensenshannon
 from zoo.errors import UsageError
 from zoo.models.entry import open_entry
 from zoo.models.grelu import GreluModule
+from zoo.models.scale import Scale, scale_of
 from zoo.outputs import OutputSpec
 from zoo.variants.alleles.allele import Allele, Edit, Record
 from zoo.variants.scores.genes import Gene, Genes
 from zoo.variants.scores.measures import SCORES, default_score, fitting
-from zoo.variants.scores.scale import Scale, scale_of
 from zoo.variants.scores.scores import Scores, scores_of_run
 from zoo.variants.windows.aligned import Aligned
 

@@ -142,6 +142,9 @@ class Output(Strict):
     ``n_tracks`` counts names that are not part of the entry: the weights file holds them, or ``tracks_file`` is
     fetched (``files`` of the card says from where). ``absent`` names tracks whose number is the probability that there
     is nothing (``neither`` of splice models): where ALT lacks a base, ``zoo variants`` takes 1 for them, 0 for others.
+    ``softmax`` says that the numbers are those of a softmax and sum to one: over the ``tracks``, the ``bins``, ``all``
+    tracks and bins together, or over each group of tracks that is named. Averages (of both strands, of moved windows)
+    are then of its logits.
     """
 
     name: Name
@@ -155,6 +158,7 @@ class Output(Strict):
     transform: str | None = None
     strand: Literal["unstranded", "sense"] | list[tuple[str, str]] = "unstranded"
     absent: list[str] | None = None
+    softmax: Literal["tracks", "bins", "all"] | list[list[str]] | None = None
 
     @model_validator(mode="after")
     def _one_source_of_tracks(self) -> Output:
@@ -165,6 +169,21 @@ class Output(Strict):
             raise ValueError("track names must be unique")
         if self.tracks is not None and (unknown := sorted(set(self.absent or ()) - set(self.tracks))):
             raise ValueError(f"absent: {unknown[0]} is none of the tracks")
+        return self
+
+    @model_validator(mode="after")
+    def _softmax_of_several(self) -> Output:
+        if isinstance(self.softmax, str):
+            if self.softmax != "tracks" and self.kind == "scalar":
+                raise ValueError(f"softmax: a scalar has no bins, so that {self.softmax!r} does not fit it; `tracks`")
+            return self
+        named = [track for group in self.softmax or () for track in group]
+        if self.softmax is not None and min(map(len, self.softmax), default=0) < 2:
+            raise ValueError("softmax: a group has two tracks or more")
+        if len(set(named)) != len(named):
+            raise ValueError("softmax: a track is in one group")
+        if self.tracks is not None and (unknown := sorted(set(named) - set(self.tracks))):
+            raise ValueError(f"softmax: {unknown[0]} is none of the tracks")
         return self
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
+from zoo.errors import ModelError
+from zoo.genome.encode import random_windows
 from zoo.models.loaded import LoadedModel, Runner, as_list
 from zoo.outputs import OutputSpec
 from zoo.words import counted_of
@@ -15,7 +17,7 @@ from zoo.words import counted_of
 if TYPE_CHECKING:
     from zoo.models.entry import Entry
 
-__all__ = ["examine", "fingerprint", "random_windows"]
+__all__ = ["examine", "fingerprint"]
 
 SEED = 20261129
 MIDDLE, LONG = 5_000, 50_000  # bp from which on fewer windows and bins are looked at, and no gradients
@@ -31,22 +33,16 @@ class Tells(Protocol):
         """Take one."""
 
 
-def random_windows(n: int, length: int) -> np.ndarray:
-    """(n, 4, length) float32 one-hot of seeded random bases, the same for every model of a length."""
-    bases = np.random.default_rng(SEED).integers(0, 4, (n, length))
-    return np.eye(4, dtype=np.float32)[bases].transpose(0, 2, 1).copy()
-
-
 def fingerprint(model: LoadedModel) -> dict[str, np.ndarray]:
     """Predictions for the seeded windows, by output: equal ones mean equal models."""
-    values = Runner(model, device="cpu").forward(random_windows(2, model.length))
+    values = Runner(model, device="cpu").forward(random_windows(2, model.length, SEED))
     return {name: array.reshape(2, -1)[:, :KEPT].astype(np.float32) for name, array in values.items()}
 
 
 def examine(model: LoadedModel, entry: Entry, teller: Tells) -> None:
     """Eval mode, determinism, batch sizes, finite numbers, both strands, place of bins."""
     n = 2 if model.length > MIDDLE else 5
-    windows = random_windows(n, model.length)
+    windows = random_windows(n, model.length, SEED)
     runner = Runner(model, device="cpu", batch_size=n)
     _training_mode(model, teller, "after it was loaded")
     first, second = runner.forward(windows), runner.forward(windows)
@@ -61,6 +57,7 @@ def examine(model: LoadedModel, entry: Entry, teller: Tells) -> None:
         if _finite(mirrored, teller, "the reverse complement"):
             _strands(model, first, mirrored, teller)
         _constant(first, teller)
+        _softmaxes(model, teller)
         _places(model, windows, teller)
 
 
@@ -121,6 +118,21 @@ def _constant(values: dict[str, np.ndarray], teller: Tells) -> None:
         if len(array) > 1 and not np.ptp(array, axis=0).any():
             what = f"output {name!r} is the same for {len(array)} random sequences"
             teller.finding("constant", what, "is the input used?", "warning")
+
+
+def _softmaxes(model: LoadedModel, teller: Tells) -> None:
+    """Whether outputs that are averaged as logits are what a softmax gives, and are said to be."""
+    try:
+        found = model.softmaxes
+    except ModelError as error:
+        teller.finding(
+            "softmax", f"{error.what.removeprefix(f'{model.name}: ')}: {error.extent}", error.fix.removeprefix("Fix: ")
+        )
+        return
+    for name, softmax in found.items():
+        if not softmax.stated:
+            what = f"output {name!r} is a softmax over {softmax.words}, which averages of strands and windows depend on"
+            teller.finding("softmax", what, f"say `softmax: {softmax.over}` of that output", "note")
 
 
 # ---------------- strands

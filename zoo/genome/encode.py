@@ -29,6 +29,7 @@ __all__ = [
     "letters_met",
     "one_hot",
     "one_hot_counted",
+    "random_windows",
     "reverse_complement",
     "reverse_complement_one_hot",
 ]
@@ -121,6 +122,12 @@ def _met(letters: np.ndarray, known: np.ndarray, uracil: np.ndarray) -> Met:
         known = known | uracil
     unknown = kinds[_N] + kinds[_CODE] + kinds[_OTHER]
     return Met(unknown, np.flatnonzero(~known.any(axis=1)), kinds[_CODE], kinds[_URACIL], kinds[_OTHER])
+
+
+def random_windows(n: int, length: int, seed: int = 0) -> np.ndarray:
+    """(n, 4, length) float32 one-hot of random sequences, the same for every model of a length: to ask a model by."""
+    letters = np.random.default_rng(seed).integers(0, 4, (n, length))
+    return np.ascontiguousarray(np.eye(4, dtype=np.float32)[letters].transpose(0, 2, 1))
 
 
 def reverse_complement(letters: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from zoo.errors import ModelError, SystemStateError, UsageError
 from zoo.genome.encode import Sequences, as_one_hot
 from zoo.models.foreign_python import call_module
 from zoo.models.sequence_loader import SequenceLoader
+from zoo.models.softmax import Softmax, softmaxes_of
 from zoo.notebook import card_html
 from zoo.outputs import OutputSpec, first_of, tracks_first
 from zoo.words import counted, did_you_mean
@@ -83,6 +85,12 @@ class LoadedModel:
     def length(self) -> int:
         """bp of sequence that the model sees."""
         return self.loader.length
+
+    @functools.cached_property
+    def softmaxes(self) -> dict[str, Softmax]:
+        """Output -> its softmax, of those that have one: asked once, by a forward pass."""
+        parameter = next(self.module.parameters(), None)
+        return softmaxes_of(self, Runner(self, str(parameter.device) if parameter is not None else "cpu").one_strand)
 
     def __repr__(self) -> str:
         """Name, version, input, assembly, and a line an output."""
@@ -246,7 +254,7 @@ class Runner:
         if self.rc_average:
             other = self.one_strand(batch.flip(1, 2))
             named = {
-                spec.name: (named[spec.name] + self.mirror(spec, other[spec.name])) / 2 for spec in self.model.outputs
+                spec.name: self.mean_of_strands(spec, named[spec.name], other[spec.name]) for spec in self.model.outputs
             }
         return {name: value.to("cpu", torch.float32).numpy() for name, value in named.items()}
 
@@ -268,6 +276,16 @@ class Runner:
             # A network that folds its input into rows of a fixed length makes other rows of it.
             raise ModelError(f"{self.model.name}: gives other rows than the {n:,} that it was given", "", "")
         return named
+
+    def mean_of_strands(self, spec: OutputSpec, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """The mean of predictions for both strands, ``other`` as the other strand has it; of a softmax, of logits."""
+        other = self.mirror(spec, other)
+        softmax = self.model.softmaxes.get(spec.name)
+        if softmax is None:
+            return (one + other) / 2
+        return torch.from_numpy(
+            softmax.mean([value.detach().to("cpu", torch.float32).numpy() for value in (one, other)])
+        )
 
     def mirror(self, spec: OutputSpec, value: torch.Tensor) -> torch.Tensor:
         """Bring a prediction for the other strand into this strand's bins and tracks."""

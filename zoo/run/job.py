@@ -40,6 +40,7 @@ __all__ = [
     "Job",
     "PredictOptions",
     "PredictResult",
+    "averaging_notes",
     "check_batch_size",
     "check_predictions_format",
     "check_predictions_out",
@@ -386,6 +387,7 @@ def prepare(
     loaded = model if is_loaded(model) else load_entry(with_length_of(regions, entry, options.limit))
     choice = choose_tracks(loaded.outputs, options.tracks)
     notes += [*loaded.notes, *unplaced_notes(choice.outputs), *numbered_notes(loaded.outputs, options.tracks)]
+    notes += averaging_notes(loaded, choice, options.rc_average)
     use_strand = {"auto": loaded.loader.use_strand, "use": True, "ignore": False}[options.strand]
     if use_strand:
         check_strands(summary, regions.label, f"the dataloader of {loaded.name} reads them", "--strand ignore")
@@ -398,6 +400,23 @@ def prepare(
             f"{plan.length:,} bp window"
         )
     return Job(loaded, regions, fasta, summary, aliases, options, plan, choice, use_strand, notes, start, recorded)
+
+
+def averaging_notes(
+    model: LoadedModel, choice: TrackChoice, rc_average: bool, shifts: Sequence[int] = (0,)
+) -> list[str]:
+    """What to say of averages of both strands, and of moved windows.
+
+    Raises:
+        UsageError: the other strand's prediction is not of the same thing.
+    """
+    from zoo.models.loaded import check_mirrors  # torch, which the loaded model has imported
+    from zoo.models.softmax import softmax_notes
+
+    if rc_average:
+        check_mirrors(model)
+    flags = [flag for flag, given in (("--rc-average", rc_average), ("--shifts", tuple(shifts) != (0,))) if given]
+    return softmax_notes(model.softmaxes, choice.outputs, " and ".join(flags)) if flags else []
 
 
 def _summit_notes(summary: RegionSummary, label: str, window: str) -> list[str]:

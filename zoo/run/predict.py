@@ -442,12 +442,15 @@ class Prediction:
 
     def signature(self) -> dict[str, Any]:
         """Options that change numbers."""
-        return {
+        found = {
             "rc_average": self.options.rc_average,
             "precision": self.options.precision,
             "batch_size": self.runner.batch_size,
             "tracks": [[spec.name, list(spec.tracks)] for spec in self.outputs],
         }
+        if self.options.rc_average and self.runner.model.softmaxes:
+            found["averaged_as_logits"] = sorted(self.runner.model.softmaxes)
+        return found
 
 
 def windows_a_step(batch_size: int, length: int) -> int:

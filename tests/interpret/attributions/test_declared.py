@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 import interpret
-from interpret.function import random_windows
 from interpret.target import choose_target, explained_module
 from zoo.errors import ModelError
+from zoo.genome.encode import random_windows
 from zoo.models.loaded import LoadedModel
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.outputs import OutputSpec

@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn import functional as F
 
 import interpret
-from interpret.function import random_windows
 from interpret.methods.deepliftshap import explain_by_deepliftshap
 from interpret.methods.ism import Mutagenesis
 from zoo.errors import MismatchError, ModelError
+from zoo.genome.encode import random_windows
 
 LENGTH, WIDTH = 30, 6
 X = random_windows(2, LENGTH, seed=5)

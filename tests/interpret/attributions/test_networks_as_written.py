@@ -21,11 +21,12 @@ from toys_networks import (
 )
 
 import interpret
-from interpret.function import check_function, random_windows
+from interpret.function import check_function
 from interpret.methods.deepliftshap import explain_by_deepliftshap
 from interpret.methods.registry import open_method
 from interpret.references import References, parse_references
 from zoo.errors import MismatchError, ModelError, UsageError
+from zoo.genome.encode import random_windows
 
 METHODS = ["saliency", "inputxgradient", "ism", "ablation", "deepliftshap", "integrated_gradients", "marginalize"]
 COMPARING = ("ablation", "deepliftshap", "integrated_gradients")
@@ -353,7 +354,7 @@ class Returns(Net):
         (lambda y: None, "the module returns NoneType for"),
         (lambda y: y.sum(), r"the module returns \(\) for"),
         (lambda y: torch.stack([y.sum(), y.mean()]), r"the module returns \(2,\) for"),
-        (lambda y: y.to(torch.complex64), r"the module returns complex \(\d,\) for"),
+        (lambda y: y.to(torch.complex64), r"the module returns complex \(\d+,\) for"),
     ],
     ids=["dict", "tuple", "none", "sum", "two-numbers", "complex"],
 )

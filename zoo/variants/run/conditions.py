@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["NUMBERS", "check_model", "conditions", "differences", "machine_of"]
 
 #: Raised whenever a change of this package changes a score in any bit.
-NUMBERS = 1
+NUMBERS = 2
 #: Options that leave a score as it is; what they choose is in the columns, in the entry's key, or no number.
 WITHOUT_EFFECT = {
     "score",

@@ -18,7 +18,7 @@ from zoo.models.entry import Entry, deprecation_note, has_own_loader, renames_ch
 from zoo.models.load import load_entry
 from zoo.outputs import OutputSpec, TrackChoice, choose_tracks, numbered_notes, unplaced_notes
 from zoo.results import genome_fingerprint
-from zoo.run.job import default_genome, entry_of, is_loaded
+from zoo.run.job import averaging_notes, default_genome, entry_of, is_loaded
 from zoo.variants.alleles.allele import Allele, Record
 from zoo.variants.alleles.reference import check_variants, reference_notes
 from zoo.variants.alleles.resolve import alleles_of
@@ -181,6 +181,7 @@ def prepare(
         edges=options.edges,
         shifts=options.shifts,
     )
+    notes += averaging_notes(loaded, choice, options.rc_average, options.shifts)
     notes += _shared_windows(file, choice, loaded.length, options)
     scores = scores_of_run(
         loaded,

@@ -66,11 +66,11 @@ class Scoring:
 
         job = self.job
         if job.shares:
-            engine = open_engine(self.runner, job.choice)
+            engine = open_engine(self.runner, job.plan.read)
             self._passes = SharedPasses(engine, job.summary.alleles)
             return Scorer(job.genome, job.plan, self._passes, job.scores, job.genes, keep_aligned=keep_aligned)
         self._steady = self._steady or SteadyRunner(self.runner, self._known_batch_size())
-        self._passes = Passes(self._steady, job.choice)
+        self._passes = Passes(self._steady, job.plan.read)
         if self.haplotypes is not None:
             return HaplotypeScorer(job.genome, job.plan, self._passes, job.scores, job.genes)
         if self._store is None:

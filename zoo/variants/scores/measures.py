@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from zoo.variants.scores.scale import Scale
+from zoo.models.scale import Scale
 
 __all__ = ["LEVELS", "SCORES", "Measure", "Values", "default_score", "fitting", "why_unfit"]
 

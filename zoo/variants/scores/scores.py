@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import UsageError
+from zoo.models.scale import Scale, scale_of, scales_of
 from zoo.outputs import OutputSpec, first_of
 from zoo.variants.alleles.allele import Allele
 from zoo.variants.scores.columns import Column, column_name
 from zoo.variants.scores.genes import Gene, Genes
 from zoo.variants.scores.measures import LEVELS, SCORES, Values, default_score, fitting, why_unfit
-from zoo.variants.scores.scale import Scale, scale_of, scales_of
 from zoo.variants.scores.splicing import Splicing
 from zoo.variants.windows.aligned import Aligned
 from zoo.words import did_you_mean

@@ -194,22 +194,24 @@ def common_bins(bins: Bins, shifts: Iterable[int]) -> Bins:
     return Bins(bins.first + before * bins.size, bins.size, bins.n - before - after)
 
 
-def moved_to(wanted: Bins, bins: Bins, profile: Profile) -> Profile:
+def moved_to(wanted: Bins, bins: Bins, profile: Profile, mean: Callable[..., np.ndarray] | None = None) -> Profile:
     """What a moved window gives, in the bins of the one that is not.
 
     Where the move is no multiple of the bin, a bin gets what the two bins that it overlaps have, each in proportion to
-    the overlap.
+    the overlap: ``mean`` of two arrays with their weights, default ``mean_of``.
     """
     whole, part = divmod(wanted.first - bins.first, bins.size)
     near = slice(whole, whole + wanted.n)
     if not part:
         return Profile(profile.values[:, near], profile.shared[near])
     far = slice(whole + 1, whole + 1 + wanted.n)
-    share = np.float32(part / bins.size)
-    values = profile.values[:, near] * (1 - share) + profile.values[:, far] * share
+    share = part / bins.size
+    values = (mean or mean_of)([profile.values[:, near], profile.values[:, far]], (1 - share, share))
     return Profile(values, profile.shared[near] & profile.shared[far])
 
 
-def mean_of(several: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean of arrays of one shape; the one itself where there is one."""
+def mean_of(several: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
+    """Mean of arrays of one shape, by ``weights`` that sum to one, if any; the one itself where there is one."""
+    if weights is not None:
+        return sum(one * np.float32(weight) for one, weight in zip(several, weights, strict=True))
     return several[0] if len(several) == 1 else sum(several[1:], several[0]) / np.float32(len(several))

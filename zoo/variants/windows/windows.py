@@ -16,7 +16,7 @@ the gene are N where the card says so (``input.outside_gene: masked``), in both 
 bins of the window that is not moved, then averaged; where a shift is no multiple of a bin, by the overlap of bins. Both
 strands are averaged by ``zoo.models.loaded.Runner(rc_average=True)``, which predicts for the sequences. Both are means
 of the outputs as the network gives them: of logits where it gives logits (a profile's, whose softmax is taken by the
-score), of probabilities where it gives those.
+score), of probabilities where it gives those; of what it ends in a softmax for, of the logits (``zoo.models.softmax``).
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ import numpy as np
 from zoo.errors import InputError, UsageError
 from zoo.genome.encode import letters_met, reverse_complement
 from zoo.genome.windows import center_starts
+from zoo.models.scale import scales_of
+from zoo.outputs import OutputSpec, TrackChoice
 from zoo.variants.alleles.allele import Allele, Edit
-from zoo.variants.scores.scale import scales_of
 from zoo.variants.windows.align import (
     Bins,
     Profile,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from zoo.cards.schema import Card
     from zoo.genome.fasta import Genome
     from zoo.models.loaded import LoadedModel
-    from zoo.outputs import OutputSpec, TrackChoice
+    from zoo.models.softmax import Softmax
     from zoo.variants.scores.genes import Gene
 
 __all__ = ["PairPlan", "reads_strand"]
@@ -78,6 +79,9 @@ class PairPlan:
             ``"error"``.
         shifts: bp that windows are moved right by; predictions are averaged over them.
 
+    Attributes:
+        read: what predictions must have: the chosen tracks, and with several shifts those which share a softmax.
+
     Raises:
         UsageError: shifts that leave no bin of a profile, or of one whose bins are not placed; a chosen track whose
             partner on the other strand is not chosen, in a model that reads strands.
@@ -94,15 +98,17 @@ class PairPlan:
         shifts: Sequence[int] = (0,),
     ) -> None:
         self.length = model.length
-        self.outputs = choice.outputs
         self.shifts = tuple(shifts) or (0,)
+        self.softmaxes = model.softmaxes if self.shifts != (0,) else {}
+        self.read, self._picked = _with_whole_softmaxes(model, choice, self.softmaxes)
+        self.outputs = self.read.outputs
         self.anchor, self.refill, self.edges = anchor, refill, edges
         self.name = model.name
         self.needs_gene = reads_strand(model.card)
         self._honours_strand = self.needs_gene or model.loader.use_strand
         self._masks = model.card is not None and model.card.input.outside_gene == "masked"
         self._absent = _absent(model, self.outputs)
-        self._swaps = functools.cache(lambda: _swaps(model, choice))  # asked for when a gene on '-' comes
+        self._swaps = functools.cache(lambda: _swaps(model, self.read))  # asked for when a gene on '-' comes
         if self.needs_gene:
             self._swaps()
         self._wide = any(spec.kind == "profile" and spec.bin_size > 1 for spec in self.outputs)
@@ -329,6 +335,18 @@ class PairPlan:
         """(tracks,) of ALT as ``refill`` says."""
         return mean_of([alts[phase] for phase in self._refills(changes)])
 
+    def mean(
+        self, spec: OutputSpec, several: Sequence[np.ndarray], weights: Sequence[float] | None = None
+    ) -> np.ndarray:
+        """The mean of windows that are moved; of a softmax, of its logits."""
+        softmax = self.softmaxes.get(spec.name)
+        return mean_of(several, weights) if softmax is None or len(several) == 1 else softmax.mean(several, weights)
+
+    def chosen(self, name: str, values: np.ndarray) -> np.ndarray:
+        """The chosen tracks of an output that was ``read``."""
+        picked = self._picked.get(name)
+        return values if picked is None else values[picked]
+
 
 @dataclass(frozen=True)
 class _Join:
@@ -351,8 +369,8 @@ class _Join:
         for spec in self.plan.outputs:
             several = [self._values(spec, predictions, move) for move in self.moves]
             if spec.kind == "scalar":
-                ref[spec.name] = mean_of([values for values, _ in several])
-                alt[spec.name] = mean_of([self.plan.scalar(self.changes, alts) for _, alts in several])
+                ref[spec.name] = self._mean(spec, [values for values, _ in several])
+                alt[spec.name] = self._mean(spec, [self.plan.scalar(self.changes, alts) for _, alts in several])
                 continue
             bins = self.plan.bins(spec, self.start, self.reverse)
             wanted = common_bins(bins, self.plan.shifts)
@@ -360,12 +378,15 @@ class _Join:
                 self._aligned(spec, wanted, move[0], values, alts)
                 for move, (values, alts) in zip(self.moves, several, strict=True)
             ]
-            ref[spec.name] = mean_of([one for one, _ in pairs])
-            joined = _mean_profile([other for _, other in pairs])
-            alt[spec.name], shared[spec.name] = joined.values, joined.shared
+            ref[spec.name] = self._mean(spec, [one for one, _ in pairs])
+            alt[spec.name] = self._mean(spec, [other.values for _, other in pairs])
+            shared[spec.name] = np.logical_and.reduce([other.shared for _, other in pairs])
             if spec.placed:
                 first[spec.name] = wanted.first
         return Aligned(ref, alt, shared, first)
+
+    def _mean(self, spec: OutputSpec, several: Sequence[np.ndarray]) -> np.ndarray:
+        return self.plan.chosen(spec.name, self.plan.mean(spec, several))
 
     def _straight(self, predictions: Sequence[Predicted]) -> Aligned:
         """What changes no length, in one window each, lies as it is."""
@@ -400,7 +421,8 @@ class _Join:
         if bins == wanted:
             return values, other
         whole = Profile(values, np.ones(bins.n, dtype=bool))
-        return moved_to(wanted, bins, whole).values, moved_to(wanted, bins, other)
+        mean = functools.partial(self.plan.mean, spec)
+        return moved_to(wanted, bins, whole, mean).values, moved_to(wanted, bins, other, mean)
 
 
 @functools.cache
@@ -455,6 +477,20 @@ def _absent(model: LoadedModel, outputs: Sequence[OutputSpec]) -> dict[str, np.n
         for spec in outputs
         if spec.name in probabilities
     }
+
+
+def _with_whole_softmaxes(
+    model: LoadedModel, choice: TrackChoice, softmaxes: Mapping[str, Softmax]
+) -> tuple[TrackChoice, dict[str, np.ndarray]]:
+    """A choice with all tracks of outputs whose tracks share a softmax; of these, where the chosen ones are."""
+    picked = {
+        name: channels
+        for name, channels in choice.channels.items()
+        if channels is not None and name in softmaxes and softmaxes[name].crosses_tracks
+    }
+    whole = {spec.name: spec for spec in model.outputs if spec.name in picked}
+    outputs = tuple(whole.get(spec.name, spec) for spec in choice.outputs)
+    return TrackChoice(outputs, {**choice.channels, **dict.fromkeys(picked)}), picked
 
 
 def _swaps(model: LoadedModel, choice: TrackChoice) -> dict[str, np.ndarray]:

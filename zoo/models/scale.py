@@ -9,12 +9,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from zoo.models.loaded import LoadedModel
+    from zoo.cards.schema import Card
+    from zoo.outputs import OutputSpec
 
-__all__ = ["UNKNOWN", "Kind", "Scale", "scale_of", "scales_of"]
+__all__ = ["UNKNOWN", "Described", "Kind", "Scale", "scale_of", "scales_of"]
 
 Kind = Literal["probability", "counts", "log", "logit", "other", "unknown"]
 
@@ -34,6 +35,19 @@ _COUNTS = re.compile(
 #: Units of counts that no longer grow in proportion to what was counted, as those of Borzoi's RNA tracks.
 _SQUASHED = re.compile(r"\bsquash|\bsoft[- ]?clip|\bsquare root|\bsqrt\b|\bto the power\b")
 _THROUGH_A_SQUASHER = {"sigmoid", "softmax"}
+
+
+class Described(Protocol):
+    """What of a ``zoo.models.loaded.LoadedModel`` is read."""
+
+    name: str
+    outputs: tuple[OutputSpec, ...]
+    card: Card | None
+    info: dict[str, Any]
+    module: Any
+
+    @property
+    def length(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -111,7 +125,7 @@ def _logarithm(found: re.Match[str], text: str) -> Scale:
     return Scale("log", base, plus_one)
 
 
-def scales_of(model: LoadedModel) -> Mapping[str, Scale]:
+def scales_of(model: Described) -> Mapping[str, Scale]:
     """What the numbers of each output of a model are, by its card; of a gReLU checkpoint also by its activation."""
     found = {spec.name: scale_of(spec.units) for spec in model.outputs}
     if model.card is not None:
