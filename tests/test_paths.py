@@ -203,3 +203,11 @@ def test_the_pointer_of_weights_in_a_folder(toy, tmp_path):
     with pytest.raises(ModelError, match="is a Git LFS pointer"):
         zoo.predict(found.folder, toy.regions, toy.genome, tmp_path / "o.tsv", trust=True)
     assert not (tmp_path / "o.tsv").exists()
+
+
+def test_the_empty_text_is_no_path():
+    with pytest.raises(InputError, match="'': is the name of no file"):
+        given_path("")
+    with pytest.raises(UsageError, match="is the name of no file"):
+        given_path("  ", UsageError)
+    assert given_path(".") == Path()

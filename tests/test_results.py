@@ -375,6 +375,30 @@ def test_the_proposed_name_is_near(tmp_path, name, fix):
 
 
 @pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("x.vcf.bgz", "x.vcf.gz"),
+        ("x.vcf.gz.tbi", "x.vcf.gz"),
+        ("a.b.tsv.bz2", "a.b.tsv.gz"),
+        ("x.parquet.gz", "x.parquet"),
+        ("x.vcf.zip", "x.vcf.gz"),
+    ],
+)
+def test_a_suffix_behind_a_right_one_does_not_double_it(tmp_path, name, fix):
+    with pytest.raises(UsageError) as caught:
+        check_out(tmp_path / name, suffixes=(".vcf", ".vcf.gz", ".tsv", ".tsv.gz", ".parquet"))
+    assert caught.value.fix == f"Fix: -o {tmp_path / fix}"
+
+
+@pytest.mark.parametrize("given", ["", " "])
+def test_an_empty_name_is_none(given):
+    with pytest.raises(UsageError, match="-o '.?': is the name of no file"):
+        check_out(given, suffixes=(".tsv",))
+    with pytest.raises(UsageError, match="--store '.?': is the name of no file"):
+        check_folder(given, option="--store")
+
+
+@pytest.mark.parametrize(
     ("text", "part"),
     [
         ("args: {weights: w.h5}", True),

@@ -15,7 +15,16 @@ from typing import Any
 from zoo.errors import InputError, ModelError, UsageError, ZooError
 from zoo.words import did_you_mean
 
-__all__ = ["given_path", "is_url", "near_file", "refuse_pointer", "refuse_pointers", "refuse_url", "refuse_urls"]
+__all__ = [
+    "given_path",
+    "is_url",
+    "near_file",
+    "refuse_empty",
+    "refuse_pointer",
+    "refuse_pointers",
+    "refuse_url",
+    "refuse_urls",
+]
 
 #: Schemes that are known also where a path has swallowed one of the slashes.
 SCHEMES = "https?|ftps?|sftp|s3a?|gs|gcs|azure|az|abfss?|wasbs?|hdfs|file|hf|ssh|rsync|dbfs"
@@ -48,6 +57,21 @@ def _has_host(text: str) -> bool:
 def is_url(value: Any) -> bool:
     """Whether a value is the address of something elsewhere (``https://``, ``s3://``, ``file://`` ...), not a path."""
     return _url(value) is not None
+
+
+def refuse_empty(value: Any, error: type[ZooError] = InputError, *, option: str = "") -> None:
+    """Raise where a path is the empty text, as of a shell's variable that is not set: ``Path`` makes ``.`` of it.
+
+    Args:
+        value: what was given; anything but text passes.
+        error, option: as in ``refuse_url``.
+    """
+    if isinstance(value, str) and not value.strip():
+        raise error(
+            f"{option} {value!r}: is the name of no file".strip(),
+            "a variable of the shell that is not set is empty",
+            f"Fix: give the name of a file{f' with {option}' if option else ''}",
+        )
 
 
 def refuse_url(value: Any, error: type[ZooError] = InputError, *, option: str = "", written: bool = False) -> None:
@@ -183,8 +207,10 @@ def given_path(value: str | Path, error: type[ZooError] = InputError) -> Path:
     """The path of a file to read, as it was given.
 
     Raises:
-        ZooError: of the kind ``error``: a URL, or a Git LFS pointer. Whether it is there is seen by who opens it.
+        ZooError: of the kind ``error``: nothing at all, a URL, or a Git LFS pointer. Whether it is there is seen by
+            who opens it.
     """
+    refuse_empty(value, error)
     refuse_url(value, error)
     path = Path(value)
     refuse_pointers((path,), error)

@@ -33,7 +33,7 @@ from typing import Any, BinaryIO
 
 from zoo.errors import SystemStateError, UsageError
 from zoo.files import hold_lock
-from zoo.paths import refuse_url
+from zoo.paths import refuse_empty, refuse_url
 from zoo.words import near_names
 
 __all__ = [
@@ -96,13 +96,14 @@ def check_out(
         The path to write.
 
     Raises:
-        UsageError: a folder, a pipe or device, another suffix, an input, a place where no file can be made, or ``-``
+        UsageError: an empty name, a folder, a pipe or device, another suffix, an input, a place where no file can be made, or ``-``
             where standard output is closed.
         SystemStateError: the disk is full.
     """
     if stdout and str(out) == "-":
         _check_stdout(option)
         return Path("-")
+    refuse_empty(out, UsageError, option=option)
     refuse_url(out, UsageError, option=option, written=True)
     given, out = Path(out), follow_link(Path(out))
     _check_kind(given, out, store, option, suffixes)
@@ -145,6 +146,7 @@ def check_folder(
     Raises:
         UsageError: a file, an input, or no place to write. SystemStateError: the disk is full.
     """
+    refuse_empty(folder, UsageError, option=option)
     refuse_url(folder, UsageError, option=option, written=True)
     folder, fix = follow_link(Path(folder)), f"Fix: give another folder with {option}"
     if os.path.exists(folder) and not os.path.isdir(folder):
@@ -228,8 +230,12 @@ def _check_suffix(name: Path, suffixes: Sequence[str], what: str, option: str) -
     if not suffixes or _suffix(name, suffixes) in suffixes:
         return
     known = " or ".join([", ".join(suffixes[:-1]), suffixes[-1]] if len(suffixes) > 1 else suffixes)
-    stem = name.stem if name.suffix or name.name[:1] not in ".-" else "result"
-    near = near_names(name.suffix, suffixes, 1) or suffixes
+    stem, ending = name.stem if name.suffix or name.name[:1] not in ".-" else "result", name.suffix
+    if (inner := _suffix(Path(stem), suffixes)) in suffixes:  # x.vcf.bgz
+        stem, ending = stem[: -len(inner)], inner + ending.lower()
+        near = near_names(ending, suffixes, 1) or [inner]
+    else:
+        near = near_names(ending, suffixes, 1) or suffixes
     verb = "are" if what.endswith("s") else "is"
     raise UsageError(f"{name}: {what} {verb} written as {known}", "", f"Fix: {option} {name.with_name(stem + near[0])}")
 

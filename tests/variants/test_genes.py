@@ -130,6 +130,7 @@ def test_other_names_of_chromosomes(genome, tmp_path):
     with pytest.raises(InputError, match="another style") as refused:
         load(renamed, genome, tmp_path)
     assert "'chr1'" in refused.value.what and "--translate-chroms" in refused.value.fix
+    assert refused.value.extent == "1 of 2 names are of another: 1"
     assert re.search(r"genes\.gtf:3:", refused.value.what)
     assert list(load(renamed, genome, tmp_path, translate=True)) == [AB1, E2]
 

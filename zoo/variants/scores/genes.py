@@ -155,7 +155,8 @@ def _contigs(path: Path, transcripts: list[Transcript], genome: Genome, translat
         raise InputError(
             f"{path}:{first[name]}: chromosome {name!r} is not in {genome.path}, which writes {joined[name]!r}: "
             "the names are of another style",
-            f"of {counted(len(first), 'name')} {len(of_another_style):,} otherwise: {first_of(of_another_style)}",
+            f"{len(of_another_style):,} of {counted(len(first), 'name is', 'names are')} of another: "
+            f"{first_of(of_another_style)}",
             "Fix: add --translate-chroms, or rename the chromosomes in one of the files",
         )
     if not joined:
