@@ -392,9 +392,9 @@ def test_a_suffix_behind_a_right_one_does_not_double_it(tmp_path, name, fix):
 
 @pytest.mark.parametrize("given", ["", " "])
 def test_an_empty_name_is_none(given):
-    with pytest.raises(UsageError, match="-o '.?': is the name of no file"):
+    with pytest.raises(UsageError, match=r"-o '.?': is the name of no file"):
         check_out(given, suffixes=(".tsv",))
-    with pytest.raises(UsageError, match="--store '.?': is the name of no file"):
+    with pytest.raises(UsageError, match=r"--store '.?': is the name of no file"):
         check_folder(given, option="--store")
 
 

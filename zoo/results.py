@@ -47,6 +47,7 @@ __all__ = [
     "partial_of",
     "put_folder",
     "record_beside",
+    "refuse_full",
     "remove",
     "rename_all",
     "replacing",
@@ -96,8 +97,8 @@ def check_out(
         The path to write.
 
     Raises:
-        UsageError: an empty name, a folder, a pipe or device, another suffix, an input, a place where no file can be made, or ``-``
-            where standard output is closed.
+        UsageError: an empty name, a folder, a pipe or device, another suffix, an input, a place where no file can
+            be made, or ``-`` where standard output is closed.
         SystemStateError: the disk is full.
     """
     if stdout and str(out) == "-":
@@ -307,6 +308,20 @@ def _probe(out: Path, folder: Path, fix: str) -> None:
         if error.errno in DISK_FULL:
             raise SystemStateError(f"{out}: the disk is full ({error.strerror})", "", "Fix: free space") from None
         raise UsageError(f"{out}: cannot be written: {error.strerror}", "", fix) from None
+
+
+def refuse_full(path: Path) -> None:
+    """Raise what the system says to more bytes of a file that another library could not write: it seldom says why.
+
+    Nothing is raised where there is room; the file is then longer by what was tried.
+
+    Raises:
+        OSError: of a full disk, or a limit of the size of files.
+    """
+    with path.open("ab") as file:
+        file.write(bytes(1 << 16))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _is_kept(out: Path) -> bool:

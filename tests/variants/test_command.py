@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import io
 import json
+import os
+import resource
 import sys
 
 import numpy as np
@@ -16,7 +19,7 @@ from variant_cases import write_vcf
 
 import zoo
 from zoo.cli import run
-from zoo.errors import InputError, ModelError, UsageError
+from zoo.errors import InputError, ModelError, SystemStateError, UsageError
 from zoo.run import file_run
 from zoo.variants.run import passes
 from zoo.variants.writers import FORMATS
@@ -195,6 +198,42 @@ def test_bcf_takes_what_the_header_does_not_declare(case):
     vcf = write_vcf(case.folder / "bare.vcf", [(*row[:4], "DP=7")])
     case.score(case.folder / "out.bcf", vcf)
     assert bcftools.query("-f", "%POS %INFO/DP\n", str(case.folder / "out.bcf")).split() == [str(row[1]), "7"]
+
+
+def test_a_disk_that_becomes_full_while_htslib_writes_is_told_as_such(case):
+    for name in ("out.bcf", "out.vcf.gz"):
+        case.score(case.folder / name)
+    size = (case.folder / "out.bcf").stat().st_size
+    assert (case.folder / "out.vcf.gz").stat().st_size < size - 64  # the text that it is made of fits
+    for path in case.folder.glob("out.*"):
+        path.unlink()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size - 64, hard))
+    try:
+        with pytest.raises(SystemStateError, match="a file may not become so large") as caught:
+            case.score(case.folder / "out.bcf")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "no file bears the final name" in caught.value.extent
+    assert not [path.name for path in case.folder.glob("out.bcf*") if path.suffix != ".lock"]
+
+
+@pytest.mark.parametrize("suffix", [".vcf.gz", ".bcf"])
+def test_an_index_for_which_there_is_no_room_is_a_full_disk(case, monkeypatch, suffix):
+    import pysam
+    from pysam import bcftools
+
+    def fails(*given, **options):
+        raise OSError("building of index failed") if suffix == ".vcf.gz" else pysam.SamtoolsError("failed")
+
+    def full(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(*((pysam, "tabix_index") if suffix == ".vcf.gz" else (bcftools, "index")), fails)
+    monkeypatch.setattr(f"zoo.variants.writers.{suffix[1:4]}.refuse_full", full)
+    with pytest.raises(SystemStateError, match="the disk is full"):
+        case.score(case.folder / f"out{suffix}")
+    assert not [path.name for path in case.folder.glob("out.*") if path.suffix != ".lock"]
 
 
 def test_tables_hold_the_same_rows(case):

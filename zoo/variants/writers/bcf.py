@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from zoo.errors import InputError
-from zoo.results import remove, rename_all
+from zoo.results import refuse_full, remove, rename_all
 from zoo.variants.writers.table import VariantContext
 from zoo.variants.writers.vcf import VcfWriter
 from zoo.writers.text import BgzfFile
@@ -28,10 +28,14 @@ class BcfWriter(VcfWriter):
         self._convert()
         made = None
         if self._order.is_sorted:
-            from pysam import bcftools
+            from pysam import SamtoolsError, bcftools
 
             index = self._binary.with_name(f"{self._binary.name}.csi")
-            bcftools.index("--force", "--csi", "-o", str(index), str(self._binary), catch_stdout=False)
+            try:
+                bcftools.index("--force", "--csi", "-o", str(index), str(self._binary), catch_stdout=False)
+            except SamtoolsError:
+                _spoilt(self._binary, index)
+                raise
             made = (index, self._index(".csi"))
         else:
             remove(self._index(".csi"))
@@ -52,7 +56,7 @@ class BcfWriter(VcfWriter):
         """Text to binary, by bcftools: what pysam writes gets an END where an ALT is symbolic.
 
         Raises:
-            InputError: htslib cannot read a record.
+            InputError: htslib cannot read a record. OSError: the disk is full.
         """
         import pysam
         from pysam import bcftools
@@ -62,6 +66,7 @@ class BcfWriter(VcfWriter):
             self._declare()
             bcftools.view("--no-version", "-Ob", "-o", str(self._binary), str(self.partial), catch_stdout=False)
         except (ValueError, pysam.SamtoolsError) as error:
+            _spoilt(self._binary)
             raise InputError(
                 f"{self.context.out}: a record cannot be written as BCF",
                 " ".join(str(error).split()),
@@ -90,3 +95,16 @@ class BcfWriter(VcfWriter):
                     file.write(line)
         file.finish()
         os.replace(whole, self.partial)
+
+
+def _spoilt(*paths: Path) -> None:
+    """Remove what htslib could not write, so that the text that a run may go on from has the room.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    try:
+        refuse_full(paths[-1])
+    finally:
+        for path in paths:
+            remove(path)

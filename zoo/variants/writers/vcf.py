@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.results import remove, rename_all
+from zoo.results import refuse_full, remove, rename_all
 from zoo.variants.ranks.ranks import KIND
 from zoo.variants.scores.splicing import counted_from_pos
 from zoo.variants.writers.table import SCORED, ScoredRecord, VariantContext, rows_of, values_of
@@ -249,7 +249,11 @@ class VcfWriter(TextWriter):
         long = any(size > TABIX_MOST for size in (self.context.chrom_sizes or {}).values())
         suffix = ".csi" if long else ".tbi"
         index = self.partial.with_name(self.partial.name + suffix)
-        pysam.tabix_index(str(self.partial), preset="vcf", force=True, index=str(index), csi=long)
+        try:
+            pysam.tabix_index(str(self.partial), preset="vcf", force=True, index=str(index), csi=long)
+        except OSError:
+            refuse_full(index)
+            raise
         return index, self._index(suffix)
 
 
