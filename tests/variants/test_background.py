@@ -245,6 +245,17 @@ def test_a_number_is_of_each_kind_and_the_record_says_so(made, tmp_path):
         assert round(float(row["l2_a_p"]) * 26, 3) in range(1, 27)
 
 
+def test_a_number_that_allows_no_small_p_is_told(made, tmp_path):
+    notes = {}
+    for n in (5, 18, 19):
+        score_variants(
+            conv_model(), made.vcf, made.genome, background=n, report=notes.setdefault(n, []).append, **OPTIONS
+        )
+    told = {n: [note for note in found if "no p can be below" in note] for n, found in notes.items()}
+    assert told[5] == ["--background 5: no p can be below 1/6 = 0.17; 19 are the fewest by which one can be 0.05"]
+    assert len(told[18]) == 1 and told[19] == []
+
+
 @pytest.mark.parametrize("suffix", [".vcf.gz", ".bcf"])
 def test_the_kind_of_each_alt_stands_in_info(made, tmp_path, suffix):
     pysam = pytest.importorskip("pysam")

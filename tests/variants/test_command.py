@@ -334,6 +334,14 @@ def test_a_resumed_run_gives_the_same_bytes_and_counts(case, suffix, monkeypatch
     got = zoo.score_variants(case.toy.folder, case.vcf, case.genome, out, resume=True, report=notes.append, **options)
     assert got.counts == expected.counts and notes[0].startswith("resuming after")
     assert 0 < got.earlier < got.scored and expected.earlier == 0
+    recorded, of_whole = (
+        json.loads(path.with_name(f"{path.name}.run.json").read_text())["counts"] for path in (out, whole)
+    )
+    part = recorded["since_resumed"]
+    assert "sequences_predicted" not in recorded and "since_resumed" not in of_whole
+    assert (
+        part["after_records"] == state["cursor"] and 0 < part["sequences_predicted"] < of_whole["sequences_predicted"]
+    )
     assert f"({pace(got.scored - got.earlier, got.seconds, 'variant')})" in got.summary()
     if suffix != ".h5":  # HDF5 has times in it
         assert out.read_bytes() == whole.read_bytes()
@@ -490,6 +498,8 @@ def test_more_scores_than_a_vcf_is_given_are_for_a_table(case, monkeypatch):
         ({"shifts": [0, 1.5]}, "no list of whole numbers"),
         ({"mask": True}, "--splicing"),
         ({"distance": 10}, "--distance is for splicing"),
+        ({"seed": 3}, "--seed is for --background N"),
+        ({"seed": 3, "background": "neutral.vcf"}, "no flanks to shuffle"),
         ({"splicing": True}, "acceptor"),
         ({"span": 11}, "not bins"),
         ({"format": "bed"}, "not known"),
@@ -500,6 +510,16 @@ def test_a_wrong_option_is_told(case, options, said):
         case.score(case.folder / "out.tsv", **options)
     assert said in " ".join([caught.value.what, caught.value.extent, caught.value.fix])
     assert list(case.folder.glob("out*")) == []
+
+
+@pytest.mark.parametrize("name", ["out.tsv", "out.parquet", None])
+def test_a_prefix_where_there_is_no_info_is_told(case, name):
+    notes = []
+    case.score(name and case.folder / name, prefix="mine", report=notes.append)
+    what = name[3:] if name else "table in memory"
+    assert f"--prefix mine: is for fields of INFO, of which a {what} has none: columns keep their names" in notes
+    case.score(case.folder / "out.vcf", prefix="mine", report=(others := []).append)
+    assert not [note for note in others if "--prefix" in note]
 
 
 def test_whole_numbers_of_numpy_are_whole_numbers(case):

@@ -93,6 +93,13 @@ def test_every_substitution_of_a_locus_is_read_in_one_window(tmp_path, genome, w
     assert (made["followed"], made["passed"]) == ((59, 0) if way else (0, 59))
 
 
+def test_substitutions_have_one_place_and_no_columns_of_others(tmp_path, genome):
+    (row, *_) = score(tmp_path, saturate=bed(tmp_path, ("chr1", 600, 603)), tracks="profile/a", score="max")
+    assert "max_a" in row and not [name for name in row if name.endswith(("most", "_differ"))]
+    shared = score(tmp_path, ["chr1:601:N>A"], share_window=20, tracks="profile/a", score="max", out="s.tsv")
+    assert "max_a_leftmost" in shared[0]
+
+
 def test_a_long_locus_is_read_in_pieces_of_equal_length(tmp_path, genome, way):
     """130 bp, of which a window holds 56: three pieces, of 43, 43 and 44 bp."""
     notes = []

@@ -75,6 +75,16 @@ def rows(model, genome, alleles, gene, mask=False):
     return [(one, pair, scores.of(aligned, one, gene)[scores.sites], aligned) for one, pair, aligned in found]
 
 
+def test_who_asks_for_no_score_hears_of_splicing(model):
+    outputs = choose_tracks(model.outputs, ()).outputs
+    (told,) = scores_of_run(model, outputs, genes=True).notes
+    assert "splicing has acceptors and donors: --splicing gives" in told and "this is max" in told
+    assert scores_of_run(model, outputs, ("max",), genes=True).notes == []
+    assert scores_of_run(model, outputs, genes=True, splicing=True).notes == []
+    alone = choose_tracks(model.outputs, ("acceptor",)).outputs
+    assert scores_of_run(model, alone, genes=True).notes == []
+
+
 def test_a_donor_by_hand_on_both_strands(model, sequence, tmp_path):
     """A GT on - is an AC on +: its donor is the base right of it there."""
     start = 300

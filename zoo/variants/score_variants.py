@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["score_variants"]
 
+#: Formats that have fields of INFO.
+OF_INFO = (".vcf", ".vcf.gz", ".bcf")
+
 MakeProgress = Callable[[int, int], Progress]
 
 
@@ -103,6 +106,7 @@ def score_variants(
         job = prepare(given, file, genome, chosen)
         notes = Notes(report or (warn if out is None else None), job.notes)
         notes.keep(*job.recorded)
+        notes.add(*_prefix_notes(chosen, out))
         context = _context(job, Path("-") if out is None else out)
         run = VariantRun(job, context, notes, progress)
         with contextlib.closing(run):
@@ -162,6 +166,16 @@ def _result_path(out: str | Path, inputs: list[Any], options: VariantOptions) ->
     return out
 
 
+def _prefix_notes(options: VariantOptions, out: Path | None) -> list[str]:
+    """That names of INFO fields were given for what has none."""
+    written = check_format(out, options.format) if out is not None else "table in memory"
+    if options.prefix is None or written in OF_INFO:
+        return []
+    return [
+        f"--prefix {options.prefix}: is for fields of INFO, of which a {written} has none: columns keep their names"
+    ]
+
+
 def _context(job: VariantJob, out: Path) -> VariantContext:
     """What a writer is told.
 
@@ -192,7 +206,7 @@ def _context(job: VariantJob, out: Path) -> VariantContext:
         statuses=STATUSES,
         splicing=job.options.splicing,
     )
-    if check_format(out, job.options.format) in (".vcf", ".vcf.gz", ".bcf"):
+    if check_format(out, job.options.format) in OF_INFO:
         from zoo.variants.writers.vcf import check_fields
 
         check_fields(with_ranks(context, ranks) if ranks else context, job.summary.info_names)

@@ -289,7 +289,16 @@ def score_background(
             f"{counted(source.n, 'ALT')} in it",
             "Fix: variants of this genome, or --background 1000 for shuffled flanks",
         )
-    return found, [*source.notes, _says(job.options, wanted, source.n, found.kinds, computed)]
+    few = _says_few(wanted)
+    return found, [*source.notes, _says(job.options, wanted, source.n, found.kinds, computed), *few]
+
+
+def _says_few(wanted: Background) -> list[str]:
+    """That a small number allows no small p."""
+    if wanted.path is not None or wanted.n >= LEAST:
+        return []
+    least = f"1/{wanted.n + 1} = {1 / (wanted.n + 1):.2g}"
+    return [f"--background {wanted.n}: no p can be below {least}; {LEAST} are the fewest by which one can be 0.05"]
 
 
 def _says(options: VariantOptions, wanted: Background, n: int, kinds: np.ndarray, computed: bool) -> str:

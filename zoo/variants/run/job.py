@@ -192,6 +192,7 @@ def prepare(
         splicing=options.splicing,
         distance=options.distance,
         mask=options.mask,
+        placed=options.saturate is None,
     )
     notes += scores.notes
     return VariantJob(loaded, file, fasta, summary, options, choice, plan, scores, genes, notes, recorded)

@@ -55,6 +55,7 @@ class VariantRun:
         self._progress = progress or notebook_progress
         self._scoring = Scoring(job, notes, self._progress)
         self.seconds = 0.0
+        self._resumed_after: int | None = None  # rows that an interrupted run had left
 
     def close(self) -> None:
         """Keep what was scored, also where the run ends early."""
@@ -109,6 +110,7 @@ class VariantRun:
             signature["background_scores"] = ranks.sha256
         journaled = JournaledRun(job.model, writer, signature, job.options.resume)
         if journaled.state is not None:
+            self._resumed_after = journaled.cursor
             self.notes.say(f"resuming after {counted(journaled.cursor, 'variant')}")
         elif job.options.resume:
             self.notes.say("nothing to resume; starting from the first variant")
@@ -160,7 +162,8 @@ class VariantRun:
 
     def _result(self, paths: list[Path], counts: VariantCounts, earlier: int = 0) -> VariantResult:
         found = counts.as_dict()
-        self.notes.add(*counted_notes(found, self.job.model.length), *self._scoring.notes_at_end())
+        at_end = self._scoring.notes_at_end(resumed=self._resumed_after is not None)
+        self.notes.add(*counted_notes(found, self.job.model.length), *at_end)
         several = self.job.genes is not None or self.job.options.haplotypes is not None
         return VariantResult(
             paths,
@@ -182,9 +185,16 @@ class VariantRun:
             "device": str(self._scoring.runner.device),
             "batch_size": self._scoring.batch_size,
             "columns": [dataclasses.asdict(column) for column in (*self.context.columns, *ranked)],
-            "counts": result.counts | self._scoring.counts(),
+            "counts": result.counts | self._computed(),
             "notes": result.notes,
             "files": [str(path) for path in result.paths],
             "seconds": round(result.seconds, 3),
         }
         return record_beside(out, record)
+
+    def _computed(self) -> dict[str, Any]:
+        """What was computed; of a resumed run by the name of its last part, since the others kept no count of it."""
+        found = self._scoring.counts()
+        if self._resumed_after is not None:
+            found = {"since_resumed": {"after_records": self._resumed_after, **found}}
+        return found | self._scoring.ranked_counts()

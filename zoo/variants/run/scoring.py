@@ -147,11 +147,11 @@ class Scoring:
         return shelf
 
     def counts(self) -> dict[str, Any]:
-        """What was predicted, followed, found in a store and put into it, for the record."""
+        """What was predicted, followed, found in a store and put into it by this process, for the record."""
         found: dict[str, Any] = {"sequences_predicted": self._passes.n_predicted}
         if self.job.shares:
             found["engine"] = self._passes.details()
-        return found | self._stored() | self.ranked_counts()
+        return found | self._stored()
 
     def ranked_counts(self) -> dict[str, Any]:
         """How many rows and background scores each kind has, where there is a background."""
@@ -164,14 +164,19 @@ class Scoring:
         self._shelf.flush()
         return {"from_store": self._shelf.found, "to_store": self._shelf.kept}
 
-    def notes_at_end(self) -> list[str]:
-        """What the user should know of copies and of the store, once all is scored."""
+    def notes_at_end(self, resumed: bool = False) -> list[str]:
+        """What the user should know of copies and of the store, once all is scored.
+
+        Args:
+            resumed: whether an earlier process did a part of it.
+        """
         found = self.haplotypes.notes(self.job.options.haplotypes) if self.haplotypes is not None else []
         if self.ranked is not None:
             found = [*found, *self.ranked.notes()]
         if stored := self._stored():
             there = counted(stored["from_store"], "row was", "rows were")
-            found = [*found, f"{self.job.options.store}: {there} there, {stored['to_store']:,} new"]
+            since = " since the run was resumed" if resumed else ""
+            found = [*found, f"{self.job.options.store}: {there} there, {stored['to_store']:,} new{since}"]
         return found
 
     def close(self) -> None:

@@ -308,6 +308,7 @@ def scores_of_run(
     splicing: bool = False,
     distance: int = 50,
     mask: bool = False,
+    placed: bool = True,
 ) -> Scores:
     """The scores of a run of ``zoo variants``, from its options.
 
@@ -317,6 +318,7 @@ def scores_of_run(
         names: of ``--score``.
         genes: whether genes are given. A model that reads a strand reads theirs; of any other, exons are scored
             (with ``splicing`` all that is within ``distance``).
+        placed: see ``Scores``; no use where all variants are substitutions.
 
     Raises:
         UsageError: see ``Scores`` and ``Splicing``; or a model that reads a strand, and no genes.
@@ -338,7 +340,27 @@ def scores_of_run(
     if model.card is not None:  # of a gReLU checkpoint, which has no units itself
         units = {spec.name: card.units for spec, card in zip(model.outputs, model.card.outputs, strict=False)}
         outputs = [dataclasses.replace(spec, units=spec.units or units.get(spec.name)) for spec in outputs]
-    return Scores(names, outputs, scales=scales, span=span, exons=exons, splicing=sites, length=model.length)
+    found = Scores(
+        names, outputs, scales=scales, span=span, exons=exons, splicing=sites, placed=placed, length=model.length
+    )
+    if sense and not splicing and not names:
+        found.notes += _of_sites(outputs, scales)
+    return found
+
+
+def _of_sites(outputs: Sequence[OutputSpec], scales: Mapping[str, Scale]) -> list[str]:
+    """What could be had of a model of splice sites where nobody asked for a score."""
+    try:
+        sites = Splicing(outputs).output
+    except UsageError:  # --splicing would be refused, too
+        return []
+    scale = scales[sites.name]
+    if scale.kind != "probability":
+        return []
+    return [
+        f"{sites.name} has acceptors and donors: --splicing gives the largest gain and loss of each near the variant, "
+        f"and where; this is {default_score(sites.kind, scale)}, the default of such an output"
+    ]
 
 
 def _check_window(outputs: Sequence[OutputSpec], span: int | None, exons: bool) -> None:
