@@ -47,6 +47,10 @@ class Net(torch.nn.Module):
         if self.over == "pairs":
             pairs = torch.cat([bins[:, :2].softmax(1), bins[:, 2:3].sigmoid(), bins[:, 3:]], 1)
             return {"profile": pairs, "total": total.softmax(1)}
+        if self.over == "groups":
+            return {"profile": torch.cat([bins[:, :2].softmax(1), bins[:, 2:].softmax(1)], 1), "total": total}
+        if self.over == "written":
+            return {"profile": bins, "total": total.exp() / total.exp().sum(1, keepdim=True)}
         if self.over == "all":
             return {"profile": bins.flatten(1).softmax(1).view_as(bins), "total": total.softmax(1)}
         return {"profile": bins.softmax(AXES[self.over]), "total": total.softmax(1)}
@@ -232,6 +236,25 @@ def test_only_a_softmax_is_averaged_as_one(genome, net):
         found = aligned_of(model, substitution(genome), genome, shifts=(-8, 0))
         each = [aligned_of(model, substitution(genome), genome, shifts=(shift,)) for shift in (-8, 0)]
         assert found.ref["total"] == pytest.approx((each[0].ref["total"] + each[1].ref["total"]) / 2)
+
+
+def test_groups_of_tracks_are_found_where_a_softmax_of_their_size_is_seen(genome):
+    model, allele = model_of(Net(1, "groups")), substitution(genome)
+    assert model.softmaxes == {"profile": Softmax("tracks", True, ((0, 1), (2, 3)), stated=False)}
+    found = aligned_of(model, allele, genome, shifts=(-8, 0, 8)).ref["profile"]
+    logits = aligned_of(model_of(Net(1, None)), allele, genome, shifts=(-8, 0, 8)).ref["profile"]
+    for pair in (slice(0, 2), slice(2, 4)):
+        np.testing.assert_allclose(found[pair], softmax_of(logits[pair], 0), rtol=2e-5)
+    (note,) = softmax_notes(model.softmaxes, model.outputs, "--shifts", model.unseen_softmaxes)
+    assert "profile (over groups of tracks)" in note
+
+
+def test_what_sums_to_one_without_a_softmax_is_averaged_as_it_is_and_told():
+    model = model_of(Net(1, "written"))
+    assert model.softmaxes == {} and set(model.unseen_softmaxes) == {"total"}
+    (note,) = softmax_notes(model.softmaxes, model.outputs, "--shifts", model.unseen_softmaxes)
+    assert note.startswith("--shifts: numbers are averaged as they are, though they sum to one: total (over tracks)")
+    assert softmax_notes(model.softmaxes, model.outputs[:1], "--shifts", model.unseen_softmaxes) == []
 
 
 def test_what_was_found_is_said_and_what_the_card_says_is_not():

@@ -86,9 +86,18 @@ class LoadedModel:
         """bp of sequence that the model sees."""
         return self.loader.length
 
-    @functools.cached_property
+    @property
     def softmaxes(self) -> dict[str, Softmax]:
         """Output -> its softmax, of those that have one: asked once, by a forward pass."""
+        return self._asked_softmaxes[0]
+
+    @property
+    def unseen_softmaxes(self) -> dict[str, Softmax]:
+        """Outputs that sum to one as a softmax does, and none was seen: their averages are of what they are."""
+        return self._asked_softmaxes[1]
+
+    @functools.cached_property
+    def _asked_softmaxes(self) -> tuple[dict[str, Softmax], dict[str, Softmax]]:
         parameter = next(self.module.parameters(), None)
         return softmaxes_of(self, Runner(self, str(parameter.device) if parameter is not None else "cpu").one_strand)
 

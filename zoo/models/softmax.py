@@ -5,8 +5,10 @@ gives counts. Of what ends in a softmax the logits are averaged. They need not b
 softmax takes away, they are the logarithms of what it gave.
 
 Which outputs are meant, ``softmax`` of the card says. Where it does not, two windows are asked: the network computes
-a softmax over as many numbers, and the output sums to one over its tracks, its bins or both. A mean of several
-networks' softmaxes is one more such output: its logits are the logarithms of the mean.
+a softmax over as many numbers, and the output sums to one over its tracks, groups of as many tracks, its bins or both.
+A mean of several networks' softmaxes is one more such output: its logits are the logarithms of the mean. What sums to
+one without a softmax that is seen (written out as exponentials over their sum; shares of counts) is averaged as it is,
+which a note says.
 """
 
 from __future__ import annotations
@@ -114,8 +116,10 @@ class Softmax:
         return np.where(sums > 0, shares * (wanted / np.where(sums > 0, sums, 1)), plain)
 
 
-def softmaxes_of(model: Described, forward: Callable[[torch.Tensor], Mapping[str, torch.Tensor]]) -> dict[str, Softmax]:
-    """Output -> its softmax, of those that have one.
+def softmaxes_of(
+    model: Described, forward: Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
+) -> tuple[dict[str, Softmax], dict[str, Softmax]]:
+    """Output -> its softmax, of those that have one; and of those that sum to one as if they had, and none was seen.
 
     Args:
         forward: (n, 4, L) float32 one-hot -> all outputs, (n, tracks[, bins]).
@@ -127,7 +131,7 @@ def softmaxes_of(model: Described, forward: Callable[[torch.Tensor], Mapping[str
     kinds = scales_of(model)
     open_ = [spec for spec in model.outputs if spec.name not in stated and kinds[spec.name].kind not in OTHER_KINDS]
     if not stated and not any(_choices(spec) for spec in open_):
-        return {}
+        return {}, {}
     windows = torch.from_numpy(random_windows(1 if model.length > LONG else 2, model.length))
     with torch.inference_mode(), _Watch() as watch:
         values = {name: value.to("cpu", torch.float32).numpy() for name, value in forward(windows).items()}
@@ -138,28 +142,41 @@ def softmaxes_of(model: Described, forward: Callable[[torch.Tensor], Mapping[str
                 "its numbers for random sequence do not sum to one",
                 "Fix: correct `softmax` of that output, or leave it out",
             )
-    found = dict(stated)
+    found, unseen = dict(stated), {}
     for spec in open_:
-        fitting = (one for one in _choices(spec) if watch.may_be(one, spec) and one.is_true_of(values[spec.name]))
-        if (first := next(fitting, None)) is not None:
-            found[spec.name] = first
-    return found
+        for one in _choices(spec):
+            seen = watch.may_be(one, spec)
+            if (seen or not one.groups) and one.is_true_of(values[spec.name]):
+                (found if seen else unseen)[spec.name] = one
+                break
+    return found, unseen
 
 
-def softmax_notes(softmaxes: Mapping[str, Softmax], outputs: Sequence[OutputSpec], options: str) -> list[str]:
-    """What to say where a softmax was found that no card states.
+def softmax_notes(
+    softmaxes: Mapping[str, Softmax],
+    outputs: Sequence[OutputSpec],
+    options: str,
+    unseen: Mapping[str, Softmax] | None = None,
+) -> list[str]:
+    """What to say where a softmax was found that no card states, or may be there and was not found.
 
     Args:
         softmaxes: of the model. outputs: those that are averaged. options: what averages: ``--rc-average``, say.
+        unseen: outputs that sum to one, and no softmax was seen.
     """
     names = {spec.name for spec in outputs}
-    found = [f"{name} (over {one.words})" for name, one in softmaxes.items() if name in names and not one.stated]
-    if not found:
-        return []
-    return [
-        f"{options}: logits are averaged, not probabilities, of what a softmax gives: {first_of(found)}, which no card "
-        "says and random sequence shows"
-    ]
+    notes = []
+    if found := [f"{name} (over {one.words})" for name, one in softmaxes.items() if name in names and not one.stated]:
+        notes.append(
+            f"{options}: logits are averaged, not probabilities, of what a softmax gives: {first_of(found)}, which no "
+            "card says and random sequence shows"
+        )
+    if found := [f"{name} (over {one.words})" for name, one in (unseen or {}).items() if name in names]:
+        notes.append(
+            f"{options}: numbers are averaged as they are, though they sum to one: {first_of(found)}; if a softmax "
+            "makes them, say so in the card (`softmax`), and its logits are averaged"
+        )
+    return notes
 
 
 def _stated(model: Described) -> dict[str, Softmax]:
@@ -177,9 +194,13 @@ def _stated(model: Described) -> dict[str, Softmax]:
 def _choices(spec: OutputSpec) -> list[Softmax]:
     """Over what an output of that shape may be a softmax; of a single number there is none."""
     profile = spec.kind == "profile"
-    found = [Softmax("tracks", profile, stated=False)] if len(spec.tracks) > 1 else []
+    n = len(spec.tracks)
+    found = [Softmax("tracks", profile, stated=False)] if n > 1 else []
     if profile and spec.n_bins > 1:
         found += [Softmax(over, profile, stated=False) for over in ("bins", "all")]
+    for size in (size for size in range(2, n // 2 + 1) if n % size == 0):
+        groups = tuple(tuple(range(first, first + size)) for first in range(0, n, size))
+        found.append(Softmax("tracks", profile, groups, stated=False))
     return found
 
 
@@ -193,7 +214,7 @@ class _Watch(TorchDispatchMode):
     def may_be(self, softmax: Softmax, spec: OutputSpec) -> bool:
         """Whether one was over as many numbers; bins may have been cut off."""
         if softmax.over == "tracks":
-            return len(spec.tracks) in self._sizes
+            return len(softmax.groups[0] if softmax.groups else spec.tracks) in self._sizes
         least = spec.n_bins if softmax.over == "bins" else len(spec.tracks) * spec.n_bins
         return any(size >= least for size in self._sizes)
 

@@ -416,7 +416,9 @@ def averaging_notes(
     if rc_average:
         check_mirrors(model)
     flags = [flag for flag, given in (("--rc-average", rc_average), ("--shifts", tuple(shifts) != (0,))) if given]
-    return softmax_notes(model.softmaxes, choice.outputs, " and ".join(flags)) if flags else []
+    if not flags:
+        return []
+    return softmax_notes(model.softmaxes, choice.outputs, " and ".join(flags), model.unseen_softmaxes)
 
 
 def _summit_notes(summary: RegionSummary, label: str, window: str) -> list[str]:
