@@ -368,6 +368,30 @@ def test_a_run_of_other_options_is_not_gone_on_with(case, monkeypatch):
         zoo.score_variants(case.toy.folder, case.vcf, case.genome, out, resume=True, refill="left", **options)
 
 
+def test_a_run_of_a_bed_that_is_another_by_now_is_not_gone_on_with(case, monkeypatch):
+    import pysam
+
+    from zoo.variants.run import stream
+
+    monkeypatch.setattr(stream, "TASKS", 4)
+    vcf, out = case.folder / "in.vcf.gz", case.folder / "out.tsv"
+    pysam.tabix_compress(str(case.vcf), str(vcf))
+    pysam.tabix_index(str(vcf), preset="vcf")
+    bed, moved = case.folder / "some.bed", case.folder / "moved.bed"
+    bed.write_text("chr1\t0\t900\n")
+    options = {"trust": True, "score": "diff", "batch_size": 4}
+    failing = failing_model(case.toy.folder, KeyboardInterrupt(), 12)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.score_variants(failing, vcf, case.genome, out, regions=bed, **options)
+    bed.rename(moved)
+    bed.write_text("chr1\t300\t900\n")
+    with pytest.raises(UsageError, match="another regions"):
+        zoo.score_variants(case.toy.folder, vcf, case.genome, out, regions=bed, resume=True, **options)
+    zoo.score_variants(case.toy.folder, vcf, case.genome, out, regions=moved, resume=True, **options)
+    case.score(case.folder / "whole.tsv", vcf, regions=moved, batch_size=4)
+    assert out.read_bytes() == (case.folder / "whole.tsv").read_bytes()
+
+
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_model_that_fails_leaves_nothing(case, suffix):
     model = failing_model(case.toy.folder, RuntimeError("in the model"), 8)

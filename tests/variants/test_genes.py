@@ -176,3 +176,14 @@ def test_no_such_file_and_a_folder(genome, tmp_path):
     assert "genes.gtf" in refused.value.extent
     with pytest.raises(InputError, match="cannot be read"):
         Genes.load(tmp_path, genome)
+
+
+def test_a_file_that_may_not_be_read_is_not_to_be_fetched_again(genome, tmp_path, monkeypatch):
+    def refuses(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("zoo.variants.scores.gene_file.first_bytes", refuses)
+    monkeypatch.setattr("zoo.variants.scores.gene_file.os.access", lambda path, mode: False)
+    with pytest.raises(InputError, match="Permission denied") as refused:
+        load(GTF, genome, tmp_path)
+    assert refused.value.fix == "Fix: check the file's permissions"

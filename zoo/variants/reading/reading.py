@@ -22,7 +22,7 @@ from zoo.paths import given_path
 from zoo.variants.alleles.allele import Record
 from zoo.variants.reading.given import Variants, given_lines, is_variant_text, like_a_variant, no_variant
 from zoo.variants.reading.header import FIXED, Header, table_header, vcf_header
-from zoo.variants.reading.indexed import bcf_header, bcf_lines, indexed_lines, parse_regions
+from zoo.variants.reading.indexed import Place, bcf_header, bcf_lines, indexed_lines, parse_regions
 from zoo.variants.reading.kinds import kind_of_bytes, refuse_text
 from zoo.variants.reading.rows import UNWRITABLE, Row, record_of, split_lines
 from zoo.words import counted
@@ -70,7 +70,7 @@ class VariantFile:
     def __init__(self, source: Variants, regions: str | Path | Sequence[str] | None = None) -> None:
         self._spool = None
         self.is_argument = False
-        self._regions: list[tuple[str, int, int]] | None = None
+        self._regions: list[Place] | None = None
         self.notes: list[str] = []
         self._open(source)
         try:
@@ -116,6 +116,11 @@ class VariantFile:
     def has_regions(self) -> bool:
         """Whether only rows of some regions are read."""
         return self._regions is not None
+
+    @property
+    def regions(self) -> list[Place] | None:
+        """Those that are read, merged, in the order of the file; None where all is."""
+        return self._regions
 
     def where(self, line: int) -> str:
         """How a row is named in messages: ``file:line``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -118,6 +119,8 @@ class VariantJob:
         return signed | {
             "model": self.model.hashes,
             "variants": self._variants_sha256,
+            # As they were read: a BED of the same name may be another one by now.
+            "regions": self.file.regions and hashlib.sha256(repr(self.file.regions).encode()).hexdigest(),
             "genome": genome_fingerprint(self.genome.sizes, self.genome.path),
             "genes": sha256_of(Path(self.options.genes)) if self.options.genes is not None else None,
             "output": str(out.resolve()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import zlib
 from collections import Counter
@@ -77,6 +78,8 @@ def _first_bytes(path: Path) -> bytes:
 
 def _unreadable(path: Path, reason: str) -> InputError:
     fix = "Fix: fetch the file again" if path.is_file() else "Fix: check the path of --genes"
+    if not os.access(path, os.R_OK):
+        fix = "Fix: check the file's permissions"
     return InputError(f"{path}: genes cannot be read: {reason}", "nothing was scored", fix)
 
 
