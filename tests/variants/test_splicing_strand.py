@@ -9,6 +9,7 @@ import torch
 from near_models import allele_of, predicted
 
 from zoo.cards.schema import Card
+from zoo.errors import UsageError
 from zoo.genome.fasta import open_genome
 from zoo.models.loaded import LoadedModel
 from zoo.models.sequence_loader import SequenceLoader
@@ -83,6 +84,20 @@ def test_who_asks_for_no_score_hears_of_splicing(model):
     assert scores_of_run(model, outputs, genes=True, splicing=True).notes == []
     alone = choose_tracks(model.outputs, ("acceptor",)).outputs
     assert scores_of_run(model, alone, genes=True).notes == []
+
+
+def test_what_splicing_cannot_use_is_refused(model):
+    outputs = choose_tracks(model.outputs, ()).outputs
+    with pytest.raises(UsageError, match="--span 11: chooses the bins of scores") as refused:
+        scores_of_run(model, outputs, genes=True, splicing=True, distance=30, span=11)
+    assert "30 bp on each side" in refused.value.extent
+    assert scores_of_run(model, outputs, ("max",), genes=True, splicing=True, distance=30, span=11).columns
+    alone = choose_tracks(model.outputs, ("acceptor",)).outputs
+    with pytest.raises(UsageError, match="--tracks leaves out a track of splicing") as refused:
+        scores_of_run(model, alone, genes=True, splicing=True, distance=30)
+    assert refused.value.fix == "Fix: leave out --tracks, or choose both"
+    with pytest.raises(UsageError, match="--distance 9999"):
+        scores_of_run(model, outputs, genes=True, splicing=True, distance=9999)
 
 
 def test_a_donor_by_hand_on_both_strands(model, sequence, tmp_path):

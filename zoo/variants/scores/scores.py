@@ -334,7 +334,13 @@ def scores_of_run(
         raise UsageError(
             "--mask: no genes are given, whose sites it keeps", "", "Fix: add --genes FILE, or leave out --mask"
         )
-    sites = Splicing(outputs, distance, mask) if splicing else None
+    if splicing and span is not None and not names:
+        raise UsageError(
+            f"--span {span}: chooses the bins of scores, and --splicing alone has none",
+            f"--splicing looks at {distance} bp on each side (--distance)",
+            "Fix: leave out --span, or add --score max, say",
+        )
+    sites = _sites(model, outputs, distance, mask) if splicing else None
     exons = genes and not sense and not splicing
     scales = scales_of(model)
     if model.card is not None:  # of a gReLU checkpoint, which has no units itself
@@ -348,18 +354,40 @@ def scores_of_run(
     return found
 
 
+def _sites(model: LoadedModel, outputs: Sequence[OutputSpec], distance: int, mask: bool) -> Splicing:
+    """Those of the chosen tracks.
+
+    Raises:
+        UsageError: as ``Splicing``; what ``--tracks`` left out is told as such.
+    """
+    try:
+        return Splicing(outputs, distance, mask)
+    except UsageError:
+        if not (whole := _output_with_sites(model.outputs)) or _output_with_sites(outputs):
+            raise
+    raise UsageError(
+        f"--splicing: --tracks leaves out a track of {whole.name} that it needs: acceptor and donor",
+        f"tracks that are scored: {first_of([track for spec in outputs for track in spec.tracks])}",
+        "Fix: leave out --tracks, or choose both",
+    )
+
+
+def _output_with_sites(outputs: Sequence[OutputSpec]) -> OutputSpec | None:
+    """The output of which ``--splicing`` could be had."""
+    try:
+        return Splicing(outputs, 0).output
+    except UsageError:
+        return None
+
+
 def _of_sites(outputs: Sequence[OutputSpec], scales: Mapping[str, Scale]) -> list[str]:
     """What could be had of a model of splice sites where nobody asked for a score."""
-    try:
-        sites = Splicing(outputs).output
-    except UsageError:  # --splicing would be refused, too
-        return []
-    scale = scales[sites.name]
-    if scale.kind != "probability":
+    sites = _output_with_sites(outputs)
+    if sites is None or scales[sites.name].kind != "probability":
         return []
     return [
         f"{sites.name} has acceptors and donors: --splicing gives the largest gain and loss of each near the variant, "
-        f"and where; this is {default_score(sites.kind, scale)}, the default of such an output"
+        f"and where; this is {default_score(sites.kind, scales[sites.name])}, the default of such an output"
     ]
 
 
