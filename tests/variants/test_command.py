@@ -561,6 +561,21 @@ def test_out_must_not_be_the_input(case):
             case.score(name, format="vcf")
 
 
+def test_out_must_not_be_what_says_which_regions_or_their_index(case):
+    import pysam
+
+    vcf, bed = case.folder / "in.vcf.gz", case.folder / "some.tsv"
+    pysam.tabix_compress(str(case.vcf), str(vcf))
+    pysam.tabix_index(str(vcf), preset="vcf")
+    bed.write_text("chr1\t0\t900\n")
+    index = case.folder / "in.vcf.gz.tbi"
+    before = index.read_bytes()
+    for out in (bed, index):
+        with pytest.raises(UsageError, match="is an input of this command"):
+            case.score(out, vcf, regions=bed, format="tsv")
+    assert bed.read_text() == "chr1\t0\t900\n" and index.read_bytes() == before
+
+
 # ---------------------------------------------------------------- the command line
 
 

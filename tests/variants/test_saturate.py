@@ -6,6 +6,7 @@ import csv
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conv_model import LENGTH, a_genome, conv_model, some_variants, write_vcf
@@ -275,6 +276,16 @@ def test_loci_that_are_not_on_the_genome(tmp_path, genome, row, told):
     with pytest.raises(InputError, match=told):
         score(tmp_path, saturate=bed(tmp_path, row))
     assert not (tmp_path / "out.tsv").exists()
+
+
+@pytest.mark.parametrize("table", [list, pd.DataFrame])
+def test_loci_of_a_table_are_written_to_a_file_and_gone_on_with(tmp_path, genome, monkeypatch, table):
+    loci = [("chr1", np.int64(600), 603, "one")]
+    if table is pd.DataFrame:
+        loci = pd.DataFrame(loci, columns=["chrom", "start", "end", "name"])
+    monkeypatch.setattr("zoo.run.file_run.CHECKPOINT_SECONDS", 0.0)  # a journal is written
+    rows = score(tmp_path, saturate=loci)
+    assert rows == score(tmp_path, saturate=bed(tmp_path, ("chr1", 600, 603, "one")), out="of_bed.tsv")
 
 
 def test_the_result_is_not_written_over_the_loci(tmp_path, genome):

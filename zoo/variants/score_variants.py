@@ -96,7 +96,7 @@ def score_variants(
         Store(chosen.store)
     neutral = background_of(chosen.background).path if chosen.background is not None else None
     if out is not None:
-        inputs = [*inputs_of(model, variants, genome, chosen.settings), chosen.genes, chosen.saturate, neutral]
+        inputs = [*inputs_of(model, variants, genome, chosen.settings), *_files_of(chosen, variants), neutral]
         out = _result_path(out, inputs, chosen)
     stdout = sys.stdout
     # What a model's Python prints is no part of the result, which may go to standard output.
@@ -118,6 +118,14 @@ def score_variants(
                 return run.to_stream(lambda of: StreamWriter(of, stdout, chosen.format or "tsv"))
             with sole_writer(out):
                 return run.to_file(lambda of: open_writer(of, chosen.format))
+
+
+def _files_of(options: VariantOptions, variants: Any) -> list[str | Path]:
+    """Further files that are read, as far as they are known by name; what is a table, or text, is none."""
+    given: list[Any] = [options.genes, options.saturate, options.regions]
+    if options.regions is not None:
+        given += [f"{variants}{suffix}" for suffix in (".tbi", ".csi")]
+    return [path for path in given if isinstance(path, str | Path)]
 
 
 def _opened(

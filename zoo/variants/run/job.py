@@ -116,6 +116,8 @@ class VariantJob:
         """What must be equal for an interrupted run to go on."""
         options = dataclasses.asdict(self.options)
         signed = {name: _plain(value) for name, value in options.items() if name not in NOT_SIGNED}
+        if not isinstance(signed["saturate"], str | None):
+            signed["saturate"] = "<table>"  # its rows are in the sum of the variants
         return signed | {
             "model": self.model.hashes,
             "variants": self._variants_sha256,
