@@ -564,6 +564,35 @@ def test_files_that_were_cut(tmp_path, genome):
             assert "fetch" in error.fix
 
 
+@pytest.mark.parametrize("form", ["gz", "bcf", "undeclared"])
+def test_commands_that_are_advised_do_not_name_a_pipe_as_a_file(tmp_path, genome, monkeypatch, form):
+    rows = [ROWS[0], ROWS[2], ("chr2", 1, "a", "*,g")]
+    path = write_vcf(tmp_path / "x.vcf", rows, CONTIGS if form != "undeclared" else CONTIGS[:1])
+    if form == "gz":
+        content = gzip.compress(path.read_bytes())[:-30]
+    else:
+        content = gzip.decompress(as_bcf(path).read_bytes())[:-3] if form == "bcf" else path.read_bytes()
+    given = tmp_path / "given one"
+    given.write_bytes(content)
+    command = {"gz": "gzip -t", "bcf": "bcftools view -H", "undeclared": f"--fai {genome.path}.fai"}[form]
+    assert f"{command} '{given}'" in error_of(given, genome).fix
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    error = error_of("-", genome)
+    assert error.what.startswith("<stdin>:") and f"{command} x" in error.fix and "<stdin>" not in error.fix
+
+
+def test_a_bcf_without_bgzip_is_read_and_one_in_gzip_is_told(tmp_path, genome):
+    path = write_vcf(tmp_path / "x.vcf", [ROWS[0], ROWS[2]], CONTIGS)
+    plain = tmp_path / "plain.bcf"
+    plain.write_bytes(gzip.decompress(as_bcf(path).read_bytes()))
+    assert [one.columns for one in records_of(plain)] == [one.columns for one in records_of(path)]
+    zipped = tmp_path / "x.bcf.gz"
+    zipped.write_bytes(gzip.compress(plain.read_bytes()))
+    error = error_of(zipped, genome)
+    assert "a BCF that was compressed by gzip" in error.what
+    assert error.fix == f"Fix: gzip -dc {zipped} | bcftools view -Ob -o new.bcf"
+
+
 def test_missing_files_and_folders(tmp_path, genome):
     write_vcf(tmp_path / "variants.vcf", ROWS)
     assert "did you mean" in error_of(tmp_path / "varaints.vcf", genome).extent

@@ -20,6 +20,7 @@ from zoo.genome.region_rows import LineNumbers, Problem, error_of
 from zoo.variants.alleles.bases import bases_of
 from zoo.variants.alleles.resolve import FIRST_BASE, KNOWN, Mismatch, agrees, is_breakend
 from zoo.variants.reading.header import Layout
+from zoo.variants.reading.indexed import name_in_commands
 from zoo.variants.reading.reading import VariantFile
 from zoo.variants.reading.rows import Row, check_rows
 from zoo.words import counted
@@ -188,7 +189,7 @@ class _Check:
                 f"which declares {counted(len(declared), 'chromosome')}: {', '.join(list(declared)[:4])}"
                 f"{', ...' if len(declared) > 4 else ''}",
                 f"Fix: declare the chromosomes of the FASTA: bcftools reheader --fai {self.genome.path}.fai "
-                f"{self.file.label} > new.vcf",
+                f"{name_in_commands(self.file.label)} > new.vcf",
             )
         length = declared.get(name)
         if number >= 0 and length is not None and length != self.bases.length(number) and not self.any_genome:

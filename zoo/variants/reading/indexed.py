@@ -16,7 +16,7 @@ from zoo.paths import near_file
 from zoo.variants.reading.header import Header
 from zoo.words import did_you_mean
 
-__all__ = ["Place", "bcf_header", "bcf_lines", "indexed_lines", "parse_regions"]
+__all__ = ["Place", "bcf_header", "bcf_lines", "indexed_lines", "name_in_commands", "parse_regions"]
 
 #: Contig as the file names it; 0-based half-open.
 Place = tuple[str, int, int]
@@ -47,6 +47,12 @@ def bcf_header(path: Path, label: str) -> list[str]:
     try:
         with _quiet() as pysam, pysam.VariantFile(str(path)) as file:
             return str(file.header).rstrip("\n").split("\n")
+    except NotImplementedError:  # htslib wants to go back in it
+        raise InputError(
+            f"{label}: is a BCF that was compressed by gzip, where a BCF has bgzip or nothing",
+            "nothing was scored",
+            f"Fix: gzip -dc {name_in_commands(label)} | bcftools view -Ob -o new.bcf",
+        ) from None
     except (OSError, ValueError) as error:
         raise _damaged_bcf(label, error) from None
 
@@ -98,11 +104,17 @@ def _once(places: Sequence[Place], fetch: Any, pos: int = 1) -> Iterator[str]:
         before = place
 
 
+def name_in_commands(label: str) -> str:
+    """How the file is named in a command that is advised: a placeholder for what is no file, as a pipe."""
+    return shlex.quote(label) if Path(label).is_file() else "x"
+
+
 def _damaged_bcf(label: str, error: object) -> InputError:
     return InputError(
         f"{label}: the BCF is truncated or damaged ({str(error) or 'htslib cannot read it'})",
         "nothing was scored",
-        f"Fix: fetch or write the file again; `bcftools view -H {label} | wc -l` tells whether it is whole",
+        f"Fix: fetch or write the file again; "
+        f"`bcftools view -H {name_in_commands(label)} | wc -l` tells whether it is whole",
     )
 
 

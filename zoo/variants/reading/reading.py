@@ -22,7 +22,7 @@ from zoo.paths import given_path
 from zoo.variants.alleles.allele import Record
 from zoo.variants.reading.given import Variants, given_lines, is_variant_text, like_a_variant, no_variant
 from zoo.variants.reading.header import FIXED, Header, table_header, vcf_header
-from zoo.variants.reading.indexed import Place, bcf_header, bcf_lines, indexed_lines, parse_regions
+from zoo.variants.reading.indexed import Place, bcf_header, bcf_lines, indexed_lines, name_in_commands, parse_regions
 from zoo.variants.reading.kinds import kind_of_bytes, refuse_text
 from zoo.variants.reading.rows import UNWRITABLE, Row, record_of, split_lines
 from zoo.words import counted
@@ -278,7 +278,7 @@ class VariantFile:
         return InputError(
             f"{self.label}: the gzip stream is truncated or damaged ({error})",
             "nothing was scored",
-            f"Fix: fetch or compress the file again; `gzip -t {self.label}` tells whether it is whole",
+            f"Fix: fetch or compress the file again; `gzip -t {name_in_commands(self.label)}` tells if it is whole",
         )
 
 
