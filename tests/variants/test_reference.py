@@ -93,6 +93,9 @@ def test_mismatches_stop_and_say_how_many(tmp_path, genome):
         "REF is not the genome's in 4 of 7 variants (ALT is, in 3 of them): they have no score"
     ]
     assert "REF as given was written over the genome" in reference_notes(summary, "as-given")[0]
+    assert summary.uneven == 1
+    (told,) = reference_notes(summary, "as-given")[1:]
+    assert told.startswith("1 of these inserts or deletes: REF takes the place of as many bases of the genome")
     assert checked(path, genome, limit=1).records == 1
     assert "1 of 2 variants have such a REF" in refused(path, genome, limit=2).extent
 

@@ -53,6 +53,7 @@ class VariantSummary:
         chrom_counts: name as written -> rows. first_line: name -> line of its first row.
         aliases: names of the file -> contigs of the FASTA, for names that are not contigs themselves.
         mismatches: rows whose REF the genome has not. swapped: of them, those with an ALT that it has.
+        uneven: of the mismatches, those with an ALT of another length than REF.
         first_mismatches: the first three: where, chromosome, position from 1, REF, ALT, what the genome has.
         sorted: whether each chromosome is one block of rows with ascending positions, as an index wants it.
         imprecise: rows with a symbolic ALT whose place INFO calls IMPRECISE.
@@ -68,6 +69,7 @@ class VariantSummary:
     aliases: dict[str, str] = field(default_factory=dict)
     mismatches: int = 0
     swapped: int = 0
+    uneven: int = 0
     first_mismatches: list[tuple[str, str, int, str, str, str]] = field(default_factory=list)
     sorted: bool = True
     imprecise: int = 0
@@ -260,6 +262,7 @@ class _Check:
         swapped = any(KNOWN.issuperset(alt) and self.bases.read(contig, pos, pos + len(alt)) == alt for alt in alts)
         summary.swapped += swapped
         ref = row[layout.ref].upper()
+        summary.uneven += any(KNOWN.issuperset(alt) and len(alt) != len(ref) for alt in alts)
         self._right += self.bases.read(contig, pos + 1, pos + 1 + len(ref)) == ref
         if len(summary.first_mismatches) < SHOWN:
             there = self.bases.read(contig, pos, pos + len(ref))
@@ -349,7 +352,13 @@ def reference_notes(summary: VariantSummary, mismatch: Mismatch) -> list[str]:
     what = f"REF is not the genome's in {summary.mismatches:,} of {counted(summary.records, 'variant')}"
     swapped = f" (ALT is, in {summary.swapped:,} of them)" if summary.swapped else ""
     done = "they have no score" if mismatch == "skip" else "REF as given was written over the genome"
-    return [f"{what}{swapped}: {done}"]
+    notes = [f"{what}{swapped}: {done}"]
+    if mismatch == "as-given" and summary.uneven:
+        notes.append(
+            f"{counted(summary.uneven, 'of these inserts or deletes', 'of these insert or delete')}: REF takes the "
+            "place of as many bases of the genome, which is nobody's sequence where the genome has ALT"
+        )
+    return notes
 
 
 def _short(text: str) -> str:
