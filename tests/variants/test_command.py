@@ -522,8 +522,6 @@ def test_more_scores_than_a_vcf_is_given_are_for_a_table(case, monkeypatch):
         ({"shifts": [0, 1.5]}, "no list of whole numbers"),
         ({"mask": True}, "--splicing"),
         ({"distance": 10}, "--distance is for splicing"),
-        ({"seed": 3}, "--seed is for --background N"),
-        ({"seed": 3, "background": "neutral.vcf"}, "no flanks to shuffle"),
         ({"splicing": True}, "acceptor"),
         ({"span": 11}, "not bins"),
         ({"format": "bed"}, "not known"),
@@ -544,6 +542,15 @@ def test_a_prefix_where_there_is_no_info_is_told(case, name):
     assert f"--prefix mine: is for fields of INFO, of which a {what} has none: columns keep their names" in notes
     case.score(case.folder / "out.vcf", prefix="mine", report=(others := []).append)
     assert not [note for note in others if "--prefix" in note]
+
+
+@pytest.mark.parametrize("background", [None, "vcf", 20])
+def test_a_seed_of_nothing_is_told(case, background):
+    notes = []
+    given = case.vcf if background == "vcf" else background
+    case.score(seed=3, background=given, limit=8, report=notes.append)
+    told = [note for note in notes if note.startswith("--seed 3: is of the flanks that --background N shuffles")]
+    assert len(told) == (background != 20)
 
 
 def test_whole_numbers_of_numpy_are_whole_numbers(case):

@@ -125,9 +125,6 @@ class VariantOptions:
         if self.distance != VariantOptions.distance and not self.splicing:
             fix = "Fix: add --splicing, or leave out --distance; bins around a variant are chosen by --span"
             raise UsageError("--distance is for splicing", "", fix)
-        if self.seed != VariantOptions.seed and not str(self.background).isdecimal():
-            what = "a VCF as --background has no flanks to shuffle" if self.background else "nothing else is drawn"
-            raise UsageError("--seed is for --background N", what, "Fix: add --background 1000, say, or leave it out")
         refuse_urls(self.settings, "--set")
 
 

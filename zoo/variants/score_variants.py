@@ -106,7 +106,7 @@ def score_variants(
         job = prepare(given, file, genome, chosen)
         notes = Notes(report or (warn if out is None else None), job.notes)
         notes.keep(*job.recorded)
-        notes.add(*_prefix_notes(chosen, out))
+        notes.add(*_unused(chosen, out))
         context = _context(job, Path("-") if out is None else out)
         run = VariantRun(job, context, notes, progress)
         with contextlib.closing(run):
@@ -174,14 +174,17 @@ def _result_path(out: str | Path, inputs: list[Any], options: VariantOptions) ->
     return out
 
 
-def _prefix_notes(options: VariantOptions, out: Path | None) -> list[str]:
-    """That names of INFO fields were given for what has none."""
+def _unused(options: VariantOptions, out: Path | None) -> list[str]:
+    """Options that were given, and change nothing here."""
+    notes = []
     written = check_format(out, options.format) if out is not None else "table in memory"
-    if options.prefix is None or written in OF_INFO:
-        return []
-    return [
-        f"--prefix {options.prefix}: is for fields of INFO, of which a {written} has none: columns keep their names"
-    ]
+    if options.prefix is not None and written not in OF_INFO:
+        notes.append(
+            f"--prefix {options.prefix}: is for fields of INFO, of which a {written} has none: columns keep their names"
+        )
+    if options.seed != VariantOptions.seed and (options.background is None or background_of(options.background).path):
+        notes.append(f"--seed {options.seed}: is of the flanks that --background N shuffles, and none are shuffled")
+    return notes
 
 
 def _context(job: VariantJob, out: Path) -> VariantContext:
