@@ -12,7 +12,7 @@ made again with others in their place. Only where numbers differ is the computat
 compared, to tell rounding from a real difference and to name the first operation that differs.
 
 Where a method makes passes of many sequences anyway, and so few that these five windows would take more than a part of
-them, a stranger rides along instead (``Stranger``): first and last of a pass, and once alone.
+them, a stranger rides along instead (``Stranger``): in a pass, and once alone.
 """
 
 from __future__ import annotations
@@ -83,11 +83,11 @@ def check_function(
 
 
 class Stranger:
-    """A random window that is predicted first and last of a pass of other sequences, and once alone.
+    """A random window that is predicted second in a pass of other sequences, and once alone.
 
-    What it is given shows noise, a batch that is normalized as one, and rows that see another: all but differences of
-    the last bits, which ``check_function`` compares. Where anything shows, ``check_function`` is to be asked, which
-    tells rounding from a real difference and names it.
+    Alone it is the first and the last of its batch, here neither. Its bits show noise, a batch that is normalized as
+    one, and rows that see others before or behind them. Where they differ at all, or random numbers are drawn,
+    ``check_function`` is to be asked, which tells rounding from a real difference and names it.
 
     Args:
         module: (N, 4, L) -> (N,). x: (N, 4, L) on the module's device, of which the length is taken.
@@ -108,18 +108,12 @@ class Stranger:
         """Predict it alone, and time it."""
         begin = seconds()
         with torch.inference_mode():
-            self._alone = scalar(self._module, self.window).double().cpu()
+            self._alone = scalar(self._module, self.window).double()
         self.seconds = seconds() - begin
 
-    def differs(self, first: torch.Tensor, last: torch.Tensor, others: torch.Tensor) -> bool:
-        """Whether what it was given in company, (1,) each, is not what it was given alone, or random numbers are drawn.
-
-        Args:
-            others: (n,) what the others of the pass were given, of whose scale rounding is.
-        """
-        allowed = ULPS * torch.finfo(torch.float32).eps * max(_scale(others), _scale(self._alone))
-        apart = max(_distance(self._alone[0], one[0].double().cpu()) for one in (first, last))
-        return apart > allowed or self._before != _generators(self.window)
+    def differs(self, second: torch.Tensor) -> bool:
+        """Whether what it was given second of a pass, (1,) float64, is not what it was given alone, to the bit."""
+        return not torch.equal(second, self._alone) or self._before != _generators(self.window)
 
 
 class _Asked:

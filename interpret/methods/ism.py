@@ -375,7 +375,7 @@ class Mutagenesis:
             stranger = Stranger(self.module, x)
             given = torch.cat([x, stranger.window])
             ride = torch.tensor([[len(x), int(stranger.window[0, :, 0].argmax()), 0]], device=x.device)
-            asked = torch.cat([ride, edits, ride])
+            asked = torch.cat([edits[:1], ride, edits[1:]])
         found, values, done = x.new_zeros(x.shape, dtype=torch.float64), [], 0
         while done < len(asked):
             to_come = len(asked) - done
@@ -390,8 +390,8 @@ class Mutagenesis:
                 return None
         predicted = torch.cat(values)
         if stranger is not None:
-            first, predicted, last = predicted[:1], predicted[1:-1], predicted[-1:]
-            if self._asks and stranger.differs(first, last, predicted):
+            second, predicted = predicted[1:2], torch.cat([predicted[:1], predicted[2:]])
+            if self._asks and stranger.differs(second):
                 self._ask(x)
             self._asks = False
         found[tuple(edits.T)] = predicted

@@ -10,6 +10,16 @@ import pytest
 from zoo.variants.score_variants import score_variants
 
 LENGTH, SIZE = 64, 3000
+CLASSES = {
+    "model_type": "ConvModel",
+    "n_tasks": 3,
+    "stem_channels": 8,
+    "stem_kernel_size": 5,
+    "n_conv": 3,
+    "channel_init": 8,
+    "kernel_size": 3,
+    "final_pool_func": "avg",
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +69,38 @@ def test_both_strands_average_as_in_grelu(tmp_path, make_checkpoint, single_base
     expected = theirs(model, fasta, variants, rc=True).sum(-1)
     found = ours(tmp_path / "x.ckpt", fasta, variants, rc_average=True)
     np.testing.assert_allclose(found, expected, atol=1e-5 * max(1.0, np.abs(expected).max()))
+
+
+def test_both_strands_of_classes_average_logits_and_grelu_probabilities(
+    tmp_path, make_checkpoint, single_bases, windows
+):
+    """One strand is the same; of both gReLU gives the mean of what the softmax gave, ours the softmax of the mean."""
+    import torch
+
+    fasta, variants = single_bases
+    model = make_checkpoint(tmp_path / "x.ckpt", CLASSES, {"task": "multiclass", "loss": "ce"})
+    kept = torch.load(tmp_path / "x.ckpt", weights_only=False)
+    head = {key.rpartition(".")[2]: key for key in kept["state_dict"] if key.startswith("model.head.")}
+    kept["state_dict"][head["weight"]] *= 500  # classes that differ, none of them always
+    model.load_state_dict(kept["state_dict"])
+    with torch.no_grad():
+        kept["state_dict"][head["bias"]] -= model(windows(20, LENGTH), logits=True).mean((0, 2))
+    model.load_state_dict(kept["state_dict"])
+    torch.save(kept, tmp_path / "x.ckpt")
+    one = theirs(model, fasta, variants)[..., 0]
+    np.testing.assert_allclose(ours(tmp_path / "x.ckpt", fasta, variants), one, atol=1e-5)
+    both = ours(tmp_path / "x.ckpt", fasta, variants, rc_average=True)
+    letters = fasta.read_text().split()[1]
+    codes = str.maketrans("ACGT", "\0\1\2\3")
+    expected = []
+    for _, pos, _, alt in variants:
+        window = letters[pos - LENGTH // 2 : pos + LENGTH // 2]
+        changed = window[: LENGTH // 2 - 1] + alt + window[LENGTH // 2 :]
+        rows = torch.tensor([list(one.translate(codes).encode()) for one in (window, changed)])
+        x = torch.nn.functional.one_hot(rows, 4).transpose(1, 2).float()
+        with torch.no_grad():
+            logits = (model(x, logits=True) + model(x.flip(1, 2), logits=True))[..., 0] / 2
+        ref, alternative = logits.softmax(1).numpy()
+        expected.append(alternative - ref)
+    np.testing.assert_allclose(both, expected, atol=1e-5)
+    assert np.abs(both - theirs(model, fasta, variants, rc=True)[..., 0]).max() > 1e-4

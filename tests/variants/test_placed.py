@@ -75,3 +75,13 @@ def test_info_says_where_windows_stand(capsys):
     assert "placed on" in repr(zoo.info("mtsplice"))
     assert run(["info", "yeast-atac", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["placed_on"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("spliceai", ", N outside the gene"), ("pangolin", ", the genome's bases outside the gene"), ("yeast-atac", "")],
+)
+def test_what_stands_outside_a_gene_is_told(name, words, capsys):
+    assert run(["info", name]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("input ")]
+    assert line.partition(" bp of one-hot sequence")[2] == words

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from near_models import allele_of, predicted
 
 import zoo
-from tests.variants.near_models import allele_of, predicted
+from interpret.mutagenesis.engine import Engine
 from zoo.cards.schema import Output
 from zoo.errors import ModelError
 from zoo.genome.encode import one_hot
@@ -17,6 +21,7 @@ from zoo.models.loaded import LoadedModel, Runner
 from zoo.models.sequence_loader import SequenceLoader
 from zoo.models.softmax import Softmax, softmax_notes
 from zoo.outputs import OutputSpec, choose_tracks
+from zoo.variants.run import scoring
 from zoo.variants.windows.windows import PairPlan
 
 LENGTH, CROP, SIZE = 192, 16, 3_000
@@ -325,3 +330,29 @@ def test_that_strands_are_averaged_by_logits_is_said(genome, rc_average):
     regions = [("chr1", 1_000, 1_160)]
     zoo.predict(model_of(Net(1, "tracks")), regions, genome.path, rc_average=rc_average, report=said.append)
     assert rc_average == any(note.startswith("--rc-average: logits are averaged") for note in said)
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["followed", "passes"])
+@pytest.mark.parametrize("over", ["tracks", "bins"])
+def test_windows_that_edits_share_average_logits_too(genome, tmp_path, monkeypatch, fast, over):
+    """`--saturate` by the engine, on both strands and at three places, of one track of four."""
+    monkeypatch.setattr(scoring, "open_engine", lambda runner, choice: Engine(runner, choice, fast=fast))
+    (tmp_path / "loci.bed").write_text("chr1\t1498\t1502\n")
+    options = {"rc_average": True, "shifts": (-8, 0, 5), "score": "ref", "device": "cpu"}
+    options["saturate"] = tmp_path / "loci.bed"
+    tables = []
+    for net, tracks in ((Net(1, over), ["total/b", "profile/c"]), (Net(1, None), [])):
+        out = tmp_path / f"{len(tables)}.h5"
+        zoo.score_variants(model_of(net), None, genome.path, out, tracks=tracks, **options)
+        with h5py.File(out) as file:
+            tables.append({f"{a}/{o}": file[f"{a}/{o}"][()] for a in ("ref", "alt") for o in ("total", "profile")})
+    counts = json.loads((tmp_path / "0.h5.run.json").read_text())["counts"]
+    assert counts["scored"] == 12 and (counts["engine"]["followed"] > 0) == fast
+    found, logits = tables
+    for allele in ("ref", "alt"):
+        total = softmax_of(logits[f"{allele}/total"], 1)[:, 1:2]
+        np.testing.assert_allclose(found[f"{allele}/total"], total, rtol=1e-4)
+        profile = found[f"{allele}/profile"].astype(np.float64)
+        expected = softmax_of(logits[f"{allele}/profile"], AXES[over])[:, 2:3]
+        profile = profile / profile.sum(2, keepdims=True) if over == "bins" else profile
+        np.testing.assert_allclose(profile, expected, rtol=1e-4)

@@ -14,6 +14,7 @@ import click
 from zoo.cli.options import as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT
 from zoo.cli.tables import print_json
+from zoo.store.entry_facts import where_windows_stand
 from zoo.store.registry import info
 from zoo.store.speed import speed_line
 from zoo.words import counted
@@ -146,8 +147,7 @@ def _input(facts: dict[str, Any]) -> str:
         return ", ".join(f"{one['name']} {_shape(one['shape'])}" for one in facts["inputs"])
     if not facts["input_length"]:
         return ""
-    placed = f", placed on {facts['placed_on']}" if facts.get("placed_on") else ""
-    return f"{facts['input_length']} bp of one-hot sequence{placed}"
+    return f"{facts['input_length']} bp of one-hot sequence{where_windows_stand(facts)}"
 
 
 def _shape(shape: list[int | None]) -> str:

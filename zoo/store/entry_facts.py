@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from zoo.notebook import card_html
 from zoo.store.speed import speed_line
 
-__all__ = ["EntryFacts"]
+__all__ = ["EntryFacts", "where_windows_stand"]
 
 SHOWN = 8  # outputs of a card
 TRACKS = 4  # and tracks of an output
@@ -18,11 +19,10 @@ class EntryFacts(dict[str, Any]):
 
     def _repr_rows(self) -> list[tuple[str, str]]:
         length = self.get("input_length")
-        placed = f", placed on {self['placed_on']}" if self.get("placed_on") else ""
         checked = (self.get("verification") or {}).get("status")
         rows = [
             ("genome", self.get("assembly")),
-            ("input", f"{length:,} bp of sequence{placed}" if length else ""),
+            ("input", f"{length:,} bp of sequence{where_windows_stand(self)}" if length else ""),
             ("licence", self.get("license")),
             ("framework", self.get("framework")),
             ("checked", checked),
@@ -55,3 +55,10 @@ def _output(out: dict[str, Any]) -> str:
     bins = f"; bins of {out['bin_size']} bp" if out.get("kind") == "profile" and out.get("bin_size") else ""
     told = names or f"{n:,} tracks"
     return f"{out.get('name')} ({out.get('kind')}): {told}{bins}; units {out.get('units') or 'not given'}"
+
+
+def where_windows_stand(facts: Mapping[str, Any]) -> str:
+    """What follows the length of a model's input: what its windows stand on, and what stands outside a gene."""
+    placed = f", placed on {facts['placed_on']}" if facts.get("placed_on") else ""
+    outside = {"masked": ", N outside the gene", "genome": ", the genome's bases outside the gene"}
+    return placed + outside.get(facts.get("outside_gene") or "", "")

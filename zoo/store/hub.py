@@ -59,6 +59,7 @@ _EMPTY: dict[str, Any] = {
     "assembly": None,
     "input_length": None,
     "placed_on": None,
+    "outside_gene": None,
     "outputs": [],
     "evaluation": [],
     "deprecated": None,

@@ -75,6 +75,35 @@ def test_every_method_refuses_it(name, kind):
         explain(name, CHANGING[kind][0]())
 
 
+@pytest.mark.parametrize("name", CHANGING)
+def test_a_short_mutagenesis_refuses_them_all(name):
+    """It asks by a window that rides along, and by windows of their own only where that shows something."""
+    make, words = CHANGING[name]
+    for n in (1, 2):
+        with pytest.raises(ModelError, match=words):
+            explain("ism", make(), X[:n])
+
+
+class Counted(nn.Module):
+    """A net whose passes are counted: rows of each."""
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.rows = Net(), []
+
+    def forward(self, x):
+        self.rows.append(len(x))
+        return self.net(x)
+
+
+def test_a_short_mutagenesis_takes_one_pass_more_than_its_own():
+    counted = Counted()
+    found = explain("ism", counted, X[:1])
+    np.testing.assert_allclose(found, mutated(counted.net, X[:1]), atol=1e-6)
+    # The sequence itself, the window that rides along, the edits; then that window alone.
+    assert counted.rows == [3 * LENGTH + 2, 1]
+
+
 @pytest.mark.parametrize("method", ["saliency", "ism", "ablation", "deepliftshap", "integrated_gradients"])
 def test_the_methods_of_the_command_refuse_it_when_they_are_opened(method):
     with pytest.raises(ModelError, match="another number each time"):
