@@ -202,7 +202,7 @@ def _columns(model: LoadedModel, prepared: Prepared, tracks: Sequence[str]) -> t
         UsageError: it is not clear which.
     """
     wanted = [track.name for track in prepared.tracks]
-    patterns = track_patterns(tracks) if tracks else ()
+    patterns = track_patterns(tracks)
     known = [(output, name) for output in model.outputs for name in output.tracks]
     if patterns:
         chosen = []

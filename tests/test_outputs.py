@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import UsageError
-from zoo.outputs import OutputSpec, choose_tracks
+from zoo.outputs import OutputSpec, choose_tracks, track_patterns
 
 PROFILE = OutputSpec("profile", "profile", ("DNASE:K562", "DNASE:GM12878", "CHIP:CTCF", "3", "a/b"), 2, 4)
 COUNTS = OutputSpec("counts", "scalar", ("plus", "minus"))
@@ -76,3 +76,12 @@ def test_all_tracks_are_passed_through():
 def test_the_chosen_outputs_keep_their_geometry():
     (spec,) = choose_tracks(OUTPUTS, ["CHIP:CTCF"]).outputs
     assert (spec.n_bins, spec.bin_size, spec.kind) == (2, 4, "profile")
+
+
+@pytest.mark.parametrize(
+    ("given", "patterns"),
+    [(None, ()), ((), ()), (0, ("0",)), ("CTCF", ("CTCF",)), (["CTCF", 3], ("CTCF", "3")), (np.int64(2), ("2",))],
+)
+def test_what_python_gives_as_tracks(given, patterns):
+    """None is all; the number 0 is the first track, not none."""
+    assert track_patterns(given) == patterns

@@ -172,8 +172,10 @@ class TrackChoice:
 NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
 
 
-def track_patterns(tracks: str | int | Iterable[str | int]) -> tuple[str, ...]:
-    """Names, globs and numbers as ``choose_tracks`` takes them; one may stand alone, and a number as a number."""
+def track_patterns(tracks: str | int | Iterable[str | int] | None) -> tuple[str, ...]:
+    """Names, globs and numbers as ``choose_tracks`` takes them; one may stand alone, a number as one; None is all."""
+    if tracks is None:
+        return ()
     alone = isinstance(tracks, str | int | np.integer)
     return tuple(str(track) for track in ([tracks] if alone else tracks))
 

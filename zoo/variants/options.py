@@ -144,7 +144,7 @@ def variant_options(given: Mapping[str, Any]) -> VariantOptions:
             )
     found = dict(given)
     if "score" in found:
-        found["score"] = (found["score"],) if isinstance(found["score"], str) else tuple(found["score"])
+        found["score"] = (found["score"],) if isinstance(found["score"], str) else tuple(found["score"] or ())
     if "tracks" in found:
         found["tracks"] = track_patterns(found["tracks"])
     if "shifts" in found:
