@@ -119,6 +119,23 @@ def program():
     return found
 
 
+@pytest.fixture(scope="session")
+def browser(program, tmp_path_factory):
+    """The browser that was started with these flags: see ``browser.py``."""
+    from browser import Browser
+
+    started = {}
+
+    def with_flags(*flags: str) -> Browser:
+        if flags not in started:
+            started[flags] = Browser(program, tmp_path_factory.mktemp("browser"), *flags)
+        return started[flags]
+
+    yield with_flags
+    for one in started.values():
+        one.close()
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
     """Genome indexes go to a folder of the test run, not to the user's cache; the network is each test's own matter."""
