@@ -7,6 +7,8 @@ itself imports, and how long it takes, is no matter of tests that use it.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import json
 import os
@@ -14,7 +16,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -64,6 +67,8 @@ def _served(address: str, folder: Path, name: str, imported: tuple[str, ...], en
 def serve(address: str, imported: tuple[str, ...]) -> None:
     """Fork for each call, as long as the tests live; returns in a forked process whose ``main()`` returned too."""
     modules = [importlib.import_module(name) for name in imported]
+    gc.collect()
+    gc.freeze()  # what is imported is no garbage, and none of it is copied for the search
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()
@@ -95,7 +100,7 @@ def serve(address: str, imported: tuple[str, ...]) -> None:
             os._exit(0)
         call.close()
         become(arguments, here, environment, files)
-        return modules[-1].main()
+        return leave(modules[-1].main)
 
 
 def become(arguments: list[str], here: str, environment: dict[str, str], files: list[int]) -> None:
@@ -109,3 +114,17 @@ def become(arguments: list[str], here: str, environment: dict[str, str], files: 
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = arguments
+
+
+def leave(main: Callable) -> None:
+    """End as a process does, but for taking torch apart, which takes longer than most commands."""
+    try:
+        main()
+    except SystemExit as end:
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        with suppress(OSError, TypeError):  # neither a full pipe nor words in place of a code: these end as they do
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code or 0)
+        raise
