@@ -1,8 +1,9 @@
 """A command as a process of its own, forked from one that has imported what takes longest.
 
 Nearly all the time of a short command is that of importing torch, and the tests have dozens. The program that is
-started hands its arguments, folder, environment and open files over, and ends as the forked process ends. What a start
-itself imports, and how long it takes, is no matter of tests that use it.
+started hands its arguments, folder, environment, standard streams and limit of a file's size over, and ends as the
+forked process ends. What a start itself imports, and how long it takes, is no matter of tests that use it; other open
+files, as bash's ``<(...)``, are not there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -23,11 +25,12 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CLIENT = """#!{python} -IS
-import json, os, socket, sys
+import json, os, resource, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
     socket.send_fds(server, [b"-"], [0, 1, 2])
-    server.sendall(json.dumps([sys.argv, os.getcwd(), dict(os.environ)]).encode())
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    server.sendall(json.dumps([sys.argv, os.getcwd(), dict(os.environ), limit]).encode())
     server.shutdown(socket.SHUT_WR)
     sys.exit(int(server.recv(16)))
 """
@@ -91,7 +94,7 @@ def serve(address: str, imported: tuple[str, ...]) -> None:
         listener.close()
         _, files, _, _ = socket.recv_fds(call, 1, 3)
         with call.makefile("rb") as request:
-            arguments, here, environment = json.loads(request.read())
+            arguments, here, environment, limit = json.loads(request.read())
         if child := os.fork():
             for file in files:
                 os.close(file)
@@ -99,6 +102,7 @@ def serve(address: str, imported: tuple[str, ...]) -> None:
             call.sendall(str(code if code >= 0 else 128 - code).encode())
             os._exit(0)
         call.close()
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         become(arguments, here, environment, files)
         return leave(modules[-1].main)
 
