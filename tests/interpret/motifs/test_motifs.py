@@ -229,6 +229,7 @@ def test_contributions_as_meme_hold_what_modisco_writes(found, tmp_path, kind, s
         np.testing.assert_allclose(ours[pattern.name], theirs[pattern.name][slice(*pattern.core)], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_flags_reach_modisco_and_the_same_run_gives_the_same_bytes(planted, found, tmp_path):
     from interpret.motifs.motifs_file import read_motifs
     from zoo.cli import run

@@ -16,7 +16,7 @@ from interpret.motifs.motifs_file import Views
 from interpret.report.numbers import order_of, row_of
 from interpret.report.page import render
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture
