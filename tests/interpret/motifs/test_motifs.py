@@ -296,3 +296,18 @@ def matrices(path):
         elif found and line.strip() and line.lstrip(" -")[0].isdigit():
             rows.append([float(word) for word in line.split()])
     return {name: np.array(rows) for name, rows in found.items()}
+
+
+def test_what_numba_compiles_is_kept_for_the_next_process(monkeypatch):
+    """modisco-lite keeps it where it may fork alone, which no process with a second thread may."""
+    from modiscolite.precompile import _kernels
+    from numba.core.caching import NullCache
+
+    from interpret.motifs.discover import keep_compiled
+
+    kernels = [kernel for group in _kernels() for kernel, _ in group]
+    for kernel in kernels:
+        monkeypatch.setattr(kernel, "_cache", NullCache())
+    assert not any(kernel.stats.cache_path for kernel in kernels)
+    keep_compiled()
+    assert all(kernel.stats.cache_path for kernel in kernels) and len(kernels) > 10
