@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def pytest_configure(config):
     """Bytecode for the processes that tests start: where PYTHONDONTWRITEBYTECODE is set, each would compile."""
     worker = getattr(config, "workerinput", None)
     if worker is None:
+        config.option.loadscopereorder = False  # the workers' own order stands
         for package in ("zoo", "interpret", "finetune"):
             compileall.compile_dir(HERE.parent / package, quiet=2)
     if worker or not config.getoption("numprocesses", None):
@@ -67,13 +69,17 @@ def pytest_collection_finish(session):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Tests that take minutes run where ``-m`` asks for them."""
-    if "long" in config.option.markexpr:
-        return
-    left_out = [item for item in items if item.get_closest_marker("long")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    """Tests that take minutes run where ``-m`` asks for them; workers begin with the files that take longest."""
+    if "long" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if not item.get_closest_marker("long")]
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        tests = Counter(item.path for item in items)
+        # A slow file that came last would leave the other workers with nothing to do.
+        items.sort(key=lambda item: (item.path not in slow, -tests[item.path]))
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +123,23 @@ def program():
             "does it for root), ZOO_BROWSER=PATH, or leave these tests out: -m 'not browser'"
         )
     return found
+
+
+@pytest.fixture(scope="session")
+def browser(program, tmp_path_factory):
+    """The browser that was started with these flags: see ``browser.py``."""
+    from browser import Browser
+
+    started = {}
+
+    def with_flags(*flags: str) -> Browser:
+        if flags not in started:
+            started[flags] = Browser(program, tmp_path_factory.mktemp("browser"), *flags)
+        return started[flags]
+
+    yield with_flags
+    for one in started.values():
+        one.close()
 
 
 @pytest.fixture(autouse=True)

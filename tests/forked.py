@@ -1,30 +1,36 @@
 """A command as a process of its own, forked from one that has imported what takes longest.
 
 Nearly all the time of a short command is that of importing torch, and the tests have dozens. The program that is
-started hands its arguments, folder, environment and open files over, and ends as the forked process ends. What a start
-itself imports, and how long it takes, is no matter of tests that use it.
+started hands its arguments, folder, environment, standard streams and limit of a file's size over, and ends as the
+forked process ends. What a start itself imports, and how long it takes, is no matter of tests that use it; other open
+files, as bash's ``<(...)``, are not there.
 """
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CLIENT = """#!{python} -IS
-import json, os, socket, sys
+import json, os, resource, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
     socket.send_fds(server, [b"-"], [0, 1, 2])
-    server.sendall(json.dumps([sys.argv, os.getcwd(), dict(os.environ)]).encode())
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    server.sendall(json.dumps([sys.argv, os.getcwd(), dict(os.environ), limit]).encode())
     server.shutdown(socket.SHUT_WR)
     sys.exit(int(server.recv(16)))
 """
@@ -64,6 +70,8 @@ def _served(address: str, folder: Path, name: str, imported: tuple[str, ...], en
 def serve(address: str, imported: tuple[str, ...]) -> None:
     """Fork for each call, as long as the tests live; returns in a forked process whose ``main()`` returned too."""
     modules = [importlib.import_module(name) for name in imported]
+    gc.collect()
+    gc.freeze()  # what is imported is no garbage, and none of it is copied for the search
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen()
@@ -86,7 +94,7 @@ def serve(address: str, imported: tuple[str, ...]) -> None:
         listener.close()
         _, files, _, _ = socket.recv_fds(call, 1, 3)
         with call.makefile("rb") as request:
-            arguments, here, environment = json.loads(request.read())
+            arguments, here, environment, limit = json.loads(request.read())
         if child := os.fork():
             for file in files:
                 os.close(file)
@@ -94,8 +102,9 @@ def serve(address: str, imported: tuple[str, ...]) -> None:
             call.sendall(str(code if code >= 0 else 128 - code).encode())
             os._exit(0)
         call.close()
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         become(arguments, here, environment, files)
-        return modules[-1].main()
+        return leave(modules[-1].main)
 
 
 def become(arguments: list[str], here: str, environment: dict[str, str], files: list[int]) -> None:
@@ -109,3 +118,17 @@ def become(arguments: list[str], here: str, environment: dict[str, str], files: 
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = arguments
+
+
+def leave(main: Callable) -> None:
+    """End as a process does, but for taking torch apart, which takes longer than most commands."""
+    try:
+        main()
+    except SystemExit as end:
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        with suppress(OSError, TypeError):  # neither a full pipe nor words in place of a code: these end as they do
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code or 0)
+        raise

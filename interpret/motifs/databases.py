@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -101,17 +103,32 @@ def _jaspar(taxon: str) -> MotifDatabase:
         )
     with needs("pyjaspar", "the database JASPAR", INSTEAD):
         from pyjaspar import jaspardb
-    # Annotations of some profiles are duplicated in the database, so that a profile can come twice.
-    taxa = {"tax_group": [taxon]} if taxon else {}
-    found = jaspardb(release=JASPAR_RELEASE).fetch_motifs(collection="CORE", **taxa)
-    motifs = {motif.matrix_id: KnownMotif(motif.matrix_id, motif.name, _frequencies(motif)) for motif in found}
     title = f"{JASPAR_RELEASE} CORE {taxon or 'all taxa'}"
-    return MotifDatabase(title, tuple(motifs[id] for id in sorted(motifs)))
+    return MotifDatabase(title, tuple(_newest_profiles(jaspardb(release=JASPAR_RELEASE).conn, taxon)))
 
 
-def _frequencies(motif: Any) -> np.ndarray:
-    counts = np.array([motif.counts[base] for base in "ACGT"], dtype=float).T
-    return counts / counts.sum(axis=1, keepdims=True)
+# Each profile in its latest version. pyjaspar's own fetch_motifs asks ten questions a profile, eight seconds for all.
+PROFILES = """
+    SELECT ID, BASE_ID || '.' || VERSION, NAME FROM MATRIX
+    JOIN (SELECT BASE_ID, MAX(VERSION) AS VERSION FROM MATRIX GROUP BY BASE_ID) USING (BASE_ID, VERSION)
+    WHERE COLLECTION = 'CORE'
+"""
+OF_TAXON = " AND ID IN (SELECT ID FROM MATRIX_ANNOTATION WHERE TAG = 'tax_group' AND VAL = ?)"
+COUNTS = "SELECT ID, row, val FROM MATRIX_DATA WHERE ID IN (SELECT ID FROM ({})) ORDER BY col"
+
+
+def _newest_profiles(jaspar: Any, taxon: str) -> list[KnownMotif]:
+    profiles, of = (PROFILES + OF_TAXON, (taxon,)) if taxon else (PROFILES, ())
+    counts: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for number, base, count in jaspar.execute(COUNTS.format(profiles), of):
+        counts[number][base].append(float(count))
+    found = jaspar.execute(profiles, of)
+    return [KnownMotif(id, name, _frequencies(counts[number])) for number, id, name in sorted(found, key=itemgetter(1))]
+
+
+def _frequencies(counts: dict[str, list[float]]) -> np.ndarray:
+    columns = np.array([counts[base] for base in "ACGT"], dtype=float).T
+    return columns / columns.sum(axis=1, keepdims=True)
 
 
 def _hocomoco_file(name: str) -> Path:

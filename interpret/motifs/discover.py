@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,7 @@ def run_modisco(
         numbers of positive and negative patterns, and what modisco-lite said.
     """
     modisco = _modisco()
+    keep_compiled()
     window = one_hot.shape[2]
     tracks = [np.ascontiguousarray(array.transpose(0, 2, 1), dtype=np.float32) for array in (one_hot, hypothetical)]
     _check_window(window, modisco_options() | options)
@@ -161,6 +162,20 @@ def _modisco() -> Any:
     with needs("modiscolite", "discovery of motifs"):
         from modiscolite import tfmodisco
     return tfmodisco
+
+
+def keep_compiled() -> None:
+    """Let numba keep on disk what it compiles for TF-MoDISco, where a folder for it can be written.
+
+    modisco-lite asks for that itself where it may fork. Another thread (that of ``saying``, a notebook's) forbids it,
+    and then each process would compile anew, for twenty seconds.
+    """
+    with suppress(ImportError, RuntimeError):  # a modisco-lite without it; no folder that can be written
+        from modiscolite.precompile import _kernels
+
+        for group in _kernels():
+            for kernel, _ in group:
+                kernel.enable_caching()
 
 
 # ---------------------------------------------------------------- a line a second while it runs

@@ -161,6 +161,7 @@ def test_a_base_that_is_no_commit_is_refused(repository, base):
         check(changed=base)
 
 
+@pytest.mark.slow
 def test_a_pull_request_with_a_model_touches_only_its_folder(tmp_path):
     """In a clone of this repository: the list knows the entry, the script of the workflow passes it, the tests of the
     table hold, and git sees one new folder."""

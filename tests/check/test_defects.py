@@ -187,6 +187,7 @@ def test_a_defect_of_the_files_is_caught(good, tmp_path, edit, rule, words, agai
     assert report.code == (5 if words in ("is not the recorded file: sha256", "instead of 5") else 4)
 
 
+@pytest.mark.slow
 def test_a_good_entry_passes_every_level(good, tmp_path):
     """The answers of the toy are known by hand, its metric is 0.5 in the data; Kipoi itself loads it."""
     data = tmp_path / "data"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -43,8 +44,9 @@ class Answer:
 class Shell:
     """A working folder with toys, and ways to run `zoo` in it."""
 
-    def __init__(self, folder: Path, toys: dict[str, Toy], capsys, monkeypatch) -> None:
+    def __init__(self, folder: Path, toys: dict[str, Toy], program: Path, capsys, monkeypatch) -> None:
         self.folder, self.toys, self._capsys, self._monkeypatch = folder, toys, capsys, monkeypatch
+        self._program = program
         monkeypatch.chdir(folder)
 
     def write(self, name: str, content: str | bytes) -> str:
@@ -65,10 +67,16 @@ class Shell:
         captured = self._capsys.readouterr()
         return Answer(code, captured.out, captured.err)
 
-    def process(self, *arguments: object, stdin: bytes | None = b"", env: dict | None = None, cwd=None) -> Answer:
-        """The command in a process of its own."""
+    def process(
+        self, *arguments: object, stdin: bytes = b"", env: dict | None = None, cwd=None, start: bool = False
+    ) -> Answer:
+        """The command in a process of its own.
+
+        Args:
+            start: as a user starts it, of whatever matter that is; else forked from one that has imported torch.
+        """
         done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
+            [*(COMMAND if start else [self._program]), *map(str, arguments)],
             input=stdin,
             capture_output=True,
             cwd=cwd or self.folder,
@@ -78,16 +86,15 @@ class Shell:
         )
         return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def bash(self, line: str, env: dict | None = None) -> Answer:
-        """A line of bash in which ``zoo`` is the command."""
-        quoted = f"zoo() {{ '{sys.executable}' -c 'from zoo.cli import main; main()' \"$@\"; }}; {line}"
+    def bash(self, line: str, start: bool = False) -> Answer:
+        """A line of bash in which ``zoo`` is the command, which is started as that of ``process`` is."""
+        command = shlex.join(COMMAND if start else [str(self._program)])
         done = subprocess.run(
-            ["bash", "-c", quoted],
+            ["bash", "-c", f'zoo() {{ {command} "$@"; }}; {line}'],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             cwd=self.folder,
             check=False,
-            env=os.environ | (env or {}),
             timeout=300,
         )
         return Answer(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
@@ -115,10 +122,10 @@ def _toys(tmp_path_factory) -> dict[str, Toy]:
 
 
 @pytest.fixture
-def shell(tmp_path, _toys, capsys, monkeypatch) -> Shell:
+def shell(tmp_path, _toys, zoo_program, capsys, monkeypatch) -> Shell:
     folder = tmp_path / "work"
     folder.mkdir()
-    return Shell(folder, _toys, capsys, monkeypatch)
+    return Shell(folder, _toys, zoo_program, capsys, monkeypatch)
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_standard_output_that_is_full_closed_or_left(shell):
     left = shell.bash(f"set -o pipefail; {command} | head -1")
     assert (left.code, left.err) == (0, "") and left.out.startswith("chrom\tstart")
     assert "standard output: No space left" in shell.bash(f"{command} > /dev/full").error(7)
-    closed = shell.bash(f"{command} -o x.tsv >&- 2>&-")
+    closed = shell.bash(f"{command} -o x.tsv >&- 2>&-", start=True)
     assert closed.code == 0 and (shell.folder / "x.tsv").exists()
 
 
@@ -154,14 +154,14 @@ def test_a_terminal_without_unicode(shell):
     bed = shell.write("x.bed", "chrA\t5\t20\tünï🧬\t0\t+\n")
     env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
     toy = shell.toys["gc"]
-    answer = shell.process("predict", toy.folder, bed, "-g", toy.genome, "--trust", "-q", env=env)
+    answer = shell.process("predict", toy.folder, bed, "-g", toy.genome, "--trust", "-q", env=env, start=True)
     assert answer.code == 0 and answer.err == "" and "\tünï🧬\t" in answer.out
 
 
 def test_a_bare_environment(shell, bed):
     toy = shell.toys["gc"]
     env = {"HOME": "/proc/nobody", "XDG_CACHE_HOME": "", "ZOO_CACHE": "", "TERM": "dumb", "NO_COLOR": "1"}
-    answer = shell.process("predict", toy.folder, bed, "-g", toy.genome, "--trust", "-q", env=env, cwd="/")
+    answer = shell.process("predict", toy.folder, bed, "-g", toy.genome, "--trust", "-q", env=env, cwd="/", start=True)
     assert (answer.code, answer.err) == (0, "") and "\x1b" not in answer.out
 
 
@@ -169,12 +169,12 @@ def test_a_closed_standard_output_is_said(shell):
     toy = shell.toys["gc"]
     command = f"zoo predict {toy.folder} {toy.regions} -g {toy.genome} --trust"
     for closed in ("", "--format bed", "-o -"):
-        answer = shell.bash(f"{command} {closed} >&-")
+        answer = shell.bash(f"{command} {closed} >&-", start=True)
         assert "-: standard output is closed" in answer.error(2) and "-o FILE" in answer.err
-    printed = shell.bash("zoo list >&-")
+    printed = shell.bash("zoo list >&-", start=True)
     assert printed.code == 0 and printed.err.count("what this command prints is lost") == 1
     # A file that is opened must not get the number of standard output: what a library prints would go into it.
-    assert "is lost" not in shell.bash(f"{command} -o x.h5 >&- <&-").notes()
+    assert "is lost" not in shell.bash(f"{command} -o x.h5 >&- <&-", start=True).notes()
     with h5py.File(shell.folder / "x.h5") as file:
         assert len(file["preds"]) == 5
 

@@ -63,6 +63,7 @@ PAGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.pypi
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_run_as_typed(page, folder, programs, tmp_path, package_index):

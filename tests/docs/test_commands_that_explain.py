@@ -16,6 +16,7 @@ def test_they_are_pages_with_commands():
     assert set(PAGES) <= set(pages_with_commands(of_models=False))
 
 
+@pytest.mark.slow
 @pytest.mark.pypi
 @pytest.mark.parametrize("page", TYPED, ids=["README.md", "explain.md"])
 def test_commands_run_as_typed(page, folder, programs, tmp_path, package_index):

@@ -573,6 +573,7 @@ def _weights(folder: Path) -> str:
     return json.loads((folder / "run.run.json").read_text())["weights"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_loses_no_finished_epoch_and_resumes_to_the_same_weights(world, run_in, tmp_path):
     path = world.write("stopped.yaml", **FEW, mode="lora", train={"epochs": 4, "lr": 0.003})
     command = [sys.executable, "-m", "zoo", "finetune", str(path), "-q", "-o"]

@@ -160,6 +160,7 @@ def test_windows_are_those_of_the_world(opened):
     assert len(opened.sets["main"]) == len(CHROMS) * WINDOWS
 
 
+@pytest.mark.slow
 def test_a_cells_head_is_baked_into_an_entry_of_sequence_alone(cell_config, tmp_path):
     sets = ("cell.average=none", "cell.bake=[c7, c1]", "name=baked")
     run = finetune.finetune(cell_config, tmp_path / "run", sets=sets)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import sys
 from html import escape, unescape
 from pathlib import Path
@@ -18,19 +17,8 @@ from zoo.store.sources import add_source
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-BROWSER = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-    "--enable-logging=stderr",
-]
+#: Frames of 390 pixels are files of their own; bars beside a page would take some of them.
+FLAGS = ["--hide-scrollbars", "--allow-file-access-from-files"]
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +87,7 @@ def foreign(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def open_page(program, tmp_path_factory):
+def open_page(browser, tmp_path_factory):
     """Open a page of a site, run a script in it, and return what it returned and the lines of the console."""
     folder = tmp_path_factory.mktemp("browser")
 
@@ -128,26 +116,9 @@ def open_page(program, tmp_path_factory):
             style = f"border:0;width:{width}px;height:900px"
             frame.write_text(f'<body style="margin:0"><iframe style="{style}" src="{escape(url)}"></iframe></body>')
             url = frame.as_uri()
-        done = subprocess.run(
-            [
-                program,
-                *BROWSER,
-                "--allow-file-access-from-files",
-                *([] if real_time else ["--virtual-time-budget=5000"]),
-                *more,
-                f"--user-data-dir={folder / 'profile'}",
-                f"--window-size={max(width, 500)},1200",
-                "--dump-dom",
-                url,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=True,
-        )
-        console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
-        answer = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.S)
-        assert answer, console or done.stdout[:2000]
+        dom, console = browser(*FLAGS, *more).open(url, max(width, 500), budget=None if real_time else 5000)
+        answer = re.search(r'<pre id="answer">(.*?)</pre>', dom, re.S)
+        assert answer, console or dom[:2000]
         text = answer[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
         return json.loads(text), console
 
@@ -155,7 +126,7 @@ def open_page(program, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def open_pages(program, tmp_path_factory):
+def open_pages(browser, tmp_path_factory):
     """Open pages of a site one after another in a frame of one browser; what a script returned in each, by page."""
     folder = tmp_path_factory.mktemp("frames")
 
@@ -181,14 +152,10 @@ def open_pages(program, tmp_path_factory):
             "document.body.append(Object.assign(document.createElement('pre'),"
             "{id: 'answer', textContent: JSON.stringify(answers)})); }; open();</script></body>"
         )
-        command = [program, *BROWSER, "--allow-file-access-from-files", "--virtual-time-budget=30000", *more]
-        command += [f"--user-data-dir={folder / 'profile'}", f"--window-size={max(width, 500)},1200", "--dump-dom"]
-        done = subprocess.run(
-            [*command, (copy / "frame.html").as_uri()], capture_output=True, text=True, timeout=300, check=True
-        )
-        answer = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.S)
-        console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
-        assert answer, console or done.stdout[:2000]
+        page = (copy / "frame.html").as_uri()
+        dom, console = browser(*FLAGS, *more).open(page, max(width, 500), budget=30_000)
+        answer = re.search(r'<pre id="answer">(.*?)</pre>', dom, re.S)
+        assert answer, console or dom[:2000]
         found = json.loads(unescape(answer[1]))
         assert list(found) == pages
         return found, console

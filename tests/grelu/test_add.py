@@ -179,6 +179,7 @@ needs_kipoi = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_kipoi
 def test_kipoi_tests_the_entry_without_a_warning(profile):
     _, folder = profile

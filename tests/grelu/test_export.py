@@ -57,6 +57,7 @@ def entries(tmp_path, make_checkpoint):
     return [YEAST, add(tmp_path / "x.ckpt", "drafted", tmp_path / "made")]
 
 
+@pytest.mark.slow
 def test_stock_grelu_loads_the_exports_with_default_arguments(tmp_path, hub, make_checkpoint, windows):
     yeast, drafted = entries(tmp_path, make_checkpoint)
     with pytest.raises(pickle.UnpicklingError):

@@ -10,6 +10,7 @@ from zoo.store.registry import entries, info
 pytestmark = pytest.mark.shared
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mmsplice-acceptor", "mmsplice-donor", "xpresso-human"])
 def test_figures_come_out_again(shared_data, name):
     found = evaluate_entries.records(name, shared_data)

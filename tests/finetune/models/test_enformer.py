@@ -142,6 +142,7 @@ with torch.no_grad():
 """
 
 
+@pytest.mark.slow
 def test_by_download(theirs, weights, x, tmp_path):
     """In a process of its own: huggingface_hub reads its address when it is imported."""
     server = HubServer({REPO: {"pytorch_model.bin": weights.read_bytes(), "config.json": b"{}"}})

@@ -61,6 +61,9 @@ def test_modisco_finds_the_motif_in_the_file(name, tmp_path, monkeypatch):
     """By its own command, in this process: what numba compiles is compiled once."""
     from modiscolite.cli import cli
 
+    from interpret.motifs.discover import keep_compiled
+
+    keep_compiled()
     planted, chosen = Planted(), FORMATS[name]
     out = tmp_path / f"c{chosen.suffixes[0]}"
     chosen.write(planted, chosen.finals(out), {}, "mean")

@@ -43,7 +43,6 @@ def meme(motifs):
 
 @pytest.fixture(scope="module")
 def fungi():
-    """Opening it takes a quarter of a second."""
     return open_database("jaspar:fungi")
 
 
@@ -74,6 +73,20 @@ def test_every_motif_is_a_matrix_of_frequencies_with_an_id_of_its_own(fungi):
     for motif in fungi.motifs:
         assert motif.probability.shape[1] == 4 and motif.probability.min() >= 0
         np.testing.assert_allclose(motif.probability.sum(1), 1, atol=1e-9)
+
+
+@pytest.mark.parametrize("taxon", ["urochordates", "nematodes", "fungi", pytest.param("", marks=pytest.mark.long)])
+def test_motifs_are_those_that_pyjaspar_gives(taxon):
+    """Each in its latest version, once, to the last bit: pyjaspar asks for them one by one."""
+    from pyjaspar import jaspardb
+
+    found = jaspardb(release="JASPAR2026").fetch_motifs(collection="CORE", **({"tax_group": taxon} if taxon else {}))
+    theirs = {motif.matrix_id: motif for motif in found}
+    ours = open_database(f"jaspar:{taxon}" if taxon else "jaspar").motifs
+    assert [(motif.id, motif.name) for motif in ours] == [(id, theirs[id].name) for id in sorted(theirs)] != []
+    for motif in ours:
+        counts = np.array([theirs[motif.id].counts[base] for base in "ACGT"]).T
+        np.testing.assert_array_equal(motif.probability, counts / counts.sum(1, keepdims=True))
 
 
 def test_the_choices_that_an_error_names_are_choices():

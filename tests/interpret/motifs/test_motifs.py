@@ -229,6 +229,7 @@ def test_contributions_as_meme_hold_what_modisco_writes(found, tmp_path, kind, s
         np.testing.assert_allclose(ours[pattern.name], theirs[pattern.name][slice(*pattern.core)], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_flags_reach_modisco_and_the_same_run_gives_the_same_bytes(planted, found, tmp_path):
     from interpret.motifs.motifs_file import read_motifs
     from zoo.cli import run
@@ -295,3 +296,18 @@ def matrices(path):
         elif found and line.strip() and line.lstrip(" -")[0].isdigit():
             rows.append([float(word) for word in line.split()])
     return {name: np.array(rows) for name, rows in found.items()}
+
+
+def test_what_numba_compiles_is_kept_for_the_next_process(monkeypatch):
+    """modisco-lite keeps it where it may fork alone, which no process with a second thread may."""
+    from modiscolite.precompile import _kernels
+    from numba.core.caching import NullCache
+
+    from interpret.motifs.discover import keep_compiled
+
+    kernels = [kernel for group in _kernels() for kernel, _ in group]
+    for kernel in kernels:
+        monkeypatch.setattr(kernel, "_cache", NullCache())
+    assert not any(kernel.stats.cache_path for kernel in kernels)
+    keep_compiled()
+    assert all(kernel.stats.cache_path for kernel in kernels) and len(kernels) > 10

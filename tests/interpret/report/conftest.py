@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import subprocess
 import sys
 from dataclasses import replace
 from html import escape
@@ -17,20 +16,6 @@ import pytest
 from interpret.motifs.pattern import Effect
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "motifs"))
-
-OFFLINE = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-    "--virtual-time-budget=3000",
-    "--enable-logging=stderr",
-]
 
 
 # Effects that were measured: of the first pattern three times, of the second not, of the third twice.
@@ -105,28 +90,13 @@ def many(many_patterns):
 
 
 @pytest.fixture(scope="session")
-def open_page(program, tmp_path_factory):
+def open_page(browser, tmp_path_factory):
     """Open an HTML text and return its final DOM and the lines of the console."""
-    folder = tmp_path_factory.mktemp("browser")
+    page = tmp_path_factory.mktemp("page") / "page.html"
 
-    def run(text: str, width: int = 1400, *more: str) -> tuple[str, list[str]]:
-        (folder / "page.html").write_text(text, encoding="utf-8")
-        done = subprocess.run(
-            [
-                program,
-                *OFFLINE,
-                *more,
-                f"--user-data-dir={folder / 'profile'}",
-                f"--window-size={width},1200",
-                "--dump-dom",
-                (folder / "page.html").as_uri(),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=True,
-        )
-        return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+    def run(text: str, width: int = 1400, *flags: str) -> tuple[str, list[str]]:
+        page.write_text(text, encoding="utf-8")
+        return browser(*flags).open(page.as_uri(), width)
 
     return run
 

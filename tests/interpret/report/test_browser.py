@@ -16,7 +16,7 @@ from interpret.motifs.motifs_file import Views
 from interpret.report.numbers import order_of, row_of
 from interpret.report.page import render
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -25,6 +25,18 @@ def rows_by_drive(asked):
     names = grade_patterns(asked)
     order = order_of([row_of(asked, i, name) for i, name in enumerate(names)])
     return next(i for i in order if names[i].known)
+
+
+def test_what_a_page_does_wrong_is_on_the_console(open_page):
+    """Of scripts and of frames, at once and after two seconds; the next page has nothing of it."""
+    frame = "&lt;script&gt;throw Error('in a frame')&lt;/script&gt;"
+    policy = '<meta http-equiv="Content-Security-Policy" content="img-src data:">'
+    late = "<script>console.warn('by a script'); setTimeout(() => { document.title = 'late'; nosuch() }, 2000)</script>"
+    dom, console = open_page(f'{policy}<iframe srcdoc="{frame}"></iframe>{late}<img src="https://a.example/x.png">')
+    assert "<title>late</title>" in dom and len(console) == 4
+    for words in ("by a script", "in a frame", "nosuch is not defined", "Content Security Policy"):
+        assert sum(words in line for line in console) == 1, words
+    assert open_page("<p>nothing</p>")[1] == []
 
 
 SHOWN = """const shown = () => [...document.querySelectorAll('#motifs tbody tr')]

@@ -71,6 +71,7 @@ def test_options_reach_their_steps(made):
     assert "<h1>Motifs of yeast-atac</h1>" in text and 'id="card"' in text and "pearson log1p 32bp" in text
 
 
+@pytest.mark.slow
 def test_it_is_the_page_of_the_three_commands(made, yeast, tmp_path):
     contribs, motifs, page = (str(tmp_path / name) for name in ("r.contribs.h5", "r.motifs.h5", "r.html"))
     options = ["--any-genome", "--limit", "97", "--method", "inputxgradient"]
