@@ -105,6 +105,44 @@ def test_generators_are_as_they_were():
     assert (np.abs(np.random.rand(20) - 0.5) < 0.5 - 1e-4).all()
 
 
+class Keeps(Net):
+    """Positions of each length, once: as an attribute, in a dictionary, as a pair in a list, as a buffer."""
+
+    def __init__(self, how):
+        super().__init__(self._placed)
+        self.how, self.one, self.by_length, self.pairs = how, None, {}, []
+        self.register_buffer("buffer", None)
+
+    def _placed(self, h):
+        made = torch.arange(h.shape[2]).mul(0.1).cos()
+        if self.how == "attribute":
+            self.one = made if self.one is None else self.one
+            return h * self.one
+        if self.how == "dictionary":
+            return h * self.by_length.setdefault(h.shape[2], made)
+        if self.how == "pair":
+            self.pairs = self.pairs or [(made, made + 1)]
+            return h * self.pairs[0][0] + self.pairs[0][1]
+        self.buffer = made if self.buffer is None else self.buffer
+        return h * self.buffer
+
+
+@pytest.mark.parametrize("how", ["attribute", "dictionary", "pair", "buffer"])
+def test_what_a_pass_without_gradients_has_kept_takes_one_afterwards(how):
+    anew, net = Keeps(how), Keeps(how)
+    usual = explain("saliency", anew)
+    with torch.inference_mode():  # as load_model and predict do
+        net(torch.from_numpy(X))
+    np.testing.assert_array_equal(explain("saliency", net), usual)
+    net = Keeps(how)
+    explain("ism", net)
+    np.testing.assert_array_equal(explain("saliency", net), usual)
+    net = Keeps(how)
+    explain("ism", net)
+    net(torch.from_numpy(X)).sum().backward()
+    assert net.stem.weight.grad.abs().max() > 0
+
+
 class Counted(nn.Module):
     """A net whose passes are counted: rows of each."""
 
