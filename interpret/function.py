@@ -681,31 +681,46 @@ def check_gradient(module: torch.nn.Module, one_hot: np.ndarray) -> None:
         fixed = fixed_arguments(module, x)
         with _Ends(module) as ends:
             y = scalar(module, x, *fixed)
-        if ends.found is None or (y.requires_grad and gradient_of(y, x) is not None):
+        if y.requires_grad and gradient_of(y, x) is not None:
             return
+        if ends.found is None and ends.chosen is None:
+            with torch.no_grad():
+                others = torch.from_numpy(random_windows(8, x.shape[2], seed=1)).to(device)
+                found = scalar(module, others, *(one.expand(len(others), *one.shape[1:]) for one in fixed))
+            if _same(found, y.detach().expand(len(others))):
+                return  # a constant
+    where = ends.found or ends.chosen
     raise ModelError(
-        f"the model's output has no gradient: {ends.found}",
+        f"the model's output has no gradient{f': it ends at {where}' if where else ''}",
         "sequence enters it by steps, as tokens do, or its author has switched gradients off",
         "Fix: --method ism, which needs none",
     )
 
 
 class _Ends(_Watcher, TorchFunctionMode):
-    """Finds the first operation whose arguments have a gradient and whose result has none."""
+    """Finds the first operation whose arguments have a gradient and whose result has none.
+
+    ``chosen``: one whose results have a gradient but for places among them, which are all that may be read.
+    """
 
     WITHOUT_VALUES = ("zeros_like", "ones_like", "empty_like", "full_like", "new_zeros", "new_ones", "new_full")
 
     def __init__(self, module: torch.nn.Module) -> None:
         super().__init__(module)
         self.found: str | None = None
+        self.chosen: str | None = None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))
         if self.found is None and func.__name__ not in self.WITHOUT_VALUES:
             given, made = list(_tensors((args, kwargs))), list(_tensors(found))
-            if made and any(t.requires_grad for t in given) and not any(t.requires_grad for t in made):
-                name = resolve_name(func) or getattr(func, "__name__", str(func))
-                self.found = f"it ends at {name}{self._inside.place()}"
+            without = [not t.requires_grad for t in made]
+            if any(without) and any(t.requires_grad for t in given):
+                where = f"{resolve_name(func) or getattr(func, '__name__', str(func))}{self._inside.place()}"
+                if all(without):
+                    self.found = where
+                else:
+                    self.chosen = self.chosen or where
         return found
 
 

@@ -39,6 +39,7 @@ __all__ = [
     "gradient_of",
     "gradients_on",
     "in_full_float32",
+    "in_gradient",
     "own_dtypes",
     "rows_a_pass",
     "scalar",
@@ -217,8 +218,13 @@ def gradient_of(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
     """
     if not y.requires_grad:
         return None
-    with blame("the gradient of the module", f"on an input of shape {tuple(x.shape)}", "--method ism needs none"):
+    with in_gradient(x):
         return torch.autograd.grad(y.sum(), x, allow_unused=True)[0]
+
+
+def in_gradient(x: torch.Tensor) -> contextlib.AbstractContextManager[None]:
+    """What torch cannot compute of a gradient in the block is a ``ModelError``; ``x`` is what it is taken of."""
+    return blame("the gradient of the module", f"on an input of shape {tuple(x.shape)}", "--method ism needs none")
 
 
 def fixed_arguments(module: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -383,13 +383,14 @@ FLAT: dict[str, Callable[[], Net]] = {
 
 
 class _Tokens(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, places: Callable[[Tensor], Tensor] = lambda x: x.argmax(1)) -> None:
         super().__init__()
         torch.manual_seed(0)
+        self.places = places
         self.letters, self.head = nn.Embedding(4, 8), nn.Conv1d(8, 1, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.letters(x.argmax(1)).transpose(1, 2)).mean((1, 2))
+        return self.head(self.letters(self.places(x)).transpose(1, 2)).mean((1, 2))
 
 
 class _WithoutGradient(Net):
@@ -406,6 +407,9 @@ class _Above(Net):
 
 CUT: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "tokens": (_Tokens, "argmax"),
+    "places-of-max": (lambda: _Tokens(lambda x: x.max(1)[1]), r"Tensor\.max"),
+    "places-of-topk": (lambda: _Tokens(lambda x: x.topk(1, 1).indices[:, 0]), r"Tensor\.topk"),
+    "places-of-sort": (lambda: _Tokens(lambda x: torch.sort(x, 1)[1][:, 3]), r"torch\.sort"),
     "no_grad": (_WithoutGradient, "conv1d in module stem"),
     "step": (_Above, "Tensor.gt"),
 }

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 from toys_networks import (
     BOTH_STRANDS,
     CHANGING,
@@ -23,6 +24,7 @@ from toys_networks import (
 )
 
 import interpret
+from interpret.explanation import relative_error
 from interpret.function import check_function
 from interpret.methods.deepliftshap import explain_by_deepliftshap
 from interpret.methods.registry import open_method
@@ -188,6 +190,55 @@ def test_windows_that_are_long_are_asked_about_as_short_ones():
         check_function(nn.Sequential(nn.BatchNorm1d(4, track_running_stats=False), net).eval(), x)
 
 
+# ---------------------------------------------------------------- normalizations of what is 0 at one end
+
+
+def rare(h):
+    """All filters are 0 at some positions of a sequence, or of its references."""
+    return F.relu(h - 0.25)
+
+
+def over(h, scale):
+    return h / scale
+
+
+#: Each is 0 / 1e-12, or so, where all filters are 0.
+DEAD = {
+    "F.normalize": lambda h: F.normalize(h, dim=1),
+    "along-positions": lambda h: F.normalize(h, dim=2),
+    "by-sum": lambda h: over(h, h.sum(1, keepdim=True) + 1e-9),
+    "by-max": lambda h: over(h, h.amax(1, keepdim=True).clamp_min(1e-10)),
+    "reciprocal": lambda h: h * h.sum(1, keepdim=True).clamp(min=1e-9).reciprocal(),
+    "power": lambda h: h * (h.sum(1, keepdim=True) + 1e-9) ** -1,
+    "root-mean-square": lambda h: h * torch.rsqrt(h.square().mean(1, keepdim=True) + 1e-14),
+    "addcdiv": lambda h: torch.addcdiv(h, h, h.sum(1, keepdim=True) + 1e-9),
+    "cosine": lambda h: h * F.cosine_similarity(h[:, :4], h[:, 4:], dim=1)[:, None],
+    "twice": lambda h: F.normalize(F.normalize(h, dim=1), dim=2),
+}
+
+
+@pytest.mark.parametrize("kind", DEAD)
+def test_what_is_nothing_over_nothing_contributes_no_more_than_the_rest(kind):
+    net = Net(lambda h: DEAD[kind](rare(h)))
+    references = random_windows(4, LENGTH, seed=9).reshape(2, 2, 4, LENGTH)
+    with torch.no_grad():
+        hidden = [rare(F.relu(net.stem(torch.from_numpy(x)))).sum(1) for x in (X, references.reshape(-1, 4, LENGTH))]
+        y, y_of_references = net(torch.from_numpy(X)), net(torch.from_numpy(references.reshape(-1, 4, LENGTH)))
+    assert all((one == 0).any() and (one > 0).any() for one in hidden)
+    found = interpret.deepliftshap(net, X, references=references)
+    wanted = y - y_of_references.view(2, 2).mean(1)
+    np.testing.assert_allclose((found * X).sum((1, 2)), wanted, atol=2e-6)
+    assert np.abs(found).max() < 2
+
+
+def test_contributions_that_take_one_another_back_are_no_rounding():
+    """10,000,000 - 10,000,000.03 where 0.01 is right: of float32 that is rounding, but it explains nothing."""
+    error = relative_error(*(torch.tensor(value, dtype=torch.float64) for value in (0.04, 0.01, 0.3, 2e7)))
+    assert error > 1
+    usual = relative_error(*(torch.tensor(value, dtype=torch.float64) for value in (1e-8, 2e-8, 0.3, 0.5)))
+    assert usual < 1e-3
+
+
 # ---------------------------------------------------------------- Python that looks at the batch
 
 
@@ -322,6 +373,15 @@ def test_tokens_are_explained_by_mutagenesis_and_that_is_what_is_advised():
         open_method("deepliftshap", net, LENGTH, parse_references("2"), fallback="integrated_gradients")
     opened = open_method("deepliftshap", net, LENGTH, parse_references("2"), fallback="ism")
     np.testing.assert_allclose(opened.explain(X, 0).hypothetical, mutated(net, X), atol=1e-6)
+
+
+def test_a_derivative_that_torch_leaves_out_is_no_contribution_of_nothing():
+    """That of a norm of order 0 is not defined at all; that of a step is an error of torch's own."""
+    for name in ("saliency", "integrated_gradients"):
+        with pytest.raises(ModelError, match="the model's output has no gradient"):
+            explain(name, Net(lambda h: torch.linalg.vector_norm(h - 0.3, 0, dim=2, keepdim=True).expand_as(h)))
+        with pytest.raises(ModelError, match=r"the gradient of the module failed: RuntimeError: .*floor_divide"):
+            explain(name, Net(lambda h: h // 0.1))
 
 
 class Constant(nn.Module):
