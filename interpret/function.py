@@ -6,7 +6,7 @@ sequences of its batch (normalization by the batch), cannot be explained by any 
     (a, b)             a beside b
     (a, c)             a at the same place beside another: the same operations in the same order, so the same bits
     (c, a' ..., a, b)  edits of a together, as methods predict them
-    (a')               two of its rows alone: other kernels, so nearly the same
+    (a')               two of its rows alone: other kernels, so nearly the same; of long windows b, and no edits
 
 A layer that is left out once in a hundred times shows in none of these: where the pass has drawn random numbers, of the
 process's generators or of the module's own, it is made again with others in their place; where it has changed a number
@@ -104,24 +104,17 @@ def check_function(
         both = torch.cat([a, b])
         asked.try_other_draws(both)
         asked.compare_again(both, torch.cat([a, c]))
-        if company is None:
-            asked.compare_edits(_among_edits(a, b, c, _size_of_company(a, batch_size)))
-        else:
+        size = min(COMPANY, batch_size or COMPANY, rows_a_pass(a.shape[2], device))
+        if company is not None:
             asked.compare_alone(*company)
-
-
-def _size_of_company(a: torch.Tensor, batch_size: int | None) -> int:
-    """As many as a pass takes, and no more than are needed."""
-    return min(COMPANY, batch_size or COMPANY, rows_a_pass(a.shape[2], a.device))
+        elif size < 3:  # long windows, of which a pass takes no more
+            asked.compare_alone(both, 1, asked.paired)
+        else:
+            asked.compare_edits(_among_edits(a, b, c, size))
 
 
 def _among_edits(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, size: int) -> torch.Tensor:
-    """A pass of that size: ``c``, then ``a`` and sequences like it, as edits are, then ``b``.
-
-    Where a batch has few sequences, ``a`` stands behind ``c``.
-    """
-    if size < 3:
-        return torch.cat([c, a])
+    """A pass of that size: ``c``, then ``a`` and sequences like it, as edits are, then ``b``."""
     shares = (1 / 16, 1 / 2, 1 / 4, 0, 1 / 8, 0, 1 / 4, 0, 0, 0, 1 / 8)[: size - 2]  # of the bases that are another's
     places = torch.arange(a.shape[2], device=a.device)
     edits = [torch.where((places * 7919 + 101 * i) % 1024 < 1024 * share, b, a) for i, share in enumerate(shares)]
