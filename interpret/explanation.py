@@ -35,6 +35,8 @@ SMALLEST = 1e-30
 ROUNDING = 1e-4
 #: Of predictions and of the sum of absolute contributions: what sums of float32 leave; a smaller error is no fault.
 SUMMED = 2e-6
+#: Contributions that add up to more than so many predictions, and take one another back, are none to pass as rounding.
+TAKEN_BACK = 1e3
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def relative_error(
         error, difference: not negative. scale: of the predictions. summed: sum of the contributions' absolute values.
     """
     whole = torch.maximum(difference, ROUNDING * scale).clamp_min(SMALLEST)
-    rounding = SUMMED * (scale + summed)
+    rounding = SUMMED * (scale + torch.minimum(summed, TAKEN_BACK * torch.maximum(scale, difference)))
     return error / torch.where(error <= rounding, torch.maximum(whole, rounding / MEDIAN_LIMIT), whole)
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +39,7 @@ __all__ = [
     "gradient_of",
     "gradients_on",
     "in_full_float32",
+    "in_gradient",
     "own_dtypes",
     "rows_a_pass",
     "scalar",
@@ -85,8 +87,10 @@ def evaluating(module: torch.nn.Module) -> Iterator[torch.device]:
     """Eval mode for the block; every submodule's own mode is put back. Yields the module's device.
 
     The module gets sequences of its own, which it may change, in float64 if that is what it computes in. It runs as
-    it is written, without ``torch.compile``, and without hooks that change what goes backwards through it.
+    it is written, without ``torch.compile``, and without hooks that change what goes backwards through it. What it has
+    kept of passes in inference mode (positions of a length) is such that a gradient can pass it, before and after.
     """
+    _out_of_inference(module)
     before = [(part, part.training) for part in module.modules() if hasattr(part, "training")]  # frozen scripts: none
     plain = [part for part, _ in before if not isinstance(part, torch.jit.ScriptModule)]
     hooks = [(part, part._backward_hooks, part._backward_pre_hooks) for part in plain]
@@ -101,10 +105,30 @@ def evaluating(module: torch.nn.Module) -> Iterator[torch.device]:
             yield device_of(module)
     finally:
         own_input.remove()
+        _out_of_inference(module)
         for part, backward, backward_pre in hooks:
             part._backward_hooks, part._backward_pre_hooks = backward, backward_pre
         for part, training in before:
             part.training = training
+
+
+def _out_of_inference(module: torch.nn.Module) -> None:
+    """Tensors kept of a pass in inference mode, which no gradient may pass, become others of the same values."""
+    with torch.inference_mode(False):
+        for part in module.modules():
+            own = vars(part)
+            for kept in (own, *(value for value in own.values() if isinstance(value, dict | list))):
+                for key, value in list(kept.items() if isinstance(kept, dict) else enumerate(kept)):
+                    if (usable := _usable(value)) is not value:
+                        kept[key] = usable
+
+
+def _usable(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.clone() if value.is_inference() else value
+    if type(value) is tuple and any(isinstance(one, torch.Tensor) and one.is_inference() for one in value):
+        return tuple(map(_usable, value))
+    return value
 
 
 def device_of(module: torch.nn.Module) -> torch.device:
@@ -194,8 +218,13 @@ def gradient_of(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
     """
     if not y.requires_grad:
         return None
-    with blame("the gradient of the module", f"on an input of shape {tuple(x.shape)}", "--method ism needs none"):
+    with in_gradient(x):
         return torch.autograd.grad(y.sum(), x, allow_unused=True)[0]
+
+
+def in_gradient(x: torch.Tensor) -> contextlib.AbstractContextManager[None]:
+    """What torch cannot compute of a gradient in the block is a ``ModelError``; ``x`` is what it is taken of."""
+    return blame("the gradient of the module", f"on an input of shape {tuple(x.shape)}", "--method ism needs none")
 
 
 def fixed_arguments(module: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, ...]:

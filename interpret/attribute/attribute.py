@@ -36,6 +36,7 @@ from interpret.explanation import MEDIAN_LIMIT, check_complete, completeness_not
 from interpret.methods.integrated_gradients import FIX
 from zoo.errors import InputError, UsageError
 from zoo.genome.intervals import RegionFile
+from zoo.genome.library import genome_name
 from zoo.genome.region_table import Regions
 from zoo.models.loaded import pick_device
 from zoo.progress import Notes, Progress
@@ -180,7 +181,7 @@ def record_of(job: Job, explainer: Explainer, windows: int, notes: list[str], se
         "bins": target.bins,
         "reduction": target.reduction,
         "explained": explainer.explained,
-        "genome": common["genome"],
+        "genome": common["genome"] | ({"name": name} if (name := genome_name(job.genome.path)) else {}),
         "assembly": card.genome.assembly if card and card.genome else None,
         "regions": common["regions"],
         "versions": _versions(),

@@ -180,10 +180,10 @@ def _cosine(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], 
     given = arguments(target, args, kwargs)
     a, b = torch.broadcast_tensors(given["x1"], given["x2"])
     dims, rows, eps = [given["dim"] % a.ndim], varies[0] or varies[1], given["eps"]
-    own = _axis(rows, dims, False)
-    powers = [product(v, v, rows).sum(dims) for v in (a, b)]
-    inverse = [elementwise(p, lambda v: torch.rsqrt(v.clamp_min(eps * eps)), own) for p in powers]
-    return product(product(a, b, rows).sum(dims), product(*inverse, own), own)
+    powers = [product(v, v, rows).sum(dims, keepdim=True) for v in (a, b)]
+    inverse = [elementwise(p, lambda v: torch.rsqrt(v.clamp_min(eps * eps)), rows) for p in powers]
+    one, other = (product(v, scale, rows) for v, scale in zip((a, b), inverse, strict=True))
+    return product(one, other, rows).sum(dims)
 
 
 NORMALIZATIONS: dict[str, Handler] = {

@@ -18,6 +18,8 @@ __all__ = ["Pairs", "bilinear", "elementwise", "maxima", "product"]
 TINY = 1e-6
 #: A derivative that a small change does not leave as it is: that of a root near 0.
 STEEP = 100.0
+#: A factor of a product, and what both would contribute of its change, that leaves nothing of the sum but rounding.
+HUGE = 1e4
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 
@@ -125,7 +127,27 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: torch.Tensor):
         a, b = ctx.saved_tensors
-        return grad * ctx.pairs.midpoint(b), grad * ctx.pairs.midpoint(a), None
+        mean_a, mean_b = ctx.pairs.midpoint(a), ctx.pairs.midpoint(b)
+        if max(a.abs().max(), b.abs().max()) > HUGE:
+            mean_a, mean_b = _one_after_another(a, b, mean_a, mean_b, ctx.pairs)
+        return grad * mean_b, grad * mean_a, None
+
+
+def _one_after_another(
+    a: torch.Tensor, b: torch.Tensor, mean_a: torch.Tensor, mean_b: torch.Tensor, pairs: Pairs
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same means, but where one of them would be huge and taken back by the other's change.
+
+    0 / 1e-12 against 1 / 2, a normalization of what is 0 at one end: there the factors change one after another, by the
+    way that does not pass 1 / 1e-12, which adds up to the product's change as well.
+    """
+    (a1, a0), (b1, b0) = pairs.split(a), pairs.split(b)
+    own = torch.maximum((a1 * b1).abs(), (a0 * b0).abs())
+    mean_a, mean_b = pairs.split(mean_a)[1], pairs.split(mean_b)[1]
+    for cross, far, near in (((a1 * b0).abs(), a0, b1), ((a0 * b1).abs(), a1, b0)):
+        taken_back = cross > HUGE * torch.maximum(own, TINY * torch.ones_like(own))
+        mean_a, mean_b = torch.where(taken_back, far, mean_a), torch.where(taken_back, near, mean_b)
+    return pairs.spread(mean_a, a.shape), pairs.spread(mean_b, b.shape)
 
 
 def product(a: torch.Tensor, b: torch.Tensor, pairs: Pairs) -> torch.Tensor:

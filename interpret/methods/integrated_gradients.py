@@ -22,6 +22,7 @@ from interpret.module import (
     fixed_arguments,
     gradient_of,
     gradients_on,
+    in_gradient,
     rows_a_pass,
     scalar,
 )
@@ -150,17 +151,15 @@ def _mean_gradients(
         return scalar(module, z, *rest) + 0 * z.sum((1, 2))  # captum wants a gradient of a constant too
 
     method = IntegratedGradients(differentiable, multiply_by_inputs=False)
-    return (
-        method.attribute(
+    with in_gradient(x):
+        found = method.attribute(
             x.expand(len(reference), -1, -1).contiguous(),
             baselines=reference.contiguous(),
             additional_forward_args=_times(weights, reference) or None,
             n_steps=steps,
             internal_batch_size=max(size, len(reference)),
         )
-        .to(x.dtype)
-        .detach()
-    )
+    return found.to(x.dtype).detach()
 
 
 # ---------------- the path from a reference, with points where the net has kinks

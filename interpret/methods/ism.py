@@ -119,6 +119,14 @@ def _centred(scores: np.ndarray) -> np.ndarray:
     return (scores - scores.mean(1, keepdims=True)).astype(np.float32)
 
 
+def _edited(x: torch.Tensor, rows: torch.Tensor, places: torch.Tensor, bases: torch.Tensor) -> torch.Tensor:
+    """Rows of ``x``, each with one base put at one place."""
+    edited = x[rows]
+    edited[torch.arange(len(edited)), :, places] = 0
+    edited[torch.arange(len(edited)), bases, places] = 1
+    return edited
+
+
 class Mutagenesis:
     """In-silico mutagenesis of one module, captured once for any number of sequences.
 
@@ -217,18 +225,21 @@ class Mutagenesis:
 
     # Whether the module is a function of one sequence.
 
-    def _ask(self, x: torch.Tensor) -> None:
+    def _ask(self, x: torch.Tensor, company: tuple[torch.Tensor, int] | None = None) -> None:
         if self._asks:
-            check_function(self.module, x[:1].float().cpu().numpy(), method="ism")
+            check_function(self.module, x[:1].float().cpu().numpy(), method="ism", company=company)
             self._asks = False
 
-    def _ask_alone(self, x: torch.Tensor, stranger: Stranger, to_come: float) -> None:
-        """Predict the stranger alone; where enough is to come, ask all there is to ask before it.
+    def _ask_alone(
+        self, x: torch.Tensor, stranger: Stranger, company: torch.Tensor, found: torch.Tensor, to_come: float
+    ) -> None:
+        """Predict a row of the first pass alone; where enough is to come, ask all there is to ask before it.
 
         Args:
+            company: (n, 4, L) of that pass. found: (n,) what it gave.
             to_come: seconds of the passes that are left.
         """
-        stranger.alone(functools.partial(seconds, x.device))
+        stranger.alone(functools.partial(seconds, x.device), company, found)
         if Stranger.AS_LONG * stranger.seconds <= ASKED * to_come:
             self._ask(x)
 
@@ -351,9 +362,7 @@ class Mutagenesis:
         found, done = [], 0
         while done < len(rows):
             chunk = slice(done, done + self._passes.most)
-            edited = x[rows[chunk]]
-            edited[torch.arange(len(edited)), :, places[chunk]] = 0
-            edited[torch.arange(len(edited)), bases[chunk], places[chunk]] = 1
+            edited = _edited(x, rows[chunk], places[chunk], bases[chunk])
             own, beside = module or self.module, [f[rows[chunk]] for f in fixed]
             with torch.inference_mode():  # a twentieth of the time of a recurrent net, whose steps are many and small
                 found.append(self._passes.run(functools.partial(scalar, own, edited, *beside), len(edited)))
@@ -384,16 +393,17 @@ class Mutagenesis:
             done += len(rows)
             to_come += later * len(edits) - len(rows)
             if self._asks and len(values) == 1:
-                self._ask_alone(x, stranger, self._passes.rate * to_come)
+                company = _edited(given, rows, places, bases)
+                self._ask_alone(x, stranger, company, values[0], self._passes.rate * to_come)
             if self._undecided and self._cheaper(x, fixed, to_come):
                 self._ask(x)
                 return None
         predicted = torch.cat(values)
         if stranger is not None:
-            second, predicted = predicted[1:2], torch.cat([predicted[:1], predicted[2:]])
-            if self._asks and stranger.differs(second):
-                self._ask(x)
+            if self._asks and stranger.differs(values[0]):
+                self._ask(x, stranger.company)
             self._asks = False
+            predicted = torch.cat([predicted[:1], predicted[2:]])
         found[tuple(edits.T)] = predicted
         found[observed] = predicted[0]
         if self.graph is None:

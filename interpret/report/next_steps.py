@@ -105,14 +105,17 @@ def _other_runs(motifs: MotifsFile, run: Mapping[str, Any], card: ModelCard | No
 
 
 def _asked(run: Mapping[str, Any]) -> list[str]:
-    """Model, regions and ``-g`` genome as they can be typed; empty where the record lacks one of them."""
+    """Model, regions and ``-g`` genome as they can be typed; empty where the record lacks one of them.
+
+    A genome that was found by its name has no file beside the page, and is called by it.
+    """
     model, regions, genome = run.get("model"), run.get("regions"), run.get("genome")
     name = model.get("name") if isinstance(model, Mapping) else None
     bed = regions.get("path") if isinstance(regions, Mapping) else None
     fasta = genome.get("path") if isinstance(genome, Mapping) else None
     if not (name and bed and fasta) or bed == "-":
         return []
-    return [_model(str(name)), file_name(bed), "-g", file_name(fasta)]
+    return [_model(str(name)), file_name(bed), "-g", genome.get("name") or file_name(fasta)]
 
 
 def _model(name: str) -> str:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["BOTH_STRANDS", "CHANGING", "CUT", "FLAT", "FUNCTIONS", "LENGTH", "LOOKS_AT_BATCH", "Net"]
+__all__ = ["BOTH_STRANDS", "CHANGING", "CUT", "FLAT", "FUNCTIONS", "LENGTH", "LOOKS_AT_BATCH", "ByShape", "Net"]
 
 LENGTH = 40
 
@@ -91,7 +91,101 @@ def _drawn_in_vain(h: Tensor, body: nn.Module) -> Tensor:
     return h if dropped and body.training else h + body(h)
 
 
+def _draws(how: Callable[[Tensor, float], Tensor], rate: float) -> Callable[[], Net]:
+    """A residual that is left out at that rate: for all rows, or for each by itself."""
+    return lambda: Net(lambda h, body: h + how(h, rate) * body(h), nn.Conv1d(8, 8, 1))
+
+
+def _of_own_torch() -> Callable[[Tensor, float], Tensor]:
+    own = torch.Generator().manual_seed(1)
+    return lambda h, rate: (torch.rand(len(h), 1, 1, generator=own) > rate).float()
+
+
+def _of_own_numpy() -> Callable[[Tensor, float], float]:
+    own = np.random.default_rng(1)
+    return lambda h, rate: float(own.random() > rate)
+
+
+def _of_own_python() -> Callable[[Tensor, float], float]:
+    own = random.Random(1)
+    return lambda h, rate: float(own.random() > rate)
+
+
+class _Every(Net):
+    """Each pass that has a multiple for its number gives twice as much."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(x) * (2 if self.calls % 3 == 0 else 1)
+
+
+class _Rows(Net):
+    """``change`` turns what ``Net`` gives."""
+
+    def __init__(self, change: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.change = change
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.change(super().forward(x))
+
+
+def _normalized_when_many(h: Tensor) -> Tensor:
+    return h if len(h) < 5 else (h - h.mean((0, 2), keepdim=True)) / h.std((0, 2), keepdim=True)
+
+
+def _smoothed(h: Tensor) -> Tensor:
+    """Of all rows but the first and the last: with their neighbours."""
+    return torch.cat([h[:1], (h[:-2] + h[1:-1] + h[2:]) / 3, h[-1:]]) if len(h) > 2 else h
+
+
+def _with_similar(h: Tensor) -> Tensor:
+    """Attention to the rows of the batch, each nearly to itself and to what is like it."""
+    flat = h.flatten(1)
+    return h + 0.1 * torch.einsum("nm,mcl->ncl", (flat @ flat.T).softmax(1), h)
+
+
+class _Full(Net):
+    """Two experts, each of which takes half of the batch and leaves out the rest."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = F.relu(self.stem(x)).mean(2)
+        expert, taken = h[:, :2].argmax(1), torch.zeros(len(x))
+        for i in range(2):
+            taken[torch.nonzero(expert == i)[: math.ceil(len(x) / 2), 0]] = 1
+        return self.head(h)[:, 0] * taken
+
+
+class ByShape(Net):
+    """Keeps what it computed for a batch of one shape, and gives it for each of that shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[tuple[int, ...], Tensor] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        if tuple(x.shape) not in self.kept:
+            self.kept[tuple(x.shape)] = super().forward(x)
+        return self.kept[tuple(x.shape)]
+
+
 CHANGING: dict[str, tuple[Callable[[], Net], str]] = {
+    "rows-of-own-torch": (_draws(_of_own_torch(), 0.02), "another number each time.*aten.rand.generator"),
+    "own-numpy": (_draws(_of_own_numpy(), 0.3), "draws from a numpy.Generator of its own"),
+    "own-python": (_draws(_of_own_python(), 0.01), "draws from a random.Random of its own"),
+    "rare-python": (_draws(lambda h, rate: float(random.random() > rate), 0.01), "draws from Python's random"),
+    "rare-numpy": (_draws(lambda h, rate: float(np.random.rand() > rate), 0.01), "draws from numpy.random"),
+    "permuted": (lambda: _Rows(lambda y: y[torch.randperm(len(y))]), "another number each time"),
+    "every-third-pass": (_Every, "another number each time.*aten.mul"),
+    "normalized-when-many": (lambda: Net(_normalized_when_many), "how many are in its batch.*others from aten.mean"),
+    "from-the-sixth": (lambda: _Rows(lambda y: torch.cat([y[:5], y[5:] + 1])), "or on its place.*aten"),
+    "second-rows": (lambda: _Rows(lambda y: y + 0.1 * (torch.arange(len(y)) % 2)), "or on its place.*aten.mul"),
+    "last-of-batch": (lambda: _Rows(lambda y: torch.cat([y[:-1], y[-1:] + 1])), "or on its place.*aten.cat"),
+    "smoothed": (lambda: Net(_smoothed), "how many are in its batch, or on its place.*others from aten"),
+    "with-similar": (lambda: Net(_with_similar), "batch"),
+    "turned-about": (lambda: _Rows(lambda y: y.flip(0)), "the others in its batch"),
+    "full-experts": (_Full, "how many are in its batch, or on its place.*aten"),
+    "far-from-zero": (lambda: _Rows(lambda y: 5 * y - y.mean() + 1000), "the others in its batch.*aten.sub"),
     "F.dropout": (lambda: Net(lambda h: F.dropout(h, 0.3)), "another number each time.*aten.bernoulli_"),
     "weak-dropout": (lambda: Net(lambda h: h + 1e-4 * F.dropout(h, 0.3)), "another number each time.*aten.bernoulli_"),
     "F.alpha_dropout": (lambda: Net(lambda h: F.alpha_dropout(h, 0.3, True)), "each time.*aten.bernoulli_"),
@@ -124,6 +218,30 @@ CHANGING: dict[str, tuple[Callable[[], Net], str]] = {
     ),
 }
 
+
+class _CountsInVain(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        self.seen += len(x)
+        return super().forward(x)
+
+
+class _KeepsPositions(Net):
+    """As rotary embeddings do, for each length once."""
+
+    def __init__(self) -> None:
+        super().__init__(self._placed)
+        self.kept: dict[int, Tensor] = {}
+
+    def _placed(self, h: Tensor) -> Tensor:
+        return h * self.kept.setdefault(h.shape[2], torch.arange(h.shape[2]).mul(0.1).cos())
+
+
+_OWN = _of_own_numpy()
 FUNCTIONS: dict[str, Callable[[], nn.Module]] = {
     "dropout-of-training": lambda: Net(lambda h, d: d(h), nn.Dropout()).train(),
     "instance-norm": lambda: Net(lambda h, n: n(h), nn.InstanceNorm1d(8)),
@@ -135,6 +253,9 @@ FUNCTIONS: dict[str, Callable[[], nn.Module]] = {
         lambda h, g: g(h.transpose(1, 2))[0].transpose(1, 2), nn.GRU(8, 4, 2, batch_first=True, bidirectional=True)
     ),
     "seeded-noise": lambda: Net(lambda h: h + torch.randn(h.shape[1:], generator=torch.Generator().manual_seed(1))),
+    "counts-in-vain": lambda: _CountsInVain(),
+    "own-in-vain": lambda: Net(lambda h, body: h + 0 * _OWN(h, 0.5) * body(h), nn.Conv1d(8, 8, 1)),
+    "keeps-positions": lambda: _KeepsPositions(),
     "drawn-in-vain": lambda: Net(_drawn_in_vain, nn.Conv1d(8, 8, 1)),
     "of-a-million": lambda: Net(lambda h: h + 1e6),
     "of-1e20": lambda: Net(lambda h: h * 1e20),
@@ -262,13 +383,14 @@ FLAT: dict[str, Callable[[], Net]] = {
 
 
 class _Tokens(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, places: Callable[[Tensor], Tensor] = lambda x: x.argmax(1)) -> None:
         super().__init__()
         torch.manual_seed(0)
+        self.places = places
         self.letters, self.head = nn.Embedding(4, 8), nn.Conv1d(8, 1, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.letters(x.argmax(1)).transpose(1, 2)).mean((1, 2))
+        return self.head(self.letters(self.places(x)).transpose(1, 2)).mean((1, 2))
 
 
 class _WithoutGradient(Net):
@@ -285,6 +407,9 @@ class _Above(Net):
 
 CUT: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "tokens": (_Tokens, "argmax"),
+    "places-of-max": (lambda: _Tokens(lambda x: x.max(1)[1]), r"Tensor\.max"),
+    "places-of-topk": (lambda: _Tokens(lambda x: x.topk(1, 1).indices[:, 0]), r"Tensor\.topk"),
+    "places-of-sort": (lambda: _Tokens(lambda x: torch.sort(x, 1)[1][:, 3]), r"torch\.sort"),
     "no_grad": (_WithoutGradient, "conv1d in module stem"),
     "step": (_Above, "Tensor.gt"),
 }

@@ -26,6 +26,7 @@ __all__ = [
     "find_genome",
     "folder_of",
     "genome_file",
+    "genome_name",
     "genome_path",
     "genomes",
     "kept_genome",
@@ -135,6 +136,13 @@ def find_genome(assembly: str) -> Path | None:
                 os.utime(path.parent / "source.json")  # its date tells when the genome was last used
             return path
     return None
+
+
+def genome_name(path: Path) -> str | None:
+    """The name by which a FASTA is found; None where it is another file than that."""
+    name = next((path.name.removesuffix(suffix) for suffix in reversed(SUFFIXES) if path.name.endswith(suffix)), None)
+    found = find_genome(name) if name else None
+    return name if found is not None and found.resolve() == path.resolve() else None
 
 
 def genome_path(name: str) -> Path:

@@ -64,6 +64,19 @@ def test_the_prediction_explained_is_the_sum_of_logits(yeast):
         assert found.prediction[:] == pytest.approx(np.log(predicted).sum((1, 2)), rel=1e-4)
 
 
+def test_a_genome_found_by_its_name_is_recorded_by_it(yeast, tmp_path, monkeypatch):
+    """A page made of the file repeats the name; a file that was given has none."""
+    genomes = tmp_path / "genomes"
+    genomes.mkdir()
+    for end in ("", ".fai"):
+        (genomes / f"sacCer3.fa{end}").write_bytes((EXAMPLE / f"genome.fa{end}").read_bytes())
+    monkeypatch.setenv("ZOO_GENOMES", str(genomes))
+    out = tmp_path / "contribs.h5"
+    attribute("yeast-atac", EXAMPLE / "regions.bed", None, out, references="2", limit=1, any_genome=True)
+    with open_contribs(out) as found, open_contribs(yeast) as given:
+        assert found.run["genome"]["name"] == "sacCer3" and "name" not in given.run["genome"]
+
+
 def test_the_same_seed_gives_the_same_file_and_another_does_not(yeast, tmp_path):
     same, other = tmp_path / "same.h5", tmp_path / "other.h5"
     options = {"references": "3", "any_genome": True, "limit": 1}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import random
 import re
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 from toys_networks import (
     BOTH_STRANDS,
     CHANGING,
@@ -17,10 +19,12 @@ from toys_networks import (
     FUNCTIONS,
     LENGTH,
     LOOKS_AT_BATCH,
+    ByShape,
     Net,
 )
 
 import interpret
+from interpret.explanation import relative_error
 from interpret.function import check_function
 from interpret.methods.deepliftshap import explain_by_deepliftshap
 from interpret.methods.registry import open_method
@@ -63,9 +67,13 @@ def test_what_is_no_function_of_one_sequence_is_refused_by_name(name):
     with pytest.raises(ModelError, match=words) as caught:
         check_function(make(), X)
     one, other = re.findall(r"-?[\d.]+(?:e-?\d+)?", caught.value.extent)[:2]
-    assert one != other and (
-        name == "layer-drop" or "toys_networks.py:" in caught.value.what
-    )  # that leaves out its line
+    assert one != other
+    # What Python or numpy draw, and whole rows that change places, no operation of torch shows.
+    assert (
+        "toys_networks.py:" in caught.value.what
+        or name in ("layer-drop", "permuted", "turned-about")
+        or ("draws from" in caught.value.what)
+    )
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -84,6 +92,59 @@ def test_a_short_mutagenesis_refuses_them_all(name):
             explain("ism", make(), X[:n])
 
 
+def test_what_an_earlier_batch_was_given_is_given_to_no_other():
+    for name in ("saliency", "deepliftshap", "ablation"):
+        with pytest.raises(ModelError, match="on what it was asked before"):
+            explain(name, ByShape())
+
+
+def test_generators_are_as_they_were():
+    """Python's and numpy's draw numbers near 0 and near 1 while a module is asked; not afterwards."""
+    own = random.Random(3)
+    net = Net(lambda h: h + 0 * own.random() + 0 * np.random.rand() + 0 * random.random())
+    check_function(net, X)
+    assert all(1e-4 < one.random() < 1 - 1e-4 for one in (own, random) for _ in range(20))
+    assert (np.abs(np.random.rand(20) - 0.5) < 0.5 - 1e-4).all()
+
+
+class Keeps(Net):
+    """Positions of each length, once: as an attribute, in a dictionary, as a pair in a list, as a buffer."""
+
+    def __init__(self, how):
+        super().__init__(self._placed)
+        self.how, self.one, self.by_length, self.pairs = how, None, {}, []
+        self.register_buffer("buffer", None)
+
+    def _placed(self, h):
+        made = torch.arange(h.shape[2]).mul(0.1).cos()
+        if self.how == "attribute":
+            self.one = made if self.one is None else self.one
+            return h * self.one
+        if self.how == "dictionary":
+            return h * self.by_length.setdefault(h.shape[2], made)
+        if self.how == "pair":
+            self.pairs = self.pairs or [(made, made + 1)]
+            return h * self.pairs[0][0] + self.pairs[0][1]
+        self.buffer = made if self.buffer is None else self.buffer
+        return h * self.buffer
+
+
+@pytest.mark.parametrize("how", ["attribute", "dictionary", "pair", "buffer"])
+def test_what_a_pass_without_gradients_has_kept_takes_one_afterwards(how):
+    anew, net = Keeps(how), Keeps(how)
+    usual = explain("saliency", anew)
+    with torch.inference_mode():  # as load_model and predict do
+        net(torch.from_numpy(X))
+    np.testing.assert_array_equal(explain("saliency", net), usual)
+    net = Keeps(how)
+    explain("ism", net)
+    np.testing.assert_array_equal(explain("saliency", net), usual)
+    net = Keeps(how)
+    explain("ism", net)
+    net(torch.from_numpy(X)).sum().backward()
+    assert net.stem.weight.grad.abs().max() > 0
+
+
 class Counted(nn.Module):
     """A net whose passes are counted: rows of each."""
 
@@ -100,7 +161,7 @@ def test_a_short_mutagenesis_takes_one_pass_more_than_its_own():
     counted = Counted()
     found = explain("ism", counted, X[:1])
     np.testing.assert_allclose(found, mutated(counted.net, X[:1]), atol=1e-6)
-    # The sequence itself, the window that rides along, the edits; then that window alone.
+    # The sequence itself, the window that rides along, the edits; then one of these alone.
     assert counted.rows == [3 * LENGTH + 2, 1]
 
 
@@ -127,6 +188,55 @@ def test_windows_that_are_long_are_asked_about_as_short_ones():
     check_function(net, x)
     with pytest.raises(ModelError, match="the others in its batch"):
         check_function(nn.Sequential(nn.BatchNorm1d(4, track_running_stats=False), net).eval(), x)
+
+
+# ---------------------------------------------------------------- normalizations of what is 0 at one end
+
+
+def rare(h):
+    """All filters are 0 at some positions of a sequence, or of its references."""
+    return F.relu(h - 0.25)
+
+
+def over(h, scale):
+    return h / scale
+
+
+#: Each is 0 / 1e-12, or so, where all filters are 0.
+DEAD = {
+    "F.normalize": lambda h: F.normalize(h, dim=1),
+    "along-positions": lambda h: F.normalize(h, dim=2),
+    "by-sum": lambda h: over(h, h.sum(1, keepdim=True) + 1e-9),
+    "by-max": lambda h: over(h, h.amax(1, keepdim=True).clamp_min(1e-10)),
+    "reciprocal": lambda h: h * h.sum(1, keepdim=True).clamp(min=1e-9).reciprocal(),
+    "power": lambda h: h * (h.sum(1, keepdim=True) + 1e-9) ** -1,
+    "root-mean-square": lambda h: h * torch.rsqrt(h.square().mean(1, keepdim=True) + 1e-14),
+    "addcdiv": lambda h: torch.addcdiv(h, h, h.sum(1, keepdim=True) + 1e-9),
+    "cosine": lambda h: h * F.cosine_similarity(h[:, :4], h[:, 4:], dim=1)[:, None],
+    "twice": lambda h: F.normalize(F.normalize(h, dim=1), dim=2),
+}
+
+
+@pytest.mark.parametrize("kind", DEAD)
+def test_what_is_nothing_over_nothing_contributes_no_more_than_the_rest(kind):
+    net = Net(lambda h: DEAD[kind](rare(h)))
+    references = random_windows(4, LENGTH, seed=9).reshape(2, 2, 4, LENGTH)
+    with torch.no_grad():
+        hidden = [rare(F.relu(net.stem(torch.from_numpy(x)))).sum(1) for x in (X, references.reshape(-1, 4, LENGTH))]
+        y, y_of_references = net(torch.from_numpy(X)), net(torch.from_numpy(references.reshape(-1, 4, LENGTH)))
+    assert all((one == 0).any() and (one > 0).any() for one in hidden)
+    found = interpret.deepliftshap(net, X, references=references)
+    wanted = y - y_of_references.view(2, 2).mean(1)
+    np.testing.assert_allclose((found * X).sum((1, 2)), wanted, atol=2e-6)
+    assert np.abs(found).max() < 2
+
+
+def test_contributions_that_take_one_another_back_are_no_rounding():
+    """10,000,000 - 10,000,000.03 where 0.01 is right: of float32 that is rounding, but it explains nothing."""
+    error = relative_error(*(torch.tensor(value, dtype=torch.float64) for value in (0.04, 0.01, 0.3, 2e7)))
+    assert error > 1
+    usual = relative_error(*(torch.tensor(value, dtype=torch.float64) for value in (1e-8, 2e-8, 0.3, 0.5)))
+    assert usual < 1e-3
 
 
 # ---------------------------------------------------------------- Python that looks at the batch
@@ -263,6 +373,15 @@ def test_tokens_are_explained_by_mutagenesis_and_that_is_what_is_advised():
         open_method("deepliftshap", net, LENGTH, parse_references("2"), fallback="integrated_gradients")
     opened = open_method("deepliftshap", net, LENGTH, parse_references("2"), fallback="ism")
     np.testing.assert_allclose(opened.explain(X, 0).hypothetical, mutated(net, X), atol=1e-6)
+
+
+def test_a_derivative_that_torch_leaves_out_is_no_contribution_of_nothing():
+    """That of a norm of order 0 is not defined at all; that of a step is an error of torch's own."""
+    for name in ("saliency", "integrated_gradients"):
+        with pytest.raises(ModelError, match="the model's output has no gradient"):
+            explain(name, Net(lambda h: torch.linalg.vector_norm(h - 0.3, 0, dim=2, keepdim=True).expand_as(h)))
+        with pytest.raises(ModelError, match=r"the gradient of the module failed: RuntimeError: .*floor_divide"):
+            explain(name, Net(lambda h: h // 0.1))
 
 
 class Constant(nn.Module):

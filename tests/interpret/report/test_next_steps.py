@@ -80,6 +80,13 @@ def test_they_repeat_what_makes_this_run(steps):
     assert both[1]["source"] == ("motifs.h5", "other.motifs.h5")
 
 
+def test_a_genome_that_was_found_by_its_name_is_called_by_it(steps):
+    kept = {"path": "/home/ann/.cache/seqzoo/assemblies/sacCer3/sacCer3.fa.gz", "name": "sacCer3"}
+    for genome, given in ((kept, "sacCer3"), ({"path": kept["path"]}, "sacCer3.fa.gz")):
+        commands = [parsed(step.command) for step in steps({**FULL, "genome": genome}) if step.command]
+        assert {found["genome"] for _, found in commands if found.get("genome")} == {given}
+
+
 def test_what_the_record_does_not_hold_has_no_command(steps):
     for lacking in ({"regions": None}, {"genome": "hg38"}, {"model": "toy"}, {"regions": {"path": "-"}}):
         commands = [step.command for step in steps({**FULL, **lacking}) if step.command]
