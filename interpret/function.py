@@ -153,7 +153,7 @@ class Stranger:
 
     def alone(self, seconds: Callable[[], float], company: torch.Tensor, found: torch.Tensor) -> None:
         """Predict a row of a pass (n, 4, L) alone, and time it: a late one, of a large effect on what it gave, (n,)."""
-        places = [i for i in _inner(len(company)) if i > 1 or len(company) < COMPANY]
+        places = [i for i in _inner(len(company)) if i > 1] or [1]  # where the stranger is
         effects = (found - found[0]).nan_to_num(0, 0, 0)
         # Of those that most have: a rare one the other way may be what all others are held to.
         effects = (effects * effects.sum().sign())[places]
