@@ -16,7 +16,7 @@ import torch
 from torch import fx
 
 from interpret.capture import capture
-from interpret.function import check_function
+from interpret.function.check import check_function
 from interpret.module import PROTOCOL, declared, evaluating, in_full_float32, own_dtypes
 from interpret.references import References
 from zoo.errors import InputError, ModelError, UsageError, ZooError

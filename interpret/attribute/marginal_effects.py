@@ -17,7 +17,7 @@ import torch
 
 from interpret.attribute.explainer import options_signature
 from interpret.attribute.options import AttributeOptions, AttributeResult
-from interpret.function import check_function
+from interpret.function.check import check_function
 from interpret.methods.marginalize import pattern_of, predictions_with_and_without
 from interpret.module import in_full_float32
 from interpret.motifs.meme import KnownMotif, MemeFile, read_meme_file

@@ -13,7 +13,7 @@ import torch
 from interpret.deeplift.multipliers import DeepLiftGraph
 from interpret.deeplift.pairs import Pairs
 from interpret.explanation import MEDIAN_LIMIT, Explanation, check_complete, explain_pairs, joined
-from interpret.function import check_gradient
+from interpret.function.gradient import check_gradient
 from interpret.module import (
     batches,
     check_one_hot,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from interpret.function import check_gradient
+from interpret.function.gradient import check_gradient
 from interpret.module import (
     batches,
     check_one_hot,

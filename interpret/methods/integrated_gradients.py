@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from interpret.explanation import SUMMED, Explanation, check_complete, explain_pairs, joined
-from interpret.function import check_gradient
+from interpret.function.gradient import check_gradient
 from interpret.module import (
     batches,
     check_one_hot,

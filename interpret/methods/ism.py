@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from interpret.function import Stranger, check_function
+from interpret.function.check import Stranger, check_function
 from interpret.module import batches, check_one_hot, declared, device_of, evaluating, fixed_arguments, scalar
 from interpret.mutagenesis.edits import MutagenesisGraph
 from interpret.mutagenesis.trial import BATCH, SMALL, TRIAL_SHARE, Passes, foresee, seconds

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from interpret.explanation import Explanation
-from interpret.function import check_function, check_gradient
+from interpret.function.check import check_function
+from interpret.function.gradient import check_gradient
 from interpret.methods.ablation import ablate
 from interpret.methods.deepliftshap import DeepLiftShap
 from interpret.methods.gradients import gradient

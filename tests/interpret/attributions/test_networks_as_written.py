@@ -25,7 +25,7 @@ from toys_networks import (
 
 import interpret
 from interpret.explanation import relative_error
-from interpret.function import check_function
+from interpret.function.check import Stranger, check_function
 from interpret.methods.deepliftshap import explain_by_deepliftshap
 from interpret.methods.registry import open_method
 from interpret.references import References, parse_references
@@ -143,6 +143,28 @@ def test_what_a_pass_without_gradients_has_kept_takes_one_afterwards(how):
     explain("ism", net)
     net(torch.from_numpy(X)).sum().backward()
     assert net.stem.weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    "effects",
+    [
+        [9.0, -1, -2, -1, -3, -2, -1, -4],  # of which the stranger's alone is positive, and the largest
+        [-9.0, 1, 2, 1, 3, 2, 1, 4],
+        [0.0] * 8,
+        [float("nan")] * 8,
+        [float("inf"), 1, float("nan"), 0, 0, 0, 0, 0],
+        [1.0],
+    ],
+)
+def test_a_row_to_be_alone_is_found_whatever_the_effects(effects):
+    x = torch.from_numpy(random_windows(1 + len(effects), LENGTH))
+    stranger = Stranger(Net(), x[:1])
+    given = torch.tensor([0.0, *effects], dtype=torch.float64)
+    stranger.alone(lambda: 0.0, x, given)
+    company, row = stranger.company
+    assert company is x and 1 <= row < len(x)
+    answers = Net()(x).detach().double()
+    assert not stranger.differs(answers) and stranger.differs(answers + 1)
 
 
 class Counted(nn.Module):
