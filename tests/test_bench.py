@@ -85,8 +85,9 @@ def test_commands_take_turns_and_their_median_counts(tmp_path, monkeypatch):
 
 
 def test_the_kernels_account_of_a_process(tmp_path):
+    held = np.ones(50_000_000)  # 400 MB of who starts it, which are no part of the account
     usage = predict.run([sys.executable, "-c", "x = bytearray(200_000_000)"], tmp_path)
-    assert usage.cpu > 0 and usage.wall > 0 and 200 < usage.peak_mb < 2_000
+    assert usage.cpu > 0 and usage.wall > 0 and 200 < usage.peak_mb < 300 < held.nbytes / 1e6
     with pytest.raises(SystemExit, match="to nobody"):
         predict.run([sys.executable, "-c", "raise SystemExit('to nobody')"], tmp_path)
 

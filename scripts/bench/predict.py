@@ -49,17 +49,27 @@ class Usage:
     peak_mb: float
 
 
+#: Starts a process from one that holds next to nothing: its peak memory begins with that of who starts it.
+STARTER = """
+import json, os, sys, time
+start = time.monotonic()
+_, status, usage = os.wait4(os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ), 0)
+wall = time.monotonic() - start
+with open(sys.argv[1], "w") as out:
+    json.dump([status, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024], out)
+"""
+
+
 def run(command: list[str], folder: Path) -> Usage:
     """Run a process and read the kernel's account of it and its children."""
-    log = folder / "last.log"
+    log, account = folder / "last.log", folder / "last.json"
+    starter = [sys.executable, "-I", "-S", "-c", STARTER, str(account), *command]
     with log.open("wb") as out:
-        start = time.monotonic()
-        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - start
+        subprocess.run(starter, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=True)
+    status, *usage = json.loads(account.read_text())
     if os.waitstatus_to_exitcode(status):
         raise SystemExit(f"failed: {' '.join(command)}\n{log.read_text(errors='replace')[-3000:]}")
-    return Usage(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+    return Usage(*usage)
 
 
 def compare(a: list[str], b: list[str], folder: Path, repeats: int) -> tuple[list[Usage], list[Usage]]:
