@@ -113,21 +113,31 @@ def evaluating(module: torch.nn.Module) -> Iterator[torch.device]:
 
 
 def _out_of_inference(module: torch.nn.Module) -> None:
-    """Tensors kept of a pass in inference mode, which no gradient may pass, become others of the same values."""
+    """Tensors kept of a pass in inference mode, which no gradient may pass, become others of the same values.
+
+    One that is kept in several places, as the weights of recurrent layers are, is one afterwards, too.
+    """
+    made: dict[int, torch.Tensor] = {}
     with torch.inference_mode(False):
         for part in module.modules():
             own = vars(part)
             for kept in (own, *(value for value in own.values() if isinstance(value, dict | list))):
                 for key, value in list(kept.items() if isinstance(kept, dict) else enumerate(kept)):
-                    if (usable := _usable(value)) is not value:
+                    if (usable := _usable(value, made)) is not value:
                         kept[key] = usable
 
 
-def _usable(value: Any) -> Any:
+def _usable(value: Any, made: dict[int, torch.Tensor]) -> Any:
     if isinstance(value, torch.Tensor):
-        return value.clone() if value.is_inference() else value
+        if not value.is_inference():
+            return value
+        if id(value) not in made:
+            copy = value.clone()
+            is_parameter = isinstance(value, torch.nn.Parameter)
+            made[id(value)] = torch.nn.Parameter(copy, value.requires_grad) if is_parameter else copy
+        return made[id(value)]
     if type(value) is tuple and any(isinstance(one, torch.Tensor) and one.is_inference() for one in value):
-        return tuple(map(_usable, value))
+        return tuple(_usable(one, made) for one in value)
     return value
 
 

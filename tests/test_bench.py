@@ -228,7 +228,7 @@ def test_every_call_that_a_case_measures_is_there(monkeypatch, tmp_path, case):
 
     def in_one_process(net, n, repeats):
         assert net in NETS and n >= 1 and repeats >= 1
-        return 1.0, 1.0
+        return 1.0, 1.0, 1.0
 
     monkeypatch.setattr(interpret, "measure", measure)
     monkeypatch.setattr(interpret, "in_one_process", in_one_process)
@@ -237,8 +237,8 @@ def test_every_call_that_a_case_measures_is_there(monkeypatch, tmp_path, case):
 
 
 def test_mutagenesis_and_its_forward_passes_take_turns_in_one_process():
-    ours, forwards = interpret.in_one_process("recurrent", 1, 1)
-    assert ours > 0 and forwards > 0
+    ours, edits, forwards = interpret.in_one_process("recurrent", 1, 1)
+    assert ours > 0 and edits > 0 and forwards > 0
 
 
 def test_a_failed_call_ends_the_benchmark_with_its_words(tmp_path):

@@ -145,6 +145,27 @@ def test_what_a_pass_without_gradients_has_kept_takes_one_afterwards(how):
     assert net.stem.weight.grad.abs().max() > 0
 
 
+def test_a_module_that_was_made_in_inference_mode_is_explained_as_itself():
+    """Its parameters stay parameters, and those that a recurrent layer keeps in a list are the same."""
+
+    class Layers(Net):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.layers = nn.LSTM(4, 5, batch_first=True)
+
+        def forward(self, x):
+            return self.layers(x.transpose(1, 2))[0].mean((1, 2))
+
+    with torch.inference_mode():
+        net = Layers()
+    for name in METHODS:
+        np.testing.assert_array_equal(explain(name, net), explain(name, Layers()))
+    weights = list(net.layers.parameters())
+    assert all(isinstance(one, nn.Parameter) and not one.is_inference() for one in net.parameters())
+    assert all(one is other for one, other in zip(net.layers._flat_weights, weights, strict=True))
+
+
 @pytest.mark.parametrize(
     "effects",
     [
