@@ -25,7 +25,7 @@ import torch
 
 from zoo.errors import InputError, ModelError, UsageError
 from zoo.models.foreign_python import blame
-from zoo.models.loaded import full_float32
+from zoo.models.loaded import device_of, full_float32
 from zoo.words import counted, counted_of
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "batches",
     "check_one_hot",
     "declared",
-    "device_of",
     "evaluating",
     "fixed_arguments",
     "gradient_of",
@@ -139,11 +138,6 @@ def _usable(value: Any, made: dict[int, torch.Tensor]) -> Any:
     if type(value) is tuple and any(isinstance(one, torch.Tensor) and one.is_inference() for one in value):
         return tuple(_usable(one, made) for one in value)
     return value
-
-
-def device_of(module: torch.nn.Module) -> torch.device:
-    """Where the module's parameters are; the CPU where it has none."""
-    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
 
 def _own_input(args: tuple[torch.Tensor, ...], dtype: torch.dtype) -> tuple[torch.Tensor, ...]:

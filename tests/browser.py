@@ -12,17 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-]
+from scripts.samples.pictures import BROWSER_OPTIONS
+
 DOM = "document.documentElement.outerHTML"
 #: Events that are lines of the console: of scripts, errors that nobody caught, what the browser itself has to say.
 CONSOLE = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
@@ -40,7 +31,7 @@ class Browser:
     def __init__(self, program: str, folder: Path, *flags: str) -> None:
         commands, self._to = os.pipe()
         self._from, answers = os.pipe()
-        words = [program, *FLAGS, *flags, f"--user-data-dir={folder / 'profile'}", "--remote-debugging-pipe"]
+        words = [program, *BROWSER_OPTIONS, *flags, f"--user-data-dir={folder / 'profile'}", "--remote-debugging-pipe"]
         shell = ["sh", "-c", f'exec "$@" 3</dev/fd/{commands} 4>/dev/fd/{answers}', "sh"]
         self._log = folder / "log"
         with self._log.open("wb") as log:

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import ModelError
-from zoo.models.loaded import LoadedModel, full_float32
+from zoo.genome.encode import random_windows
+from zoo.models.loaded import LoadedModel, device_of, full_float32
 from zoo.models.sequence_loader import SequenceLoader
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "LastLayer",
     "activate",
     "cut_module",
-    "random_windows",
     "shares_weights",
     "to_logit",
 ]
@@ -189,7 +189,7 @@ def cut_module(model: LoadedModel) -> Cut | None:
         None where no layer passes the test.
     """
     module = model.module.eval()
-    x = random_windows(WINDOWS, model.length, module)
+    x = torch.from_numpy(random_windows(WINDOWS, model.length)).to(device_of(module))
     with torch.no_grad(), full_float32():
         for place, layer, given in reversed(_layers_that_ran(module, _arranged(model.loader, x))):
             found = _what_follows(model, layer, x)
@@ -200,13 +200,6 @@ def cut_module(model: LoadedModel) -> Cut | None:
             if cut is not None and _is_same(model, cut, x):
                 return cut
     return None
-
-
-def random_windows(n: int, length: int, module: nn.Module) -> Tensor:
-    """(n, 4, length) one-hot, always the same, on the module's device."""
-    letters = torch.randint(4, (n, length), generator=torch.Generator().manual_seed(0))
-    device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    return nn.functional.one_hot(letters, 4).transpose(1, 2).float().to(device)
 
 
 def _arranged(loader: SequenceLoader, x: Tensor) -> Tensor:

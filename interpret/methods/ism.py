@@ -19,12 +19,13 @@ import numpy as np
 import torch
 
 from interpret.function.check import Stranger, check_function
-from interpret.module import batches, check_one_hot, declared, device_of, evaluating, fixed_arguments, scalar
+from interpret.module import batches, check_one_hot, declared, evaluating, fixed_arguments, scalar
 from interpret.mutagenesis.edits import MutagenesisGraph
 from interpret.mutagenesis.trial import BATCH, SMALL, TRIAL_SHARE, Passes, foresee, seconds
 from interpret.target import Explained, of_a_model
 from zoo.errors import ModelError
 from zoo.genome.encode import Sequences
+from zoo.models.loaded import device_of
 
 __all__ = ["Mutagenesis", "MutagenesisReport", "ism", "mutate_all"]
 

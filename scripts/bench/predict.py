@@ -62,7 +62,7 @@ with open(sys.argv[1], "w") as out:
 
 def run(command: list[str], folder: Path) -> Usage:
     """Run a process and read the kernel's account of it and its children."""
-    log, account = folder / "last.log", folder / "last.json"
+    log, account = folder / "last.log", (folder / "last.json").resolve()
     starter = [sys.executable, "-I", "-S", "-c", STARTER, str(account), *command]
     with log.open("wb") as out:
         subprocess.run(starter, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=True)

@@ -1,6 +1,6 @@
 """Measure ``--saturate`` against two forward passes a variant: ratios in one run on this machine.
 
-    python -m scripts.bench.saturate                          # half an hour on one core
+    python -m scripts.bench.saturate                          # a quarter of an hour on one core, most of it SpliceAI
     python -m scripts.bench.saturate --cases bpnet --loci 5
     python -m scripts.bench.saturate --cases spliceai --loci 1 --sample 2    # some minutes
 

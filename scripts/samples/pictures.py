@@ -22,9 +22,7 @@ BROWSER_OPTIONS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--hide-scrollbars",
     "--host-resolver-rules=MAP * ~NOTFOUND",
-    "--virtual-time-budget=4000",
 )
 TALLEST = 2600
 COLOURS = 256
@@ -80,6 +78,8 @@ def take(page: Path, picture: Picture, folder: Path) -> Path:
             [
                 _browser(),
                 *BROWSER_OPTIONS,
+                "--hide-scrollbars",
+                "--virtual-time-budget=4000",
                 *(["--blink-settings=preferredColorScheme=0"] if picture.dark else []),
                 f"--user-data-dir={scratch}/profile",
                 f"--window-size={width},{TALLEST}",

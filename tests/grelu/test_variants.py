@@ -10,16 +10,7 @@ import pytest
 from zoo.variants.score_variants import score_variants
 
 LENGTH, SIZE = 64, 3000
-CLASSES = {
-    "model_type": "ConvModel",
-    "n_tasks": 3,
-    "stem_channels": 8,
-    "stem_kernel_size": 5,
-    "n_conv": 3,
-    "channel_init": 8,
-    "kernel_size": 3,
-    "final_pool_func": "avg",
-}
+CLASSES = {"model_type": "ConvModel", "n_tasks": 3, "final_pool_func": "avg"}
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from near_models import allele_of, predicted
 
 import zoo
@@ -252,6 +253,12 @@ def test_groups_of_tracks_are_found_where_a_softmax_of_their_size_is_seen(genome
         np.testing.assert_allclose(found[pair], softmax_of(logits[pair], 0), rtol=2e-5)
     (note,) = softmax_notes(model.softmaxes, model.outputs, "--shifts", model.unseen_softmaxes)
     assert "profile (over groups of tracks)" in note
+    # What a card has to say, says the same.
+    line = model.softmaxes["profile"].in_a_card(TRACKS)
+    assert line == "softmax: [[a, b], [c, d]]"
+    said = yaml.safe_load(line)["softmax"]
+    stated = model_of(Net(1, "groups"), card=Said(profile=said)).softmaxes["profile"]
+    assert stated.stated and stated.groups == model.softmaxes["profile"].groups
 
 
 def test_what_sums_to_one_without_a_softmax_is_averaged_as_it_is_and_told():

@@ -129,10 +129,11 @@ def _softmaxes(model: LoadedModel, teller: Tells) -> None:
             "softmax", f"{error.what.removeprefix(f'{model.name}: ')}: {error.extent}", error.fix.removeprefix("Fix: ")
         )
         return
-    for name, softmax in found.items():
-        if not softmax.stated:
-            what = f"output {name!r} is a softmax over {softmax.words}, which averages of strands and windows depend on"
-            teller.finding("softmax", what, f"say `softmax: {softmax.over}` of that output", "note")
+    for spec in model.outputs:
+        softmax = found.get(spec.name)
+        if softmax is not None and not softmax.stated:
+            what = f"output {spec.name!r} is a softmax over {softmax.words}, of whose logits averages are"
+            teller.finding("softmax", what, f"say `{softmax.in_a_card(spec.tracks)}` of that output", "note")
 
 
 # ---------------- strands

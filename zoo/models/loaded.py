@@ -33,6 +33,7 @@ __all__ = [
     "Runner",
     "auto_batch_size",
     "check_mirrors",
+    "device_of",
     "full_float32",
     "pick_device",
     "processor_name",
@@ -98,8 +99,7 @@ class LoadedModel:
 
     @functools.cached_property
     def _asked_softmaxes(self) -> tuple[dict[str, Softmax], dict[str, Softmax]]:
-        parameter = next(self.module.parameters(), None)
-        return softmaxes_of(self, Runner(self, str(parameter.device) if parameter is not None else "cpu").one_strand)
+        return softmaxes_of(self, Runner(self, str(device_of(self.module))).one_strand)
 
     def __repr__(self) -> str:
         """Name, version, input, assembly, and a line an output."""
@@ -404,6 +404,11 @@ def check_mirrors(model: LoadedModel) -> None:
                     f"{spec.offset} bp before it, {after} bp after",
                     "Fix: leave out --rc-average",
                 )
+
+
+def device_of(module: torch.nn.Module) -> torch.device:
+    """Where the module's parameters are; the CPU where it has none."""
+    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
 
 def pick_device(name: str) -> torch.device:

@@ -66,6 +66,11 @@ class Softmax:
         """What it is over, in a message."""
         return "groups of tracks" if self.groups else "tracks and bins together" if self.over == "all" else self.over
 
+    def in_a_card(self, tracks: Sequence[str]) -> str:
+        """The line of a card that says so, of an output with these tracks."""
+        groups = ", ".join(f"[{', '.join(tracks[i] for i in group)}]" for group in self.groups)
+        return f"softmax: {f'[{groups}]' if groups else self.over}"
+
     def mean(self, several: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
         """The softmax of the mean of the logits, float32.
 
