@@ -95,6 +95,7 @@ def _state(generator: Any) -> bytes:
 #: What is looked through for generators: how deep, how many values of a container, and whose code is not.
 DEEP, MANY = 4, 256
 NO_AUTHORS = frozenset({"torch", "numpy", "pydantic", "zoo", "interpret", *sys.stdlib_module_names})
+HOLD_NOTHING = frozenset({int, float, bool, str, bytes, type(None), torch.Tensor, torch.nn.Parameter})
 GENERATORS = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
 
 
@@ -109,7 +110,7 @@ def _own_generators(module: torch.nn.Module) -> list[Any]:
             continue
         seen.add(id(value))
         if not isinstance(value, GENERATORS):
-            waiting += [(held, depth + 1) for held in _held(value)]
+            waiting += [(held, depth + 1) for held in _held(value) if type(held) not in HOLD_NOTHING]
         elif not isinstance(value, random.SystemRandom):  # which has no state
             found[id(value)] = value
     return [g for g in found.values() if g is not random._inst and g is not np.random.mtrand._rand]

@@ -32,6 +32,8 @@ NETS = {
     "bpnet": nets.bpnet_like,
     "recurrent": nets.recurrent,
     "recurrent-gru": lambda: nets.recurrent(cell=torch.nn.GRU),
+    "recurrent-96": lambda: nets.recurrent(width=96),
+    "recurrent-gru-96": lambda: nets.recurrent(cell=torch.nn.GRU, width=96),
     "bpnet-profile": lambda: nets.bpnet_like(head="profile"),
 }
 

@@ -115,22 +115,22 @@ def bpnet_like(seed: int = 0, head: str = "counts") -> tuple[nn.Module, int]:
 class _Recurrent(nn.Module):
     """A convolution and two bidirectional recurrent layers, whose every step an edit changes."""
 
-    def __init__(self, cell: type[nn.Module]) -> None:
+    def __init__(self, cell: type[nn.Module], width: int) -> None:
         super().__init__()
         self.stem = nn.Conv1d(4, 32, 9, padding=4)
-        self.first = cell(32, 32, batch_first=True, bidirectional=True)
-        self.second = cell(64, 32, batch_first=True, bidirectional=True)
-        self.head = nn.Linear(64, 1)
+        self.first = cell(32, width, batch_first=True, bidirectional=True)
+        self.second = cell(2 * width, width, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x).relu().transpose(1, 2)
         return self.head(self.second(self.first(x)[0])[0].mean(1))[:, 0]
 
 
-def recurrent(seed: int = 0, cell: type[nn.Module] = nn.LSTM) -> tuple[nn.Module, int]:
+def recurrent(seed: int = 0, cell: type[nn.Module] = nn.LSTM, width: int = 32) -> tuple[nn.Module, int]:
     """Two bidirectional LSTMs, or GRUs, on 70 bp, a short promoter."""
     torch.manual_seed(seed)
-    return _Recurrent(cell).eval(), 70
+    return _Recurrent(cell, width).eval(), 70
 
 
 class _Residual(nn.Module):
