@@ -56,8 +56,8 @@ def tune(
     Raises:
         ZooError: as ``finetune``; a trial that fails ends nothing but itself.
     """
-    folder = Path(out) if out is not None else Path(config).with_name(f"{Path(config).with_suffix('').name}-tuned")
     read = load_config(config, sets)
+    folder = Path(out) if out is not None else Path(config).with_name(f"{Path(config).with_suffix('').name}-tuned")
     varied = dict(map(_varied, space or _default_space(read)))
     _check_space(config, sets, varied)
     _check_folder(folder, read, config, force)  # not once all trials have run

@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from zoo.errors import InputError, ModelError, UsageError, ZooError
 from zoo.words import did_you_mean
@@ -59,18 +59,25 @@ def is_url(value: Any) -> bool:
     return _url(value) is not None
 
 
-def refuse_empty(value: Any, error: type[ZooError] = InputError, *, option: str = "") -> None:
+def refuse_empty(
+    value: Any,
+    error: type[ZooError] = InputError,
+    *,
+    option: str = "",
+    kind: Literal["file", "folder", "model"] = "file",
+) -> None:
     """Raise where a path is the empty text, as of a shell's variable that is not set: ``Path`` makes ``.`` of it.
 
     Args:
         value: what was given; anything but text passes.
-        error, option: as in ``refuse_url``.
+        error, option: as in ``refuse_url``. kind: what it should name.
     """
     if isinstance(value, str) and not value.strip():
         raise error(
-            f"{option} {value!r}: is the name of no file".strip(),
+            f"{option} {value!r}: is the name of no {kind}".strip(),
             "a variable of the shell that is not set is empty",
-            f"Fix: give the name of a file{f' with {option}' if option else ''}",
+            f"Fix: give the name of a {kind}{f' with {option}' if option else ''}"
+            f"{'; `zoo list` shows them' if kind == 'model' else ''}",
         )
 
 

@@ -39,6 +39,7 @@ from zoo.genome.intervals import RegionFile
 from zoo.genome.library import genome_name
 from zoo.genome.region_table import Regions
 from zoo.models.loaded import pick_device
+from zoo.paths import refuse_empty
 from zoo.progress import Notes, Progress
 from zoo.results import check_out, left_behind, replacing_all, sole_writer, write_run_record
 from zoo.run.file_run import FileRun
@@ -216,6 +217,7 @@ def convert(contribs: str | Path, out: str | Path, format: str | None = None, ov
     Raises:
         ZooError: nothing bears the final name.
     """
+    refuse_empty(contribs, UsageError)
     contribs, begin = Path(contribs), time.monotonic()
     if contribs.suffix.lower() not in (".h5", ".hdf5"):
         raise UsageError(

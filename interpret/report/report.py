@@ -28,6 +28,7 @@ from interpret.report.genes import read_genes
 from interpret.report.page import check_page_out, report_text, write_report
 from interpret.report.regions import with_regions
 from zoo.errors import UsageError
+from zoo.paths import refuse_empty
 from zoo.results import check_folder, replacing, sole_writer
 from zoo.run.job import inputs_of
 from zoo.words import counted
@@ -137,8 +138,9 @@ def _check_kind(source: Any, regions: Any) -> None:
     """Refuse motifs or contributions with regions, and a model without them.
 
     Raises:
-        UsageError: the source is of the other kind.
+        UsageError: the source is of the other kind, or nothing.
     """
+    refuse_empty(source, UsageError)
     if regions is not None and (isinstance(source, MotifsFile) or is_motifs(source)):
         path = source.path if isinstance(source, MotifsFile) else source
         raise UsageError(

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from test_advice import Said, commands, faults
 
 from zoo.cli import COMMANDS, cli, run
+from zoo.cli.options import FilePath
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,6 +54,14 @@ def test_the_list_of_commands_is_that_of_the_files():
     files = {path.stem for path in (ROOT / "zoo/cli").glob("*.py")} - no_commands
     assert files == set(COMMANDS)
     assert all(importlib.import_module(f"zoo.cli.{name}").command.name == name for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", commands())
+def test_no_path_is_made_of_the_empty_text(name):
+    """``click.Path`` as a ``Path`` makes the current folder of it."""
+    for one in commands()[name].params:
+        made = isinstance(one.type, click.Path) and one.type.type is not None
+        assert not made or isinstance(one.type, FilePath), (name, one.name)
 
 
 # ---------------------------------------------------------------- an option stands once

@@ -50,6 +50,37 @@ def test_files_of_commands(shell, typed, command):
 
 
 @pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        *((f"{one}", "model") for one in ("info", "pull", "benchmark", "test", "check", "upgrade")),
+        ("predict @ peaks.bed", "model"),
+        ("variants @ calls.vcf", "model"),
+        ("predict yeast-atac", "file"),
+        ("attribute @ -o x.h5", "file"),
+        ("attribute yeast-atac @ -o x.h5", "file"),
+        ("motifs @ -o m.h5", "file"),
+        ("report @ -o page.html", "file"),
+        ("convert @ -o x.safetensors", "file"),
+        ("cache add", "file"),
+        ("finetune", "file"),
+        ("tune", "file"),
+        ("source add mine", "folder"),
+        ("export yeast-atac --to hf", "folder"),
+        ("pull yeast-atac --to", "file"),
+    ],
+)
+def test_a_variable_that_is_not_set_names_nothing(shell, line, kind):
+    """And not the folder that one stands in, which holds a model here."""
+    shell.fresh_toy("gc").folder.rename(shell.folder / "model")
+    shell.write("model.yaml", (shell.folder / "model" / "model.yaml").read_bytes())
+    before = shell.files()
+    words = line.split() if "@" in line else [*line.split(), "@"]
+    said = shell.zoo(*("" if word == "@" else word for word in words))
+    assert said.code in (2, 3, 4) and f"'': is the name of no {kind}" in said.error(said.code)
+    assert shell.files() == before
+
+
+@pytest.mark.parametrize(
     ("name", "known", "typo"),
     [
         ("chrlV", YEAST, True),

@@ -23,7 +23,7 @@ from zoo.check.runs import Ran, run_entry, run_kipoi
 from zoo.check.valid import check_valid
 from zoo.check.valid.links import check_addresses
 from zoo.errors import FetchError, UsageError, ZooError
-from zoo.store.registry import entries, entries_folder, find_entry
+from zoo.store.registry import entries, entries_folder, find_entry, given_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,11 +121,9 @@ def target(name: str) -> tuple[Path, str | None]:
     Raises:
         ModelError: no such entry.
     """
+    if (folder := given_folder(name)) is not None:
+        return folder.resolve(), None
     path = Path(name)
-    if path.name in ("model.yaml", "model.yml") and path.is_file():
-        path = path.parent
-    if path.is_dir():
-        return path.resolve(), None
     if (entries_folder() / name).is_dir():
         return entries_folder() / name, None
     found = path if find_group(path, "model") else find_entry(name)[0]

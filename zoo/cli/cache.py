@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from zoo.cli.options import as_json_option
+from zoo.cli.options import FilePath, as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, GROUP, note
 from zoo.cli.tables import Column, RowPrinter, print_json, print_table
 from zoo.errors import FetchError
@@ -78,7 +78,7 @@ def ls(as_json: bool) -> None:
 
 
 @command.command("add", cls=COMMAND, context_settings=CONTEXT)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE_OR_FOLDER...")
+@click.argument("paths", nargs=-1, required=True, type=FilePath(), metavar="FILE_OR_FOLDER...")
 @click.option(
     "--for",
     "models",

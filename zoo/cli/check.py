@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.options import as_json_option
+from zoo.cli.options import FilePath, as_json_option
 from zoo.cli.shared import COMMAND, CONTEXT, long_run, note
 from zoo.cli.tables import print_json
 
@@ -29,7 +29,7 @@ GIGABYTE = 10**9
     show_default=True,
     help="How far: its files; what it does; what its card says.",
 )
-@click.option("--data", type=click.Path(path_type=Path), metavar="FOLDER", help="Data of the metrics (reproduces).")
+@click.option("--data", type=FilePath(), metavar="FOLDER", help="Data of the metrics (reproduces).")
 @click.option("--record", is_flag=True, help="First write the checksums of its files, as they are, into the card.")
 @click.option("--urls", is_flag=True, help="Ask the addresses that cards link to.")
 @click.option("--kipoi/--no-kipoi", default=True, show_default=True, help="Let Kipoi load each entry that runs.")
@@ -39,7 +39,7 @@ GIGABYTE = 10**9
     "--report",
     "reports",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="OUT.html|json|md",
     help="Write a report; may be given several times.",
 )

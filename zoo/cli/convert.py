@@ -6,17 +6,18 @@ from pathlib import Path
 
 import click
 
+from zoo.cli.options import FilePath
 from zoo.cli.shared import COMMAND, CONTEXT, note
 
 __all__ = ["command"]
 
 
 @click.command("convert", cls=COMMAND, options_metavar="-o OUT", context_settings=CONTEXT)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     required=True,
     metavar="OUT",
     help="Result: .safetensors, or .pth for Kipoi.",

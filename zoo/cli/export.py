@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.options import trust_option
+from zoo.cli.options import FilePath, trust_option
 from zoo.cli.shared import COMMAND, CONTEXT
 
 __all__ = ["command"]
@@ -15,7 +15,7 @@ __all__ = ["command"]
 @click.command("export", cls=COMMAND, context_settings=CONTEXT)
 @click.argument("model")
 @click.option("--to", type=click.Choice(["grelu", "hf", "kipoi"]), required=True, help="Program that will load it.")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.argument("folder", type=FilePath(file_okay=False), metavar="DIR")
 @trust_option
 @click.option("--force", is_flag=True, help="Replace DIR if it exists.")
 def command(model: str, to: str, folder: Path, trust: bool, force: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.options import as_json_option, quiet_option
+from zoo.cli.options import FilePath, as_json_option, quiet_option
 from zoo.cli.shared import COMMAND, CONTEXT, notes_unless
 from zoo.cli.tables import print_json
 
@@ -19,7 +19,7 @@ __all__ = ["command"]
     "-o",
     "--out",
     "out",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="DIR",
     default=Path("site"),
     show_default=True,
@@ -33,7 +33,7 @@ __all__ = ["command"]
 )
 @click.option(
     "--reports",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="DIR",
     help="Motif reports of `zoo report` to link: NAME.html for the entry NAME.",
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from zoo.cli.options import as_json_option, folder_options, options_together
+from zoo.cli.options import FilePath, as_json_option, folder_options, options_together
 from zoo.cli.shared import COMMAND, CONTEXT, note
 from zoo.cli.tables import print_json
 
@@ -37,7 +37,7 @@ def _chroms(part: str) -> Any:
 draft_options = options_together(
     click.option(
         "--weights",
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar="FILE",
         help="Weights of the class: state dict, safetensors.",
     ),

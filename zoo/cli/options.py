@@ -12,7 +12,11 @@ from typing import Any
 
 import click
 
+from zoo.errors import UsageError
+from zoo.paths import refuse_empty
+
 __all__ = [
+    "FilePath",
     "aggregate_option",
     "as_json_option",
     "device_option",
@@ -47,6 +51,23 @@ __all__ = [
 ]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class FilePath(click.Path):
+    """A path of a file or folder. The empty text is refused, of which ``Path`` makes the current folder."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(path_type=Path, **more)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A ``Path``.
+
+        Raises:
+            UsageError: the empty text.
+        """
+        option = param.opts[-1] if isinstance(param, click.Option) else ""
+        refuse_empty(value, UsageError, option=option, kind="file" if self.file_okay else "folder")
+        return super().convert(value, param, ctx)
 
 
 def _group(*options: Decorator) -> Decorator:
@@ -450,7 +471,7 @@ folder_options = _group(
     click.option(
         "-o",
         "--out",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=FilePath(file_okay=False),
         metavar="DIR",
         show_default="model_cards, where there is one",
         help="Folder in which the folder NAME is made.",
@@ -458,13 +479,13 @@ folder_options = _group(
     click.option(
         "-g",
         "--genome",
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar="FASTA",
         help="Genome that the example is cut from, with --regions; without them it is random sequence.",
     ),
     click.option(
         "--regions",
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         metavar="BED",
         help="Regions of the example; the first few are used.",
     ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zoo.cli.options import as_json_option, quiet_option
+from zoo.cli.options import FilePath, as_json_option, quiet_option
 from zoo.cli.shared import COMMAND, CONTEXT, long_run, note
 from zoo.cli.tables import RowPrinter
 
@@ -18,7 +18,7 @@ __all__ = ["command"]
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option(
     "--to",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FOLDER",
     help="Write the files to FOLDER, for `zoo cache add FOLDER` on a machine without a network.",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.options import as_json_option, trust_option
+from zoo.cli.options import FilePath, as_json_option, trust_option
 from zoo.cli.shared import COMMAND, CONTEXT, long_run, note
 from zoo.cli.tables import Column, RowPrinter, width_of_terminal
 from zoo.errors import UsageError
@@ -36,7 +36,7 @@ COLUMNS = [
 @click.option("--atol", type=click.FloatRange(min=0), default=1e-5, show_default=True, help="Absolute tolerance.")
 @click.option(
     "--save",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FILE.h5",
     help="Save the predictions; without it they are saved only when they differ, as MODEL.got.h5.",
 )

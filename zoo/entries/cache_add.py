@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from zoo.errors import InputError, ModelError
 from zoo.files import digests_of
+from zoo.paths import given_path
 from zoo.store.cache import SPARE_BYTES, Cache
 from zoo.store.registry import all_entries, info, older_entries
 from zoo.store.remote import RemoteFile
@@ -76,7 +77,7 @@ def cache_add(
         InputError: a path is not there, or nothing was recognised.
         SystemStateError: the cache cannot be written.
     """
-    given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    given = [given_path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     known, result, cache = _known(models), CacheAddition(), Cache()
     with cache.working("add") as copy:
         for path in _files(given):

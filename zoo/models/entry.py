@@ -17,9 +17,9 @@ from zoo.cards.yaml_lines import component_file
 from zoo.errors import ModelError, UsageError
 from zoo.models.file_model import describe_file, no_model_in
 from zoo.models.sequence_loader import ARGUMENTS, given_length, is_replaced
-from zoo.paths import refuse_pointers, refuse_url
+from zoo.paths import refuse_pointers
 from zoo.store.hub import fetch_model, is_hub_name
-from zoo.store.registry import entries, entries_folder, find_entry, names_a_path, no_such_path
+from zoo.store.registry import entries, entries_folder, find_entry, given_folder, names_a_path, no_such_path
 from zoo.store.sources import sources
 from zoo.words import near_names
 
@@ -108,15 +108,12 @@ def deprecation_note(card: Card | None) -> str | None:
 
 
 def _opened(name: str | Path, trust: bool) -> Entry:
-    path = Path(name)
     if is_hub_name(name):
         found = fetch_model(str(name))
         return replace(_opened(found.path, trust), name=found.pinned, hashes=found.hashes)
-    refuse_url(name, ModelError)
-    if path.is_file() and path.name in ("model.yaml", "model.yml"):
-        path = path.parent
-    if path.is_dir():
-        return _open_folder(str(name), path, trust or _is_bundled(path))
+    if (folder := given_folder(name)) is not None:
+        return _open_folder(str(name), folder, trust or _is_bundled(folder))
+    path = Path(name)
     if path.is_file() and str(name) not in {one["name"] for one in entries()}:
         return _open_file(str(name), path, trust)
     if names_a_path(str(name)) or find_group(path, "model"):

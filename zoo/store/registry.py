@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ModelError
-from zoo.paths import near_file, refuse_url
+from zoo.paths import near_file, refuse_empty, refuse_url
 from zoo.store.bundled import read_index
 from zoo.store.entry_facts import EntryFacts
 from zoo.store.sources import Source, find_source, sources, split_name
@@ -28,6 +28,7 @@ __all__ = [
     "entries_folder",
     "find_entry",
     "folder_of",
+    "given_folder",
     "info",
     "members_of",
     "names_a_path",
@@ -279,11 +280,8 @@ def folder_of(model: str | Path) -> Path:
     Raises:
         ModelError: there is none.
     """
-    path = Path(model)
-    if path.is_file() and path.name in ("model.yaml", "model.yml", "README.md"):
-        path = path.parent
-    if path.is_dir():
-        return path
+    if (folder := given_folder(model)) is not None:
+        return folder
     name = str(model)
     if not names_a_path(name) and (entries_folder() / name.rstrip("/")).is_dir():
         return entries_folder() / name.rstrip("/")
@@ -324,6 +322,24 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", text.lower())
 
 
+#: Files of an entry's folder by which it is named, too.
+DESCRIBES = frozenset({"model.yaml", "model.yml", "README.md"})
+
+
+def given_folder(model: str | Path) -> Path | None:
+    """The folder of which a model's name is the path, or of whose model.yaml or card it is; None for any other name.
+
+    Raises:
+        ModelError: nothing at all, or a URL.
+    """
+    refuse_empty(model, ModelError, kind="model")
+    refuse_url(model, ModelError)
+    path = Path(model)
+    if path.name in DESCRIBES and path.is_file():
+        path = path.parent
+    return path if path.is_dir() else None
+
+
 def names_a_path(name: str) -> bool:
     """Whether a model's name can only be a path: by how it begins, or by its suffix."""
     return name.startswith((".", "/", "~")) or os.path.splitext(name)[1] in (".ckpt", ".h5", ".hdf5", ".keras")
@@ -358,17 +374,13 @@ def _facts(model: str | Path) -> dict[str, Any]:
             "",
             f"Fix: `zoo pull {model}` fetches it and prints the place of its files, which `zoo info` takes",
         )
-    refuse_url(model, ModelError)
-    path = Path(model)
-    if path.name in ("model.yaml", "model.yml") and path.is_file():
-        path = path.parent
-    if path.is_dir():
+    if (path := given_folder(model)) is not None:
         from zoo.store.index import describe
 
         versions = versions_of(path)
         facts = describe(path)
         return facts | ({"versions": [facts["version"], *versions]} if versions else {}) | _uses(path) | _speed(path)
-    name = str(model)
+    name, path = str(model), Path(model)
     if os.sep in name and any(parent.is_dir() for parent in path.parents if parent != Path()):
         from zoo.store.source_index import describe_member
 

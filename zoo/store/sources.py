@@ -19,6 +19,7 @@ from pathlib import Path
 
 from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
 from zoo.files import cache_folder, hold_lock, is_offline
+from zoo.paths import refuse_empty
 from zoo.results import replacing, replacing_folder
 
 __all__ = [
@@ -192,6 +193,7 @@ def _change(change: Callable[[dict[str, Source]], dict[str, Source]]) -> None:
 
 
 def _source_of(name: str, location: str, trust: bool) -> Source:
+    refuse_empty(location, UsageError, kind="folder")
     path = Path(location).expanduser()
     if path.is_dir():
         path = path.resolve()
