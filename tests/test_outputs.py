@@ -85,3 +85,9 @@ def test_the_chosen_outputs_keep_their_geometry():
 def test_what_python_gives_as_tracks(given, patterns):
     """None is all; the number 0 is the first track, not none."""
     assert track_patterns(given) == patterns
+
+
+@pytest.mark.parametrize("given", [1.5, True, object()])
+def test_what_is_no_track(given):
+    with pytest.raises(UsageError, match="is no track"):
+        track_patterns(given)

@@ -211,3 +211,9 @@ def test_the_empty_text_is_no_path():
     with pytest.raises(UsageError, match="is the name of no file"):
         given_path("  ", UsageError)
     assert given_path(".") == Path()
+
+
+@pytest.mark.parametrize("given", [20.0, ["a.vcf"], None])
+def test_what_is_no_path(given):
+    with pytest.raises(InputError, match=f"is of the type {type(given).__name__}, where a file is named"):
+        given_path(given)

@@ -173,9 +173,17 @@ NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
 
 
 def track_patterns(tracks: str | int | Iterable[str | int] | None) -> tuple[str, ...]:
-    """Names, globs and numbers as ``choose_tracks`` takes them; one may stand alone, a number as one; None is all."""
+    """Names, globs and numbers as ``choose_tracks`` takes them; one may stand alone, a number as one; None is all.
+
+    Raises:
+        UsageError: something else, such as 1.5.
+    """
     if tracks is None:
         return ()
+    if not isinstance(tracks, str | int | np.integer | Iterable) or isinstance(tracks, bool):
+        raise UsageError(
+            f"tracks={tracks!r}: is no track", "", "Fix: a name, a glob such as '*DNASE*', a number, or a list of these"
+        )
     alone = isinstance(tracks, str | int | np.integer)
     return tuple(str(track) for track in ([tracks] if alone else tracks))
 

@@ -214,9 +214,12 @@ def given_path(value: str | Path, error: type[ZooError] = InputError) -> Path:
     """The path of a file to read, as it was given.
 
     Raises:
-        ZooError: of the kind ``error``: nothing at all, a URL, or a Git LFS pointer. Whether it is there is seen by
-            who opens it.
+        ZooError: of the kind ``error``: nothing at all, no text and no path, a URL, or a Git LFS pointer. Whether it
+            is there is seen by who opens it.
     """
+    if not isinstance(value, str | os.PathLike):
+        what = f"{str(value)[:40]}: is of the type {type(value).__name__}, where a file is named"
+        raise error(what, "text or a path names one", "Fix: give the name of a file")
     refuse_empty(value, error)
     refuse_url(value, error)
     path = Path(value)

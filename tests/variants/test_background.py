@@ -54,6 +54,9 @@ def test_what_can_be_asked_for(tmp_path):
             background_of(wrong)
     with pytest.raises(InputError, match="no such file"):
         background_of(tmp_path / "absent.vcf")
+    for wrong in (20.0, True):
+        with pytest.raises(InputError, match="where a file is named"):
+            background_of(wrong)
 
 
 def test_each_once_where_there_are_enough_and_in_turn_where_not():

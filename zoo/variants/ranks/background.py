@@ -113,7 +113,7 @@ def background_of(given: int | str | Path) -> Background:
     Raises:
         UsageError: no positive number, or one beyond a million. InputError: no such file.
     """
-    if isinstance(given, int) or (isinstance(given, str) and given.isdecimal()):
+    if (isinstance(given, int) and not isinstance(given, bool)) or (isinstance(given, str) and given.isdecimal()):
         n = int(given)
         if not 1 <= n <= MOST:
             raise UsageError(

@@ -141,7 +141,11 @@ def _wrong(row: Row, layout: Layout) -> tuple[str, str, str] | None:
             return "alt letters", f"ALT {_short(one)} at {chrom}:{pos} is no allele of a VCF", _letters_fix(one)
     if int(pos) == 0 and not all("[" in one or "]" in one or one[0] == "." for one in alt.split(",")):
         text = f"POS is 0 at {chrom}, where no base is: a VCF counts from 1, and writes 0 for what joins a telomere"
-        return "pos 0", text, "if the file counts from 0, add 1: awk -v OFS='\\t' '!/^#/{$2+=1}1' x.vcf > new.vcf"
+        return (
+            "pos 0",
+            text,
+            "where positions count from 0, add 1; to those of a file: awk -v OFS='\\t' '!/^#/{$2+=1}1' x.vcf > new.vcf",
+        )
     if "\0" in "".join(row):
         return "NUL", "the row holds a NUL byte", "remove it: tr -d '\\000' < x > new"
     if UNWRITABLE.search("".join(row)):
