@@ -25,7 +25,8 @@ from zoo.genome.encode import one_hot
 from zoo.models.loaded import LoadedModel, Runner
 from zoo.outputs import OutputSpec, choose_tracks, first_of, track_patterns
 from zoo.progress import Notes
-from zoo.results import check_out, replacing_all, sole_writer
+from zoo.results.check_out import check_out
+from zoo.results.whole import replacing_all, sole_writer
 from zoo.words import counted
 
 __all__ = ["evaluate"]

@@ -43,7 +43,9 @@ from finetune.verdict.page import page
 from finetune.verdict.verdict import Verdict
 from zoo.errors import ModelError, UsageError
 from zoo.progress import Notes
-from zoo.results import check_folder, remove, replacing, sole_writer, write_run_record
+from zoo.results.check_out import check_folder
+from zoo.results.record import write_run_record
+from zoo.results.whole import remove, replacing, sole_writer
 
 __all__ = ["FinetuneResult", "check_run_folder", "command", "finetune", "fit"]
 

@@ -18,7 +18,7 @@ from finetune.run import Run
 from finetune.training.tune import search
 from zoo.errors import UsageError
 from zoo.progress import Notes
-from zoo.results import replacing
+from zoo.results.whole import replacing
 
 __all__ = ["tune"]
 

@@ -225,7 +225,7 @@ def test_lazy_and_type_checking_imports_are_arrows(tmp_path, monkeypatch):
 
 def test_the_house_stays_small():
     """Folders hold what belongs together; a new module earns its place."""
-    assert len([*files_of("zoo"), *files_of("interpret")]) <= 390
+    assert len([*files_of("zoo"), *files_of("interpret")]) <= 394
     roots = {name: len([*(ROOT / name).glob("*.py")]) for name in ("zoo", "interpret")}
     assert roots["interpret"] <= 8 and roots["zoo"] <= 14, roots
 

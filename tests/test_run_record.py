@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from zoo.results import genome_fingerprint, write_run_record
+from zoo.results.record import genome_fingerprint, write_run_record
 
 
 def test_the_record_says_what_ran_and_what_it_is_told(tmp_path, monkeypatch):

@@ -35,7 +35,7 @@ from zoo.genome.checks import check_assembly
 from zoo.genome.encode import letters_met
 from zoo.genome.fasta import Genome, open_genome
 from zoo.genome.unknown import UnknownBases, unknown_notes
-from zoo.results import replacing_folder, require_room
+from zoo.results.whole import replacing_folder, require_room
 from zoo.words import counted, counted_of, near_names
 
 __all__ = ["Prepared", "TrackInfo", "genome_of", "head_names", "prepare"]

@@ -22,7 +22,7 @@ from zoo.files import hold_lock
 from zoo.genome.encode import one_hot
 from zoo.models.loaded import auto_batch_size, full_float32
 from zoo.progress import human_bytes
-from zoo.results import allocate, require_room
+from zoo.results.whole import allocate, require_room
 from zoo.words import counted
 
 __all__ = ["bytes_of", "embed", "embeddings_path", "embeddings_shape"]

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import SystemStateError
-from zoo.results import DISK_FULL, replacing
+from zoo.results.check_out import DISK_FULL
+from zoo.results.whole import replacing
 
 __all__ = ["BEST", "LAST", "frozen_of", "going_on", "hash_of", "moving_of", "put_back", "read", "write"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from finetune.training.checkpoints import going_on
 from zoo.errors import SystemStateError
 from zoo.extras import needs
-from zoo.results import replacing
+from zoo.results.whole import replacing
 
 __all__ = ["HISTORY", "Logs", "write_history"]
 

@@ -57,7 +57,7 @@ from finetune.training.losses import Loss
 from finetune.training.schedule import check_schedule
 from zoo.errors import InputError, SystemStateError, UsageError
 from zoo.extras import needs
-from zoo.results import remove
+from zoo.results.whole import remove
 
 __all__ = ["TrainResult", "freeze_aware", "load_best", "notes_on", "train"]
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from zoo.errors import InputError, SystemStateError, UsageError
 from zoo.extras import needs
-from zoo.results import replacing
+from zoo.results.whole import replacing
 from zoo.words import counted
 
 __all__ = ["DEFAULT_SPACE", "TRIALS", "TuneResult", "draw", "search"]

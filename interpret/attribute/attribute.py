@@ -41,7 +41,9 @@ from zoo.genome.region_table import Regions
 from zoo.models.loaded import pick_device
 from zoo.paths import refuse_empty
 from zoo.progress import Notes, Progress
-from zoo.results import check_out, left_behind, replacing_all, sole_writer, write_run_record
+from zoo.results.check_out import check_out
+from zoo.results.record import left_behind, write_run_record
+from zoo.results.whole import replacing_all, sole_writer
 from zoo.run.file_run import FileRun
 from zoo.run.job import Job, counted_notes, inputs_of, opened, prepare
 

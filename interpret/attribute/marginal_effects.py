@@ -29,7 +29,7 @@ from zoo.models.loaded import LoadedModel, check_mirrors
 from zoo.outputs import OutputSpec
 from zoo.paths import refuse_url
 from zoo.progress import Notes, Progress
-from zoo.results import write_run_record
+from zoo.results.record import write_run_record
 from zoo.run.file_run import FileRun
 from zoo.run.job import Job, counted_notes
 from zoo.words import counted, near_names

@@ -15,7 +15,8 @@ from interpret.contribs.file import NUMBERS, SpoolSource, spooled_outputs
 from interpret.contribs.formats import Format
 from zoo.errors import InputError
 from zoo.outputs import PredictionBatch
-from zoo.results import rename_all, write_run_record
+from zoo.results.record import write_run_record
+from zoo.results.whole import rename_all
 from zoo.words import counted_of
 from zoo.writers.base import WriterContext
 from zoo.writers.spool import RowSpool, SpooledWriter

@@ -31,7 +31,8 @@ from interpret.motifs.motifs_file import (
 from interpret.motifs.pattern import Effect, Pattern, PredictedTrack
 from zoo.errors import ZooError
 from zoo.extras import require
-from zoo.results import check_out, replacing_all, sole_writer
+from zoo.results.check_out import check_out
+from zoo.results.whole import replacing_all, sole_writer
 from zoo.words import counted
 
 __all__ = ["check_motifs_out", "find_motifs", "given_options", "texts_beside"]

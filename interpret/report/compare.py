@@ -28,7 +28,7 @@ from interpret.report.sentence import listed, percent, sentence
 from interpret.report.table import oriented
 from interpret.report.words import called
 from zoo.errors import UsageError
-from zoo.results import replacing, sole_writer
+from zoo.results.whole import replacing, sole_writer
 from zoo.words import counted
 
 __all__ = ["Cell", "Entry", "Fact", "MotifRow", "Run", "compare_text", "labels_of", "motif_rows", "write_comparison"]

@@ -15,7 +15,8 @@ from interpret.motifs.pattern import Pattern
 from interpret.report.drawing import probability_heights
 from zoo.errors import UsageError
 from zoo.extras import needs, require
-from zoo.results import check_folder, replacing
+from zoo.results.check_out import check_folder
+from zoo.results.whole import replacing
 from zoo.words import counted
 
 __all__ = ["FORMATS", "require_packages", "save_figures"]

@@ -29,7 +29,8 @@ from interpret.report.record import file_name
 from interpret.report.regions import opening_of, view_data
 from interpret.report.section import FARTHEST, section_of
 from interpret.report.table import table_rows
-from zoo.results import check_out, replacing, sole_writer
+from zoo.results.check_out import check_out
+from zoo.results.whole import replacing, sole_writer
 from zoo.words import counted, counted_of
 
 __all__ = ["BED_ROWS", "check_page_out", "render", "report_text", "templates", "write_report"]

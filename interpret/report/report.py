@@ -29,7 +29,8 @@ from interpret.report.page import check_page_out, report_text, write_report
 from interpret.report.regions import with_regions
 from zoo.errors import UsageError
 from zoo.paths import refuse_empty
-from zoo.results import check_folder, replacing, sole_writer
+from zoo.results.check_out import check_folder
+from zoo.results.whole import replacing, sole_writer
 from zoo.run.job import inputs_of
 from zoo.words import counted
 

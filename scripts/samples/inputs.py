@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.results import replacing
+from zoo.results.whole import replacing
 
 __all__ = ["Inputs", "bpnet_inputs", "yeast_inputs"]
 

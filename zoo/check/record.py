@@ -20,7 +20,7 @@ from zoo.entries.example import EXAMPLE, file_record, write_expected
 from zoo.entries.kept import read_bins
 from zoo.errors import ModelError
 from zoo.models.entry import open_entry
-from zoo.results import replacing
+from zoo.results.whole import replacing
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from zoo.check.findings import LEVELS, Finding
 from zoo.check.results import CheckReport, EntryResult
-from zoo.results import check_out, replacing
+from zoo.results.check_out import check_out
+from zoo.results.whole import replacing
 
 __all__ = ["SUFFIXES", "as_html", "as_markdown", "check_report_out", "write_report"]
 

@@ -18,7 +18,8 @@ from zoo.convert.torch_file import MAGIC, ModuleTensors, module_tensors, read_to
 from zoo.errors import InputError, ModelError
 from zoo.files import sha256_of
 from zoo.paths import given_path, near_file
-from zoo.results import check_out, replacing, sole_writer
+from zoo.results.check_out import check_out
+from zoo.results.whole import replacing, sole_writer
 
 __all__ = ["DAMAGED", "Converted", "LinearModel", "convert", "linear_model", "pickled_tensors", "read_pickle"]
 

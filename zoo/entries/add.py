@@ -21,7 +21,8 @@ from zoo.models.file_model import describe_file, no_model_in
 from zoo.models.grelu import GreluCheckpoint, activation_name, build_module, output_spec, read_checkpoint
 from zoo.outputs import OutputSpec
 from zoo.paths import given_path, near_file
-from zoo.results import check_folder, replacing_folder
+from zoo.results.check_out import check_folder
+from zoo.results.whole import replacing_folder
 from zoo.store.versions import FOLDER as VERSIONS
 from zoo.words import counted
 

@@ -19,7 +19,8 @@ import zoo.errors
 from zoo.entries.benchmark_worker import cores
 from zoo.errors import SystemStateError, UsageError, ZooError
 from zoo.models.entry import Entry, has_own_loader, open_entry
-from zoo.results import check_out, replacing, sole_writer
+from zoo.results.check_out import check_out
+from zoo.results.whole import replacing, sole_writer
 from zoo.run.job import check_batch_size
 from zoo.store.hub import is_hub_name
 from zoo.store.registry import entries_folder

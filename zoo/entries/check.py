@@ -17,7 +17,7 @@ from zoo.models.entry import Entry, has_own_loader, open_entry, withdrawn_error
 from zoo.models.load import load_entry
 from zoo.models.loaded import LoadedModel
 from zoo.outputs import OutputSpec, PredictionBatch, tracks_first
-from zoo.results import check_out
+from zoo.results.check_out import check_out
 from zoo.run.predict import predict_regions
 from zoo.words import counted_of
 

@@ -12,7 +12,8 @@ import yaml
 from zoo.cards.card import EXPORTED, INFO
 from zoo.cards.yaml_lines import component_file
 from zoo.errors import ModelError, UsageError
-from zoo.results import check_folder, replacing_folder
+from zoo.results.check_out import check_folder
+from zoo.results.whole import replacing_folder
 
 if TYPE_CHECKING:
     from zoo.models.entry import Entry

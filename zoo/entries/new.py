@@ -21,7 +21,7 @@ from zoo.models.entry import open_entry, with_settings
 from zoo.models.file_model import describe_file
 from zoo.models.load import load_entry
 from zoo.models.sequence_loader import given_length
-from zoo.results import replacing_folder
+from zoo.results.whole import replacing_folder
 
 __all__ = ["Draft", "new"]
 

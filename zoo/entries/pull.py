@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoo.errors import UsageError, ZooError
 from zoo.files import Digests, digests_of
-from zoo.results import replacing
+from zoo.results.whole import replacing
 from zoo.store.registry import members_of
 from zoo.store.remote import MadeFile, RemoteFile, parts_of
 from zoo.words import counted_of

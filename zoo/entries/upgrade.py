@@ -12,7 +12,7 @@ from zoo.cards.card import EXPORTED, README, card_of, front_matter_of, is_card
 from zoo.cards.upgrade import KEY, fault_of, newest, upgraded, version_of
 from zoo.cards.yaml_edit import edited
 from zoo.errors import ModelError
-from zoo.results import replacing
+from zoo.results.whole import replacing
 from zoo.store.registry import entries_folder, folder_of
 
 __all__ = ["UpgradedCard", "upgrade"]

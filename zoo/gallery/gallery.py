@@ -12,7 +12,8 @@ from pathlib import Path
 from zoo.errors import UsageError
 from zoo.gallery.collect import Item, collect
 from zoo.gallery.pages import pages, safe_name
-from zoo.results import check_folder, replacing_folder, sole_writer
+from zoo.results.check_out import check_folder
+from zoo.results.whole import replacing_folder, sole_writer
 from zoo.words import counted
 
 __all__ = ["MANIFEST", "Gallery", "gallery"]

@@ -21,7 +21,7 @@ from pathlib import Path
 from zoo.errors import InputError, SystemStateError
 from zoo.files import cache_folder, hold_lock
 from zoo.progress import Listener, TransferState, current_listener, human_bytes
-from zoo.results import require_room
+from zoo.results.whole import require_room
 
 __all__ = ["GROWTH", "Copy", "bgzip_copy", "copies", "write_bgzip"]
 

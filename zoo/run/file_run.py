@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import InputError, SystemStateError, UsageError, ZooError
 from zoo.outputs import PredictionBatch
 from zoo.progress import Notes, Progress, notebook_progress
-from zoo.results import partial_of, replacing, require_room
+from zoo.results.whole import partial_of, replacing, require_room
 from zoo.run.job import Job
 from zoo.run.not_finite import NotFinite
 from zoo.run.pipeline import BlockSource, Compute, compute_blocks

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zoo.errors import UsageError
 from zoo.genome.assembly import Assembly, compare_lengths, guess_assembly, known_assemblies, load_assembly
-from zoo.results import check_out
+from zoo.results.check_out import check_out
 from zoo.run.job import Job, PredictOptions
 from zoo.words import counted
 from zoo.writers.hub_text import DRAWN, EMAIL, HUB, HubFacts, email_of

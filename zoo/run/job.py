@@ -25,7 +25,8 @@ from zoo.notebook import card_html
 from zoo.outputs import TrackChoice, choose_tracks, common_part, numbered_notes, track_patterns, unplaced_notes
 from zoo.paths import refuse_urls
 from zoo.progress import human_bytes, pace
-from zoo.results import check_out, genome_fingerprint
+from zoo.results.check_out import check_out
+from zoo.results.record import genome_fingerprint
 from zoo.run.pipeline import BlockReader
 from zoo.words import counted
 from zoo.writers import FORMATS, aggregates, check_format, store_of

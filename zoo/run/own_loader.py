@@ -38,7 +38,8 @@ from zoo.outputs import (
 )
 from zoo.paths import given_path
 from zoo.progress import Notes, Progress, notebook_progress, warn
-from zoo.results import sole_writer, write_run_record
+from zoo.results.record import write_run_record
+from zoo.results.whole import sole_writer
 from zoo.run.job import (
     PredictOptions,
     PredictResult,

@@ -24,7 +24,8 @@ from zoo.genome.region_table import Regions
 from zoo.models.entry import Entry, has_own_loader
 from zoo.outputs import PredictionBatch, common_part
 from zoo.progress import Notes, Progress, notebook_progress, warn
-from zoo.results import left_behind, record_beside, sole_writer
+from zoo.results.record import left_behind, record_beside
+from zoo.results.whole import sole_writer
 from zoo.run.file_run import FileRun
 from zoo.run.hub import check_hub, hub_facts, hub_notes
 from zoo.run.job import (

@@ -158,7 +158,7 @@ def _parsed(path: Path, *_: int) -> dict[str, Any] | None:
 
 
 def _write(path: Path, index: dict[str, Any]) -> None:
-    from zoo.results import replacing
+    from zoo.results.whole import replacing
 
     with replacing(path, shared=True) as partial:
         partial.write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")

@@ -26,7 +26,7 @@ from typing import Any
 from zoo.errors import FetchError, SystemStateError
 from zoo.files import Digests, cache_folder, digests_of, hold_lock, is_locked, is_offline, sha256_of
 from zoo.progress import Listener, current_listener, human_bytes
-from zoo.results import replacing
+from zoo.results.whole import replacing
 from zoo.store.fetch import FetchSettings, discard, fetch
 from zoo.store.hub import ask_hub, record, recorded
 from zoo.store.packages import PackageError, members_as_large, take_member

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from zoo.errors import FetchError, ModelError, UsageError
 from zoo.extras import needs
 from zoo.files import cache_folder
-from zoo.results import replacing
+from zoo.results.whole import replacing
 from zoo.words import near_names
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ModelError
 from zoo.files import cache_folder
-from zoo.results import replacing
+from zoo.results.whole import replacing
 from zoo.store.bundled import described_files
 from zoo.store.sources import Source, require_folder
 

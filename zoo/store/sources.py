@@ -20,7 +20,7 @@ from pathlib import Path
 from zoo.errors import FetchError, ModelError, SystemStateError, UsageError
 from zoo.files import cache_folder, hold_lock, is_offline
 from zoo.paths import refuse_empty
-from zoo.results import replacing, replacing_folder
+from zoo.results.whole import replacing, replacing_folder
 
 __all__ = [
     "Source",

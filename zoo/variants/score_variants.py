@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import UsageError
 from zoo.models.entry import Entry
 from zoo.progress import Notes, Progress, warn
-from zoo.results import check_out, sole_writer
+from zoo.results.check_out import check_out
+from zoo.results.whole import sole_writer
 from zoo.run.job import inputs_of, opened
 from zoo.variants.alleles.status import STATUSES
 from zoo.variants.options import VariantOptions, variant_options

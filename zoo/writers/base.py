@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from zoo.outputs import OutputSpec, PredictionBatch
-from zoo.results import check_out, partial_of
+from zoo.results.check_out import check_out
+from zoo.results.whole import partial_of
 
 __all__ = ["Writer", "WriterContext"]
 

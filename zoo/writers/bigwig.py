@@ -18,7 +18,7 @@ import numpy as np
 
 from zoo.errors import SystemStateError
 from zoo.outputs import OutputSpec
-from zoo.results import require_room
+from zoo.results.whole import require_room
 from zoo.writers.bigwig_trees import SPAN, chrom_tree, span_tree
 from zoo.writers.bigwig_zoom import LEVELS, RECORD, ZoomLevel, exact_records, start_levels
 from zoo.writers.genomic import GenomicWriter

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.results import remove
+from zoo.results.whole import remove
 
 __all__ = ["LEVELS", "RECORD", "ZoomLevel", "exact_records", "start_levels"]
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.outputs import OutputSpec, PredictionBatch
-from zoo.results import fresh_folder, remove, rename_all
+from zoo.results.whole import fresh_folder, remove, rename_all
 from zoo.words import counted
 from zoo.writers.base import Writer, WriterContext
 from zoo.writers.spool import value_shape

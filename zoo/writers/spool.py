@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 
 from zoo.outputs import OutputSpec, PredictionBatch
-from zoo.results import fresh_folder, open_at, remove, rename_all, require_room
+from zoo.results.whole import fresh_folder, open_at, remove, rename_all, require_room
 from zoo.writers.base import Writer, WriterContext
 from zoo.writers.text import safe_text
 

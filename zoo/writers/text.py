@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.outputs import OutputSpec, PredictionBatch
-from zoo.results import open_at, remove, rename_all
+from zoo.results.whole import open_at, remove, rename_all
 from zoo.writers.base import Writer, WriterContext
 
 __all__ = [

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from zoo.errors import UsageError
 from zoo.outputs import OutputSpec
-from zoo.results import fresh_folder, put_folder
+from zoo.results.whole import fresh_folder, put_folder
 from zoo.words import counted
 from zoo.writers.base import WriterContext
 from zoo.writers.bigwig import BigWigWriter

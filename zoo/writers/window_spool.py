@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.outputs import OutputSpec, PredictionBatch
-from zoo.results import allocate, open_at
+from zoo.results.whole import allocate, open_at
 from zoo.writers.base import WriterContext
 from zoo.writers.spool import value_shape
 

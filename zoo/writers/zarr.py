@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo.errors import SystemStateError
 from zoo.outputs import annotations
-from zoo.results import put_folder
+from zoo.results.whole import put_folder
 from zoo.writers.hdf5 import metadata_columns, preds_path
 from zoo.writers.spool import RowSpool, SpooledWriter, value_shape
 

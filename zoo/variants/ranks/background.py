@@ -35,7 +35,8 @@ from zoo.genome.fasta import Genome
 from zoo.genome.fasta_index import Contig
 from zoo.paths import given_path
 from zoo.progress import Progress
-from zoo.results import genome_fingerprint, replacing
+from zoo.results.record import genome_fingerprint
+from zoo.results.whole import replacing
 from zoo.variants.alleles.allele import Allele, Edit
 from zoo.variants.alleles.reference import check_variants, reference_notes
 from zoo.variants.alleles.resolve import alleles_of

@@ -18,7 +18,7 @@ from zoo.genome.fasta import Genome, open_genome
 from zoo.models.entry import Entry, deprecation_note, has_own_loader, renames_chromosomes
 from zoo.models.load import load_entry
 from zoo.outputs import OutputSpec, TrackChoice, choose_tracks, numbered_notes, unplaced_notes
-from zoo.results import genome_fingerprint
+from zoo.results.record import genome_fingerprint
 from zoo.run.job import averaging_notes, default_genome, entry_of, is_loaded
 from zoo.variants.alleles.allele import Allele, Record
 from zoo.variants.alleles.reference import check_variants, reference_notes

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.progress import Notes, Progress, notebook_progress
-from zoo.results import left_behind, record_beside
+from zoo.results.record import left_behind, record_beside
 from zoo.run.file_run import JournaledRun
 from zoo.run.job import inputs_of
 from zoo.variants.alleles.allele import Allele, Record

@@ -20,7 +20,7 @@ import torch
 from zoo.errors import SystemStateError
 from zoo.files import cache_folder
 from zoo.models.loaded import LoadedModel
-from zoo.results import replacing
+from zoo.results.whole import replacing
 
 __all__ = ["Forward", "SteadyRunner", "remembered", "steady_batch_size"]
 

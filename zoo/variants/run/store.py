@@ -33,7 +33,8 @@ import numpy as np
 
 from zoo.errors import ModelError, SystemStateError, UsageError
 from zoo.files import sha256_of
-from zoo.results import DISK_FULL, check_folder, replacing
+from zoo.results.check_out import DISK_FULL, check_folder
+from zoo.results.whole import replacing
 from zoo.variants.run.conditions import differences
 from zoo.variants.run.scorer import Row, Scorer, Task
 from zoo.words import counted

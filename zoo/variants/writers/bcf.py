@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from zoo.errors import InputError
-from zoo.results import refuse_full, remove, rename_all
+from zoo.results.whole import refuse_full, remove, rename_all
 from zoo.variants.writers.table import VariantContext
 from zoo.variants.writers.vcf import VcfWriter
 from zoo.writers.text import BgzfFile

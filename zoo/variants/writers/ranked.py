@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from zoo.errors import SystemStateError
-from zoo.results import fresh_folder, open_at, remove, rename_all
+from zoo.results.whole import fresh_folder, open_at, remove, rename_all
 from zoo.variants.alleles.allele import Allele, Record
 from zoo.variants.ranks.change_kinds import change_kind, kind_name
 from zoo.variants.ranks.ranks import KIND, Ranks, kinds_of

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from zoo.outputs import OutputSpec
-from zoo.results import fresh_folder, open_at
+from zoo.results.whole import fresh_folder, open_at
 from zoo.variants.run.scorer import Row
 from zoo.variants.writers.table import (
     NO_NUMBER,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.results import refuse_full, remove, rename_all
+from zoo.results.whole import refuse_full, remove, rename_all
 from zoo.variants.ranks.ranks import KIND
 from zoo.variants.scores.splicing import counted_from_pos
 from zoo.variants.writers.table import SCORED, ScoredRecord, VariantContext, rows_of, values_of

@@ -1,62 +1,21 @@
-"""A result: whether OUT may be written, by one process at a time, and a name only for what is whole.
-
-    OUT.partial         what is being written: a file, or a folder
-    OUT.partial.json    the journal of an interrupted run (``zoo.run.file_run.Journal``)
-    OUT.partial.lock    held while a process writes OUT (``sole_writer``)
-    OUT.run.json        how OUT was made (``write_run_record``)
-
-Every command calls ``check_out`` before its work and writes to the path that it returns. A link given as OUT is
-followed first: its target is written, the link stays, and all of the above lie beside the target.
-
-Nothing is flushed to the disk by force (``fsync``): a process that dies, however it dies, leaves no half file under a
-final name; after a power cut it is up to the file system.
-"""
+"""Whether OUT may be written: asked before the work, and not after it."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
-import platform
 import re
-import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from datetime import UTC, datetime
-from importlib import metadata
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from zoo.errors import SystemStateError, UsageError
-from zoo.files import hold_lock
 from zoo.paths import refuse_empty, refuse_url
 from zoo.words import near_names
 
-__all__ = [
-    "allocate",
-    "check_folder",
-    "check_out",
-    "fresh_folder",
-    "genome_fingerprint",
-    "left_behind",
-    "open_at",
-    "partial_of",
-    "put_folder",
-    "record_beside",
-    "refuse_full",
-    "remove",
-    "rename_all",
-    "replacing",
-    "replacing_all",
-    "replacing_folder",
-    "require_room",
-    "sole_writer",
-    "write_run_record",
-]
+__all__ = ["check_folder", "check_out"]
 
 #: What this package writes beside OUT while it works and when it is done.
 COMPANIONS = (".partial", ".partial.json", ".partial.lock", ".run.json")
@@ -64,9 +23,6 @@ LONGEST = ".partial.json.partial"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 #: Files that an entry is made of, whether or not its YAML names them.
 ENTRY_FILES = {"model.yaml", "model.yml", "dataloader.yaml", "dataloader.yml", "README.md", "models.tsv"}
-
-
-# ---------------------------------------------------------------- may OUT be written?
 
 
 def check_out(
@@ -310,20 +266,6 @@ def _probe(out: Path, folder: Path, fix: str) -> None:
         raise UsageError(f"{out}: cannot be written: {error.strerror}", "", fix) from None
 
 
-def refuse_full(path: Path) -> None:
-    """Raise what the system says to more bytes of a file that another library could not write: it seldom says why.
-
-    Nothing is raised where there is room; the file is then longer by what was tried.
-
-    Raises:
-        OSError: of a full disk, or a limit of the size of files.
-    """
-    with path.open("ab") as file:
-        file.write(bytes(1 << 16))
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _is_kept(out: Path) -> bool:
     """Whether ``out`` is another user's in a folder like /tmp, where renaming over it would fail in the end."""
     try:
@@ -331,268 +273,3 @@ def _is_kept(out: Path) -> bool:
     except OSError:
         return False
     return bool(folder.st_mode & stat.S_ISVTX) and os.geteuid() not in (0, file.st_uid, folder.st_uid)
-
-
-# ---------------------------------------------------------------- one process at a time
-
-
-_held: ContextVar[frozenset[Path]] = ContextVar("zoo_results_held", default=frozenset())
-
-
-@contextmanager
-def sole_writer(out: str | Path) -> Iterator[None]:
-    """Hold OUT's lock, so that two runs never write the same result; ``-`` needs none.
-
-    The steps of a command may ask again for what it holds already. Where the file system has no locks, nothing is
-    held.
-
-    Raises:
-        UsageError: another run holds it.
-    """
-    if str(out) == "-":
-        yield
-        return
-    partial = partial_of(Path(out))
-    lock = partial.with_name(partial.name + ".lock")
-    mine = lock.resolve()
-    if mine in _held.get():
-        yield
-        return
-
-    def refuse(holder: str) -> None:
-        raise UsageError(
-            f"{out}: is being written by another run",
-            f"{holder} holds its lock",
-            "Fix: wait for it, stop it, or write to another place",
-        )
-
-    with hold_lock(lock, refuse):
-        token = _held.set(_held.get() | {mine})
-        try:
-            yield
-        finally:
-            _held.reset(token)
-
-
-# ---------------------------------------------------------------- whole or not at all
-
-
-def partial_of(out: Path) -> Path:
-    """``OUT.partial``."""
-    return out.with_name(out.name + ".partial")
-
-
-@contextmanager
-def replacing(path: Path, *, shared: bool = False) -> Iterator[Path]:
-    """Give a name to write to; what is written there becomes ``path`` at the end, or goes when the block fails.
-
-    Args:
-        shared: whether other processes may write ``path`` meanwhile (a cache, an index): each then has a temporary
-            name of its own, and the last one stays. Otherwise it is ``path.partial``, for who holds the lock.
-    """
-    partial = path.with_name(f".{path.name}.{os.urandom(6).hex()}.partial") if shared else partial_of(path)
-    try:
-        yield partial
-        os.replace(partial, path)
-    except BaseException:
-        with contextlib.suppress(OSError):  # a folder of that name is not ours
-            partial.unlink()
-        raise
-
-
-@contextmanager
-def replacing_all(finals: Sequence[Path]) -> Iterator[list[Path]]:
-    """Give a name to write to for each of the files of a result, the one that ``-o`` names last.
-
-    They lie in the folder ``OUT.partial`` and have the suffixes of the final names, which they get together at the end.
-    """
-    folder = partial_of(finals[-1])
-    fresh_folder(folder)
-    try:
-        parts = [folder / f"result.{i}{final.suffix}" for i, final in enumerate(finals)]
-        yield parts
-        rename_all(list(zip(parts, finals, strict=True)))
-    finally:
-        remove(folder)
-
-
-@contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """Give the name of a folder to make; it becomes ``path`` at the end, and an older one goes only then.
-
-    It lies in a scratch folder beside ``path``, which is free for other files and goes in any case.
-    """
-    import tempfile
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".zoo-{path.name}-") as scratch:
-        made = Path(scratch) / path.name
-        yield made
-        put_folder(made, path, Path(scratch) / ".older")
-
-
-def put_folder(made: Path, path: Path, aside: Path) -> None:
-    """Rename a folder to ``path``; an older one is put ``aside``, and comes back when that fails."""
-    older = os.path.lexists(path)
-    if older:
-        os.rename(path, aside)
-    try:
-        os.rename(made, path)
-    except BaseException:
-        if older:
-            os.rename(aside, path)
-        raise
-
-
-def rename_all(pairs: Sequence[tuple[Path, Path]]) -> list[Path]:
-    """Rename complete results to their final names, each atomically; return the final names."""
-    for source, final in pairs:
-        os.replace(source, final)
-    return [final for _, final in pairs]
-
-
-def remove(path: Path) -> None:
-    """Remove a file or folder if it is there; never raises, because it runs while errors are handled."""
-    with contextlib.suppress(OSError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def fresh_folder(path: Path) -> None:
-    """Make ``path`` an empty folder; what an earlier run left there goes."""
-    remove(path)
-    path.mkdir()
-
-
-def open_at(path: Path, size: int | None) -> BinaryIO:
-    """Open for appending: a new file when ``size`` is None, else the old one cut to ``size`` bytes.
-
-    Raises:
-        SystemStateError: the file of the checkpoint is gone or shorter than it was.
-    """
-    if size is None:
-        return open(path, "wb")  # the writer closes it
-    if not path.is_file() or path.stat().st_size < size:
-        raise SystemStateError(
-            f"cannot resume: {path} is missing or shorter than its checkpoint",
-            f"{size} bytes expected",
-            "run again without --resume",
-        )
-    handle = open(path, "r+b")  # noqa: SIM115  (the writer closes it)
-    handle.truncate(size)
-    handle.seek(size)
-    return handle
-
-
-# ---------------------------------------------------------------- room
-
-
-def allocate(path: Path, size: int) -> None:
-    """Make a file of ``size`` bytes that the disk has room for.
-
-    Writing to a mapped file without room kills the process (SIGBUS); here it raises ``OSError``.
-    """
-    with open(path, "wb") as file:
-        if size and hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-        else:
-            require_room(path.parent, size)
-            file.truncate(size)
-
-
-def require_room(folder: Path, n_bytes: int, *, one_file: bool = True) -> None:
-    """Raise ``OSError`` (ENOSPC or EFBIG) unless ``n_bytes`` more can be written in ``folder``, to one file or to many.
-
-    The HDF5 and bigWig libraries corrupt memory after a failed write (abort, or a
-    segmentation fault when Python exits), so they must not be let run into a full disk.
-    """
-    if shutil.disk_usage(folder).free < n_bytes:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-    limit = _file_size_limit() if one_file else None
-    if limit is not None and limit < n_bytes:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(folder))
-
-
-def _file_size_limit() -> int | None:
-    """Bytes that a file of this process may have (``ulimit -f``); None when unlimited or not POSIX."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    return None if limit == resource.RLIM_INFINITY else limit
-
-
-# ---------------------------------------------------------------- the run record
-
-
-def write_run_record(out: Path, record: dict[str, Any]) -> Path:
-    """Write the record beside a result; returns its path."""
-    path = out.with_name(out.name + ".run.json")
-    full = {
-        "command": sys.argv,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": _versions(),
-        "platform": " ".join(platform.uname()[i] for i in (0, 2, 4)),
-    } | record
-    with replacing(path) as partial:
-        partial.write_text(json.dumps(full, indent=1, default=str) + "\n", encoding="utf-8")
-    return path
-
-
-def record_beside(out: Path, record: dict[str, Any]) -> list[str]:
-    """``write_run_record`` where the result is whole already: that the record failed is a note, no error."""
-    try:
-        write_run_record(out, record)
-    except OSError as error:
-        return [f"{out}.run.json, the record of this run, could not be written: {error.strerror}"]
-    return []
-
-
-def left_behind(out: Path, written: Iterable[Path], also: Iterable[Path] = ()) -> list[str]:
-    """A note on files beside OUT that look like a part of it, and are of an earlier run; ask before the new record.
-
-    Args:
-        written: the files of this run.
-        also: further names that an earlier run may have written; the record of that run names its own.
-    """
-    path = out.with_name(out.name + ".run.json")
-    try:
-        earlier = [Path(file) for file in json.loads(path.read_text(encoding="utf-8")).get("files", [])]
-    except (OSError, ValueError, AttributeError, TypeError):  # none, or a file that is not ours
-        earlier = []
-    mine = {_place(file) for file in written}
-    found = {_place(file): file.name for file in [*earlier, *also] if os.path.lexists(file)}
-    names = sorted(name for place, name in found.items() if place not in mine and place.parent == out.parent.resolve())
-    if not names:
-        return []
-    shown = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
-    return [f"of an earlier run, not of this one: {shown} beside {out.name} (delete what is not needed)"]
-
-
-def _place(path: Path) -> Path:
-    """Where a file lies; a link is itself."""
-    return path.parent.resolve() / path.name
-
-
-def _versions() -> dict[str, str]:
-    """Versions of what ran. Loaded modules are asked: reading the metadata of torch alone takes 20 ms."""
-    found = {"python": platform.python_version(), "seqzoo": metadata.version("seqzoo")}
-    for name in ("torch", "numpy", "grelu", "kipoi"):
-        if version := getattr(sys.modules.get(name), "__version__", None):
-            found[name] = str(version)
-    return found
-
-
-def genome_fingerprint(sizes: dict[str, int], path: Path) -> dict[str, Any]:
-    """What identifies a genome file without reading its 3 GB: size, date, contigs and their lengths."""
-    stat = path.stat()
-    return {
-        "path": str(path.resolve()),
-        "bytes": stat.st_size,
-        "modified": stat.st_mtime,
-        "contigs": len(sizes),
-        "total_bp": sum(sizes.values()),
-    }
