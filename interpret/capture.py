@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import fx
 from torch._subclasses.fake_tensor import FakeTensor
-from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 from interpret.module import gradients_on
 from interpret.recurrent import whole_recurrent_layers
@@ -170,6 +169,9 @@ def _sized_by_values(graph: fx.Graph) -> fx.Node | None:
 
     What a constant mask leaves is of a known size, though torch does not say it.
     """
+    # Brings sympy: 0.4 s, which no method takes that needs no graph.
+    from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
+
     varying: set[fx.Node] = set()
     for node in graph.nodes:
         sources = node.all_input_nodes
