@@ -85,7 +85,9 @@ class _Elementwise(torch.autograd.Function):
                 derivative = pairs.split(_derivative(ctx.function, x))[0].expand_as(change)[small]
             else:
                 derivative = _derivative(ctx.function, pairs.split(x)[0].expand_as(change)[small])
-            slope[small] = _slope_of_little(derivative, change[small], pairs.difference(y)[small]).to(slope.dtype)
+            little, effect = change[small], pairs.difference(y)[small]
+            size = pairs.split(x.abs() + y.abs())[0].expand_as(change)[small] if little.any() else little
+            slope[small] = _slope_of_little(derivative, little, effect, size).to(slope.dtype)
         return pairs.spread(pairs.split(grad)[1] * slope, x.shape), None, None, None, None
 
 
@@ -95,13 +97,19 @@ def _derivative(function: Function, x: torch.Tensor) -> torch.Tensor:
         return torch.autograd.grad(function(x).sum(), x)[0]
 
 
-def _slope_of_little(slope: torch.Tensor, change: torch.Tensor, effect: torch.Tensor) -> torch.Tensor:
-    """The derivative; where it is infinite, as that of a root of 0, the ratio, or 0 where nothing changes."""
-    steep = ~slope.isfinite() | (slope.abs() > STEEP)
-    if steep.any():
+def _slope_of_little(
+    slope: torch.Tensor, change: torch.Tensor, effect: torch.Tensor, size: torch.Tensor
+) -> torch.Tensor:
+    """The derivative; where it is infinite, as that of a root of 0, the ratio, or 0 where nothing changes.
+
+    The ratio as well where values, of that ``size``, are as little as their change: there it holds no rounding, and a
+    kink between the two (that of a ReLU of 1e-7, which a root may follow) is no error.
+    """
+    instead = ~slope.isfinite() | (slope.abs() > STEEP) | (change.abs() > TINY * (size + effect.abs()))
+    if instead.any():
         still = change == 0
         ratio = (effect / change.masked_fill(still, 1)).masked_fill(still, 0)
-        slope = torch.where(steep, ratio.to(slope.dtype), slope)
+        slope = torch.where(instead, ratio.to(slope.dtype), slope)
     return slope
 
 
