@@ -26,7 +26,7 @@ from interpret.module import (
 from interpret.references import References, reference_array
 from interpret.target import Explained, of_a_model
 from zoo.errors import ModelError
-from zoo.genome.encode import Sequences
+from zoo.genome.encode import Sequences, random_windows
 from zoo.models.foreign_python import blame
 
 __all__ = ["DeepLiftShap", "deepliftshap", "explain_by_deepliftshap"]
@@ -65,6 +65,7 @@ class DeepLiftShap:
                     self._graphs[len(x)] = _graph(module, x, *fixed, any_batch=False)
                 except ModelError as error:
                     raise _advised(error, module, x) from error
+            self._try(x)
 
     def explain(self, one_hot: np.ndarray, references: np.ndarray, batch_size: int | None = None) -> Explanation:
         """Explain sequences (N, 4, L) against references (N, n, 4, L), some sequences a pass."""
@@ -82,13 +83,30 @@ class DeepLiftShap:
         groups, n = reference.shape[:2]
         rows = torch.cat([x[:, None], reference], 1).flatten(0, 1).requires_grad_(True)
         fixed = tuple(value.repeat_interleave(n + 1, 0) for value in fixed_arguments(self.module, x))
-        graph = self._graphs.get(None) or self._graph_of(rows.detach(), *fixed)
-        with blame("deepliftshap", f"on an input of shape {tuple(rows.shape)}", FIX):
-            y = graph.forward(Pairs(len(rows), n), rows, *fixed).reshape(groups, n + 1)
-        slopes = gradient_of(y[:, 1:], rows)
-        slopes = torch.zeros_like(rows) if slopes is None else slopes  # every operation has a rule: a constant
-        y = y.detach()
-        return explain_pairs(x, reference, slopes.unflatten(0, (groups, n + 1))[:, 1:], y[:, 0], y[:, 1:])
+        y, slopes = self._slopes(n, rows, *fixed)
+        y, slopes = y.detach().unflatten(0, (groups, n + 1)), slopes.unflatten(0, (groups, n + 1))
+        return explain_pairs(x, reference, slopes[:, 1:], y[:, 0], y[:, 1:])
+
+    def _slopes(self, n: int, rows: torch.Tensor, *fixed: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Value and multipliers of rows, each sequence's n references behind it."""
+        graph, pairs = self._graphs.get(None) or self._graph_of(rows.detach(), *fixed), Pairs(len(rows), n)
+        try:
+            y = graph.forward(pairs, rows, *fixed).reshape(len(rows))
+            try:
+                slopes = gradient_of(y.unflatten(0, (-1, n + 1))[:, 1:], rows)
+            except ModelError:
+                graph.forward(pairs, rows, *fixed, by_step=True)  # names the operation
+                raise
+        except ModelError as error:
+            raise _advised(error, self.module, rows[:1].detach()) from error
+        return y, torch.zeros_like(rows) if slopes is None else slopes  # every operation has a rule: a constant
+
+    def _try(self, x: torch.Tensor) -> None:
+        """One pass of three rows before the first sequence: what fails in a rule is told while there is a fallback."""
+        others = torch.from_numpy(random_windows(len(x) - 1, x.shape[2])).to(x)
+        rows = torch.cat([x[:1], others])
+        with gradients_on():
+            self._slopes(len(x) - 1, rows.requires_grad_(True), *fixed_arguments(self.module, x))
 
     def _graph_of(self, rows: torch.Tensor, *fixed: torch.Tensor) -> DeepLiftGraph:
         if len(rows) not in self._graphs:

@@ -421,9 +421,11 @@ def test_tokens_are_explained_by_mutagenesis_and_that_is_what_is_advised():
 def test_a_derivative_that_torch_leaves_out_is_no_contribution_of_nothing():
     """That of a norm of order 0 is not defined at all; that of a step is an error of torch's own."""
     for name in ("saliency", "integrated_gradients"):
-        with pytest.raises(ModelError, match="the model's output has no gradient"):
+        with pytest.raises(ModelError, match=r"the model's output has no gradient: it ends at .*norm.*\.py:\d"):
             explain(name, Net(lambda h: torch.linalg.vector_norm(h - 0.3, 0, dim=2, keepdim=True).expand_as(h)))
-        with pytest.raises(ModelError, match=r"the gradient of the module failed: RuntimeError: .*floor_divide"):
+        with pytest.raises(
+            ModelError, match=r"gradient of the module failed at .*floordiv.*\.py:\d+\): .*floor_divide"
+        ):
             explain(name, Net(lambda h: h // 0.1))
 
 
