@@ -40,6 +40,7 @@ __all__ = [
     "in_full_float32",
     "in_gradient",
     "own_dtypes",
+    "refuse_few_bits",
     "rows_a_pass",
     "scalar",
 ]
@@ -196,11 +197,26 @@ def check_one_hot(one_hot: np.ndarray | torch.Tensor) -> np.ndarray:
     return array
 
 
+def refuse_few_bits(dtypes: set[torch.dtype], fix: str) -> None:
+    """Refuse a module that computes in one of these types.
+
+    Raises:
+        ModelError: one of them has half the bits of float32, or fewer.
+    """
+    if coarse := dtypes & {torch.float16, torch.bfloat16}:
+        raise ModelError(
+            f"the module computes in {', '.join(sorted(map(str, coarse)))}",
+            "with so few bits contributions do not add up, and small ones are rounding",
+            f"Fix: {fix}",
+        )
+
+
 def scalar(module: torch.nn.Module, x: torch.Tensor, *fixed: torch.Tensor) -> torch.Tensor:
     """``module(x)`` as (N,).
 
     Raises:
         UsageError: the module gives more than one number a sequence: task 0 is never taken in silence.
+        ModelError: its numbers are of half precision; it fails.
     """
     with blame("the module", f"on an input of shape {tuple(x.shape)}", "correct the module: forward(x), x (N, 4, L)"):
         y = module(x, *fixed)
@@ -211,6 +227,7 @@ def scalar(module: torch.nn.Module, x: torch.Tensor, *fixed: torch.Tensor) -> to
             "attributions explain one number a sequence",
             "Fix: wrap the module so that it returns (N,): choose an output, a track and a sum over bins",
         )
+    refuse_few_bits({y.dtype}, "let its forward compute and return float32")
     return y.reshape(len(x))
 
 

@@ -572,6 +572,15 @@ def test_modules_of_few_bits_are_refused(dtype, name):
         explain(name, Net().to(dtype))
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_numbers_of_few_bits_are_refused(name):
+    """In bfloat16 100.2 is 100: effects of 0.2 would be 0 or 0.5."""
+    with pytest.raises(ModelError, match=r"the module computes in torch\.bfloat16") as caught:
+        explain(name, Returns(lambda y: (y + 100).bfloat16()))
+    assert caught.value.fix == "Fix: let its forward compute and return float32"
+    assert np.isfinite(explain(name, Returns(lambda y: (y + 100).float()))).all()
+
+
 def test_a_module_without_weights_is_refused():
     with pytest.raises(ModelError, match="torch's device `meta`"):
         explain("saliency", Net().to("meta"))
