@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch.utils._pytree import tree_leaves
 
 from interpret.capture import Captured, attribute_of, capture, name_of, place_of, run_node, varying_with
 from interpret.deeplift.handler import arguments
@@ -106,9 +107,10 @@ class DeepLiftGraph:
             if name in HANDLERS:
                 return HANDLERS[name](own, node.target, args, kwargs, rows)
             place = next(i for i, r in enumerate(rows) if r is not None)
-            function = lambda x: node.target(*args[:place], x, *args[place + 1 :], **kwargs)  # noqa: E731
+            value = args[place]
+            function = lambda x: node.target(*(x if arg is value else arg for arg in args), **kwargs)  # noqa: E731
             beside = sum(isinstance(value, torch.Tensor) for value in [*args, *kwargs.values()]) > 1
-            return elementwise(args[place], function, own, whole=beside)
+            return elementwise(value, function, own, whole=beside)
         return node.target(*args, **kwargs)
 
     def _pairs(self, pairs: Pairs, node: Any) -> Pairs | None:
@@ -145,7 +147,8 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
     if node not in varying or node.op != "call_function":
         return None
     name = rule_name(node)
-    several = sum(source in varying for source in node.all_input_nodes)
+    given = [value for value in tree_leaves((node.args, dict(node.kwargs))) if isinstance(value, fx.Node)]
+    several = sum(value in varying for value in given)  # one that is given twice is two
     if node.target is operator.getitem:
         placed = name_of(node.args[0]) in PLACES
         return "the places of its values are used" if placed and node.args[1] != 0 else None
@@ -169,7 +172,8 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
         return "it draws at random"
     if name in ELEMENTWISE:
         known = _pairing_axis(node, varying) is not None
-        return "more than one argument varies" if several > 1 else None if known else NOT_CLEAR
+        others = sum(source in varying for source in node.all_input_nodes) > 1  # xlogy(p, p) is a function of p
+        return "more than one argument varies" if others else None if known else NOT_CLEAR
     if name in LINEAR_IN_FIRST and name not in HANDLERS:
         return None if several == 1 and node.args[0] in varying else "more than its first argument varies"
     if name not in HANDLERS:

@@ -224,6 +224,26 @@ def test_a_norm_of_order_0_counts():
     assert found.hypothetical[0, 0] == pytest.approx([1, 0, 1])
 
 
+@pytest.mark.parametrize(
+    ("function", "slope"),
+    [(lambda p: torch.xlogy(p, p), math.log(2) + 1), (lambda p: p**p, 4 * (math.log(2) + 1))],
+    ids=["xlogy", "pow"],
+)
+def test_what_is_given_twice_is_one_argument(function, slope):
+    """p log p and p^p where p = 1 + a is 2 at both ends: another base there would take the whole slope."""
+    found = explained(lambda a: function(1 + a).sum(1), one_hot("AA"), one_hot("AC"))
+    assert found.hypothetical[0, :, 0] == pytest.approx([0, -slope, -slope, -slope], rel=1e-5)
+
+
+def test_what_is_given_thrice_is_more_than_two_operands():
+    with pytest.raises(ModelError, match=r"no rule for aten\.einsum.*more than two operands"):
+        explained(lambda a: torch.einsum("ni,ni,ni->n", a, a, a), one_hot("AA"), one_hot("CC"))
+    with pytest.raises(ModelError, match=r"no rule for aten\.conv1d.*more than its first argument varies"):
+        explained(
+            lambda a: nn.functional.conv1d(a[None], a[:, None], groups=len(a))[0].sum(1), one_hot("AA"), one_hot("CC")
+        )
+
+
 def test_a_step_as_a_factor():
     """heaviside(a - 1/2) x 3: from 0 to 3."""
     found = explained(lambda a: 3 * torch.heaviside(a[:, 0] - 0.5, torch.tensor(0.0)), one_hot("A"), one_hot("C"))
