@@ -39,6 +39,17 @@ def test_an_operation_without_a_rule_is_named_and_nothing_returned(name, sequenc
         assert "toys_attribution.py:" in str(caught.value)
 
 
+@pytest.mark.parametrize("asked", [torch.is_grad_enabled, torch.compiler.is_compiling], ids=lambda f: f.__name__)
+def test_a_graph_that_gives_another_number_than_the_module_is_refused(asked, sequences):
+    class Other(nn.Module):
+        def forward(self, x):
+            return x[:, 0].cumsum(1).tanh().sum(1) * (2 if asked() else 1)
+
+    with pytest.raises(ModelError, match="graph gives another number than the module") as caught:
+        deepliftshap(Other(), sequences(2, LENGTH))
+    assert caught.value.fix == "Fix: --fallback integrated_gradients, or --method ism"
+
+
 def relu_net():
     torch.manual_seed(0)
     relu = nn.ReLU()
