@@ -35,7 +35,8 @@ __all__ = ["DeepLiftShap", "deepliftshap", "explain_by_deepliftshap"]
 #: Basset-like net of 600 bp, where four times as many give 1.7x), and what fills a GPU.
 BASES_A_PASS = {"cpu": 16 * 1024}
 BASES_ON_A_GPU = 1 << 20
-SAME = 1e-3  # of the module's numbers: what rounding leaves between it and its graph
+#: Of the module's numbers, and of numbers of order 1 within it: what rounding leaves between it and its graph.
+SAME, ROUNDING = 1e-3, 1e-6
 FIX = "--fallback integrated_gradients, or --method ism, which need no graph"
 
 
@@ -108,7 +109,7 @@ class DeepLiftShap:
         with gradients_on():
             found, _ = self._slopes(len(x) - 1, x.clone().requires_grad_(True), *fixed)
         apart = (found - y).abs().max()
-        if apart > SAME * y.abs().max():
+        if apart > SAME * y.abs().max() + ROUNDING:
             row = int((found - y).abs().argmax())
             raise ModelError(
                 "deepliftshap: the module's graph gives another number than the module",
