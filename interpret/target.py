@@ -17,7 +17,7 @@ from torch import fx
 
 from interpret.capture import capture
 from interpret.function.check import check_function
-from interpret.module import PROTOCOL, declared, evaluating, in_full_float32, own_dtypes
+from interpret.module import PROTOCOL, declared, evaluating, in_full_float32, own_dtypes, refuse_few_bits
 from interpret.references import References
 from zoo.errors import InputError, ModelError, UsageError, ZooError
 from zoo.genome.encode import Sequences, as_one_hot
@@ -326,12 +326,7 @@ def _check_module(model: Any, choice: dict[str, Any], method: str) -> None:
             )
         if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
             raise ModelError("the module has no weights: they are on torch's device `meta`", "", "Fix: load them")
-        if coarse := own_dtypes(model) & {torch.float16, torch.bfloat16}:
-            raise ModelError(
-                f"the module computes in {', '.join(sorted(map(str, coarse)))}",
-                "with so few bits contributions do not add up, and small ones are rounding",
-                "Fix: explain copy.deepcopy(module).float()",
-            )
+        refuse_few_bits(own_dtypes(model), "explain copy.deepcopy(module).float()")
         return
     if isinstance(model, str | Path):
         raise UsageError(

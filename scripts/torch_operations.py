@@ -468,6 +468,7 @@ FURTHER = {
     for name, apply, refused in (
         ("F.normalize", lambda x: F.normalize(x, dim=1), None),
         ("F.lp_pool1d", lambda x: F.lp_pool1d(x, 4, 4), None),
+        ("F.lp_pool1d of order 5", lambda x: F.lp_pool1d(x.relu(), 5, 3), None),
         ("torch.pow with a tensor", lambda x: torch.pow(x.abs(), torch.linspace(1, 2, 8)[:, None]), None),
         ("torch.clamp with tensors", lambda x: torch.clamp(x, torch.zeros(LENGTH), torch.ones(8, 1)), None),
         ("torch.special.expit", torch.special.expit, None),
@@ -475,6 +476,9 @@ FURTHER = {
         ("torch.linalg.vector_norm of order 1", lambda x: torch.linalg.vector_norm(x, 1, dim=1), None),
         ("torch.linalg.vector_norm of order 3", lambda x: torch.linalg.vector_norm(x, 3, dim=1), None),
         ("torch.linalg.vector_norm of order inf", lambda x: torch.linalg.vector_norm(x, torch.inf, dim=1), None),
+        ("torch.linalg.vector_norm of order 0", lambda x: torch.linalg.vector_norm(x.relu(), 0, dim=2), None),
+        ("torch.linalg.norm", lambda x: torch.linalg.norm(x, dim=1), None),
+        ("torch.linalg.norm of matrices", lambda x: torch.linalg.norm(x, 1, dim=(1, 2)), "a norm of matrices"),
         ("torch.linalg.matrix_norm", torch.linalg.matrix_norm, "linalg_matrix_norm"),
         ("torch.fft.rfft", lambda x: torch.fft.rfft(x).abs(), "fft"),
         ("torch.cdist", lambda x: torch.cdist(x, x), "cdist"),

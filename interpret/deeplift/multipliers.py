@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import fx
+from torch.utils._pytree import tree_leaves
 
 from interpret.capture import Captured, attribute_of, capture, name_of, place_of, run_node, varying_with
+from interpret.deeplift.handler import arguments
 from interpret.deeplift.pairs import Pairs, elementwise
 from interpret.deeplift.rules import (
     BATCH_FIRST,
@@ -24,6 +27,7 @@ from interpret.deeplift.rules import (
     rule_name,
 )
 from zoo.errors import ModelError
+from zoo.models.foreign_python import blame
 
 __all__ = ["CHOICES", "STEPS", "DeepLiftGraph", "audit", "chosen", "root_of_choice", "used_as_condition"]
 
@@ -59,8 +63,15 @@ class DeepLiftGraph:
         }
         self._last_use = _last_uses(self.captured.graph_module.graph, self._roots)
 
-    def forward(self, pairs: Pairs, *inputs: torch.Tensor) -> torch.Tensor:
-        """The module's value; the gradient of its sum over references' rows is the multiplier of the first input."""
+    def forward(self, pairs: Pairs, *inputs: torch.Tensor, by_step: bool = False) -> torch.Tensor:
+        """The module's value; the gradient of its sum over references' rows is the multiplier of the first input.
+
+        Args:
+            by_step: take the gradient of each operation's value as well, to name the first that has none.
+
+        Raises:
+            ModelError: an operation fails; it is named.
+        """
         values: dict[fx.Node, Any] = dict(zip(self.captured.inputs, inputs, strict=True))
         for node in self.captured.graph_module.graph.nodes:
             if node.op == "output":
@@ -69,7 +80,10 @@ class DeepLiftGraph:
                 values[node] = attribute_of(self.captured.graph_module, node.target)
             elif node.op == "call_function":
                 args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
-                values[node] = self._run(pairs, node, list(args), dict(kwargs))
+                with _in_operation(node):
+                    values[node] = self._run(pairs, node, list(args), dict(kwargs))
+                    if by_step and isinstance(values[node], torch.Tensor) and values[node].requires_grad:
+                        torch.autograd.grad(values[node].sum(), inputs[0], retain_graph=True, allow_unused=True)
                 if node in self._roots:
                     condition, root = args[CHOICES[name_of(node)]], values[self._roots[node]]
                     values[node] = chosen(root, condition, values[node], self._pairs(pairs, node))
@@ -93,9 +107,10 @@ class DeepLiftGraph:
             if name in HANDLERS:
                 return HANDLERS[name](own, node.target, args, kwargs, rows)
             place = next(i for i, r in enumerate(rows) if r is not None)
-            function = lambda x: node.target(*args[:place], x, *args[place + 1 :], **kwargs)  # noqa: E731
+            value = args[place]
+            function = lambda x: node.target(*(x if arg is value else arg for arg in args), **kwargs)  # noqa: E731
             beside = sum(isinstance(value, torch.Tensor) for value in [*args, *kwargs.values()]) > 1
-            return elementwise(args[place], function, own, whole=beside)
+            return elementwise(value, function, own, whole=beside)
         return node.target(*args, **kwargs)
 
     def _pairs(self, pairs: Pairs, node: Any) -> Pairs | None:
@@ -103,6 +118,23 @@ class DeepLiftGraph:
             return None
         axis = _batch_axis(node)
         return None if axis is None else Pairs(pairs.rows * node.meta.get(COPIES, 1), pairs.n, axis)
+
+
+@contextlib.contextmanager
+def _in_operation(node: fx.Node) -> Iterator[None]:
+    """What fails in the block is an error that names the operation.
+
+    Raises:
+        ModelError: whatever it is, but what a lack of memory is told by.
+    """
+    try:
+        yield
+    except Exception:
+        value, given = node.meta.get("val"), ""
+        if isinstance(value, torch.Tensor):
+            given = f"its result is ({', '.join(str(n) if isinstance(n, int) else 'N' for n in value.shape)})"
+        with blame(f"deepliftshap: {place_of(node)}", given, "--method integrated_gradients, or --method ism"):
+            raise
 
 
 def audit(captured: Captured, varying: set[fx.Node]) -> list[str]:
@@ -115,7 +147,8 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
     if node not in varying or node.op != "call_function":
         return None
     name = rule_name(node)
-    several = sum(source in varying for source in node.all_input_nodes)
+    given = [value for value in tree_leaves((node.args, dict(node.kwargs))) if isinstance(value, fx.Node)]
+    several = sum(value in varying for value in given)  # one that is given twice is two
     if node.target is operator.getitem:
         placed = name_of(node.args[0]) in PLACES
         return "the places of its values are used" if placed and node.args[1] != 0 else None
@@ -139,7 +172,8 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
         return "it draws at random"
     if name in ELEMENTWISE:
         known = _pairing_axis(node, varying) is not None
-        return "more than one argument varies" if several > 1 else None if known else NOT_CLEAR
+        others = sum(source in varying for source in node.all_input_nodes) > 1  # xlogy(p, p) is a function of p
+        return "more than one argument varies" if others else None if known else NOT_CLEAR
     if name in LINEAR_IN_FIRST and name not in HANDLERS:
         return None if several == 1 and node.args[0] in varying else "more than its first argument varies"
     if name not in HANDLERS:
@@ -148,6 +182,8 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
         return "more than one argument varies"
     if name == "quantile" and not isinstance(node.args[1], float):
         return "its quantile is not one number"
+    if name == "linalg_norm" and _of_matrices(arguments(node.target, list(node.args), dict(node.kwargs))):
+        return "a norm of matrices"
     if name == "einsum" and len(node.args[1]) > 2 and several > 1:
         return "more than two operands"
     if name in RECURRENT and (fault := _recurrent_fault(node, name, varying)):
@@ -157,6 +193,12 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
     if _pairing_axis(node, varying) is None:
         return NOT_CLEAR
     return None
+
+
+def _of_matrices(given: dict[str, Any]) -> bool:
+    """Whether a norm is over two axes, but for that without an order, which is of all their numbers."""
+    axes = len(given["dim"]) if given["dim"] else given["self"].meta["val"].ndim
+    return given["ord"] is not None and axes != 1
 
 
 def _is_choice(node: fx.Node, varying: set[fx.Node]) -> bool:
@@ -244,10 +286,19 @@ def find_rows(captured: Captured, varying: set[fx.Node], *examples: torch.Tensor
         rows = TRIED_ROWS
         if not any(_unclear(node, source) for node in varying):
             return
-    draw = torch.Generator().manual_seed(0)
-    x, row = (2 * torch.randn((n, *examples[0].shape[1:]), generator=draw).to(examples[0]) for n in (rows, 1))
-    changed = torch.cat([row, x[1:]])
+    draw, (bases, length) = torch.Generator().manual_seed(0), examples[0].shape[1:]
     fixed = [value[:1].expand(rows, *value.shape[1:]).contiguous() for value in examples[1:]]
+    numbers = 2 * torch.randn((rows + 1, bases, length), generator=draw).to(examples[0])
+    try:
+        _place_rows(captured, varying, numbers, *fixed)
+    except ModelError:  # tokens are made of bases only
+        letters = torch.randint(bases, (rows + 1, length), generator=draw)
+        _place_rows(captured, varying, torch.eye(bases)[letters].transpose(1, 2).to(examples[0]), *fixed)
+
+
+def _place_rows(captured: Captured, varying: set[fx.Node], x: torch.Tensor, *fixed: torch.Tensor) -> None:
+    """``find_rows`` with these sequences and one more, which takes the first one's place."""
+    x, changed, rows = x[:-1], torch.cat([x[-1:], x[1:-1]]), len(x) - 1
     graph, last_use = captured.graph_module.graph, _last_uses(captured.graph_module.graph, {})
     values = [dict(zip(captured.inputs, (first, *fixed), strict=True)) for first in (x, changed)]
     with torch.no_grad():
@@ -258,7 +309,8 @@ def find_rows(captured: Captured, varying: set[fx.Node], *examples: torch.Tensor
                 if node.op == "get_attr":
                     held[node] = attribute_of(captured.graph_module, node.target)
                 elif node.op == "call_function":
-                    held[node] = run_node(node, held)
+                    with _in_operation(node):
+                        held[node] = run_node(node, held)
             known = node in varying and isinstance(node.meta.get("val"), torch.Tensor)
             if known and (placed := _rows_of(*(held[node] for held in values), rows)):
                 node.meta[ROWS], node.meta[COPIES] = placed

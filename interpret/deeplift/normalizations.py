@@ -154,6 +154,8 @@ def norm_of(x: torch.Tensor, order: float, dims: list[int], keep: bool, rows: Pa
     """The vector norm of an order over some axes."""
     if order == 2:  # not of the absolute value: a product has a slope at 0
         return elementwise(product(x, x, rows).sum(dims, keepdim=keep), _root, _axis(rows, dims, keep))
+    if order == 0:  # how many are not 0: steps
+        return elementwise(x, lambda v: (v.detach() != 0) + 0 * v, rows, smallest=0).sum(dims, keepdim=keep)
     size = elementwise(x, torch.abs, rows)
     if order == 1:
         return size.sum(dims, keepdim=keep)
@@ -204,6 +206,7 @@ NORMALIZATIONS: dict[str, Handler] = {
     "norm": _norm,
     "frobenius_norm": _norm,
     "linalg_vector_norm": _norm,
+    "linalg_norm": _norm,
     "hypot": _hypot,
     "pairwise_distance": _distance,
     "cosine_similarity": _cosine,

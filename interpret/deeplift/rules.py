@@ -370,6 +370,7 @@ MIXING = frozenset(
         "diff",
         "frobenius_norm",
         "linalg_cross",
+        "linalg_norm",
         "nanmean",
         "nanmedian",
         "nansum",

@@ -154,7 +154,7 @@ class _Asked:
 
     def __init__(self, module: torch.nn.Module, further: torch.Tensor, forward_only: bool) -> None:
         self.module, self.further, self.forward_only = module, further, forward_only
-        self.paired = self.second = torch.empty(0)
+        self.paired = self.pair = self.second = torch.empty(0)
 
     def predict(self, x: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode(self.forward_only):
@@ -218,7 +218,7 @@ class _Asked:
     def compare_again(self, first: torch.Tensor, second: torch.Tensor) -> None:
         """The first sequence of both, in the same place."""
         other = self.predict(second)
-        self.second = other[-1]
+        self.pair, self.second = second, other[-1]
         if same(self.paired[0], other[0]):
             return
         again = self.predict(first)[0]
@@ -245,7 +245,10 @@ class _Asked:
             )
 
     def compare_edits(self, company: torch.Tensor) -> None:
-        """Of a pass of edits two rows that are also alone, and the first, which was second of a pair before."""
+        """Of a pass of edits two rows that are also alone, and the first, which was second of a pair before.
+
+        What goes by the number of rows may be the same in two of these passes, and not in all three.
+        """
         given = self.predict(company)
         stale = same(self.second, self.paired[1]) and _distance(given[0], self.second) > ROUNDING * _scale(given)
         if stale and same(self.predict(company[[-1, 0]]), self.paired):  # what another pair was given
@@ -254,6 +257,7 @@ class _Asked:
                 f"{float(given[0]):.8g} and {float(self.second):.8g} for the same sequence",
                 "Fix: let forward compute it anew for each batch",
             )
+        self.compare_passes(company, 0, given, self.pair, 1, self.second)
         rows = _inner(len(company))
         for row in dict.fromkeys((min(rows, key=lambda i: given[i]), max(rows, key=lambda i: given[i]))):
             self.compare_alone(company, row, given)
@@ -261,12 +265,18 @@ class _Asked:
     def compare_alone(self, company: torch.Tensor, row: int, given: torch.Tensor | None = None) -> None:
         """A row of a pass, which was ``given`` these numbers, and alone."""
         given = self.predict(company) if given is None else given
-        alone = self.predict(company[row : row + 1])[0]
-        scale, apart = _scale(given), _distance(given[row], alone)
+        alone = company[row : row + 1]
+        self.compare_passes(company, row, given, alone, 0, self.predict(alone)[0])
+
+    def compare_passes(
+        self, company: torch.Tensor, row: int, given: torch.Tensor, few: torch.Tensor, place: int, there: torch.Tensor
+    ) -> None:
+        """A row of a pass, which was ``given`` these numbers, and the same in a pass of few, where it was given one."""
+        scale, apart = _scale(given), _distance(given[row], there)
         if apart <= _little(given):
             return
         before = torch.cat([self.further, company]) if len(company) == 2 else company
-        first, second = self.recorded(before, row - len(company)), self.recorded(company[row : row + 1], 0)
+        first, second = self.recorded(before, row - len(company)), self.recorded(few, place)
         found, where = first_difference(first, second, ROUNDING), ""
         differs = found is not None
         if found is None and apart > ROUNDING * scale:
@@ -275,12 +285,12 @@ class _Asked:
                 raise _changes(None, given[row], again)
             # Or no operation of three tells what shows in two.
             three = len(before) > len(company)
-            differs = bool(where) or (three and _distance(self.predict(before)[row - 2], alone) < apart / 10)
+            differs = bool(where) or (three and _distance(self.predict(before)[row - 2], there) < apart / 10)
         if differs:
             raise ModelError(
                 "the model's number for a sequence depends on how many are in its batch, or on its place"
                 f"{_at(found) or where}",
-                f"{float(alone):.8g} alone and {float(given[row]):.8g} with {counted(len(company) - 1, 'other')}",
+                f"{float(there):.8g} {_with(len(few) - 1)} and {float(given[row]):.8g} {_with(len(company) - 1)}",
                 "Fix: normalize by running statistics or within each sequence, and let no row see another",
             )
 
@@ -294,6 +304,10 @@ def _changes(found: Operation | None, one: torch.Tensor, other: torch.Tensor, wh
         f"{float(one):.8g} and {float(other):.8g} for the same sequence",
         "Fix: what is random or counts belongs to training: F.dropout(..., training=self.training)",
     )
+
+
+def _with(others: int) -> str:
+    return f"with {counted(others, 'other')}" if others else "alone"
 
 
 def _distance(a: torch.Tensor, b: torch.Tensor) -> float:

@@ -16,6 +16,7 @@ from interpret.module import (
     scalar,
 )
 from interpret.target import Explained, of_a_model
+from zoo.errors import ModelError
 from zoo.genome.encode import Sequences
 
 __all__ = ["gradient", "inputxgradient", "saliency"]
@@ -50,7 +51,11 @@ def gradient(module: torch.nn.Module, one_hot: np.ndarray, *, corrected: bool, b
         for part, x in batches(one_hot, batch_size, device):
             fixed = fixed_arguments(module, x)
             x.requires_grad_(True)
-            slope = gradient_of(scalar(module, x, *fixed), x)
+            try:
+                slope = gradient_of(scalar(module, x, *fixed), x)
+            except ModelError:
+                check_gradient(module, one_hot[part])  # names the operation
+                raise
             if slope is None:
                 check_gradient(module, one_hot[part])  # else the output is a constant
                 slope = torch.zeros_like(x)

@@ -211,6 +211,7 @@ CHANGING: dict[str, tuple[Callable[[], Net], str]] = {
     "rows-before": (lambda: Net(lambda h: h.cumsum(0)), "batch.*aten.cumsum"),
     "rows-behind": (lambda: Net(lambda h: h.flip(0).cumsum(0).flip(0)), "the others in its batch"),
     "number-of-rows": (lambda: Net(lambda h: h * len(h)), "how many are in its batch.*aten.mul"),
+    "even-number-of-rows": (lambda: Net(lambda h: h * (2 - len(h) % 2)), "how many are in its batch.*aten.mul"),
     "place-in-batch": (lambda: Net(lambda h: h + 0.1 * torch.arange(len(h))[:, None, None]), "or on its place"),
     "attention-over-batch": (
         lambda: Net(_wrong_axis, nn.MultiheadAttention(8, 2)),

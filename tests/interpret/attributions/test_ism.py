@@ -410,12 +410,15 @@ def test_what_is_foreseen_of_a_net():
     assert not Foreseen(1000, 1.0).worth(100.0, True) and Foreseen(1000, 1.0).worth(1000.0, True)
 
 
-def test_half_precision_takes_full_passes():
-    class Half(nn.Module):
+def test_whole_numbers_take_full_passes(sequences):
+    class Counts(nn.Module):
         def forward(self, x):
-            return x[:, 0].to(torch.bfloat16).sum(1)
+            return x[:, 0].to(torch.int64).sum(1)
 
-    assert Mutagenesis(Half(), 12, fast=True).report.reason == "the module computes in torch.bfloat16"
+    assert Mutagenesis(Counts(), 12, fast=True).report.reason == "the module computes in torch.int64"
+    x = sequences(2, 12)
+    expected = np.broadcast_to(np.array([0.75, -0.25, -0.25, -0.25])[:, None], (2, 4, 12))
+    np.testing.assert_allclose(ism(Counts(), x), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(40,), (8, 40), (1, 8, 40), (1, 1, 40), (8, 1), (1,)])

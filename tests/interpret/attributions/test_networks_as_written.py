@@ -421,9 +421,11 @@ def test_tokens_are_explained_by_mutagenesis_and_that_is_what_is_advised():
 def test_a_derivative_that_torch_leaves_out_is_no_contribution_of_nothing():
     """That of a norm of order 0 is not defined at all; that of a step is an error of torch's own."""
     for name in ("saliency", "integrated_gradients"):
-        with pytest.raises(ModelError, match="the model's output has no gradient"):
+        with pytest.raises(ModelError, match=r"the model's output has no gradient: it ends at .*norm.*\.py:\d"):
             explain(name, Net(lambda h: torch.linalg.vector_norm(h - 0.3, 0, dim=2, keepdim=True).expand_as(h)))
-        with pytest.raises(ModelError, match=r"the gradient of the module failed: RuntimeError: .*floor_divide"):
+        with pytest.raises(
+            ModelError, match=r"gradient of the module failed at .*floordiv.*\.py:\d+\): .*floor_divide"
+        ):
             explain(name, Net(lambda h: h // 0.1))
 
 
@@ -546,8 +548,10 @@ class Returns(Net):
         (lambda y: y.sum(), r"the module returns \(\) for"),
         (lambda y: torch.stack([y.sum(), y.mean()]), r"the module returns \(2,\) for"),
         (lambda y: y.to(torch.complex64), r"the module returns complex \(\d+,\) for"),
+        (lambda y: y.to_sparse(), r"the module returns sparse \(\d+,\) for"),
+        (lambda y: torch.nested.nested_tensor([y.detach()]), "the module returns nested tensors for"),
     ],
-    ids=["dict", "tuple", "none", "sum", "two-numbers", "complex"],
+    ids=["dict", "tuple", "none", "sum", "two-numbers", "complex", "sparse", "nested"],
 )
 def test_what_is_not_one_number_a_sequence_is_refused(name, change, what):
     with pytest.raises(UsageError, match=what):
@@ -564,10 +568,54 @@ def test_a_module_that_wants_more_inputs_is_refused_in_a_sentence(name):
         explain(name, Two())
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_a_module_whose_eval_fails_is_refused(name):
+    def trains(mode=True):
+        raise RuntimeError("trains only")
+
+    net = Net()
+    net.eval = trains
+    with pytest.raises(ModelError, match=r"eval\(\) of the module failed: RuntimeError: trains only"):
+        explain(name, net)
+
+
+def test_a_module_that_takes_no_attributes_any_more(plain):
+    class Frozen(Net):
+        def __setattr__(self, name, value):
+            if "made" in vars(self) and name != "training":
+                raise AttributeError(name)
+            super().__setattr__(name, value)
+
+    net = Frozen()
+    net.made = True
+    np.testing.assert_array_equal(explain("saliency", net), plain["saliency"])
+
+
+def test_a_module_that_takes_whole_bases_only_is_told_what_does():
+    class Whole(Net):
+        def forward(self, x):
+            assert bool((x.amax(1) == 1).all()), "no bases"
+            return super().forward(x)
+
+    with pytest.raises(ModelError, match=r"no bases.*between a reference and a sequence") as caught:
+        explain("integrated_gradients", Whole())
+    assert caught.value.fix == "Fix: --method ism, which asks of whole bases only"
+    np.testing.assert_allclose(explain("ism", Whole()), mutated(Net(), X), atol=1e-6)
+
+
 @pytest.mark.parametrize(("dtype", "name"), [(torch.float16, "saliency"), (torch.bfloat16, "ism")])
 def test_modules_of_few_bits_are_refused(dtype, name):
     with pytest.raises(ModelError, match=f"the module computes in {dtype}"):
         explain(name, Net().to(dtype))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_numbers_of_few_bits_are_refused(name):
+    """In bfloat16 100.2 is 100: effects of 0.2 would be 0 or 0.5."""
+    with pytest.raises(ModelError, match=r"the module computes in torch\.bfloat16") as caught:
+        explain(name, Returns(lambda y: (y + 100).bfloat16()))
+    assert caught.value.fix == "Fix: let its forward compute and return float32"
+    assert np.isfinite(explain(name, Returns(lambda y: (y + 100).float()))).all()
 
 
 def test_a_module_without_weights_is_refused():

@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+import interpret
+from interpret.deeplift.rules import HANDLERS
 from interpret.methods.deepliftshap import explain_by_deepliftshap
-from interpret.references import References
+from interpret.methods.registry import open_method
+from interpret.references import References, parse_references
 from scripts import torch_operations
 from scripts.build_operations_table import PAGE, page
 from scripts.torch_operations import CHANNELS, LENGTH, Operation, operations
@@ -98,6 +101,75 @@ def test_the_page_is_current():
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
+# ---------------------------------------------------------------- what fails inside
+
+
+def _broken(*given):
+    return 1 / 0
+
+
+def _broken_backwards(pairs, target, args, kwargs, varies):
+    class Broken(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return target(x, *args[1:], **kwargs)
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 1 / 0
+
+    return Broken.apply(args[0])
+
+
+@pytest.mark.parametrize("rule", [_broken, _broken_backwards])
+def test_a_rule_that_fails_is_named_and_what_is_advised_works(monkeypatch, rule, sequences):
+    """Before the first sequence, so that a fallback is taken."""
+    monkeypatch.setitem(HANDLERS, "softmax", rule)
+
+    class Rooted(nn.Module):
+        def forward(self, x):
+            return x.cumsum(2)[:, 0].softmax(1).square().sum(1)
+
+    with pytest.raises(
+        ModelError, match=r"deepliftshap: aten\.softmax.*test_operations\.py:\d+\) failed: Zero"
+    ) as caught:
+        interpret.deepliftshap(Rooted(), sequences(2, LENGTH))
+    assert caught.value.fix == "Fix: --method integrated_gradients, or --method ism"
+    opened = open_method("deepliftshap", Rooted(), LENGTH, parse_references("2"), fallback="integrated_gradients")
+    assert opened.name == "integrated_gradients" and "aten.softmax" in opened.note
+    assert opened.explain(sequences(2, LENGTH), 0).pair_error.max() < 1e-3
+
+
+def test_what_torch_has_no_derivative_of_is_named(sequences):
+    class Shape(nn.Module):
+        def forward(self, x):
+            return torch.igamma(x.cumsum(2)[:, 0] + 0.5, torch.tensor(1.5)).sum(1)
+
+    for method in ("saliency", "inputxgradient", "integrated_gradients", "deepliftshap"):
+        with pytest.raises(ModelError, match=r"igamma.*test_operations\.py:\d+.*not implemented") as caught:
+            getattr(interpret, method)(Shape(), sequences(2, LENGTH))
+        assert caught.value.fix == "Fix: --method ism needs none"
+    assert np.isfinite(interpret.ism(Shape(), sequences(2, LENGTH))).all()
+
+
+@pytest.mark.parametrize("cast", [torch.Tensor.long, torch.Tensor.int, lambda v: v.to(torch.int64)])
+def test_tokens_that_are_counted_are_named(cast, sequences):
+    """Rows of numbers that are no bases have no tokens: their places are found by bases."""
+
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.table = nn.Embedding(4, 3)
+
+        def forward(self, x):
+            return self.table(cast((x * torch.arange(4.0)[:, None]).sum(1))).square().mean((1, 2))
+
+    with pytest.raises(ModelError, match=r"no rule for aten\.to.*it leaves whole numbers; aten\.embedding") as caught:
+        interpret.deepliftshap(Tokens(), sequences(2, LENGTH))
+    assert caught.value.fix == "Fix: --method ism, which needs none"
+
+
 # ---------------------------------------------------------------- what a rule gives, by hand
 
 
@@ -132,6 +204,44 @@ def test_the_median_goes_to_what_takes_its_place():
     found = explained(lambda a: (a * torch.tensor([1.0, 2.0, 3.0])).median(1).values, one_hot("AAA"), one_hot("CCC"))
     assert found.hypothetical[0, 0].sum() == pytest.approx(2)
     assert (found.hypothetical[0, 0] >= 0).all()
+
+
+def test_a_kink_among_numbers_that_hardly_differ_is_no_error():
+    """(max(a - b, 0) x 1e-7)^(1/2) from -1e-7 to 1e-7: the root's change, whatever the slope at either end."""
+    found = explained(
+        lambda a: (2e-7 * a[:, 0] - 1e-7).relu().sqrt() + (1e-7 - 2e-7 * a[:, 1]).relu().sqrt(),
+        one_hot("AA"),
+        one_hot("CC"),
+    )
+    assert found.hypothetical[0, 0] == pytest.approx([1e-7**0.5, -(1e-7**0.5)])
+
+
+def test_a_norm_of_order_0_counts():
+    """Of (a, 0, 3 b): from none to two, one each."""
+    found = explained(
+        lambda a: torch.linalg.vector_norm(a * torch.tensor([1.0, 0.0, 3.0]), 0, dim=1), one_hot("AAA"), one_hot("CCC")
+    )
+    assert found.hypothetical[0, 0] == pytest.approx([1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("function", "slope"),
+    [(lambda p: torch.xlogy(p, p), math.log(2) + 1), (lambda p: p**p, 4 * (math.log(2) + 1))],
+    ids=["xlogy", "pow"],
+)
+def test_what_is_given_twice_is_one_argument(function, slope):
+    """p log p and p^p where p = 1 + a is 2 at both ends: another base there would take the whole slope."""
+    found = explained(lambda a: function(1 + a).sum(1), one_hot("AA"), one_hot("AC"))
+    assert found.hypothetical[0, :, 0] == pytest.approx([0, -slope, -slope, -slope], rel=1e-5)
+
+
+def test_what_is_given_thrice_is_more_than_two_operands():
+    with pytest.raises(ModelError, match=r"no rule for aten\.einsum.*more than two operands"):
+        explained(lambda a: torch.einsum("ni,ni,ni->n", a, a, a), one_hot("AA"), one_hot("CC"))
+    with pytest.raises(ModelError, match=r"no rule for aten\.conv1d.*more than its first argument varies"):
+        explained(
+            lambda a: nn.functional.conv1d(a[None], a[:, None], groups=len(a))[0].sum(1), one_hot("AA"), one_hot("CC")
+        )
 
 
 def test_a_step_as_a_factor():
