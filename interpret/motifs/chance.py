@@ -73,29 +73,53 @@ def turned_share(bits: np.ndarray) -> np.ndarray:
 def chance_of(probability: np.ndarray, drawn: Shuffled, target: np.ndarray, offset: int) -> float:
     """Chance that drawn columns lie as near to a known motif as the pattern's do, wherever they are laid on it.
 
+    As near is as improbable at their offset. Where few columns lie on each other nothing is as improbable as a good fit
+    of many, so that such offsets are no further tries (Tarone's correction).
+
     Args:
         probability: the pattern, (W, 4). drawn: ``Shuffled.of`` it.
         target: the known motif, (V, 4), turned if it fits turned.
         offset: column of the known motif at which the pattern begins; may be negative.
 
     Returns:
-        p-value over both strands and all W + V - 1 offsets, by Euclidean distances summed over the columns that lie on
-        each other; 1 where none does.
+        p-value over both strands and all offsets at which one as small can be had, by Euclidean distances summed over
+        the columns that lie on each other; 1 where none does.
     """
     first, last = max(0, -offset), min(len(probability), len(target) - offset)
     if last <= first:
         return 1.0
     aligned = target[first + offset : last + offset]
     here = _steps(np.linalg.norm(probability[first:last] - aligned, axis=1)).sum()
-    apart = _steps(np.linalg.norm(drawn.columns[:, None] - aligned[None], axis=2))
+    apart = _apart(drawn.columns, target)
     reached = np.ones(1)
-    for column in apart.T:
+    for column in apart.T[first + offset : last + offset]:
         # Sums only grow: what is beyond the pattern's own distance never comes back.
         counts = np.bincount(column, drawn.weights, minlength=BINS)
         reached = np.convolve(reached, counts[: here + 1])[: here + 1]
     once = min(float(reached.sum()), 1.0)
-    tries = 2 * (len(probability) + len(target) - 1)
-    return 1.0 if once >= 1 - 1e-12 else float(-np.expm1(tries * np.log1p(-once)))
+    if once >= 1 - 1e-12:
+        return 1.0
+    strands = (apart, _apart(drawn.columns[:, ::-1], target))
+    least = np.concatenate([_least(strand, drawn.weights, len(probability)) for strand in strands])
+    tries = int((least <= np.log(max(once, 1e-300)) + 1e-9).sum())
+    return float(-np.expm1(tries * np.log1p(-once)))
+
+
+def _least(apart: np.ndarray, weights: np.ndarray, width: int) -> np.ndarray:
+    """(W + V - 1,) logarithms of the smallest chance at each offset: of the nearest column at every place.
+
+    Args:
+        apart: (n, V) steps from each drawn column to each of the known motif. weights: (n,). width: W of the pattern.
+    """
+    nearest = np.log(((apart == apart.min(axis=0)) * weights[:, None]).sum(axis=0))
+    summed = np.concatenate([[0.0], np.cumsum(nearest)])
+    offsets = np.arange(1 - width, len(nearest))
+    return summed[np.minimum(offsets + width, len(nearest))] - summed[np.maximum(offsets, 0)]
+
+
+def _apart(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
+    squares = (columns**2).sum(axis=1)[:, None] + (target**2).sum(axis=1) - 2 * columns @ target.T
+    return _steps(np.sqrt(np.maximum(squares, 0)))
 
 
 def _steps(distance: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,18 @@ def test_known_motifs_find_themselves(database):
         assert sum(f[0].significant and f[0].motif.name == m.name for f, m in zip(found, chosen, strict=True)) >= least
 
 
+def test_short_motifs_find_themselves_in_all_of_jaspar():
+    """Six and seven columns: 92.8% of all, and 87.7% where offsets of a column or two count as tries."""
+    known = open_database("jaspar")
+    short = [motif for motif in known.motifs if len(motif.probability) in (6, 7)][::3]
+    found = match_motifs([motif.probability for motif in short], known, keep=30)
+    own = [any(match.significant and match.motif.id == m.id for match in f) for f, m in zip(found, short, strict=True)]
+    assert len(own) > 200 and np.mean(own) >= 0.91
+    (rsc3,) = [motif for motif in known.motifs if motif.name == "RSC3"]  # CGCGC: one in 30 words of its letters
+    (matches,) = match_motifs([rsc3.probability], known)
+    assert matches[0].motif is rsc3 and not matches[0].significant
+
+
 @pytest.mark.parametrize("size", [1, 4, 30])
 def test_a_database_of_a_few_motifs(size):
     """TOMTOM takes its null distribution from the database; this one is the pattern's own."""
@@ -92,12 +106,48 @@ def test_the_chance_of_certain_letters_by_hand():
     """Columns of one letter each are turned to any of four, as often as the pattern has them."""
     pattern = one_hot("ACGT")
     once = (1 / 4) ** 4
-    assert chance_of(pattern, Shuffled.of(pattern), pattern, 0) == pytest.approx(1 - (1 - once) ** (2 * 7))
-    # laid two columns further only AC of GTAC and of ACGT meet
-    assert chance_of(pattern, Shuffled.of(pattern), one_hot("GTAC"), 2) == pytest.approx(1 - (15 / 16) ** (2 * 7))
-    assert chance_of(pattern, Shuffled.of(pattern), pattern, 9) == 1, "no column lies on another"
+    # where fewer than four columns meet, nothing is as improbable: one offset of seven, on either strand
+    assert chance_of(pattern, Shuffled.of(pattern), pattern, 0) == pytest.approx(1 - (1 - once) ** 2)
+    # laid two columns further only AC of GTAC and of ACGT meet: two to four columns meet at five offsets of seven
+    assert chance_of(pattern, Shuffled.of(pattern), one_hot("GTAC"), 2) == pytest.approx(1 - (15 / 16) ** 10)
+    # of A and C alone no column fits the other strand
+    both = one_hot("ACCA")
+    assert chance_of(both, Shuffled.of(both), both, 0) == pytest.approx((1 / 2) ** 4)
+    assert chance_of(both, Shuffled.of(both), both, 9) == 1, "no column lies on another"
     same = one_hot("AAAA")
     assert chance_of(same, Shuffled.of(same), same, 0) == 1, "every order of its columns is the same"
+
+
+@pytest.mark.parametrize(
+    ("word", "target"), [("ACGT", "ACGT"), ("ACCA", "ACCA"), ("AACG", "TTAACGCC"), ("GATC", "ATC")]
+)
+def test_the_chance_holds_over_all_words(word, target):
+    """Every word of four letters as a query with the word's composition: as good a fit anywhere is no more probable."""
+    pattern, known = one_hot(word), one_hot(target)
+    drawn = Shuffled.of(pattern)
+
+    def best(query):
+        """The smallest chance of a perfect run over all offsets and both strands, 1 where letters differ."""
+        smallest = 1.0
+        for letters, known in ((query, target), (query, turned(target))):
+            for offset in range(1 - len(letters), len(known)):
+                pairs = [(a, known[i + offset]) for i, a in enumerate(letters) if 0 <= i + offset < len(known)]
+                if all(a == b for a, b in pairs):
+                    smallest = min(smallest, float(np.prod([share(b) for _, b in pairs])))
+        return smallest
+
+    def turned(text):
+        return text[::-1].translate(str.maketrans("ACGT", "TGCA"))
+
+    def share(letter):
+        return word.count(letter) / len(word)
+
+    words = ["".join(letters) for letters in itertools.product("ACGT", repeat=4)]
+    weights = np.array([np.prod([share(letter) for letter in one]) for one in words])
+    offset = target.find(word) if word in target else -word.find(target)
+    p = chance_of(pattern, drawn, known, offset)
+    as_good = np.array([best(one) <= best(word) + 1e-12 for one in words])
+    assert weights[as_good].sum() <= p + 1e-9 <= 8 * weights[as_good].sum()
 
 
 def test_drawn_columns_are_the_patterns_where_they_are_weak():
