@@ -81,7 +81,7 @@ def test_short_motifs_find_themselves_in_all_of_jaspar():
     assert matches[0].motif is rsc3 and not matches[0].significant
 
 
-@pytest.mark.parametrize("size", [1, 4, 30])
+@pytest.mark.parametrize("size", [1, 2, 5, 10, 30])
 def test_a_database_of_a_few_motifs(size):
     """TOMTOM takes its null distribution from the database; this one is the pattern's own."""
     rng = np.random.default_rng(size)
@@ -92,6 +92,53 @@ def test_a_database_of_a_few_motifs(size):
     queries = [noise(rng, c, 20, width) for c in COMPOSITIONS.values() for width in (6, 12, 20) for _ in range(10)]
     assert sum(found[0].significant for found in match_motifs(queries, few)) <= 6  # 5% of 120
     assert "too few for TOMTOM's p-values" in how_compared(few) and notes_on(few) == [how_compared(few)]
+
+
+SITES = {
+    "AP1": "TGACTCA",
+    "CRE": "TGACGTCA",
+    "MAF": "TGCTGACTCAGCA",
+    "EBOX": "CACGTG",
+    "MYOD": "CAGCTG",
+    "REB1": "TTACCCGG",
+}
+
+
+@pytest.mark.parametrize("names", [["REB1"], ["AP1", "CRE"], ["EBOX", "MYOD"], ["CRE", "MAF", "REB1"], list(SITES)])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_few_motifs_are_told_apart(names, turn):
+    """Alone, and in 40 columns of background, where offset and strand are where the site was put."""
+    rng = np.random.default_rng(len(names))
+    few = MotifDatabase("few", tuple(KnownMotif(name, name, 0.04 + 0.84 * one_hot(SITES[name])) for name in names))
+    for motif in few.motifs:
+        flanks = [rng.dirichlet([100] * 4, size=n) for n in (25, 15)]
+        beside = np.concatenate([flanks[0], motif.probability, flanks[1]])[::turn, ::turn]
+        for query, offset in ((motif.probability[::turn, ::turn], 0), (beside, -25 if turn == 1 else -15)):
+            (found,) = match_motifs([query], few)
+            assert found[0].motif is motif and found[0].significant
+            palindrome = np.allclose(motif.probability, motif.probability[::-1, ::-1])
+            assert palindrome or found[0].reverse == (turn < 0)
+            assert found[0].offset == offset and found[0].overlap == len(motif.probability)
+
+
+def test_a_few_motifs_and_queries_of_other_lengths():
+    rng = np.random.default_rng(3)
+    few = MotifDatabase("few", tuple(KnownMotif(name, name, one_hot(site)) for name, site in SITES.items()))
+    short = [one_hot(text) for text in ("T", "TG", "CAC")]
+    long = [noise(rng, COMPOSITIONS[name], 20, width) for name in COMPOSITIONS for width in (40, 80)]
+    for query in (*short, *long, *(np.full((width, 4), 0.25) for width in (1, 4, 50))):
+        (found,) = match_motifs([query], few)
+        assert len(found) == len(SITES) and not any(match.significant for match in found)
+    (found,) = match_motifs([one_hot("TTACCCGG")], MotifDatabase("one", (KnownMotif("1", "T", one_hot("T")),)))
+    assert not found[0].significant
+
+
+def test_of_motifs_that_tomtom_takes_for_equal_the_less_likely_by_chance_is_first():
+    """Tx and nau: equal by TOMTOM, whose order would have nau, the longer one, first."""
+    known = open_database("jaspar")
+    (tx,) = [motif for motif in known.motifs if motif.id == "MA2321.1"]
+    (found,) = match_motifs([tx.probability], known)
+    assert found[0].motif is tx and found[1].p > found[0].p
 
 
 def test_a_large_database_needs_no_note(database):
