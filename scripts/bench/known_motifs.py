@@ -7,8 +7,9 @@ Each motif of a database is asked against the whole database: as it stands, or (
 it with two columns of background on each side, as ``zoo motifs`` compares a pattern. Printed by number of columns: the
 share that stand first, that have q at most 0.05, and that have it by TOMTOM alone (memelite, Benjamini-Hochberg over
 the same motifs) and an E-value (p times motifs) of 0.05. Then noise: queries of 6 to 30 columns of Dirichlet
-distributions, 200 for each composition and database, and how many match at q 0.05. Exit code 1 where noise matches more
-often than that, or where fewer motifs find themselves as they stand than ``LEAST_SHARE`` says.
+distributions, 200 for each composition and database, and 200 of letters at random between columns of background, and
+how many match at q 0.05. Exit code 1 where noise matches more often than that, or where fewer motifs find themselves as
+they stand than ``LEAST_SHARE`` says.
 """
 
 from __future__ import annotations
@@ -91,16 +92,25 @@ def own(choice: str, sites: int | None, n: int | None, rng: np.random.Generator)
 
 
 def noise(choice: str, rng: np.random.Generator) -> dict[str, tuple[int, int, int]]:
-    """Composition -> queries, those that match, those that match by TOMTOM alone."""
+    """What the noise is -> queries, those that match, those that match by TOMTOM alone."""
     database = open_database(choice)
-    counts = {}
-    for name, composition in COMPOSITIONS.items():
-        queries = [
+    flank = np.full((FLANK, 4), 0.25)
+    kinds = {
+        name: [
             rng.dirichlet(np.array(composition) * concentration, size=width)
             for width in WIDTHS
             for concentration in CONCENTRATIONS
             for _ in range(10)
         ]
+        for name, composition in COMPOSITIONS.items()
+    }
+    kinds["letters"] = [
+        np.concatenate([flank, 0.02 + 0.92 * np.eye(4)[rng.integers(0, 4, width)], flank])
+        for width in (6, 7, 8, 10)
+        for _ in range(50)
+    ]
+    counts = {}
+    for name, queries in kinds.items():
         matched = sum(matches[0].significant for matches in match_motifs(queries, database, keep=1))
         alone = sum(benjamini_hochberg(p).min() <= MATCHED_AT for p in tomtom_p(queries, database.motifs))
         counts[name] = (len(queries), matched, int(alone))

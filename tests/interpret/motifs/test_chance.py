@@ -53,6 +53,18 @@ def test_noise_matches_at_the_stated_rate(database, composition):
     assert len(found) == 200 and sum(matches[0].significant for matches in found) <= 10
 
 
+def test_letters_at_random_match_at_the_stated_rate(database):
+    """Columns without doubt, between columns of background, as a pattern has them: noise that is most like a motif."""
+    rng = np.random.default_rng(4)
+    flank = np.full((2, 4), 0.25)
+    queries = [
+        np.concatenate([flank, 0.02 + 0.92 * np.eye(4)[rng.integers(0, 4, width)], flank])
+        for width in (6, 7, 8, 10)
+        for _ in range(50)
+    ]
+    assert sum(found[0].significant for found in match_motifs(queries, database, keep=1)) <= 10
+
+
 def test_known_motifs_find_themselves(database):
     """As they are, cut by a column at each end (to 6 and more), beside flat columns, and as of 100 sites."""
     rng = np.random.default_rng(1)
@@ -161,6 +173,10 @@ def test_the_chance_of_certain_letters_by_hand():
     both = one_hot("ACCA")
     assert chance_of(both, Shuffled.of(both), both, 0) == pytest.approx((1 / 2) ** 4)
     assert chance_of(both, Shuffled.of(both), both, 9) == 1, "no column lies on another"
+    # between two columns without letters: a third of the columns drawn have none, ACGT meets all four at three offsets,
+    # and a run of four could stand at three places of six
+    run = np.concatenate([[[0.25] * 4], pattern, [[0.25] * 4]])
+    assert chance_of(run, Shuffled.of(run), pattern, -1) == pytest.approx(1 - (1 - (1 / 6) ** 4) ** (2 * 3 * 3))
     same = one_hot("AAAA")
     assert chance_of(same, Shuffled.of(same), same, 0) == 1, "every order of its columns is the same"
 
