@@ -229,7 +229,7 @@ def _matches(matrix: np.ndarray, database: MotifDatabase, found: Sequence[np.nda
         chance = chance_of(matrix, drawn, target[::-1, ::-1] if strands[j] else target, int(offsets[j]))
         p[j] = chance if few else max(similar[j], chance)
     q = benjamini_hochberg(p)
-    rank = np.lexsort((-scores, similar, np.where(q <= MATCHED_AT, 0, p)))
+    rank = np.lexsort((-scores, p, similar, np.where(q <= MATCHED_AT, 0, p)))
     return [
         Match(database.motifs[j], float(p[j]), float(q[j]), int(offsets[j]), int(overlaps[j]), bool(strands[j]))
         for j in rank[:keep]

@@ -2,7 +2,9 @@
 
 What the format leaves open is read as MEME's own programs read it: ``w=``, ``alength=`` and ``nsites=`` may be missing
 (rows are counted then), lines may be indented, a motif may have a log-odds matrix beside its probabilities. Columns are
-in the order that ``ALPHABET=`` gives them. A motif without a matrix of probabilities is left out, and named.
+in the order that ``ALPHABET=`` gives them, each file of several in one by its own. A motif without a matrix of
+probabilities is left out, and named. A line that looks like a row is one: where it cannot be read, or stands after the
+end of the matrix, there is an error, not a shorter motif.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from zoo.words import counted
 __all__ = ["KnownMotif", "MemeFile", "read_meme", "read_meme_file"]
 
 DNA = "ACGT"
+IN_ORDER = (0, 1, 2, 3)
 MINIMAL = "Fix: give a file in MEME's minimal format"
 GIVE_DNA = "Fix: give motifs of DNA, ALPHABET= ACGT"
 MATRIX = "letter-probability matrix"
@@ -68,10 +71,9 @@ def read_meme_file(path: Path) -> MemeFile:
             reading.take(number, line.strip(), words)
     reading.finish_motif()
     if not reading.motifs:
-        names = f": {', '.join(reading.left_out[:5])}" if reading.left_out else ""
-        raise InputError(
-            f"{path}: no motif", f"{counted(len(reading.left_out), 'line')} of MOTIF without a {MATRIX}{names}", MINIMAL
-        )
+        n, names = len(reading.left_out), ", ".join(reading.left_out[:5])
+        lines = f"{counted(n, 'line')} of MOTIF without a {MATRIX}: {names}" if n else "no line begins with MOTIF"
+        raise InputError(f"{path}: no motif", lines, MINIMAL)
     return MemeFile(tuple(reading.motifs), tuple(reading.left_out))
 
 
@@ -94,7 +96,9 @@ class _Reading:
     Attributes:
         header: words after MOTIF of the motif at hand. rows: of its matrix; None before the matrix begins.
         width: of the matrix, None where it does not say. open: whether further lines may be rows.
-        order: columns of A C G T in the file. block: core letters of a custom alphabet while it is being listed.
+        beside: whether a log-odds matrix has begun since.
+        order: columns of A C G T in the file; ``own``: in the matrix at hand.
+        block: core letters of a custom alphabet while it is being listed.
     """
 
     path: Path
@@ -104,21 +108,30 @@ class _Reading:
     rows: list[list[float]] | None = None
     width: int | None = None
     open: bool = False
-    order: tuple[int, ...] = (0, 1, 2, 3)
+    beside: bool = False
+    order: tuple[int, ...] = IN_ORDER
+    own: tuple[int, ...] = IN_ORDER
     block: str | None = None
 
     def take(self, number: int, line: str, words: list[str]) -> None:
         """Read a line that is not empty."""
         if self.block is not None:
             self._take_letter(number, line, words)
-        elif words[0] == "MOTIF":
+        elif words[0] in ("MOTIF", "motif"):  # "Motif 1 Description" is a title in MEME's own text
             self._begin_motif(number, words)
-        elif words[0].startswith("ALPHABET"):
+        elif words[:2] == ["MEME", "version"]:  # the next of several files in one
+            self.finish_motif()
+            self.order = IN_ORDER
+        elif words[0].upper().startswith("ALPHABET"):
             self._take_alphabet(number, line)
         elif line.lower().startswith(MATRIX):
             self._begin_matrix(number, line)
         elif self.open:
             self._take_row(number, words)
+        elif words[0].lower() == "log-odds":
+            self.beside = True
+        elif self.rows and not self.beside and _probabilities(words):
+            self._refuse_more(number)
 
     def finish_motif(self) -> None:
         if self.header is None:
@@ -126,15 +139,10 @@ class _Reading:
         if self.rows is None:
             self.left_out.append(self.header[0])
         elif len(self.rows) < (self.width or 1):
-            self._refuse(
-                None,
-                f"the matrix of motif {' '.join(self.header)} ends early",
-                f"{len(self.rows)} of {self.width} rows" if self.width else "0 rows",
-                "Fix: give the whole file",
-            )
+            self._refuse_early(None)
         else:
-            matrix = np.array(self.rows)[:, self.order]
-            name = self.header[1] if len(self.header) > 1 else self.header[0].split(".")[0]
+            matrix = np.array(self.rows)[:, self.own]
+            name = _name_in(self.header)
             self.motifs.append(KnownMotif(self.header[0], name, matrix / matrix.sum(axis=1, keepdims=True)))
         self.header, self.rows, self.open = None, None, False
 
@@ -147,47 +155,57 @@ class _Reading:
     def _begin_matrix(self, number: int, line: str) -> None:
         if self.header is None or self.rows is not None:
             self._refuse(number, "a matrix without a line of MOTIF", "one matrix", "Fix: MOTIF NAME before each matrix")
-        letters = self._number(number, line, "alength", "how many letters it has")
+        letters = self._number(number, line, "alength", "letters")
         if letters not in (None, 4):
             what = "protein" if letters == 20 else f"{letters} letters"
             self._refuse(number, f"the matrix is of {what}, not of DNA", "one motif", GIVE_DNA)
-        self.width = self._number(number, line, "w", "its width")
-        self.rows, self.open = [], True
+        self.width = self._number(number, line, "w", "rows")
+        self.rows, self.own, self.open, self.beside = [], self.order, True, False
 
     def _number(self, number: int, line: str, key: str, what: str) -> int | None:
         """The number after ``key=``; None where the line has no such key."""
-        found = re.search(rf"\b{key}=\s*(\S*)", line)
+        found = re.search(rf"\b{key}\s*=\s*([^\s=,]*)(?![^\s,]*=)", line, re.IGNORECASE)
         if found is None:
             return None
         if not found[1].isdecimal() or int(found[1]) == 0:
-            fix = f"Fix: {key}= NUMBER" + (", or leave it out" if key == "w" else "")
-            self._refuse(number, f"the matrix does not say {what} ({key}=)", "one motif", fix)
+            says = f"{key}= {found[1]} is no number of {what}" if found[1] else f"{key}= without the number of {what}"
+            self._refuse(number, says, "one motif", f"Fix: {key}= the number of {what}, or leave it out")
         return int(found[1])
 
     def _take_row(self, number: int, words: list[str]) -> None:
         full = self.width is not None and len(self.rows) == self.width
-        if not _is_number(words[0]) and (full or (self.width is None and self.rows)):
-            self.open = False  # what follows a matrix: URL, the next section
+        if not _looks_like_a_row(words) and self.rows:
+            if not full and self.width is not None:
+                self._refuse_early(number)
+            self.open, self.beside = False, words[0].lower() == "log-odds"  # or URL, the next section
             return
         if full:
-            self._refuse(
-                number,
-                f"the matrix of motif {' '.join(self.header)} has more rows than it says",
-                f"w= {self.width}",
-                "Fix: w= the number of rows, or leave it out",
-            )
-        row = [float(word) for word in words] if all(map(_is_number, words)) else []
-        if len(row) != 4 or not abs(sum(row) - 1) < 0.05 or min(row) < 0:
+            self._refuse_more(number)
+        row = _probabilities(words)
+        if row is None:
             self._refuse(
                 number, "not four probabilities that sum to 1", "one row of a matrix", "Fix: DNA motifs, rows A C G T"
             )
         self.rows.append(row)
 
+    def _refuse_early(self, number: int | None) -> None:
+        found = f"{len(self.rows)} of {counted(self.width, 'row')}" if self.width else "0 rows"
+        fix = "Fix: give the whole file" + (", or w= the number of rows" if self.rows else "")
+        self._refuse(number, f"the matrix of motif {' '.join(self.header)} ends early", found, fix)
+
+    def _refuse_more(self, number: int) -> None:
+        what = f"the matrix of motif {' '.join(self.header)}"
+        if self.width is None:
+            fix = "Fix: rows of a matrix stand together"
+            self._refuse(number, f"{what} goes on after its end", f"{counted(len(self.rows), 'row')} before", fix)
+        fix = "Fix: w= the number of rows, or leave it out"
+        self._refuse(number, f"{what} has more rows than it says", f"w= {self.width}", fix)
+
     def _take_alphabet(self, number: int, line: str) -> None:
         text = line[len("ALPHABET") :].strip()
         if text.startswith("="):
-            self._set_order(number, text[1:].strip())
-        elif '"' in text or not text:
+            self._set_order(number, "".join(text[1:].split()))
+        elif '"' in text or not text or text.upper().endswith("-LIKE"):
             self.block = ""
         else:
             self._set_order(number, text)
@@ -212,9 +230,30 @@ class _Reading:
         raise InputError(f"{self.path}{f':{number}' if number else ''}: {what}", extent, fix)
 
 
+def _name_in(words: list[str]) -> str:
+    """What the words after MOTIF call it: the second, or the id without its version.
+
+    MEME's text has ``1 width = 8 sites = 20`` or, for all of its motifs, ``1 MEME width = 8``.
+    """
+    second = words[1:2] if words[1:3] not in (["MEME", "width"], ["width", "="]) else []
+    return second[0] if second else words[0].split(".")[0]
+
+
+def _looks_like_a_row(words: list[str]) -> bool:
+    """Numbers, or all numbers but one, as where a letter stands in one or before it."""
+    numbers = sum(_is_number(word.strip(",").replace(",", ".")) for word in words)
+    return numbers == len(words) or (3 <= len(words) <= 6 and numbers >= len(words) - 1)
+
+
+def _probabilities(words: list[str]) -> list[float] | None:
+    """Four probabilities that sum to 1, or None."""
+    row = [float(word) for word in words] if all(map(_is_number, words)) else []
+    return row if len(row) == 4 and abs(sum(row) - 1) < 0.05 and min(row) >= 0 else None
+
+
 def _is_number(word: str) -> bool:
     try:
-        float(word)
+        float(word.replace("_", "x"))  # 0.1_0 is a number to Python alone
     except ValueError:
         return False
     return True

@@ -226,7 +226,7 @@ def test_no_such_database(choice, error, match):
         ("MOTIF a\nletter-probability matrix: alength= 4 w= 2\n0.25 0.25 0.25 0.25\n", "ends early"),
         ("MOTIF a\nletter-probability matrix: alength= 4 w= 1\n0.25 0.25 0.25 0.95\n", ":3: not four probabilities"),
         ("MOTIF a\nletter-probability matrix: alength= 4\n", "the matrix of motif a ends early"),
-        ("MOTIF a\nletter-probability matrix: alength= 4 w= 0\n", ":2: the matrix does not say its width"),
+        ("MOTIF a\nletter-probability matrix: alength= 4 w= 0\n", ":2: w= 0 is no number of rows"),
     ],
 )
 def test_broken_meme(tmp_path, text, match):

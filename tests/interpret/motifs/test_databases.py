@@ -154,7 +154,7 @@ def test_rows_are_scaled_to_one_where_rounding_left_something(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "row", ["0.5 0.5", "0.2 0.2 0.2 0.2 0.2", "1.2 -0.2 0 0", "nan 0.5 0.5 0", "A C G T", "inf 0 0 0", "0 0 0 0"]
+    "row", ["0.5 0.5", "0.2 0.2 0.2 0.2 0.2", "1.2 -0.2 0 0", "nan 0.5 0.5 0", "A 0.5 0.5 0", "inf 0 0 0", "0 0 0 0"]
 )
 def test_rows_that_are_no_probabilities_have_a_line(tmp_path, row):
     path = written(tmp_path, f"MEME version 4\nMOTIF a\nletter-probability matrix: w= 2\n{ROW}\n{row}\n")
@@ -164,14 +164,36 @@ def test_rows_that_are_no_probabilities_have_a_line(tmp_path, row):
     assert caught.value.fix == "Fix: DNA motifs, rows A C G T" and caught.value.exit_code == 3
 
 
-@pytest.mark.parametrize("width", ["w= 0", "w= x", "w=", "w= 2.5"])
-def test_a_matrix_without_a_width_has_a_line(tmp_path, width):
-    path = written(tmp_path, f"MOTIF a\nletter-probability matrix: alength= 4 {width}\n{ROW}\n")
-    with pytest.raises(InputError, match=":2: the matrix does not say its width"):
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [
+        ("alength= 4 w= 0", "w= 0 is no number of rows"),
+        ("alength= 4 w = 0 nsites= 9", "w= 0 is no number of rows"),
+        ("w= -2", "w= -2 is no number of rows"),
+        ("w= x", "w= x is no number of rows"),
+        ("w= 2.5 E= 0", "w= 2.5 is no number of rows"),
+        ("alength= 4 w=", "w= without the number of rows"),
+        ("alength= 4 w= nsites= 20", "w= without the number of rows"),
+        ("alength= 0 w= 1", "alength= 0 is no number of letters"),
+    ],
+)
+def test_numbers_of_a_matrix_that_are_none_are_told_for_what_they_are(tmp_path, keys, what):
+    path = written(tmp_path, f"MOTIF a\nletter-probability matrix: {keys}\n{ROW}\n")
+    with pytest.raises(InputError) as caught:
         read_meme(path)
+    assert caught.value.what == f"{path}:2: {what}" and caught.value.fix.endswith(", or leave it out")
 
 
-@pytest.mark.parametrize("after", ["", f"MOTIF b\nletter-probability matrix: w= 1\n{ROW}\n"])
+@pytest.mark.parametrize(
+    "after",
+    [
+        "",
+        "A C G T\n",
+        "URL http://x\n",
+        "log-odds matrix: w= 3\n1 0 0 0\n",
+        f"MOTIF b\nletter-probability matrix: w= 1\n{ROW}\n",
+    ],
+)
 def test_a_matrix_that_ends_early_counts_its_rows(tmp_path, after):
     path = written(tmp_path, f"MOTIF MA7 LOST\nletter-probability matrix: w= 3\n{ROW}\n{ROW}\n{after}")
     with pytest.raises(InputError, match="the matrix of motif MA7 LOST ends early") as caught:
@@ -201,6 +223,16 @@ HEAD, FIRST, SECOND = "letter-probability matrix: alength= 4 w= 2 nsites= 9 E= 0
         'ALPHABET "DNA" DNA-LIKE\nA "Adenine" CC0000 ~ T "Thymine" 008000\nC "Cytosine" ~ G "Guanine"\n'
         f'N "Any base" = ACGT\nEND ALPHABET\nMOTIF a\n{HEAD}\n{FIRST}\n{SECOND}\n',
         f"MOTIF a\n{HEAD}\n{FIRST}\n{SECOND}\nlog-odds matrix: alength= 4 w= 2\n 9 -5 -5 -5\n -5 9 -5 -5\n",
+        f"MOTIF a\nletter-probability matrix:\n{FIRST}\n{SECOND}\nlog-odds matrix: w= 2\n 0 0 0 0\n 1 0 0 0\n",
+        f"MOTIF a\n{HEAD}\n{FIRST}\n{SECOND}\nURL http://x\n\nlog-odds matrix: w= 1\n 1 0 0 0\n",
+        f"MOTIF a\n{HEAD}\n{FIRST}\n{SECOND}\n2 columns, as they were found\n",
+        f"motif a\nletter-probability matrix: alength = 4 w = 2 nsites = 9\n{FIRST}\n{SECOND}\n",
+        "MOTIF a\nLETTER-PROBABILITY MATRIX: ALENGTH= 4 W= 2\n7e-1 .1 1.0E-01 1e-1\n1e-1 2e-1 3e-1 4e-1\n",
+        "MOTIF\ta\nletter-probability matrix:\talength=\t4\tw=\t2\n0.7\t0.1\t0.1\t0.1\n0.1\t0.2\t0.3\t0.4\n \t\n\n",
+        f"MEME version 5\rALPHABET= ACGT\rMOTIF a\r{HEAD}\r{FIRST}\r{SECOND}\r",
+        f"alphabet= tgca\nMOTIF a\n{HEAD}\n0.1 0.1 0.1 0.7\n0.4 0.3 0.2 0.1\n",
+        f"ALPHABET = T G C A\nMOTIF a\n{HEAD}\n0.1 0.1 0.1 0.7\n0.4 0.3 0.2 0.1\n",
+        f"ALPHABET DNA-LIKE\nA ~ T\nC ~ G\nEND ALPHABET\nMOTIF a\n{HEAD}\n{FIRST}\n{SECOND}\n",
         "Background letter frequencies (from uniform):\nA 0.25 C 0.25 G 0.25 T 0.25\n"
         f"MOTIF a\n{HEAD}\n{FIRST}\n{SECOND}\n",
     ],
@@ -211,6 +243,59 @@ def test_what_the_format_leaves_open(tmp_path, text, packed):
     path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
     (motif,) = read_meme(path)
     np.testing.assert_allclose(motif.probability, [[0.7, 0.1, 0.1, 0.1], [0.1, 0.2, 0.3, 0.4]], atol=1e-12)
+
+
+def test_files_in_one_have_an_alphabet_each(tmp_path):
+    head, tgca = "MEME version 5\n\n", "ALPHABET= TGCA\n"
+    one, other = f"MOTIF a\n{HEAD}\n{FIRST}\n{SECOND}\n", f"MOTIF b\n{HEAD}\n{FIRST}\n{SECOND}\n"
+    wanted = np.array([[0.7, 0.1, 0.1, 0.1], [0.1, 0.2, 0.3, 0.4]])
+    for text, turns in ((head + one + head + tgca + other, (1, -1)), (head + tgca + one + head + other, (-1, 1))):
+        found = read_meme(written(tmp_path, text))
+        for motif, turn in zip(found, turns, strict=True):
+            np.testing.assert_allclose(motif.probability, wanted[:, ::turn])
+
+
+@pytest.mark.parametrize(
+    ("header", "id", "name"),
+    [
+        ("1 width = 2 sites = 9", "1", "1"),
+        ("1 MEME width = 2 sites = 9 E-value = 1e-9", "1", "1"),
+        ("TTGC MEME-1 width = 2 sites = 9", "TTGC", "MEME-1"),
+        ("1 width", "1", "width"),
+        ("MA0001.3 MEME", "MA0001.3", "MEME"),
+        ("MA0099.2 FOS::JUN", "MA0099.2", "FOS::JUN"),
+        ("FOXA1.H12CORE.0.P.B", "FOXA1.H12CORE.0.P.B", "FOXA1"),
+    ],
+)
+def test_the_name_in_memes_own_text(tmp_path, header, id, name):
+    text = f"MOTIF {header}\n-----\n\tMotif 1 position-specific probability matrix\n{HEAD}\n{FIRST}\n{SECOND}\n-----\n"
+    (motif,) = read_meme(written(tmp_path, text + "\tMotif 1 regular expression\nA[TG]\nTime 0.25 secs.\n"))
+    assert (motif.id, motif.name, len(motif.probability)) == (id, name, 2)
+
+
+@pytest.mark.parametrize("width", ["", "w= 2", "w= 3"])
+@pytest.mark.parametrize(
+    "row", ["O.1 0.2 0.3 0.4", "0,1 0.2 0.3 0.4", "0,1 0,2 0,3 0,4", "C 0.1 0.2 0.3 0.4", "0.1_0 0.2 0.3 0.4"]
+)
+def test_a_row_that_cannot_be_read_ends_no_matrix(tmp_path, width, row):
+    path = written(tmp_path, f"MOTIF a\nletter-probability matrix: {width}\n{FIRST}\n{row}\n{SECOND}\n")
+    with pytest.raises(InputError) as caught:
+        read_meme(path)
+    assert caught.value.what == f"{path}:4: not four probabilities that sum to 1"
+
+
+@pytest.mark.parametrize(("width", "what"), [("", "goes on after its end"), ("w= 2", "has more rows than it says")])
+@pytest.mark.parametrize("between", ["# others", "# others\n\n", "URL http://x"])
+def test_rows_after_the_end_of_a_matrix_are_not_dropped(tmp_path, width, what, between):
+    path = written(tmp_path, f"MOTIF a\nletter-probability matrix: {width}\n{FIRST}\n{FIRST}\n{between}\n{SECOND}\n")
+    with pytest.raises(InputError, match=f"the matrix of motif a {what}"):
+        read_meme(path)
+
+
+def test_a_file_without_a_line_of_motif_says_so(tmp_path):
+    with pytest.raises(InputError, match="no motif") as caught:
+        read_meme(written(tmp_path, "MEME version 5\n"))
+    assert caught.value.extent == "no line begins with MOTIF"
 
 
 def test_a_motif_without_a_matrix_is_left_out_and_named(tmp_path):
