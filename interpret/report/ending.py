@@ -8,7 +8,7 @@ from typing import Any
 from interpret.motifs.grades import Name, grade_patterns
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.report.card import find_card
-from interpret.report.head import LookedFor, look_for, unit_of
+from interpret.report.head import LookedFor, look_for, missed, unit_of
 from interpret.report.numbers import Row, order_of, row_of
 from interpret.report.sentence import percent, sentence
 from interpret.report.words import called
@@ -116,8 +116,7 @@ def _looked_for(found: Sequence[LookedFor]) -> list[str]:
     if not found:
         return []
     there = ", ".join(_where(item) for item in found if item.pattern is not None)
-    absent = ", ".join(item.missed for item in found if item.pattern is None)
-    return [f"looked for and found: {there or 'none'}; not found: {absent or 'none'}"]
+    return [f"looked for and found: {there or 'none'}; {missed(found)}"]
 
 
 def _where(item: LookedFor) -> str:

@@ -65,10 +65,10 @@ def test_without_effects_and_hits(asked):
 
 def test_looked_for(asked):
     last = ending(asked, ["ABF1", "XYZ", "site=CGTATAAA"])[-1]
-    found, absent = last.split("; not found: ")
+    found, absent = last.split("; ", 1)
     assert re.fullmatch(r"looked for and found: ABF1 \(\+1, q [\d.e-]+(, name not earned)?\), site \(\+1\)", found)
-    assert re.fullmatch(r"XYZ \(JASPAR2026 CORE fungi has no motif of that name.*\)", absent)
-    assert ending(asked, ["XYZ"])[-1].startswith("looked for and found: none; not found: XYZ (")
+    assert re.fullmatch(r"not in JASPAR2026 CORE fungi: XYZ( \(near names: .*\))?", absent)
+    assert ending(asked, ["CBF1"])[-1] == "looked for and found: none; not found: CBF1"
     assert not any("looked for" in line for line in ending(asked))
 
 

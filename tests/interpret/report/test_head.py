@@ -12,7 +12,7 @@ import yaml
 
 from interpret.motifs.explained import Explained, ExplainedSign, ExplainedVariance
 from interpret.report.card import find_card, metrics_of
-from interpret.report.head import completeness_of, lacks_of, look_for, made_of, meters_of, model_name
+from interpret.report.head import completeness_of, lacks_of, look_for, made_of, meters_of, missed, model_name
 from interpret.report.page import render
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -243,8 +243,25 @@ def test_the_first_screen_shows_them(asked):
 def test_a_typo_is_told_from_a_motif_that_did_not_come_out(asked):
     """JASPAR's fungi have REB1 and SUT1, and neither REBB1 nor CTCF; of a MEME file no names are kept."""
     absent, typo, foreign, bases = look_for(asked, ["sut1", "REBB1", "CTCF", "ACGTACGTACGTAA"])
-    assert absent.missed == "sut1" and bases.missed == "ACGTACGTACGTAA"
-    assert typo.missed.startswith("REBB1 (JASPAR2026 CORE fungi has no motif of that name; near names: ")
-    assert "REB1" in typo.missed and foreign.lacking.startswith("JASPAR2026 CORE fungi has no motif of that name")
+    assert not absent.lacking and not bases.lacking
+    assert typo.lacking.startswith("JASPAR2026 CORE fungi has no motif of that name; near names: REB1")
+    assert foreign.lacking.startswith("JASPAR2026 CORE fungi has no motif of that name")
     (unknown,) = look_for(replace(asked, run=asked.run | {"database": "own.meme"}), ["REBB1"])
-    assert unknown.missed == "REBB1" and unknown.pattern is None
+    assert not unknown.lacking and unknown.pattern is None
+
+
+def test_what_a_database_has_not_is_said_of_that_name_alone(asked):
+    """Before, CTCF's reason stood behind the last of five names, as if it were theirs."""
+
+    def said(*words):
+        return missed(look_for(asked, list(words)))
+
+    fungi = "not in JASPAR2026 CORE fungi"
+    assert said("CBF1", "CTCF", "SUT1") == f"not found: CBF1, SUT1; {fungi}: CTCF"
+    assert said("CTCF", "QQQQQ") == f"{fungi}: CTCF, QQQQQ"
+    assert re.fullmatch(
+        rf"not found: CBF1; {fungi}: REBB1 \(near names: REB1[^()]*\), CTCF", said("REBB1", "CBF1", "CTCF")
+    )
+    assert said("ABF1") == "not found: none" and said("CBF1") == "not found: CBF1"
+    text = render(asked, look_for=["CBF1", "CTCF"])
+    assert f"Looked for and found: none. Looked for and not found: CBF1; {fungi}: CTCF.</p>" in text
