@@ -86,7 +86,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class MotifRow:
-    """One motif. names: what its patterns earned, or resemble; known: whether earned. cells: one a run."""
+    """One motif. names: what its patterns earned, resemble or include; known: whether earned. cells: one a run."""
 
     names: list[str]
     known: bool
@@ -263,12 +263,17 @@ def _row(runs: Sequence[Run], members: Sequence[_Member]) -> MotifRow:
         entries[member.run].append(_entry(run, member, turned, begin - min(begins), columns))
     rows = [runs[member.run].rows[member.index] for member in members]
     earned = list(dict.fromkeys(row.name.match.motif.name for row in rows if row.name.known and row.name.match))
-    others = list(dict.fromkeys(text for row in rows if (text := row.name.label or row.name.composition)))
+    others = list(dict.fromkeys(text for row in rows if (text := _grey(row))))
     cells = [
         Cell(run, found, None if found else _nearest(runs, first, number))
         for number, (run, found) in enumerate(zip(runs, entries, strict=True))
     ]
     return MotifRow(earned or others, bool(earned), cells)
+
+
+def _grey(row: Row) -> str | None:
+    """What there is to say of a pattern that earned no name."""
+    return row.name.label or (f"includes {listed(row.holds)}" if row.holds else row.name.composition)
 
 
 def _begin(runs: Sequence[Run], member: _Member, turned: bool, width: int) -> int:

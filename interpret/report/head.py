@@ -198,12 +198,12 @@ def unit_of(motifs: MotifsFile, card: ModelCard | None) -> str:
 
 
 def meters_of(explained: Explained | None) -> list[Meter]:
-    """How much the motifs explain, each number beside what chance or something simpler reaches."""
+    """How much the motifs explain, each number beside what chance or something simpler reaches; no share of none."""
     if explained is None:
         return []
     found = []
     for side, word in ((explained.positive, "positive"), (explained.negative, "negative")):
-        if side.share is not None:
+        if side.share is not None and side.by_pattern is not None and len(side.by_pattern):
             covered = explained.covered
             than = f"they cover {percent(covered)} of the bases looked at, which is what chance would hold"
             if found:
@@ -227,7 +227,7 @@ def _variance_meter(explained: Explained) -> Meter:
     interval = f"95% interval {percent(variance.low)} to {percent(variance.high)}"
     than = (
         f"{interval}; base composition alone {percent(variance.composition)}, both {percent(variance.both)}; the "
-        "patterns themselves were found in all regions, those too"
+        "patterns themselves were found in all regions, the held-out ones too"
     )
     share, beside = (float(np.clip(value, 0, 1)) for value in (variance.instances, variance.composition))
     return Meter(share, percent(variance.instances), of, beside, than)
@@ -238,7 +238,7 @@ def lacks_of(motifs: MotifsFile) -> list[str]:
     lacks = []
     if motifs.explained is None:
         lacks.append("how much the motifs explain")
-    elif motifs.explained.variance is None and motifs.explained.no_variance:
+    elif motifs.patterns and motifs.explained.variance is None and motifs.explained.no_variance:
         lacks.append(f"the share of the prediction's variance ({without_paths(motifs.explained.no_variance)})")
     if motifs.patterns and motifs.effects is None:
         lacks.append("what each pattern does when it is inserted (effects), in whose place mean contributions stand")

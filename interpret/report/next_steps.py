@@ -69,14 +69,13 @@ def _regions(motifs: MotifsFile, run: Mapping[str, Any], named: bool) -> Iterato
         return
     limit = _reading(run).get("limit")
     limited = isinstance(limit, int) and regions >= limit  # there may have been fewer
-    which = counted(regions, "region was", "regions were")
-    why = f"this run took the first {regions:,}" if limited else f"{which} explained"
+    why = f"this run took the first {regions:,}" if limited else counted(regions, "was explained", "were explained")
     if regions < FEW:
         why += f", and fewer than {FEW:,} leave rare motifs unfound"
     command = None
     if given:
         model, bed, *genome = given
-        why += "" if limited else "; of a BED with others"
+        why = why if limited else f"of a BED with others; {why}"
         words = (model, bed if limited else "more.bed", *genome, *_options(motifs, run), "-o", "more.html")
         command = _line("report", *words)
     yield NextStep("Take more regions" if more else "Take other regions", why, command)

@@ -125,8 +125,11 @@
   }
   unfold();
 
-  // Commands are copied where the browser lets a page do so.
+  // Commands break between words, not behind an option's hyphen, and are copied where the browser lets a page do so.
   for (const line of $$('.line, .command')) {
+    const command = line.textContent;
+    const word = (text) => Object.assign(document.createElement('span'), { textContent: text });
+    line.replaceChildren(...command.split(/( )/).map((text) => (text === ' ' ? text : word(text))));
     if (navigator.clipboard) {
       const button = document.createElement('button');
       button.type = 'button';
@@ -134,7 +137,7 @@
       button.textContent = 'Copy';
       button.onclick = async () => {
         try {
-          await navigator.clipboard.writeText(line.firstChild.textContent);
+          await navigator.clipboard.writeText(command);
           button.textContent = 'Copied';
         } catch {
           getSelection().selectAllChildren(line); // to be copied by hand

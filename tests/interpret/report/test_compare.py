@@ -160,6 +160,14 @@ def lines_of(text):
     return " ".join(plain.split())
 
 
+def test_names_of_subpatterns_are_said_of_the_pattern(including):
+    """In the row's name where nothing else is known, and beside the pattern."""
+    text = lines_of(compare_text([named(including, "a"), named(including, "b")]))
+    assert text.count("+1 raises subpatterns: ABF1") == 2 and "includes ABF1 in every run" in text
+    names = [row.names for row in rows_of(named(including, "a"), named(including, "b"))]
+    assert ["includes ABF1"] in names and not any(known == ["ABF1"] for known in names)
+
+
 def test_different_outputs_are_called_not_comparable(found):
     text = lines_of(compare_text([named(found, "a"), changed(found, "b", output="counts")]))
     assert "The runs explain 2 different numbers" in text and "not comparable" in text

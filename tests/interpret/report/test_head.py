@@ -207,7 +207,7 @@ def test_how_much_is_explained_stands_beside_what_chance_reaches():
     assert (variance.text, variance.beside) == ("41%", 0.22)
     assert variance.than == (
         "95% interval 30% to 52%; base composition alone 22%, both 50%; the patterns themselves were found in all "
-        "regions, those too"
+        "regions, the held-out ones too"
     )
 
 
@@ -216,6 +216,21 @@ def test_what_is_not_known_has_no_meter():
     bare = ExplainedSign(1.0, None, None, 3, None)
     made = explained(positive=bare, negative=bare, covered=None, covered_by_pattern=None, variance=None)
     assert meters_of(made) == [] and meters_of(None) == []
+
+
+def test_without_a_pattern_nothing_is_measured_and_that_is_said_once(asked):
+    """No share of no instances, no tick at 0%, and neither a reason twice."""
+    none = np.array([])
+    positive, negative = ExplainedSign(9.0, 0.0, none, 0, None), ExplainedSign(-9.0, 0.0, none, 0, None)
+    made = explained(positive=positive, negative=negative, covered=0.0, covered_by_pattern=none, variance=None,
+                     no_variance="there are no patterns")  # fmt: skip
+    no_hits = replace(asked.hits, **{name: values[:0] for name, values in vars(asked.hits).items()})
+    nothing = {"patterns": (), "hits": no_hits, "enrichment": None, "effects": None, "explained": made}
+    bare = replace(asked, **nothing)
+    assert meters_of(made) == [] and lacks_of(bare) == []
+    text = render(bare).split("<script")[0]
+    assert "Nothing: there is no pattern." in text and "which is what chance would hold" not in text
+    assert "instances of the patterns" not in text and "Instances bear" not in text
 
 
 def test_a_share_of_variance_below_nothing_is_drawn_as_nothing_and_said_as_it_is():

@@ -123,7 +123,10 @@ def test_more_regions_stand_first_where_they_are_few_or_no_name_is_earned(steps,
 def test_more_regions_are_advised_without_a_command_too(steps, monkeypatch):
     """Of a record that names no file; where enough was found there is nothing to say then."""
     first = steps({**FULL, "regions": None})[0]
-    assert (first.title, first.command) == ("Take more regions", None) and "of a BED" not in first.why
+    assert (first.title, first.command) == ("Take more regions", None)
+    unlimited = {**FULL, "regions": None, "options": {}}
+    assert steps(unlimited)[0].why == "360 were explained, and fewer than 1,000 leave rare motifs unfound"
+    assert steps({**unlimited, "regions": {"path": "my.bed"}})[0].why.startswith("of a BED with others; 360 were ")
     monkeypatch.setitem(next_steps.__globals__, "FEW", 300)
     assert not any(step.title.endswith("regions") for step in steps({**FULL, "regions": None}))
 
