@@ -102,7 +102,7 @@ def _name(row: Row) -> str:
     """``ABF1``, ``resembles PPR1``, ``no name``; behind it what is low in complexity, and names of subpatterns."""
     name = row.name
     beside = [name.composition] if name.composition and not name.known else []
-    beside += [f"includes {', '.join(row.holds)}"] if row.holds else []
+    beside += [f"{'subpatterns' if row.holds[1:] else 'subpattern'} {', '.join(row.holds)}"] if row.holds else []
     return f"{name.label or 'no name'} ({'; '.join(beside)})" if beside else name.label or "no name"
 
 

@@ -60,7 +60,7 @@ def test_the_same_facts_as_data(asked):
 def test_names_of_subpatterns_are_told_behind_the_pattern(including):
     """The first sentence says that a motif includes ABF1: the lines say which, and count it among those with a name."""
     line = next(line for line in ending(including) if line.startswith("+1 "))
-    assert line.startswith("+1 no name (includes ABF1): effect +2 ") and "includes ABF1" in ending(including)[0]
+    assert line.startswith("+1 no name (subpattern ABF1): effect +2 ") and "includes ABF1" in ending(including)[0]
     first = next(one for one in facts_of(including)["patterns"] if one["called"] == "+1")
     assert (first["name"], first["grade"], first["includes"]) == (None, "none", ["ABF1"])
     assert all(one["includes"] == [] for one in facts_of(including)["patterns"] if one["called"] != "+1")

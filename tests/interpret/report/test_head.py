@@ -131,7 +131,9 @@ def test_completeness_leaves_out_what_is_not_known(asked):
     assert known.tolist() == [1e-3, 3e-3] and of == "a sequence"
     none = replace(asked, completeness_error=np.array([np.nan]))
     assert made_of(none, None).completeness is None
-    assert "this method has no completeness to check" in render(none)
+    text = render(none)
+    assert "this method has no completeness to check" in text and "less that of its references" not in text
+    assert "over the whole window, is the explained value less that of its references" in render(some)
 
 
 def test_metrics_are_those_of_the_card(asked):
