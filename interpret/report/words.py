@@ -36,7 +36,7 @@ def called(run: Mapping[str, Any], card: ModelCard | None) -> str:
     output, tracks = run.get("output"), run.get("tracks")
     if isinstance(tracks, list | tuple) and len(tracks) == 1 and str(tracks[0]) != str(output) and _said(tracks[0]):
         return f"the predicted {tracks[0]}"
-    return f"the predicted {output}" if output else "the model's prediction"
+    return f"the predicted {output}" if output and not str(output).startswith("pred") else "the model's prediction"
 
 
 def _said(text: Any) -> str:

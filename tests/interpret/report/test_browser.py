@@ -14,6 +14,7 @@ import pytest
 from interpret.motifs.exports import motifs_tsv
 from interpret.motifs.grades import grade_patterns
 from interpret.motifs.motifs_file import Views
+from interpret.report.compare import compare_text
 from interpret.report.numbers import order_of, row_of
 from interpret.report.page import render
 
@@ -603,6 +604,16 @@ def test_words_beside_a_subpattern_are_whole(open_page, including):
             width,
         )
         assert found[0] >= 2 and found[1] == []
+
+
+def test_four_runs_beside_each_other_break_no_button(open_page, asked):
+    """A logo gives way to what saves it: "SVG" was three lines in a column of 260 px; printed, all is of one size."""
+    paths = [asked.path.with_name(f"{name}.h5") for name in "abcd"]
+    text = compare_text([replace(asked, path=path) for path in paths])
+    assert _answer(open_page, text, BROKEN + "return broken('.save button')") == [24, []]
+    script = """return [...document.querySelectorAll('.entry p, .runs td, .runs tbody th, .runs thead th')].map(
+      item => getComputedStyle(item).fontSize)"""
+    assert set(_answer(open_page, text.replace("@media print", "@media screen"), script)) == {"10px"}
 
 
 def test_no_word_of_a_name_is_broken_in_print_and_heads_are_no_larger_than_what_they_head(open_page, asked):

@@ -25,6 +25,7 @@ def card(*tags, unit=None, kind="scalar", logit_units=None):
         ({"output": "out", "tracks": ["out"]}, None, "the predicted out"),
         ({"output": "score", "tracks": "all"}, None, "the predicted score"),
         ({"output": "out", "tracks": ["TODO_name_of_track_0"]}, None, "the predicted out"),  # as `zoo new` drafts it
+        ({"output": "prediction", "tracks": ["prediction"]}, None, "the model's prediction"),
         ({}, None, "the model's prediction"),
     ],
 )
