@@ -247,6 +247,8 @@ def test_an_older_file_says_what_it_lacks(asked):
     text = render(old)
     assert len(lacks_of(old)) == 4 and lacks_of(replace(asked, explained=explained())) == []
     assert "Not in this file: how much the motifs explain; what each pattern does when it is inserted (effects)" in text
+    says = re.findall(r'class="says"><span class="(\w+)">\w+</span>, (.)', text)
+    assert sorted(says) == [("lowers", "\N{MINUS SIGN}"), ("raises", "+"), ("raises", "+")]
     assert 'data-label="Effect"' not in text and 'class="meter"' not in text
 
 
