@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,8 @@ def compare_text(sources: Sequence[str | Path | MotifsFile], words: Sequence[str
     if len(sources) < 2:
         raise UsageError(f"{len(sources)} file of motifs: nothing to compare it with", "", "Fix: zoo report A.h5 B.h5")
     files = [source if isinstance(source, MotifsFile) else read_motifs(source) for source in sources]
-    runs = [_run(label, motifs) for label, motifs in zip(labels_of([m.path for m in files]), files, strict=True)]
+    labels = labels_of([motifs.path for motifs in files])
+    runs = _in_the_same_words([_run(label, motifs) for label, motifs in zip(labels, files, strict=True)])
     rows = motif_rows(runs)
     facts = _facts(runs)
     return (
@@ -160,6 +161,18 @@ def _run(label: str, motifs: MotifsFile) -> Run:
     rows = [row_of(motifs, index, name) for index, name in enumerate(grade_patterns(motifs))]
     said = sentence(motifs, rows, called(record, card))
     return Run(label, motifs, rows, made_of(motifs, card), unit_of(motifs, card), said)
+
+
+def _in_the_same_words(runs: Sequence[Run]) -> list[Run]:
+    """Runs that explain the same number, said alike: a file without a predicted track does not know how many bins."""
+    said: dict[str, Run] = {}
+    for run in runs:
+        said[_question(run)] = max(said.get(_question(run), run), run, key=lambda one: len(one.units))
+    return [
+        replace(run, units=one.units, made=replace(run.made, output=one.made.output))
+        for run in runs
+        for one in [said[_question(run)]]
+    ]
 
 
 def labels_of(paths: Sequence[Path]) -> list[str]:
@@ -428,6 +441,8 @@ def _held(run: Run, positive: bool) -> str:
     side, held = _side(run, positive), run.motifs.explained
     if side is None or held is None:
         return NOT_HELD
+    if not run.rows:
+        return "there is no pattern"
     if side.share is None:
         return "no contribution of this sign" if held.covered is not None else "hits were not looked for"
     return f"{percent(side.share)}, on {percent(held.covered or 0.0)} of the bases"
