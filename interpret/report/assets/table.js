@@ -125,11 +125,16 @@
   }
   unfold();
 
-  // Commands break between words, not behind an option's hyphen, and are copied where the browser lets a page do so.
+  // Lines break between words, not behind a hyphen: that of an option, of poly-A, of a motif's name.
+  const word = (text) => Object.assign(document.createElement('span'), { textContent: text });
+  for (const item of $$('.line, .command, .lead, #motifs th .weak')) {
+    item.classList.add('words');
+    item.replaceChildren(...item.textContent.split(/(\s+)/).map((text) => (text.trim() ? word(text) : text)));
+  }
+
+  // Commands are copied where the browser lets a page do so.
   for (const line of $$('.line, .command')) {
     const command = line.textContent;
-    const word = (text) => Object.assign(document.createElement('span'), { textContent: text });
-    line.replaceChildren(...command.split(/( )/).map((text) => (text === ' ' ? text : word(text))));
     if (navigator.clipboard) {
       const button = document.createElement('button');
       button.type = 'button';

@@ -589,6 +589,27 @@ def test_commands_break_between_words_only(browse, width):
     assert console == []
 
 
+def test_no_line_of_the_sentence_ends_with_a_hyphen(open_page, asked):
+    """At any width: "CG-" and "rich" stood in two lines on a phone."""
+    flat = replace(
+        asked.patterns[0], probability=np.full((len(asked.patterns[0].probability), 4), [0.1, 0.4, 0.4, 0.1])
+    )
+    text = render(replace(asked, patterns=(flat, *asked.patterns[1:]), explained=None))
+    assert "CG-rich sequence" in text
+    script = (
+        BROKEN.replace("[^\\s-]+", "\\S+")
+        + """
+        const lead = document.querySelector('.lead'), out = [lead.textContent];
+        for (const name of document.querySelectorAll('#motifs th .weak')) name.style.width = '9ch';
+        for (let width = 150; width < 500; width += 10) {
+          lead.style.width = `${width}px`; out.push(...broken('.lead, #motifs th .weak')[1]);
+        }
+        return out;"""
+    )
+    said, *cut = _answer(open_page, text, script)
+    assert cut == [] and said in unescape(text)
+
+
 def test_words_beside_a_subpattern_are_whole(open_page, including):
     """However wide its logo: of "25 seqlets, ABF1, q 0.001" no word is broken."""
     first = including.patterns[0]
