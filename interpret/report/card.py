@@ -149,4 +149,13 @@ def _block(kind: str, lines: list[str]) -> Iterator[Block]:
     text = " ".join(lines).strip()
     if text:
         parts = re.split(r"`([^`]+)`", text)
-        yield Block(kind, tuple((part, index % 2 == 1) for index, part in enumerate(parts) if part))
+        yield Block(
+            kind,
+            tuple((part if index % 2 else _plain(part), index % 2 == 1) for index, part in enumerate(parts) if part),
+        )
+
+
+def _plain(text: str) -> str:
+    """Without the stars of ``*S. cerevisiae*`` and ``**not**``, a link as ``words (address)``."""
+    text = re.sub(r"\[([^\]]+)\]\((https?://[^)\s]+)\)", r"\1 (\2)", text)
+    return re.sub(r"(\*{1,2})(?=\S)([^*]+)(?<=\S)\1", r"\2", text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class MotifRow:
-    """One motif. names: what its patterns earned, or resemble; known: whether earned. cells: one a run."""
+    """One motif. names: what its patterns earned, resemble or include; known: whether earned. cells: one a run."""
 
     names: list[str]
     known: bool
@@ -130,7 +130,8 @@ def compare_text(sources: Sequence[str | Path | MotifsFile], words: Sequence[str
     if len(sources) < 2:
         raise UsageError(f"{len(sources)} file of motifs: nothing to compare it with", "", "Fix: zoo report A.h5 B.h5")
     files = [source if isinstance(source, MotifsFile) else read_motifs(source) for source in sources]
-    runs = [_run(label, motifs) for label, motifs in zip(labels_of([m.path for m in files]), files, strict=True)]
+    labels = labels_of([motifs.path for motifs in files])
+    runs = _in_the_same_words([_run(label, motifs) for label, motifs in zip(labels, files, strict=True)])
     rows = motif_rows(runs)
     facts = _facts(runs)
     return (
@@ -160,6 +161,18 @@ def _run(label: str, motifs: MotifsFile) -> Run:
     rows = [row_of(motifs, index, name) for index, name in enumerate(grade_patterns(motifs))]
     said = sentence(motifs, rows, called(record, card))
     return Run(label, motifs, rows, made_of(motifs, card), unit_of(motifs, card), said)
+
+
+def _in_the_same_words(runs: Sequence[Run]) -> list[Run]:
+    """Runs that explain the same number, said alike: a file without a predicted track does not know how many bins."""
+    said: dict[str, Run] = {}
+    for run in runs:
+        said[_question(run)] = max(said.get(_question(run), run), run, key=lambda one: len(one.units))
+    return [
+        replace(run, units=one.units, made=replace(run.made, output=one.made.output))
+        for run in runs
+        for one in [said[_question(run)]]
+    ]
 
 
 def labels_of(paths: Sequence[Path]) -> list[str]:
@@ -263,12 +276,17 @@ def _row(runs: Sequence[Run], members: Sequence[_Member]) -> MotifRow:
         entries[member.run].append(_entry(run, member, turned, begin - min(begins), columns))
     rows = [runs[member.run].rows[member.index] for member in members]
     earned = list(dict.fromkeys(row.name.match.motif.name for row in rows if row.name.known and row.name.match))
-    others = list(dict.fromkeys(text for row in rows if (text := row.name.label or row.name.composition)))
+    others = list(dict.fromkeys(text for row in rows if (text := _grey(row))))
     cells = [
         Cell(run, found, None if found else _nearest(runs, first, number))
         for number, (run, found) in enumerate(zip(runs, entries, strict=True))
     ]
     return MotifRow(earned or others, bool(earned), cells)
+
+
+def _grey(row: Row) -> str | None:
+    """What there is to say of a pattern that earned no name."""
+    return row.name.label or (f"includes {listed(row.holds)}" if row.holds else row.name.composition)
 
 
 def _begin(runs: Sequence[Run], member: _Member, turned: bool, width: int) -> int:
@@ -423,6 +441,8 @@ def _held(run: Run, positive: bool) -> str:
     side, held = _side(run, positive), run.motifs.explained
     if side is None or held is None:
         return NOT_HELD
+    if not run.rows:
+        return "there is no pattern"
     if side.share is None:
         return "no contribution of this sign" if held.covered is not None else "hits were not looked for"
     return f"{percent(side.share)}, on {percent(held.covered or 0.0)} of the bases"

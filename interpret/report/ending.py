@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from interpret.motifs.grades import Name, grade_patterns
+from interpret.motifs.grades import grade_patterns
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.report.card import find_card
-from interpret.report.head import LookedFor, look_for, unit_of
+from interpret.report.head import LookedFor, look_for, missed, unit_of
 from interpret.report.numbers import Row, order_of, row_of
 from interpret.report.sentence import percent, sentence
 from interpret.report.words import called
@@ -77,6 +77,7 @@ def _facts(motifs: MotifsFile, index: int, row: Row) -> dict[str, Any]:
         if best
         else None,
         "composition": name.composition,
+        "includes": list(row.holds),
         "reasons": list(name.reasons),
         "effect": effect and {key: float(getattr(effect, key)) for key in ("mean", "low", "high")},
         "contribution": float(row.contribution),
@@ -89,18 +90,20 @@ def _facts(motifs: MotifsFile, index: int, row: Row) -> dict[str, Any]:
 def _patterns(motifs: MotifsFile, rows: Sequence[Row]) -> Iterator[str]:
     """A line a pattern, those that drive the model most first."""
     order = order_of(rows)
-    named = [i for i in order if rows[i].name.known]
-    others = [i for i in order if not rows[i].name.known][: max(LINES - len(named), 0)]
+    named = [i for i in order if rows[i].earned]
+    others = [i for i in order if not rows[i].earned][: max(LINES - len(named), 0)]
     for i in sorted([*named, *others], key=order.index):
-        yield f"{motifs.patterns[i].short_name} {_name(rows[i].name)}: {', '.join(_numbers(motifs, rows[i]))}"
+        yield f"{motifs.patterns[i].short_name} {_name(rows[i])}: {', '.join(_numbers(motifs, rows[i]))}"
     if left := len(rows) - len(named) - len(others):
         yield f"and {counted(left, 'pattern')} without an earned name"
 
 
-def _name(name: Name) -> str:
-    """``ABF1``, ``resembles PPR1``, ``no name``, with what is low in complexity or composition only behind it."""
-    said = name.label or "no name"
-    return f"{said} ({name.composition})" if name.composition and not name.known else said
+def _name(row: Row) -> str:
+    """``ABF1``, ``resembles PPR1``, ``no name``; behind it what is low in complexity, and names of subpatterns."""
+    name = row.name
+    beside = [name.composition] if name.composition and not name.known else []
+    beside += [f"{'subpatterns' if row.holds[1:] else 'subpattern'} {', '.join(row.holds)}"] if row.holds else []
+    return f"{name.label or 'no name'} ({'; '.join(beside)})" if beside else name.label or "no name"
 
 
 def _numbers(motifs: MotifsFile, row: Row) -> Iterator[str]:
@@ -116,8 +119,7 @@ def _looked_for(found: Sequence[LookedFor]) -> list[str]:
     if not found:
         return []
     there = ", ".join(_where(item) for item in found if item.pattern is not None)
-    absent = ", ".join(item.missed for item in found if item.pattern is None)
-    return [f"looked for and found: {there or 'none'}; not found: {absent or 'none'}"]
+    return [f"looked for and found: {there or 'none'}; {missed(found)}"]
 
 
 def _where(item: LookedFor) -> str:

@@ -42,6 +42,7 @@ __all__ = [
     "look_for",
     "made_of",
     "meters_of",
+    "missed",
     "model_name",
     "unit_of",
 ]
@@ -63,7 +64,8 @@ class LookedFor:
         pattern: where it was found; None if nowhere. inside: whether in a subpattern of it.
         q: of the match; None for bases, which are found in the consensus or not.
         weak: whether it matches, but the pattern has not earned its name.
-        lacking: what is said of a name that the database has not: a typo more often than a motif that did not come out.
+        unknown_to: title of the database, where that has no such name: a typo more often than a motif that did not
+            come out. near: names like it that the database has.
     """
 
     word: str
@@ -71,12 +73,14 @@ class LookedFor:
     inside: bool = False
     q: float | None = None
     weak: bool = False
-    lacking: str = ""
+    unknown_to: str = ""
+    near: tuple[str, ...] = ()
 
     @property
-    def missed(self) -> str:
-        """The word, where it was not found, and why it could not be."""
-        return f"{self.word} ({self.lacking})" if self.lacking else self.word
+    def lacking(self) -> str:
+        """What is said of a name that the database has not; empty of all else."""
+        said = f"{self.unknown_to} has no motif of that name" if self.unknown_to else ""
+        return f"{said}; near names: {', '.join(self.near)}" if self.near else said
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,8 @@ class Head:
         strongest: three to five patterns by effect times frequency.
         meters: how much is explained. left_out: what that does not speak of.
         lacks: what an older file does not hold. anew: the command that makes it again, with that.
-        looked_for: in the order in which they were asked. steps: what to do next.
+        looked_for: in the order in which they were asked. missed: those that were not found, in words.
+        steps: what to do next.
     """
 
     model: str
@@ -137,6 +142,7 @@ class Head:
     lacks: list[str]
     anew: str | None
     looked_for: list[LookedFor]
+    missed: str
     steps: list[NextStep]
 
 
@@ -169,7 +175,7 @@ class Made:
 def head_of(motifs: MotifsFile, rows: Sequence[Row], card: ModelCard | None, words: Sequence[str] = ()) -> Head:
     """Head of the page; ``words`` are looked for."""
     run = motifs.run["contributions"]
-    strongest = order_of(rows)[:STRONGEST]
+    strongest, found = order_of(rows)[:STRONGEST], look_for(motifs, words)
     return Head(
         model=model_name(run),
         sentence=sentence(motifs, rows, called(run, card)),
@@ -179,7 +185,8 @@ def head_of(motifs: MotifsFile, rows: Sequence[Row], card: ModelCard | None, wor
         left_out=list(motifs.explained.left_out) if motifs.explained else [],
         lacks=lacks_of(motifs),
         anew=made_anew(motifs),
-        looked_for=look_for(motifs, words),
+        looked_for=found,
+        missed=missed(found),
         steps=next_steps(motifs, rows, card),
     )
 
@@ -191,12 +198,12 @@ def unit_of(motifs: MotifsFile, card: ModelCard | None) -> str:
 
 
 def meters_of(explained: Explained | None) -> list[Meter]:
-    """How much the motifs explain, each number beside what chance or something simpler reaches."""
+    """How much the motifs explain, each number beside what chance or something simpler reaches; no share of none."""
     if explained is None:
         return []
     found = []
     for side, word in ((explained.positive, "positive"), (explained.negative, "negative")):
-        if side.share is not None:
+        if side.share is not None and side.by_pattern is not None and len(side.by_pattern):
             covered = explained.covered
             than = f"they cover {percent(covered)} of the bases looked at, which is what chance would hold"
             if found:
@@ -220,7 +227,7 @@ def _variance_meter(explained: Explained) -> Meter:
     interval = f"95% interval {percent(variance.low)} to {percent(variance.high)}"
     than = (
         f"{interval}; base composition alone {percent(variance.composition)}, both {percent(variance.both)}; the "
-        "patterns themselves were found in all regions, those too"
+        "patterns themselves were found in all regions, the held-out ones too"
     )
     share, beside = (float(np.clip(value, 0, 1)) for value in (variance.instances, variance.composition))
     return Meter(share, percent(variance.instances), of, beside, than)
@@ -231,7 +238,7 @@ def lacks_of(motifs: MotifsFile) -> list[str]:
     lacks = []
     if motifs.explained is None:
         lacks.append("how much the motifs explain")
-    elif motifs.explained.variance is None and motifs.explained.no_variance:
+    elif motifs.patterns and motifs.explained.variance is None and motifs.explained.no_variance:
         lacks.append(f"the share of the prediction's variance ({without_paths(motifs.explained.no_variance)})")
     if motifs.patterns and motifs.effects is None:
         lacks.append("what each pattern does when it is inserted (effects), in whose place mean contributions stand")
@@ -365,13 +372,33 @@ def _look_for(motifs: MotifsFile, word: str) -> LookedFor:
     return _name(motifs, word)
 
 
-def _lacking(title: str, word: str) -> str:
-    """What is said of a name that no motif of the database has; nothing of one that it has, or may have."""
+def missed(found: Sequence[LookedFor]) -> str:
+    """What was not found, and apart from it what could not be: ``not found: RAP1; not in JASPAR2026 CORE fungi: CTCF``.
+
+    Why a name could not be found is said of that name alone.
+    """
+    absent = [item for item in found if item.pattern is None]
+    titles = dict.fromkeys(item.unknown_to for item in absent if item.unknown_to)
+    clauses = [
+        f"not in {title}: {', '.join(_with_near(item) for item in absent if item.unknown_to == title)}"
+        for title in titles
+    ]
+    words = [item.word for item in absent if not item.unknown_to]
+    if words or not clauses:
+        clauses.insert(0, f"not found: {', '.join(words) or 'none'}")
+    return "; ".join(clauses)
+
+
+def _with_near(item: LookedFor) -> str:
+    return f"{item.word} (near names: {', '.join(item.near)})" if item.near else item.word
+
+
+def _not_found(title: str, word: str) -> LookedFor:
+    """A name that was not found, and whether the database has it; of a MEME file that cannot be told."""
     names = names_in(title)
     if not names or word.upper() in {name.upper() for name in names}:
-        return ""
-    near = near_names(word, names)
-    return f"{title} has no motif of that name" + (f"; near names: {', '.join(near)}" if near else "")
+        return LookedFor(word)
+    return LookedFor(word, unknown_to=title, near=tuple(near_names(word, names)))
 
 
 def _bases(motifs: MotifsFile, word: str, bases: str) -> LookedFor:
@@ -394,6 +421,6 @@ def _name(motifs: MotifsFile, word: str) -> LookedFor:
                 weak = not (grade.known and grade.match and grade.match.motif.name.upper() == word.upper())
                 found.append((weak, part is not pattern, best.q, pattern))
     if not found:
-        return LookedFor(word, lacking=_lacking(str(motifs.run.get("database")), word))
+        return _not_found(str(motifs.run.get("database")), word)
     weak, inside, q, pattern = min(found, key=lambda item: item[:3])
     return LookedFor(word, pattern, inside, q, weak)

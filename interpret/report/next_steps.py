@@ -17,6 +17,7 @@ from interpret.report.card import ModelCard
 from interpret.report.numbers import Row, order_of
 from interpret.report.record import argument, file_name
 from zoo.store.hub import is_hub_name
+from zoo.words import counted
 
 __all__ = ["NextStep", "made_anew", "next_steps"]
 
@@ -35,9 +36,16 @@ class NextStep:
 
 
 def next_steps(motifs: MotifsFile, rows: Sequence[Row], card: ModelCard | None) -> list[NextStep]:
-    """In the order in which a reader wants them."""
+    """In the order in which a reader wants them: more regions first where little was found, or could be."""
     run = motifs.run["contributions"]
-    return list(_steps(motifs, rows, run, card))
+    named = any(row.earned for row in rows)
+    looks, regions = list(_looks(motifs, rows, run)), list(_regions(motifs, run, named))
+    return [*(regions + looks if _wants_more(motifs, named) else looks + regions), *_other_runs(motifs, card)]
+
+
+def _wants_more(motifs: MotifsFile, named: bool) -> bool:
+    """Whether little was found, or could be."""
+    return len(motifs.regions) < FEW or not named
 
 
 def made_anew(motifs: MotifsFile) -> str | None:
@@ -54,9 +62,27 @@ def made_anew(motifs: MotifsFile) -> str | None:
     return _line("motifs", contribs, *words, "-o", own)
 
 
-def _steps(
-    motifs: MotifsFile, rows: Sequence[Row], run: Mapping[str, Any], card: ModelCard | None
-) -> Iterator[NextStep]:
+def _regions(motifs: MotifsFile, run: Mapping[str, Any], named: bool) -> Iterator[NextStep]:
+    """More regions, or others; more are advised also where the record lacks what a command takes."""
+    given, regions, more = _asked(run), len(motifs.regions), _wants_more(motifs, named)
+    if not given and not more:
+        return
+    limit = _reading(run).get("limit")
+    limited = isinstance(limit, int) and regions >= limit  # there may have been fewer
+    why = f"this run took the first {regions:,}" if limited else counted(regions, "was explained", "were explained")
+    if regions < FEW:
+        why += f", and fewer than {FEW:,} leave rare motifs unfound"
+    command = None
+    if given:
+        model, bed, *genome = given
+        why = why if limited else f"of a BED with others; {why}"
+        words = (model, bed if limited else "more.bed", *genome, *_options(motifs, run), "-o", "more.html")
+        command = _line("report", *words)
+    yield NextStep("Take more regions" if more else "Take other regions", why, command)
+
+
+def _looks(motifs: MotifsFile, rows: Sequence[Row], run: Mapping[str, Any]) -> Iterator[NextStep]:
+    """A closer look at what this run has."""
     own, contribs = motifs.path.name, file_name(motifs.run.get("contribs") or "")
     if len(motifs.regions) and own.endswith(".h5"):
         yield NextStep(
@@ -80,19 +106,9 @@ def _steps(
                 "inserted into each region",
                 _line("attribute", *given, *_inserting(run, bases), "-o", "effects.tsv"),
             )
-    yield from _other_runs(motifs, run, card)
 
 
-def _other_runs(motifs: MotifsFile, run: Mapping[str, Any], card: ModelCard | None) -> Iterator[NextStep]:
-    given, regions = _asked(run), len(motifs.regions)
-    if given:
-        model, _, *genome = given
-        limit = _reading(run).get("limit")
-        limited = isinstance(limit, int) and regions >= limit  # there may have been fewer
-        bed = given[1] if limited else "more.bed"
-        title = "Take more regions" if regions < FEW else "Take other regions"
-        why = f"this run took the first {regions:,}" if limited else f"{regions:,} were explained; of a BED with others"
-        yield NextStep(title, why, _line("report", model, bed, *genome, *_options(motifs, run), "-o", "more.html"))
+def _other_runs(motifs: MotifsFile, card: ModelCard | None) -> Iterator[NextStep]:
     assay = next(iter(card.tags), None) if card else None
     own = motifs.path.name
     yield NextStep(

@@ -99,6 +99,11 @@ class Row:
         return _shown(self.name)
 
     @property
+    def earned(self) -> bool:
+        """Whether a known motif's name is earned, by the pattern or by a subpattern of it."""
+        return self.name.known or bool(self.holds)
+
+    @property
     def strength(self) -> float:
         """What an instance does to the explained output: measured by insertion, else its mean contribution."""
         return self.effect.mean if self.effect else self.contribution

@@ -47,7 +47,11 @@ def check_page_out(
 
 
 def write_report(
-    motifs: str | Path | MotifsFile, out: str | Path, genes: str | Path | None = None, look_for: Sequence[str] = ()
+    motifs: str | Path | MotifsFile,
+    out: str | Path,
+    genes: str | Path | None = None,
+    look_for: Sequence[str] = (),
+    named: bool = False,
 ) -> Path:
     """Write the report of a file of motifs; returns its path.
 
@@ -55,24 +59,34 @@ def write_report(
         motifs: file of ``zoo motifs``, or what ``read_motifs`` returned.
         genes: BED6, BED12, GTF or GFF3 for the view of regions.
         look_for: names of known motifs, or bases, of which the head says whether they came out.
+        named: whether the first region that the file draws was asked for by name; the view opens on it then.
 
     Raises:
         InputError: not a file of motifs or of genes. UsageError: the place to write is wrong.
     """
     out = check_page_out(out, [motifs.path if isinstance(motifs, MotifsFile) else motifs, genes])
     with sole_writer(out), replacing(out) as partial:
-        partial.write_text(report_text(motifs, genes, look_for), encoding="utf-8")
+        partial.write_text(report_text(motifs, genes, look_for, named), encoding="utf-8")
     return out
 
 
-def report_text(motifs: str | Path | MotifsFile, genes: str | Path | None = None, look_for: Sequence[str] = ()) -> str:
+def report_text(
+    motifs: str | Path | MotifsFile,
+    genes: str | Path | None = None,
+    look_for: Sequence[str] = (),
+    named: bool = False,
+) -> str:
     """The report of a file of motifs as text, with the model's card if it is on this machine."""
     found = motifs if isinstance(motifs, MotifsFile) else read_motifs(motifs)
-    return render(found, find_card(found.run["contributions"]), read_genes(genes) if genes else (), look_for)
+    return render(found, find_card(found.run["contributions"]), read_genes(genes) if genes else (), look_for, named)
 
 
 def render(
-    motifs: MotifsFile, card: ModelCard | None = None, genes: Sequence[Gene] = (), look_for: Sequence[str] = ()
+    motifs: MotifsFile,
+    card: ModelCard | None = None,
+    genes: Sequence[Gene] = (),
+    look_for: Sequence[str] = (),
+    named: bool = False,
 ) -> str:
     """The page as text."""
     rows = [row_of(motifs, index, name) for index, name in enumerate(grade_patterns(motifs))]
@@ -95,7 +109,7 @@ def render(
             farthest=FARTHEST,
             views=views,
             genes=bool(genes),
-            data=_data(motifs, rows, views, head.units),
+            data=_data(motifs, rows, views, head.units, named),
             files=_files(motifs),
             glyphs=GLYPHS,
             shapes=PATHS,
@@ -149,7 +163,9 @@ def _words(text: str) -> str:
     return re.sub("_+", " ", text).strip()
 
 
-def _data(motifs: MotifsFile, rows: Sequence[Row], views: list[dict[str, Any]], units: str) -> dict[str, Any]:
+def _data(
+    motifs: MotifsFile, rows: Sequence[Row], views: list[dict[str, Any]], units: str, named: bool
+) -> dict[str, Any]:
     """What the view of regions reads: the views, what to open, and of each pattern the label that it has earned."""
     patterns = [
         {
@@ -160,7 +176,7 @@ def _data(motifs: MotifsFile, rows: Sequence[Row], views: list[dict[str, Any]], 
         for pattern, row in zip(motifs.patterns, rows, strict=True)
     ]
     order = sorted(order_of(rows), key=lambda i: not rows[i].name.known)
-    opening = opening_of(views, order)
+    opening = opening_of(views[:1] if named else views, order)
     return {"patterns": patterns, "views": views, "units": units, "opening": vars(opening) if opening else None}
 
 

@@ -93,7 +93,7 @@ def report(
         out: the page, one HTML file; ``-`` is standard output.
         genes: BED6, BED12, GTF or GFF3, drawn along the regions.
         look_for: names of known motifs, or bases, of which the page says whether they were found.
-        region: region or regions that the page must draw, by name or ``chrom:start-end``.
+        region: region or regions that the page must draw, by name or ``chrom:start-end``; the view opens on the first.
         contribs: what the file of motifs was made from, read for ``region``; default as recorded.
         figures: a folder for the logos of each pattern. figure_format: ``pdf``, ``svg`` or ``png``.
         report: called with each note for the user. progress: ``(total, done) -> Progress`` of the contributions.
@@ -120,7 +120,7 @@ def report(
     _check_kind(source, regions)
     if regions is None:
         motifs = _finished(source, _listed(region), contribs, options | ({"genome": genome} if genome else {}))
-        return _write(motifs, out, genes, words, (figures, figure_format), say)
+        return _write(motifs, out, genes, words, (figures, figure_format), say, bool(region))
     if contribs is not None:
         raise UsageError(
             "--contribs: a report of MODEL REGIONS makes its own", "", "Fix: leave out --contribs, or MODEL REGIONS"
@@ -132,7 +132,7 @@ def report(
     with sole_writer(steps.out):
         _run(steps, _listed(region), progress, lines)
         say("step 3 of 3: the page")
-        return _write(steps.motifs, steps.out, genes, words, (figures, figure_format), say)
+        return _write(steps.motifs, steps.out, genes, words, (figures, figure_format), say, bool(region))
 
 
 def _check_kind(source: Any, regions: Any) -> None:
@@ -230,16 +230,17 @@ def _write(
     words: Sequence[str],
     figures: tuple[str | Path | None, str],
     say: Callable[[str], None],
+    named: bool,
 ) -> ReportResult:
     folder, format = figures
     if str(out) == "-":
         path, motifs = None, _opened(motifs)
-        sys.stdout.write(report_text(motifs, genes, words))
+        sys.stdout.write(report_text(motifs, genes, words, named))
     else:
         out = check_page_out(out, [motifs.path if isinstance(motifs, MotifsFile) else motifs, genes])
         with sole_writer(out):
             motifs = _opened(motifs)
-            path = write_report(motifs, out, genes, words)
+            path = write_report(motifs, out, genes, words, named)
         for line in ending(motifs, words):
             say(line)
         say(f"{_size(path)} -> {path}")

@@ -40,7 +40,7 @@ def sentence(motifs: MotifsFile, rows: Sequence[Row], called: str) -> str:
     said = ", and ".join(clauses)
     if held:
         said += f"; {'its' if _singular(subjects) else 'their'} instances hold {listed(held)}"
-    if not any(row.name.known or row.holds for row in rows):
+    if not any(row.earned for row in rows):
         said += "; none earns the name of a known motif" if len(rows) > 1 else "; it earns no known motif's name"
     return f"{_capital(said)}."
 
@@ -49,16 +49,17 @@ def _subjects(motifs: MotifsFile, rows: Sequence[Row], positive: bool) -> list[t
     """What raises (or lowers): words and the patterns they stand for, earned names first, each group strongest first.
 
     Those are earned names, also of subpatterns, and of the other patterns those among the strongest few; no more than
-    ``NAMED`` in all. A name that two patterns earn stands once, and speaks of both.
+    ``NAMED`` in all. A name that two patterns earn stands once, and speaks of both. What includes a name stands last:
+    what came behind it would be read as included too.
     """
     order = [i for i in order_of(rows) if motifs.patterns[i].positive == positive]
     earned: dict[str, list[int]] = {}
     others: dict[str, list[int]] = {}
     for rank, i in enumerate(order):
-        known = rows[i].name.known or bool(rows[i].holds)
-        if known or rank < STRONGEST:
-            (earned if known else others).setdefault(plain_name(rows[i].name, rows[i].holds), []).append(i)
+        if rows[i].earned or rank < STRONGEST:
+            (earned if rows[i].earned else others).setdefault(plain_name(rows[i].name, rows[i].holds), []).append(i)
     said = [*list(earned.items())[: NAMED - len(others)], *others.items()]
+    said.sort(key=lambda item: not rows[item[1][0]].name.known and bool(rows[item[1][0]].holds))
     return [(_many(words, len(members)), members) for words, members in said]
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from zoo.entries.draft import MARK
 from zoo.words import counted
 
 if TYPE_CHECKING:
@@ -33,9 +34,14 @@ def called(run: Mapping[str, Any], card: ModelCard | None) -> str:
     if len(meant) == 1:
         return f"predicted {meant.pop()}"
     output, tracks = run.get("output"), run.get("tracks")
-    if isinstance(tracks, list | tuple) and len(tracks) == 1 and str(tracks[0]) != str(output):
+    if isinstance(tracks, list | tuple) and len(tracks) == 1 and str(tracks[0]) != str(output) and _said(tracks[0]):
         return f"the predicted {tracks[0]}"
-    return f"the predicted {output}" if output else "the model's prediction"
+    return f"the predicted {output}" if output and not str(output).startswith("pred") else "the model's prediction"
+
+
+def _said(text: Any) -> str:
+    """A text of the card; empty where the draft of an entry still asks for it."""
+    return "" if MARK in str(text or "") else str(text or "")
 
 
 def units(run: Mapping[str, Any], card: ModelCard | None, bins: int | None = None) -> str:
@@ -61,15 +67,15 @@ def units(run: Mapping[str, Any], card: ModelCard | None, bins: int | None = Non
 
 def _unit(run: Mapping[str, Any], card: ModelCard | None) -> str:
     output = card.output(run.get("output")) if card else None
-    own = (output.units if output else None) or ""
+    own = _said(output.units if output else None)
     notes = run.get("notes") or []
     said = " ".join([notes] if isinstance(notes, str) else map(str, notes))
     if run.get("explained") == "predictions" or "predictions are explained as they are" in said:
         return own
     if run.get("explained") != "logits":
         return ""
-    if card and card.logit_units:
-        return card.logit_units
+    if card and _said(card.logit_units):
+        return str(card.logit_units)
     before = re.search(r"before the model's last (\w+)", said)
     if before is None:
         return f"logits of {own}" if own else "logits"

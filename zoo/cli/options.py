@@ -416,7 +416,7 @@ motif_options = _group(
         "--region",
         multiple=True,
         metavar="NAME|CHROM:START-END",
-        help="A region that the report must draw; may be repeated.",
+        help="A region that the report must draw, and opens on; may be repeated.",
     ),
 )
 

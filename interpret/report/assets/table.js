@@ -125,8 +125,16 @@
   }
   unfold();
 
+  // Lines break between words, not behind a hyphen: that of an option, of poly-A, of a motif's name.
+  const word = (text) => Object.assign(document.createElement('span'), { textContent: text });
+  for (const item of $$('.line, .command, .lead, #motifs th .weak')) {
+    item.classList.add('words');
+    item.replaceChildren(...item.textContent.split(/(\s+)/).map((text) => (text.trim() ? word(text) : text)));
+  }
+
   // Commands are copied where the browser lets a page do so.
   for (const line of $$('.line, .command')) {
+    const command = line.textContent;
     if (navigator.clipboard) {
       const button = document.createElement('button');
       button.type = 'button';
@@ -134,7 +142,7 @@
       button.textContent = 'Copy';
       button.onclick = async () => {
         try {
-          await navigator.clipboard.writeText(line.firstChild.textContent);
+          await navigator.clipboard.writeText(command);
           button.textContent = 'Copied';
         } catch {
           getSelection().selectAllChildren(line); // to be copied by hand

@@ -38,6 +38,17 @@ def asked(found):
 
 
 @pytest.fixture(scope="session")
+def including(asked):
+    """The same, but what earns ABF1 is a subpattern of 25 seqlets: as REB1's of a CG-rich pattern of yeast."""
+    first = asked.patterns[0]
+    seqlets = replace(first.seqlets, **{name: values[:25] for name, values in vars(first.seqlets).items()})
+    child = replace(first, name=f"{first.name}.subpattern_0", seqlets=seqlets, subpatterns=())
+    matches = asked.matches | {first.name: [replace(m, q=0.9) for m in asked.matches[first.name]]}
+    matches |= {child.name: asked.matches[first.name]}
+    return replace(asked, patterns=(replace(first, subpatterns=(child,)), *asked.patterns[1:]), matches=matches)
+
+
+@pytest.fixture(scope="session")
 def genes_file(planted, tmp_path_factory):
     """BED12: of each window a gene with two exons, ten bases inside the window's ends; every other one on -."""
     import h5py

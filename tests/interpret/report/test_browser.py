@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from interpret.motifs.exports import motifs_tsv
 from interpret.motifs.grades import grade_patterns
 from interpret.motifs.motifs_file import Views
+from interpret.report.compare import compare_text
 from interpret.report.numbers import order_of, row_of
 from interpret.report.page import render
 
@@ -518,3 +520,138 @@ def test_everything_that_can_be_pressed_or_read_has_a_name(browse):
           document.querySelector('#view').getAttribute('aria-label').length > 20];""")
     assert answer == [0, 0, 0, True]
     assert console == []
+
+
+# ---------------- nothing is cut in two, and pictures fill their place
+
+
+def _answer(open_page, text, script, width=1400):
+    """What a script returns in a page of its own."""
+    tail = f"<script>document.body.append(Object.assign(document.createElement('pre'), {{id: 'answer',\
+      textContent: JSON.stringify((() => {{{script}}})())}}))</script></body>"
+    dom, console = open_page(text.replace("</body>", tail), width)
+    assert console == []
+    return json.loads(unescape(dom.split('<pre id="answer">')[1].split("</pre>")[0]))
+
+
+BROKEN = """
+    const broken = selector => {
+      const items = [...document.querySelectorAll(selector)], out = [];
+      for (const item of items) {
+        const walk = document.createTreeWalker(item, NodeFilter.SHOW_TEXT);
+        for (let node; (node = walk.nextNode());) for (const word of node.data.matchAll(/[^\\s-]+/g)) {
+          const range = document.createRange();
+          range.setStart(node, word.index); range.setEnd(node, word.index + word[0].length);
+          if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) out.push(word[0]);
+        }
+      }
+      return [items.length, out];
+    };
+"""
+
+
+@pytest.mark.parametrize("patterns", [1, 2, 3])
+def test_logos_fill_the_cards_of_the_first_screen_however_few_there_are(open_page, asked, patterns):
+    """ABF1's core has 12 columns: of one card it fills three fifths, of two and of three nearly all; 70 px a column."""
+    lacks = {"explained": None, "enrichment": None, "hits": None}
+    text = render(replace(asked, patterns=asked.patterns[:patterns], **lacks))
+    found = _answer(
+        open_page,
+        text,
+        """return [...document.querySelectorAll('.card .logo')].map(logo => {
+          const style = getComputedStyle(logo.parentElement), card = logo.parentElement.clientWidth;
+          const inner = card - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+          const columns = +logo.style.getPropertyValue('--c'), {width, height} = logo.getBoundingClientRect();
+          return {share: width / inner, columns, wide: width / columns, height, past: width > inner + 1}; })""",
+    )
+    assert len(found) == patterns and not any(card["past"] for card in found)
+    (abf1,) = (card for card in found if card["columns"] == 12)
+    assert abf1["share"] >= {1: 0.6, 2: 0.9, 3: 0.9}[patterns] and abf1["height"] >= 110
+    assert all(card["wide"] <= 70.5 for card in found)
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_commands_break_between_words_only(browse, width):
+    """Not behind the hyphen of ``--motif`` or ``-o``; what is copied is the command as it is."""
+    answer, console = browse(
+        """
+        const lines = [...document.querySelectorAll('.line')];
+        const words = lines.flatMap(line => [...line.querySelectorAll('span')]);
+        const height = Math.min(...words.map(word => word.offsetHeight));
+        const room = word => word.parentElement.clientWidth - 80;
+        return {lines: lines.map(line => line.firstChild.parentElement.textContent.replace(/Copy$/, '')),
+          broken: words.filter(word => word.offsetHeight > 1.5 * height && word.offsetWidth < room(word)).length,
+          flags: words.filter(word => /^--?[a-z]/.test(word.textContent)).length};""",
+        width,
+    )
+    assert answer["broken"] == 0 and answer["flags"] >= 3
+    assert any(line.startswith("zoo report motifs.h5 --region ") for line in answer["lines"])
+    assert console == []
+
+
+def test_no_line_of_the_sentence_ends_with_a_hyphen(open_page, asked):
+    """At any width: "CG-" and "rich" stood in two lines on a phone."""
+    flat = replace(
+        asked.patterns[0], probability=np.full((len(asked.patterns[0].probability), 4), [0.1, 0.4, 0.4, 0.1])
+    )
+    text = render(replace(asked, patterns=(flat, *asked.patterns[1:]), explained=None))
+    assert "CG-rich sequence" in text
+    script = (
+        BROKEN.replace("[^\\s-]+", "\\S+")
+        + """
+        const lead = document.querySelector('.lead'), out = [lead.textContent];
+        for (const name of document.querySelectorAll('#motifs th .weak')) name.style.width = '9ch';
+        for (let width = 150; width < 500; width += 10) {
+          lead.style.width = `${width}px`; out.push(...broken('.lead, #motifs th .weak')[1]);
+        }
+        return out;"""
+    )
+    said, *cut = _answer(open_page, text, script)
+    assert cut == [] and said in unescape(text)
+
+
+def test_words_beside_a_subpattern_are_whole(open_page, including):
+    """However wide its logo: of "25 seqlets, ABF1, q 0.001" no word is broken."""
+    first = including.patterns[0]
+    (child,) = first.subpatterns
+    wide = replace(child, name=f"{child.name}9", core=(0, len(child.contribution)))
+    both = (replace(first, subpatterns=(child, wide)), *including.patterns[1:])
+    matches = including.matches | {wide.name: including.matches[child.name]}
+    for width in (1400, 500):
+        found = _answer(
+            open_page,
+            render(replace(including, patterns=both, matches=matches)),
+            BROKEN + "document.querySelector('.subs').open = true; return broken('.subs figcaption')",
+            width,
+        )
+        assert found[0] >= 2 and found[1] == []
+
+
+def test_four_runs_beside_each_other_break_no_button(open_page, asked):
+    """A logo gives way to what saves it: "SVG" was three lines in a column of 260 px; printed, all is of one size."""
+    paths = [asked.path.with_name(f"{name}.h5") for name in "abcd"]
+    text = compare_text([replace(asked, path=path) for path in paths])
+    assert _answer(open_page, text, BROKEN + "return broken('.save button')") == [24, []]
+    script = """return [...document.querySelectorAll('.entry p, .runs td, .runs tbody th, .runs thead th')].map(
+      item => getComputedStyle(item).fontSize)"""
+    assert set(_answer(open_page, text.replace("@media print", "@media screen"), script)) == {"10px"}
+
+
+def test_no_word_of_a_name_is_broken_in_print_and_heads_are_no_larger_than_what_they_head(open_page, asked):
+    """On A4's 718 px; "composition" was "compositio" and "n"."""
+    flat = replace(asked.patterns[0], probability=np.full_like(asked.patterns[0].probability, 0.25))
+    text = render(replace(asked, patterns=(flat, *asked.patterns[1:]), explained=None))
+    assert "composition only" in text
+    found = _answer(
+        open_page,
+        text.replace("@media print", "@media screen"),
+        BROKEN
+        + """
+        for (const item of document.querySelectorAll('details')) item.open = true;
+        const size = selector => parseFloat(getComputedStyle(document.querySelector(selector)).fontSize);
+        return {names: broken("#motifs tbody th[scope='row']"),
+          sizes: ['.small thead th', '.small td', '#columns dt', '#columns dd'].map(size)};""",
+        766,  # less the page's edges
+    )
+    assert found["names"] == [3, []]
+    assert found["sizes"][0] <= found["sizes"][1] and found["sizes"][2] <= found["sizes"][3]

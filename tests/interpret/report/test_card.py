@@ -21,3 +21,15 @@ def test_headings_paragraphs_items_and_code():
 def test_a_list_right_below_a_paragraph_and_no_prose_at_all():
     assert [block.kind for block in blocks_of("Some:\n- a\n* b")] == ["paragraph", "item", "item"]
     assert blocks_of("") == [] and blocks_of("\n\n") == []
+
+
+def test_a_link_is_its_words_and_its_address():
+    (block,) = blocks_of("See [issue 64](https://a.example/64) and [this] (not one).")
+    assert block.parts == (("See issue 64 (https://a.example/64) and [this] (not one).", False),)
+
+
+def test_stars_around_words_are_left_out_and_others_stay():
+    (block,) = blocks_of("Of *S. cerevisiae* and **not** of 2 * 3 * 4, `a*b*c`, a* and *b.")
+    assert block.parts == (
+        ("Of S. cerevisiae and not of 2 * 3 * 4, ", False), ("a*b*c", True), (", a* and *b.", False),
+    )  # fmt: skip

@@ -141,6 +141,8 @@ def test_runs_without_patterns(found):
     nothing = {"patterns": (), "hits": None, "enrichment": None, "effects": None, "explained": None}
     text = compare_text([named(found, "a", **nothing), named(found, "b", **nothing)])
     assert "None of the 2 runs has a pattern." in text and "found no pattern in any of them" in text
+    one = lines_of(compare_text([named(found, "a", **nothing | {"explained": found.explained}), named(found, "b")]))
+    assert "Positive contribution in instances there is no pattern " in one
     rows = rows_of(named(found, "a", **nothing), named(found, "b"))
     assert len(rows) == 3 and all(row.runs == 1 and row.cells[0].nearest is None for row in rows)
 
@@ -158,6 +160,14 @@ def lines_of(text):
     """The page's words, without its style."""
     plain = re.sub(r"<[^>]+>", " ", re.sub(r"(?s)<style>.*?</style>|<svg.*?</svg>", "", text))
     return " ".join(plain.split())
+
+
+def test_names_of_subpatterns_are_said_of_the_pattern(including):
+    """In the row's name where nothing else is known, and beside the pattern."""
+    text = lines_of(compare_text([named(including, "a"), named(including, "b")]))
+    assert text.count("+1 raises subpatterns: ABF1") == 2 and "includes ABF1 in every run" in text
+    names = [row.names for row in rows_of(named(including, "a"), named(including, "b"))]
+    assert ["includes ABF1"] in names and not any(known == ["ABF1"] for known in names)
 
 
 def test_different_outputs_are_called_not_comparable(found):
@@ -186,6 +196,17 @@ def test_the_same_question_asked_in_other_regions_or_by_another_method(found):
     assert "effects and contributions can be compared" in same and "different numbers" not in same
     other = lines_of(compare_text([named(found, "a"), changed(found, "b", method="ism")]))
     assert "effects can be compared, contributions cannot" in other
+
+
+def test_the_same_number_is_said_in_the_same_words(asked):
+    """A file without a predicted track does not know that the output has eight bins."""
+    bare = replace(asked.views, track=None)
+    known, unknown = named(asked, "a"), named(asked, "b", views=bare)
+    text = compare_text([known, unknown])
+    differs = lines_of(text).split("What differs ")[-1].split("The same in all")[0]
+    assert "logits, summed over bins" not in text and "Output explained" not in differs and "Unit" not in differs
+    other = lines_of(compare_text([known, changed(named(asked, "b", views=bare), "b", output="other")]))
+    assert "other; logits, summed over bins" in other  # of another number it is not known
 
 
 def test_of_three_runs_those_that_can_be_compared_are_named(found):

@@ -57,6 +57,15 @@ def test_the_same_facts_as_data(asked):
     assert next(one for one in told["patterns"] if one["called"] == "+2")["effect"] is None
 
 
+def test_names_of_subpatterns_are_told_behind_the_pattern(including):
+    """The first sentence says that a motif includes ABF1: the lines say which, and count it among those with a name."""
+    line = next(line for line in ending(including) if line.startswith("+1 "))
+    assert line.startswith("+1 no name (subpattern ABF1): effect +2 ") and "includes ABF1" in ending(including)[0]
+    first = next(one for one in facts_of(including)["patterns"] if one["called"] == "+1")
+    assert (first["name"], first["grade"], first["includes"]) == (None, "none", ["ABF1"])
+    assert all(one["includes"] == [] for one in facts_of(including)["patterns"] if one["called"] != "+1")
+
+
 def test_without_effects_and_hits(asked):
     lines = ending(replace(asked, effects=None, hits=None, explained=None))
     assert all("effect" not in line and "hits" not in line for line in lines)
@@ -65,10 +74,10 @@ def test_without_effects_and_hits(asked):
 
 def test_looked_for(asked):
     last = ending(asked, ["ABF1", "XYZ", "site=CGTATAAA"])[-1]
-    found, absent = last.split("; not found: ")
+    found, absent = last.split("; ", 1)
     assert re.fullmatch(r"looked for and found: ABF1 \(\+1, q [\d.e-]+(, name not earned)?\), site \(\+1\)", found)
-    assert re.fullmatch(r"XYZ \(JASPAR2026 CORE fungi has no motif of that name.*\)", absent)
-    assert ending(asked, ["XYZ"])[-1].startswith("looked for and found: none; not found: XYZ (")
+    assert re.fullmatch(r"not in JASPAR2026 CORE fungi: XYZ( \(near names: .*\))?", absent)
+    assert ending(asked, ["CBF1"])[-1] == "looked for and found: none; not found: CBF1"
     assert not any("looked for" in line for line in ending(asked))
 
 

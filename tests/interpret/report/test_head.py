@@ -12,7 +12,7 @@ import yaml
 
 from interpret.motifs.explained import Explained, ExplainedSign, ExplainedVariance
 from interpret.report.card import find_card, metrics_of
-from interpret.report.head import completeness_of, lacks_of, look_for, made_of, meters_of, model_name
+from interpret.report.head import completeness_of, lacks_of, look_for, made_of, meters_of, missed, model_name
 from interpret.report.page import render
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -131,7 +131,9 @@ def test_completeness_leaves_out_what_is_not_known(asked):
     assert known.tolist() == [1e-3, 3e-3] and of == "a sequence"
     none = replace(asked, completeness_error=np.array([np.nan]))
     assert made_of(none, None).completeness is None
-    assert "this method has no completeness to check" in render(none)
+    text = render(none)
+    assert "this method has no completeness to check" in text and "less that of its references" not in text
+    assert "over the whole window, is the explained value less that of its references" in render(some)
 
 
 def test_metrics_are_those_of_the_card(asked):
@@ -207,7 +209,7 @@ def test_how_much_is_explained_stands_beside_what_chance_reaches():
     assert (variance.text, variance.beside) == ("41%", 0.22)
     assert variance.than == (
         "95% interval 30% to 52%; base composition alone 22%, both 50%; the patterns themselves were found in all "
-        "regions, those too"
+        "regions, the held-out ones too"
     )
 
 
@@ -216,6 +218,21 @@ def test_what_is_not_known_has_no_meter():
     bare = ExplainedSign(1.0, None, None, 3, None)
     made = explained(positive=bare, negative=bare, covered=None, covered_by_pattern=None, variance=None)
     assert meters_of(made) == [] and meters_of(None) == []
+
+
+def test_without_a_pattern_nothing_is_measured_and_that_is_said_once(asked):
+    """No share of no instances, no tick at 0%, and neither a reason twice."""
+    none = np.array([])
+    positive, negative = ExplainedSign(9.0, 0.0, none, 0, None), ExplainedSign(-9.0, 0.0, none, 0, None)
+    made = explained(positive=positive, negative=negative, covered=0.0, covered_by_pattern=none, variance=None,
+                     no_variance="there are no patterns")  # fmt: skip
+    no_hits = replace(asked.hits, **{name: values[:0] for name, values in vars(asked.hits).items()})
+    nothing = {"patterns": (), "hits": no_hits, "enrichment": None, "effects": None, "explained": made}
+    bare = replace(asked, **nothing)
+    assert meters_of(made) == [] and lacks_of(bare) == []
+    text = render(bare).split("<script")[0]
+    assert "Nothing: there is no pattern." in text and "which is what chance would hold" not in text
+    assert "instances of the patterns" not in text and "Instances bear" not in text
 
 
 def test_a_share_of_variance_below_nothing_is_drawn_as_nothing_and_said_as_it_is():
@@ -230,6 +247,8 @@ def test_an_older_file_says_what_it_lacks(asked):
     text = render(old)
     assert len(lacks_of(old)) == 4 and lacks_of(replace(asked, explained=explained())) == []
     assert "Not in this file: how much the motifs explain; what each pattern does when it is inserted (effects)" in text
+    says = re.findall(r'class="says"><span class="(\w+)">\w+</span>, (.)', text)
+    assert sorted(says) == [("lowers", "\N{MINUS SIGN}"), ("raises", "+"), ("raises", "+")]
     assert 'data-label="Effect"' not in text and 'class="meter"' not in text
 
 
@@ -243,8 +262,25 @@ def test_the_first_screen_shows_them(asked):
 def test_a_typo_is_told_from_a_motif_that_did_not_come_out(asked):
     """JASPAR's fungi have REB1 and SUT1, and neither REBB1 nor CTCF; of a MEME file no names are kept."""
     absent, typo, foreign, bases = look_for(asked, ["sut1", "REBB1", "CTCF", "ACGTACGTACGTAA"])
-    assert absent.missed == "sut1" and bases.missed == "ACGTACGTACGTAA"
-    assert typo.missed.startswith("REBB1 (JASPAR2026 CORE fungi has no motif of that name; near names: ")
-    assert "REB1" in typo.missed and foreign.lacking.startswith("JASPAR2026 CORE fungi has no motif of that name")
+    assert not absent.lacking and not bases.lacking
+    assert typo.lacking.startswith("JASPAR2026 CORE fungi has no motif of that name; near names: REB1")
+    assert foreign.lacking.startswith("JASPAR2026 CORE fungi has no motif of that name")
     (unknown,) = look_for(replace(asked, run=asked.run | {"database": "own.meme"}), ["REBB1"])
-    assert unknown.missed == "REBB1" and unknown.pattern is None
+    assert not unknown.lacking and unknown.pattern is None
+
+
+def test_what_a_database_has_not_is_said_of_that_name_alone(asked):
+    """Before, CTCF's reason stood behind the last of five names, as if it were theirs."""
+
+    def said(*words):
+        return missed(look_for(asked, list(words)))
+
+    fungi = "not in JASPAR2026 CORE fungi"
+    assert said("CBF1", "CTCF", "SUT1") == f"not found: CBF1, SUT1; {fungi}: CTCF"
+    assert said("CTCF", "QQQQQ") == f"{fungi}: CTCF, QQQQQ"
+    assert re.fullmatch(
+        rf"not found: CBF1; {fungi}: REBB1 \(near names: REB1[^()]*\), CTCF", said("REBB1", "CBF1", "CTCF")
+    )
+    assert said("ABF1") == "not found: none" and said("CBF1") == "not found: CBF1"
+    text = render(asked, look_for=["CBF1", "CTCF"])
+    assert f"Looked for and found: none. Looked for and not found: CBF1; {fungi}: CTCF.</p>" in text

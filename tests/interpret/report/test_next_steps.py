@@ -63,7 +63,7 @@ def test_every_command_can_be_typed(steps):
 
 def test_they_repeat_what_makes_this_run(steps):
     lines = [step.command for step in steps(FULL, {"contribs": "/tmp/c.h5", "database": "JASPAR2026 CORE fungi"})]
-    region, bigwig, effect, more, search, both = [parsed(line) for line in lines]
+    more, region, bigwig, effect, search, both = [parsed(line) for line in lines]
     assert region[1]["source"] == ("motifs.h5",) and region[1]["contribs"] == "c.h5"
     assert bigwig == ("attribute", {**bigwig[1], "model": "c.h5", "regions": None, "out": "c.bw"})
     assert (effect[1]["model"], effect[1]["regions"]) == ("yeast-atac", "my peaks.bed")
@@ -102,14 +102,47 @@ def test_a_run_of_all_regions_asks_for_others(steps):
         assert more.title == "Take more regions" and "more.bed" in more.command  # 360 are few
 
 
+FIRST = ("Take more regions", "See a region of your own")
+
+
+def test_more_regions_stand_first_where_they_are_few_or_no_name_is_earned(steps, asked, monkeypatch):
+    """360 regions are fewer than 1,000 and more than 300; without a match at q 0.05 no pattern earns a name."""
+    assert [step.title for step in steps(FULL)][:2] == list(FIRST)
+    assert steps({**FULL, "options": {"reading": {"limit": 360}}})[0].why == (
+        "this run took the first 360, and fewer than 1,000 leave rare motifs unfound"
+    )
+    monkeypatch.setitem(next_steps.__globals__, "FEW", 300)
+    titles = [step.title for step in steps(FULL)]
+    assert titles[0] == FIRST[1] and titles.index("Take other regions") == len(titles) - 3
+    unlike = {name: [replace(match, q=0.5) for match in matches] for name, matches in asked.matches.items()}
+    assert [step.title for step in steps(FULL, matches=unlike)][:2] == list(FIRST)
+    nothing = {"patterns": (), "hits": None, "enrichment": None, "effects": None}
+    assert [step.title for step in steps(FULL, **nothing)][:2] == list(FIRST)
+
+
+def test_more_regions_are_advised_without_a_command_too(steps, monkeypatch):
+    """Of a record that names no file; where enough was found there is nothing to say then."""
+    first = steps({**FULL, "regions": None})[0]
+    assert (first.title, first.command) == ("Take more regions", None)
+    unlimited = {**FULL, "regions": None, "options": {}}
+    assert steps(unlimited)[0].why == "360 were explained, and fewer than 1,000 leave rare motifs unfound"
+    assert steps({**unlimited, "regions": {"path": "my.bed"}})[0].why.startswith("of a BED with others; 360 were ")
+    monkeypatch.setitem(next_steps.__globals__, "FEW", 300)
+    assert not any(step.title.endswith("regions") for step in steps({**FULL, "regions": None}))
+
+
+def _see(steps):
+    return next(step for step in steps if step.title == "See a region of your own")
+
+
 def test_the_region_is_one_that_the_page_does_not_draw(steps, asked):
-    _, params = parsed(steps()[0].command)
+    _, params = parsed(_see(steps()).command)
     (name,) = params["region"]
     row = list(asked.regions.name).index(name)
     assert row not in asked.views.sequence.tolist()
     same = replace(asked.regions, name=asked.regions.name.copy())
     same.name[:] = "peak"
-    _, params = parsed(steps(regions=same)[0].command)
+    _, params = parsed(_see(steps(regions=same)).command)
     assert params["region"] == (f"{asked.regions.chrom[row]}:{asked.regions.start[row]}-{asked.regions.end[row]}",)
 
 

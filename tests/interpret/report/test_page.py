@@ -260,6 +260,14 @@ def test_a_file_without_effects_or_track_has_no_such_column(found):
     )
 
 
+def test_a_section_names_what_its_subpatterns_earned(including):
+    """Where "Looked for and found: ABF1 (in +1)" leads."""
+    text = render(including, look_for=["ABF1"])
+    (link,) = re.findall(r'ABF1 \(<a href="#([\w-]+)">in \+1</a>', text)
+    section = text.split(f'<details class="motif" id="{link}">')[1].split("</summary>")[0]
+    assert "subpatterns: ABF1" in section and "<b>ABF1</b>" not in section
+
+
 def test_a_page_with_a_card_links_to_it(asked):
     card = find_card({"model": {"name": "yeast-atac", "version": "1.0.0"}})
     text = render(asked, card)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,8 +34,9 @@ def steps(monkeypatch, tmp_path):
         asked.motifs.append(((contribs, out), options))
         Path(out).write_text("motifs")
 
-    def write_report(motifs, out, genes, look_for):
+    def write_report(motifs, out, genes, look_for, named):
         asked.page.append((motifs, genes, list(look_for)))
+        asked.named = named
         Path(out).write_text("page")
         return Path(out)
 
@@ -69,7 +73,7 @@ def test_options_go_to_the_step_that_has_them(steps):
     assert steps.attribute == [(("m", steps.bed, "g.fa", contribs), given | {"resume": False})]
     found = {"database": "jaspar:fungi", "central": 400, "hits": False, "trust": True, "seed": 5}
     assert steps.motifs == [((contribs, motifs), found | {"region": ("peak1",), "model": "m"})]
-    assert steps.page == [(motifs, None, ["REB1", "ABF1"])]
+    assert steps.page == [(motifs, None, ["REB1", "ABF1"])] and steps.named is True
     assert done == ReportResult(steps.out)
     assert notes == [
         "step 1 of 3: what each base contributes",
@@ -92,6 +96,7 @@ def test_a_dry_run_stops_before_anything_is_written(steps, tmp_path):
 def test_resume_keeps_what_was_asked_in_other_words(steps):
     """Typing a default, or another place for notes, changes no result."""
     report("m", steps.bed, out=steps.out, limit=3)
+    assert steps.named is False
     report("m", steps.bed, out=steps.out, limit=3, method="deepliftshap", edges="pad", resume=True)
     assert len(steps.attribute) == len(steps.motifs) == 1 and len(steps.page) == 2
     report("m", steps.bed, out=steps.out, limit=3, central=100, resume=True)
@@ -160,6 +165,24 @@ def test_a_report_of_finished_motifs(planted, found, tmp_path, capsys):
     assert capsys.readouterr().out == text
     with pytest.raises(InputError, match="no such file"):
         report(tmp_path / "absent.h5", out=tmp_path / "c.html")
+
+
+def test_the_view_opens_on_the_region_that_was_asked_for(found, tmp_path):
+    """On its strongest instance, or whole where it has none; without ``region`` on the strongest of all."""
+
+    def opened(out, source=found, **options):
+        text = report(source, out=tmp_path / out, **options).path.read_text()
+        data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.S)[1])
+        at = data["opening"]
+        return data["views"][at["view"] if at else 0]["name"], at, data["views"][0]["items"]
+
+    strongest, at, _ = opened("a.html")
+    held = [int(row) for row in found.hits.sequence if found.regions.name[row] != strongest]
+    name, at, items = opened("b.html", region=str(found.regions.name[held[0]]))
+    assert name == found.regions.name[held[0]] and [at["start"], at["end"]] in [item[:2] for item in items]
+    others = found.hits.sequence != held[0]
+    bare = replace(found, hits=replace(found.hits, **{key: v[others] for key, v in vars(found.hits).items()}))
+    assert opened("c.html", bare, region=str(found.regions.name[held[0]])) == (name, None, [])
 
 
 def test_a_page_of_finished_motifs_imports_no_torch():

@@ -139,6 +139,20 @@ def test_names_of_subpatterns_are_said_as_such(asked):
     assert said == "ABF1 and a motif that includes REB1 raise binding."
 
 
+def test_what_includes_a_name_stands_last(asked):
+    """Else "a motif that includes REB1 and an unnamed motif" says that REB1's motif includes both."""
+    bare = replace(asked, effects=None, explained=None)
+    rows = [row_of(bare, 0, NONE), row_of(bare, 1, NONE), row_of(bare, 1, strong("ABF1")), row_of(bare, 1, NONE)]
+    rows = [
+        replace(row, contribution=1.0, frequency=0.5, holds=holds)
+        for row, holds in zip(rows, [("REB1",), (), (), ("RSC3", "STB3")], strict=True)
+    ]
+    patterns = (asked.patterns[0], *[asked.patterns[1]] * 3)
+    assert sentence(replace(bare, patterns=patterns), rows, "binding") == (
+        "ABF1, an unnamed motif, a motif that includes REB1 and a motif that includes RSC3 and STB3 raise binding."
+    )
+
+
 def test_names_by_themselves(say):
     said = [plain_name(name) for name in (strong("ABF1"), WEAK, NONE, POLY, RICH, REPEAT, FAINT)]
     assert said == [

@@ -24,6 +24,8 @@ def card(*tags, unit=None, kind="scalar", logit_units=None):
         ({"output": "out", "tracks": ["a", "b"]}, None, "the predicted out"),
         ({"output": "out", "tracks": ["out"]}, None, "the predicted out"),
         ({"output": "score", "tracks": "all"}, None, "the predicted score"),
+        ({"output": "out", "tracks": ["TODO_name_of_track_0"]}, None, "the predicted out"),  # as `zoo new` drafts it
+        ({"output": "prediction", "tracks": ["prediction"]}, None, "the model's prediction"),
         ({}, None, "the model's prediction"),
     ],
 )
@@ -32,6 +34,9 @@ def test_what_is_predicted(run, of, expected):
 
 
 LOGITS = {"output": "out", "explained": "logits", "reduction": "sum"}
+
+
+RAW = LOGITS | {"explained": "predictions"}
 
 
 @pytest.mark.parametrize(
@@ -57,6 +62,9 @@ LOGITS = {"output": "out", "explained": "logits", "reduction": "sum"}
          "log cuts, added over 2 tracks"),
         (LOGITS, None, None, "logits, summed over bins"),
         ({"output": "out"}, card(unit="cuts"), None, ""),
+        (RAW, card(unit="TODO: what a value counts"), None, ""),
+        (LOGITS, card(unit="TODO: what a value counts"), None, "logits"),
+        (LOGITS, card(unit="cuts", logit_units="TODO: say it"), None, "logits of cuts"),
     ],
 )  # fmt: skip
 def test_units(run, of, bins, expected):
