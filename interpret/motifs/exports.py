@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from interpret.motifs.grades import grade_pattern, grade_patterns
-from interpret.motifs.hits import FARTHEST, SPACING_BINS, partners_of
+from interpret.motifs.hits import FARTHEST, SPACING_BINS, partners
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern, places_of
 
@@ -158,8 +158,9 @@ def partners_tsv(motifs: MotifsFile) -> Iterator[str]:
     if motifs.hits is None:
         return
     edges = np.linspace(-FARTHEST, FARTHEST, SPACING_BINS + 1).astype(int)
-    for index, pattern in enumerate(motifs.patterns):
-        for partner in partners_of(motifs.hits, index, len(motifs.patterns), len(motifs.regions)):
+    found = partners(motifs.hits, len(motifs.patterns), len(motifs.regions))
+    for pattern, own in zip(motifs.patterns, found, strict=True):
+        for partner in own:
             fullest = int(partner.spacing.argmax())
             yield (
                 "\t".join(

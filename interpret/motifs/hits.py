@@ -30,7 +30,7 @@ from interpret.motifs.databases import MATCHED_AT, benjamini_hochberg
 from interpret.motifs.pattern import Pattern
 from zoo.extras import needs
 
-__all__ = ["FARTHEST", "SPACING_BINS", "Hits", "Partner", "find_hits", "log_odds", "partners_of", "scan", "winners"]
+__all__ = ["FARTHEST", "SPACING_BINS", "Hits", "Partner", "find_hits", "log_odds", "partners", "scan", "winners"]
 
 LOST, LEAST_SIMILARITY, WEAKER = 0.08, 0.6, 0.75
 SCORES = 1 << 23  # scores in memory at a time: sequences x patterns x positions
@@ -268,7 +268,7 @@ class Partner:
         pattern: index of the partner.
         both: sequences with hits of both that do not overlap each other everywhere.
         expected: the same if the two were independent.
-        q: one-sided hypergeometric test, Benjamini-Hochberg over all other patterns.
+        q: one-sided hypergeometric test, Benjamini-Hochberg over all pairs of patterns.
         spacing: (24,) pairs of hits by the distance of their centres, -120 to 120 bp, in the direction of the
             first pattern; hits that overlap are left out.
     """
@@ -280,28 +280,27 @@ class Partner:
     spacing: np.ndarray
 
 
-def partners_of(hits: Hits, index: int, patterns: int, sequences: int) -> list[Partner]:
-    """Partners with q at most 0.05, the smallest q first.
+def partners(hits: Hits, patterns: int, sequences: int) -> list[list[Partner]]:
+    """Of each pattern its partners with q at most 0.05, the smallest q first.
+
+    One correction over all pairs: were it made for each pattern by itself, one could be a partner of another that is
+    none of its own.
 
     Args:
-        hits: of all patterns, ordered by sequence. index: the pattern asked about.
+        hits: of all patterns, ordered by sequence.
         patterns, sequences: how many there are.
     """
-    where = [np.unique(hits.sequence[hits.pattern == i]) for i in range(patterns)]
-    others = [i for i in range(patterns) if i != index]
-    both, p, spacings = [], [], []
-    for other in others:
-        count, spacing = _pairs(hits, index, other)
-        both.append(count)
-        spacings.append(spacing)
-        p.append(_at_least(count, sequences, len(where[index]), len(where[other])))
-    q = benjamini_hochberg(np.array(p)) if p else []
-    found = [
-        Partner(other, count, len(where[index]) * len(where[other]) / sequences, float(value), spacing)
-        for other, count, value, spacing in zip(others, both, q, spacings, strict=True)
-        if value <= MATCHED_AT
-    ]
-    return sorted(found, key=lambda partner: (partner.q, partner.pattern))
+    where = [len(np.unique(hits.sequence[hits.pattern == i])) for i in range(patterns)]
+    pairs = [(i, j) for i in range(patterns) for j in range(i)]
+    spaced = {pair: _pairs(hits, *pair) for pair in pairs}
+    p = [_at_least(spaced[i, j][0], sequences, where[i], where[j]) for i, j in pairs]
+    found: list[list[Partner]] = [[] for _ in range(patterns)]
+    for (i, j), q in zip(pairs, benjamini_hochberg(np.array(p)) if p else [], strict=True):
+        if q <= MATCHED_AT:
+            both, expected = spaced[i, j][0], where[i] * where[j] / sequences
+            found[i].append(Partner(j, both, expected, float(q), spaced[i, j][1]))
+            found[j].append(Partner(i, both, expected, float(q), _pairs(hits, j, i)[1]))
+    return [sorted(one, key=lambda partner: (partner.q, partner.pattern)) for one in found]
 
 
 def _at_least(both: int, sequences: int, ours: int, theirs: int) -> float:

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from interpret.motifs.exports import meme, motifs_tsv, seqlets_bed
 from interpret.motifs.grades import RULE, grade_patterns
+from interpret.motifs.hits import Partner, partners
 from interpret.motifs.motifs_file import MotifsFile, read_motifs
 from interpret.report.card import ModelCard, blocks_of, find_card
 from interpret.report.drawing import GLYPHS, PATHS
@@ -93,6 +94,9 @@ def render(
     counted, order = enriched(motifs), order_of(rows)
     views = view_data(motifs, genes, [row.turned for row in rows])
     head = head_of(motifs, rows, card, look_for)
+    together: Sequence[list[Partner] | None] = [None] * len(motifs.patterns)
+    if motifs.hits is not None:
+        together = partners(motifs.hits, len(motifs.patterns), len(motifs.regions))
     return (
         templates()
         .get_template("page.html")
@@ -104,7 +108,7 @@ def render(
             made=made_of(motifs, card, sys.argv),
             table=table_rows(motifs, rows, counted),
             backgrounds=max((len(row.effect.values) for row in rows if row.effect), default=0),
-            sections=[section_of(motifs, i, rows, len(views), counted[i]) for i in order],
+            sections=[section_of(motifs, i, rows, len(views), counted[i], together[i]) for i in order],
             rule=RULE,
             farthest=FARTHEST,
             views=views,

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from interpret.motifs.databases import Match
 from interpret.motifs.grades import Name
-from interpret.motifs.hits import FARTHEST, Partner, partners_of
+from interpret.motifs.hits import FARTHEST, Partner
 from interpret.motifs.motifs_file import MotifsFile
 from interpret.motifs.pattern import Pattern
 from interpret.report.drawing import letters_png, logo, probability_heights, sparkline
@@ -81,13 +81,17 @@ class Section:
     heat_rows: int
 
 
-def section_of(motifs: MotifsFile, index: int, rows: Sequence[Row], shown: int, counted: Enriched | None) -> Section:
+def section_of(
+    motifs: MotifsFile,
+    index: int,
+    rows: Sequence[Row],
+    shown: int,
+    counted: Enriched | None,
+    partners: list[Partner] | None,
+) -> Section:
     """Section of one pattern; ``shown`` is the number of regions that the page draws."""
     pattern, row = motifs.patterns[index], rows[index]
     matches = [match for match in motifs.matches[pattern.name] if match.significant]
-    partners = None
-    if motifs.hits is not None:
-        partners = partners_of(motifs.hits, index, len(motifs.patterns), len(motifs.regions))
     heat = pattern.seqlets.letters[pattern.strongest[:HEAT_ROWS]]
     if row.turned:
         heat = np.where(heat < 4, 3 - heat, 4)[:, ::-1]
