@@ -87,7 +87,8 @@ def chance_of(probability: np.ndarray, drawn: Shuffled, target: np.ndarray, offs
 
     As near is as improbable at their offset. Where few columns lie on each other nothing is as improbable as a good fit
     of many, so that such offsets are no further tries (Tarone's correction). Columns with information stand together in
-    a pattern, columns drawn one by one do not: each place in the pattern where the run of them could stand is a try too.
+    a pattern, those drawn one by one do not: each place in the pattern where their run could stand is a try too. As a
+    run at another place is the same as another offset, there are no more tries than offsets.
 
     Args:
         probability: the pattern, (W, 4). drawn: ``Shuffled.of`` it.
@@ -95,8 +96,8 @@ def chance_of(probability: np.ndarray, drawn: Shuffled, target: np.ndarray, offs
         offset: column of the known motif at which the pattern begins; may be negative.
 
     Returns:
-        p-value over both strands, the offsets at which one as small can be had and the places of the run, by Euclidean
-        distances summed over the columns that lie on each other; 1 where none does.
+        p-value over these tries, by Euclidean distances summed over the columns that lie on each other; 1 where none
+        does.
     """
     first, last = max(0, -offset), min(len(probability), len(target) - offset)
     if last <= first:
@@ -115,6 +116,7 @@ def chance_of(probability: np.ndarray, drawn: Shuffled, target: np.ndarray, offs
     strands = (apart, _apart(drawn.columns[:, ::-1], target))
     least = np.concatenate([_least(strand, drawn.weights, len(probability)) for strand in strands])
     tries = int((least <= np.log(max(once, 1e-300)) + 1e-9).sum()) * _places(probability)
+    tries = min(tries, len(least))
     return float(-np.expm1(tries * np.log1p(-once)))
 
 
