@@ -24,9 +24,9 @@ give it with two columns of background beside it, as ``zoo motifs`` compares a p
 - As they stand, 63% of motifs of 4 or 5 columns find themselves in JASPAR, 89% of 6, 96% of 7, 99% of 8, all of more.
   Nearly all others stand first all the same, at q 0.05 to 1: their few columns in another order, or with other letters,
   fit as well in one case of 10,000 or so, and q counts each of the motifs compared as a case of its own.
-- Of 1,200 queries of noise of 6 to 30 columns, six compositions at concentrations 2 to 400, at most one matches in any of them;
-  by TOMTOM alone more than 800 do. Of 200 queries of 6 to 10 letters at random between columns of background, which
-  are most like a motif, seven or fewer match (``tests/interpret/motifs/test_chance.py`` holds both to 5%).
+- Of 1,200 queries of noise of 6 to 30 columns, six compositions at concentrations 2 to 400, at most one matches any of
+  the three; by TOMTOM alone 800 or more do. Of 200 queries of 6 to 10 letters at random between columns of background,
+  which are most like a motif, 0 to 7 match (``tests/interpret/motifs/test_chance.py`` holds both to 5%).
 
 The limits of ``turned_share`` and the composition were measured too. With the pattern's own columns alone motifs of 6
 columns are never found: 6**6 orders are fewer than the 50,000 comparisons with JASPAR ask for. With letters turned to
