@@ -14,19 +14,19 @@ better than its own shuffles, and neither does weak noise of any composition; a 
 is one letter again and again. The p-value of a match is the larger of the two (``databases.match_motifs``).
 
 A pattern is laid on a motif in many ways, each of them a try; but only where so small a chance can be had at all: two
-columns that meet are no try where eight fit (Tarone's correction).
+columns that meet are no try where eight fit (Tarone's correction, see ``chance_of``).
 
-Measured by ``python -m scripts.bench.known_motifs``, on every motif as it stands, and as 100 sites give it with two
-columns of background beside it, as ``zoo motifs`` compares a pattern:
+Measured by ``python -m scripts.bench.known_motifs``, on every motif as it stands, and (``--sites 100``) as 100 sites
+give it with two columns of background beside it, as ``zoo motifs`` compares a pattern:
 
-- 96.9% and 98.1% of JASPAR's 2,633 motifs find themselves at q 0.05, all of HOCOMOCO 12's 1,443, all but two of
-  HOCOMOCO 13's 1,611; 94.9% of JASPAR's where every offset is a try. TOMTOM alone finds all.
-- Those that do not have 4 to 8 columns: 63% of those with 4 or 5 find themselves, 89% with 6, 96% with 7, 99% with 8.
-  Most of the others stand first all the same, at q 0.05 to 1. Six columns in another order, or with other letters,
-  fit as well in one of 10,000 cases or so, and q is that times the motifs compared, as if each were a case of its own.
-- Of 1,200 queries of noise of 6 to 30 columns, six compositions at concentrations 2 to 400, none matches JASPAR, one
-  HOCOMOCO 12, one 13; by TOMTOM alone 949, 862 and 868 do. But LETTERS
-  (``tests/interpret/motifs/test_chance.py`` holds noise to 5%).
+- 96.9% and 97.4% of JASPAR's 2,633 motifs find themselves at q 0.05, all of HOCOMOCO 12's 1,443, all but two of
+  HOCOMOCO 13's 1,611 as they stand; 94.9% of JASPAR's where every offset is a try. TOMTOM alone finds all.
+- As they stand, 63% of motifs of 4 or 5 columns find themselves in JASPAR, 89% of 6, 96% of 7, 99% of 8, all of more.
+  Nearly all others stand first all the same, at q 0.05 to 1: their few columns in another order, or with other letters,
+  fit as well in one case of 10,000 or so, and q counts each of the motifs compared as a case of its own.
+- Of 1,200 queries of noise of 6 to 30 columns, six compositions at concentrations 2 to 400, at most one matches any of
+  the three; by TOMTOM alone 800 or more do. Of 200 queries of 6 to 10 letters at random between columns of background,
+  which are most like a motif, 0 to 7 match (``tests/interpret/motifs/test_chance.py`` holds both to 5%).
 
 The limits of ``turned_share`` and the composition were measured too. With the pattern's own columns alone motifs of 6
 columns are never found: 6**6 orders are fewer than the 50,000 comparisons with JASPAR ask for. With letters turned to
