@@ -115,6 +115,33 @@ def _relative(x: Tensor, q: nn.Linear, k: nn.Linear, v: nn.Linear, bias: nn.Embe
     return torch.einsum("nij,njd->nid", scores.softmax(-1), v(x))
 
 
+_MASK = torch.full((LENGTH, LENGTH), -torch.inf).triu(1)
+_PADDED = torch.arange(LENGTH) > 40
+_PADDING = torch.zeros(LENGTH).masked_fill(_PADDED, -torch.inf)
+
+
+def _added_masks(x: Tensor, q: nn.Linear) -> Tensor:
+    """What is masked is -inf in a sequence and in its references, so that their difference is no number."""
+    x = _steps(x)
+    scores = q(x) @ x.transpose(1, 2) + _MASK
+    found = scores.softmax(-1) @ x + torch.sigmoid(scores) @ x
+    return found + F.scaled_dot_product_attention(x, x, x, attn_mask=_MASK + _PADDING)
+
+
+def _behind(x: Tensor) -> Tensor:
+    padded = x + _PADDING
+    most = torch.cat([padded.amax(2), padded.max(1).values[:, :30], torch.logsumexp(padded, 2)], 1)
+    pooled = F.max_pool1d(F.pad(x, (2, 2), value=-torch.inf), 5, 3).flatten(1)
+    return torch.cat([most, pooled, F.log_softmax(padded, 2)[..., :30].flatten(1)], 1)
+
+
+def _above(x: Tensor) -> Tensor:
+    padded = x + _PADDING
+    best = torch.maximum(padded, torch.tanh(x.flip(2)))
+    ranked = torch.cat([padded.topk(3, 2).values, padded.sort(2, descending=True).values[..., 4:6]], 2)
+    return torch.cat([best, ranked, padded.flip(2).cummax(2).values[..., 20:]], 2)
+
+
 def _u_net(x: Tensor, down: nn.Conv1d, up: nn.ConvTranspose1d, out: nn.Conv1d) -> Tensor:
     small = F.gelu(down(x))
     return out(torch.cat([x, F.gelu(up(small))], 1))
@@ -186,6 +213,19 @@ BODIES: dict[str, tuple] = {
         None,
     ),
     "causal attention": (lambda x: F.scaled_dot_product_attention(*[_steps(x)] * 3, is_causal=True), (), None),
+    "masks of -inf that are added": (_added_masks, (lambda: nn.Linear(8, 8),), None),
+    "transformer with both masks": (
+        lambda x, t: t(_steps(x), src_mask=_MASK, src_key_padding_mask=_PADDED.expand(len(x), -1)),
+        (lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True),),
+        None,
+    ),
+    "decoder with masks": (
+        lambda x, t: t(_steps(x), _steps(x.flip(2)), tgt_mask=_MASK, memory_mask=_MASK.flip(0, 1)),
+        (lambda: nn.TransformerDecoderLayer(8, 2, 16, batch_first=True),),
+        None,
+    ),
+    "places behind -inf": (_behind, (), None),
+    "ranks above -inf": (_above, (), None),
     "relative attention": (
         _relative,
         (*[lambda: nn.Linear(8, 8)] * 3, lambda: nn.Embedding(LENGTH, 1)),
