@@ -142,6 +142,12 @@ def _above(x: Tensor) -> Tensor:
     return torch.cat([best, ranked, padded.flip(2).cummax(2).values[..., 20:]], 2)
 
 
+def _grouped_queries(x: Tensor, q: nn.Linear, k: nn.Linear) -> Tensor:
+    """Four heads of queries, two of keys and values."""
+    queries, keys = (layer(_steps(x)).unflatten(2, (-1, 2)).transpose(1, 2) for layer in (q, k))
+    return F.scaled_dot_product_attention(queries, keys, keys, enable_gqa=True)
+
+
 def _u_net(x: Tensor, down: nn.Conv1d, up: nn.ConvTranspose1d, out: nn.Conv1d) -> Tensor:
     small = F.gelu(down(x))
     return out(torch.cat([x, F.gelu(up(small))], 1))
@@ -226,6 +232,7 @@ BODIES: dict[str, tuple] = {
     ),
     "places behind -inf": (_behind, (), None),
     "ranks above -inf": (_above, (), None),
+    "grouped queries": (_grouped_queries, (lambda: nn.Linear(8, 8), lambda: nn.Linear(8, 4)), None),
     "relative attention": (
         _relative,
         (*[lambda: nn.Linear(8, 8)] * 3, lambda: nn.Embedding(LENGTH, 1)),
