@@ -144,11 +144,15 @@ def check_complete(pair_error: np.ndarray, method: str, limit: float = MEDIAN_LI
     if median > limit or wrong:
         raise MismatchError(
             f"the contributions of {method} are not complete: they miss the difference to the references "
-            f"by {median:.2%} (median; at most {error.max():.1%})",
+            f"by {_share(median, 2)} (median; at most {_share(error.max(), 1)})",
             f"{counted_of(wrong, len(error), 'sequence')} by more than {SINGLE_LIMIT:.0%}; "
             f"the median may be {limit:.1%}",
             fix or "Fix: --method ism, or --allow-incomplete to keep them all the same",
         )
+
+
+def _share(error: float, digits: int) -> str:
+    return f"{error:.{digits}%}" if error < 100 else "10,000% or more"  # of a difference that is nearly 0
 
 
 def completeness_note(pair_error: np.ndarray) -> str | None:

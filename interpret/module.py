@@ -96,9 +96,9 @@ def evaluating(module: torch.nn.Module) -> Iterator[torch.device]:
     hooks = [(part, part._backward_hooks, part._backward_pre_hooks) for part in plain]
     dtype = torch.float64 if own_dtypes(module) == {torch.float64} else torch.float32
     with contextlib.suppress(NotImplementedError):  # what torch.export made has one mode only
-        module.eval()
+        _to_eval(module)
     for part, *_ in hooks:
-        part._backward_hooks, part._backward_pre_hooks = {}, {}
+        vars(part).update(_backward_hooks={}, _backward_pre_hooks={})
     own_input = module.register_forward_pre_hook(lambda _, args: _own_input(args, dtype), prepend=True)
     try:
         with _not_compiled():
@@ -107,9 +107,19 @@ def evaluating(module: torch.nn.Module) -> Iterator[torch.device]:
         own_input.remove()
         _out_of_inference(module)
         for part, backward, backward_pre in hooks:
-            part._backward_hooks, part._backward_pre_hooks = backward, backward_pre
+            vars(part).update(_backward_hooks=backward, _backward_pre_hooks=backward_pre)
         for part, training in before:
             part.training = training
+
+
+def _to_eval(module: torch.nn.Module) -> None:
+    try:
+        module.eval()
+    except NotImplementedError:
+        raise
+    except Exception:
+        with blame("eval() of the module", fix="correct the module: methods explain it in eval mode"):
+            raise
 
 
 def _out_of_inference(module: torch.nn.Module) -> None:
@@ -220,15 +230,25 @@ def scalar(module: torch.nn.Module, x: torch.Tensor, *fixed: torch.Tensor) -> to
     """
     with blame("the module", f"on an input of shape {tuple(x.shape)}", "correct the module: forward(x), x (N, 4, L)"):
         y = module(x, *fixed)
-    if not isinstance(y, torch.Tensor) or y.numel() != len(x) or y.is_complex():
-        shape = f"{'complex ' * y.is_complex()}{tuple(y.shape)}" if isinstance(y, torch.Tensor) else type(y).__name__
+    kind = _kind(y)
+    if kind or y.numel() != len(x):
         raise UsageError(
-            f"the module returns {shape} for {counted(len(x), 'sequence')}",
+            f"the module returns {kind or tuple(y.shape)} for {counted(len(x), 'sequence')}",
             "attributions explain one number a sequence",
             "Fix: wrap the module so that it returns (N,): choose an output, a track and a sum over bins",
         )
     refuse_few_bits({y.dtype}, "let its forward compute and return float32")
     return y.reshape(len(x))
+
+
+def _kind(y: Any) -> str:
+    """What a module returned, if that is no tensor of plain numbers; else nothing."""
+    if not isinstance(y, torch.Tensor):
+        return type(y).__name__
+    if y.is_nested:
+        return "nested tensors"
+    kinds = {"complex": y.is_complex(), "sparse": y.layout is not torch.strided, "quantized": y.is_quantized}
+    return next((f"{kind} {tuple(y.shape)}" for kind in kinds if kinds[kind]), "")
 
 
 def gradient_of(y: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
@@ -253,9 +273,19 @@ def fixed_arguments(module: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Ten
     method = declared(module, "fixed")
     if method is None:
         return ()
-    with torch.no_grad():
+    what = f"{getattr(method, '__name__', 'the method')}, which {PROTOCOL} names as 'fixed',"
+    with torch.no_grad(), blame(what, f"on an input of shape {tuple(x.shape)}", "correct it"):
         found = method(*_own_input((x,), torch.float64 if own_dtypes(module) == {torch.float64} else x.dtype))
-    return () if found is None else (found.detach(),)
+    if found is None:
+        return ()
+    if not isinstance(found, torch.Tensor) or not found.ndim or len(found) != len(x):
+        returned = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+        raise ModelError(
+            f"{what} returns {returned} for {counted(len(x), 'sequence')}",
+            "it is the second argument of forward, a row for each sequence",
+            "Fix: let it return a tensor (N, ...), or None",
+        )
+    return (found.detach(),)
 
 
 def rows_a_pass(length: int, device: torch.device) -> int:

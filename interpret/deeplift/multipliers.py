@@ -176,6 +176,8 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
         return "more than one argument varies" if others else None if known else NOT_CLEAR
     if name in LINEAR_IN_FIRST and name not in HANDLERS:
         return None if several == 1 and node.args[0] in varying else "more than its first argument varies"
+    if name == "wrap_with_autocast":
+        return "it computes in few bits"
     if name not in HANDLERS:
         return "no rule"
     if name not in SEVERAL and several > 1:

@@ -35,6 +35,8 @@ __all__ = ["DeepLiftShap", "deepliftshap", "explain_by_deepliftshap"]
 #: Basset-like net of 600 bp, where four times as many give 1.7x), and what fills a GPU.
 BASES_A_PASS = {"cpu": 16 * 1024}
 BASES_ON_A_GPU = 1 << 20
+#: Of the module's numbers, and of numbers of order 1 within it: what rounding leaves between it and its graph.
+SAME, ROUNDING = 1e-3, 1e-6
 FIX = "--fallback integrated_gradients, or --method ism, which need no graph"
 
 
@@ -53,10 +55,11 @@ class DeepLiftShap:
     def __init__(self, module: torch.nn.Module, example: np.ndarray) -> None:
         self.module = module
         with evaluating(module) as device:
-            x = torch.from_numpy(np.repeat(check_one_hot(example)[:1], 3, axis=0)).to(device)
+            one_hot = check_one_hot(example)[:1]
+            x = torch.from_numpy(np.concatenate([one_hot, random_windows(2, one_hot.shape[2])])).to(device)
             fixed = fixed_arguments(module, x)
             with torch.no_grad():
-                scalar(module, x, *fixed)
+                y = scalar(module, x, *fixed)
             self._graphs: dict[int | None, DeepLiftGraph] = {}  # by rows of the batch, or one for any
             try:
                 self._graphs[None] = _graph(module, x, *fixed)
@@ -65,7 +68,7 @@ class DeepLiftShap:
                     self._graphs[len(x)] = _graph(module, x, *fixed, any_batch=False)
                 except ModelError as error:
                     raise _advised(error, module, x) from error
-            self._try(x)
+            self._try(x, y, *fixed)
 
     def explain(self, one_hot: np.ndarray, references: np.ndarray, batch_size: int | None = None) -> Explanation:
         """Explain sequences (N, 4, L) against references (N, n, 4, L), some sequences a pass."""
@@ -101,12 +104,19 @@ class DeepLiftShap:
             raise _advised(error, self.module, rows[:1].detach()) from error
         return y, torch.zeros_like(rows) if slopes is None else slopes  # every operation has a rule: a constant
 
-    def _try(self, x: torch.Tensor) -> None:
-        """One pass of three rows before the first sequence: what fails in a rule is told while there is a fallback."""
-        others = torch.from_numpy(random_windows(len(x) - 1, x.shape[2])).to(x)
-        rows = torch.cat([x[:1], others])
+    def _try(self, x: torch.Tensor, y: torch.Tensor, *fixed: torch.Tensor) -> None:
+        """One pass of the rows that the module gave ``y``: what is wrong is told while there is a fallback."""
         with gradients_on():
-            self._slopes(len(x) - 1, rows.requires_grad_(True), *fixed_arguments(self.module, x))
+            found, _ = self._slopes(len(x) - 1, x.clone().requires_grad_(True), *fixed)
+        apart = (found - y).abs().max()
+        if apart > SAME * y.abs().max() + ROUNDING:
+            row = int((found - y).abs().argmax())
+            raise ModelError(
+                "deepliftshap: the module's graph gives another number than the module",
+                f"{float(found[row].detach()):.6g} and {float(y[row]):.6g} for the same sequence: it asks whether it "
+                "is traced, or whether gradients are on",
+                "Fix: --fallback integrated_gradients, or --method ism",
+            )
 
     def _graph_of(self, rows: torch.Tensor, *fixed: torch.Tensor) -> DeepLiftGraph:
         if len(rows) not in self._graphs:

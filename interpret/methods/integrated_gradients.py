@@ -28,6 +28,7 @@ from interpret.module import (
 )
 from interpret.references import References, reference_array
 from interpret.target import Explained, of_a_model
+from zoo.errors import ModelError
 from zoo.extras import needs
 from zoo.genome.encode import Sequences
 
@@ -130,6 +131,15 @@ def _explain(
     return explain_pairs(x, reference, slopes[None], y, y_reference[None])
 
 
+def _between(module: torch.nn.Module, z: torch.Tensor, *fixed: torch.Tensor) -> torch.Tensor:
+    """``scalar`` of what lies between references and sequences, which no module need take."""
+    try:
+        return scalar(module, z, *fixed)
+    except ModelError as error:
+        what = f"{error.what} (between a reference and a sequence, where bases are parts of 1)"
+        raise ModelError(what, error.extent, "Fix: --method ism, which asks of whole bases only") from error
+
+
 def _times(weights: tuple[torch.Tensor, ...], rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Further arguments of the module, one row, for each of ``rows``."""
     return tuple(value.expand(len(rows), *value.shape[1:]) for value in weights)
@@ -148,7 +158,7 @@ def _mean_gradients(
         from captum.attr import IntegratedGradients
 
     def differentiable(z: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
-        return scalar(module, z, *rest) + 0 * z.sum((1, 2))  # captum wants a gradient of a constant too
+        return _between(module, z, *rest) + 0 * z.sum((1, 2))  # captum wants a gradient of a constant too
 
     method = IntegratedGradients(differentiable, multiply_by_inputs=False)
     with in_gradient(x):
@@ -217,7 +227,7 @@ class _Line:
         share = at.to(self.change)[:, None, None]
         z = (self.reference + share * self.change).requires_grad_(True)
         fixed = tuple(value.expand(len(z), *value.shape[1:]) for value in self.weights)
-        y = scalar(self.module, z, *fixed)
+        y = _between(self.module, z, *fixed)
         slope = gradient_of(y, z)
         slope = torch.zeros_like(z) if slope is None else slope
         along = (slope.double() * self.change).sum((1, 2))

@@ -265,3 +265,29 @@ def test_a_model_of_float64_has_logits():
     module, notes = explained_module(model, choose_target(model.outputs))
     assert module.explained == "logits", notes
     np.testing.assert_allclose(interpret.inputxgradient(model, X, corrected=False), by_hand(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (lambda x: (x, x), "returns tuple for 2 sequences"),
+        (lambda x: 2.0, "returns float for 2 sequences"),
+        (lambda x: torch.tensor(2.0), r"returns \(\) for 2 sequences"),
+        (lambda x: torch.ones(7), r"returns \(7,\) for 2 sequences"),
+        (lambda x: 1 / 0, "failed: ZeroDivisionError"),
+    ],
+    ids=["tuple", "float", "no-axis", "other-rows", "fails"],
+)
+@pytest.mark.parametrize("method", ["saliency", "ism", "deepliftshap", "integrated_gradients"])
+def test_a_second_argument_that_is_no_row_a_sequence_is_refused(method, given, words):
+    class Fixed(Linear):
+        zoo_explain: ClassVar = {"fixed": "weighting"}
+
+        def weighting(self, x):
+            return given(x)
+
+        def forward(self, x, weights):
+            return super().forward(x)
+
+    with pytest.raises(ModelError, match=f"weighting, which zoo_explain names as 'fixed', {words}"):
+        getattr(interpret, method)(Fixed(), X)

@@ -39,6 +39,30 @@ def test_an_operation_without_a_rule_is_named_and_nothing_returned(name, sequenc
         assert "toys_attribution.py:" in str(caught.value)
 
 
+@pytest.mark.parametrize("asked", [torch.is_grad_enabled, torch.compiler.is_compiling], ids=lambda f: f.__name__)
+def test_a_graph_that_gives_another_number_than_the_module_is_refused(asked, sequences):
+    class Other(nn.Module):
+        def forward(self, x):
+            return x[:, 0].cumsum(1).tanh().sum(1) * (2 if asked() else 1)
+
+    with pytest.raises(ModelError, match="graph gives another number than the module") as caught:
+        deepliftshap(Other(), sequences(2, LENGTH))
+    assert caught.value.fix == "Fix: --fallback integrated_gradients, or --method ism"
+
+
+def test_numbers_that_are_rounding_are_no_other_graph(sequences):
+    """The mean of what a layer normalization gives is 0, and 1e-8 in floating point: incomplete, at most."""
+
+    class Nothing(nn.Module):
+        def forward(self, x):
+            return nn.functional.layer_norm(x[:, 0].cumsum(1).tanh(), (x.shape[2],)).mean(1)
+
+    with pytest.raises(MismatchError, match=r"by 10,000% or more \(median; at most 10,000% or more\)"):
+        check_complete(np.array([1e20]), "deepliftshap")
+    found = deepliftshap(Nothing(), sequences(2, LENGTH), allow_incomplete=True)
+    assert np.abs(found).max() < 1e-5
+
+
 def relu_net():
     torch.manual_seed(0)
     relu = nn.ReLU()

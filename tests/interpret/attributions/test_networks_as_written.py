@@ -548,8 +548,10 @@ class Returns(Net):
         (lambda y: y.sum(), r"the module returns \(\) for"),
         (lambda y: torch.stack([y.sum(), y.mean()]), r"the module returns \(2,\) for"),
         (lambda y: y.to(torch.complex64), r"the module returns complex \(\d+,\) for"),
+        (lambda y: y.to_sparse(), r"the module returns sparse \(\d+,\) for"),
+        (lambda y: torch.nested.nested_tensor([y.detach()]), "the module returns nested tensors for"),
     ],
-    ids=["dict", "tuple", "none", "sum", "two-numbers", "complex"],
+    ids=["dict", "tuple", "none", "sum", "two-numbers", "complex", "sparse", "nested"],
 )
 def test_what_is_not_one_number_a_sequence_is_refused(name, change, what):
     with pytest.raises(UsageError, match=what):
@@ -564,6 +566,41 @@ def test_a_module_that_wants_more_inputs_is_refused_in_a_sentence(name):
 
     with pytest.raises(ModelError, match=r"the module failed: TypeError: .*missing 1 required positional argument"):
         explain(name, Two())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_module_whose_eval_fails_is_refused(name):
+    def trains(mode=True):
+        raise RuntimeError("trains only")
+
+    net = Net()
+    net.eval = trains
+    with pytest.raises(ModelError, match=r"eval\(\) of the module failed: RuntimeError: trains only"):
+        explain(name, net)
+
+
+def test_a_module_that_takes_no_attributes_any_more(plain):
+    class Frozen(Net):
+        def __setattr__(self, name, value):
+            if "made" in vars(self) and name != "training":
+                raise AttributeError(name)
+            super().__setattr__(name, value)
+
+    net = Frozen()
+    net.made = True
+    np.testing.assert_array_equal(explain("saliency", net), plain["saliency"])
+
+
+def test_a_module_that_takes_whole_bases_only_is_told_what_does():
+    class Whole(Net):
+        def forward(self, x):
+            assert bool((x.amax(1) == 1).all()), "no bases"
+            return super().forward(x)
+
+    with pytest.raises(ModelError, match=r"no bases.*between a reference and a sequence") as caught:
+        explain("integrated_gradients", Whole())
+    assert caught.value.fix == "Fix: --method ism, which asks of whole bases only"
+    np.testing.assert_allclose(explain("ism", Whole()), mutated(Net(), X), atol=1e-6)
 
 
 @pytest.mark.parametrize(("dtype", "name"), [(torch.float16, "saliency"), (torch.bfloat16, "ism")])
