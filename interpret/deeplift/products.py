@@ -137,6 +137,7 @@ PRODUCTS: dict[str, Handler] = {
     "glu": _glu,
     "bmm": _matmul,
     "matmul": _matmul,
+    "linalg_matmul": _matmul,
     "mm": _matmul,
     "addmm": _added_matmul,
     "baddbmm": _added_matmul,

@@ -148,6 +148,20 @@ def _grouped_queries(x: Tensor, q: nn.Linear, k: nn.Linear) -> Tensor:
     return F.scaled_dot_product_attention(queries, keys, keys, enable_gqa=True)
 
 
+def _by_other_names(x: Tensor, layer: nn.Linear) -> Tensor:
+    """torch has several names for what only rearranges, adds or multiplies."""
+    steps = torch.subtract(layer(x.mT), x.adjoint().flip(1), alpha=2)
+    steps = torch.linalg.matmul(steps.moveaxis(1, 2), F.relu(steps)).swapdims(1, 2).mH / LENGTH
+    wide = torch.dstack(
+        [torch.hsplit(x, 2)[1], torch.dsplit(torch.negative(x), 2)[0][:, :4].broadcast_to(len(x), 4, 24)]
+    )
+    table = torch.atleast_3d(torch.column_stack([x[:, 0], x[:, 1].resolve_neg()]))
+    corners = torch.diag_embed(torch.linalg.diagonal(steps)).sum(2)
+    image = F.interpolate(x[:, None], size=(4, 20), mode="bicubic", antialias=True)
+    image = torch.cat([image, F.interpolate(x[:, None], size=(4, 20), mode="bicubic")], 1)
+    return torch.cat([part.flatten(1) for part in (F.relu(steps), wide, table, corners, F.relu(image))], 1)
+
+
 def _u_net(x: Tensor, down: nn.Conv1d, up: nn.ConvTranspose1d, out: nn.Conv1d) -> Tensor:
     small = F.gelu(down(x))
     return out(torch.cat([x, F.gelu(up(small))], 1))
@@ -233,6 +247,7 @@ BODIES: dict[str, tuple] = {
     "places behind -inf": (_behind, (), None),
     "ranks above -inf": (_above, (), None),
     "grouped queries": (_grouped_queries, (lambda: nn.Linear(8, 8), lambda: nn.Linear(8, 4)), None),
+    "by other names": (_by_other_names, (lambda: nn.Linear(8, 8),), None),
     "relative attention": (
         _relative,
         (*[lambda: nn.Linear(8, 8)] * 3, lambda: nn.Embedding(LENGTH, 1)),
