@@ -66,6 +66,8 @@ def capture(module: torch.nn.Module, *examples: torch.Tensor, any_batch: bool = 
     """
     batch = torch.export.Dim("batch", min=2, max=1 << 20)
     dynamic = tuple({0: batch} for _ in examples)
+    if isinstance(module, fx.GraphModule):
+        module = _Called(module)
     try:
         with _quiet(), gradients_on(), whole_recurrent_layers(), _length_of_any_batch(module), _shapes_once():
             shapes = (dynamic,) if _takes_any(module) else dynamic
@@ -98,6 +100,17 @@ def capture(module: torch.nn.Module, *examples: torch.Tensor, any_batch: bool = 
     graph_module.graph.eliminate_dead_code()
     graph_module.recompile()
     return Captured(graph_module, [n for n in graph_module.graph.nodes if n.op == "placeholder"])
+
+
+class _Called(torch.nn.Module):
+    """Export runs the nodes of a graph and passes its hooks by; those of a part are called."""
+
+    def __init__(self, graph_module: fx.GraphModule) -> None:
+        super().__init__()
+        self.graph_module = graph_module
+
+    def forward(self, *args: torch.Tensor) -> torch.Tensor:
+        return self.graph_module(*args)
 
 
 def _shapes_once() -> contextlib.AbstractContextManager[None]:

@@ -190,6 +190,8 @@ LINEAR_IN_FIRST = frozenset(
         "conv2d",
         "conv3d",
         "convolution",
+        "_convolution",
+        "_convolution_mode",
         "conv_transpose1d",
         "conv_transpose2d",
         "linear",
