@@ -6,6 +6,7 @@ comparisons, each the maximum and the minimum of two values, so that it is as co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -178,11 +179,10 @@ def _quantile(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any]
     given = arguments(target, args, kwargs)
     x, dim = given["self"], given["dim"] % given["self"].ndim
     place = given["q"] * (x.shape[dim] - 1)
-    low, part = int(place), place - int(place)
-    below, above = (
-        _ranked(x, dim, rank, given["keepdim"], varies[0]) for rank in (low, min(low + 1, x.shape[dim] - 1))
-    )
-    return below + part * (above - below)
+    low, high = math.floor(place), math.ceil(place)
+    share = {"linear": place - low, "lower": 0, "higher": 1, "midpoint": 0.5, "nearest": round(place) - low}
+    below, above = (_ranked(x, dim, rank, given["keepdim"], varies[0]) for rank in (low, high))
+    return below + share[given["interpolation"]] * (above - below)
 
 
 #: Operations that return values and their places, which have no rule.
