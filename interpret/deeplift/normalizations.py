@@ -14,16 +14,11 @@ from interpret.deeplift.pairs import Pairs, elementwise, product
 __all__ = ["NORMALIZATIONS", "softmax_of"]
 
 
-OUT_OF_SIGHT = -1e4  # whose exponential is 0 in float64
-
-
 def _exponentials(pairs: Pairs, x: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
     """exp(x - c) and c, the same on all rows of a group so that it is a constant of each pair; float64."""
     x = x.double()
     shift = pairs.highest(x.detach().amax(dim, keepdim=True))
-    below = x - shift
-    masked = below == -math.inf  # by a mask that was added, and has no difference from itself
-    return elementwise(below.masked_fill(masked, OUT_OF_SIGHT), torch.exp, pairs), shift
+    return elementwise(x - shift, torch.exp, pairs), shift
 
 
 def _softmax(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> torch.Tensor:
