@@ -66,13 +66,16 @@ def capture(module: torch.nn.Module, *examples: torch.Tensor, any_batch: bool = 
     """
     batch = torch.export.Dim("batch", min=2, max=1 << 20)
     dynamic = tuple({0: batch} for _ in examples)
+    if isinstance(module, fx.GraphModule):
+        module = _Called(module)
     try:
         with _quiet(), gradients_on(), whole_recurrent_layers(), _length_of_any_batch(module), _shapes_once():
             shapes = (dynamic,) if _takes_any(module) else dynamic
             program = torch.export.export(module, examples, dynamic_shapes=shapes if any_batch else None, strict=False)
-            if _writes_in_place(program.graph):  # another trace, longer than the first
+            if _writes_in_place(program.graph_module):  # another trace, longer than the first
                 program = program.run_decompositions({})
             graph_module = program.module()
+            _open_blocks(graph_module)
     except Exception as error:
         detail = " ".join(str(error).split())[:200]
         raise ModelError(
@@ -97,6 +100,17 @@ def capture(module: torch.nn.Module, *examples: torch.Tensor, any_batch: bool = 
     graph_module.graph.eliminate_dead_code()
     graph_module.recompile()
     return Captured(graph_module, [n for n in graph_module.graph.nodes if n.op == "placeholder"])
+
+
+class _Called(torch.nn.Module):
+    """Export runs the nodes of a graph and passes its hooks by; those of a part are called."""
+
+    def __init__(self, graph_module: fx.GraphModule) -> None:
+        super().__init__()
+        self.graph_module = graph_module
+
+    def forward(self, *args: torch.Tensor) -> torch.Tensor:
+        return self.graph_module(*args)
 
 
 def _shapes_once() -> contextlib.AbstractContextManager[None]:
@@ -150,9 +164,41 @@ def _is_check(node: fx.Node) -> bool:
     return not node.users and (node.op == "call_module" or "_assert" in str(node.target))
 
 
-def _writes_in_place(graph: fx.Graph) -> bool:
-    schemas = (getattr(node.target, "_schema", None) for node in graph.nodes)
+def _writes_in_place(module: fx.GraphModule) -> bool:
+    graphs = (part.graph for part in module.modules() if isinstance(part, fx.GraphModule))
+    schemas = (getattr(node.target, "_schema", None) for graph in graphs for node in graph.nodes)
     return any(schema is not None and schema.is_mutable for schema in schemas)
+
+
+#: Blocks that export keeps as graphs of their own, and the place of that graph among the arguments.
+BLOCKS = {"wrap_with_set_grad_enabled": 1, "wrap_with_autocast": 4}
+
+
+def _is_block(node: fx.Node) -> bool:
+    """Whether a node is a block that changes no number: without gradients, or with autocast switched off."""
+    name = name_of(node)
+    return name in BLOCKS and not (name == "wrap_with_autocast" and node.args[2])
+
+
+def _open_blocks(module: fx.GraphModule) -> None:
+    """Put what blocks without gradients or autocast compute in their place."""
+    graph = module.graph
+    while (block := next(filter(_is_block, graph.nodes), None)) is not None:
+        place = BLOCKS[name_of(block)]
+        path = block.args[place].target
+        body = attribute_of(module, path).graph
+        held = dict(zip(body.find_nodes(op="placeholder"), block.args[place + 1 :], strict=True))
+        with graph.inserting_before(block):
+            results = graph.graph_copy(body, held)
+        for inner in body.find_nodes(op="get_attr"):
+            held[inner].target = f"{path}.{inner.target}"
+        for part in list(block.users):
+            part.replace_all_uses_with(results[part.args[1]])
+            graph.erase_node(part)
+        graph.erase_node(block)
+    for block in (node for node in graph.nodes if name_of(node) in BLOCKS):  # at the line of its first operation
+        inner = attribute_of(module, block.args[BLOCKS[name_of(block)]].target).graph.nodes
+        block.meta |= next((n.meta for n in inner if n.meta.get("stack_trace")), {}) | {"val": block.meta.get("val")}
 
 
 def _of_the_trace(node: fx.Node, module: fx.GraphModule) -> bool:

@@ -462,6 +462,20 @@ def _function(
     return Operation(name, group, calls.get(name, plain), refused=refused.get(name))
 
 
+def _causal(x: Tensor) -> Tensor:
+    """Scores of places, those that are later out of sight."""
+    scores = x.transpose(1, 2) @ x
+    return scores + torch.full(scores.shape[1:], -torch.inf).triu(1)
+
+
+def _first(x: Tensor) -> Tensor:
+    return torch.zeros(x.shape, dtype=torch.long)
+
+
+def _seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
 #: Functions that torch does not list as either.
 FURTHER = {
     name: Operation(name, "further", apply, refused=refused)
@@ -472,6 +486,14 @@ FURTHER = {
         ("torch.pow with a tensor", lambda x: torch.pow(x.abs(), torch.linspace(1, 2, 8)[:, None]), None),
         ("torch.clamp with tensors", lambda x: torch.clamp(x, torch.zeros(LENGTH), torch.ones(8, 1)), None),
         ("torch.special.expit", torch.special.expit, None),
+        *(
+            (f"torch.quantile, {way}", lambda x, way=way: torch.quantile(x, 0.37, dim=2, interpolation=way), None)
+            for way in ("lower", "higher", "midpoint", "nearest")
+        ),
+        ("softmax of scores with a mask of -inf", lambda x: _causal(x).softmax(2), None),
+        ("torch.div, rounded", lambda x: torch.div(x, x.abs() + 1, rounding_mode="floor"), "it leaves whole numbers"),
+        ("torch.scatter, multiplied", lambda x: x.scatter(2, _first(x), x.exp(), reduce="multiply"), "scatter"),
+        ("random numbers of a seed", lambda x: x * torch.rand(LENGTH, generator=_seeded()), "it draws random numbers"),
         ("torch.linalg.vector_norm", lambda x: torch.linalg.vector_norm(x, 2, dim=1), None),
         ("torch.linalg.vector_norm of order 1", lambda x: torch.linalg.vector_norm(x, 1, dim=1), None),
         ("torch.linalg.vector_norm of order 3", lambda x: torch.linalg.vector_norm(x, 3, dim=1), None),

@@ -144,6 +144,8 @@ def audit(captured: Captured, varying: set[fx.Node]) -> list[str]:
 
 
 def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
+    if node.op == "call_function" and _draws(node):
+        return "it draws random numbers, which a graph draws anew"
     if node not in varying or node.op != "call_function":
         return None
     name = rule_name(node)
@@ -154,6 +156,10 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
         return "the places of its values are used" if placed and node.args[1] != 0 else None
     if over_batch(node, name, _batch_axis(node.args[0]) if node.args else None):
         return "it runs over the batch, so that sequences would change each other"
+    if node.kwargs.get("rounding_mode"):
+        return "it leaves whole numbers"
+    if name == "scatter" and node.kwargs.get("reduce"):
+        return "no rule"
     if name in LINEAR_IN_ALL:
         made = node.meta.get("val")
         whole = isinstance(made, torch.Tensor) and not (made.is_floating_point() or made.is_complex())
@@ -176,6 +182,8 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
         return "more than one argument varies" if others else None if known else NOT_CLEAR
     if name in LINEAR_IN_FIRST and name not in HANDLERS:
         return None if several == 1 and node.args[0] in varying else "more than its first argument varies"
+    if name == "wrap_with_autocast":
+        return "it computes in few bits"
     if name not in HANDLERS:
         return "no rule"
     if name not in SEVERAL and several > 1:
@@ -193,6 +201,14 @@ def _fault(node: fx.Node, varying: set[fx.Node]) -> str | None:
     if _pairing_axis(node, varying) is None:
         return NOT_CLEAR
     return None
+
+
+def _draws(node: fx.Node) -> bool:
+    """Whether an operation draws random numbers; a seed that forward sets before it is none of the graph."""
+    if torch.Tag.nondeterministic_seeded not in getattr(node.target, "tags", ()):
+        return False
+    given = arguments(node.target, list(node.args), dict(node.kwargs))
+    return bool(next((given[key] for key in ("train", "training", "dropout_p") if key in given), True))
 
 
 def _of_matrices(given: dict[str, Any]) -> bool:

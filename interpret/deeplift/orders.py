@@ -6,6 +6,7 @@ comparisons, each the maximum and the minimum of two values, so that it is as co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,19 +14,19 @@ import torch
 from torch.nn import functional as F
 
 from interpret.deeplift.handler import Handler, Varies, arguments
-from interpret.deeplift.pairs import Pairs, elementwise, maxima
+from interpret.deeplift.pairs import Pairs, elementwise, maxima, valued
 
 __all__ = ["ORDERS", "PLACES", "largest", "maximum", "minimum"]
 
 
 def maximum(a: torch.Tensor, b: torch.Tensor, pairs: Pairs) -> torch.Tensor:
     """The larger of two."""
-    return a + elementwise(b - a, torch.relu, pairs)
+    return valued(a + elementwise(b - a, torch.relu, pairs), torch.maximum(a, b))
 
 
 def minimum(a: torch.Tensor, b: torch.Tensor, pairs: Pairs) -> torch.Tensor:
     """The smaller of two."""
-    return a - elementwise(a - b, torch.relu, pairs)
+    return valued(a - elementwise(a - b, torch.relu, pairs), torch.minimum(a, b))
 
 
 def _maximum(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> torch.Tensor:
@@ -137,10 +138,11 @@ def ascending(x: torch.Tensor, dim: int, rows: Pairs) -> torch.Tensor:
     found = x
     for low, high in _comparisons(x.shape[dim]):
         at_low, at_high = (torch.tensor(places, device=x.device) for places in (low, high))
-        change = elementwise(found.index_select(dim, at_low) - found.index_select(dim, at_high), torch.relu, rows)
-        found = found.index_add(dim, at_high, change).index_add(dim, at_low, -change)
-    exact = x.detach().sort(dim).values
-    return found + (exact - found).detach()
+        a, b = found.index_select(dim, at_low), found.index_select(dim, at_high)
+        change = elementwise(a - b, torch.relu, rows)
+        found = found.index_copy(dim, at_high, valued(b + change, torch.maximum(a, b)))
+        found = found.index_copy(dim, at_low, valued(a - change, torch.minimum(a, b)))
+    return found
 
 
 def _sort(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any], varies: Varies) -> Any:
@@ -177,11 +179,10 @@ def _quantile(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any]
     given = arguments(target, args, kwargs)
     x, dim = given["self"], given["dim"] % given["self"].ndim
     place = given["q"] * (x.shape[dim] - 1)
-    low, part = int(place), place - int(place)
-    below, above = (
-        _ranked(x, dim, rank, given["keepdim"], varies[0]) for rank in (low, min(low + 1, x.shape[dim] - 1))
-    )
-    return below + part * (above - below)
+    low, high = math.floor(place), math.ceil(place)
+    share = {"linear": place - low, "lower": 0, "higher": 1, "midpoint": 0.5, "nearest": round(place) - low}
+    below, above = (_ranked(x, dim, rank, given["keepdim"], varies[0]) for rank in (low, high))
+    return below + share[given["interpolation"]] * (above - below)
 
 
 #: Operations that return values and their places, which have no rule.

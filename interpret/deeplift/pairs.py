@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Pairs", "bilinear", "elementwise", "maxima", "product"]
+__all__ = ["Pairs", "bilinear", "elementwise", "maxima", "product", "valued"]
 
 #: Where the input of a nonlinearity changes less, its derivative stands for the ratio; as tangermeme and captum.
 TINY = 1e-6
@@ -78,7 +78,8 @@ class _Elementwise(torch.autograd.Function):
         x, y = ctx.saved_tensors
         pairs = ctx.pairs
         change = pairs.difference(x)
-        small = change.abs() < ctx.smallest if ctx.smallest else change == 0
+        # Not a number is the change of what is -inf in both, as where attention is masked: there nothing changes.
+        small = ~(change.abs() >= ctx.smallest) if ctx.smallest else ~(change.abs() > 0)
         slope = pairs.difference(y) / change.masked_fill(small, 1)
         if small.any():
             if ctx.whole:
@@ -174,8 +175,22 @@ def bilinear(
     """Any bilinear function (matmul, einsum) by the product rule."""
     with torch.no_grad():
         value, mean_a, mean_b = function(a, b), pairs_a.midpoint(a), pairs_b.midpoint(b)
-    surrogate = function(a, mean_b) + function(mean_a, b)
-    return surrogate + (value - surrogate).detach()
+    return valued(function(a, mean_b) + function(mean_a, b), value)
+
+
+class _Valued(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, surrogate: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, grad: torch.Tensor):
+        return grad, None
+
+
+def valued(surrogate: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """The value, with the multipliers of another way to it, which need not pass infinities: -inf + (1 + inf) is 1."""
+    return _Valued.apply(surrogate, value.detach())
 
 
 class _Maxima(torch.autograd.Function):
@@ -197,7 +212,7 @@ class _Maxima(torch.autograd.Function):
         routed = torch.zeros_like(change)
         routed.scatter_add_(-1, at_observed, slope * (top - reference))
         routed.scatter_add_(-1, at_reference, slope * (observed - top))
-        same = change == 0
+        same = ~(change.abs() > 0)  # of -inf in both the difference is no number
         plain = torch.zeros_like(change).scatter_add_(-1, at_observed, slope)
         multiplier = torch.where(same, plain, routed / change.masked_fill(same, 1))
         return pairs.spread(multiplier, x.shape), None, None, None

@@ -84,6 +84,8 @@ def _attention(pairs: Pairs, target: Any, args: list[Any], kwargs: dict[str, Any
     q, k, v, mask, _, causal, scale, *_ = (*args, *[None, 0.0, False, None][len(args) - 3 :])
     mask, causal = kwargs.get("attn_mask", mask), kwargs.get("is_causal", causal)
     scale = kwargs.get("scale", scale)
+    if kwargs.get("enable_gqa"):  # several heads of queries to each of keys and values
+        k, v = (value.repeat_interleave(q.shape[-3] // value.shape[-3], -3) for value in (k, v))
     scores = _matmul(pairs, torch.matmul, [q, k.transpose(-2, -1)], {}, varies[:2]) * (scale or q.shape[-1] ** -0.5)
     if causal:
         mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).tril()
@@ -135,6 +137,7 @@ PRODUCTS: dict[str, Handler] = {
     "glu": _glu,
     "bmm": _matmul,
     "matmul": _matmul,
+    "linalg_matmul": _matmul,
     "mm": _matmul,
     "addmm": _added_matmul,
     "baddbmm": _added_matmul,

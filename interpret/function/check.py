@@ -137,6 +137,8 @@ class Stranger:
         effects = (effects * effects.sum().sign())[places]
         most = float(effects.max())
         row = places[int(torch.nonzero(effects >= (most / 2 if most > 0 else most))[-1])]
+        if not (found != found[0]).any() and len(found) > 1:
+            row = 1  # all alike: the stranger shows whether that is the first one's doing
         self.company, row = (company, row), company[row][None]
         begin = seconds()
         with torch.inference_mode():

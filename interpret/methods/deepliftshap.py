@@ -114,7 +114,7 @@ class DeepLiftShap:
             raise ModelError(
                 "deepliftshap: the module's graph gives another number than the module",
                 f"{float(found[row].detach()):.6g} and {float(y[row]):.6g} for the same sequence: it asks whether it "
-                "is traced, or whether gradients are on",
+                "is traced or whether gradients are on, or takes what is not in order (topk, sorted=False)",
                 "Fix: --fallback integrated_gradients, or --method ism",
             )
 

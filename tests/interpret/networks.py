@@ -115,6 +115,53 @@ def _relative(x: Tensor, q: nn.Linear, k: nn.Linear, v: nn.Linear, bias: nn.Embe
     return torch.einsum("nij,njd->nid", scores.softmax(-1), v(x))
 
 
+_MASK = torch.full((LENGTH, LENGTH), -torch.inf).triu(1)
+_PADDED = torch.arange(LENGTH) > 40
+_PADDING = torch.zeros(LENGTH).masked_fill(_PADDED, -torch.inf)
+
+
+def _added_masks(x: Tensor, q: nn.Linear) -> Tensor:
+    """What is masked is -inf in a sequence and in its references, so that their difference is no number."""
+    x = _steps(x)
+    scores = q(x) @ x.transpose(1, 2) + _MASK
+    found = scores.softmax(-1) @ x + torch.sigmoid(scores) @ x
+    return found + F.scaled_dot_product_attention(x, x, x, attn_mask=_MASK + _PADDING)
+
+
+def _behind(x: Tensor) -> Tensor:
+    padded = x + _PADDING
+    most = torch.cat([padded.amax(2), padded.max(1).values[:, :30], torch.logsumexp(padded, 2)], 1)
+    pooled = F.max_pool1d(F.pad(x, (2, 2), value=-torch.inf), 5, 3).flatten(1)
+    return torch.cat([most, pooled, F.log_softmax(padded, 2)[..., :30].flatten(1)], 1)
+
+
+def _above(x: Tensor) -> Tensor:
+    padded = x + _PADDING
+    best = torch.maximum(padded, torch.tanh(x.flip(2)))
+    ranked = torch.cat([padded.topk(3, 2).values, padded.sort(2, descending=True).values[..., 4:6]], 2)
+    return torch.cat([best, ranked, padded.flip(2).cummax(2).values[..., 20:]], 2)
+
+
+def _grouped_queries(x: Tensor, q: nn.Linear, k: nn.Linear) -> Tensor:
+    """Four heads of queries, two of keys and values."""
+    queries, keys = (layer(_steps(x)).unflatten(2, (-1, 2)).transpose(1, 2) for layer in (q, k))
+    return F.scaled_dot_product_attention(queries, keys, keys, enable_gqa=True)
+
+
+def _by_other_names(x: Tensor, layer: nn.Linear) -> Tensor:
+    """torch has several names for what only rearranges, adds or multiplies."""
+    steps = torch.subtract(layer(x.mT), x.adjoint().flip(1), alpha=2)
+    steps = torch.linalg.matmul(steps.moveaxis(1, 2), F.relu(steps)).swapdims(1, 2).mH / LENGTH
+    wide = torch.dstack(
+        [torch.hsplit(x, 2)[1], torch.dsplit(torch.negative(x), 2)[0][:, :4].broadcast_to(len(x), 4, 24)]
+    )
+    table = torch.atleast_3d(torch.column_stack([x[:, 0], x[:, 1].resolve_neg()]))
+    corners = torch.diag_embed(torch.linalg.diagonal(steps)).sum(2)
+    image = F.interpolate(x[:, None], size=(4, 20), mode="bicubic", antialias=True)
+    image = torch.cat([image, F.interpolate(x[:, None], size=(4, 20), mode="bicubic")], 1)
+    return torch.cat([part.flatten(1) for part in (F.relu(steps), wide, table, corners, F.relu(image))], 1)
+
+
 def _u_net(x: Tensor, down: nn.Conv1d, up: nn.ConvTranspose1d, out: nn.Conv1d) -> Tensor:
     small = F.gelu(down(x))
     return out(torch.cat([x, F.gelu(up(small))], 1))
@@ -186,6 +233,21 @@ BODIES: dict[str, tuple] = {
         None,
     ),
     "causal attention": (lambda x: F.scaled_dot_product_attention(*[_steps(x)] * 3, is_causal=True), (), None),
+    "masks of -inf that are added": (_added_masks, (lambda: nn.Linear(8, 8),), None),
+    "transformer with both masks": (
+        lambda x, t: t(_steps(x), src_mask=_MASK, src_key_padding_mask=_PADDED.expand(len(x), -1)),
+        (lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True),),
+        None,
+    ),
+    "decoder with masks": (
+        lambda x, t: t(_steps(x), _steps(x.flip(2)), tgt_mask=_MASK, memory_mask=_MASK.flip(0, 1)),
+        (lambda: nn.TransformerDecoderLayer(8, 2, 16, batch_first=True),),
+        None,
+    ),
+    "places behind -inf": (_behind, (), None),
+    "ranks above -inf": (_above, (), None),
+    "grouped queries": (_grouped_queries, (lambda: nn.Linear(8, 8), lambda: nn.Linear(8, 4)), None),
+    "by other names": (_by_other_names, (lambda: nn.Linear(8, 8),), None),
     "relative attention": (
         _relative,
         (*[lambda: nn.Linear(8, 8)] * 3, lambda: nn.Embedding(LENGTH, 1)),

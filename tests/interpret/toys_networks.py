@@ -207,6 +207,8 @@ CHANGING: dict[str, tuple[Callable[[], Net], str]] = {
     "weak-mean-of-batch": (lambda: Net(lambda h: h + 1e-3 * h.mean(0)), "the others in its batch.*aten.add"),
     "softmax-over-batch": (lambda: Net(lambda h: h.softmax(0)), "the others in its batch.*aten._softmax"),
     "scale-of-batch": (lambda: Net(lambda h: h / h.abs().max()), "batch.*aten.div"),
+    "first-row-alone": (lambda: _Rows(lambda y: 0 * y + y[:1]), "batch"),
+    "first-bases-of-the-first": (lambda: Net(lambda h: 0 * h + h[:1, :, :2].mean(2)[:, :, None]), "batch"),
     "first-row": (lambda: Net(lambda h: h - h[:1]), "batch.*aten.sub"),
     "rows-before": (lambda: Net(lambda h: h.cumsum(0)), "batch.*aten.cumsum"),
     "rows-behind": (lambda: Net(lambda h: h.flip(0).cumsum(0).flip(0)), "the others in its batch"),

@@ -100,6 +100,52 @@ def test_what_is_written_into_parts_is_followed(name):
     np.testing.assert_allclose(interpret.ism(net, X, fast=True), naive_ism(net, X), atol=1e-4)
 
 
+def _without_gradients(h):
+    with torch.no_grad():
+        y = F.relu_(h.cumsum(2))
+        y[:, 0] += 1
+    return y.tanh()
+
+
+def _nested(h):
+    with torch.no_grad():
+        y = h.relu()
+        with torch.autocast("cpu", enabled=False):
+            a, b = y.float().chunk(2, 1)
+            with torch.enable_grad():
+                y = torch.cat([a * b, b.exp()], 1)
+    return y + h
+
+
+@torch.no_grad()
+def _decorated(h):
+    return h.softmax(2) * torch.arange(LENGTH)
+
+
+def _both_strands(h):
+    with torch.no_grad():
+        y = torch.cat([h, h.flip(1, 2)]).relu()
+    return y.view(2, -1, *h.shape[1:]).amax(0)
+
+
+def _full_precision(h):
+    with torch.autocast("cpu", enabled=False):
+        return h.square() + h
+
+
+BLOCKS = {f.__name__.strip("_"): f for f in (_without_gradients, _nested, _decorated, _both_strands, _full_precision)}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_blocks_without_gradients_or_autocast_are_followed(name):
+    net = Net(BLOCKS[name])
+    found = explain_by_deepliftshap(net, X, REFERENCES)
+    difference = predict(net, X) - np.mean([predict(net, REFERENCES[:, i].copy()) for i in range(2)], 0)
+    assert np.abs(difference).min() > 1e-3
+    np.testing.assert_allclose((found.hypothetical * X).sum((1, 2)), difference, atol=1e-4)
+    np.testing.assert_allclose(interpret.ism(net, X, fast=True), naive_ism(net, X), atol=1e-4)
+
+
 def test_an_expanded_constant_is_foreseen(monkeypatch):
     """A look at the operations of a forward pass, which small nets are spared."""
     monkeypatch.setattr("interpret.methods.ism.SMALL", 0.0)
@@ -151,7 +197,13 @@ def _cubes(h):
     return torch.func.grad(lambda z: z.pow(3).sum())(h)
 
 
+def _few_bits(h):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return (h[:, :, :, None] @ torch.ones(1, 3)).float().relu().mean(3)
+
+
 REFUSED = {
+    "few bits": (_few_bits, "it computes in few bits"),
     "vmap": (lambda h: torch.vmap(lambda z: torch.tanh(z.T[:, :3]))(h), "torch.func"),
     "gradient inside": (_cubes, "torch.func"),
     "unique": (lambda h: h * (h[:, 0].relu().unique().numel() > 0), "depends on values at aten._unique2"),
