@@ -231,16 +231,16 @@ class Mutagenesis:
             check_function(self.module, x[:1].float().cpu().numpy(), method="ism", company=company)
             self._asks = False
 
-    def _ask_alone(
+    def _ask_again(
         self, x: torch.Tensor, stranger: Stranger, company: torch.Tensor, found: torch.Tensor, to_come: float
     ) -> None:
-        """Predict a row of the first pass alone; where enough is to come, ask all there is to ask before it.
+        """Predict a row of the first pass again; where enough is to come, ask all there is to ask before it.
 
         Args:
             company: (n, 4, L) of that pass. found: (n,) what it gave.
             to_come: seconds of the passes that are left.
         """
-        stranger.alone(functools.partial(seconds, x.device), company, found)
+        stranger.again(functools.partial(seconds, x.device), company, found)
         if Stranger.AS_LONG * stranger.seconds <= ASKED * to_come:
             self._ask(x)
 
@@ -395,7 +395,7 @@ class Mutagenesis:
             to_come += later * len(edits) - len(rows)
             if self._asks and len(values) == 1:
                 company = _edited(given, rows, places, bases)
-                self._ask_alone(x, stranger, company, values[0], self._passes.rate * to_come)
+                self._ask_again(x, stranger, company, values[0], self._passes.rate * to_come)
             if self._undecided and self._cheaper(x, fixed, to_come):
                 self._ask(x)
                 return None
