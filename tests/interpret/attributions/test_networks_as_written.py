@@ -96,6 +96,8 @@ def test_what_an_earlier_batch_was_given_is_given_to_no_other():
     for name in ("saliency", "deepliftshap", "ablation"):
         with pytest.raises(ModelError, match="on what it was asked before"):
             explain(name, ByShape())
+    with pytest.raises(ModelError, match="on what it was asked before"):
+        explain("ism", ByShape(), random_windows(3, LENGTH))  # of which the third has as many edits as the second
 
 
 def test_generators_are_as_they_were():
