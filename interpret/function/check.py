@@ -15,7 +15,7 @@ operation by operation and compared, to tell rounding from a real difference and
 differs.
 
 Where a method makes passes of many sequences anyway, and so few that these would take more than a part of them, a
-stranger rides along instead (``Stranger``), and one row of the pass is predicted once more, alone.
+stranger rides along instead (``Stranger``), and rows of the pass are predicted once more, elsewhere.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def check_function(
         batch_size: sequences a pass that the methods will take; with 1 none has company, and none is given.
         method: what asks. For one of ``FORWARD_ONLY`` passes leave out what a gradient would need: a sixth of the time
             of a recurrent net, whose steps are many and small.
-        company: a pass (n, 4, L) and one of its rows, which are compared with that row alone in place of edits.
+        company: a pass (n, 4, L) and one of its rows, which are compared with that row alone, too.
 
     Raises:
         ModelError: it gives another number each time, or depends on the other sequences of a batch, their number or
@@ -85,7 +85,7 @@ def check_function(
         size = min(COMPANY, batch_size or COMPANY, rows_a_pass(a.shape[2], device))
         if company is not None:
             asked.compare_alone(*company)
-        elif size < 3:  # long windows, of which a pass takes no more
+        if size < 3:  # long windows, of which a pass takes no more
             asked.compare_alone(both, 1, asked.paired)
         else:
             asked.compare_edits(_among_edits(a, b, c, size))
@@ -105,50 +105,61 @@ def _inner(rows: int) -> list[int]:
 
 
 class Stranger:
-    """A random window that rides along second in a pass of other sequences, of which one is predicted once more, alone.
+    """A random window that rides along second in a pass of other sequences, of which some are predicted once more.
 
-    Alone that row is the first and the last of its batch and has no stranger, in the pass it comes late and is neither.
-    Its number shows noise, a batch that is normalized as one, rows that see others before or behind them, and what
-    depends on their number or place. Where it differs, or the pass changes what may change a number (``Memory``),
-    ``check_function`` is to be asked, which tells rounding from a real difference and names it.
+    That is in a pass of seven, with further random windows for its first and last rows: the first and the last of the
+    pass, and two others, whose places differ by twos, threes and fours. Their numbers show noise, a batch that is
+    normalized as one, rows that see others before or behind them, and what depends on their number or place. Where one
+    differs, or the pass changes what may change a number (``Memory``), ``check_function`` is to be asked, which tells
+    rounding from a real difference and names it. Of long windows, of which a pass takes few, one is predicted alone.
 
     Args:
         module: (N, 4, L) -> (N,). x: (N, 4, L) on the module's device, of which the length is taken.
 
     Attributes:
-        window: (1, 4, L). seconds: of the pass in which the row was alone, once it was.
+        window: (1, 4, L). seconds: of the pass in which rows were predicted once more, once they were.
     """
 
-    #: Passes of one sequence that take as long as ``check_function``.
-    AS_LONG = 2 + 2 + COMPANY + 1 + 1
+    #: Passes like that of seven that take as long as ``check_function``, which makes as many of fewer and more.
+    AS_LONG = 6
 
     def __init__(self, module: torch.nn.Module, x: torch.Tensor) -> None:
         self._module, self._memory = module, Memory(module, x)
         self._before = self._memory.now()
-        self.window = torch.from_numpy(random_windows(1, x.shape[2], seed=1)).to(x)
-        self.seconds, self._alone = 0.0, torch.empty(0)
+        self.window, self._others = torch.from_numpy(random_windows(4, x.shape[2], seed=1)).to(x).split((1, 3))
+        self.seconds, self._again, self._rows = 0.0, torch.empty(0), [0]
         self.company: tuple[torch.Tensor, int] | None = None
 
-    def alone(self, seconds: Callable[[], float], company: torch.Tensor, found: torch.Tensor) -> None:
-        """Predict a row of a pass (n, 4, L) alone, and time it: a late one, of a large effect on what it gave, (n,)."""
-        places = [i for i in _inner(len(company)) if i > 1] or [1]  # where the stranger is
+    def again(self, seconds: Callable[[], float], company: torch.Tensor, found: torch.Tensor) -> None:
+        """Predict rows of a pass (n, 4, L) once more, and time it: those of a large effect on what it gave, (n,)."""
         effects = (found - found[0]).nan_to_num(0, 0, 0)
         # Of those that most have: a rare one the other way may be what all others are held to.
-        effects = (effects * effects.sum().sign())[places]
-        most = float(effects.max())
-        row = places[int(torch.nonzero(effects >= (most / 2 if most > 0 else most))[-1])]
-        if not (found != found[0]).any() and len(found) > 1:
-            row = 1  # all alike: the stranger shows whether that is the first one's doing
-        self.company, row = (company, row), company[row][None]
+        effects = effects * effects.sum().sign()
+        inner = range(2, len(company) - 1)
+        places = [[i for i in inner if i % 6 == 2], [i for i in inner if i % 12 == 11]]  # they will be at 1 and 2
+        few = not all(places)
+        if few:
+            places = [[i for i in _inner(len(company)) if i > 1] or [1]]
+        self._rows = [_of_large_effect(effects, some) for some in places] + ([] if few else [len(company) - 1, 0])
+        own = company[self._rows]
         begin = seconds()
         with torch.inference_mode():
-            self._alone = scalar(self._module, row).double()
+            asked = own if few else torch.cat([self._others[:1], own, self._others[1:]])
+            given = scalar(self._module, asked).double()
+        self.company, self._again = (company, self._rows[0]), given if few else given[1:5]
         self.seconds = seconds() - begin
 
     def differs(self, found: torch.Tensor) -> bool:
-        """Whether a pass, (n,) float64, gave that row another number, by more than a little of its effects."""
-        given = found[self.company[1]]
-        return not _distance(given, self._alone[0]) <= _little(found) or self._before != self._memory.now()
+        """Whether a pass, (n,) float64, gave one of those rows another number, by more than a little of its effects."""
+        apart = max(map(_distance, found[self._rows], self._again))
+        return not apart <= _little(found) or self._before != self._memory.now()
+
+
+def _of_large_effect(effects: torch.Tensor, places: list[int]) -> int:
+    """The last of these places whose effect is at least half of the largest."""
+    own = effects[places]
+    most = float(own.max())
+    return places[int(torch.nonzero(own >= (most / 2 if most > 0 else most))[-1])]
 
 
 class _Asked:

@@ -155,6 +155,7 @@ class Mutagenesis:
         self.graph: MutagenesisGraph | None = None
         self._undecided, self._chosen, self._foreseen = fast is None, False, None
         self._asks = asks
+        self._last: torch.Tensor | None = None  # what the pass before gave
         self._passes = Passes(length, device_of(module), batch_size)
         reason = "full forward passes were chosen"
         if fast is None:
@@ -231,18 +232,24 @@ class Mutagenesis:
             check_function(self.module, x[:1].float().cpu().numpy(), method="ism", company=company)
             self._asks = False
 
-    def _ask_alone(
+    def _ask_again(
         self, x: torch.Tensor, stranger: Stranger, company: torch.Tensor, found: torch.Tensor, to_come: float
     ) -> None:
-        """Predict a row of the first pass alone; where enough is to come, ask all there is to ask before it.
+        """Predict a row of the first pass again; where enough is to come, ask all there is to ask before it.
 
         Args:
             company: (n, 4, L) of that pass. found: (n,) what it gave.
             to_come: seconds of the passes that are left.
         """
-        stranger.alone(functools.partial(seconds, x.device), company, found)
+        stranger.again(functools.partial(seconds, x.device), company, found)
         if Stranger.AS_LONG * stranger.seconds <= ASKED * to_come:
             self._ask(x)
+
+    def _look_for_repeats(self, x: torch.Tensor, found: torch.Tensor) -> None:
+        """Ask where a pass gives the numbers of the one before: a module may keep them for each shape."""
+        last, self._last = self._last, found
+        if last is not None and torch.equal(last, found) and bool((found != found[0]).any()):
+            check_function(self.module, x[:1].float().cpu().numpy(), method="ism")
 
     # Which way is cheaper.
 
@@ -391,11 +398,12 @@ class Mutagenesis:
             to_come = len(asked) - done
             rows, bases, places = asked[done : done + self._passes.next_rows(to_come, to_come + later * len(edits))].T
             values.append(self._predict(given, fixed, rows, places, bases).double())
+            self._look_for_repeats(x, values[-1])
             done += len(rows)
             to_come += later * len(edits) - len(rows)
             if self._asks and len(values) == 1:
                 company = _edited(given, rows, places, bases)
-                self._ask_alone(x, stranger, company, values[0], self._passes.rate * to_come)
+                self._ask_again(x, stranger, company, values[0], self._passes.rate * to_come)
             if self._undecided and self._cheaper(x, fixed, to_come):
                 self._ask(x)
                 return None

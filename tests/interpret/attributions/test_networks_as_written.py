@@ -96,6 +96,8 @@ def test_what_an_earlier_batch_was_given_is_given_to_no_other():
     for name in ("saliency", "deepliftshap", "ablation"):
         with pytest.raises(ModelError, match="on what it was asked before"):
             explain(name, ByShape())
+    with pytest.raises(ModelError, match="on what it was asked before"):
+        explain("ism", ByShape(), random_windows(3, LENGTH))  # of which the third has as many edits as the second
 
 
 def test_generators_are_as_they_were():
@@ -177,11 +179,11 @@ def test_a_module_that_was_made_in_inference_mode_is_explained_as_itself():
         [1.0],
     ],
 )
-def test_a_row_to_be_alone_is_found_whatever_the_effects(effects):
+def test_a_row_to_ask_about_is_found_whatever_the_effects(effects):
     x = torch.from_numpy(random_windows(1 + len(effects), LENGTH))
     stranger = Stranger(Net(), x[:1])
     given = torch.tensor([0.0, *effects], dtype=torch.float64)
-    stranger.alone(lambda: 0.0, x, given)
+    stranger.again(lambda: 0.0, x, given)
     company, row = stranger.company
     assert company is x and 1 <= row < len(x)
     answers = Net()(x).detach().double()
@@ -204,8 +206,8 @@ def test_a_short_mutagenesis_takes_one_pass_more_than_its_own():
     counted = Counted()
     found = explain("ism", counted, X[:1])
     np.testing.assert_allclose(found, mutated(counted.net, X[:1]), atol=1e-6)
-    # The sequence itself, the window that rides along, the edits; then one of these alone.
-    assert counted.rows == [3 * LENGTH + 2, 1]
+    # The sequence itself, the window that rides along, the edits; then some of these among others.
+    assert counted.rows == [3 * LENGTH + 2, 7]
 
 
 @pytest.mark.parametrize("method", ["saliency", "ism", "ablation", "deepliftshap", "integrated_gradients"])
