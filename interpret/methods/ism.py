@@ -21,7 +21,7 @@ import torch
 from interpret.function.check import Stranger, check_function
 from interpret.module import batches, check_one_hot, declared, evaluating, fixed_arguments, scalar
 from interpret.mutagenesis.edits import MutagenesisGraph
-from interpret.mutagenesis.trial import BATCH, SMALL, TRIAL_SHARE, Passes, foresee, seconds
+from interpret.mutagenesis.trial import BATCH, SMALL, TRIAL_SHARE, Passes, foresee, seconds, takes_steps
 from interpret.target import Explained, of_a_model
 from zoo.errors import ModelError
 from zoo.genome.encode import Sequences
@@ -156,7 +156,7 @@ class Mutagenesis:
         self._undecided, self._chosen, self._foreseen = fast is None, False, None
         self._asks = asks
         self._last: torch.Tensor | None = None  # what the pass before gave
-        self._passes = Passes(length, device_of(module), batch_size)
+        self._passes = Passes(length, device_of(module), batch_size, takes_steps(module))
         reason = "full forward passes were chosen"
         if fast is None:
             reason = "the edits are few: forward passes take less than planning would"

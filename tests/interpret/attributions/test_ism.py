@@ -465,7 +465,7 @@ def test_unchecked_mutagenesis_is_the_same_and_says_that_nothing_was_checked(seq
     assert checked.report.sequences == unchecked.report.sequences == 2
 
 
-@pytest.mark.parametrize(("rate", "tried", "best"), [(abs, [136, 68, 34], 34), (lambda n: 1 / n, [136, 68, 272], 272)])
+@pytest.mark.parametrize(("rate", "tried", "best"), [(abs, [54, 27, 13], 13), (lambda n: 1 / n, [54, 27, 108], 108)])
 def test_more_rows_a_pass_are_not_tried_where_fewer_are_quicker(rate, tried, best, monkeypatch):
     """A clock that a pass of n rows moves by n * rate(n)."""
     clock = [0.0]
@@ -482,3 +482,26 @@ def test_more_rows_a_pass_are_not_tried_where_fewer_are_quicker(rate, tried, bes
         passes.run(predict, rows)
         sizes.append(passes.size)
     assert list(dict.fromkeys(sizes)) == tried and passes.size == best
+
+
+def test_short_sequences_take_two_passes_but_by_layers_of_many_steps():
+    """3 x 70 edits, the sequence and a stranger: 212 rows, of which the caches hold half."""
+    cpu = torch.device("cpu")
+    assert trial.Passes(70, cpu).next_rows(212, 212) == 106
+    assert trial.Passes(70, cpu, steps=True).next_rows(212, 212) == 212
+    assert trial.Passes(70, cpu, size=50).next_rows(212, 212) == 50
+    layers = [nn.GRU(4, 2), nn.RNN(4, 2), nn.LSTM(4, 2, proj_size=1), nn.LSTM(4, 2).double()]
+    for layer in [*layers, nn.GRUCell(4, 2), nn.LSTMCell(4, 2)]:
+        assert trial.takes_steps(nn.Sequential(nn.ReLU(), layer))
+    assert not trial.takes_steps(nn.Sequential(nn.Conv1d(4, 4, 3), nn.LSTM(4, 2)))
+    assert not trial.takes_steps(nn.Conv1d(4, 4, 3))
+
+
+def test_other_sizes_are_not_tried_for_few_passes(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr(trial, "seconds", lambda device: float(next(clock)))
+    passes = trial.Passes(70, torch.device("cpu"))
+    for to_come in (4 * 211, 3 * 211, 2 * 211, 211):  # of four sequences
+        rows = passes.next_rows(min(to_come, 211), to_come)
+        passes.run(lambda rows=rows: torch.zeros(rows), rows)
+        assert rows == 106
