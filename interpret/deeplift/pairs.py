@@ -77,18 +77,19 @@ class _Elementwise(torch.autograd.Function):
     def backward(ctx, grad: torch.Tensor):
         x, y = ctx.saved_tensors
         pairs = ctx.pairs
-        change = pairs.difference(x)
+        change, effect = pairs.difference(x), pairs.difference(y)
         # Not a number is the change of what is -inf in both, as where attention is masked: there nothing changes.
         small = ~(change.abs() >= ctx.smallest) if ctx.smallest else ~(change.abs() > 0)
-        slope = pairs.difference(y) / change.masked_fill(small, 1)
+        slope = effect / change.masked_fill(small, 1)
         if small.any():
             if ctx.whole:
                 derivative = pairs.split(_derivative(ctx.function, x))[0].expand_as(change)[small]
             else:
                 derivative = _derivative(ctx.function, pairs.split(x)[0].expand_as(change)[small])
-            little, effect = change[small], pairs.difference(y)[small]
-            size = pairs.split(x.abs() + y.abs())[0].expand_as(change)[small] if little.any() else little
-            slope[small] = _slope_of_little(derivative, little, effect, size).to(slope.dtype)
+            little = size = change[small]
+            if little.any():
+                size = (pairs.split(x)[0].abs() + pairs.split(y)[0].abs()).expand_as(change)[small]
+            slope[small] = _slope_of_little(derivative, little, effect[small], size).to(slope.dtype)
         return pairs.spread(pairs.split(grad)[1] * slope, x.shape), None, None, None, None
 
 

@@ -33,8 +33,8 @@ BATCH, BATCH_ON_CPU, LARGEST = 128, 32, 3
 #: take 0.6 to 0.9 of the time of one by convolutions, attention and wide LSTMs (narrow ones: as long), but 1.03 to 1.27
 #: of it by layers of many small steps.
 BASES_ON_CPU, BASES_OF_STEPS = 8 * 1024, 20 * 1024
-#: Passes to come for which other sizes are tried.
-ENOUGH = 24
+#: Passes to come for which other sizes are tried, and the share of the time that fewer rows may take at most.
+ENOUGH, QUICKER = 24, 0.92
 #: Where that many passes do, the first is as large as all; else it is this part of the edits.
 FEW_PASSES, A_LOOK = 12, 64
 
@@ -73,6 +73,7 @@ class Passes:
         self._untried, self._to_come = [] if size else [least // 2, 2 * least], math.inf
         self.spent, self.rate, self.settled = 0.0, None, False
         self._rates: dict[int, float] = {}
+        self._timed: dict[int, int] = {}
 
     def next_rows(self, of_sequence: int, edits: int) -> int:
         """Rows of the next pass.
@@ -100,15 +101,18 @@ class Passes:
         return found
 
     def _learn(self, rate: float) -> None:
-        """Try the sizes, each twice, as what runs first takes longer; then keep the one with the lowest rate.
+        """Try the sizes, each twice, the first four times, as what runs first takes longer; then keep the best.
 
+        Fewer rows are better where they are quicker by more than times scatter: each pass costs something of its own.
         Where the half is quicker, the double is not tried but the quarter: attention is, by its caches.
         """
-        before = self._rates.get(self.size)
-        self._rates[self.size] = rate if before is None else min(rate, before)
-        if before is None or self._to_come < ENOUGH * self.size:
+        self._rates[self.size] = min(rate, self._rates.get(self.size, rate))
+        self._timed[self.size] = self._timed.get(self.size, 0) + 1
+        if self._timed[self.size] < (4 if len(self._timed) == 1 else 2) or self._to_come < ENOUGH * self.size:
             return
-        best = min(self._rates, key=self._rates.get)
+        best = max(self._rates)
+        for size in sorted(self._rates, reverse=True):
+            best = size if self._rates[size] < QUICKER * self._rates[best] else best
         if self._untried and best < max(self._rates):
             self._untried = [best // 2] if len(self._rates) == 2 and best > 1 else []
         self.size = self._untried.pop(0) if self._untried else best
