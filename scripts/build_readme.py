@@ -5,6 +5,7 @@ python scripts/build_readme.py --tour ../shared/data # what the README's command
 python scripts/build_readme.py --models              # the table of models alone, by what their cards say
 python scripts/build_readme.py --bench bench.json    # after: python -m scripts.bench.predict --json bench.json
 python scripts/build_readme.py --bench-interpret b.json  # after: python -m scripts.bench.interpret --json b.json
+python scripts/build_readme.py --bench-recurrent r.json   # the same with --cases recurrent
 python scripts/build_readme.py --bench-finetune tracks.json finetune.json   # scripts.bench.tracks and finetune --json
 python scripts/build_readme.py --bench-variants v.json s.json   # scripts.bench.variants and saturate --json
 python scripts/build_readme.py --shown own-mark=own.md   # a block by what its command printed; may be repeated
@@ -211,11 +212,13 @@ def main() -> None:
     parser.add_argument("--tour", type=Path, metavar="DATA", help="what the README's commands print; the shared data")
     parser.add_argument("--bench", type=Path, help="result of scripts/bench/predict.py --json")
     parser.add_argument("--bench-interpret", type=Path, help="result of scripts/bench/interpret.py --json")
+    parser.add_argument("--bench-recurrent", type=Path, help="the same of --cases recurrent")
     parser.add_argument("--bench-finetune", type=Path, nargs="+", help="of scripts/bench/tracks.py and finetune.py")
     parser.add_argument("--bench-variants", type=Path, nargs="+", help="of scripts/bench/variants.py and saturate.py")
     parser.add_argument("--shown", action="append", default=[], metavar="BLOCK=FILE", help="what a command printed")
     arguments = parser.parse_args()
-    benches = (arguments.bench, arguments.bench_interpret, arguments.bench_finetune, arguments.bench_variants)
+    of_explaining = (arguments.bench_interpret, arguments.bench_recurrent)
+    benches = (arguments.bench, *of_explaining, arguments.bench_finetune, arguments.bench_variants)
     if not any((*benches, arguments.shown, arguments.tour)):
         if not arguments.models:
             write("demo", demo())
@@ -228,6 +231,8 @@ def main() -> None:
         write("bench", bench(arguments.bench))
     if arguments.bench_interpret:
         write("bench-interpret", bench(arguments.bench_interpret))
+    if arguments.bench_recurrent:
+        write("bench-recurrent", bench(arguments.bench_recurrent))
     if arguments.bench_finetune:
         write("bench-finetune", bench(*arguments.bench_finetune))
     if arguments.bench_variants:
