@@ -13,6 +13,7 @@ import zoo
 from zoo.cli import run
 from zoo.errors import InputError, ModelError, UsageError, ZooError
 from zoo.paths import given_path, is_url, refuse_pointers, refuse_url
+from zoo.store.registry import given_folder
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab\nsize 12345\n"
 
@@ -203,6 +204,11 @@ def test_the_pointer_of_weights_in_a_folder(toy, tmp_path):
     with pytest.raises(ModelError, match="is a Git LFS pointer"):
         zoo.predict(found.folder, toy.regions, toy.genome, tmp_path / "o.tsv", trust=True)
     assert not (tmp_path / "o.tsv").exists()
+
+
+def test_a_repository_of_the_hub_is_pulled_where_a_folder_is_needed():
+    with pytest.raises(ModelError, match="`zoo pull hf://org/model` fetches it"):
+        given_folder("hf://org/model")
 
 
 def test_the_empty_text_is_no_path():

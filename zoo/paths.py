@@ -146,6 +146,8 @@ def _last_part(url: str) -> str:
 
 def _of_a_model(url: str) -> str | None:
     """Where a whole repository is meant, there are better ways than a download."""
+    if url.startswith("hf://"):
+        return f"`zoo pull {url}` fetches it and prints the place of its files; give that"
     host, _, path = url.partition("://")[2].partition("/")
     parts = [part for part in path.split("/") if part]
     if host in ("huggingface.co", "hf.co") and len(parts) >= 2 and parts[0] not in ("datasets", "spaces"):

@@ -29,10 +29,9 @@ TRIAL_SHARE = 0.015
 FIRST_CAPTURE, CAPTURE, AN_OPERATION = 2.0, 0.15, 0.01
 SMALL = 1.5  # seconds of forward passes that are not worth a look
 BATCH, BATCH_ON_CPU, LARGEST = 128, 32, 3
-#: Bases of a pass of short sequences on a CPU, whose values stay in its caches. As two passes the 211 rows of 70 bp
-#: take 0.6 to 0.9 of the time of one by convolutions, attention and wide LSTMs (narrow ones: as long), but 1.03 to 1.27
-#: of it by layers of many small steps.
-BASES_ON_CPU, BASES_OF_STEPS = 8 * 1024, 20 * 1024
+#: Bases of a pass of short sequences on a CPU, whose values stay in its caches: quicker by convolutions, attention and
+#: wide LSTMs than ``rows_a_pass``, which layers of many small steps keep.
+BASES_ON_CPU = 8 * 1024
 #: Passes to come for which other sizes are tried, and the share of the time that fewer rows may take at most.
 ENOUGH, QUICKER = 24, 0.92
 #: Where that many passes do, the first is as large as all; else it is this part of the edits.
@@ -66,9 +65,9 @@ class Passes:
 
     def __init__(self, length: int, device: torch.device, size: int | None = None, steps: bool = False) -> None:
         self.device = device
-        least = max(BATCH, rows_a_pass(length, device))
-        if device.type != "cuda":
-            least = max(BATCH_ON_CPU, (BASES_OF_STEPS if steps else BASES_ON_CPU) // max(1, length))
+        on_cpu = device.type == "cpu"
+        rows = BASES_ON_CPU // max(1, length) if on_cpu and not steps else rows_a_pass(length, device)
+        least = max(BATCH_ON_CPU if on_cpu else BATCH, rows)
         self.size, self.most = size or least, size or LARGEST * least
         self._untried, self._to_come = [] if size else [least // 2, 2 * least], math.inf
         self.spent, self.rate, self.settled = 0.0, None, False

@@ -52,7 +52,7 @@ def test_files_of_commands(shell, typed, command):
 @pytest.mark.parametrize(
     ("line", "kind"),
     [
-        *((f"{one}", "model") for one in ("info", "pull", "benchmark", "test", "check", "upgrade")),
+        *((one, "model") for one in ("info", "pull", "benchmark", "test", "check", "upgrade")),
         ("predict @ peaks.bed", "model"),
         ("variants @ calls.vcf", "model"),
         ("predict yeast-atac", "file"),

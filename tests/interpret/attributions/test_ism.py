@@ -489,6 +489,7 @@ def test_short_sequences_take_two_passes_but_by_layers_of_many_steps():
     cpu = torch.device("cpu")
     assert trial.Passes(70, cpu).next_rows(212, 212) == 106
     assert trial.Passes(70, cpu, steps=True).next_rows(212, 212) == 212
+    assert trial.Passes(70, torch.device("mps")).size == 2**20 // 70, "a GPU of another maker is one, too"
     assert trial.Passes(70, cpu, size=50).next_rows(212, 212) == 50
     layers = [nn.GRU(4, 2), nn.RNN(4, 2), nn.LSTM(4, 2, proj_size=1), nn.LSTM(4, 2).double()]
     for layer in [*layers, nn.GRUCell(4, 2), nn.LSTMCell(4, 2)]:

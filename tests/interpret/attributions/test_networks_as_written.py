@@ -489,17 +489,20 @@ def test_a_module_in_another_dress_is_explained_as_itself(name, variant, plain):
     assert not net._forward_pre_hooks
 
 
+class Plain(nn.Module):
+    """`Net` in one line of operations, which scripts and graphs can be made of."""
+
+    def __init__(self):
+        super().__init__()
+        net = Net()
+        self.stem, self.body, self.head = net.stem, net.body, net.head
+
+    def forward(self, x):
+        return self.head(torch.relu(self.body(torch.relu(self.stem(x)))).mean(2))[:, 0]
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_scripts_are_explained_as_what_they_were_made_of(name, plain):
-    class Plain(nn.Module):
-        def __init__(self):
-            super().__init__()
-            net = Net()
-            self.stem, self.body, self.head = net.stem, net.body, net.head
-
-        def forward(self, x):
-            return self.head(torch.relu(self.body(torch.relu(self.stem(x)))).mean(2))[:, 0]
-
     traced = torch.jit.trace(Plain().eval(), torch.from_numpy(X))
     np.testing.assert_allclose(explain(name, traced), plain[name], atol=2e-6)
     np.testing.assert_allclose(explain(name, torch.jit.freeze(traced)), plain[name], atol=2e-6)
@@ -508,15 +511,6 @@ def test_scripts_are_explained_as_what_they_were_made_of(name, plain):
 @pytest.mark.parametrize("name", METHODS)
 def test_a_graph_of_fx_is_explained_as_what_it_was_made_of(name, plain):
     """In float64, too, which sequences become in a hook: export passes the hooks of a graph by."""
-
-    class Plain(nn.Module):
-        def __init__(self):
-            super().__init__()
-            net = Net()
-            self.stem, self.body, self.head = net.stem, net.body, net.head
-
-        def forward(self, x):
-            return self.head(torch.relu(self.body(torch.relu(self.stem(x)))).mean(2))[:, 0]
 
     for dtype in (torch.float32, torch.float64):
         traced = torch.fx.symbolic_trace(Plain().eval().to(dtype))
